@@ -1,0 +1,133 @@
+// The contract between the relay and its drivers: what a router may decide, what a transport may report.
+// routers/README.md and transports/README.md say it in prose. A third party's driver imports this file only.
+//
+// Invariants: a driver that throws means "defer"; a recipient that a transport leaves out of its map counts as
+// deferred. So a bug delays mail and never loses or bounces it.
+
+import type { Clock } from "./clock.ts";
+import type { Options } from "./config/schema.ts";
+import type { Resolver } from "./dns/resolver.ts";
+import type { Body, Client, Envelope, Mailbox, RecipientId } from "./envelope.ts";
+import type { Lists } from "./lists/lists.ts";
+import type { Log } from "./log.ts";
+import type { Status } from "./status.ts";
+
+/** A next hop. Without `addresses` the transport looks the name up itself (A and AAAA, never MX). */
+export interface Host {
+  readonly name: string;
+  readonly port?: number;
+  /** Resolved and filtered already, in the order to be tried. */
+  readonly addresses?: readonly string[];
+}
+
+export type Decision =
+  | { readonly kind: "accept"; readonly transport: string; readonly hosts?: readonly Host[] }
+  | { readonly kind: "redirect"; readonly to: readonly Mailbox[] }
+  | { readonly kind: "decline"; readonly why?: string }
+  | { readonly kind: "pass"; readonly why?: string }
+  | { readonly kind: "discard"; readonly why: string }
+  | { readonly kind: "fail" | "defer"; readonly status: Status; readonly why?: string };
+
+/** One address on its way through the router chain. */
+export interface RouteSubject {
+  /** The address being routed; after a redirect, the new one. */
+  readonly mailbox: Mailbox;
+  /** The RCPT that it descends from. */
+  readonly original: Mailbox;
+}
+
+export interface RouteContext {
+  /** null is <>. */
+  readonly sender: Mailbox | null;
+  readonly client: Client;
+  /** Canonical keys that the preconditions of this router found, as in {@link Account}. */
+  readonly account: Account;
+  /** At RCPT and in a dry run: decide as in earnest, and write nothing. */
+  readonly verify: boolean;
+}
+
+export interface Router {
+  route(subject: RouteSubject, context: RouteContext): Promise<Decision> | Decision;
+}
+
+/**
+ * Names that may become part of a path. Each is the lower-cased canonical key of a list or lookup, never text
+ * from the wire; absent when no list of the router vouched for it.
+ */
+export interface Account {
+  readonly domain?: string;
+  readonly localPart?: string;
+  readonly senderDomain?: string;
+  readonly senderLocalPart?: string;
+}
+
+/** One routed delivery of one message, as a transport sees it. */
+export interface Recipient {
+  readonly id: RecipientId;
+  readonly mailbox: Mailbox;
+  /** The RCPT that it descends from: what Envelope-to shows. */
+  readonly original: Mailbox;
+  readonly account: Account;
+  readonly notify?: string;
+  readonly orcpt?: string;
+}
+
+export interface Batch {
+  readonly envelope: Envelope;
+  readonly body: Body;
+  readonly recipients: readonly Recipient[];
+  /** Hosts that the router gave; absent when the transport is to use its own. */
+  readonly hosts?: readonly Host[];
+}
+
+export type Outcome =
+  | {
+      readonly kind: "delivered" | "failed";
+      readonly status: Status;
+      /** The host that spoke, with its address; or the path of a file that was written. */
+      readonly remoteMta?: string;
+    }
+  | {
+      readonly kind: "deferred";
+      readonly status: Status;
+      readonly remoteMta?: string;
+      readonly scope: "recipient" | "message" | "host";
+      /** Operator must look: the delivery is frozen and reported, not retried. */
+      readonly freeze?: boolean;
+    };
+
+export interface Transport {
+  /** "remote" waits until the local copies of a message are done, and is what a bounce speaks of. */
+  readonly locality: "local" | "remote";
+  /** Recipients with the same key go in one batch. */
+  batchKey(recipient: Recipient): string;
+  deliver(batch: Batch, signal: AbortSignal): Promise<ReadonlyMap<RecipientId, Outcome>>;
+  /** Where this recipient's copy would go, for a dry run; undefined where there is no path. */
+  destination?(recipient: Recipient): string | undefined;
+  /** The hosts this transport would try by itself, for a dry run. */
+  readonly hosts?: readonly Host[];
+  close?(): Promise<void>;
+}
+
+/** Everything a driver may touch that a test wants to fake. */
+export interface Services {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly resolver: Resolver;
+  readonly lists: Lists;
+  /** Our own name: EHLO, Received, Maildir file names. */
+  readonly hostname: string;
+  /** Addresses that we listen on or hold: a host that resolves to one of them is ourselves. */
+  readonly ownAddresses: ReadonlySet<string>;
+  /** Directory of the configuration file: relative paths start here. */
+  readonly configDirectory: string;
+}
+
+export interface Driver<O, Instance> {
+  readonly name: string;
+  readonly options: Options<O>;
+  create(options: O, services: Services): Instance;
+}
+
+export type RouterDriver<O = unknown> = Driver<O, Router>;
+export type TransportDriver<O = unknown> = Driver<O, Transport>;

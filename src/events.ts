@@ -1,0 +1,77 @@
+// Every event that the relay logs, with its fields. Closed: an event that is not here cannot be logged,
+// so a postmaster's filters and the metrics can rely on this page. Ids come first.
+
+export interface Events {
+  "relay.started": { listeners: readonly string[]; queued: number };
+  "relay.stopping": { reason: string };
+  "relay.stopped": Record<string, never>;
+  "relay.warning": { what: string };
+  /** Something of ours went wrong; the mail in question is deferred. */
+  "relay.error": { id?: string; where: string; error: string };
+
+  "session.refused": { client: string; reply: string; why: string };
+  "session.ended": { client: string; why: string };
+  "session.tls_failed": { client: string; error: string };
+
+  "message.accepted": {
+    id: string;
+    sender: string;
+    recipients: readonly string[];
+    client: string;
+    size: number;
+  };
+  "message.refused": { client: string; sender: string; reply: string; why: string };
+  "recipient.refused": {
+    client: string;
+    sender: string;
+    recipient: string;
+    reply: string;
+    why: string;
+  };
+
+  "delivery.done": {
+    id: string;
+    recipient: string;
+    router: string;
+    transport: string;
+    host?: string;
+    status: string;
+  };
+  "delivery.deferred": {
+    id: string;
+    recipient: string;
+    router: string;
+    transport: string;
+    host?: string;
+    status: string;
+    next_attempt: string;
+  };
+  "delivery.failed": {
+    id: string;
+    recipient: string;
+    router: string;
+    transport: string;
+    host?: string;
+    status: string;
+  };
+  "delivery.frozen": {
+    id: string;
+    recipient: string;
+    router: string;
+    transport: string;
+    status: string;
+  };
+  "recipient.discarded": { id: string; recipient: string; why: string };
+  "message.completed": { id: string; seconds: number };
+  "message.bounced": { id: string; report: string; recipients: readonly string[] };
+  "message.frozen": { id: string; why: string };
+
+  "lookup.failed": { lookup: string; error: string };
+  "hosts.refreshed": { list: string; entries: number };
+  "hosts.failed": { list: string; error: string; kept: number };
+  "spool.recovered": { messages: number; in_flight: number };
+  "spool.corrupt": { id: string; error: string; kept_in: string };
+  "spool.failed": { id?: string; error: string };
+}
+
+export type EventName = keyof Events;

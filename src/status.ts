@@ -1,0 +1,31 @@
+// One value for an SMTP reply: basic code, enhanced code and public text (RFC 5321 4.2, RFC 3463).
+// The class digit of the enhanced code is derived from the basic code, so the two cannot disagree.
+// `text` is what a peer may read; the cause of a trouble goes to the log, never in here.
+
+export interface Status {
+  readonly code: number;
+  /** Complete enhanced code, "4.3.0". */
+  readonly enhanced: string;
+  readonly text: string;
+}
+
+/** `status(451, "3.0", "try again later")` is 451 4.3.0. Throws on a code outside 200..599. */
+export function status(code: number, subjectAndDetail: string, text: string): Status {
+  const digit = Math.trunc(code / 100);
+  if (digit !== 2 && digit !== 4 && digit !== 5) {
+    throw new RangeError(`no status has the code ${code}`);
+  }
+  return { code, enhanced: `${digit}.${subjectAndDetail}`, text };
+}
+
+export function isTemporary(s: Status): boolean {
+  return s.code >= 400 && s.code < 500;
+}
+
+/** "451 4.3.0 text": how a status stands in a log line or a report. */
+export function statusLine(s: Status): string {
+  return `${s.code} ${s.enhanced} ${s.text}`;
+}
+
+/** The reply for everything that went wrong on our side: temporary, and tells a peer nothing. */
+export const LOCAL_ERROR: Status = status(451, "3.0", "Temporary local problem, please try again");
