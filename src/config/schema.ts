@@ -247,7 +247,7 @@ export function transportName(doc: string): Option<string> {
 }
 
 /** A table inside a table. */
-export function table<T>(doc: string, inner: Options<T>): Option<T> {
+export function nested<T>(doc: string, inner: Options<T>): Option<T> {
   return {
     type: "table",
     doc,
