@@ -123,9 +123,25 @@ export interface Services {
   readonly configDirectory: string;
 }
 
+/** A generic option that a router may be given, as docs/config.md names it. */
+export type ChainOption =
+  | "domains"
+  | "local_parts"
+  | "sender_domains"
+  | "sender_local_parts"
+  | "transport";
+
+/**
+ * `create` is a method on purpose: a `Driver<SmtpOptions, …>` then fits a table of `Driver<unknown, …>`.
+ * That is sound because `create` is only ever handed what `options.read` of the same driver gave.
+ */
 export interface Driver<O, Instance> {
   readonly name: string;
   readonly options: Options<O>;
+  /** Routers: what a generic option is when the file does not say. */
+  readonly defaults?: { readonly unseen?: boolean };
+  /** Routers: generic options that this driver cannot do without. */
+  readonly requires?: readonly ChainOption[];
   create(options: O, services: Services): Instance;
 }
 

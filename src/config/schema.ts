@@ -3,6 +3,8 @@
 //
 // Invariant: reading never throws and never stops at the first problem; it collects all of them.
 
+import { resolve } from "node:path";
+
 export interface Problem {
   /** Dotted path: "transports.gmail.tls", "routers[2].driver". */
   readonly path: string;
@@ -138,6 +140,19 @@ export function text(doc: string, pattern?: { test: RegExp; is: string }): Optio
     }
     return { ok: value };
   });
+}
+
+/** A file or directory as it stands in the file; whoever uses it resolves it with `resolvePath`. */
+function pathOption(doc: string): Option<string> {
+  const about = { test: /^[^\0]+$/, is: "a path without NUL" };
+  return { ...text(doc, about), type: "path" };
+}
+
+export { pathOption as path };
+
+/** Relative paths start at the directory of the configuration file. */
+export function resolvePath(configDirectory: string, written: string): string {
+  return resolve(configDirectory, written);
 }
 
 export function flag(doc: string): Option<boolean> {
