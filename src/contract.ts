@@ -132,13 +132,12 @@ export type ChainOption =
   | "transport";
 
 /**
- * `create` is a method on purpose: a `Driver<SmtpOptions, …>` then fits a table of `Driver<unknown, …>`.
- * That is sound because `create` is only ever handed what `options.read` of the same driver gave.
- */
-/**
  * One kind of router or transport. `options` are its own; the preconditions that every router has (domains,
  * local_parts, sender_domains, sender_local_parts, unseen, more) belong to the chain. A router that accepts
  * declares `transport: transportName(...)` itself, because its Decision names the transport.
+ *
+ * `create` is a method on purpose: a `Driver<SmtpOptions, …>` then fits a table of `Driver<unknown, …>`.
+ * That is sound because `create` is only ever handed what `options.read` of the same driver gave.
  */
 export interface Driver<O, Instance> {
   readonly name: string;
