@@ -1,0 +1,79 @@
+// One small parser for every mailbox: from the wire, from an alias file, from the command line (RFC 5321 4.1.2,
+// RFC 6531 3.3). What it returns is the only form that the gate, the routers, the log and the next host see.
+//
+// Invariant: an address has one reading. What could be read in two ways (source routes, percent tricks hidden
+// in an unquoted "@", trailing dots, domains that IDNA maps to something else) is not an address here.
+
+import { isIPv4, isIPv6 } from "node:net";
+import { domainToASCII, domainToUnicode } from "node:url";
+import type { Mailbox } from "../envelope.ts";
+
+/** RFC 5321 4.5.3.1.3: a path is at most 256 octets, its two brackets included. */
+const ADDRESS_OCTETS_MAX = 254;
+
+const ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~\\-\\u0080-\\u{10FFFF}]";
+const DOT_STRING = new RegExp(`^${ATEXT}+(?:\\.${ATEXT}+)*$`, "u");
+const QUOTED_STRING = /^"(?:[ !#-[\]-~\u0080-\u{10FFFF}]|\\[ -~])*"$/u;
+/** Letters, digits, hyphen; the underscore is no host name but stands in real reverse-paths. */
+const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+const NON_ASCII = /[^\u0000-\u007F]/;
+const LONE_SURROGATE_OR_REPLACEMENT = /\p{Surrogate}|\uFFFD/u;
+
+/** The mailbox, or undefined for everything that is not exactly one. Never throws. */
+export function parseMailbox(text: string): Mailbox | undefined {
+  if (Buffer.byteLength(text) > ADDRESS_OCTETS_MAX) return undefined;
+  // A domain has no "@": whatever stands before the last one is local part, and must be quoted if it has more.
+  const at = text.lastIndexOf("@");
+  if (at < 1) return undefined;
+  const localPart = parseLocalPart(text.slice(0, at));
+  const domain = parseDomain(text.slice(at + 1));
+  if (localPart === undefined || domain === undefined) return undefined;
+  return { address: text, localPart, domain };
+}
+
+function parseLocalPart(text: string): string | undefined {
+  if (LONE_SURROGATE_OR_REPLACEMENT.test(text)) return undefined;
+  if (DOT_STRING.test(text)) return text;
+  if (!QUOTED_STRING.test(text)) return undefined;
+  return text.slice(1, -1).replaceAll(/\\(.)/gu, "$1");
+}
+
+/** Canonical domain: lower case, A-labels; an address literal stays as it is, in brackets. */
+export function parseDomain(text: string): string | undefined {
+  if (text.startsWith("[")) return parseAddressLiteral(text);
+  if (text.length === 0 || text.length > 253) return undefined;
+  const lower = text.toLowerCase();
+  const ascii = NON_ASCII.test(text) || lower.includes("xn--") ? idnaDomain(text, lower) : lower;
+  if (ascii === undefined || ascii.length > 253) return undefined;
+  const labels = ascii.split(".");
+  if (!labels.every((label) => LABEL.test(label))) return undefined;
+  // 192.0.2.1 without brackets is no domain (RFC 3696 2: a top-level label is never all digits).
+  return /^\d+$/.test(labels.at(-1) ?? "") ? undefined : ascii;
+}
+
+/** A-labels, if IDNA neither maps the name to another one nor refuses it: a look-alike dot is no dot. */
+function idnaDomain(text: string, lower: string): string | undefined {
+  if (LONE_SURROGATE_OR_REPLACEMENT.test(text)) return undefined;
+  const ascii = domainToASCII(lower);
+  if (ascii === "") return undefined;
+  const same = NON_ASCII.test(text) ? domainToUnicode(ascii) === lower.normalize("NFC") : ascii === lower;
+  return same ? ascii : undefined;
+}
+
+function parseAddressLiteral(text: string): string | undefined {
+  const match = /^\[(?:(IPv6:)([0-9a-f:.]+)|([0-9.]+))\]$/i.exec(text);
+  if (match === null) return undefined;
+  const [, , v6, v4] = match;
+  if (v6 !== undefined) return isIPv6(v6) ? `[IPv6:${v6.toLowerCase()}]` : undefined;
+  return v4 !== undefined && isIPv4(v4) ? text : undefined;
+}
+
+/** `<a@b>`, or `<>` for the null reverse-path (RFC 5321 4.5.5). */
+export function pathText(mailbox: Mailbox | null): string {
+  return mailbox === null ? "<>" : `<${mailbox.address}>`;
+}
+
+/** True when the address can only be sent under SMTPUTF8 (RFC 6531). */
+export function needsSmtpUtf8(mailbox: Mailbox | null): boolean {
+  return mailbox !== null && NON_ASCII.test(mailbox.address);
+}
