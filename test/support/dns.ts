@@ -1,0 +1,215 @@
+// A fake DNS server, recursive in the eyes of its client: the records are a literal, failures are listed beside
+// them. UDP and TCP on one port of 127.0.0.1; what does not fit a datagram is truncated, as RFC 6891 has it.
+//
+//   await using dns = await startDns({
+//     "example.test": { MX: [[10, "mx.example.test"]], TXT: ["v=spf1 -all"] },
+//     "mx.example.test": { A: ["192.0.2.1"], AAAA: ["2001:db8::1"] },
+//     "www.example.test": { CNAME: "mx.example.test" },
+//     fail: { "MX broken.test": "SERVFAIL", "A slow.test": "timeout" },
+//   });
+//   createResolver({ servers: [dns.address] })
+
+import { createSocket, type Socket as UdpSocket } from "node:dgram";
+import { createServer, type Server, type Socket } from "node:net";
+import { Packet, type Resource } from "dns2";
+
+export interface Records {
+  /** [preference, exchange]; "." is the null MX of RFC 7505. */
+  readonly MX?: readonly (readonly [number, string])[];
+  readonly A?: readonly string[];
+  readonly AAAA?: readonly string[];
+  /** A record of several strings is a list. */
+  readonly TXT?: readonly (string | readonly string[])[];
+  /** The target; its records follow in the answer when the server knows them. */
+  readonly CNAME?: string;
+}
+
+export type Failure = "SERVFAIL" | "REFUSED" | "NOTIMP" | "NXDOMAIN" | "timeout";
+
+/** A name that is not here does not exist; one below which another stands exists and is empty. */
+export interface Zone {
+  readonly [name: `${string}.${string}`]: Records;
+  /** Keys are "TYPE name", or a name for all its types. */
+  readonly fail?: Readonly<Record<string, Failure>>;
+}
+
+export interface FakeDns {
+  /** "127.0.0.1:port", as `servers` of [dns] takes it. */
+  readonly address: string;
+  readonly port: number;
+  /** What was asked, in order: "MX example.test". A repetition over TCP counts again. */
+  readonly queries: string[];
+  /** Replaces everything the server knows. */
+  set(zone: Zone): void;
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+const TTL = 300;
+const NEGATIVE_TTL = 60;
+
+export async function startDns(zone: Zone = {}): Promise<FakeDns> {
+  const queries: string[] = [];
+  const connections = new Set<Socket>();
+  let known = zone;
+
+  const answer = (request: Buffer) => {
+    const query = Packet.parse(request);
+    const question = query.questions[0];
+    if (question === undefined) return undefined;
+    queries.push(`${Packet.typeName(question.type)} ${question.name.toLowerCase()}`);
+    return respond(query, known);
+  };
+
+  const { udp, tcp, port } = await bindBoth();
+  udp.on("message", (request, peer) => {
+    const response = answer(request);
+    if (response !== undefined) udp.send(fit(response, request), peer.port, peer.address);
+  });
+  tcp.on("connection", (socket) => {
+    connections.add(socket);
+    socket.on("close", () => connections.delete(socket));
+    socket.on("error", () => socket.destroy());
+    onMessages(socket, (request) => {
+      const response = answer(request);
+      if (response !== undefined) socket.write(framed(response.toBuffer()));
+    });
+  });
+
+  const close = async () => {
+    for (const socket of connections) socket.destroy();
+    await Promise.all([
+      new Promise<void>((resolve) => udp.close(resolve)),
+      new Promise<void>((resolve) => void tcp.close(() => resolve())),
+    ]);
+  };
+  return {
+    address: `127.0.0.1:${port}`,
+    port,
+    queries,
+    set: (replacement) => void (known = replacement),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** A TCP port may be taken although the UDP port of the same number was free. */
+async function bindBoth(): Promise<{ udp: UdpSocket; tcp: Server; port: number }> {
+  for (let attempt = 1; ; attempt++) {
+    const udp = createSocket("udp4");
+    await new Promise<void>((resolve) => udp.bind(0, "127.0.0.1", resolve));
+    const { port } = udp.address();
+    const tcp = createServer();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        tcp.once("error", reject).listen(port, "127.0.0.1", resolve);
+      });
+      return { udp, tcp, port };
+    } catch (error) {
+      udp.close();
+      if (attempt === 20) throw error;
+    }
+  }
+}
+
+function respond(query: Packet, zone: Zone): Packet | undefined {
+  const { fail = {}, ...records } = zone;
+  const byName = new Map(
+    Object.entries<Records>(records).map(([name, entry]) => [name.toLowerCase(), entry]),
+  );
+  const question = query.questions[0];
+  if (question === undefined) return undefined;
+  const name = question.name.toLowerCase();
+  const failure = fail[`${Packet.typeName(question.type)} ${name}`] ?? fail[name];
+  if (failure === "timeout") return undefined;
+
+  const response = Packet.createResponseFromRequest(query);
+  response.header.ra = 1;
+  if (failure !== undefined) {
+    response.header.rcode = Packet.RCODE[failure];
+    return response;
+  }
+  let owner = name;
+  for (let links = 0; links < 16; links++) {
+    const target = byName.get(owner)?.CNAME;
+    if (target === undefined) break;
+    response.answers.push(record(owner, Packet.TYPE.CNAME, { domain: target }));
+    owner = target.toLowerCase();
+  }
+  response.answers.push(...recordsOf(owner, question.type, byName.get(owner) ?? {}));
+  const exists = [...byName.keys()].some((key) => key === owner || key.endsWith(`.${owner}`));
+  if (!exists) response.header.rcode = Packet.RCODE.NXDOMAIN;
+  if (response.answers.every((answer) => answer.type === Packet.TYPE.CNAME)) {
+    response.authorities.push(soa(owner));
+  }
+  return response;
+}
+
+function recordsOf(owner: string, type: number, entry: Records): Resource[] {
+  switch (type) {
+    case Packet.TYPE.MX:
+      return (entry.MX ?? []).map(([priority, exchange]) =>
+        record(owner, type, { priority, exchange }),
+      );
+    case Packet.TYPE.A:
+      return (entry.A ?? []).map((address) => record(owner, type, { address }));
+    case Packet.TYPE.AAAA:
+      return (entry.AAAA ?? []).map((address) => record(owner, type, { address }));
+    case Packet.TYPE.TXT:
+      return (entry.TXT ?? []).map((strings) => record(owner, type, { data: pieces(strings) }));
+    default:
+      return [];
+  }
+}
+
+function record(name: string, type: number, fields: Partial<Resource>): Resource {
+  return new Packet.Resource({ name, type, class: Packet.CLASS.IN, ttl: TTL, ...fields });
+}
+
+function soa(name: string): Resource {
+  return record(name, Packet.TYPE.SOA, {
+    primary: "ns.test",
+    admin: "hostmaster.test",
+    serial: 1,
+    refresh: 3600,
+    retry: 600,
+    expiration: 86_400,
+    minimum: NEGATIVE_TTL,
+  });
+}
+
+/** Strings of at most 255 octets, as RFC 1035 3.3 wants them. */
+function pieces(strings: string | readonly string[]): string[] {
+  return typeof strings === "string" ? (strings.match(/.{1,255}/gs) ?? [""]) : [...strings];
+}
+
+function fit(response: Packet, request: Buffer): Buffer {
+  const option = Packet.parse(request).additionals.find(({ type }) => type === Packet.TYPE.EDNS);
+  const whole = response.toBuffer();
+  if (whole.length <= Math.max(512, option?.class ?? 0)) return whole;
+  const truncated = new Packet();
+  truncated.header = new Packet.Header(response.header);
+  truncated.header.tc = 1;
+  truncated.questions = response.questions;
+  return truncated.toBuffer();
+}
+
+/** RFC 1035 4.2.2: two octets of length in front. */
+export function framed(message: Buffer): Buffer {
+  const frame = Buffer.alloc(2 + message.length);
+  frame.writeUInt16BE(message.length);
+  message.copy(frame, 2);
+  return frame;
+}
+
+export function onMessages(socket: Socket, callback: (message: Buffer) => void): void {
+  let pending = Buffer.alloc(0);
+  socket.on("data", (chunk: Buffer) => {
+    pending = Buffer.concat([pending, chunk]);
+    while (pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE()) {
+      const end = 2 + pending.readUInt16BE();
+      callback(pending.subarray(2, end));
+      pending = pending.subarray(end);
+    }
+  });
+}
