@@ -123,13 +123,8 @@ export interface Services {
   readonly configDirectory: string;
 }
 
-/** A generic option that a router may be given, as docs/config.md names it. */
-export type ChainOption =
-  | "domains"
-  | "local_parts"
-  | "sender_domains"
-  | "sender_local_parts"
-  | "transport";
+/** A precondition of the chain that a router may insist on. */
+export type ChainOption = "domains" | "local_parts" | "sender_domains" | "sender_local_parts";
 
 /**
  * One kind of router or transport. `options` are its own; the preconditions that every router has (domains,
@@ -144,7 +139,7 @@ export interface Driver<O, Instance> {
   readonly options: Options<O>;
   /** Routers: what a generic option is when the file does not say. */
   readonly defaults?: { readonly unseen?: boolean };
-  /** Routers: generic options that this driver cannot do without. */
+  /** Routers: preconditions that this driver cannot do without. */
   readonly requires?: readonly ChainOption[];
   create(options: O, services: Services): Instance;
 }
