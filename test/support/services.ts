@@ -1,0 +1,61 @@
+// Services for a driver under test: a clock that stands still, a log that remembers, a DNS in which nothing
+// exists. A test replaces the part that it is about.
+
+import type { Services } from "../../src/contract.ts";
+import type { Answer, Resolver } from "../../src/dns/resolver.ts";
+import type { EventName } from "../../src/events.ts";
+import type { Lists } from "../../src/lists/lists.ts";
+import type { Log } from "../../src/log.ts";
+import { manualClock } from "./clock.ts";
+
+export interface RecordedEvent {
+  readonly name: EventName;
+  readonly fields: unknown;
+}
+
+export interface RecordingLog extends Log {
+  readonly events: readonly RecordedEvent[];
+  /** The fields of every event of this name, in order. */
+  named(name: EventName): unknown[];
+}
+
+export function recordingLog(): RecordingLog {
+  const events: RecordedEvent[] = [];
+  return {
+    events,
+    event: (name, fields) => void events.push({ name, fields }),
+    named: (name) => events.filter((event) => event.name === name).map((event) => event.fields),
+  };
+}
+
+/** A resolver that gives every question the same answer. */
+export function resolverAnswering(answer: Answer<never>): Resolver {
+  const always = () => Promise.resolve(answer);
+  return { mx: always, a: always, aaaa: always, txt: always, close: () => Promise.resolve() };
+}
+
+/** Lists for drivers that use none: a test that gets here has forgotten to give its own. */
+const noLists: Lists = {
+  domains: () => unexpected("domains"),
+  localParts: () => unexpected("localParts"),
+  hosts: () => unexpected("hosts"),
+};
+
+function unexpected(what: string): never {
+  throw new Error(`the test gave no ${what} list`);
+}
+
+export function fakeServices<Given extends Partial<Services>>(given: Given): Services & Given;
+export function fakeServices(): Services;
+export function fakeServices(given: Partial<Services> = {}): Services {
+  return {
+    clock: manualClock(),
+    log: recordingLog(),
+    resolver: resolverAnswering({ kind: "no-such-name" }),
+    lists: noLists,
+    hostname: "mx.example.com",
+    ownAddresses: new Set(["127.0.0.1", "::1"]),
+    configDirectory: "/etc/unseen",
+    ...given,
+  };
+}
