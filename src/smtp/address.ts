@@ -56,7 +56,9 @@ function idnaDomain(text: string, lower: string): string | undefined {
   if (LONE_SURROGATE_OR_REPLACEMENT.test(text)) return undefined;
   const ascii = domainToASCII(lower);
   if (ascii === "") return undefined;
-  const same = NON_ASCII.test(text) ? domainToUnicode(ascii) === lower.normalize("NFC") : ascii === lower;
+  const same = NON_ASCII.test(text)
+    ? domainToUnicode(ascii) === lower.normalize("NFC")
+    : ascii === lower;
   return same ? ascii : undefined;
 }
 

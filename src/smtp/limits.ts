@@ -1,0 +1,17 @@
+// The limits of an SMTP session; every one has its option in [relay]. Times in milliseconds, sizes in bytes.
+
+export interface SessionLimits {
+  /** Our name in the greeting and at EHLO. */
+  readonly hostname: string;
+  readonly sizeMax: number;
+  readonly recipientsMax: number;
+  readonly commandLineMax: number;
+  readonly textLineMax: number;
+  readonly errorsMax: number;
+  readonly refusedRecipientsMax: number;
+  readonly commandTimeout: number;
+  readonly messageTimeout: number;
+  readonly sessionTimeout: number;
+  /** Domain for the bare <postmaster>. */
+  readonly postmasterDomain?: string;
+}

@@ -1,0 +1,85 @@
+// The bytes between 354 and CRLF.CRLF (RFC 5321 4.5.2), one state machine over single bytes, so that no
+// segmentation of the stream can change its reading.
+//
+// Invariants: only CRLF ends a line and only CRLF.CRLF ends the message (RFC 5321 2.3.8, 4.1.1.4). A bare CR or
+// a bare LF is never passed on: it makes the whole message unfit, which is then read to its true end and refused.
+
+export type Unfit = "bare-newline" | "line-too-long" | "too-big";
+
+/** Where the reader stands in a line. */
+const LINE_START = 0;
+const IN_LINE = 1;
+const AFTER_CR = 2;
+/** A dot opens the line: it goes, or ends the message. */
+const AFTER_DOT = 3;
+const AFTER_DOT_CR = 4;
+
+const CR = 13;
+const LF = 10;
+const DOT = 46;
+
+export class MessageReader {
+  /** The first thing wrong with the message; its content counts for nothing from there on. */
+  unfit: Unfit | undefined;
+  /** Octets of content so far, dot stuffing removed. */
+  size = 0;
+  #state = LINE_START;
+  #lineLength = 0;
+  readonly #sizeMax: number;
+  readonly #lineMax: number;
+
+  constructor(sizeMax: number, lineMax: number) {
+    this.#sizeMax = sizeMax;
+    this.#lineMax = lineMax;
+  }
+
+  /**
+   * Reads `chunk`, hands the content to `emit` in pieces that share its memory, and returns the offset behind
+   * the end of the message, or -1 when the message goes on in the next chunk.
+   */
+  read(chunk: Buffer, emit: (piece: Buffer) => void): number {
+    let state = this.#state;
+    let lineLength = this.#lineLength;
+    let from = 0;
+    for (let i = 0; i < chunk.length; i++) {
+      const byte = chunk[i];
+      if (byte === LF) {
+        if (state === AFTER_DOT_CR) {
+          // Nothing is left to emit: the dot and its CR belong to the end, here or in the chunk before.
+          this.#state = LINE_START;
+          this.#lineLength = 0;
+          return i + 1;
+        }
+        // A dot behind a bare LF must not end the message, so only CRLF leads to a line start.
+        if (state !== AFTER_CR) this.unfit ??= "bare-newline";
+        state = state === AFTER_CR ? LINE_START : IN_LINE;
+        lineLength = 0;
+        continue;
+      }
+      if (state === AFTER_CR || state === AFTER_DOT_CR) this.unfit ??= "bare-newline";
+      lineLength++;
+      if (state === LINE_START && byte === DOT) {
+        this.#emit(chunk, from, i, emit);
+        from = i + 1;
+        state = AFTER_DOT;
+      } else if (byte === CR) {
+        state = state === AFTER_DOT ? AFTER_DOT_CR : AFTER_CR;
+      } else {
+        state = IN_LINE;
+      }
+      if (lineLength > this.#lineMax) this.unfit ??= "line-too-long";
+    }
+    // ".CR" may be the end: its CR waits for the next chunk, which either ends the message or makes it unfit.
+    this.#emit(chunk, from, chunk.length - (state === AFTER_DOT_CR ? 1 : 0), emit);
+    this.#state = state;
+    this.#lineLength = lineLength;
+    return -1;
+  }
+
+  #emit(chunk: Buffer, from: number, to: number, emit: (piece: Buffer) => void): void {
+    if (to <= from) return;
+    this.size += to - from;
+    if (this.size > this.#sizeMax) this.unfit ??= "too-big";
+    if (this.unfit === undefined) emit(chunk.subarray(from, to));
+  }
+}

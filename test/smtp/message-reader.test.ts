@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { MessageReader } from "../../src/smtp/message-reader.ts";
+
+interface Reading {
+  content: string;
+  rest: string;
+  unfit: string | undefined;
+  ended: boolean;
+}
+
+function readInPieces(
+  wire: string,
+  cuts: readonly number[],
+  sizeMax = 1e6,
+  lineMax = 1000,
+): Reading {
+  const bytes = Buffer.from(wire, "latin1");
+  const reader = new MessageReader(sizeMax, lineMax);
+  let content = "";
+  let from = 0;
+  for (const to of [...cuts, bytes.length]) {
+    const chunk = bytes.subarray(from, to);
+    const end = reader.read(chunk, (piece) => (content += piece.toString("latin1")));
+    if (end >= 0) {
+      return {
+        content,
+        rest: bytes.subarray(from + end).toString("latin1"),
+        unfit: reader.unfit,
+        ended: true,
+      };
+    }
+    from = to;
+  }
+  return { content, rest: "", unfit: reader.unfit, ended: false };
+}
+
+/** The same reading at every way to cut the stream in up to three pieces, and byte by byte. */
+function readEveryWay(wire: string, sizeMax?: number, lineMax?: number): Reading {
+  const whole = readInPieces(wire, [], sizeMax, lineMax);
+  const ways = [Array.from(wire, (_, index) => index + 1)];
+  for (let a = 0; a <= wire.length; a++) for (let b = a; b <= wire.length; b++) ways.push([a, b]);
+  for (const cuts of ways) {
+    const reading = readInPieces(wire, cuts, sizeMax, lineMax);
+    assert.equal(reading.ended, whole.ended, `cut at ${cuts.join()}`);
+    assert.equal(reading.unfit, whole.unfit, `cut at ${cuts.join()}`);
+    if (whole.unfit === undefined) assert.equal(reading.content, whole.content);
+  }
+  return whole;
+}
+
+describe("the message reader, at every segmentation", () => {
+  const fit: [name: string, wire: string, content: string][] = [
+    ["ends an empty message at a first dot", ".\r\n", ""],
+    ["keeps every byte of a plain message", "A: b\r\n\r\nhello\r\n.\r\n", "A: b\r\n\r\nhello\r\n"],
+    ["takes one dot off a stuffed line", "..\r\n...x\r\n.\r\n", ".\r\n..x\r\n"],
+    ["takes the dot off a line that was not stuffed", ".b\r\n.\r\n", "b\r\n"],
+    ["keeps bytes over 127 and NUL", "\x00\xff\x80\r\n.\r\n", "\x00\xff\x80\r\n"],
+    ["keeps dots inside a line", "a.b.\r\n.\r\n", "a.b.\r\n"],
+  ];
+  for (const [name, wire, content] of fit) {
+    it(name, () => {
+      assert.deepEqual(readEveryWay(wire), { content, rest: "", unfit: undefined, ended: true });
+    });
+  }
+
+  it("leaves what stands behind the end to the next command", () => {
+    assert.equal(readInPieces("x\r\n.\r\nQUIT\r\n", []).rest, "QUIT\r\n");
+  });
+
+  for (const end of [
+    "\n.\n",
+    "\n.\r\n",
+    "\r\n.\n",
+    "\r.\r",
+    "\r\n.\r",
+    "\r.\r\n",
+    "\r\n\x00.\r\n",
+  ]) {
+    it(`does not end a message at ${JSON.stringify(end)}`, () => {
+      assert.equal(readEveryWay(`x${end}MAIL FROM:<a@b.c>`).ended, false);
+    });
+  }
+
+  for (const wire of [
+    "a\nb\r\n.\r\n",
+    "a\rb\r\n.\r\n",
+    "a\r\r\n.\r\n",
+    ".\rx\r\n.\r\n",
+    ".\n\r\n.\r\n",
+    "\n\r\n.\r\n",
+  ]) {
+    it(`finds ${JSON.stringify(wire)} unfit, and its end all the same`, () => {
+      const reading = readEveryWay(wire);
+      assert.equal(reading.unfit, "bare-newline");
+      assert.equal(reading.ended, true);
+    });
+  }
+
+  it("finds a line over the limit unfit", () => {
+    assert.equal(readEveryWay("12345\r\n.\r\n", 100, 6).unfit, undefined);
+    assert.equal(readEveryWay("123456\r\n.\r\n", 100, 6).unfit, "line-too-long");
+  });
+
+  it("counts the size without stuffing and finds one byte too many unfit", () => {
+    assert.equal(readEveryWay("..2345\r\n.\r\n", 7).unfit, undefined);
+    assert.equal(readEveryWay("..2345\r\n.\r\n", 6).unfit, "too-big");
+  });
+});
