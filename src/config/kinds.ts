@@ -17,6 +17,9 @@ export function text(doc: string, pattern?: { test: RegExp; is: string }): Optio
   });
 }
 
+/** What routers, transports and named lists may be called. */
+export const NAME = { test: /^[A-Za-z0-9_-]+$/, is: 'a name of letters, digits, "_" and "-"' };
+
 /** A file or directory: absolute when a driver gets it, whatever stands in the file. */
 function pathOption(doc: string): Option<string> {
   const pattern = { test: /^[^\0]+$/, is: "a path without NUL" };

@@ -4,6 +4,7 @@
 //
 // Invariant: reading never throws and never stops at the first problem; it collects all of them.
 
+import { NAME } from "./kinds.ts";
 import { isTable, join, nameOf } from "./option.ts";
 import type { Option, Options, Problem } from "./option.ts";
 import { suggestion } from "./suggestion.ts";
@@ -31,14 +32,20 @@ export function options<F extends Record<string, Option<unknown>>>(
       checkKeys(table, Object.keys(fields), path, problems);
       const values: Record<string, unknown> = {};
       for (const [key, option] of Object.entries(fields)) {
-        values[key] = readField(option, table[key], join(path, key), problems);
+        values[key] = readOption(option, table[key], join(path, key), problems);
       }
       return problems.length === before ? (values as FieldValues<F>) : undefined;
     },
   };
 }
 
-function readField(option: Option<unknown>, value: unknown, path: string, problems: Problem[]) {
+/** The value, or the default when there is none. Undefined too when the value is wrong. */
+export function readOption<T>(
+  option: Option<T>,
+  value: unknown,
+  path: string,
+  problems: Problem[],
+): T | undefined {
   if (value !== undefined) return option.read(value, path, problems);
   if (option.required) problems.push({ path, message: `is missing (${option.type})` });
   return option.fallback;
@@ -75,6 +82,23 @@ function notation(value: unknown): string {
 /** No value when it is not given; `meaning` says what happens then ("from /etc/resolv.conf"). */
 export function optional<T>(base: Option<T>, meaning?: string): Option<T | undefined> {
   return { ...base, required: false, ...(meaning === undefined ? {} : { shown: meaning }) };
+}
+
+/** Adds a check that looks at several options at once. It sees only tables that are right otherwise. */
+export function withCheck<T>(
+  base: Options<T>,
+  check: (values: T, report: (key: string, message: string) => void) => void,
+): Options<T> {
+  return {
+    fields: base.fields,
+    read(table, path, problems) {
+      const values = base.read(table, path, problems);
+      if (values === undefined) return undefined;
+      const before = problems.length;
+      check(values, (key, message) => problems.push({ path: join(path, key), message }));
+      return problems.length === before ? values : undefined;
+    },
+  };
 }
 
 /** A table inside a table. */
@@ -120,10 +144,16 @@ export function named<T>(doc: string, each: Option<T>): Option<ReadonlyMap<strin
       }
       const values = new Map<string, T>();
       for (const [name, item] of Object.entries(value)) {
+        checkName(name, join(path, name), problems);
         const read = each.read(item, join(path, name), problems);
         if (read !== undefined) values.set(name, read);
       }
       return values;
     },
   };
+}
+
+/** For keys that become names. */
+export function checkName(name: string, path: string, problems: Problem[]): void {
+  if (!NAME.test.test(name)) problems.push({ path, message: `must be ${NAME.is}` });
 }

@@ -1,0 +1,45 @@
+// The options that every router has, whatever its driver: its name, its preconditions, and what happens
+// after it. The chain in src/route.ts carries them out; a driver never sees them.
+
+import { domainList, localPartList } from "./list-kinds.ts";
+import { flag, NAME, optional, options, text, withDefault } from "./schema.ts";
+import type { Values } from "./schema.ts";
+
+export const chainOptions = options({
+  name: text(
+    "What the router is called in the log and in the journal of finished deliveries: with a new name, " +
+      "mail in the queue counts as not yet delivered by it.",
+    NAME,
+  ),
+  driver: text(
+    "What kind of router it is: a name below, a package, or a file such as `./mine.ts`.",
+  ),
+  domains: optional(domainList("The recipient's domain must be in this list."), "any"),
+  local_parts: optional(localPartList("The recipient's local part must be in this list."), "any"),
+  sender_domains: optional(
+    domainList("The domain of the envelope sender must be in this list; a null sender never is."),
+    "any",
+  ),
+  sender_local_parts: optional(
+    localPartList("The local part of the envelope sender must be in this list."),
+    "any",
+  ),
+  unseen: optional(
+    flag(
+      "A delivery by this router is a copy: the address goes on to the next router as if unseen.",
+    ),
+    "false, unless the driver says otherwise",
+  ),
+  more: withDefault(
+    flag("When the router declines an address, ask the next one. If not, the address fails."),
+    true,
+  ),
+});
+
+export type ChainOptions = Values<typeof chainOptions>;
+
+export const transportOptions = options({
+  driver: text(
+    "What kind of transport it is: a name below, a package, or a file such as `./mine.ts`.",
+  ),
+});

@@ -1,0 +1,84 @@
+// [gate] and [[gate.relay]]: for whom mail is accepted, and who may send through us to others.
+
+import { domainList, hostList, localPartList } from "./list-kinds.ts";
+import { flag, list, nested, oneOf, optional, options, tables, text } from "./schema.ts";
+import { withCheck, withDefault } from "./schema.ts";
+import type { Values } from "./schema.ts";
+
+export const proofOptions = withCheck(
+  options({
+    header: optional(
+      text(
+        "A header that only our tenant sets, as `Name: value`. It is taken out of the message.",
+        {
+          test: /^[!-9;-~]+: *[!-~](?:[ -~]*[!-~])?$/,
+          is: 'a header like "X-Tenant: secret"',
+        },
+      ),
+      "none",
+    ),
+    dkim: optional(
+      domainList("A valid DKIM signature of one of these domains, as tenants of Google have."),
+      "none",
+    ),
+  }),
+  (proof, report) => {
+    if (proof.header === undefined && proof.dkim === undefined) {
+      report("header", "is missing: a proof needs a header, dkim or both");
+    }
+  },
+);
+
+export const relayRuleOptions = withCheck(
+  options({
+    hosts: hostList("The clients that the rule is for. The first rule with the client decides."),
+    sender_domains: domainList(
+      "The domain of the envelope sender must be in this list; `*` lets any sender pass.",
+    ),
+    sender_local_parts: optional(
+      localPartList("The local part of the envelope sender must be in this list."),
+      "any",
+    ),
+    require_tls: withDefault(flag("Refuse the client until it speaks TLS."), false),
+    proof: optional(
+      nested(
+        "What shows that the mail comes from our tenant. One of them is enough.",
+        proofOptions,
+      ),
+      "none",
+    ),
+    null_sender: withDefault(
+      oneOf(
+        "Mail with a null sender: accept it, accept it if it has the proof, or refuse it. " +
+          "Tests of the sender do not apply to it.",
+        ["accept", "proof", "refuse"],
+      ),
+      "refuse",
+    ),
+  }),
+  (rule, report) => {
+    if (rule.null_sender === "proof" && rule.proof === undefined) {
+      report("null_sender", 'is "proof", and the rule has no proof');
+    }
+  },
+);
+
+export const gateOptions = options({
+  local_domains: domainList(
+    "Mail for these domains is accepted from everybody, if a router takes the recipient.",
+  ),
+  dnsbl: withDefault(
+    list("DNS block lists. None can be used yet.", () => "dnsbl lists are not supported yet"),
+    [],
+  ),
+  relay: withDefault(
+    tables(
+      "Rules for mail to other domains. Without a rule there is no relaying.",
+      relayRuleOptions,
+    ),
+    [],
+  ),
+});
+
+export type GateOptions = Values<typeof gateOptions>;
+export type RelayRuleOptions = Values<typeof relayRuleOptions>;

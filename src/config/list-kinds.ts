@@ -1,0 +1,58 @@
+// Options that are lists to match against: domains, local parts, hosts. What the items mean is in src/lists/;
+// here is only what can be known to be wrong before anything runs. That "+name" exists is checked by the loader.
+
+import { hostItemProblem } from "../lists/host-items.ts";
+import { parseDomain } from "../smtp/address.ts";
+import { list } from "./kinds.ts";
+import type { Option } from "./option.ts";
+
+/** "example.com", "*.example.com", "*", "+name", "lsearch:FILE", each maybe after "!". */
+export function domainList(doc: string): Option<readonly string[]> {
+  return list(doc, domainItemProblem, { type: "list of domains", refersTo: "domains" });
+}
+
+/** "bob", "*", "lsearch:FILE", each maybe after "!". */
+export function localPartList(doc: string): Option<readonly string[]> {
+  return list(doc, localPartItemProblem, { type: "list of local parts" });
+}
+
+/** Address, CIDR, "spf:DOMAIN", "+name", each maybe after "!". */
+export function hostList(doc: string): Option<readonly string[]> {
+  return list(doc, hostItemProblem, { type: "list of hosts", refersTo: "hosts" });
+}
+
+function domainItemProblem(item: string): string | undefined {
+  const bare = withoutNegation(item);
+  if (bare === "*") return undefined;
+  if (bare.startsWith("+")) return bare === "+" ? "names no list" : undefined;
+  if (isLookup(bare)) return lookupProblem(bare);
+  const domain = bare.startsWith("*.") ? bare.slice(2) : bare;
+  if (domain.includes("@")) return "is an address; a domain is wanted here";
+  const canonical = parseDomain(domain);
+  if (canonical === undefined) return "is no domain";
+  return canonical === domain.toLowerCase() ? undefined : `must be written as "${canonical}"`;
+}
+
+function localPartItemProblem(item: string): string | undefined {
+  const bare = withoutNegation(item);
+  if (bare === "") return "is empty";
+  if (isLookup(bare)) return lookupProblem(bare);
+  if (bare.startsWith("+")) return "cannot be the name of a list: there are none of local parts";
+  return bare.includes("@")
+    ? 'is an address; what stands before the "@" is wanted here'
+    : undefined;
+}
+
+function withoutNegation(item: string): string {
+  return item.startsWith("!") ? item.slice(1) : item;
+}
+
+/** A colon is in no domain; a local part that has one must be asked for by a lookup. */
+function isLookup(item: string): boolean {
+  return /^[a-z]+:/.test(item);
+}
+
+function lookupProblem(item: string): string | undefined {
+  if (!item.startsWith("lsearch:")) return 'is no lookup that we know; "lsearch:FILE" is';
+  return item === "lsearch:" ? "names no file" : undefined;
+}

@@ -1,0 +1,88 @@
+// [[listeners]]: an address, and the certificate that is shown there.
+// A certificate that cannot be used is found when the file is checked, not when the first client says STARTTLS.
+
+import { readFileSync } from "node:fs";
+import { isIPv4, isIPv6 } from "node:net";
+import { createSecureContext } from "node:tls";
+import { oneOf, optional, options, parsedText, path, withCheck, withDefault } from "./schema.ts";
+import type { Values } from "./schema.ts";
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly written: string;
+}
+
+/** "192.0.2.1:25", "[::]:25". Port 0 is any free one. */
+export function parseListenAddress(written: string): ListenAddress | undefined {
+  const [, v6, v4, digits] = /^(?:\[([^\]]+)\]|([\d.]+)):(\d{1,5})$/.exec(written) ?? [];
+  const port = Number(digits);
+  if (!(port < 65_536)) return undefined;
+  if (v6 !== undefined) return isIPv6(v6) ? { host: v6, port, written } : undefined;
+  return v4 !== undefined && isIPv4(v4) ? { host: v4, port, written } : undefined;
+}
+
+const address = parsedText(
+  "address:port",
+  {
+    doc: "The address and port to listen on. `[::]` is every address of both families.",
+    is: 'an address with a port, like "0.0.0.0:25" or "[::]:25"',
+  },
+  parseListenAddress,
+);
+
+const declaredOptions = options({
+  address,
+  tls: withDefault(
+    oneOf("TLS when the client asks for it by STARTTLS, from the first byte, or never.", [
+      "none",
+      "starttls",
+      "implicit",
+    ]),
+    "none",
+  ),
+  certificate: optional(
+    path("The certificate and the chain behind it, PEM. Needed unless `tls` is `none`."),
+  ),
+  private_key: optional(path("The key of the certificate, PEM. Needed unless `tls` is `none`.")),
+});
+
+export type ListenerOptions = Values<typeof declaredOptions>;
+
+export const listenerOptions = withCheck(declaredOptions, (listener, report) => {
+  if (listener.tls === "none") return;
+  const certificate = contents("certificate", listener.certificate);
+  const key = contents("private_key", listener.private_key);
+  if (certificate === undefined || key === undefined) return;
+  try {
+    createSecureContext({ cert: certificate, key });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    report("certificate", `does not work with this private_key: ${reason}`);
+  }
+
+  function contents(option: string, file: string | undefined): Buffer | undefined {
+    if (file === undefined) {
+      report(option, `is missing (path): tls is "${listener.tls}"`);
+      return undefined;
+    }
+    try {
+      return readFileSync(file);
+    } catch (error) {
+      report(option, cannotRead(file, error));
+      return undefined;
+    }
+  }
+});
+
+const CAUSES: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "permission denied",
+  EISDIR: "it is a directory",
+};
+
+/** "cannot read /etc/x: permission denied". */
+export function cannotRead(file: string, error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return `cannot read ${file}: ${CAUSES[code] ?? (code === "" ? String(error) : code)}`;
+}

@@ -1,0 +1,63 @@
+// [relay]: who we are, where the spool is, and the limits that keep one client from harming the others.
+
+import { parseDomain } from "../smtp/address.ts";
+import { duration, integer, optional, options, parsedText, path } from "./schema.ts";
+import { size, text, withDefault } from "./schema.ts";
+import type { Values } from "./schema.ts";
+
+const hostname = parsedText(
+  "host name",
+  {
+    doc: "Our own name, for the banner, EHLO and Received. It should have an address record that leads here, and our address a PTR record that leads back.",
+    is: 'a host name like "mx.example.com"',
+  },
+  (written) => {
+    const canonical = written.startsWith("[") ? undefined : parseDomain(written);
+    return canonical?.includes(".") === true || canonical === "localhost" ? canonical : undefined;
+  },
+);
+
+export const relayOptions = options({
+  hostname,
+  spool_directory: withDefault(
+    path("Where messages wait. Created when it is missing; must be on a disk of this machine."),
+    "/var/spool/unseen",
+  ),
+  user: optional(
+    text("The user to become when the ports are bound, if the relay is started as root."),
+    "nobody else: root stays root",
+  ),
+  control_socket: optional(
+    path("The Unix socket by which `relayctl` reaches the running relay."),
+    "control.sock in the spool directory",
+  ),
+  message_size_limit: withDefault(
+    size("The biggest message that is accepted; announced as SIZE."),
+    "50M",
+  ),
+  received_headers_max: withDefault(
+    integer("A message with more Received lines than this runs in a circle and is refused.", 1),
+    30,
+  ),
+  recipients_max: withDefault(
+    integer("Recipients of one message; further ones get 452 and come in another message.", 100),
+    1000,
+  ),
+  connections_max: withDefault(integer("Clients at the same time.", 1), 1000),
+  connections_per_client_max: withDefault(
+    integer("Connections that one address may have at the same time.", 1),
+    50,
+  ),
+  command_line_max: withDefault(size("The longest command line, in bytes."), "2048"),
+  text_line_max: withDefault(
+    size("The longest line of a message. Shorter ones pass unchanged; RFC 5321 grants only 1000."),
+    "64K",
+  ),
+  protocol_errors_max: withDefault(integer("So many errors end a session.", 1), 20),
+  refused_recipients_max: withDefault(integer("So many refused recipients end a session.", 1), 50),
+  command_timeout: withDefault(duration("How long a client may take for its next command."), "5m"),
+  message_timeout: withDefault(duration("How long a client may take for a whole message."), "30m"),
+  session_timeout: withDefault(duration("How long a session may last in all."), "2h"),
+});
+
+export type RelayOptions = Values<typeof relayOptions>;

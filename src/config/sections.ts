@@ -1,0 +1,88 @@
+// The sections of the configuration file that belong to the relay itself. Routers and transports are declared
+// by their drivers, and by chain-options.ts.
+
+import { isIP, isIPv6 } from "node:net";
+import { DEFAULT_RETRY, parseRetryRules } from "../retry.ts";
+import { gateOptions } from "./gate-options.ts";
+import { listenerOptions } from "./listener-options.ts";
+import { domainList, hostList } from "./list-kinds.ts";
+import { declared, durations, list, named, nested } from "./schema.ts";
+import { optional, options, size, tables, text, withDefault } from "./schema.ts";
+import type { Values } from "./schema.ts";
+import { relayOptions } from "./relay-options.ts";
+
+export const dnsOptions = options({
+  servers: optional(
+    list("The DNS servers to ask, as `address` or `address:port`, in this order.", serverProblem),
+    "those of /etc/resolv.conf",
+  ),
+});
+
+function serverProblem(item: string): string | undefined {
+  if (isIP(item) !== 0) return undefined;
+  const [, v6, v4, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(item) ?? [];
+  const isAddress = v6 === undefined ? isIP(v4 ?? "") === 4 : isIPv6(v6);
+  if (isAddress && Number(port) > 0 && Number(port) < 65_536) return undefined;
+  return 'is no server; write "192.0.2.53", "192.0.2.53:5353" or "[2001:db8::53]:5353"';
+}
+
+const retryRules = declared(
+  "retry rules",
+  {
+    doc: "Rules separated by `;`. `F,2h,15m`: for 2 hours every 15 minutes. `G,16h,1h,1.5`: until 16 hours have passed, first after an hour, then each time 1.5 times as long. `H` is `G` with a random part. When the last one is over, the mail bounces.",
+  },
+  (value) => {
+    if (typeof value !== "string") return { wrong: 'must be a text like "F,2h,15m; G,16h,1h,1.5"' };
+    const parsed = parseRetryRules(value);
+    return "problem" in parsed ? { wrong: parsed.problem } : { ok: parsed.rules };
+  },
+);
+
+export const retryOptions = options({
+  match: withDefault(
+    text(
+      "The domain, `*.domain`, `user@domain` or host that the rules are for; `*` is every one.",
+      {
+        test: /^[^\s,;]+$/,
+        is: "one domain, address or host",
+      },
+    ),
+    "*",
+  ),
+  rules: retryRules,
+});
+
+export const bounceOptions = options({
+  warn_after: withDefault(
+    durations("How old a message is when its sender is told that it is late, once at each time."),
+    ["24h"],
+  ),
+  return_size_limit: withDefault(
+    size("A bounce holds the whole message up to this size, and only its headers above."),
+    "100K",
+  ),
+});
+
+export const sections = {
+  relay: nested("The relay itself.", relayOptions),
+  listeners: tables("Where SMTP is spoken to clients.", listenerOptions),
+  dns: withDefault(nested("How names are looked up.", dnsOptions), {}),
+  domains: withDefault(
+    named("Lists of domains, used elsewhere as `+name`.", domainList("A list of domains.")),
+    {},
+  ),
+  hosts: withDefault(
+    named("Lists of hosts, used elsewhere as `+name`.", hostList("A list of hosts.")),
+    {},
+  ),
+  gate: nested("Who may do what. Everything else is refused.", gateOptions),
+  retry: withDefault(
+    tables("When a deferred delivery is tried again. The first match decides.", retryOptions),
+    [{ match: "*", rules: DEFAULT_RETRY }],
+  ),
+  bounce: withDefault(nested("Reports to senders.", bounceOptions), {}),
+};
+
+export type DnsOptions = Values<typeof dnsOptions>;
+export type RetryOptions = Values<typeof retryOptions>;
+export type BounceOptions = Values<typeof bounceOptions>;

@@ -1,0 +1,87 @@
+// TOML text to plain tables, with the line of everything in it. The only module that knows the toml package.
+// The package turns broken UTF-8 into U+FFFD without a word, so the bytes are looked at first.
+
+import { isUtf8 } from "node:buffer";
+import { parse } from "toml";
+import { isTable } from "./option.ts";
+import { indexPositions } from "./positions.ts";
+import type { Positions } from "./positions.ts";
+
+export interface TomlDocument {
+  readonly root: Record<string, unknown>;
+  readonly positions: Positions;
+}
+
+/** Why a text is no TOML. `path` is the key in question, or "" when the text could not be read that far. */
+export interface TomlProblem {
+  readonly line: number;
+  readonly path: string;
+  readonly message: string;
+}
+
+export function parseToml(
+  bytes: Buffer,
+): { readonly document: TomlDocument } | { readonly problem: TomlProblem } {
+  const invalid = invalidUtf8At(bytes);
+  if (invalid !== undefined) {
+    return { problem: { line: invalid, path: "", message: "not UTF-8 text" } };
+  }
+  const text = bytes.toString("utf8");
+  try {
+    const root: unknown = parse(text);
+    if (!isTable(root)) throw new Error("a TOML document is not a table");
+    return { document: { root, positions: indexPositions(text) } };
+  } catch (error) {
+    return { problem: problemOf(error) };
+  }
+}
+
+/** The first line that is not UTF-8. No UTF-8 sequence holds a line feed, so lines can be looked at one by one. */
+function invalidUtf8At(bytes: Buffer): number | undefined {
+  let line = 1;
+  for (let start = 0; start < bytes.length; line++) {
+    const feed = bytes.indexOf(0x0a, start);
+    const end = feed === -1 ? bytes.length : feed + 1;
+    if (!isUtf8(bytes.subarray(start, end))) return line;
+    start = end;
+  }
+  return undefined;
+}
+
+/** What is the parser's own trouble, and not a wrong text, goes on as an exception. */
+function problemOf(error: unknown): TomlProblem {
+  if (!(error instanceof Error)) throw error;
+  const { message } = error;
+  if (hasLocation(error)) {
+    const { line, column } = error.location.start;
+    return { line, path: "", message: syntaxMessage(error.found, error.expected, column) };
+  }
+  if (!("line" in error) || typeof error.line !== "number") throw error;
+  const twice = /^Cannot redefine existing key '(.+)'\.$/.exec(message)?.[1];
+  if (twice !== undefined) return { line: error.line, path: twice, message: "stands here twice" };
+  return { line: error.line, path: "", message };
+}
+
+interface LocatedError {
+  readonly location: { readonly start: { readonly line: number; readonly column: number } };
+  readonly found: unknown;
+  readonly expected: unknown;
+}
+
+function hasLocation(error: object): error is LocatedError {
+  return "location" in error && isTable(error.location) && isTable(error.location["start"]);
+}
+
+/** The parser lists every character it would have liked; a postmaster wants to know which one it was. */
+function syntaxMessage(found: unknown, expected: unknown, column: number): string {
+  const names = new Map<unknown, string>([
+    [null, "the end of the file"],
+    ["\n", "the end of the line"],
+    ["\r", "the end of the line"],
+  ]);
+  const what = names.get(found) ?? JSON.stringify(found);
+  const wantsValue =
+    Array.isArray(expected) && expected.some((one) => isTable(one) && one["text"] === "true");
+  const hint = wantsValue ? " where a value should be; a text stands in quotes" : "";
+  return `syntax: ${what} in column ${column}${hint || " is not expected"}`;
+}
