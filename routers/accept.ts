@@ -1,0 +1,22 @@
+// accept: takes every address that passes its preconditions. All that it knows is the name of its transport,
+// so it is the driver to read first, and the one to copy for a new one.
+
+import { options, transportName, type Values } from "../src/config/schema.ts";
+import type { Decision, RouterDriver } from "../src/contract.ts";
+
+const acceptOptions = options({
+  transport: transportName("Delivers what this router accepts."),
+});
+
+/**
+ * Decisions:
+ * - accept: always.
+ */
+export const accept: RouterDriver<Values<typeof acceptOptions>> = {
+  name: "accept",
+  options: acceptOptions,
+  create({ transport }) {
+    const decision: Decision = { kind: "accept", transport };
+    return { route: () => decision };
+  },
+};
