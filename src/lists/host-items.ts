@@ -1,0 +1,86 @@
+// The items of a host list, from text to what they mean: address, CIDR, "spf:DOMAIN", "+other", "*", "!x".
+// A host name is no item: who a client is must not depend on what DNS says of it at the moment.
+
+import { parseDomain } from "../smtp/address.ts";
+import { coversFamily, parseNetwork, type Network } from "./cidr.ts";
+
+export type HostItem = { readonly negated: boolean; readonly text: string } & (
+  | { readonly kind: "network"; readonly network: Network }
+  | { readonly kind: "spf"; readonly domain: string }
+  | { readonly kind: "list"; readonly name: string }
+  | { readonly kind: "everybody" }
+);
+
+/** What is wrong with an item, for the configuration's list of problems; undefined when it is right. */
+export function hostItemProblem(item: string): string | undefined {
+  return parseHostItem(item) === undefined ? problemOf(item) : undefined;
+}
+
+export function parseHostItem(text: string): HostItem | undefined {
+  const negated = text.startsWith("!");
+  const positive = negated ? text.slice(1) : text;
+  const base = { negated, text };
+  if (positive === "*") return { ...base, kind: "everybody" };
+  if (positive.startsWith("+")) {
+    const name = positive.slice(1);
+    return /^[\w.-]+$/.test(name) ? { ...base, kind: "list", name } : undefined;
+  }
+  if (positive.startsWith("spf:")) {
+    const domain = parseDomain(positive.slice("spf:".length));
+    const usable = domain !== undefined && !domain.startsWith("[");
+    return usable ? { ...base, kind: "spf", domain } : undefined;
+  }
+  const network = parseNetwork(positive);
+  return network === undefined ? undefined : { ...base, kind: "network", network };
+}
+
+function problemOf(item: string): string {
+  const positive = item.startsWith("!") ? item.slice(1) : item;
+  if (positive.startsWith("!")) return `one "!" is enough`;
+  if (positive !== positive.trim()) return "has white space around it";
+  if (positive.startsWith("+")) return "is no name of a host list";
+  if (positive.startsWith("spf:")) return `wants a domain after "spf:"`;
+  const [address = "", prefix, ...more] = positive.split("/");
+  if (prefix === undefined) {
+    const right = `an address, a CIDR like "192.0.2.0/24", "spf:DOMAIN" or "+name"`;
+    return address.includes("%") ? "zone ids are not supported" : `must be ${right}`;
+  }
+  if (more.length > 0 || parseNetwork(address) === undefined)
+    return "has no valid address before the /";
+  return `has no valid prefix length after the / (0 to ${address.includes(":") ? 128 : 32})`;
+}
+
+/**
+ * Whether a list lets in everybody, or everybody of one family: "*", "0.0.0.0/0", two halves, a negative item
+ * at the end. Negative items before that make no difference: they are holes, not walls. What `spf:` lists hold
+ * is judged when they are resolved.
+ */
+export function coversEverybody(
+  items: readonly string[],
+  named: Readonly<Record<string, readonly string[]>> = {},
+): boolean {
+  const networks: Network[] = [];
+  return !collectNetworks(items, named, networks, new Set()) || coversFamily(networks);
+}
+
+/** False as soon as one item alone lets in everybody. */
+function collectNetworks(
+  items: readonly string[],
+  named: Readonly<Record<string, readonly string[]>>,
+  networks: Network[],
+  seen: Set<string>,
+): boolean {
+  const end = items.indexOf("!*");
+  if (end === -1 && items.at(-1)?.startsWith("!") === true) return false;
+  for (const text of end === -1 ? items : items.slice(0, end)) {
+    const item = parseHostItem(text);
+    if (item === undefined || item.negated || item.kind === "spf") continue;
+    if (item.kind === "everybody") return false;
+    if (item.kind === "network") networks.push(item.network);
+    if (item.kind === "list" && !seen.has(item.name)) {
+      seen.add(item.name);
+      if (!collectNetworks(named[item.name] ?? [], named, networks, seen)) return false;
+    }
+  }
+  return true;
+}
