@@ -1,0 +1,123 @@
+// The durable store, as the rest of the relay sees it: messages, their recipients, the journal of finished
+// deliveries. docs/spool.md holds the state table. The engine behind it is replaceable; today's is SQLite.
+//
+// Invariants: a promise that resolves has reached the disk (file, directory and database synced). What the journal
+// holds is never delivered again. A message leaves the spool in one transaction with everything it causes, so a
+// crash finds it either as it was or as it will be.
+
+import type { Body, Envelope, MessageId, RecipientRequest } from "./envelope.ts";
+import type { MaybePromise } from "./lists/lists.ts";
+import type { Status } from "./status.ts";
+
+/** "pending" has deliveries to come, a copy perhaps; "frozen" waits for the postmaster. */
+export type RecipientState = "pending" | "delivered" | "failed" | "frozen";
+
+export interface StoredRecipient extends RecipientRequest {
+  /** Place among the recipients of its message, from 0. */
+  readonly position: number;
+  readonly state: RecipientState;
+  readonly attempts: number;
+  /** Milliseconds since the epoch, as every time here; absent until something failed. */
+  readonly firstFailure?: number;
+  readonly nextAttempt: number;
+  readonly lastStatus?: Status;
+}
+
+/** One finished delivery. Its first four fields are its key inside a message. */
+export interface JournalEntry {
+  readonly position: number;
+  /** The address that was delivered to: after a redirect, not the recipient's own. */
+  readonly address: string;
+  readonly router: string;
+  readonly transport: string;
+  readonly outcome: "delivered" | "failed" | "frozen";
+  readonly at: number;
+}
+
+/** "active": an attempt is recorded and under way. "queued": waits for its time. */
+export type MessageState = "active" | "queued" | "frozen";
+
+export interface StoredMessage {
+  readonly envelope: Envelope;
+  readonly state: MessageState;
+  readonly recipients: readonly StoredRecipient[];
+  readonly journal: readonly JournalEntry[];
+  /** Delay warnings that went out. */
+  readonly warnings: number;
+  readonly body: Body;
+}
+
+export interface NewMessage {
+  readonly envelope: Omit<Envelope, "size">;
+  readonly recipients: readonly RecipientRequest[];
+}
+
+/** A report of ours that enters the spool together with what it reports. */
+export interface NewReport extends NewMessage {
+  readonly bytes: Buffer;
+}
+
+export interface RecipientChange {
+  readonly position: number;
+  readonly state: RecipientState;
+  readonly attempts: number;
+  readonly firstFailure?: number;
+  readonly nextAttempt: number;
+  readonly lastStatus?: Status;
+}
+
+/** All that an attempt changed: one transaction. */
+export interface Settlement {
+  readonly id: MessageId;
+  /** "completed" removes the message. */
+  readonly state: MessageState | "completed";
+  readonly recipients: readonly RecipientChange[];
+  readonly journal: readonly JournalEntry[];
+  readonly warnings: number;
+  readonly reports: readonly NewReport[];
+}
+
+/** A message on its way in. */
+export interface IncomingMessage {
+  /** A promise asks to wait before the next piece. Keeps `piece`: it must not be reused. */
+  write(piece: Buffer): MaybePromise<void>;
+  /**
+   * Resolves when the message is durable. `active` records its first attempt in the same transaction.
+   * Throws SpoolError, and then keeps nothing.
+   */
+  commit(message: NewMessage, active: boolean): Promise<StoredMessage>;
+  abort(): void;
+}
+
+/** The store refused a write; nothing of it was kept. */
+export class SpoolError extends Error {
+  /** No space, quota or inodes left: 452 rather than 451. */
+  readonly full: boolean;
+
+  constructor(message: string, full: boolean, cause?: unknown) {
+    super(message, { cause });
+    this.name = "SpoolError";
+    this.full = full;
+  }
+}
+
+export interface QueueEntry {
+  readonly envelope: Envelope;
+  readonly state: MessageState;
+  readonly recipients: readonly StoredRecipient[];
+}
+
+export interface Spool {
+  nextId(): MessageId;
+  receive(id: MessageId): IncomingMessage;
+  /** Messages whose time has come, oldest first, each recorded as under attempt before it is returned. */
+  take(now: number, limit: number): Promise<readonly StoredMessage[]>;
+  /** When the next queued message is due; undefined when none waits. */
+  nextDue(): Promise<number | undefined>;
+  /** Notes a finished delivery of a message under attempt: in the journal within 0.5 s. */
+  note(id: MessageId, entry: JournalEntry): void;
+  settle(settlement: Settlement): Promise<void>;
+  count(): Promise<number>;
+  /** Everything that was asked for is on disk, and the store is closed. */
+  close(): Promise<void>;
+}

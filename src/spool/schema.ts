@@ -1,0 +1,49 @@
+// The tables of the spool. Bodies stand apart, so that a change of state never rewrites one.
+
+/** Rises with every change of the tables; a spool of another version is refused, not guessed at. */
+export const SCHEMA_VERSION = 1;
+
+export const SCHEMA = `
+CREATE TABLE messages (
+  id            INTEGER PRIMARY KEY,
+  state         TEXT    NOT NULL CHECK (state IN ('active', 'queued', 'frozen')),
+  next_attempt  INTEGER NOT NULL,
+  received_at   INTEGER NOT NULL,
+  size          INTEGER NOT NULL,
+  checksum      INTEGER NOT NULL,
+  warnings      INTEGER NOT NULL DEFAULT 0,
+  interruptions INTEGER NOT NULL DEFAULT 0,
+  envelope      TEXT    NOT NULL
+) STRICT;
+CREATE INDEX due ON messages (next_attempt) WHERE state = 'queued';
+
+CREATE TABLE bodies (
+  message INTEGER PRIMARY KEY,
+  bytes   BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE recipients (
+  message       INTEGER NOT NULL,
+  position      INTEGER NOT NULL,
+  request       TEXT    NOT NULL,
+  state         TEXT    NOT NULL CHECK (state IN ('pending', 'delivered', 'failed', 'frozen')),
+  attempts      INTEGER NOT NULL,
+  first_failure INTEGER,
+  next_attempt  INTEGER NOT NULL,
+  last_status   TEXT,
+  PRIMARY KEY (message, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE journal (
+  message   INTEGER NOT NULL,
+  position  INTEGER NOT NULL,
+  address   TEXT    NOT NULL,
+  router    TEXT    NOT NULL,
+  transport TEXT    NOT NULL,
+  outcome   TEXT    NOT NULL CHECK (outcome IN ('delivered', 'failed', 'frozen')),
+  at        INTEGER NOT NULL,
+  PRIMARY KEY (message, position, address, router, transport)
+) STRICT, WITHOUT ROWID;
+
+PRAGMA user_version = ${SCHEMA_VERSION};
+`;
