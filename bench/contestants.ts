@@ -1,0 +1,268 @@
+// The same work for three relays: take a message for alice@bench.test durably, put a copy into her Maildir and
+// pass the message on to a sink. Everybody keeps the durability that is its default; where a default of Exim or
+// Postfix would only make it slower here, it is set to what is faster, and the line says why.
+
+import { execFile } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { promisify } from "node:util";
+
+import { asInstalled, etcWithUsers, unpack } from "./packages.ts";
+
+export interface Place {
+  /** An empty directory of this run, on a disk. */
+  readonly directory: string;
+  readonly port: number;
+  readonly sinkPort: number;
+}
+
+export interface Prepared {
+  readonly argv: readonly string[];
+  /** Where the copies appear. */
+  readonly copies: string;
+  isQueueEmpty(): Promise<boolean> | boolean;
+}
+
+export interface Contestant {
+  readonly name: string;
+  readonly version: string;
+  prepare(place: Place): Prepared;
+}
+
+export const SENDER = "sender@elsewhere.test";
+export const RECIPIENT = "alice@bench.test";
+const HOSTNAME = "mx.bench.test";
+const MAIN = path.join(import.meta.dirname, "..", "src", "main.ts");
+
+function write(directory: string, files: Readonly<Record<string, string>>): void {
+  for (const [name, text] of Object.entries(files)) {
+    const file = path.join(directory, name);
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, text);
+  }
+}
+
+function makeOwned(directory: string, names: readonly string[], etc: string, user: string): void {
+  const passwd = fs.readFileSync(path.join(etc, "passwd"), "utf8");
+  const [, uid, gid] = new RegExp(`^${user}:[^:]*:(\\d+):(\\d+):`, "m").exec(passwd) ?? [];
+  for (const name of names) {
+    fs.mkdirSync(path.join(directory, name));
+    fs.chownSync(path.join(directory, name), Number(uid), Number(gid));
+  }
+}
+
+function holdsNoFile(directory: string): boolean {
+  if (!fs.existsSync(directory)) return true;
+  return fs
+    .readdirSync(directory, { withFileTypes: true, recursive: true })
+    .every((entry) => !entry.isFile());
+}
+
+// ---- unseen ----
+
+export function unseen(): Contestant {
+  return { name: "unseen", version: `node ${process.version}`, prepare: prepareUnseen };
+}
+
+function prepareUnseen({ directory, port, sinkPort }: Place): Prepared {
+  const config = path.join(directory, "routers.toml");
+  write(directory, {
+    accounts: "alice\n",
+    "routers.toml": `
+[relay]
+hostname = "${HOSTNAME}"
+spool_directory = "spool"
+[[listeners]]
+address = "127.0.0.1:${port}"
+tls = "none"
+[domains]
+ours = ["bench.test"]
+[gate]
+local_domains = "+ours"
+[[routers]]
+name = "gmail_users"
+driver = "unseen-copy"
+domains = "+ours"
+local_parts = "lsearch:accounts"
+transport = "gmail_local_delivery"
+[[routers]]
+name = "gmail_remote"
+driver = "accept"
+domains = "+ours"
+local_parts = "lsearch:accounts"
+transport = "gmail"
+[transports.gmail]
+driver = "smtp"
+hosts = ["127.0.0.1:${sinkPort}"]
+tls = "none"
+[transports.gmail_local_delivery]
+driver = "maildir-append"
+directory = "mail/{domain}/{local_part}"
+delivery_date_add = true
+envelope_to_add = true
+return_path_add = true
+maildir_tag = ",S={size}"
+`,
+  });
+  const queueList = [MAIN, "queue", "list", "--json", "--config", config];
+  return {
+    argv: [process.execPath, MAIN, "serve", "--config", config],
+    copies: path.join(directory, "mail/bench.test/alice/new"),
+    async isQueueEmpty() {
+      const { stdout } = await promisify(execFile)(process.execPath, queueList);
+      return stdout.trim() === "";
+    },
+  };
+}
+
+// ---- Exim ----
+
+export function exim(): Contestant {
+  const { tree, version } = unpack("exim4-daemon-light");
+  return {
+    name: "exim",
+    version,
+    prepare(place) {
+      const { directory } = place;
+      const etc = path.join(directory, "etc");
+      etcWithUsers(etc, ["Debian-exim"]);
+      makeOwned(directory, ["spool", "log", "mail"], etc, "Debian-exim");
+      write(directory, { accounts: "alice:\n", "etc/exim4/exim4.conf": eximConfiguration(place) });
+      return {
+        argv: asInstalled(tree, etc, ["exim4", "-bdf", "-q1m"]),
+        copies: path.join(directory, "mail/bench.test/alice/new"),
+        isQueueEmpty: () => holdsNoFile(path.join(directory, "spool/input")),
+      };
+    },
+  };
+}
+
+function eximConfiguration({ directory, port, sinkPort }: Place): string {
+  return `
+primary_hostname = ${HOSTNAME}
+spool_directory = ${directory}/spool
+log_file_path = ${directory}/log/%slog
+pid_file_path = ${directory}/spool/exim.pid
+local_interfaces = 127.0.0.1
+daemon_smtp_ports = ${port}
+tls_advertise_hosts =
+keep_environment =
+domainlist ours = bench.test
+acl_smtp_rcpt = check_rcpt
+# No look-ups on 127.0.0.1: there is nobody to answer.
+host_lookup =
+rfc1413_hosts =
+# The default takes 20 sessions, and leaves the 11th message of a session to the queue runner.
+smtp_accept_max = 200
+smtp_accept_queue_per_connection = 0
+smtp_accept_max_per_connection = 1000000
+begin acl
+check_rcpt:
+  accept domains = +ours
+         verify = recipient
+  deny
+begin routers
+gmail_users:
+  driver = accept
+  domains = +ours
+  local_parts = lsearch,ret=key;${directory}/accounts
+  transport = gmail_local_delivery
+  unseen
+gmail_remote:
+  driver = manualroute
+  domains = +ours
+  local_parts = lsearch,ret=key;${directory}/accounts
+  transport = gmail
+  route_list = * 127.0.0.1
+  self = send
+begin transports
+gmail_local_delivery:
+  driver = appendfile
+  user = Debian-exim
+  directory = ${directory}/mail/$domain_data/$local_part_data
+  maildir_format
+  delivery_date_add
+  envelope_to_add
+  return_path_add
+  maildir_tag = ,S=$message_size
+gmail:
+  driver = smtp
+  port = ${sinkPort}
+  allow_localhost
+begin retry
+* * F,2h,15m; G,16h,1h,1.5; F,4d,6h
+`;
+}
+
+// ---- Postfix ----
+
+export function postfix(): Contestant {
+  const { tree, version } = unpack("postfix");
+  return {
+    name: "postfix",
+    version,
+    prepare(place) {
+      const { directory } = place;
+      const etc = path.join(directory, "etc");
+      etcWithUsers(etc, ["postfix", "postdrop"]);
+      makeOwned(directory, ["data", "log", "mail"], etc, "postfix");
+      fs.mkdirSync(path.join(directory, "queue"));
+      write(directory, {
+        accounts: `${RECIPIENT} x\n`,
+        copies: `${RECIPIENT} alice@copies.test\n`,
+        mailboxes: "alice@copies.test alice/\n",
+        "etc/postfix/main.cf": postfixConfiguration(place),
+        "etc/postfix/master.cf": postfixServices(tree, place.port),
+      });
+      const queues = ["maildrop", "incoming", "active", "deferred"];
+      return {
+        argv: asInstalled(tree, etc, ["postfix", "start-fg"]),
+        copies: path.join(directory, "mail/alice/new"),
+        isQueueEmpty: () =>
+          queues.every((queue) => holdsNoFile(path.join(directory, "queue", queue))),
+      };
+    },
+  };
+}
+
+/** Postfix' own table, with our port and without chroot, which would need a copy of the machine's libraries. */
+function postfixServices(tree: string, port: number): string {
+  return fs
+    .readFileSync(path.join(tree, "usr/share/postfix/master.cf.dist"), "utf8")
+    .split("\n")
+    .filter((line) => !line.startsWith("#"))
+    .map((line) => line.replace(/^smtp +inet .*/, `127.0.0.1:${port} inet n - n - - smtpd`))
+    .map((line) => line.replace(/^(\S+ +\S+ +\S+ +\S+ +)y /, "$1n "))
+    .join("\n");
+}
+
+function postfixConfiguration({ directory, sinkPort }: Place): string {
+  return `
+compatibility_level = 3.6
+myhostname = ${HOSTNAME}
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+queue_directory = ${directory}/queue
+data_directory = ${directory}/data
+maillog_file = ${directory}/log/maillog
+maillog_file_prefixes = ${directory}
+alias_maps =
+alias_database =
+relay_domains = bench.test
+relay_recipient_maps = texthash:${directory}/accounts
+recipient_bcc_maps = texthash:${directory}/copies
+transport_maps = inline:{bench.test=relay:[127.0.0.1]:${sinkPort}}
+virtual_mailbox_domains = copies.test
+virtual_mailbox_maps = texthash:${directory}/mailboxes
+virtual_mailbox_base = ${directory}/mail
+virtual_uid_maps = static:${fs.statSync(path.join(directory, "mail")).uid}
+virtual_gid_maps = static:${fs.statSync(path.join(directory, "mail")).gid}
+# No look-ups on 127.0.0.1: there is nobody to answer.
+smtpd_peername_lookup = no
+disable_dns_lookups = yes
+# The default makes a client wait a second when mail comes in faster than it goes out.
+in_flow_delay = 0
+`;
+}

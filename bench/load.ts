@@ -1,0 +1,100 @@
+// The generator and the sink of the benchmark: smtp-source and smtp-sink of the Postfix package.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import net from "node:net";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { RECIPIENT, SENDER } from "./contestants.ts";
+import { unpack } from "./packages.ts";
+
+const MESSAGE_BYTES = 4096;
+const CONNECTIONS = 20;
+
+/** One of Postfix' programs, run from where it was unpacked. */
+function start(program: string, args: readonly string[]): ChildProcess {
+  const { tree } = unpack("postfix");
+  return spawn(path.join(tree, "usr/sbin", program), args, {
+    env: { ...process.env, LD_LIBRARY_PATH: path.join(tree, "usr/lib/postfix") },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+}
+
+export interface Sink extends AsyncDisposable {
+  readonly port: number;
+  /** Messages that it has taken. */
+  received(): number;
+}
+
+export async function startSink(): Promise<Sink> {
+  const port = await freePort();
+  const child = start("smtp-sink", ["-c", "-u", "nobody", `127.0.0.1:${port}`, "1000"]);
+  let tail = "";
+  let received = 0;
+  child.stdout?.setEncoding("latin1").on("data", (text: string) => {
+    // A running count: "sess=10 quit=9 mesg=99\r" again and again.
+    tail = (tail + text).slice(-100);
+    received = Number(/mesg=(\d+)\r[^\r]*$/.exec(tail)?.[1] ?? received);
+  });
+  await untilConnected(port, child);
+  return {
+    port,
+    received: () => received,
+    async [Symbol.asyncDispose]() {
+      const ended = once(child, "exit");
+      if (child.kill()) await ended;
+    },
+  };
+}
+
+/** Sends `count` messages over 20 connections, each of which is used again and again. Resolves when all were accepted. */
+export async function sendMessages(
+  port: number,
+  count: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const session = ["-s", String(CONNECTIONS), "-d"];
+  const messages = ["-m", String(count), "-l", String(MESSAGE_BYTES)];
+  const envelope = ["-f", SENDER, "-t", RECIPIENT];
+  const child = start("smtp-source", [...session, ...messages, ...envelope, `127.0.0.1:${port}`]);
+  const stop = () => child.kill();
+  signal.addEventListener("abort", stop);
+  const [code] = await once(child, "exit");
+  signal.removeEventListener("abort", stop);
+  signal.throwIfAborted();
+  if (code !== 0) throw new Error(`smtp-source ended with ${String(code)}`);
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+/** Waits until somebody answers on the port; throws when the program ended instead, or after half a minute. */
+export async function untilConnected(port: number, child: ChildProcess): Promise<void> {
+  const giveUp = Date.now() + 30_000;
+  while (Date.now() < giveUp) {
+    if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
+    if (await canConnect(port)) return;
+    await sleep(50);
+  }
+  throw new Error("it did not listen within 30 s");
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, "127.0.0.1");
+    socket.once("data", () => {
+      socket.end("QUIT\r\n");
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+    socket.setTimeout(5000, () => socket.destroy(new Error("no greeting")));
+  });
+}

@@ -1,0 +1,99 @@
+// One run of one relay: start it, warm it up, give it the messages, stop the clock when the sink has every
+// message and the Maildir every copy, check that nothing is left in the queue, and take everything away again.
+
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { Contestant, Prepared } from "./contestants.ts";
+import { createGroup } from "./group.ts";
+import { freePort, type Sink, sendMessages, startSink, untilConnected } from "./load.ts";
+
+export interface Measurement {
+  readonly perSecond: number;
+  /** Milliseconds of processor time, user and system, a message. */
+  readonly cpuPerMessage: number;
+  /** Bytes. */
+  readonly peakMemory: number;
+}
+
+export interface Size {
+  readonly messages: number;
+  readonly warmUp: number;
+}
+
+/** tmpfs would make fsync free, so not os.tmpdir(). */
+const RUNS = process.env["UNSEEN_BENCH_DIRECTORY"] ?? "/var/tmp";
+
+export async function measure(
+  contestant: Contestant,
+  size: Size,
+  interrupted: AbortSignal,
+): Promise<Measurement> {
+  await using cleanUp = new AsyncDisposableStack();
+  const directory = cleanUp.adopt(fs.mkdtempSync(path.join(RUNS, "unseen-bench-")), (made) =>
+    fs.promises.rm(made, { recursive: true, force: true }),
+  );
+  fs.chmodSync(directory, 0o755);
+  const sink = cleanUp.use(await startSink());
+  const group = cleanUp.use(createGroup(contestant.name));
+  const port = await freePort();
+  const relay = contestant.prepare({ directory, port, sinkPort: sink.port });
+
+  const child = group.start(relay.argv, path.join(directory, "stdout"));
+  let complaints = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    complaints = (complaints + text).slice(-2000);
+  });
+  try {
+    await untilConnected(port, child);
+    const limit = AbortSignal.timeout(60_000 + size.messages * 50);
+    const signal = AbortSignal.any([limit, interrupted]);
+    await sendMessages(port, size.warmUp, signal);
+    await untilDone(size.warmUp, relay, sink, signal);
+    await untilEmpty(relay, signal);
+
+    let peakMemory = 0;
+    const sampler = setInterval(() => {
+      peakMemory = Math.max(peakMemory, group.memory());
+    }, 250);
+    using _ = { [Symbol.dispose]: () => clearInterval(sampler) };
+    const cpuBefore = group.cpuSeconds();
+    const startedAt = performance.now();
+    await sendMessages(port, size.messages, signal);
+    await untilDone(size.warmUp + size.messages, relay, sink, signal);
+    const seconds = (performance.now() - startedAt) / 1000;
+    await untilEmpty(relay, signal);
+    return {
+      perSecond: size.messages / seconds,
+      cpuPerMessage: ((group.cpuSeconds() - cpuBefore) * 1000) / size.messages,
+      peakMemory,
+    };
+  } catch (error) {
+    interrupted.throwIfAborted();
+    throw new Error(`${contestant.name} failed. It said: ${complaints.trim()}`, { cause: error });
+  }
+}
+
+/** Resolves when sink and Maildir both hold `count`; throws when one of them holds more. */
+async function untilDone(
+  count: number,
+  relay: Prepared,
+  sink: Sink,
+  signal: AbortSignal,
+): Promise<void> {
+  const copies = () => (fs.existsSync(relay.copies) ? fs.readdirSync(relay.copies).length : 0);
+  try {
+    while (sink.received() < count || copies() < count) await sleep(5, undefined, { signal });
+  } catch (error) {
+    const found = `the sink got ${sink.received()} and the Maildir ${copies()} of ${count}`;
+    throw new Error(found, { cause: error });
+  }
+  if (sink.received() > count || copies() > count) {
+    throw new Error(`the sink got ${sink.received()} and the Maildir ${copies()}, not ${count}`);
+  }
+}
+
+async function untilEmpty(relay: Prepared, signal: AbortSignal): Promise<void> {
+  while (!(await relay.isQueueEmpty())) await sleep(50, undefined, { signal });
+}
