@@ -1,0 +1,45 @@
+// What a server offers in its answer to EHLO (RFC 5321 4.1.1.1), as far as the client makes use of it.
+// CHUNKING is left alone on purpose: it would be a second way to say where a message ends.
+
+import type { Reply } from "./reply.ts";
+
+export interface Capabilities {
+  /** RFC 2920. */
+  readonly pipelining: boolean;
+  /** RFC 1870: 0 is offered without a limit, absent is not offered. */
+  readonly size?: number;
+  /** RFC 6152. */
+  readonly eightBitMime: boolean;
+  /** RFC 6531. */
+  readonly smtputf8: boolean;
+  /** RFC 3461. */
+  readonly dsn: boolean;
+  /** RFC 3207. */
+  readonly startTls: boolean;
+}
+
+/** What a server offers that only knows HELO. */
+export const NO_CAPABILITIES: Capabilities = {
+  pipelining: false,
+  eightBitMime: false,
+  smtputf8: false,
+  dsn: false,
+  startTls: false,
+};
+
+export function parseCapabilities(reply: Reply): Capabilities {
+  const offered = new Map<string, string>();
+  for (const line of reply.lines.slice(1)) {
+    const [keyword = "", parameter = ""] = line.trim().split(/\s+/, 2);
+    offered.set(keyword.toUpperCase(), parameter);
+  }
+  const size = offered.get("SIZE");
+  return {
+    pipelining: offered.has("PIPELINING"),
+    ...(size === undefined ? {} : { size: /^\d{1,15}$/.test(size) ? Number(size) : 0 }),
+    eightBitMime: offered.has("8BITMIME"),
+    smtputf8: offered.has("SMTPUTF8"),
+    dsn: offered.has("DSN"),
+    startTls: offered.has("STARTTLS"),
+  };
+}

@@ -1,0 +1,280 @@
+// One socket to a server, in the clear or under TLS: writes what it is given, hands out the replies in order.
+// Invariants: a reply that nobody asked for ends the connection, so the replies waiting are never more than the
+// commands sent; nothing that came in the clear is read as if it had come under TLS (RFC 3207 5); 421 ends the
+// connection in any state; every wait has a deadline. Once it has failed, it stays failed, for one reason.
+
+import { connect as connectSocket, type Socket } from "node:net";
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import type { Clock } from "../clock.ts";
+import { status, type Status } from "../status.ts";
+import { Deadline } from "./client-deadline.ts";
+import { ProtocolError, ReplyParser, replyStatus, type Reply } from "./reply.ts";
+
+/** The connection is of no further use. Always temporary: it says nothing about a message. */
+export class ConnectionFailure extends Error {
+  override readonly name = "ConnectionFailure";
+  readonly status: Status;
+  /** This machine has no way to such an address at all: nothing was learnt about the host. */
+  readonly noRoute: boolean;
+
+  constructor(why: Status, cause?: unknown) {
+    super(why.text, { cause });
+    this.status = why;
+    this.noRoute = NO_ROUTE.has(errorCode(cause));
+  }
+}
+
+const NO_ROUTE: ReadonlySet<string> = new Set(["ENETUNREACH", "EAFNOSUPPORT", "EADDRNOTAVAIL"]);
+
+const CAUSES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset by peer",
+  EPIPE: "connection closed by peer",
+  ETIMEDOUT: "connection timed out",
+  EHOSTUNREACH: "no route to host",
+  ENETUNREACH: "network is unreachable",
+};
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string"
+    ? error.code
+    : "";
+}
+
+export interface Endpoint {
+  /** IPv4 or IPv6, never a name. */
+  readonly address: string;
+  readonly port: number;
+  /** Our side; absent: the system chooses. */
+  readonly localAddress?: string;
+}
+
+type Phase = "connecting" | "securing" | "open";
+
+export class ClientConnection {
+  #socket: Socket;
+  #parser = new ReplyParser();
+  readonly #replies: Reply[] = [];
+  /** Replies that are still to come: the greeting, and one for each command sent. */
+  #outstanding = 1;
+  #failure: ConnectionFailure | undefined;
+  #phase: Phase = "connecting";
+  /** What is being waited for, for the text of a failure. */
+  #stage = "connecting";
+  #wake: (() => void) | undefined;
+  #idleEnd: (() => void) | undefined;
+  #quitting = false;
+  readonly #deadline: Deadline;
+
+  constructor(endpoint: Endpoint, clock: Clock) {
+    this.#deadline = new Deadline(clock, () => this.#timedOut());
+    const { address: host, port, localAddress } = endpoint;
+    this.#socket = connectSocket({
+      host,
+      port,
+      noDelay: true,
+      ...(localAddress === undefined ? {} : { localAddress }),
+    });
+    this.#socket.once("connect", () => {
+      this.#phase = "open";
+      this.#awake();
+    });
+    this.#listen();
+  }
+
+  get alive(): boolean {
+    return this.#failure === undefined && !this.#quitting;
+  }
+
+  async connected(timeout: number): Promise<void> {
+    this.#deadline.set(timeout);
+    while (this.#phase === "connecting") await this.#change();
+    this.#deadline.clear();
+  }
+
+  /** Writes command lines, which will bring `replies` replies. `text` holds whole lines with their CRLF. */
+  send(text: string, replies: number): void {
+    this.#outstanding += replies;
+    this.#socket.write(text, "utf8");
+  }
+
+  /** From here on the message may be answered, if the peer cares to before its end. */
+  expectAnswer(): void {
+    this.#outstanding++;
+  }
+
+  /** Writes message bytes, in one go. */
+  sendBody(...pieces: readonly Buffer[]): void {
+    this.#socket.cork();
+    for (const piece of pieces) this.#socket.write(piece);
+    this.#socket.uncork();
+  }
+
+  /**
+   * The next reply, which answers `stage`; `timeout` in milliseconds. A 421 is a failure, and so is 3xx, except
+   * for 354 to DATA.
+   */
+  async reply(stage: string, timeout: number): Promise<Reply> {
+    this.#stage = stage;
+    let reply = this.#replies.shift();
+    if (reply === undefined) {
+      this.#deadline.set(timeout);
+      while (reply === undefined) {
+        await this.#change();
+        reply = this.#replies.shift();
+      }
+      this.#deadline.clear();
+    }
+    if (reply.code === 421) throw this.fail(replyStatus(reply));
+    if (reply.code >= 300 && reply.code < 400 && !(reply.code === 354 && stage === "DATA")) {
+      throw this.outOfStep(stage);
+    }
+    return reply;
+  }
+
+  outOfStep(stage: string): ConnectionFailure {
+    return this.fail(status(451, "5.0", `protocol error: unexpected reply to ${stage}`));
+  }
+
+  /** Waits until the peer has taken what was written. False: it has answered before the end instead. */
+  async drained(timeout: number): Promise<boolean> {
+    this.#stage = "the message";
+    this.#deadline.set(timeout);
+    while (this.#replies.length === 0) {
+      if (this.#failure === undefined && !this.#socket.writableNeedDrain) break;
+      await this.#change();
+    }
+    this.#deadline.clear();
+    return this.#replies.length === 0;
+  }
+
+  /** The handshake after a positive reply to STARTTLS. */
+  async startTls(options: ConnectionOptions, timeout: number): Promise<void> {
+    if (this.#parser.pending || this.#replies.length > 0) {
+      throw this.fail(status(451, "5.0", "clear text after the reply to STARTTLS"));
+    }
+    const clear = this.#socket;
+    for (const event of ["data", "end", "close", "drain"]) clear.removeAllListeners(event);
+    const secured: TLSSocket = connectTls({ ...options, socket: clear });
+    this.#stage = "the TLS handshake";
+    this.#phase = "securing";
+    this.#socket = secured;
+    this.#listen();
+    secured.once("secureConnect", () => {
+      this.#phase = "open";
+      this.#awake();
+    });
+    this.#deadline.set(timeout);
+    while (this.#phase === "securing") await this.#change();
+    this.#deadline.clear();
+  }
+
+  /** Lies idle for at most `time` milliseconds. `ended` is called if the peer or the time ends that. */
+  park(time: number, ended: () => void): void {
+    this.#stage = "being idle";
+    this.#idleEnd = ended;
+    this.#deadline.set(time);
+  }
+
+  unpark(): void {
+    this.#idleEnd = undefined;
+    this.#deadline.clear();
+  }
+
+  /** Ends the connection at once. The first reason stands. */
+  fail(why: Status, cause?: unknown): ConnectionFailure {
+    if (this.#failure !== undefined) return this.#failure;
+    this.#failure = new ConnectionFailure(why, cause);
+    this.#deadline.cancel();
+    this.#socket.destroy();
+    this.#idleEnd?.();
+    this.#idleEnd = undefined;
+    this.#awake();
+    return this.#failure;
+  }
+
+  /** QUIT, and waits for the peer to close, but not for long. Never rejects. */
+  async quit(timeout: number): Promise<void> {
+    if (!this.alive) return;
+    this.unpark();
+    this.#quitting = true;
+    this.#outstanding++;
+    this.#socket.end("QUIT\r\n");
+    this.#deadline.set(timeout);
+    while (this.#failure === undefined && this.#replies.length === 0) await this.#turn();
+    this.fail(status(421, "3.2", "closed"));
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    socket.on("data", (chunk: Buffer) => this.#take(chunk));
+    socket.on("drain", () => this.#awake());
+    socket.on("error", (error) => this.#broken(error));
+    socket.on("end", () => this.#broken());
+    socket.on("close", () => this.#broken());
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#failure !== undefined) return;
+    const before = this.#replies.length;
+    try {
+      this.#parser.push(chunk, this.#replies);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.fail(status(451, "5.0", `protocol error in reply to ${this.#stage}: ${error.message}`));
+      return;
+    }
+    this.#outstanding -= this.#replies.length - before;
+    if (this.#outstanding < 0) this.#unasked();
+    else this.#awake();
+  }
+
+  /** Servers say 421 of their own accord before they close; anything else is out of step. */
+  #unasked(): void {
+    const last = this.#replies.at(-1);
+    if (last?.code === 421) this.fail(replyStatus(last));
+    else this.fail(status(451, "5.0", "protocol error: a reply to no command"));
+  }
+
+  #broken(error?: Error): void {
+    if (this.#failure !== undefined) return;
+    const because = error === undefined ? "" : `: ${CAUSES[errorCode(error)] ?? error.message}`;
+    if (this.#phase === "securing") {
+      this.fail(status(451, "7.5", `TLS handshake failed${because}`), error);
+    } else if (this.#phase === "connecting") {
+      this.fail(status(451, "4.1", `cannot connect${because}`), error);
+    } else {
+      this.fail(status(451, "4.2", `lost connection in ${this.#stage}${because}`), error);
+    }
+  }
+
+  #timedOut(): void {
+    if (this.#idleEnd !== undefined) {
+      const ended = this.#idleEnd;
+      this.unpark();
+      ended();
+      return;
+    }
+    const detail = this.#phase === "connecting" ? "4.1" : "4.2";
+    this.fail(status(451, detail, `timed out in ${this.#stage}`));
+  }
+
+  /** Resolves when anything has happened, failure included. */
+  #turn(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    return promise;
+  }
+
+  async #change(): Promise<void> {
+    if (this.#failure === undefined) await this.#turn();
+    // A failure after a last reply is for the next one who waits.
+    if (this.#failure !== undefined && this.#replies.length === 0) throw this.#failure;
+  }
+
+  #awake(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}

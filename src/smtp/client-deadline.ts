@@ -1,0 +1,55 @@
+// One deadline a connection. Moving it costs a store, not a timer: the timer that is running looks, when it
+// fires, whether the deadline has moved meanwhile. So a busy connection sets a timer every few seconds, not
+// for every command.
+
+import type { Clock, Timer } from "../clock.ts";
+
+export class Deadline {
+  readonly #clock: Clock;
+  readonly #expired: () => void;
+  #at = Number.POSITIVE_INFINITY;
+  #timer: Timer | undefined;
+  #firesAt = Number.POSITIVE_INFINITY;
+
+  /** `expired` is called once for every deadline that passes. */
+  constructor(clock: Clock, expired: () => void) {
+    this.#clock = clock;
+    this.#expired = expired;
+  }
+
+  /** In `delay` milliseconds from now. */
+  set(delay: number): void {
+    this.#at = this.#clock.now() + delay;
+    if (this.#at < this.#firesAt) this.#arm(delay);
+  }
+
+  clear(): void {
+    this.#at = Number.POSITIVE_INFINITY;
+  }
+
+  /** For good: no timer is left behind. */
+  cancel(): void {
+    this.clear();
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#firesAt = Number.POSITIVE_INFINITY;
+  }
+
+  #arm(delay: number): void {
+    this.#timer?.cancel();
+    this.#firesAt = this.#clock.now() + delay;
+    this.#timer = this.#clock.after(delay, () => this.#look());
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    this.#firesAt = Number.POSITIVE_INFINITY;
+    const left = this.#at - this.#clock.now();
+    if (left <= 0) {
+      this.clear();
+      this.#expired();
+    } else if (Number.isFinite(left)) {
+      this.#arm(left);
+    }
+  }
+}

@@ -1,0 +1,211 @@
+// One mail transaction: MAIL, RCPT for each recipient, DATA, the message (RFC 5321 3.3). With PIPELINING all
+// commands go out in one write (RFC 2920). Replies are read as they come, so there is no window to deadlock on,
+// however many recipients there are.
+//
+// Invariants: what a recipient was answered is kept, whatever happens afterwards; once the final dot may have
+// left, a lost connection is about the message and not about the host, because the peer may have taken it
+// (RFC 1047); a message that we cannot read to its end is never ended with a dot.
+
+import { LOCAL_ERROR, status, type Status } from "../status.ts";
+import type { Capabilities } from "./client-capabilities.ts";
+import { ConnectionFailure, type ClientConnection } from "./client-connection.ts";
+import { mailCommand, rcptCommand, recipientRefusal, refusal } from "./client-message.ts";
+import type { Transaction } from "./client-message.ts";
+import { DotStuffer } from "./dot-stuffing.ts";
+import { isPositive, replyStatus, type Reply } from "./reply.ts";
+
+const RSET = "RSET\r\n";
+
+/** In milliseconds. `data` is for each block of the message, `final` for the reply to its end. */
+export interface Timeouts {
+  readonly connect: number;
+  readonly command: number;
+  readonly data: number;
+  readonly final: number;
+}
+
+export interface TransactionResult {
+  /** For each recipient, in order, the answer to its RCPT; undefined where there was none. */
+  readonly recipients: readonly (Status | undefined)[];
+  /** One answer for every recipient that was not refused by itself: at MAIL, at DATA or after the dot. */
+  readonly message: Status | undefined;
+  /** Why the connection is gone, if it is. */
+  readonly failure: TransactionFailure | undefined;
+  /** The peer answered at all. If not, and the connection was used before, it had died of age. */
+  readonly answered: boolean;
+}
+
+export interface TransactionFailure {
+  readonly status: Status;
+  /** "message": the peer may have taken it, or our copy is damaged; no other host may be tried. */
+  readonly scope: "host" | "message";
+  /** What went wrong on our side. */
+  readonly cause?: unknown;
+}
+
+/** What one transaction after the other runs on. */
+export interface Session {
+  readonly connection: ClientConnection;
+  readonly offered: Capabilities;
+  readonly timeouts: Timeouts;
+  /** A transaction may still be open at the server: RSET comes first. */
+  dirty: boolean;
+}
+
+/** Never rejects. */
+export async function transact(
+  session: Session,
+  transaction: Transaction,
+): Promise<TransactionResult> {
+  const { offered } = session;
+  const recipients = transaction.recipients.map((one) => recipientRefusal(one.mailbox, offered));
+  const exchange = new Exchange(session, transaction, recipients);
+  try {
+    exchange.message = await refusal(transaction, offered);
+    if (exchange.message === undefined && recipients.includes(undefined)) await exchange.run();
+  } catch (error) {
+    exchange.failure = exchange.failureFrom(error);
+  }
+  return exchange;
+}
+
+class Exchange implements TransactionResult {
+  readonly recipients: (Status | undefined)[];
+  message: Status | undefined;
+  failure: TransactionFailure | undefined;
+  answered = false;
+  readonly #session: Session;
+  readonly #transaction: Transaction;
+  /** The final dot may have left. */
+  #dotSent = false;
+
+  constructor(session: Session, transaction: Transaction, recipients: (Status | undefined)[]) {
+    this.#session = session;
+    this.#transaction = transaction;
+    this.recipients = recipients;
+  }
+
+  async run(): Promise<void> {
+    const { connection, offered } = this.#session;
+    const mail = mailCommand(this.#transaction, offered);
+    const rcpts = this.#transaction.recipients.map((recipient, index) =>
+      this.recipients[index] === undefined ? rcptCommand(recipient, offered) : "",
+    );
+    if (offered.pipelining) this.#sendEnvelope(mail, rcpts);
+    if (this.#session.dirty) await this.#reset();
+    this.#session.dirty = true;
+    const hasSender = await this.#askSender(mail);
+    const accepted = await this.#askRecipients(rcpts, hasSender);
+    if (accepted === 0 && !offered.pipelining) return;
+    const data = await this.#ask("DATA", "DATA\r\n");
+    if (isPositive(data)) throw connection.outOfStep("DATA");
+    if (data.code !== 354) {
+      if (accepted > 0) this.message = replyStatus(data);
+    } else if (accepted > 0) {
+      this.message = await this.#sendMessage();
+      this.#session.dirty = false;
+    } else {
+      // DATA went out before the answers came, and the peer waits for a message to nobody (RFC 2920 3.1).
+      await this.#ask("the end of an empty message", ".\r\n", true);
+    }
+  }
+
+  failureFrom(error: unknown): TransactionFailure {
+    if (!(error instanceof ConnectionFailure)) {
+      // Ours, not the peer's. The dot must never follow: the connection is cut in the middle of the message.
+      this.#session.connection.fail(LOCAL_ERROR, error);
+      return { status: LOCAL_ERROR, scope: "message", cause: error };
+    }
+    // 421 is an answer: the peer has not taken the message.
+    const open = this.#dotSent && error.status.code !== 421;
+    return { status: error.status, scope: open ? "message" : "host" };
+  }
+
+  // ---- the envelope ----
+
+  #sendEnvelope(mail: string, rcpts: readonly string[]): void {
+    const { connection, dirty } = this.#session;
+    const asked = this.recipients.reduce(
+      (sum, answer) => (answer === undefined ? sum + 1 : sum),
+      0,
+    );
+    const text = `${dirty ? RSET : ""}${mail}${rcpts.join("")}DATA\r\n`;
+    connection.send(text, asked + (dirty ? 3 : 2));
+  }
+
+  /** The reply to a command, which with PIPELINING has been sent already unless it is `unforeseen`. */
+  async #ask(stage: string, line: string, unforeseen = false): Promise<Reply> {
+    const { connection, offered, timeouts } = this.#session;
+    if (unforeseen || !offered.pipelining) connection.send(line, 1);
+    const reply = await connection.reply(stage, timeouts.command);
+    this.answered = true;
+    return reply;
+  }
+
+  async #reset(): Promise<void> {
+    const reply = await this.#ask("RSET", RSET);
+    if (!isPositive(reply)) throw this.#session.connection.fail(temporary(replyStatus(reply)));
+  }
+
+  async #askSender(mail: string): Promise<boolean> {
+    const reply = await this.#ask("MAIL FROM", mail);
+    if (!isPositive(reply)) this.message = replyStatus(reply);
+    return isPositive(reply);
+  }
+
+  /** How many recipients were accepted. Without a sender there can be none, whatever the peer says. */
+  async #askRecipients(rcpts: readonly string[], hasSender: boolean): Promise<number> {
+    let accepted = 0;
+    if (!hasSender && !this.#session.offered.pipelining) return 0;
+    for (const [index, rcpt] of rcpts.entries()) {
+      if (rcpt === "") continue;
+      const reply = await this.#ask("RCPT TO", rcpt);
+      if (!hasSender) continue;
+      this.recipients[index] = replyStatus(reply);
+      if (isPositive(reply)) accepted++;
+    }
+    return accepted;
+  }
+
+  // ---- the message ----
+
+  async #sendMessage(): Promise<Status> {
+    const { connection, timeouts } = this.#session;
+    const { inline } = this.#transaction.body;
+    const stuffer = new DotStuffer();
+    connection.expectAnswer();
+    if (inline === undefined) {
+      await this.#stream(stuffer);
+    } else {
+      this.#dotSent = true;
+      connection.sendBody(stuffer.stuff(inline), stuffer.end());
+    }
+    const reply = await connection.reply("the end of the message", timeouts.final);
+    return this.#dotSent ? replyStatus(reply) : this.#answeredEarly(reply);
+  }
+
+  async #stream(stuffer: DotStuffer): Promise<void> {
+    const { connection, timeouts } = this.#session;
+    for await (const chunk of this.#transaction.body.chunks()) {
+      connection.sendBody(stuffer.stuff(chunk));
+      if (!(await connection.drained(timeouts.data))) return;
+    }
+    this.#dotSent = true;
+    connection.sendBody(stuffer.end());
+  }
+
+  /** A refusal in the middle of the message counts; the rest cannot be taken back, so the connection ends. */
+  #answeredEarly(reply: Reply): Status {
+    const { connection } = this.#session;
+    if (isPositive(reply)) throw connection.outOfStep("the message");
+    const answer = replyStatus(reply);
+    connection.fail(temporary(answer));
+    return answer;
+  }
+}
+
+/** The same, as a reason to try again: what a host says before it has seen a message is never final. */
+export function temporary(answer: Status): Status {
+  if (answer.code < 500) return answer;
+  return status(451, answer.enhanced.slice(2), `${answer.code} ${answer.enhanced} ${answer.text}`);
+}

@@ -1,0 +1,113 @@
+// Replies of an SMTP server, as a client reads them (RFC 5321 4.2). The peer is hostile until proven otherwise:
+// lines, their number and their sum are bounded, codes within one reply must agree, and text becomes a Status
+// only without control characters and cut to a bounded length, so it can never forge a log line or a report.
+// A line may end in a bare LF: reading that leniently harms nobody, because nothing of ours is parsed here.
+
+import { status, type Status } from "../status.ts";
+
+export interface Reply {
+  /** 200 to 599. */
+  readonly code: number;
+  /** The texts after the code, raw; at least one. */
+  readonly lines: readonly string[];
+}
+
+/** The peer broke the protocol; the message says how. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+}
+
+const LONGEST_LINE = 2048;
+const MOST_LINES = 100;
+const MOST_BYTES = 64 * 1024;
+const LONGEST_TEXT = 512;
+
+const LF = 0x0a;
+const CR = 0x0d;
+
+/** Cuts a stream of bytes into replies. */
+export class ReplyParser {
+  #rest: Buffer | undefined;
+  #code = 0;
+  #lines: string[] = [];
+  #bytes = 0;
+
+  /** True in the middle of a reply. */
+  get pending(): boolean {
+    return this.#rest !== undefined || this.#lines.length > 0;
+  }
+
+  /** Appends the replies that `chunk` completes to `replies`. Throws a {@link ProtocolError}. */
+  push(chunk: Buffer, replies: Reply[]): void {
+    const bytes = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
+    let start = 0;
+    for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, start)) {
+      const reply = this.#line(bytes, start, bytes[end - 1] === CR && end > start ? end - 1 : end);
+      if (reply !== undefined) replies.push(reply);
+      start = end + 1;
+    }
+    this.#rest = start < bytes.length ? bytes.subarray(start) : undefined;
+    if (this.#rest !== undefined && this.#rest.length > LONGEST_LINE) throw tooLong();
+  }
+
+  /** The reply that this line completes, if it is a last line. */
+  #line(bytes: Buffer, start: number, end: number): Reply | undefined {
+    if (end - start > LONGEST_LINE) throw tooLong();
+    const line = bytes.toString("utf8", start, end);
+    const code = codeOf(line);
+    if (code === undefined) throw new ProtocolError("a line that is no SMTP reply");
+    if (this.#lines.length > 0 && code !== this.#code) {
+      throw new ProtocolError("one reply with different codes");
+    }
+    this.#code = code;
+    this.#bytes += end - start;
+    if (this.#lines.push(line.slice(4)) > MOST_LINES || this.#bytes > MOST_BYTES) throw tooLong();
+    if (line[3] === "-") return undefined;
+    const reply: Reply = { code, lines: this.#lines };
+    this.#lines = [];
+    this.#bytes = 0;
+    return reply;
+  }
+}
+
+function tooLong(): ProtocolError {
+  return new ProtocolError("a reply beyond all measure");
+}
+
+/** "250", "250 text" and "250-text" have one; a bare code is allowed (RFC 5321 4.2). */
+function codeOf(line: string): number | undefined {
+  return /^[2-5]\d\d(?:[ -]|$)/.test(line) ? Number(line.slice(0, 3)) : undefined;
+}
+
+/** 2xx, the answer that a command hopes for. */
+export function isPositive(reply: Reply): boolean {
+  return reply.code < 300;
+}
+
+/**
+ * The status that a 2xx, 4xx or 5xx reply amounts to. The enhanced code (RFC 2034) is taken from the text if its
+ * class agrees with the code, else it is x.0.0.
+ */
+export function replyStatus(reply: Reply): Status {
+  const [subjectAndDetail] = enhancedCode(reply.lines[0] ?? "", reply.code) ?? ["0.0"];
+  const text = reply.lines
+    .map((line) => line.slice(enhancedCode(line, reply.code)?.[1] ?? 0))
+    .join(" ");
+  return status(reply.code, subjectAndDetail, harmless(text) || "(no text)");
+}
+
+/** What follows the class digit, and how long the code and the space after it are. */
+function enhancedCode(line: string, code: number): readonly [string, number] | undefined {
+  const match = /^([245])\.(\d{1,3}\.\d{1,3})(?: +|$)/.exec(line);
+  if (match === null || Number(match[1]) !== Math.trunc(code / 100)) return undefined;
+  return [match[2] ?? "0.0", match[0].length];
+}
+
+/** Text of a peer, fit for logs and reports: no control or format characters, no line ends, bounded. */
+export function harmless(text: string): string {
+  return text
+    .slice(0, LONGEST_TEXT)
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")
+    .trim()
+    .toWellFormed();
+}
