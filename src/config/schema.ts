@@ -70,7 +70,9 @@ export function checkKeys(
 export function withDefault<T>(base: Option<T>, shown: unknown): Option<T> {
   const problems: Problem[] = [];
   const fallback = base.read(shown, "default", problems);
-  if (fallback === undefined) throw new Error(`wrong default: ${problems[0]?.message}`);
+  if (fallback === undefined || problems.length > 0) {
+    throw new Error(`wrong default: ${problems[0]?.message}`);
+  }
   return { ...base, required: false, fallback, shown: notation(shown) };
 }
 

@@ -1,0 +1,131 @@
+// What is wrong only when two places of the file are seen together: names that lead nowhere or round in a
+// circle, names given twice, and relay rules that would make us an open relay.
+
+import { coversEverybody, parseHostItem } from "../lists/host-items.ts";
+import { isTable, suggestion } from "./schema.ts";
+import type { Problem, Reference } from "./schema.ts";
+import { textsOf } from "./walk.ts";
+import type { Written } from "./walk.ts";
+
+type Root = Readonly<Record<string, unknown>>;
+
+export function crossCheck(root: Root, written: readonly Written[], problems: Problem[]): void {
+  const domains = namedLists(root["domains"]);
+  const hosts = namedLists(root["hosts"]);
+  const names: Record<Reference, readonly string[]> = {
+    domains: Object.keys(domains),
+    hosts: Object.keys(hosts),
+    transport: isTable(root["transports"]) ? Object.keys(root["transports"]) : [],
+  };
+  for (const one of written) {
+    checkReference(one, names, problems);
+    if (/^gate\.relay\[\d+\]\.hosts$/.test(one.path)) checkOpenRelay(one, hosts, problems);
+  }
+  checkCircles("domains", domains, problems);
+  checkCircles("hosts", hosts, problems);
+  checkUnique(written, /^routers\[\d+\]\.name$/, problems);
+  checkUnique(written, /^listeners\[\d+\]\.address$/, problems);
+}
+
+type NamedTexts = Record<string, readonly string[]>;
+
+function namedLists(section: unknown): NamedTexts {
+  const lists: NamedTexts = {};
+  for (const [name, value] of Object.entries(isTable(section) ? section : {})) {
+    lists[name] = textsOf(value, "").map(({ text }) => text);
+  }
+  return lists;
+}
+
+/** The list that an item stands for: "+name" and "!+name". */
+function referredTo(item: string): string | undefined {
+  return /^!?\+(.+)$/.exec(item)?.[1];
+}
+
+function checkReference(
+  { option, path, value }: Written,
+  names: Record<Reference, readonly string[]>,
+  problems: Problem[],
+): void {
+  const kind = option.refersTo;
+  if (kind === undefined) return;
+  const known = names[kind];
+  for (const { text, path: at } of textsOf(value, path)) {
+    const name = kind === "transport" ? text : referredTo(text);
+    if (name === undefined || name === "" || known.includes(name)) continue;
+    const what = kind === "transport" ? `no transport "${name}"` : `no "${name}" in [${kind}]`;
+    problems.push({ path: at, message: `there is ${what}${suggestion(name, known)}` });
+  }
+}
+
+/** Each circle is reported once, at the list through which it is entered first. */
+function checkCircles(section: string, lists: NamedTexts, problems: Problem[]): void {
+  const done = new Set<string>();
+  const visit = (name: string, trail: readonly string[]): void => {
+    const start = trail.indexOf(name);
+    if (start !== -1) {
+      const circle = [...trail.slice(start), name].map((one) => `+${one}`).join(" → ");
+      problems.push({ path: `${section}.${name}`, message: `leads back to itself: ${circle}` });
+    } else if (!done.has(name)) {
+      for (const item of lists[name] ?? []) {
+        const next = referredTo(item);
+        if (next !== undefined) visit(next, [...trail, name]);
+      }
+      done.add(name);
+    }
+  };
+  for (const name of Object.keys(lists)) visit(name, []);
+}
+
+/** No honest rule needs more addresses than an IPv4 /8, or an IPv6 /16. */
+const WIDEST = { 4: 2n ** 24n, 6: 2n ** 112n };
+
+function checkOpenRelay({ path, value }: Written, hosts: NamedTexts, problems: Problem[]): void {
+  const texts = textsOf(value, path);
+  const items = texts.map(({ text }) => text);
+  if (items.at(-1)?.startsWith("!") === true) {
+    const message = "ends in a negative item and so matches everybody else: an open relay";
+    problems.push({ path, message });
+  } else if (coversEverybody(items, hosts)) {
+    problems.push({ path, message: "matches everybody: an open relay" });
+  } else {
+    for (const { text, path: at } of texts) {
+      const wide = tooWide(text, hosts, new Set());
+      if (wide === undefined) continue;
+      problems.push({ path: at, message: `"${wide}" is too wide a net for a relay rule` });
+    }
+  }
+}
+
+/** The first network in an item, or in the lists that it leads to, that is too wide. */
+function tooWide(text: string, hosts: NamedTexts, seen: Set<string>): string | undefined {
+  const item = parseHostItem(text);
+  if (item === undefined || item.negated || seen.has(text)) return undefined;
+  seen.add(text);
+  if (item.kind === "network") {
+    const { family, first, last } = item.network;
+    const isWide = BigInt(last) - BigInt(first) >= WIDEST[family];
+    return isWide && !isLocalIpv6(text) ? text : undefined;
+  }
+  if (item.kind !== "list") return undefined;
+  for (const inner of hosts[item.name] ?? []) {
+    const wide = tooWide(inner, hosts, seen);
+    if (wide !== undefined) return wide;
+  }
+  return undefined;
+}
+
+/** fc00::/7 and fe80::/10 hold nobody from outside. */
+function isLocalIpv6(text: string): boolean {
+  return /^f[cde][0-9a-f]{2}:/i.test(text) && Number(text.split("/")[1]) >= 7;
+}
+
+function checkUnique(written: readonly Written[], at: RegExp, problems: Problem[]): void {
+  const first = new Map<unknown, string>();
+  for (const { path, value } of written) {
+    if (!at.test(path) || String(value).endsWith(":0")) continue;
+    const before = first.get(value);
+    if (before === undefined) first.set(value, path);
+    else problems.push({ path, message: `is the same as ${before}: ${JSON.stringify(value)}` });
+  }
+}

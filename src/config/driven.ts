@@ -1,0 +1,132 @@
+// Reads the tables that a driver has a say in: [[routers]] and [transports.NAME]. Each holds options that
+// every router or transport has, and the driver's own.
+
+import type { Router, RouterDriver, Transport, TransportDriver } from "../contract.ts";
+import { chainOptions, transportOptions } from "./chain-options.ts";
+import type { RouterConfiguration, TransportConfiguration } from "./configuration.ts";
+import { findDriver } from "./drivers.ts";
+import type { DriverKind, FoundDriver } from "./drivers.ts";
+import { checkKeys, checkName, isTable, join } from "./schema.ts";
+import type { Option, Options, Problem } from "./schema.ts";
+
+export interface BuiltInDrivers {
+  readonly routers: ReadonlyMap<string, RouterDriver>;
+  readonly transports: ReadonlyMap<string, TransportDriver>;
+}
+
+export interface Reading {
+  readonly directory: string;
+  readonly problems: Problem[];
+  /** Called with every table before its options are read. */
+  prepare(
+    fields: Readonly<Record<string, Option<unknown>>>,
+    table: Record<string, unknown>,
+    path: string,
+  ): void;
+}
+
+/** In the order of the file. Tables with problems are left out. */
+export async function readRouters(
+  section: unknown,
+  builtIn: BuiltInDrivers["routers"],
+  reading: Reading,
+): Promise<RouterConfiguration[]> {
+  const { problems } = reading;
+  if (section === undefined || !Array.isArray(section) || section.length === 0) {
+    const message =
+      section === undefined
+        ? "is missing: without [[routers]] no mail goes anywhere"
+        : "must be written as [[routers]]";
+    problems.push({ path: "routers", message });
+    return [];
+  }
+  const reserved = Object.keys(chainOptions.fields);
+  const kind: DriverKind<Router> = { word: "router", builtIn, reserved };
+  const routers: RouterConfiguration[] = [];
+  for (const [index, table] of section.entries()) {
+    const path = `routers[${index}]`;
+    const read = await readDriven(table, path, chainOptions, kind, reading);
+    if (read === undefined) continue;
+    const { driver, options, generic } = read;
+    const unseen = generic.unseen ?? driver.defaults?.unseen ?? false;
+    if (unseen && index === section.length - 1) {
+      const message =
+        "is unseen and the last router: what it takes has nowhere to go on to, and is unrouteable";
+      problems.push({ path: join(path, "unseen"), message });
+    }
+    routers.push({ name: generic.name, chain: { ...generic, unseen }, driver, options });
+  }
+  return routers;
+}
+
+export async function readTransports(
+  section: unknown,
+  builtIn: BuiltInDrivers["transports"],
+  reading: Reading,
+): Promise<ReadonlyMap<string, TransportConfiguration>> {
+  const transports = new Map<string, TransportConfiguration>();
+  if (section !== undefined && !isTable(section)) {
+    const message = "must be written as [transports.NAME]";
+    reading.problems.push({ path: "transports", message });
+    return transports;
+  }
+  const reserved = Object.keys(transportOptions.fields);
+  const kind: DriverKind<Transport> = { word: "transport", builtIn, reserved };
+  for (const [name, table] of Object.entries(section ?? {})) {
+    const path = join("transports", name);
+    checkName(name, path, reading.problems);
+    const read = await readDriven(table, path, transportOptions, kind, reading);
+    if (read !== undefined) transports.set(name, { name, ...read });
+  }
+  return transports;
+}
+
+interface Driven<Generic, Instance> {
+  readonly generic: Generic;
+  readonly driver: Extract<FoundDriver<Instance>, { driver: unknown }>["driver"];
+  readonly options: unknown;
+}
+
+/** Undefined when anything is wrong with the table; then the problems say what. */
+async function readDriven<Generic, Instance>(
+  table: unknown,
+  path: string,
+  generic: Options<Generic>,
+  kind: DriverKind<Instance>,
+  reading: Reading,
+): Promise<Driven<Generic, Instance> | undefined> {
+  const { directory, problems } = reading;
+  if (!isTable(table)) {
+    problems.push({ path, message: "must be a table" });
+    return undefined;
+  }
+  reading.prepare(generic.fields, table, path);
+  const genericValues = generic.read(pick(table, kind.reserved), path, problems);
+  const written = table["driver"];
+  // What is wrong with the name as such has been said by now.
+  if (typeof written !== "string" || written === "") return undefined;
+  const found = await findDriver(written, kind, directory);
+  if ("wrong" in found) {
+    problems.push({ path: join(path, "driver"), message: found.wrong });
+    return undefined;
+  }
+  const { driver } = found;
+  const own = Object.keys(driver.options.fields);
+  checkKeys(table, [...kind.reserved, ...own], path, problems);
+  reading.prepare(driver.options.fields, table, path);
+  const options = driver.options.read(pick(table, own), path, problems);
+  const missing = (driver.requires ?? []).filter((key) => table[key] === undefined);
+  for (const key of missing) {
+    const message = `is missing: a router with driver "${written}" needs it`;
+    problems.push({ path: join(path, key), message });
+  }
+  if (genericValues === undefined || options === undefined || missing.length > 0) return undefined;
+  return { generic: genericValues, driver, options };
+}
+
+function pick(
+  table: Readonly<Record<string, unknown>>,
+  keys: readonly string[],
+): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(table).filter(([key]) => keys.includes(key)));
+}

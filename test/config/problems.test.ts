@@ -1,0 +1,380 @@
+// What a wrong configuration is told: each line as `relayctl check` prints it.
+
+import assert from "node:assert/strict";
+import { chmodSync } from "node:fs";
+import { describe, test } from "node:test";
+import { loadConfiguration } from "../../src/config/load.ts";
+import { CERTIFICATE, directory, PRIVATE_KEY, problemsOf, RIGHT, write } from "./configuration.ts";
+
+/** The right configuration with one change: a replacement of a text in it, or lines behind it. */
+type Change = readonly [what: string, by: string] | string;
+
+function changed(change: Change): string {
+  if (typeof change === "string") return RIGHT + change;
+  const [what, by] = change;
+  assert.equal(RIGHT.split(what).length, 2, `${what} must stand in the file once`);
+  return RIGHT.replace(what, () => by);
+}
+
+const LAST_ROUTER = `domains = "+ours"\ntransport = "gmail"\n`;
+const relayRule = (text: string) => `[[gate.relay]]\nsender_domains = "*"\n${text}\n`;
+
+const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
+  "the text": {
+    "is no TOML": [
+      "x = \n",
+      "routers.toml:19: syntax: the end of the line in column 5 where a value should be; a text stands in quotes",
+    ],
+    "has a key twice": [
+      ['driver = "accept"', 'driver = "accept"\ndriver = "accept"'],
+      "routers.toml:14: routers.driver: stands here twice",
+    ],
+    "has a transport twice": [
+      "[transports.gmail]\n",
+      "routers.toml:19: transports.gmail: stands here twice",
+    ],
+  },
+  "a section": {
+    "is misspelt": [
+      "[bonce]\nwarn_after = []",
+      'routers.toml:19: bonce: unknown option, did you mean "bounce"?',
+    ],
+    "is missing": [
+      ['[relay]\nhostname = "mx.example.com"\n', ""],
+      "routers.toml:1: relay: is missing: there must be a [relay]",
+    ],
+    "is missing that has several tables": [
+      ['[[listeners]]\naddress = "127.0.0.1:2525"\n', ""],
+      "routers.toml:1: listeners: is missing: there must be a [[listeners]]",
+    ],
+    "is a list instead of a table": [
+      ['[relay]\nhostname = "mx.example.com"\n', "relay = []\n"],
+      "routers.toml:1: relay: must be a table, not a list",
+    ],
+    "is one table instead of several": [
+      ["[[listeners]]", "[listeners]"],
+      "routers.toml:3: listeners: must be written as [[listeners]]",
+    ],
+    "has no table": [
+      [
+        '[relay]\nhostname = "mx.example.com"\n[[listeners]]\naddress = "127.0.0.1:2525"\n',
+        'listeners = []\n[relay]\nhostname = "mx.example.com"\n',
+      ],
+      "routers.toml:1: listeners: must not be empty: there must be a [[listeners]]",
+    ],
+  },
+  "an option": {
+    "is misspelt": [
+      ["hostname", "hostnmae"],
+      "routers.toml:1: relay.hostname: is missing (host name)",
+      'routers.toml:2: relay.hostnmae: unknown option, did you mean "hostname"?',
+    ],
+    "is not in this version": [
+      ["[[listeners]]", 'metrics = "127.0.0.1:9125"\n[[listeners]]'],
+      "routers.toml:3: relay.metrics: unknown option",
+    ],
+    "has the wrong type": [
+      ["[[listeners]]", 'message_size_limit = 50\nreceived_headers_max = "30"\n[[listeners]]'],
+      'routers.toml:3: relay.message_size_limit: must be a size like "64K" or "50M", not 50',
+      'routers.toml:4: relay.received_headers_max: must be a whole number, 1 or more, not the text "30"',
+    ],
+    "is below the limit that the RFC sets": [
+      ["[[listeners]]", "recipients_max = 99\n[[listeners]]"],
+      "routers.toml:3: relay.recipients_max: must be a whole number, 100 or more, not 99",
+    ],
+    "is a list with a wrong item": [
+      ['["127.0.0.1"]', '[\n  "127.0.0.1",\n  "127.0.0.300",\n]'],
+      'routers.toml:10: hosts.trusted[1]: "127.0.0.300": must be an address, a CIDR like "192.0.2.0/24", "spf:DOMAIN" or "+name"',
+    ],
+  },
+  "our own name": {
+    "is an address": [
+      ["mx.example.com", "192.0.2.1"],
+      'routers.toml:2: relay.hostname: must be a host name like "mx.example.com", not the text "192.0.2.1"',
+    ],
+    "has no domain": [
+      ["mx.example.com", "mx"],
+      'routers.toml:2: relay.hostname: must be a host name like "mx.example.com", not the text "mx"',
+    ],
+  },
+  "a listener": {
+    "has no port": [
+      ["127.0.0.1:2525", "127.0.0.1"],
+      'routers.toml:4: listeners[0].address: must be an address with a port, like "0.0.0.0:25" or "[::]:25", not the text "127.0.0.1"',
+    ],
+    "is there twice": [
+      '[[listeners]]\naddress = "127.0.0.1:2525"\n',
+      'routers.toml:20: listeners[1].address: is the same as listeners[0].address: "127.0.0.1:2525"',
+    ],
+    "has TLS and no certificate": [
+      ["[domains]", 'tls = "starttls"\n[domains]'],
+      'routers.toml:3: listeners[0].certificate: is missing (path): tls is "starttls"',
+      'routers.toml:3: listeners[0].private_key: is missing (path): tls is "starttls"',
+    ],
+    "has a certificate that is not there": [
+      [
+        "[domains]",
+        `tls = "implicit"\ncertificate = "no.pem"\nprivate_key = "${PRIVATE_KEY}"\n[domains]`,
+      ],
+      "routers.toml:6: listeners[0].certificate: cannot read no.pem: there is no such file",
+    ],
+    "has a key that is a directory": [
+      [
+        "[domains]",
+        `tls = "implicit"\ncertificate = "${CERTIFICATE}"\nprivate_key = "."\n[domains]`,
+      ],
+      `routers.toml:7: listeners[0].private_key: cannot read ${directory}: it is a directory`,
+    ],
+  },
+  "a name": {
+    "of a domain list does not exist": [
+      ['local_domains = "+ours"', 'local_domains = ["!+our"]'],
+      'routers.toml:10: gate.local_domains[0]: there is no "our" in [domains], did you mean "ours"?',
+    ],
+    "of a host list does not exist": [
+      relayRule('hosts = ["192.0.2.1", "+trustees"]'),
+      'routers.toml:21: gate.relay[0].hosts[1]: there is no "trustees" in [hosts], did you mean "trusted"?',
+    ],
+    "of a domain list is not one of a host list": [
+      relayRule('hosts = "+ours"'),
+      'routers.toml:21: gate.relay[0].hosts: there is no "ours" in [hosts]',
+    ],
+    "of a transport does not exist": [
+      ['transport = "gmail"', 'transport = "gmial"'],
+      'routers.toml:15: routers[0].transport: there is no transport "gmial", did you mean "gmail"?',
+    ],
+    "leads back to itself": [
+      ['trusted = ["127.0.0.1"]', 'a = "+b"\nb = ["!+c"]\nc = "+b"\nd = "+d"'],
+      "routers.toml:9: hosts.b: leads back to itself: +b → +c → +b",
+      "routers.toml:11: hosts.d: leads back to itself: +d → +d",
+    ],
+    "is given to two routers": [
+      [
+        "[[routers]]",
+        '[[routers]]\nname = "google"\ndriver = "accept"\ntransport = "gmail"\n[[routers]]',
+      ],
+      'routers.toml:16: routers[1].name: is the same as routers[0].name: "google"',
+    ],
+    "has characters that are not for names": [
+      ['name = "google"', 'name = "to google"'],
+      'routers.toml:12: routers[0].name: must be a name of letters, digits, "_" and "-", not "to google"',
+    ],
+    "of a list has characters that are not for names": [
+      ["[domains]", '[domains]\n"my own" = []'],
+      'routers.toml:6: domains.my own: must be a name of letters, digits, "_" and "-"',
+    ],
+  },
+  "a relay rule": {
+    "lets in every IPv4 address": [
+      relayRule('hosts = "0.0.0.0/0"'),
+      "routers.toml:21: gate.relay[0].hosts: matches everybody: an open relay",
+    ],
+    "lets in every IPv6 address": [
+      relayRule('hosts = ["127.0.0.1", "::/0"]'),
+      "routers.toml:21: gate.relay[0].hosts: matches everybody: an open relay",
+    ],
+    "lets in everybody by a star": [
+      relayRule('hosts = "*"'),
+      "routers.toml:21: gate.relay[0].hosts: matches everybody: an open relay",
+    ],
+    "lets in everybody by two halves": [
+      relayRule('hosts = ["0.0.0.0/1", "128.0.0.0/1"]'),
+      "routers.toml:21: gate.relay[0].hosts: matches everybody: an open relay",
+    ],
+    "lets in everybody through a named list": [
+      [
+        '["127.0.0.1"]',
+        '["::ffff:0.0.0.0/96"]\n[[gate.relay]]\nsender_domains = "*"\nhosts = "+trusted"',
+      ],
+      "routers.toml:11: gate.relay[0].hosts: matches everybody: an open relay",
+    ],
+    "lets in everybody by a negative item at its end": [
+      relayRule('hosts = ["127.0.0.1", "!192.0.2.1"]'),
+      "routers.toml:21: gate.relay[0].hosts: ends in a negative item and so matches everybody else: an open relay",
+    ],
+    "lets in a part of the Internet": [
+      relayRule('hosts = ["10.0.0.0/8", "64.0.0.0/2"]'),
+      'routers.toml:21: gate.relay[0].hosts[1]: "64.0.0.0/2" is too wide a net for a relay rule',
+    ],
+    "has no hosts": [
+      relayRule("require_tls = true"),
+      "routers.toml:19: gate.relay[0].hosts: is missing (list of hosts)",
+    ],
+    "asks for a proof that it does not describe": [
+      relayRule('hosts = "+trusted"\nnull_sender = "proof"'),
+      'routers.toml:22: gate.relay[0].null_sender: is "proof", and the rule has no proof',
+    ],
+    "describes an empty proof": [
+      relayRule('hosts = "+trusted"\nproof = {}'),
+      "routers.toml:22: gate.relay[0].proof.header: is missing: a proof needs a header, dkim or both",
+    ],
+    "has a proof that is no header": [
+      relayRule('hosts = "+trusted"\nproof = { header = "s3cret" }'),
+      'routers.toml:22: gate.relay[0].proof.header: must be a header like "X-Tenant: secret", not "s3cret"',
+    ],
+    "has a DNS block list": [
+      ['local_domains = "+ours"', 'local_domains = "+ours"\ndnsbl = ["zen.spamhaus.org"]'],
+      'routers.toml:11: gate.dnsbl[0]: "zen.spamhaus.org": dnsbl lists are not supported yet',
+    ],
+  },
+  "a router": {
+    "is not there": [
+      [`[[routers]]\nname = "google"\ndriver = "accept"\n${LAST_ROUTER}`, ""],
+      "routers.toml:1: routers: is missing: without [[routers]] no mail goes anywhere",
+    ],
+    "has a driver that does not exist": [
+      ['driver = "accept"', 'driver = "acept"'],
+      'routers.toml:13: routers[0].driver: there is no router driver "acept", did you mean "accept"?',
+    ],
+    "has no driver": [
+      ['driver = "accept"\n', ""],
+      "routers.toml:11: routers[0].driver: is missing (text)",
+    ],
+    "has an option of nobody": [
+      [LAST_ROUTER, `${LAST_ROUTER}localparts = "bob"\n`],
+      'routers.toml:16: routers[0].localparts: unknown option, did you mean "local_parts"?',
+    ],
+    "has no transport": [
+      [LAST_ROUTER, 'domains = "+ours"\n'],
+      "routers.toml:11: routers[0].transport: is missing (name of a transport)",
+    ],
+    "lacks what its driver needs": [
+      [
+        "[[routers]]",
+        '[[routers]]\nname = "sent"\ndriver = "sender-match"\nsender_domains = "+ours"\ntransport = "gmail"\n[[routers]]',
+      ],
+      'routers.toml:11: routers[0].sender_local_parts: is missing: a router with driver "sender-match" needs it',
+    ],
+    "is unseen and the last": [
+      [LAST_ROUTER, `${LAST_ROUTER}unseen = true\n`],
+      "routers.toml:16: routers[0].unseen: is unseen and the last router: what it takes has nowhere to go on to, and is unrouteable",
+    ],
+    "is unseen by its driver and the last": [
+      ['driver = "accept"', 'driver = "unseen-copy"'],
+      "routers.toml:11: routers[0].unseen: is unseen and the last router: what it takes has nowhere to go on to, and is unrouteable",
+    ],
+  },
+  "a transport": {
+    "has a driver that does not exist": [
+      ['driver = "smtp"', 'driver = "appendfile"'],
+      'routers.toml:17: transports.gmail.driver: there is no transport driver "appendfile"; there are smtp, maildir-append',
+    ],
+    "has an option of a misspelt name": [
+      ['hosts = "aspmx', 'hots = "aspmx'],
+      'routers.toml:18: transports.gmail.hots: unknown option, did you mean "hosts"?',
+    ],
+    "is no table": [
+      [
+        '[transports.gmail]\ndriver = "smtp"\nhosts = "aspmx.l.google.com"\n',
+        '[transports]\ngmail = "smtp"\n',
+      ],
+      "routers.toml:17: transports.gmail: must be a table",
+    ],
+  },
+  "a retry rule": {
+    "cannot be read": [
+      '[[retry]]\nrules = "F,2h"\n',
+      'routers.toml:20: retry[0].rules: "F,2h": must read like "F,2h,15m"',
+    ],
+    "is for two domains": [
+      '[[retry]]\nmatch = "a.example, b.example"\nrules = "F,2h,15m"\n',
+      'routers.toml:20: retry[0].match: must be one domain, address or host, not "a.example, b.example"',
+    ],
+  },
+};
+
+for (const [what, table] of Object.entries(cases)) {
+  describe(what, () => {
+    for (const [how, [change, ...lines]] of Object.entries(table)) {
+      test(how, async () => assert.deepEqual(await problemsOf(changed(change)), lines));
+    }
+  });
+}
+
+test("a certificate and a key that do not belong together are a problem", async () => {
+  write("other.pem", "-----BEGIN PRIVATE KEY-----\nMIG=\n-----END PRIVATE KEY-----\n");
+  const listener = `tls = "starttls"\ncertificate = "${CERTIFICATE}"\nprivate_key = "other.pem"`;
+  const [line = "", ...more] = await problemsOf(changed(["[domains]", `${listener}\n[domains]`]));
+  assert.match(
+    line,
+    /^routers\.toml:6: listeners\[0\]\.certificate: does not work with this private_key: [^\n]+$/,
+  );
+  assert.deepEqual(more, []);
+});
+
+test("bytes that are not UTF-8 are a problem of their line", async () => {
+  const bytes = Buffer.concat([Buffer.from(RIGHT), Buffer.from("# caf\xe9\n", "latin1")]);
+  assert.deepEqual(await problemsOf(bytes), ["routers.toml:19: not UTF-8 text"]);
+});
+
+test("an empty file misses every section that must be there", async () => {
+  assert.deepEqual(await problemsOf(""), [
+    "routers.toml:1: relay: is missing: there must be a [relay]",
+    "routers.toml:1: listeners: is missing: there must be a [[listeners]]",
+    "routers.toml:1: gate: is missing: there must be a [gate]",
+    "routers.toml:1: routers: is missing: without [[routers]] no mail goes anywhere",
+  ]);
+});
+
+test("all problems of all sections are reported at once, by line", async () => {
+  const text = `[relay]
+hostname = "mx"
+[[listeners]]
+address = "25"
+[gate]
+local_domains = "+ours"
+[[gate.relay]]
+hosts = ["0.0.0.0/0", "nonsense"]
+sender_domain = "*"
+[[routers]]
+driver = "acept"
+domain = "x"
+[[routers]]
+name = "world"
+driver = "dnslookup"
+transport = "smpt"
+[transports.smtp]
+driver = "smtp"
+tls = "always"
+[[retry]]
+rules = "X"
+[bounce]
+warn_after = "soon"
+`;
+  const at = (await problemsOf(text)).map((line) => line.split(": ", 2).join(": "));
+  assert.deepEqual(at, [
+    "routers.toml:2: relay.hostname",
+    "routers.toml:4: listeners[0].address",
+    "routers.toml:6: gate.local_domains",
+    "routers.toml:7: gate.relay[0].sender_domains",
+    "routers.toml:8: gate.relay[0].hosts[1]",
+    "routers.toml:8: gate.relay[0].hosts",
+    "routers.toml:9: gate.relay[0].sender_domain",
+    "routers.toml:10: routers[0].name",
+    "routers.toml:11: routers[0].driver",
+    "routers.toml:16: routers[1].transport",
+    "routers.toml:19: transports.smtp.tls",
+    "routers.toml:21: retry[0].rules",
+    "routers.toml:23: bounce.warn_after",
+  ]);
+});
+
+describe("a file that cannot be read", () => {
+  test("is no list of problems but one line", async () => {
+    const missing = `${directory}/missing.toml`;
+    const unreadable = `cannot read ${missing}: there is no such file`;
+    assert.deepEqual(await loadConfiguration(missing), { unreadable });
+  });
+
+  test("because it is a directory says so", async () => {
+    const unreadable = `cannot read ${directory}: it is a directory`;
+    assert.deepEqual(await loadConfiguration(directory), { unreadable });
+  });
+
+  test("because of its permissions says so", { skip: process.getuid?.() === 0 }, async () => {
+    const file = write("secret.toml", RIGHT);
+    chmodSync(file, 0o000);
+    const unreadable = `cannot read ${file}: permission denied`;
+    assert.deepEqual(await loadConfiguration(file), { unreadable });
+  });
+});
