@@ -232,6 +232,8 @@ export class ClientConnection {
   /** Servers say 421 of their own accord before they close; anything else is out of step. */
   #unasked(): void {
     const last = this.#replies.at(-1);
+    // What was asked for stands: a server may take a message and close in one breath.
+    this.#replies.length += this.#outstanding;
     if (last?.code === 421) this.fail(replyStatus(last));
     else this.fail(status(451, "5.0", "protocol error: a reply to no command"));
   }

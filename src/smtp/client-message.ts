@@ -123,11 +123,12 @@ async function hasAsciiHeader(body: Body): Promise<boolean> {
   }
   let tail = "";
   for await (const chunk of body.chunks()) {
-    // The end of the header may straddle two chunks: look again at what could be its beginning.
-    const end = (tail + chunk.toString("latin1")).indexOf(HEADER_END);
+    // The end of the header may straddle chunks: look again at what could be its beginning.
+    const text = tail + chunk.toString("latin1");
+    const end = text.indexOf(HEADER_END);
     if (end >= 0) return isAscii(chunk.subarray(0, Math.max(0, end - tail.length)));
     if (!isAscii(chunk)) return false;
-    tail = chunk.toString("latin1", Math.max(0, chunk.length - HEADER_END.length + 1));
+    tail = text.slice(1 - HEADER_END.length);
   }
   return true;
 }

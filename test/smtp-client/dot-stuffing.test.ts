@@ -20,10 +20,10 @@ function received(bytes: string): { message: string; rest: string } {
   for (;;) {
     const end = bytes.indexOf("\r\n", at);
     assert.ok(end >= 0, "the end of the message is missing");
-    const line = bytes.slice(at, end);
+    const text = bytes.slice(at, end);
     at = end + 2;
-    if (line === ".") return { message, rest: bytes.slice(at) };
-    message += `${line.startsWith(".") ? line.slice(1) : line}\r\n`;
+    if (text === ".") return { message, rest: bytes.slice(at) };
+    message += `${text.startsWith(".") ? text.slice(1) : text}\r\n`;
   }
 }
 
@@ -47,7 +47,14 @@ describe("dot stuffing", () => {
       for (let cut = 0; cut <= message.length; cut++) {
         assert.equal(wire(message, [cut]), expected, `cut at ${cut}`);
       }
-      assert.equal(wire(message, [...message].keys().toArray()), expected, "byte by byte");
+      assert.equal(
+        wire(
+          message,
+          Array.from(message, (_, index) => index),
+        ),
+        expected,
+        "byte by byte",
+      );
     });
   }
 

@@ -23,7 +23,7 @@ describe("reply parser", () => {
       { code: 354, lines: ["b"] },
     ]);
     const text = "250-mx\r\n250-SIZE 10\r\n250 DSN\r\n";
-    assert.deepEqual(parse(...text), [{ code: 250, lines: ["mx", "SIZE 10", "DSN"] }]);
+    assert.deepEqual(parse(...text.split("")), [{ code: 250, lines: ["mx", "SIZE 10", "DSN"] }]);
   });
 
   test("takes a bare code and a bare LF", () => {
