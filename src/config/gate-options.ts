@@ -5,7 +5,7 @@ import { flag, list, nested, oneOf, optional, options, tables, text } from "./sc
 import { withCheck, withDefault } from "./schema.ts";
 import type { Values } from "./schema.ts";
 
-export const proofOptions = withCheck(
+const proofOptions = withCheck(
   options({
     header: optional(
       text(
@@ -18,7 +18,9 @@ export const proofOptions = withCheck(
       "none",
     ),
     dkim: optional(
-      domainList("A valid DKIM signature of one of these domains, as tenants of Google have."),
+      domainList(
+        "A valid DKIM signature of one of these domains. It is not judged yet, so nothing passes by it.",
+      ),
       "none",
     ),
   }),
@@ -29,7 +31,7 @@ export const proofOptions = withCheck(
   },
 );
 
-export const relayRuleOptions = withCheck(
+const relayRuleOptions = withCheck(
   options({
     hosts: hostList("The clients that the rule is for. The first rule with the client decides."),
     sender_domains: domainList(
@@ -81,4 +83,3 @@ export const gateOptions = options({
 });
 
 export type GateOptions = Values<typeof gateOptions>;
-export type RelayRuleOptions = Values<typeof relayRuleOptions>;

@@ -5,8 +5,7 @@
 
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { routerDrivers } from "../../routers/index.ts";
-import { transportDrivers } from "../../transports/index.ts";
+import { builtInDrivers } from "./built-in-drivers.ts";
 import type { Configuration, ConfigurationProblem } from "./configuration.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { readRouters, readTransports } from "./driven.ts";
@@ -25,8 +24,6 @@ export type LoadResult =
   | { readonly problems: readonly ConfigurationProblem[] }
   /** The file is not there, or may not be read: one line that says so. */
   | { readonly unreadable: string };
-
-const builtInDrivers: BuiltInDrivers = { routers: routerDrivers, transports: transportDrivers };
 
 export async function loadConfiguration(
   file: string,

@@ -11,7 +11,7 @@ import { optional, options, size, tables, text, withDefault } from "./schema.ts"
 import type { Values } from "./schema.ts";
 import { relayOptions } from "./relay-options.ts";
 
-export const dnsOptions = options({
+const dnsOptions = options({
   servers: optional(
     list("The DNS servers to ask, as `address` or `address:port`, in this order.", serverProblem),
     "those of /etc/resolv.conf",
@@ -38,7 +38,7 @@ const retryRules = declared(
   },
 );
 
-export const retryOptions = options({
+const retryOptions = options({
   match: withDefault(
     text(
       "The domain, `*.domain`, `user@domain` or host that the rules are for; `*` is every one.",
@@ -52,7 +52,7 @@ export const retryOptions = options({
   rules: retryRules,
 });
 
-export const bounceOptions = options({
+const bounceOptions = options({
   warn_after: withDefault(
     durations("How old a message is when its sender is told that it is late, once at each time."),
     ["24h"],

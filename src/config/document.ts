@@ -1,0 +1,111 @@
+// docs/config.md, made from the declarations: what is written there is what the relay does. `npm run docs`
+// writes it, and a test compares it with the file.
+
+import { chainOptions, transportOptions } from "./chain-options.ts";
+import type { Driver } from "../contract.ts";
+import type { BuiltInDrivers } from "./driven.ts";
+import type { Option } from "./schema.ts";
+import { sections } from "./sections.ts";
+
+type Fields = Readonly<Record<string, Option<unknown>>>;
+
+const INTRODUCTION = `# The configuration file
+
+This page is made from the source by \`npm run docs\`. A commented example is \`etc/routers.toml\`.
+
+The file is TOML. \`relayctl check\` reports everything that is wrong with it, as \`file:line: option: what is wrong\`;
+an option that is not on this page is wrong. \`relayctl reload\` or SIGHUP makes a running relay read it again; a wrong file
+changes nothing.
+
+- A **duration** is \`90s\`, \`15m\`, \`2h\`, \`4d\`, \`1w\` or several of these, as \`1h30m\`.
+- A **size** is in bytes, or has a binary unit: \`64K\` is 65536 bytes, \`50M\` is 52428800.
+- A **path** that is relative starts at the directory of this file.
+- A **list** is a list of texts, and one text is a list of one. It is scanned from left to right and the first item that
+  matches decides; \`!\` in front of an item makes its match a "no". When no item matches, the answer is "no", unless the
+  last item had a \`!\`: then it is "yes". Case does not matter.
+- A **list of domains** has items like \`example.com\`, \`*.example.com\` (every subdomain), \`*\` (everything), \`+name\` (a list
+  in [domains]) and \`lsearch:FILE\` (the keys of a file).
+- A **list of local parts** has items like \`bob\`, \`*\` and \`lsearch:FILE\`.
+- A **list of hosts** has items like \`192.0.2.1\`, \`192.0.2.0/24\`, \`2001:db8::/32\`, \`spf:DOMAIN\` (what the SPF record of
+  the domain lists), \`*\` and \`+name\` (a list in [hosts]).
+- \`lsearch:FILE\` looks a key up in a text file: one key a line, which ends at a colon or white space, \`#\` for comments. What
+  stands behind the colon, if anything, is the account that the key belongs to. The file is read again when it changes. While
+  it is missing or cannot be read, mail is deferred.
+`;
+
+const DRIVERS = `A driver that is not on this page is a module of yours: \`driver = "./mine.ts"\`, or the name of a package that is
+installed beside this file. Its default export is the driver; the READMEs in \`routers/\` and \`transports/\` say what one must do.
+A changed module is loaded when the relay is restarted, not by a reload.
+`;
+
+export function configurationDocument(drivers: BuiltInDrivers): string {
+  const { retry, bounce, ...before } = sections;
+  return [
+    INTRODUCTION,
+    ...sectionParts(before, ""),
+    "## [[routers]]\n",
+    "Asked in the order of the file, for each recipient, until one takes it. The options of every router:\n",
+    table(chainOptions.fields),
+    DRIVERS,
+    ...[...drivers.routers.values()].map((driver) => driverPart("router", driver)),
+    "## [transports.NAME]\n",
+    "How mail is delivered that a router has taken. The options of every transport:\n",
+    table(transportOptions.fields),
+    ...[...drivers.transports.values()].map((driver) => driverPart("transport", driver)),
+    ...sectionParts({ retry, bounce }, ""),
+  ].join("\n");
+}
+
+/** A heading and a table for each option that is a table itself, and for those inside it. */
+function sectionParts(fields: Fields, around: string): string[] {
+  return Object.entries(fields).flatMap(([key, option]) => {
+    const path = `${around}${key}`;
+    const { inner, each, doc } = option;
+    const level = "#".repeat(2 + path.split(".").length - 1);
+    if (each !== undefined) return [`${level} [${path}]\n`, `${doc}\n`, entries(each)];
+    if (inner === undefined) return [];
+    const header = option.type === "tables" ? `[[${path}]]` : `[${path}]`;
+    const title = `${level} ${header}${option.required ? "" : ", optional"}\n`;
+    return [title, `${doc}\n`, table(inner.fields), ...sectionParts(inner.fields, `${path}.`)];
+  });
+}
+
+function entries(each: Option<unknown>): string {
+  return `Each entry is a name of your choice and a ${each.type}.\n`;
+}
+
+function driverPart<Instance>(word: string, driver: Driver<unknown, Instance>): string {
+  const needs = driver.requires ?? [];
+  const notes = [
+    ...(needs.length > 0 ? [`Needs ${needs.map(code).join(" and ")}.`] : []),
+    ...(driver.defaults?.unseen === true ? ["`unseen` is true by default."] : []),
+  ];
+  const fields = driver.options.fields;
+  const options = Object.keys(fields).length > 0 ? table(fields) : "No options of its own.\n";
+  const title = `### ${word} driver \`${driver.name}\`\n`;
+  return [title, ...notes.map((note) => `${note}\n`), options].join("\n");
+}
+
+function table(fields: Fields): string {
+  const rows = Object.entries(fields).map(([key, option]) =>
+    [code(key), option.type, defaultOf(option), option.doc].map(cell).join(" | "),
+  );
+  const head = ["| option | type | default | meaning |", "|---|---|---|---|"];
+  return [...head, ...rows.map((row) => `| ${row} |`), ""].join("\n");
+}
+
+/** What `shown` is in the file's notation stands as code; what is a remark stands as it is. */
+function defaultOf({ required, shown, fallback, inner }: Option<unknown>): string {
+  if (required) return "**required**";
+  if (inner !== undefined) return "none";
+  if (shown === undefined) return "none";
+  return fallback === undefined ? shown : code(shown);
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|").replaceAll("\n", " ");
+}
