@@ -1,0 +1,227 @@
+// From an SMTP session to the spool: who may send, to whom, and the message itself, its Received header in front.
+//
+// Invariants: 250 after DATA is said only when the spool has committed. Every recipient that was accepted at RCPT
+// is in the envelope, none merged, none left out. What the router chain fails is refused at RCPT, so nothing that
+// we accepted bounces for want of a user. A message that had to bring proof and did not is refused whole.
+
+import type { Clock } from "./clock.ts";
+import type { Client, MessageId, RecipientRequest } from "./envelope.ts";
+import type { Gate, Proof } from "./gate.ts";
+import { describeError, type Log } from "./log.ts";
+import { HeaderWatch } from "./receive/header-watch.ts";
+import { receivedHeader } from "./receive/received-header.ts";
+import type { Route } from "./route.ts";
+import { pathText } from "./smtp/address.ts";
+import type { MaybePromise } from "./lists/lists.ts";
+import type { MailRequest } from "./smtp/command.ts";
+import type { MailTransaction, MessageSink, Reception } from "./smtp/reception.ts";
+import { type IncomingMessage, type Spool, SpoolError, type StoredMessage } from "./spool.ts";
+import { isTemporary, LOCAL_ERROR, status, type Status, statusLine } from "./status.ts";
+
+export interface ReceiveServices {
+  readonly hostname: string;
+  readonly receivedHeadersMax: number;
+  readonly gate: Gate;
+  readonly route: Route;
+  readonly spool: Spool;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Is there room to attempt one more message at once? */
+  hasRoom(): boolean;
+  /** Called with each message that was stored while there was room; its first attempt is recorded. */
+  attempt(message: StoredMessage): void;
+  /** Called when a message was stored to wait. */
+  queued(): void;
+}
+
+const ACCEPTED = status(250, "1.5", "Recipient ok");
+const DISK_FULL = status(452, "3.1", "Insufficient system storage, try again later");
+const NO_PROOF = status(
+  550,
+  "7.1",
+  "Relaying denied: the message does not show that it is from our tenant",
+);
+const LOOPS = status(550, "4.6", "Too many hops, this message loops");
+
+export function createReception(services: ReceiveServices): Reception {
+  return {
+    connect: () => undefined,
+    mail: (client, request) => new Transaction(client, request, services),
+  };
+}
+
+class Transaction implements MailTransaction {
+  readonly #client: Client;
+  readonly #mail: MailRequest;
+  readonly #services: ReceiveServices;
+  readonly #recipients: RecipientRequest[] = [];
+  readonly #proofs = new Set<Proof>();
+
+  constructor(client: Client, mail: MailRequest, services: ReceiveServices) {
+    this.#client = client;
+    this.#mail = mail;
+    this.#services = services;
+  }
+
+  async recipient(request: RecipientRequest): Promise<Status> {
+    const { gate, log } = this.#services;
+    const { mailbox } = request;
+    const verdict = await gate.judge(this.#client, this.#mail.sender, mailbox);
+    const reply =
+      verdict.kind === "accept" ? await this.#verify(request, verdict.local) : verdict.reply;
+    if (reply.code >= 300) {
+      log.event("recipient.refused", {
+        client: this.#client.address,
+        sender: pathText(this.#mail.sender),
+        recipient: pathText(mailbox),
+        reply: statusLine(reply),
+        why: verdict.rule,
+      });
+      return reply;
+    }
+    this.#recipients.push(request);
+    if (verdict.kind === "accept" && verdict.proof !== undefined) this.#proofs.add(verdict.proof);
+    return reply;
+  }
+
+  /** The chain in earnest. Trouble of our own is a 4xx; trouble in somebody else's DNS is not the client's. */
+  async #verify({ mailbox }: RecipientRequest, local: boolean): Promise<Status> {
+    const { sender } = this.#mail;
+    const request = { sender, client: this.#client, verify: true };
+    const routing = await this.#services.route(mailbox, request);
+    const troubles = routing.troubles.filter(({ unseen }) => !unseen);
+    const failed = troubles.find(({ kind }) => kind === "failed");
+    if (failed !== undefined) return failed.status;
+    const deferred = troubles.find(({ status: reply }) => local || !isForeign(reply));
+    return deferred === undefined ? ACCEPTED : deferred.status;
+  }
+
+  message(): MessageSink {
+    return new Intake(
+      this.#client,
+      this.#mail,
+      this.#recipients,
+      [...this.#proofs],
+      this.#services,
+    );
+  }
+}
+
+/** RFC 3463 X.4.x: network and routing, so the other side's DNS rather than a lookup of ours. */
+function isForeign(reply: Status): boolean {
+  return isTemporary(reply) && reply.enhanced.startsWith("4.4.");
+}
+
+/** The content of one message on its way into the spool. */
+class Intake implements MessageSink {
+  readonly #client: Client;
+  readonly #mail: MailRequest;
+  readonly #recipients: readonly RecipientRequest[];
+  readonly #services: ReceiveServices;
+  readonly #id: MessageId;
+  readonly #receivedAt: number;
+  readonly #incoming: IncomingMessage;
+  readonly #header: HeaderWatch;
+
+  constructor(
+    client: Client,
+    mail: MailRequest,
+    recipients: readonly RecipientRequest[],
+    proofs: readonly Proof[],
+    services: ReceiveServices,
+  ) {
+    this.#client = client;
+    this.#mail = mail;
+    this.#recipients = recipients;
+    this.#services = services;
+    this.#id = services.spool.nextId();
+    this.#receivedAt = services.clock.now();
+    this.#incoming = services.spool.receive(this.#id);
+    this.#header = new HeaderWatch(proofs);
+    const only = recipients.length === 1 ? recipients[0]?.mailbox : undefined;
+    void this.#incoming.write(
+      receivedHeader({
+        client,
+        hostname: services.hostname,
+        id: this.#id,
+        smtputf8: mail.smtputf8,
+        at: this.#receivedAt,
+        recipient: only,
+      }),
+    );
+  }
+
+  write(piece: Buffer): MaybePromise<void> {
+    const ready = this.#header.pass(piece);
+    return ready === undefined ? undefined : this.#incoming.write(ready);
+  }
+
+  async finish(): Promise<Status> {
+    const rest = this.#header.end();
+    if (rest !== undefined) await this.#incoming.write(rest);
+    const refusal = this.#refusal();
+    if (refusal !== undefined) {
+      this.#incoming.abort();
+      this.#logRefusal(refusal, "content");
+      return refusal;
+    }
+    const active = this.#services.hasRoom();
+    try {
+      const stored = await this.#incoming.commit(this.#newMessage(), active);
+      this.#logAccepted(stored);
+      if (active) this.#services.attempt(stored);
+      else this.#services.queued();
+    } catch (error) {
+      const reply = error instanceof SpoolError && error.full ? DISK_FULL : LOCAL_ERROR;
+      this.#services.log.event("spool.failed", { id: this.#id, error: describeError(error) });
+      this.#logRefusal(reply, "the spool");
+      return reply;
+    }
+    return status(250, "0.0", `Ok, queued as ${this.#id}`);
+  }
+
+  abort(): void {
+    this.#incoming.abort();
+  }
+
+  #refusal(): Status | undefined {
+    if (this.#header.hops > this.#services.receivedHeadersMax) return LOOPS;
+    return this.#header.proven ? undefined : NO_PROOF;
+  }
+
+  #newMessage() {
+    const { sender, eightBit, smtputf8, ret, envid } = this.#mail;
+    return {
+      envelope: {
+        id: this.#id,
+        sender,
+        client: this.#client,
+        receivedAt: this.#receivedAt,
+        eightBit,
+        smtputf8,
+        ...(ret === undefined ? {} : { ret }),
+        ...(envid === undefined ? {} : { envid }),
+      },
+      recipients: this.#recipients,
+    };
+  }
+
+  #logAccepted({ envelope }: StoredMessage): void {
+    this.#services.log.event("message.accepted", {
+      id: this.#id,
+      sender: pathText(this.#mail.sender),
+      recipients: this.#recipients.map(({ mailbox }) => mailbox.address),
+      client: this.#client.address,
+      size: envelope.size,
+    });
+  }
+
+  #logRefusal(reply: Status, why: string): void {
+    this.#services.log.event("message.refused", {
+      client: this.#client.address,
+      sender: pathText(this.#mail.sender),
+      reply: statusLine(reply),
+      why,
+    });
+  }
+}

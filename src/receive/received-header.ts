@@ -1,0 +1,29 @@
+// Our trace header (RFC 5321 4.4): the only bytes that we add to a message. Google reads the client's address
+// from its brackets.
+
+import type { Client, Mailbox, MessageId } from "../envelope.ts";
+import { messageDate } from "../message-date.ts";
+
+export interface Hop {
+  readonly client: Client;
+  readonly hostname: string;
+  readonly id: MessageId;
+  readonly smtputf8: boolean;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** The recipient, if there is just one: several would tell each of the others. */
+  readonly recipient: Mailbox | undefined;
+}
+
+export function receivedHeader({ client, hostname, id, smtputf8, at, recipient }: Hop): Buffer {
+  const address = client.address.includes(":") ? `IPv6:${client.address}` : client.address;
+  // RFC 3848 and RFC 6531 3.7.3 name the protocols.
+  const protocol = `${smtputf8 ? "UTF8SMTP" : "ESMTP"}${client.tls === undefined ? "" : "S"}`;
+  const tls = client.tls === undefined ? "" : ` (${client.tls.version} ${client.tls.cipher})`;
+  const to = recipient === undefined ? "" : `\r\n\tfor <${recipient.address}>`;
+  return Buffer.from(
+    `Received: from ${client.helo} ([${address}])\r\n` +
+      `\tby ${hostname} (unseen) with ${protocol}${tls} id ${id}${to};\r\n` +
+      `\t${messageDate(at)}\r\n`,
+  );
+}
