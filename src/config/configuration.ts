@@ -26,9 +26,6 @@ export interface Configuration {
   readonly bounce: BounceOptions;
 }
 
-/** One [[gate.relay]]. */
-export type RelayRule = GateOptions["relay"][number];
-
 export type NamedLists = ReadonlyMap<string, readonly string[]>;
 
 export interface RouterConfiguration {

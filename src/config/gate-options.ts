@@ -83,3 +83,4 @@ export const gateOptions = options({
 });
 
 export type GateOptions = Values<typeof gateOptions>;
+export type RelayRuleOptions = Values<typeof relayRuleOptions>;
