@@ -1,0 +1,63 @@
+// Text of strangers made fit to stand in a report: no control bytes, no line that is too long, no way to end
+// a header field early (RFC 5322 2.1.1, 2.2.3). Everything that a report quotes goes through here.
+
+/** Bytes above 127, or characters beyond ASCII. */
+export function isAscii(text: string): boolean {
+  return /^[\0-\x7f]*$/.test(text);
+}
+
+/** One line: control characters and runs of white space become one space. */
+export function oneLine(text: string): string {
+  return text.replaceAll(/[\p{C}\p{Z}]+/gu, " ").trim();
+}
+
+/** As `oneLine`, in ASCII: what cannot be shown becomes "?". */
+export function asciiLine(text: string): string {
+  return oneLine(text).replaceAll(/[^\x20-\x7e]/gu, "?");
+}
+
+/** One spelling of a text for a whole report: `asciiLine`, or `oneLine` in an internationalized one. */
+export type Cleaner = (text: string) => string;
+
+const LINE_WIDTH = 76;
+/** In bytes; with a field name before it, it stays below the 998 of RFC 5322. */
+const LONGEST_WORD = 900;
+
+/** Words in lines of at most 76 characters, each after `indent`; a word beyond 900 bytes is cut up. */
+export function wrap(text: string, indent = "", first = indent): string {
+  const lines: string[] = [];
+  let line = first;
+  let isFresh = true;
+  for (const word of text.split(" ").flatMap(cutUp)) {
+    if (!isFresh && line.length + 1 + word.length > LINE_WIDTH) {
+      lines.push(line);
+      line = indent;
+      isFresh = true;
+    }
+    line += isFresh ? word : ` ${word}`;
+    isFresh = false;
+  }
+  return [...lines, line].join("\r\n");
+}
+
+function cutUp(word: string): string[] {
+  const fits = Buffer.byteLength(word) <= LONGEST_WORD;
+  return fits ? [word] : (word.match(/.{1,225}/gu) ?? []); // 225 characters are 900 bytes at most.
+}
+
+/** A header field with its CRLF, folded. The value has been cleaned already. */
+export function field(name: string, value: string): string {
+  return `${wrap(value, " ", `${name}: `)}\r\n`;
+}
+
+/** RFC 5322 3.3, in UTC. */
+export function mailDate(time: number): string {
+  return new Date(time).toUTCString().replace("GMT", "+0000");
+}
+
+/** RFC 3461 4: "+2B" back to "+". What is no xtext stays as it is. */
+export function decodeXtext(text: string): string {
+  return text.replaceAll(/\+([0-9A-F]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}

@@ -1,0 +1,36 @@
+// Whether anybody is to be told. Invariant: nothing is ever sent about a message with the null sender, so two
+// mail systems cannot keep each other busy (RFC 5321 4.5.5), and nothing that the sender declined by NOTIFY
+// (RFC 3461 4.1).
+
+import type { Mailbox } from "../envelope.ts";
+import { headerValue } from "./original.ts";
+
+/** "relayed": passed on to a host that does not report itself, for NOTIFY=SUCCESS (RFC 3461 5.2.2). */
+export type ReportKind = "failed" | "delayed" | "relayed";
+
+const NOTIFY_WORD = { failed: "FAILURE", delayed: "DELAY", relayed: "SUCCESS" } as const;
+
+/** `notify` is that of the recipient. Without one, failures and delays are told. */
+export function wantsReport(
+  kind: ReportKind,
+  sender: Mailbox | null,
+  notify: string | undefined,
+): boolean {
+  if (sender === null) return false;
+  if (notify === undefined) return kind !== "relayed";
+  return notify.toUpperCase().split(",").includes(NOTIFY_WORD[kind]);
+}
+
+/**
+ * Exim's delay_warning_condition: a list or a machine has no use for "not delivered yet".
+ * `content` is the message, or its header.
+ */
+export function wantsWarning(content: Buffer): boolean {
+  const value = (name: string) => headerValue(content, name) ?? "";
+  const isList = ["list-id", "list-post", "list-subscribe"].some((name) => value(name) !== "");
+  return (
+    !isList &&
+    !/bulk|list|junk/i.test(value("precedence")) &&
+    !/auto-generated|auto-replied/i.test(value("auto-submitted"))
+  );
+}

@@ -1,0 +1,89 @@
+// Requests for reports, and the look of a composed one, shared by the tests of this folder.
+
+import type { Body, Envelope, Mailbox } from "../../src/envelope.ts";
+import type { ReportedRecipient, ReportRequest } from "../../src/bounce.ts";
+import { status } from "../../src/status.ts";
+
+export const NOW = Date.UTC(2026, 10, 22, 10, 30, 0);
+
+export function mailbox(address: string): Mailbox {
+  const at = address.lastIndexOf("@");
+  return { address, localPart: address.slice(0, at), domain: address.slice(at + 1).toLowerCase() };
+}
+
+/** A body in pieces of 100 bytes, as the spool would give it. */
+export function body(text: string | Buffer): Body {
+  const bytes = Buffer.from(text);
+  return {
+    size: bytes.length,
+    async *chunks() {
+      for (let at = 0; at < bytes.length; at += 100) yield bytes.subarray(at, at + 100);
+    },
+  };
+}
+
+export const MESSAGE = [
+  "Received: from client.example.org ([192.0.2.9]) by mx.example.com with ESMTP id 0000000001;",
+  "\tSun, 22 Nov 2026 09:00:00 +0000",
+  "From: Alice <alice@example.org>",
+  "To: Bob <bob@example.net>",
+  "Subject: Lunch",
+  "Message-ID: <lunch@example.org>",
+  "",
+  "Half past twelve?",
+  "",
+].join("\r\n");
+
+export const ENVELOPE: Envelope = {
+  id: "0000000001",
+  sender: mailbox("alice@example.org"),
+  client: { address: "192.0.2.9", helo: "client.example.org" },
+  receivedAt: Date.UTC(2026, 10, 22, 9, 0, 0),
+  size: MESSAGE.length,
+  eightBit: false,
+  smtputf8: false,
+};
+
+export function recipient(
+  address: string,
+  more: Partial<ReportedRecipient> = {},
+): ReportedRecipient {
+  return {
+    mailbox: mailbox(address),
+    original: mailbox(address),
+    status: status(550, "1.1", "No such user here"),
+    remoteMta: "mx.example.net [192.0.2.1]",
+    ...more,
+  };
+}
+
+export function request(more: Partial<ReportRequest> = {}): ReportRequest {
+  return {
+    kind: "failed",
+    hostname: "mx.example.com",
+    id: "0000000002",
+    now: NOW,
+    envelope: ENVELOPE,
+    body: body(MESSAGE),
+    recipients: [recipient("bob@example.net")],
+    returnSizeLimit: 100 * 1024,
+    ...more,
+  };
+}
+
+export interface Section {
+  readonly header: string;
+  readonly content: string;
+}
+
+/** Cuts a report into its own header and its three parts, all as latin1. */
+export function sections(bytes: Buffer): { header: string; parts: Section[] } {
+  const text = bytes.toString("latin1");
+  const boundary = /boundary="([^"]+)"/.exec(text)?.[1] ?? "";
+  const [top = "", ...rest] = text.split(`\r\n--${boundary}`);
+  const parts = rest.slice(0, -1).map((part) => {
+    const gap = part.indexOf("\r\n\r\n");
+    return { header: part.slice(2, gap + 2), content: part.slice(gap + 4) };
+  });
+  return { header: top.slice(0, top.indexOf("\r\n\r\n") + 2), parts };
+}
