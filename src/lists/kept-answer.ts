@@ -1,0 +1,68 @@
+// The last good answer of an `spf:` list on disk, so that a restart without DNS does not shut the gate. One JSON
+// file a domain, replaced whole: tmp, fsync, rename, fsync of the directory.
+//
+// Invariant: what is read back is checked as if a stranger had written it.
+
+import { readFileSync } from "node:fs";
+import { mkdir, open, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { isTable } from "../config/option.ts";
+import { parseHostItem } from "./host-items.ts";
+import { passProblem } from "./spf.ts";
+
+export interface KeptAnswer {
+  readonly domain: string;
+  /** Milliseconds since the epoch. */
+  readonly fetchedAt: number;
+  readonly entries: readonly string[];
+  readonly ignored: readonly string[];
+}
+
+export function keptAnswerPath(directory: string, domain: string): string {
+  return join(directory, `spf.${domain}.json`);
+}
+
+/** Undefined when there is no such file. Throws when it is there and cannot be used. */
+export function readKeptAnswer(path: string, domain: string): KeptAnswer | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+  const kept: unknown = JSON.parse(text);
+  if (!isTable(kept)) throw new Error("not a kept answer");
+  const fetchedAt = kept["fetchedAt"];
+  if (kept["domain"] !== domain) throw new Error("speaks of another domain");
+  if (typeof fetchedAt !== "number" || !Number.isFinite(fetchedAt)) throw new Error("has no time");
+  const entries = texts(kept["entries"]);
+  if (entries.some((entry) => parseHostItem(entry)?.kind !== "network")) {
+    throw new Error("has an entry that is no network");
+  }
+  const problem = passProblem(entries.filter((entry) => !entry.startsWith("!")));
+  if (problem !== undefined) throw new Error(problem);
+  return { domain, fetchedAt, entries, ignored: texts(kept["ignored"]) };
+}
+
+function texts(list: unknown): string[] {
+  if (!Array.isArray(list)) throw new Error("lacks a list");
+  return list.map((entry: unknown) => {
+    if (typeof entry !== "string") throw new Error("has an entry that is no text");
+    return entry;
+  });
+}
+
+export async function writeKeptAnswer(path: string, answer: KeptAnswer): Promise<void> {
+  const directory = dirname(path);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${process.pid}.tmp`;
+  {
+    await using file = await open(temporary, "w", 0o600);
+    await file.writeFile(`${JSON.stringify(answer, undefined, 2)}\n`);
+    await file.sync();
+  }
+  await rename(temporary, path);
+  await using parent = await open(directory, "r");
+  await parent.sync();
+}

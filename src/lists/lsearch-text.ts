@@ -1,0 +1,55 @@
+// The format of an lsearch file, as Exim reads it: `key`, `key: value`, `"quoted key": value`, one a line, first
+// key wins. A key ends at a colon or white space. "#" lines and blank lines are skipped, also between a line and
+// its continuation; a line that begins with white space continues the value above.
+
+/** Lower-case key to canonical name: the value, or the key itself where there is no value. */
+export type LsearchTable = ReadonlyMap<string, string>;
+
+/** Lines between two turns of the event loop: some milliseconds of work. */
+const SLICE = 20_000;
+
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f" };
+
+export async function parseLsearch(text: string): Promise<LsearchTable> {
+  const table = new Map<string, string>();
+  let key = "";
+  let value = "";
+  const keep = () => {
+    // An empty key can never be asked for.
+    if (key !== "" && !table.has(key)) table.set(key, value.trim().toLowerCase() || key);
+  };
+  let count = 0;
+  for (let start = 0, end: number; start < text.length; start = end + 1) {
+    end = text.indexOf("\n", start);
+    if (end === -1) end = text.length;
+    const line = text.slice(start, end);
+    count += 1;
+    if (count % SLICE === 0) await new Promise(setImmediate);
+    if (line.startsWith("#") || /^[ \t\v\f\r]*$/.test(line)) continue;
+    if (/^[ \t\v\f\r]/.test(line)) {
+      value += ` ${line.trim()}`;
+      continue;
+    }
+    keep();
+    [key, value] = splitLine(line);
+  }
+  keep();
+  return table;
+}
+
+function splitLine(line: string): [key: string, value: string] {
+  const quoted = /^"((?:[^"\\]|\\.)*)"?/.exec(line);
+  const written = quoted === null ? (/^[^: \t\v\f\r]*/.exec(line)?.[0] ?? "") : quoted[0];
+  const key = quoted === null ? written : unescape(quoted[1] ?? "");
+  const value = line.slice(written.length).replace(/^[ \t\v\f\r]*:?/, "");
+  return [key.toLowerCase(), value];
+}
+
+/** C escapes, as in Exim's quoted strings: octal, \xHH, the usual letters; before anything else the "\" goes. */
+function unescape(quoted: string): string {
+  return quoted.replaceAll(/\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)/g, (_, escape: string) => {
+    if (/^[0-7]/.test(escape)) return String.fromCharCode(Number.parseInt(escape, 8));
+    if (/^x./.test(escape)) return String.fromCharCode(Number.parseInt(escape.slice(1), 16));
+    return ESCAPES[escape] ?? escape;
+  });
+}

@@ -1,0 +1,146 @@
+// One `spf:DOMAIN` of the host lists while the relay runs: what it holds now, from where, how old.
+//
+// Invariant: it only ever changes from one good answer to another. A failed, empty or all-embracing answer leaves
+// it as it was; before the first good answer it is empty and lets in nobody.
+
+import type { Clock } from "../clock.ts";
+import type { Resolver } from "../dns/resolver.ts";
+import { describeError, type Log } from "../log.ts";
+import { type Address, contains, type Network, parseNetwork } from "./cidr.ts";
+import { type KeptAnswer, keptAnswerPath, readKeptAnswer, writeKeptAnswer } from "./kept-answer.ts";
+import { expandSpf } from "./spf.ts";
+
+export interface SpfDescription {
+  readonly domain: string;
+  readonly source: "dns" | "disk" | "none";
+  /** Milliseconds since the epoch; absent without an answer. */
+  readonly fetchedAt?: number;
+  readonly entries: readonly string[];
+  /** Mechanisms of the record that are not followed. */
+  readonly ignored: readonly string[];
+  /** Why the last refresh failed; absent when it did not. */
+  readonly error?: string;
+}
+
+export interface SpfListParts {
+  readonly domain: string;
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Where the last good answer is kept; nowhere when absent. */
+  readonly directory?: string;
+  /** False: read what is kept, and write nothing. */
+  readonly keep: boolean;
+}
+
+interface Entry {
+  readonly text: string;
+  readonly negated: boolean;
+  readonly network: Network;
+}
+
+export class SpfList {
+  readonly #parts: SpfListParts;
+  readonly #name: string;
+  readonly #path: string | undefined;
+  #current: KeptAnswer | undefined;
+  #entries: readonly Entry[] = [];
+  #source: SpfDescription["source"] = "none";
+  #error: string | undefined;
+  #running: Promise<boolean> | undefined;
+  #writing: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(parts: SpfListParts) {
+    this.#parts = parts;
+    this.#name = `spf:${parts.domain}`;
+    if (parts.directory === undefined) return;
+    this.#path = keptAnswerPath(parts.directory, parts.domain);
+    try {
+      const kept = readKeptAnswer(this.#path, parts.domain);
+      if (kept !== undefined) this.#use(kept, "disk");
+    } catch (cause) {
+      this.#failed(`${this.#path} cannot be used: ${describeError(cause)}`);
+    }
+  }
+
+  /** The entry that lets the address in. */
+  find(address: Address): string | undefined {
+    const entry = this.#entries.find(({ network }) => contains(network, address));
+    return entry === undefined || entry.negated ? undefined : entry.text;
+  }
+
+  /** True when there is a new answer. Never throws. */
+  refresh(): Promise<boolean> {
+    this.#running ??= this.#refresh()
+      .catch((cause: unknown) => this.#failed(describeError(cause)))
+      .finally(() => (this.#running = undefined));
+    return this.#running;
+  }
+
+  describe(): SpfDescription {
+    const current = this.#current;
+    return {
+      domain: this.#parts.domain,
+      source: this.#source,
+      entries: current?.entries ?? [],
+      ignored: current?.ignored ?? [],
+      ...(current === undefined ? {} : { fetchedAt: current.fetchedAt }),
+      ...(this.#error === undefined ? {} : { error: this.#error }),
+    };
+  }
+
+  /** Waits for the disk, and not for the DNS: an answer that comes later is not used. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#writing;
+  }
+
+  async #refresh(): Promise<boolean> {
+    const { domain, resolver, clock, log } = this.#parts;
+    const expansion = await expandSpf(resolver, domain);
+    if (this.#closed) return false;
+    if ("error" in expansion) return this.#failed(expansion.error);
+
+    const before = this.#current?.ignored ?? [];
+    const news = expansion.ignored.filter((term) => !before.includes(term));
+    if (news.length > 0) {
+      log.event("relay.warning", { what: `${this.#name} does not follow ${news.join(" ")}` });
+    }
+    const answer = { domain, fetchedAt: clock.now(), ...expansion };
+    this.#use(answer, "dns");
+    this.#error = undefined;
+    log.event("hosts.refreshed", { list: this.#name, entries: this.#entries.length });
+    this.#writing = this.#keep(answer);
+    await this.#writing;
+    return true;
+  }
+
+  #use(answer: KeptAnswer, source: "dns" | "disk"): void {
+    this.#current = answer;
+    this.#source = source;
+    this.#entries = answer.entries.flatMap(compile);
+  }
+
+  async #keep(answer: KeptAnswer): Promise<void> {
+    if (this.#path === undefined || !this.#parts.keep) return;
+    try {
+      await writeKeptAnswer(this.#path, answer);
+    } catch (cause) {
+      this.#failed(`${this.#path} cannot be written: ${describeError(cause)}`);
+    }
+  }
+
+  #failed(error: string): false {
+    this.#error = error;
+    const kept = this.#entries.length;
+    this.#parts.log.event("hosts.failed", { list: this.#name, error, kept });
+    return false;
+  }
+}
+
+function compile(text: string): Entry[] {
+  const negated = text.startsWith("!");
+  const network = parseNetwork(negated ? text.slice(1) : text);
+  return network === undefined ? [] : [{ text, negated, network }];
+}

@@ -1,0 +1,137 @@
+// An SPF record (RFC 7208) read as a list of networks: ip4, ip6, include and redirect, all the way down. What
+// depends on the client or on the moment (a, mx, ptr, exists, macros) is left out and named, so the list is
+// smaller than what SPF would pass, never larger.
+//
+// Invariant: anything unclear is an error for the whole list; a list that would pass everybody is an error too.
+
+import type { Resolver } from "../dns/resolver.ts";
+import { parseDomain } from "../smtp/address.ts";
+import { coversFamily, type Network, parseNetwork } from "./cidr.ts";
+
+export type SpfExpansion =
+  | {
+      /** Host list items: networks, those that SPF does not pass first and with "!". Never empty. */
+      readonly entries: readonly string[];
+      /** Mechanisms that were left out: "a:mail.example.com". */
+      readonly ignored: readonly string[];
+    }
+  | { readonly error: string };
+
+/** RFC 7208 4.6.4. */
+const LOOKUPS_MAX = 10;
+
+interface Expanding {
+  readonly resolver: Resolver;
+  readonly seen: Set<string>;
+  readonly passed: Set<string>;
+  readonly excluded: Set<string>;
+  readonly ignored: Set<string>;
+}
+
+export async function expandSpf(resolver: Resolver, domain: string): Promise<SpfExpansion> {
+  const state: Expanding = {
+    resolver,
+    seen: new Set(),
+    passed: new Set(),
+    excluded: new Set(),
+    ignored: new Set(),
+  };
+  const error = (await expand(domain, state)) ?? passProblem([...state.passed]);
+  if (error !== undefined) return { error };
+  const excluded = [...state.excluded].map((network) => `!${network}`);
+  return { entries: [...excluded, ...state.passed], ignored: [...state.ignored] };
+}
+
+/** What speaks against letting in these networks: there are none, or they are everybody. */
+export function passProblem(passed: readonly string[]): string | undefined {
+  if (passed.length === 0) return "passes no address";
+  const networks: Network[] = passed.flatMap((text) => parseNetwork(text) ?? []);
+  return coversFamily(networks) ? "passes everybody" : undefined;
+}
+
+/** Adds what the record of `domain` passes; an error means that nothing of it may be used. */
+async function expand(domain: string, state: Expanding): Promise<string | undefined> {
+  // A second visit adds nothing to a union, whether it is a diamond or a loop.
+  if (state.seen.has(domain)) return undefined;
+  if (state.seen.size > LOOKUPS_MAX) return `needs more than ${LOOKUPS_MAX} lookups`;
+  state.seen.add(domain);
+
+  const record = await fetchRecord(state.resolver, domain);
+  if ("error" in record) return record.error;
+  let redirect: string | undefined;
+  for (const term of record.terms) {
+    const wanted = /^redirect=(.*)$/i.exec(term);
+    if (wanted !== null) redirect = wanted[1];
+    // Any other modifier has no say in who passes (RFC 7208 6).
+    if (/^[a-z][\w.-]*=/i.test(term)) continue;
+    const result = await mechanism(term, domain, state);
+    if (result === "all") return undefined;
+    if (result !== undefined) return result.error;
+  }
+  if (redirect === undefined) return undefined;
+  const target = targetOf(redirect);
+  if (target !== undefined) return expand(target, state);
+  state.ignored.add(`redirect=${redirect}`);
+  return undefined;
+}
+
+type Terms = { readonly terms: readonly string[] } | { readonly error: string };
+
+async function fetchRecord(resolver: Resolver, domain: string): Promise<Terms> {
+  const answer = await resolver.txt(domain);
+  if (answer.kind === "temporary") return { error: `TXT of ${domain}: ${answer.error}` };
+  if (answer.kind !== "found") return { error: `${domain} has no SPF record` };
+  const records = answer.records.filter((text) => /^v=spf1(?: |$)/i.test(text));
+  const [record] = records;
+  if (record === undefined) return { error: `${domain} has no SPF record` };
+  if (records.length > 1) return { error: `${domain} has ${records.length} SPF records` };
+  return {
+    terms: record
+      .split(" ")
+      .slice(1)
+      .filter((term) => term !== ""),
+  };
+}
+
+/** Undefined: go on with the next term. "all": what follows is never looked at (RFC 7208 5.1). */
+async function mechanism(
+  term: string,
+  domain: string,
+  state: Expanding,
+): Promise<"all" | { readonly error: string } | undefined> {
+  const [, qualifier = "", name = "", value = ""] =
+    /^([-+~?]?)([a-z][a-z0-9]*)(?::(.+)|\/.+)?$/i.exec(term) ?? [];
+  const passes = qualifier === "" || qualifier === "+";
+  switch (name.toLowerCase()) {
+    case "all":
+      return passes ? { error: `${domain} passes everybody ("${term}")` } : "all";
+    case "ip4":
+    case "ip6": {
+      const right = parseNetwork(value)?.family === (name.endsWith("4") ? 4 : 6);
+      if (!right) return { error: `${domain} has an unreadable "${term}"` };
+      (passes ? state.passed : state.excluded).add(value.toLowerCase());
+      return undefined;
+    }
+    case "include":
+    case "a":
+    case "mx":
+    case "ptr":
+    case "exists": {
+      if (!passes) return { error: `${domain} has "${term}", which cannot be followed` };
+      const target = name.toLowerCase() === "include" ? targetOf(value) : undefined;
+      if (target === undefined) {
+        state.ignored.add(term);
+        return undefined;
+      }
+      const error = await expand(target, state);
+      return error === undefined ? undefined : { error };
+    }
+    default:
+      return { error: `${domain} has an unknown mechanism "${term}"` };
+  }
+}
+
+/** Undefined for a macro, which is another domain for every client (RFC 7208 7). */
+function targetOf(value: string): string | undefined {
+  return parseDomain(value.replace(/\.$/, ""));
+}

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { expandSpf } from "../../src/lists/spf.ts";
+import { type TxtRecords, txtResolver } from "./support.ts";
+
+const expand = (records: TxtRecords) =>
+  expandSpf(
+    txtResolver(() => records),
+    "x.test",
+  );
+
+/** x.test includes 1.test and so on: `length` + 1 lookups after the first record. */
+function chain(length: number): TxtRecords {
+  const links = Array.from({ length: length + 1 }, (_, index) => [
+    index === 0 ? "x.test" : `${index}.test`,
+    [`v=spf1 ip4:192.0.2.${index} include:${index + 1}.test -all`],
+  ]);
+  return Object.fromEntries([...links, [`${length + 1}.test`, ["v=spf1 -all"]]]);
+}
+
+describe("an SPF record as a list", () => {
+  const good: readonly (readonly [string, TxtRecords, readonly string[], (readonly string[])?])[] =
+    [
+      [
+        "holds ip4 and ip6, each once",
+        {
+          "x.test": [
+            "v=spf1 ip4:192.0.2.0/24 +ip4:192.0.2.0/24 IP6:2001:DB8::/32 ip4:10.0.0.1 ~all",
+          ],
+        },
+        ["192.0.2.0/24", "2001:db8::/32", "10.0.0.1"],
+      ],
+      [
+        "follows include and redirect",
+        {
+          "x.test": ["v=spf1 include:a.test redirect=b.test"],
+          "a.test": ["v=spf1 ip4:192.0.2.1 -all"],
+          "b.test": ["v=spf1 ip4:192.0.2.2 -all"],
+        },
+        ["192.0.2.1", "192.0.2.2"],
+      ],
+      [
+        "looks at nothing behind all, redirect included",
+        { "x.test": ["v=spf1 redirect=b.test ip4:192.0.2.1 ?all ip4:192.0.2.2"] },
+        ["192.0.2.1"],
+      ],
+      [
+        "is closed under loops and diamonds",
+        {
+          "x.test": ["v=spf1 include:a.test include:b.test -all"],
+          "a.test": ["v=spf1 include:b.test include:x.test ip4:192.0.2.1 -all"],
+          "b.test": ["v=spf1 ip4:192.0.2.2 -all"],
+        },
+        ["192.0.2.2", "192.0.2.1"],
+      ],
+      [
+        "leaves out and names what depends on client or moment",
+        {
+          "x.test": [
+            "v=spf1 a mx a:y.test/24 ptr exists:%{i}.y.test include:%{d}.y.test ip4:192.0.2.1 -all",
+          ],
+        },
+        ["192.0.2.1"],
+        ["a", "mx", "a:y.test/24", "ptr", "exists:%{i}.y.test", "include:%{d}.y.test"],
+      ],
+      [
+        "keeps out first what SPF does not pass",
+        { "x.test": ["v=spf1 ip4:192.0.2.0/24 -ip4:192.0.2.1 ~ip4:192.0.2.2 ?ip4:192.0.2.3 -all"] },
+        ["!192.0.2.1", "!192.0.2.2", "!192.0.2.3", "192.0.2.0/24"],
+      ],
+      [
+        "takes the one SPF record among other texts, modifiers aside",
+        { "x.test": ["hello", "v=spf10 +all", "V=SPF1  ip4:192.0.2.1 exp=why.test foo=bar  "] },
+        ["192.0.2.1"],
+      ],
+      ["follows ten lookups", chain(9), Array.from({ length: 10 }, (_, i) => `192.0.2.${i}`)],
+    ];
+  for (const [name, records, entries, ignored = []] of good) {
+    test(name, async () => {
+      assert.deepEqual(await expand(records), { entries, ignored });
+    });
+  }
+
+  const bad: readonly (readonly [string, TxtRecords, RegExp])[] = [
+    ["no record", {}, /x\.test has no SPF record/],
+    ["no TXT", { "x.test": [] }, /no SPF record/],
+    ["only other texts", { "x.test": ["hello"] }, /no SPF record/],
+    ["two records", { "x.test": ["v=spf1 -all", "v=spf1 ip4:192.0.2.1 -all"] }, /2 SPF records/],
+    ["DNS trouble", { "x.test": "temporary" }, /SERVFAIL/],
+    ["nobody passes", { "x.test": ["v=spf1 -all"] }, /passes no address/],
+    [
+      "only mechanisms that are not followed",
+      { "x.test": ["v=spf1 mx -all"] },
+      /passes no address/,
+    ],
+    ["all", { "x.test": ["v=spf1 ip4:192.0.2.1 all"] }, /passes everybody/],
+    ["+all", { "x.test": ["v=spf1 ip4:192.0.2.1 +all"] }, /passes everybody/],
+    ["+ALL", { "x.test": ["v=spf1 ip4:192.0.2.1 +ALL"] }, /passes everybody/],
+    [
+      "+all in an include",
+      { "x.test": ["v=spf1 ip4:192.0.2.1 include:a.test -all"], "a.test": ["v=spf1 +all"] },
+      /a\.test passes everybody/,
+    ],
+    [
+      "+all behind a redirect",
+      { "x.test": ["v=spf1 ip4:192.0.2.1 redirect=a.test"], "a.test": ["v=spf1 all"] },
+      /a\.test passes everybody/,
+    ],
+    ["all of IPv4", { "x.test": ["v=spf1 ip4:0.0.0.0/0 -all"] }, /passes everybody/],
+    ["two halves", { "x.test": ["v=spf1 ip4:0.0.0.0/1 ip4:128.0.0.0/1 -all"] }, /passes everybody/],
+    ["all of public IPv6", { "x.test": ["v=spf1 ip6:2000::/3 -all"] }, /passes everybody/],
+    [
+      "an include that does not answer",
+      { "x.test": ["v=spf1 ip4:192.0.2.1 include:a.test -all"], "a.test": "temporary" },
+      /a\.test: SERVFAIL/,
+    ],
+    [
+      "an include without a record",
+      { "x.test": ["v=spf1 ip4:192.0.2.1 include:a.test -all"] },
+      /a\.test has no SPF record/,
+    ],
+    ["a broken CIDR", { "x.test": ["v=spf1 ip4:192.0.2.1 ip4:192.0.2.0/33 -all"] }, /unreadable/],
+    ["ip4 with IPv6", { "x.test": ["v=spf1 ip4:2001:db8::1 -all"] }, /unreadable/],
+    ["ip6 with IPv4", { "x.test": ["v=spf1 ip6:192.0.2.1 -all"] }, /unreadable/],
+    ["ip6 with mapped IPv4", { "x.test": ["v=spf1 ip6:::ffff:192.0.2.1 -all"] }, /unreadable/],
+    ["an unknown mechanism", { "x.test": ["v=spf1 ip4:192.0.2.1 foo:bar -all"] }, /unknown/],
+    ["no sense", { "x.test": ["v=spf1 ip4:192.0.2.1 +-all"] }, /unknown/],
+    [
+      "an include that takes away",
+      { "x.test": ["v=spf1 -include:a.test ip4:192.0.2.0/24 -all"] },
+      /cannot be followed/,
+    ],
+    ["more than ten lookups", chain(10), /more than 10 lookups/],
+  ];
+  for (const [name, records, error] of bad) {
+    test(`is refused wholly: ${name}`, async () => {
+      const expansion = await expand(records);
+      assert.match("error" in expansion ? expansion.error : "no error", error);
+    });
+  }
+});
