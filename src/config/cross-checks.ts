@@ -29,11 +29,13 @@ export function crossCheck(root: Root, written: readonly Written[], problems: Pr
 
 type NamedTexts = Record<string, readonly string[]>;
 
+/** Without a prototype, so that a list that nobody has made is not found under "constructor" either. */
 function namedLists(section: unknown): NamedTexts {
-  const lists: NamedTexts = {};
-  for (const [name, value] of Object.entries(isTable(section) ? section : {})) {
-    lists[name] = textsOf(value, "").map(({ text }) => text);
-  }
+  const entries = Object.entries(isTable(section) ? section : {});
+  const lists: NamedTexts = Object.fromEntries(
+    entries.map(([name, value]) => [name, textsOf(value, "").map(({ text }) => text)]),
+  );
+  Object.setPrototypeOf(lists, null);
   return lists;
 }
 
@@ -121,9 +123,10 @@ function isLocalIpv6(text: string): boolean {
 }
 
 function checkUnique(written: readonly Written[], at: RegExp, problems: Problem[]): void {
-  const first = new Map<unknown, string>();
+  const first = new Map<string, string>();
   for (const { path, value } of written) {
-    if (!at.test(path) || String(value).endsWith(":0")) continue;
+    // Port 0 is a different port each time.
+    if (!at.test(path) || typeof value !== "string" || value.endsWith(":0")) continue;
     const before = first.get(value);
     if (before === undefined) first.set(value, path);
     else problems.push({ path, message: `is the same as ${before}: ${JSON.stringify(value)}` });

@@ -38,6 +38,9 @@ driver = "smtp"
 hosts = "aspmx.l.google.com"
 `;
 
+/** In etc/routers.toml "# option = value" and "# [section]" are configuration; every other comment is prose. */
+export const COMMENTED = /^# (?=\[{1,2}[a-z_.]+\]{1,2}$|[a-z_]+ = )/gm;
+
 export const directory = mkdtempSync(join(tmpdir(), "unseen-config-"));
 after(() => rmSync(directory, { recursive: true }));
 

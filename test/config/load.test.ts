@@ -166,16 +166,19 @@ describe("a short configuration", () => {
   });
 });
 
-describe("a driver of a third party", () => {
-  const withDriver = (driver: string, more = "") =>
-    RIGHT.replace('driver = "accept"', `driver = "${driver}"\n${more}`);
-  const wrong = async (driver: string, source?: string) => {
-    if (source !== undefined) write(driver, source);
-    const [line = "", ...more] = await problemsOf(withDriver(driver));
-    assert.deepEqual(more, []);
-    return line.replace(/^routers\.toml:13: routers\[0\]\.driver: /, "");
-  };
+function withDriver(driver: string, more = ""): string {
+  return RIGHT.replace('driver = "accept"', `driver = "${driver}"\n${more}`);
+}
 
+/** What is said of a driver in a file with this source. */
+async function wrong(driver: string, source?: string): Promise<string> {
+  if (source !== undefined) write(driver, source);
+  const [line = "", ...more] = await problemsOf(withDriver(driver));
+  assert.deepEqual(more, []);
+  return line.replace(/^routers\.toml:13: routers\[0\]\.driver: /, "");
+}
+
+describe("a driver of a third party", () => {
   test("is loaded from a path that starts at the file's directory", async () => {
     mkdirSync(join(directory, "deep"), { recursive: true });
     write("greylist.mjs", `export { default } from ${JSON.stringify(join(FILES, "greylist.ts"))};`);

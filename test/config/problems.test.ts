@@ -1,10 +1,24 @@
 // What a wrong configuration is told: each line as `relayctl check` prints it.
 
 import assert from "node:assert/strict";
-import { chmodSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { loadConfiguration } from "../../src/config/load.ts";
-import { CERTIFICATE, directory, PRIVATE_KEY, problemsOf, RIGHT, write } from "./configuration.ts";
+import {
+  CERTIFICATE,
+  COMMENTED,
+  directory,
+  PRIVATE_KEY,
+  problemsOf,
+  RIGHT,
+  write,
+} from "./configuration.ts";
+
+/** The example with everything in it that is commented out. */
+const WHOLE = readFileSync(new URL("../../etc/routers.toml", import.meta.url), "utf8")
+  .replaceAll(COMMENTED, "")
+  .replace("tls/fullchain.pem", CERTIFICATE)
+  .replace("tls/key.pem", PRIVATE_KEY);
 
 /** The right configuration with one change: a replacement of a text in it, or lines behind it. */
 type Change = readonly [what: string, by: string] | string;
@@ -138,6 +152,11 @@ const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
     "of a domain list is not one of a host list": [
       relayRule('hosts = "+ours"'),
       'routers.toml:21: gate.relay[0].hosts: there is no "ours" in [hosts]',
+    ],
+    "of a list is one that every object has": [
+      relayRule('hosts = ["+constructor", "+__proto__"]'),
+      'routers.toml:21: gate.relay[0].hosts[0]: there is no "constructor" in [hosts]',
+      'routers.toml:21: gate.relay[0].hosts[1]: there is no "__proto__" in [hosts]',
     ],
     "of a transport does not exist": [
       ['transport = "gmail"', 'transport = "gmial"'],
@@ -357,6 +376,35 @@ warn_after = "soon"
     "routers.toml:21: retry[0].rules",
     "routers.toml:23: bounce.warn_after",
   ]);
+});
+
+test("no value of any option stops the check", async () => {
+  const values = [
+    "1",
+    "-1",
+    "1.5",
+    "inf",
+    "nan",
+    "true",
+    '""',
+    '"\\u0000"',
+    '"+"',
+    '"!"',
+    '"__proto__"',
+  ];
+  values.push("[]", "[[]]", "[{}]", "[1]", "{}", "{ __proto__ = 1 }", "1979-05-27", '"../.."');
+  const lines = WHOLE.split("\n");
+  for (const [index, line] of lines.entries()) {
+    const key = /^([a-z_]+) = .*[^[]$/.exec(line)?.[1];
+    if (key === undefined) continue;
+    for (const value of values) {
+      const text = lines.with(index, `${key} = ${value}`).join("\n");
+      const result = await loadConfiguration(write("routers.toml", text));
+      if (!("problems" in result)) continue;
+      assert.notDeepEqual(result.problems, [], text);
+      for (const { line: at } of result.problems) assert.ok(at >= 1 && at <= lines.length);
+    }
+  }
 });
 
 describe("a file that cannot be read", () => {
