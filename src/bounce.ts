@@ -12,7 +12,7 @@ import type { ReportKind } from "./bounce/wanted.ts";
 import type { Body, Envelope, Mailbox } from "./envelope.ts";
 import type { Status } from "./status.ts";
 
-export { type ReportKind, wantsReport, wantsWarning } from "./bounce/wanted.ts";
+export { wantsReport, wantsWarning } from "./bounce/wanted.ts";
 
 export interface ReportedRecipient {
   readonly mailbox: Mailbox;
