@@ -1,0 +1,46 @@
+// fsync of directories: a rename is durable only after it. One sync covers every rename that came before its
+// start, so whoever asks while one runs waits for the next, which all of them share.
+//
+// No directory stays open: a handle that is kept would go on syncing a directory that has been replaced.
+
+import { constants } from "node:fs";
+import type { FileCalls } from "./file-calls.ts";
+
+export class DirectorySyncs {
+  readonly #calls: FileCalls;
+  readonly #running = new Map<string, Promise<void>>();
+  /** Will start when the running one has ended. */
+  readonly #waiting = new Map<string, Promise<void>>();
+
+  constructor(calls: FileCalls) {
+    this.#calls = calls;
+  }
+
+  /** Resolves when everything that was in the directory at the time of this call is on disk. */
+  sync(path: string): Promise<void> {
+    const waiting = this.#waiting.get(path);
+    if (waiting !== undefined) return waiting;
+    const running = this.#running.get(path);
+    if (running === undefined) return this.#start(path);
+    const start = () => this.#start(path);
+    const next = running.then(start, start);
+    this.#waiting.set(path, next);
+    return next;
+  }
+
+  #start(path: string): Promise<void> {
+    this.#waiting.delete(path);
+    const round = this.#once(path).finally(() => this.#running.delete(path));
+    this.#running.set(path, round);
+    return round;
+  }
+
+  async #once(path: string): Promise<void> {
+    const fd = await this.#calls.open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      await this.#calls.fsync(fd);
+    } finally {
+      await this.#calls.close(fd);
+    }
+  }
+}

@@ -1,0 +1,41 @@
+// The system calls by which a message reaches the disk, and no others: a test puts a failing one in the place of
+// each. File descriptors and callbacks instead of FileHandle objects, which cost a fifth more processor time.
+
+import fs from "node:fs";
+import { promisify } from "node:util";
+
+export interface FileCalls {
+  open(path: string, flags: number, mode?: number): Promise<number>;
+  /** May write less than it was given, as write(2) does. */
+  write(
+    fd: number,
+    bytes: Buffer,
+    offset: number,
+    length: number,
+  ): Promise<{ readonly bytesWritten: number }>;
+  fsync(fd: number): Promise<void>;
+  close(fd: number): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+  mkdir(path: string, mode: number): Promise<void>;
+}
+
+const mkdir = promisify(fs.mkdir);
+
+export const nodeFileCalls: FileCalls = {
+  open: promisify(fs.open),
+  write: promisify(fs.write),
+  fsync: promisify(fs.fsync),
+  close: promisify(fs.close),
+  rename: promisify(fs.rename),
+  unlink: promisify(fs.unlink),
+  mkdir: async (path, mode) => {
+    await mkdir(path, { mode });
+  },
+};
+
+/** "ENOSPC" of an error that the system gave; undefined of any other. */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}

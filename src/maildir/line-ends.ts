@@ -1,0 +1,37 @@
+// CRLF to LF, the line ends of a Maildir. Only the pair is a line end: a CR or LF that stands alone is passed on
+// as it is, so that LF to CRLF gives back the bytes that DKIM signed.
+
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** Writes `input` with LF line ends to `output`, from `at` on, and gives the end. There must be room for all. */
+export function writeWithLf(input: Buffer, output: Buffer, at: number): number {
+  let copied = 0;
+  let end = at;
+  for (let cr = input.indexOf(CR); cr !== -1; cr = input.indexOf(CR, cr + 1)) {
+    if (input[cr + 1] !== LF) continue;
+    end += input.copy(output, end, copied, cr);
+    copied = cr + 1;
+  }
+  return end + input.copy(output, end, copied);
+}
+
+/** The same for bytes that come in pieces: a CR at the end of one is held back until the next is seen. */
+export class LfStream {
+  #heldCr = false;
+
+  convert(piece: Buffer): Buffer {
+    if (piece.length === 0) return piece;
+    const output = Buffer.allocUnsafe(piece.length + 1);
+    let at = 0;
+    if (this.#heldCr && piece[0] !== LF) at = output.writeUInt8(CR, at);
+    this.#heldCr = piece.at(-1) === CR;
+    const whole = this.#heldCr ? piece.subarray(0, -1) : piece;
+    return output.subarray(0, writeWithLf(whole, output, at));
+  }
+
+  /** What is left when the last piece has been converted. */
+  end(): Buffer {
+    return this.#heldCr ? Buffer.of(CR) : Buffer.alloc(0);
+  }
+}

@@ -1,0 +1,61 @@
+// The real system calls, with one that fails, and a count of what is open: for tests of what a fault leaves behind.
+
+import { type FileCalls, nodeFileCalls } from "../../src/maildir/file-calls.ts";
+
+export interface FaultyCalls extends FileCalls {
+  /** Names of the calls so far, in order. */
+  readonly made: readonly string[];
+  /** Descriptors that have been opened and not closed. */
+  readonly descriptors: ReadonlySet<number>;
+}
+
+/** `before(name, index)` throws to make the call fail. */
+export function faultyCalls(before: (name: string, index: number) => void): FaultyCalls {
+  const made: string[] = [];
+  const descriptors = new Set<number>();
+  function enter(name: string): void {
+    made.push(name);
+    before(name, made.length - 1);
+  }
+  return {
+    made,
+    descriptors,
+    async open(path, flags, mode) {
+      enter("open");
+      const fd = await nodeFileCalls.open(path, flags, mode);
+      descriptors.add(fd);
+      return fd;
+    },
+    async write(fd, bytes, offset, length) {
+      enter("write");
+      return nodeFileCalls.write(fd, bytes, offset, length);
+    },
+    async fsync(fd) {
+      enter("fsync");
+      await nodeFileCalls.fsync(fd);
+    },
+    async close(fd) {
+      // A close that fails has closed, as on Linux; the number must not be used again.
+      const wasOpen = descriptors.delete(fd);
+      if (wasOpen) await nodeFileCalls.close(fd);
+      enter(wasOpen ? "close" : "close again");
+    },
+    async rename(from, to) {
+      enter("rename");
+      await nodeFileCalls.rename(from, to);
+    },
+    async unlink(path) {
+      enter("unlink");
+      await nodeFileCalls.unlink(path);
+    },
+    async mkdir(path, mode) {
+      enter("mkdir");
+      await nodeFileCalls.mkdir(path, mode);
+    },
+  };
+}
+
+/** An error as node:fs gives it. */
+export function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: injected`), { code });
+}

@@ -1,0 +1,21 @@
+// discard: delivers to nowhere, and says that it did. The smallest complete transport: read it first.
+
+import { options } from "../src/config/schema.ts";
+import type { Outcome, TransportDriver } from "../src/contract.ts";
+import { status } from "../src/status.ts";
+
+const DISCARDED: Outcome = { kind: "delivered", status: status(250, "0.0", "discarded") };
+
+/**
+ * Outcomes:
+ * - delivered: always.
+ */
+export const discard: TransportDriver = {
+  name: "discard",
+  options: options({}),
+  create: () => ({
+    locality: "local",
+    batchKey: () => "",
+    deliver: (batch) => Promise.resolve(new Map(batch.recipients.map(({ id }) => [id, DISCARDED]))),
+  }),
+};

@@ -1,0 +1,179 @@
+// maildir-append: one message becomes one file in a Maildir, whatever the number of recipients that lead there.
+// The bytes are the message's, with LF line ends, under the headers of the delivery. How a file gets to the disk
+// is the business of src/maildir/.
+//
+// Invariant: a copy is delivered or deferred, never failed, so it can never bounce to anybody.
+
+import { declared, fileMode, flag, options, parsedText } from "../src/config/schema.ts";
+import { type Option, type Values, withDefault } from "../src/config/schema.ts";
+import type { Batch, Outcome, Recipient, Services } from "../src/contract.ts";
+import type { Transport, TransportDriver } from "../src/contract.ts";
+import type { RecipientId } from "../src/envelope.ts";
+import { describeError } from "../src/log.ts";
+import { deliveryHeaders } from "../src/maildir/delivery-headers.ts";
+import { errorCode, type FileCalls } from "../src/maildir/file-calls.ts";
+import { FileNames } from "../src/maildir/file-names.ts";
+import { Maildirs, UnreadableBody } from "../src/maildir/maildirs.ts";
+import {
+  type DirectoryTemplate,
+  parseDirectory,
+  type Unsafe,
+} from "../src/maildir/placeholders.ts";
+import { LOCAL_ERROR, status } from "../src/status.ts";
+
+function directory(doc: string): Option<DirectoryTemplate> {
+  return declared("path with placeholders", { doc, isPath: true }, (value) =>
+    typeof value === "string" ? parseDirectory(value) : { wrong: "must be a path" },
+  );
+}
+
+/** No slash and no colon, which mean something in a Maildir; not letters first, which would join the host name. */
+const TAG = /^(?:[!-.;-@[-`~](?:[!-.0-9;-z~]|\{size\}){0,60})?$/;
+
+function maildirTag(doc: string): Option<string> {
+  const about = {
+    doc,
+    is: 'short graphic characters with no placeholder but {size}, like ",S={size}"',
+  };
+  return parsedText("text", about, (written) => (TAG.test(written) ? written : undefined));
+}
+
+const maildirAppendOptions = options({
+  directory: directory(
+    "The Maildir, with the placeholders {domain}, {local_part}, {sender_domain} and {sender_local_part}. " +
+      "Their values are the canonical names of the lists that the router matched, in lower case.",
+  ),
+  return_path_add: withDefault(flag("Write the envelope sender on top, as Return-path."), false),
+  envelope_to_add: withDefault(
+    flag("Write the envelope recipients that this copy is for on top, as Envelope-to."),
+    false,
+  ),
+  delivery_date_add: withDefault(
+    flag("Write the time of delivery on top, as Delivery-date."),
+    false,
+  ),
+  maildir_tag: withDefault(
+    maildirTag("What ends the name of a file; {size} is the file's size in bytes."),
+    "",
+  ),
+  create_directory: withDefault(flag("Make the Maildir if it is missing."), true),
+  mode: withDefault(
+    fileMode(
+      "Permissions of the files, less the umask. Directories get the matching ones: 0700 for 0600.",
+    ),
+    "0600",
+  ),
+});
+
+type MaildirAppendOptions = Values<typeof maildirAppendOptions>;
+
+/**
+ * Outcomes:
+ * - delivered: the file is in new/, and it and its directory are synced. `remoteMta` is its path.
+ * - deferred, freeze: a placeholder has no value, or one that is not one safe path component.
+ * - deferred, 452: the disk or the quota is full.
+ * - deferred, 451: every other error of the system, and a delivery that ran out of time.
+ *
+ * Throws when the message's own bytes cannot be read.
+ */
+export const maildirAppend: TransportDriver<MaildirAppendOptions> = {
+  name: "maildir-append",
+  options: maildirAppendOptions,
+  create: (given, services) => new MaildirAppend(given, services),
+};
+
+export class MaildirAppend implements Transport {
+  readonly locality = "local";
+  readonly #options: MaildirAppendOptions;
+  readonly #services: Services;
+  readonly #maildirs: Maildirs;
+
+  constructor(given: MaildirAppendOptions, services: Services, calls?: FileCalls) {
+    this.#options = given;
+    this.#services = services;
+    const names = new FileNames(services.clock, services.hostname);
+    const maildir = {
+      root: given.directory.root,
+      mode: given.mode,
+      createDirectory: given.create_directory,
+      tag: (size: number) => given.maildir_tag.replaceAll("{size}", String(size)),
+      report: (error: unknown) => this.#report(error),
+    };
+    this.#maildirs = new Maildirs(maildir, names, calls);
+  }
+
+  /** The Maildir itself: recipients that lead to one share one copy. */
+  batchKey(recipient: Recipient): string {
+    return this.destination(recipient) ?? `unsafe ${recipient.id}`;
+  }
+
+  destination({ account }: Recipient): string | undefined {
+    const expanded = this.#options.directory.expand(account);
+    return expanded.kind === "path" ? expanded.path : undefined;
+  }
+
+  async deliver(batch: Batch, signal: AbortSignal): Promise<ReadonlyMap<RecipientId, Outcome>> {
+    const outcomes = new Map<RecipientId, Outcome>();
+    const sharing = new Map<string, Recipient[]>();
+    for (const recipient of batch.recipients) {
+      const expanded = this.#options.directory.expand(recipient.account);
+      if (expanded.kind === "unsafe") {
+        outcomes.set(recipient.id, this.#frozen(expanded, batch.envelope.id));
+        continue;
+      }
+      const others = sharing.get(expanded.path);
+      if (others === undefined) sharing.set(expanded.path, [recipient]);
+      else others.push(recipient);
+    }
+    for (const [maildir, recipients] of sharing) {
+      const outcome = await this.#store(maildir, recipients, batch, signal);
+      for (const { id } of recipients) outcomes.set(id, outcome);
+    }
+    return outcomes;
+  }
+
+  async #store(
+    maildir: string,
+    recipients: readonly Recipient[],
+    { envelope, body }: Batch,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const wanted = {
+      returnPath: this.#options.return_path_add,
+      envelopeTo: this.#options.envelope_to_add,
+      deliveryDate: this.#options.delivery_date_add,
+    };
+    const now = this.#services.clock.now();
+    const head = Buffer.from(deliveryHeaders(wanted, envelope.sender, recipients, now));
+    try {
+      const path = await this.#maildirs.write(maildir, head, body, signal);
+      return { kind: "delivered", status: STORED, remoteMta: path };
+    } catch (error) {
+      if (error instanceof UnreadableBody) throw error;
+      this.#report(error, envelope.id);
+      return deferred(error);
+    }
+  }
+
+  /** The value itself is for the log only. */
+  #frozen({ why, value }: Unsafe, id: string): Outcome {
+    this.#report(`${why}: ${JSON.stringify(value)}`, id);
+    return { kind: "deferred", status: status(451, "3.5", why), scope: "recipient", freeze: true };
+  }
+
+  #report(error: unknown, id?: string): void {
+    const where = `maildir-append ${this.#options.directory.written}`;
+    const fields = { where, error: describeError(error) };
+    this.#services.log.event("relay.error", id === undefined ? fields : { id, ...fields });
+  }
+}
+
+const STORED = status(250, "0.0", "stored");
+const DISK_FULL = status(452, "3.1", "Insufficient system storage");
+const OVER_QUOTA = status(452, "2.2", "Mailbox full");
+
+function deferred(error: unknown): Outcome {
+  const code = errorCode(error);
+  const why = code === "ENOSPC" ? DISK_FULL : code === "EDQUOT" ? OVER_QUOTA : LOCAL_ERROR;
+  return { kind: "deferred", status: why, scope: "recipient" };
+}
