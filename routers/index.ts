@@ -1,0 +1,14 @@
+// Every router that comes with the relay, by the name that `driver` gives in routers.toml. A third party's is
+// loaded from its file or package instead, against the same contract.
+
+import type { RouterDriver } from "../src/contract.ts";
+import { accept } from "./accept.ts";
+import { manualroute } from "./manualroute.ts";
+import { senderMatch } from "./sender-match.ts";
+import { unseenCopy } from "./unseen-copy.ts";
+
+const drivers: readonly RouterDriver[] = [accept, unseenCopy, senderMatch, manualroute];
+
+export const routerDrivers: ReadonlyMap<string, RouterDriver> = new Map(
+  drivers.map((driver) => [driver.name, driver]),
+);

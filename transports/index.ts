@@ -1,0 +1,12 @@
+// Every transport that comes with the relay, by the name that `driver` gives in routers.toml. A third party's is
+// loaded from its file or package instead, against the same contract.
+
+import type { TransportDriver } from "../src/contract.ts";
+import { discard } from "./discard.ts";
+import { maildirAppend } from "./maildir-append.ts";
+
+const drivers: readonly TransportDriver[] = [maildirAppend, discard];
+
+export const transportDrivers: ReadonlyMap<string, TransportDriver> = new Map(
+  drivers.map((driver) => [driver.name, driver]),
+);
