@@ -1,0 +1,238 @@
+// The queue runner: one attempt after the other for each message, each begun when its time has come. The only
+// place with timers for deliveries.
+//
+// Invariants: an attempt is in the spool before the network is touched. A message is in at most one attempt.
+// However an attempt ends, its message is settled; when the spool cannot take that, it is asked again until it can,
+// because the outcome is known only here.
+
+import type { Clock, Timer } from "./clock.ts";
+import type { Transport } from "./contract.ts";
+import { deliver, type Delivery } from "./deliver.ts";
+import type { MessageId } from "./envelope.ts";
+import { describeError, type Log } from "./log.ts";
+import type { Route, Routing } from "./route.ts";
+import { type Finding, settle, type SettleServices } from "./settle.ts";
+import type { JournalEntry, Settlement, Spool, StoredMessage, StoredRecipient } from "./spool.ts";
+
+export interface QueueServices {
+  readonly spool: Spool;
+  readonly route: Route;
+  readonly transports: ReadonlyMap<string, Transport>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly settle: SettleServices;
+}
+
+/** Messages under attempt at once; each holds at most 64 KiB of body in memory. */
+const ACTIVE_MAX = 500;
+/** No attempt takes longer, whatever its hosts do; in ms. */
+const ATTEMPT_DEADLINE = 3_600_000;
+/** How long to wait for a spool that cannot be used just now, in ms. */
+const SPOOL_PAUSE = 1000;
+
+export class Queue {
+  readonly #services: QueueServices;
+  readonly #active = new Map<MessageId, AbortController>();
+  #timer: Timer | undefined;
+  #taking = false;
+  #takeAgain = false;
+  #stopping = false;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(services: QueueServices) {
+    this.#services = services;
+  }
+
+  get hasRoom(): boolean {
+    return this.#active.size < ACTIVE_MAX && !this.#stopping;
+  }
+
+  /** Starts the attempt of a message whose spool state is "active" already. Returns at once. */
+  attempt(message: StoredMessage): void {
+    const { clock } = this.#services;
+    const { id } = message.envelope;
+    const controller = new AbortController();
+    this.#active.set(id, controller);
+    const deadline = clock.after(ATTEMPT_DEADLINE, () =>
+      controller.abort(new Error("the attempt took too long")),
+    );
+    void this.#run(message, controller.signal).finally(() => {
+      deadline.cancel();
+      this.#active.delete(id);
+      if (this.#active.size === 0) this.#whenIdle?.();
+      if (this.#takeAgain) this.wake();
+    });
+  }
+
+  /** Something may be due: looks now. */
+  wake(): void {
+    this.#takeAgain = this.#taking || !this.hasRoom;
+    if (this.#takeAgain || this.#stopping) return;
+    this.#taking = true;
+    void this.#take().finally(() => {
+      this.#taking = false;
+      if (this.#takeAgain) this.wake();
+    });
+  }
+
+  async #take(): Promise<void> {
+    const { spool, clock, log } = this.#services;
+    this.#timer?.cancel();
+    try {
+      const room = ACTIVE_MAX - this.#active.size;
+      const due = await spool.take(clock.now(), room);
+      for (const message of due) this.attempt(message);
+      if (due.length === room) this.#takeAgain = true;
+      const next = await spool.nextDue();
+      if (next !== undefined) this.#wakeAfter(next - clock.now());
+    } catch (error) {
+      log.event("spool.failed", { error: describeError(error) });
+      this.#wakeAfter(SPOOL_PAUSE);
+    }
+  }
+
+  #wakeAfter(delay: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#services.clock.after(delay, () => this.wake());
+  }
+
+  /** Never throws: whatever goes wrong leaves the message to its next attempt. */
+  async #run(message: StoredMessage, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#services;
+    const { id } = message.envelope;
+    const begun = clock.now();
+    const attempted = message.recipients.filter(
+      ({ state, nextAttempt }) => state === "pending" && nextAttempt <= begun,
+    );
+    try {
+      const findings = await this.#attempt(message, attempted, signal);
+      const now = clock.now();
+      await this.#store(await settle(message, attempted, findings, now, this.#services.settle));
+    } catch (error) {
+      log.event("relay.error", { id, where: "attempt", error: describeError(error) });
+      await this.#store(postponed(message, clock.now()));
+    }
+  }
+
+  async #store(settlement: Settlement): Promise<void> {
+    const { spool, log } = this.#services;
+    for (;;) {
+      try {
+        await spool.settle(settlement);
+        break;
+      } catch (error) {
+        log.event("spool.failed", { id: settlement.id, error: describeError(error) });
+        if (this.#stopping) return;
+        await new Promise<void>((resolve) => this.#services.clock.after(SPOOL_PAUSE, resolve));
+      }
+    }
+    if (settlement.state === "queued" || settlement.reports.length > 0) this.wake();
+  }
+
+  async #attempt(
+    message: StoredMessage,
+    attempted: readonly StoredRecipient[],
+    signal: AbortSignal,
+  ): Promise<readonly Finding[]> {
+    const { spool, clock, transports, log, route } = this.#services;
+    const { envelope, journal } = message;
+    const findings: Finding[] = [];
+    const deliveries: Delivery[] = [];
+    const done = new Set(journal.map(journalKey));
+    for (const recipient of attempted) {
+      const request = { sender: envelope.sender, client: envelope.client, verify: false };
+      const routing = await route(recipient.mailbox, request);
+      findings.push(...verdicts(recipient, routing, done));
+      for (const { mailbox, router, why } of routing.discarded) {
+        log.event("recipient.discarded", {
+          id: envelope.id,
+          recipient: mailbox.address,
+          why: `${router}: ${why}`,
+        });
+      }
+      for (const delivery of routing.deliveries) {
+        const { position, notify, orcpt } = recipient;
+        const { router, transport } = delivery;
+        if (
+          done.has(journalKey({ position, address: delivery.mailbox.address, router, transport }))
+        )
+          continue;
+        deliveries.push({
+          ...delivery,
+          position,
+          ...(notify === undefined ? {} : { notify }),
+          ...(orcpt === undefined ? {} : { orcpt }),
+        });
+      }
+    }
+    await deliver(message, deliveries, { transports, log }, signal, (delivery, outcome) => {
+      findings.push({ ...delivery, outcome });
+      if (outcome.kind !== "delivered") return;
+      const { position, mailbox, router, transport } = delivery;
+      const entry = { position, address: mailbox.address, router, transport };
+      spool.note(envelope.id, { ...entry, outcome: "delivered", at: clock.now() });
+    });
+    return findings;
+  }
+
+  get activeCount(): number {
+    return this.#active.size;
+  }
+
+  /** Nothing new is begun; attempts under way may end, or are cut after `grace` ms and settled as deferred. */
+  async stop(grace: number): Promise<void> {
+    this.#stopping = true;
+    this.#timer?.cancel();
+    if (this.#active.size === 0) return;
+    const idle = new Promise<void>((resolve) => (this.#whenIdle = resolve));
+    const cut = this.#services.clock.after(grace, () => {
+      for (const controller of this.#active.values())
+        controller.abort(new Error("the relay stops"));
+    });
+    await idle;
+    cut.cancel();
+  }
+}
+
+type JournalKey = Pick<JournalEntry, "position" | "address" | "router" | "transport">;
+
+/** Addresses and names hold no line break. */
+function journalKey({ position, address, router, transport }: JournalKey): string {
+  return `${position}\n${address}\n${router}\n${transport}`;
+}
+
+/** What the chain itself decided about a recipient, less what an earlier attempt has settled already. */
+function verdicts(
+  recipient: StoredRecipient,
+  routing: Routing,
+  done: ReadonlySet<string>,
+): Finding[] {
+  const { position, mailbox: original } = recipient;
+  return routing.troubles.flatMap(({ kind, mailbox, router, unseen, status }): Finding[] => {
+    const transport = "";
+    if (done.has(journalKey({ position, address: mailbox.address, router, transport }))) return [];
+    const outcome =
+      kind === "failed"
+        ? ({ kind, status } as const)
+        : ({ kind, status, scope: "recipient" } as const);
+    return [{ position, mailbox, original, router, transport, unseen, outcome }];
+  });
+}
+
+/** After an error of our own: as it was, a little later. */
+function postponed(message: StoredMessage, now: number): Settlement {
+  const recipients = message.recipients
+    .filter(({ state }) => state === "pending")
+    .map(({ position, state, attempts, firstFailure, lastStatus }) => ({
+      position,
+      state,
+      attempts: attempts + 1,
+      nextAttempt: now + POSTPONED,
+      ...(firstFailure === undefined ? {} : { firstFailure }),
+      ...(lastStatus === undefined ? {} : { lastStatus }),
+    }));
+  const { id } = message.envelope;
+  return { id, state: "queued", recipients, journal: [], warnings: message.warnings, reports: [] };
+}
+
+const POSTPONED = 300_000;

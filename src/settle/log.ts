@@ -1,0 +1,55 @@
+// What settling says in the log: one event a delivery, one for what becomes of the message.
+
+import type { Mailbox } from "../envelope.ts";
+import type { Log } from "../log.ts";
+import type { Finding } from "../settle.ts";
+import type { JournalEntry, NewReport, Settlement, StoredMessage } from "../spool.ts";
+import { statusLine } from "../status.ts";
+
+/** How a delivery ended, or that it has not. */
+export type Ending = JournalEntry["outcome"] | "deferred";
+
+export function logFinding(
+  id: string,
+  { mailbox, router, transport, outcome }: Finding,
+  ending: Ending,
+  again: number | undefined,
+  log: Log,
+): void {
+  const fields = {
+    id,
+    recipient: mailbox.address,
+    router,
+    transport,
+    ...(outcome.remoteMta === undefined ? {} : { host: outcome.remoteMta }),
+    status: statusLine(outcome.status),
+  };
+  if (ending === "delivered") log.event("delivery.done", fields);
+  else if (ending === "failed") log.event("delivery.failed", fields);
+  else if (ending === "frozen") log.event("delivery.frozen", fields);
+  else {
+    const next = new Date(again ?? 0).toISOString();
+    log.event("delivery.deferred", { ...fields, next_attempt: next });
+  }
+}
+
+export function logMessage(
+  { envelope }: StoredMessage,
+  state: Settlement["state"],
+  reports: readonly NewReport[],
+  failed: readonly { readonly original: Mailbox }[],
+  now: number,
+  log: Log,
+): void {
+  const { id, receivedAt } = envelope;
+  const [first] = reports;
+  if (failed.length > 0 && first !== undefined) {
+    const recipients = failed.map(({ original }) => original.address);
+    log.event("message.bounced", { id, report: first.envelope.id, recipients });
+  }
+  if (state === "frozen")
+    log.event("message.frozen", { id, why: "a delivery needs the postmaster" });
+  if (state === "completed") {
+    log.event("message.completed", { id, seconds: Math.round((now - receivedAt) / 100) / 10 });
+  }
+}
