@@ -1,0 +1,124 @@
+// smtp: delivers to a remote host over SMTP, as Exim's transport of that name does, with Exim's option names and
+// defaults. What it does is divided: smtp/delivery.ts takes one batch to one host after the other,
+// smtp/pool.ts keeps connections for the next message, src/smtp/client.ts speaks the protocol.
+
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { nextHops } from "../src/config/next-hops.ts";
+import {
+  duration,
+  flag,
+  integer,
+  list,
+  oneOf,
+  optional,
+  options,
+  path,
+  text,
+  withDefault,
+} from "../src/config/schema.ts";
+import type { TransportDriver } from "../src/contract.ts";
+import { deliverBatch } from "./smtp/delivery.ts";
+import { Dialler } from "./smtp/dialler.ts";
+import { Pool } from "./smtp/pool.ts";
+import { RecentFailures } from "./smtp/recent-failures.ts";
+import type { SmtpOptions } from "./smtp/settings.ts";
+
+const HOST_FORMS = '"host", "host:port" or "[v6]:port"; addresses are looked up, never MX';
+
+const smtpOptions = options({
+  hosts: optional(
+    nextHops(`Hosts to try in this order, unless the router gives some: ${HOST_FORMS}.`),
+    "the hosts that the router found",
+  ),
+  fallback_hosts: optional(nextHops(`Hosts to try when all others have failed: ${HOST_FORMS}.`)),
+  hosts_randomize: withDefault(
+    flag("Try `hosts` and `fallback_hosts` in another order for each message."),
+    false,
+  ),
+  hosts_max_try: withDefault(
+    integer("Addresses to try in one attempt; the next attempt begins with the first again.", 1),
+    5,
+  ),
+  port: withDefault(integer("Port of hosts that are written without one.", 1, 65_535), 25),
+  interface: optional(
+    list(
+      "Addresses to connect from: the first of the family of the host's address.",
+      (item) => (isIP(item) === 0 ? "is no address" : undefined),
+      { type: "list of addresses" },
+    ),
+    "chosen by the system",
+  ),
+  helo: optional(
+    text("Name to say in EHLO.", { test: /^[!-~]{1,255}$/, is: "a name without spaces" }),
+    "hostname of [relay]",
+  ),
+  tls: withDefault(
+    oneOf(
+      "TLS by STARTTLS: never, if offered with any certificate, always with any certificate, or only with a valid certificate in the host's name.",
+      ["none", "opportunistic", "required", "verify"],
+    ),
+    "opportunistic",
+  ),
+  tls_tempfail_tryclear: withDefault(
+    flag("With opportunistic TLS: when the handshake fails or is put off, deliver in the clear."),
+    true,
+  ),
+  tls_verify_certificates: optional(
+    path("PEM file of the authorities that `verify` trusts."),
+    "the authorities that Node.js trusts",
+  ),
+  max_rcpt: withDefault(integer("Recipients in one transaction.", 1), 100),
+  connection_max_messages: withDefault(integer("Messages on one connection.", 1), 500),
+  connection_idle: withDefault(
+    duration("How long an unused connection is kept for the next message."),
+    "5s",
+  ),
+  connections_max: withDefault(
+    integer("Connections to one address at a time; further messages wait for their turn.", 1),
+    20,
+  ),
+  connect_timeout: withDefault(duration("Wait for a connection."), "5m"),
+  command_timeout: withDefault(duration("Wait for the greeting and for each reply."), "5m"),
+  data_timeout: withDefault(duration("Wait until a block of the message is taken."), "5m"),
+  final_timeout: withDefault(duration("Wait for the reply to the end of the message."), "10m"),
+});
+
+/**
+ * Outcomes, for each recipient:
+ * - delivered: the host answered 2xx to its RCPT and to the end of the message.
+ * - failed: 5xx to its RCPT, or to MAIL, DATA or the end of the message; the host does not take what the message
+ *   is (8-bit 5.6.3, UTF-8 5.6.7, its size 5.3.4). No other host is asked.
+ * - deferred, recipient: 4xx to its RCPT.
+ * - deferred, message: 4xx to MAIL, DATA or the end of the message; the connection was lost after the final dot;
+ *   our copy cannot be read; no connection came free in time. No other host is asked.
+ * - deferred, host: every host that was tried has no address, or refused or lost the connection, greeted with
+ *   anything but 2xx, failed at EHLO or TLS, timed out, broke the protocol or said 421; or there is no host.
+ */
+export const smtp: TransportDriver<SmtpOptions> = {
+  name: "smtp",
+  options: smtpOptions,
+  create(given, services) {
+    const { hosts, tls_verify_certificates: certificates } = given;
+    const trusted = certificates === undefined ? undefined : readFileSync(certificates, "utf8");
+    const pool = new Pool(
+      given.connections_max,
+      given.connection_max_messages,
+      given.connection_idle,
+    );
+    const means = {
+      options: given,
+      services,
+      pool,
+      dialler: new Dialler(given, services, trusted),
+      failures: new RecentFailures(services.clock),
+    };
+    return {
+      locality: "remote",
+      ...(hosts === undefined ? {} : { hosts }),
+      batchKey: ({ mailbox }) => mailbox.domain,
+      deliver: (batch, signal) => deliverBatch(means, batch, signal),
+      close: () => pool.close(),
+    };
+  },
+};

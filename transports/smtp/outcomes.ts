@@ -1,0 +1,47 @@
+// From what a host said to what becomes of each recipient. The scopes are Postfix's and Exim's: RCPT speaks of a
+// recipient; MAIL, DATA and the final dot of the message; everything before and around them of the host.
+
+import type { Outcome, Recipient } from "../../src/contract.ts";
+import type { RecipientId } from "../../src/envelope.ts";
+import type { TransactionResult } from "../../src/smtp/client.ts";
+import { isTemporary, type Status } from "../../src/status.ts";
+
+/** Adds an outcome for each recipient that is settled; gives back those that are not. */
+export function settle(
+  outcomes: Map<RecipientId, Outcome>,
+  recipients: readonly Recipient[],
+  result: TransactionResult,
+  remoteMta: string,
+): Recipient[] {
+  const { message, failure } = result;
+  const shared = message && outcomeOf(message, "message", remoteMta);
+  const lost = failure?.scope === "message" ? failure.status : undefined;
+  const unknown = lost && outcomeOf(lost, "message", remoteMta);
+  const moreLater = message !== undefined && message.code < 300;
+  return recipients.filter(({ id }, index) => {
+    const own = result.recipients[index];
+    if (own !== undefined && moreLater && isTooMany(own)) return true;
+    const refused = own !== undefined && own.code >= 400;
+    const outcome = refused ? outcomeOf(own, "recipient", remoteMta) : (shared ?? unknown);
+    if (outcome !== undefined) outcomes.set(id, outcome);
+    return outcome === undefined;
+  });
+}
+
+export function outcomeOf(
+  status: Status,
+  scope: "recipient" | "message" | "host",
+  remoteMta: string | undefined,
+): Outcome {
+  const mta = remoteMta === undefined ? {} : { remoteMta };
+  if (isTemporary(status)) return { kind: "deferred", status, scope, ...mta };
+  return { kind: status.code < 300 ? "delivered" : "failed", status, ...mta };
+}
+
+/**
+ * The host takes no more recipients in this transaction, and has taken some (RFC 5321 4.5.3.1.10). A 452 without
+ * an enhanced code means the same; others speak of a full mailbox or disk.
+ */
+function isTooMany({ code, enhanced }: Status): boolean {
+  return code === 452 && (enhanced === "4.5.3" || enhanced === "4.0.0");
+}

@@ -1,0 +1,26 @@
+// The options of the smtp transport as its parts see them: durations in milliseconds. transports/smtp.ts declares
+// and documents them.
+
+import type { Host } from "../../src/contract.ts";
+import type { TlsMode } from "../../src/smtp/client.ts";
+
+export interface SmtpOptions {
+  readonly hosts: readonly Host[] | undefined;
+  readonly fallback_hosts: readonly Host[] | undefined;
+  readonly hosts_randomize: boolean;
+  readonly hosts_max_try: number;
+  readonly port: number;
+  readonly interface: readonly string[] | undefined;
+  readonly helo: string | undefined;
+  readonly tls: TlsMode;
+  readonly tls_tempfail_tryclear: boolean;
+  readonly tls_verify_certificates: string | undefined;
+  readonly max_rcpt: number;
+  readonly connection_max_messages: number;
+  readonly connection_idle: number;
+  readonly connections_max: number;
+  readonly connect_timeout: number;
+  readonly command_timeout: number;
+  readonly data_timeout: number;
+  readonly final_timeout: number;
+}
