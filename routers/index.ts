@@ -4,10 +4,11 @@
 import type { RouterDriver } from "../src/contract.ts";
 import { accept } from "./accept.ts";
 import { manualroute } from "./manualroute.ts";
+import { redirect } from "./redirect.ts";
 import { senderMatch } from "./sender-match.ts";
 import { unseenCopy } from "./unseen-copy.ts";
 
-const drivers: readonly RouterDriver[] = [accept, unseenCopy, senderMatch, manualroute];
+const drivers: readonly RouterDriver[] = [accept, unseenCopy, senderMatch, manualroute, redirect];
 
 export const routerDrivers: ReadonlyMap<string, RouterDriver> = new Map(
   drivers.map((driver) => [driver.name, driver]),

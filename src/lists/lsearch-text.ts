@@ -2,21 +2,30 @@
 // key wins. A key ends at a colon or white space. "#" lines and blank lines are skipped, also between a line and
 // its continuation; a line that begins with white space continues the value above.
 
-/** Lower-case key to canonical name: the value, or the key itself where there is no value. */
+/** Lower-case key to what the entry means. */
 export type LsearchTable = ReadonlyMap<string, string>;
+
+/** Makes the meaning of an entry out of its lower-case key and its value as written, "" where there is none. */
+export type EntryMeaning = (key: string, value: string) => string;
+
+/** The value in lower case, or the key itself where there is no value. */
+export const canonicalName: EntryMeaning = (key, value) => value.toLowerCase() || key;
 
 /** Lines between two turns of the event loop: some milliseconds of work. */
 const SLICE = 20_000;
 
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f" };
 
-export async function parseLsearch(text: string): Promise<LsearchTable> {
+export async function parseLsearch(
+  text: string,
+  meaning: EntryMeaning = canonicalName,
+): Promise<LsearchTable> {
   const table = new Map<string, string>();
   let key = "";
   let value = "";
   const keep = () => {
     // An empty key can never be asked for.
-    if (key !== "" && !table.has(key)) table.set(key, value.trim().toLowerCase() || key);
+    if (key !== "" && !table.has(key)) table.set(key, meaning(key, value.trim()));
   };
   let count = 0;
   for (let start = 0, end: number; start < text.length; start = end + 1) {

@@ -8,7 +8,7 @@ import { type BigIntStats, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import type { Log } from "../log.ts";
 import type { MaybePromise } from "./lists.ts";
-import { type LsearchTable, parseLsearch } from "./lsearch-text.ts";
+import { type EntryMeaning, type LsearchTable, parseLsearch } from "./lsearch-text.ts";
 
 export type LsearchAnswer =
   | { readonly table: LsearchTable }
@@ -34,8 +34,8 @@ interface Loaded {
   readonly answer: LsearchAnswer;
 }
 
-/** `name` is how the configuration calls the lookup: "lsearch:gmail_accounts". */
-export function openLsearch(path: string, name: string, log: Log): Lsearch {
+/** `name` is how the configuration calls the lookup: "lsearch:gmail_accounts". Entries are names, unless told otherwise. */
+export function openLsearch(path: string, name: string, log: Log, meaning?: EntryMeaning): Lsearch {
   let loaded: Loaded | undefined;
   let hadEntries = false;
   let reading: Promise<LsearchAnswer> | undefined;
@@ -51,7 +51,7 @@ export function openLsearch(path: string, name: string, log: Log): Lsearch {
   };
 
   const reload = async () => {
-    loaded = await load(path, hadEntries);
+    loaded = await load(path, hadEntries, meaning);
     reading = undefined;
     if ("table" in loaded.answer) hadEntries = loaded.answer.table.size > 0;
     return report(loaded.answer);
@@ -73,7 +73,11 @@ export function openLsearch(path: string, name: string, log: Log): Lsearch {
   };
 }
 
-async function load(path: string, hadEntries: boolean): Promise<Loaded> {
+async function load(
+  path: string,
+  hadEntries: boolean,
+  meaning: EntryMeaning | undefined,
+): Promise<Loaded> {
   try {
     await using file = await open(path, "r");
     for (let reads = 1; reads <= READS_MAX; reads++) {
@@ -88,7 +92,7 @@ async function load(path: string, hadEntries: boolean): Promise<Loaded> {
       if (bytes.length === 0 && hadEntries && age >= 0 && age < SETTLING_MS) {
         return { answer: { error: "has just become empty" } };
       }
-      const answer = await decode(bytes);
+      const answer = await decode(bytes, meaning);
       return age >= 0 && age < RACY_MS ? { answer } : { seen: after, answer };
     }
     return { answer: { error: "changes while it is read" } };
@@ -114,14 +118,14 @@ async function readWhole(file: Readable, into: Buffer): Promise<void> {
   }
 }
 
-async function decode(bytes: Buffer): Promise<LsearchAnswer> {
+async function decode(bytes: Buffer, meaning: EntryMeaning | undefined): Promise<LsearchAnswer> {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     return { error: "is not valid UTF-8" };
   }
-  return { table: await parseLsearch(text) };
+  return { table: await parseLsearch(text, meaning) };
 }
 
 function isSame(a: BigIntStats, b: BigIntStats): boolean {

@@ -1,0 +1,136 @@
+// redirect: turns an address into others, by an alias file. The new addresses go through the chain from its start.
+// The file is an lsearch file, read again when it changes; Exim users know it as /etc/aliases:
+//
+//   sales: alice, bob@example.net
+//   info@shop.example: carol@example.com
+//   noreply: :blackhole:
+//   former: :fail: This person has left
+//
+// Invariant: what cannot be read or understood defers. A mistake in the file delays mail, it never bounces it.
+
+import { options, optional, parsedText, path, type Values } from "../src/config/schema.ts";
+import type { Decision, RouterDriver } from "../src/contract.ts";
+import type { Mailbox } from "../src/envelope.ts";
+import { type LsearchAnswer, openLsearch } from "../src/lists/lsearch.ts";
+import type { Log } from "../src/log.ts";
+import { parseDomain, parseMailbox } from "../src/smtp/address.ts";
+import { LOCAL_ERROR, status } from "../src/status.ts";
+
+const redirectOptions = options({
+  file: path(
+    "The aliases, an lsearch file of `name: address, address` or `name@domain: address`. In the place of " +
+      "addresses may stand `:fail: text`, `:defer: text` or `:blackhole:`.",
+  ),
+  qualify_domain: optional(
+    parsedText(
+      "domain",
+      {
+        doc: "The domain of new addresses that are written without one.",
+        is: 'a domain like "example.com"',
+      },
+      parseDomain,
+    ),
+    "that of the old address",
+  ),
+});
+
+/**
+ * Decisions:
+ * - redirect: the file has an entry, with one address or more.
+ * - decline: the file has no entry for the address, or an empty one.
+ * - discard: the entry is `:blackhole:`.
+ * - fail: the entry is `:fail:`, with its text.
+ * - defer: the entry is `:defer:`; or the file cannot be read, or an address in the entry is none.
+ */
+export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
+  name: "redirect",
+  options: redirectOptions,
+  create({ file, qualify_domain: qualifyDomain }, { log }) {
+    const aliases = openLsearch(file, file, log, (_key, value) => value);
+    return {
+      route({ mailbox }) {
+        const decide = (answer: LsearchAnswer) => {
+          if ("error" in answer) return deferred(`${file} cannot be read: ${answer.error}`);
+          const key = keysOf(mailbox).find((form) => answer.table.has(form));
+          const value = key === undefined ? undefined : answer.table.get(key);
+          if (key === undefined || value === undefined) {
+            return { kind: "decline", why: `not in ${file}` } satisfies Decision;
+          }
+          const entry = { file, key, domain: qualifyDomain ?? mailbox.domain };
+          return special(value) ?? addresses(value, entry, log);
+        };
+        const answer = aliases.read();
+        return answer instanceof Promise ? answer.then(decide) : decide(answer);
+      },
+    };
+  },
+};
+
+/** The address as it is, then without its "+suffix"; each with its domain first. */
+function keysOf({ localPart, domain }: Mailbox): string[] {
+  const whole = localPart.toLowerCase();
+  if (whole === "") return [];
+  const plus = whole.indexOf("+");
+  const forms = plus > 0 ? [whole, whole.slice(0, plus)] : [whole];
+  // A quoted local part may look like an address; it is not that address.
+  return forms.flatMap((form) =>
+    form.includes("@") ? [`${form}@${domain}`] : [`${form}@${domain}`, form],
+  );
+}
+
+function special(value: string): Decision | undefined {
+  const [, word, said = ""] = /^:(fail|defer|blackhole):\s*(.*)$/is.exec(value) ?? [];
+  // It is sent as a reply: printable ASCII (RFC 5321 4.2), in one line.
+  const reply = said.replaceAll(/[^ -~]/g, "?").slice(0, 400);
+  switch ((word ?? "").toLowerCase()) {
+    case "fail":
+      return { kind: "fail", status: status(550, "1.1", reply || "No such user here"), why: value };
+    case "defer":
+      return {
+        kind: "defer",
+        status: { ...LOCAL_ERROR, text: reply || LOCAL_ERROR.text },
+        why: value,
+      };
+    case "blackhole":
+      return { kind: "discard", why: value };
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * A comma separates, outside of quotes. Pipes, files and :include: of other alias files are no addresses here,
+ * though RFC 5321 would allow a local part to look like one.
+ */
+const ITEM = /(?:"(?:[^"\\]|\\.)*"?|[^,"])+/g;
+
+interface Entry {
+  readonly file: string;
+  readonly key: string;
+  readonly domain: string;
+}
+
+function addresses(value: string, { file, key, domain }: Entry, log: Log): Decision {
+  const to = new Map<string, Mailbox>();
+  for (const [item] of value.matchAll(ITEM)) {
+    const written = item.trim();
+    if (written === "") continue;
+    const mailbox = /^[|/:]/.test(written) ? undefined : parseAddress(written, domain);
+    if (mailbox === undefined) {
+      const error = `${JSON.stringify(written)} at "${key}" is no address`;
+      log.event("lookup.failed", { lookup: file, error });
+      return deferred(error);
+    }
+    to.set(`${mailbox.localPart}@${mailbox.domain}`, mailbox);
+  }
+  if (to.size === 0) return { kind: "decline", why: `the entry "${key}" in ${file} is empty` };
+  return { kind: "redirect", to: [...to.values()] };
+}
+
+function parseAddress(written: string, domain: string): Mailbox | undefined {
+  return parseMailbox(written) ?? parseMailbox(`${written}@${domain}`);
+}
+
+function deferred(why: string): Decision {
+  return { kind: "defer", status: LOCAL_ERROR, why };
+}
