@@ -26,7 +26,6 @@ const TOO_MANY = status(421, "7.0", "Too many connections, try again later");
 
 export class SmtpServer {
   readonly #options: ServerOptions;
-  readonly #reception: Reception;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #servers: Server[] = [];
@@ -35,15 +34,23 @@ export class SmtpServer {
   #open = { world: 0, reserved: 0 };
   #watch: Timer | undefined;
   #whenEmpty: (() => void) | undefined;
+  #reception: Reception | undefined;
+  /** Clients that came between binding and opening. */
+  #early: (() => void)[] = [];
 
-  constructor(options: ServerOptions, reception: Reception, clock: Clock, log: Log) {
+  constructor(options: ServerOptions, clock: Clock, log: Log) {
     this.#options = options;
-    this.#reception = reception;
     this.#clock = clock;
     this.#log = log;
   }
 
-  /** Binds one listener and returns the port it got. Throws when it cannot be bound. */
+  /** Answers clients from now on, those that wait already first. */
+  open(reception: Reception): void {
+    this.#reception = reception;
+    for (const accept of this.#early.splice(0)) accept();
+  }
+
+  /** Binds one listener and returns the port it got; clients wait until `open`. Throws when it cannot be bound. */
   async listen(listener: Listener): Promise<number> {
     const context = secureContextOf(listener);
     const server = createServer((socket) => this.#accept(socket, listener, context));
@@ -64,6 +71,11 @@ export class SmtpServer {
   }
 
   #accept(socket: Socket, listener: Listener, context: SecureContext | undefined): void {
+    const reception = this.#reception;
+    if (reception === undefined) {
+      this.#early.push(() => this.#accept(socket, listener, context));
+      return;
+    }
     const address = unmapped(socket.remoteAddress);
     if (address === undefined) {
       socket.destroy();
@@ -87,7 +99,7 @@ export class SmtpServer {
     this.#perClient.set(address, mine + 1);
     this.#open[slots]++;
     const session = new Session(socket, address, this.#options.limits, {
-      reception: this.#reception,
+      reception,
       secureContext: context === undefined ? undefined : () => context,
       now: () => this.#clock.now(),
       onError: (client, where, error) =>

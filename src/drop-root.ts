@@ -1,0 +1,36 @@
+// Becoming an ordinary user once the privileged ports are bound. What root has created in the spool before goes
+// to that user, so that a relay which ran as root for a day can be given a user later.
+
+import { chownSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+interface Account {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Undefined when there is no such user in /etc/passwd. */
+export function findUser(name: string): Account | undefined {
+  for (const line of readFileSync("/etc/passwd", "utf8").split("\n")) {
+    const [user, , uid, gid] = line.split(":");
+    if (user === name && uid !== undefined && gid !== undefined) {
+      return { uid: Number(uid), gid: Number(gid) };
+    }
+  }
+  return undefined;
+}
+
+/** Does nothing unless the process is root. Throws when there is no such user. */
+export function dropRoot(user: string, spoolDirectory: string): void {
+  if (process.getuid?.() !== 0) return;
+  const account = findUser(user);
+  if (account === undefined) throw new Error(`there is no user "${user}" in /etc/passwd`);
+  mkdirSync(spoolDirectory, { recursive: true, mode: 0o700 });
+  chownSync(spoolDirectory, account.uid, account.gid);
+  for (const name of readdirSync(spoolDirectory, { recursive: true, encoding: "utf8" })) {
+    chownSync(join(spoolDirectory, name), account.uid, account.gid);
+  }
+  process.setgroups?.([account.gid]);
+  process.setgid?.(account.gid);
+  process.setuid?.(account.uid);
+}

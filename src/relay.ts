@@ -1,0 +1,228 @@
+// The composition root: the only file that knows all parts. From a configuration to a running relay, and back.
+//
+// Invariants: ports are bound before root is dropped, and answered only when the spool is open. Stopping begins at
+// the front door and ends at the spool, so nothing that was promised is on its way when the spool closes.
+
+import { readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import type { Clock } from "./clock.ts";
+import type { Configuration } from "./config/configuration.ts";
+import type { Services, Transport } from "./contract.ts";
+import { createResolver } from "./dns/create-resolver.ts";
+import type { Resolver } from "./dns/resolver.ts";
+import { dropRoot } from "./drop-root.ts";
+import { Gate } from "./gate.ts";
+import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
+import type { Log } from "./log.ts";
+import { Queue } from "./queue.ts";
+import { createReception } from "./receive.ts";
+import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
+import type { SessionLimits } from "./smtp/limits.ts";
+import { SmtpServer } from "./smtp/server.ts";
+import type { Spool } from "./spool.ts";
+import { SqliteSpool } from "./spool/sqlite-spool.ts";
+
+/** What decides about mail, without a spool or a port: all that a dry run needs. */
+export interface Chain {
+  readonly gate: Gate;
+  readonly route: Route;
+  readonly transports: ReadonlyMap<string, Transport>;
+  readonly lists: ListsWithRefresh;
+  readonly resolver: Resolver;
+  close(): Promise<void>;
+}
+
+export interface RelayParts {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Relay {
+  /** "127.0.0.1:2525", with the port that was really bound. */
+  readonly addresses: readonly string[];
+  readonly spool: Spool;
+  readonly queue: Queue;
+  /** Ends sessions and attempts in good order, or cuts them after `grace` ms. */
+  stop(grace: number): Promise<void>;
+}
+
+/** `readOnly` is a dry run: nothing on disk is touched. */
+export function assemble(
+  configuration: Configuration,
+  { clock, log }: RelayParts,
+  readOnly: boolean,
+): Chain {
+  const { relay, dns, gate, domains, hosts, directory } = configuration;
+  const { servers } = dns;
+  const resolver = createResolver({ clock, ...(servers === undefined ? {} : { servers }) });
+  const lists = createLists({
+    domains: Object.fromEntries(domains),
+    hosts: Object.fromEntries(hosts),
+    configDirectory: directory,
+    stateDirectory: relay.spool_directory,
+    log,
+    resolver,
+    clock,
+    readOnly,
+  });
+  const services: Services = {
+    clock,
+    log,
+    resolver,
+    lists,
+    hostname: relay.hostname,
+    ownAddresses: ownAddresses(configuration),
+    configDirectory: directory,
+  };
+  const transports = new Map<string, Transport>();
+  for (const { name, driver, options } of configuration.transports.values()) {
+    transports.set(name, driver.create(options, services));
+  }
+  const chain = chainOf(configuration, services);
+  return {
+    gate: new Gate(gate, lists),
+    route: createRoute(chain, log),
+    transports,
+    lists,
+    resolver,
+    async close() {
+      await Promise.all(Array.from(transports.values(), (transport) => transport.close?.()));
+      await lists.close();
+      await resolver.close();
+    },
+  };
+}
+
+function chainOf({ routers }: Configuration, services: Services): ChainRouter[] {
+  const { lists } = services;
+  return routers.map(({ name, chain, driver, options }) => ({
+    name,
+    router: driver.create(options, services),
+    unseen: chain.unseen,
+    more: chain.more,
+    preconditions: preconditionsOf({
+      domains: chain.domains && lists.domains(chain.domains),
+      localParts: chain.local_parts && lists.localParts(chain.local_parts),
+      senderDomains: chain.sender_domains && lists.domains(chain.sender_domains),
+      senderLocalParts: chain.sender_local_parts && lists.localParts(chain.sender_local_parts),
+    }),
+  }));
+}
+
+/** Every address of this machine: mail for one of them is mail for us. */
+function ownAddresses({ listeners }: Configuration): ReadonlySet<string> {
+  const own = new Set(listeners.map(({ address }) => address.host));
+  for (const addresses of Object.values(networkInterfaces())) {
+    for (const { address } of addresses ?? []) own.add(address);
+  }
+  return own;
+}
+
+/** Throws when a port cannot be bound or the spool cannot be opened. */
+export async function startRelay(configuration: Configuration, parts: RelayParts): Promise<Relay> {
+  const { clock, log } = parts;
+  const { relay, bounce, retry } = configuration;
+  const chain = assemble(configuration, parts, false);
+  const { gate, route, transports, lists } = chain;
+
+  const server = new SmtpServer(
+    {
+      limits: limitsOf(configuration),
+      connectionsMax: relay.connections_max,
+      connectionsPerClientMax: relay.connections_per_client_max,
+      isReserved: (address) => gate.isRelayHost(address),
+    },
+    clock,
+    log,
+  );
+  const addresses = await bindListeners(server, configuration);
+  if (relay.user !== undefined) dropRoot(relay.user, relay.spool_directory);
+
+  const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
+  const queue = new Queue({
+    spool,
+    route,
+    transports,
+    clock,
+    log,
+    settle: {
+      hostname: relay.hostname,
+      retry,
+      warnAfter: bounce.warn_after,
+      returnSizeLimit: bounce.return_size_limit,
+      log,
+      spool,
+    },
+  });
+  const reception = createReception({
+    hostname: relay.hostname,
+    receivedHeadersMax: relay.received_headers_max,
+    gate,
+    route,
+    spool,
+    clock,
+    log,
+    hasRoom: () => queue.hasRoom,
+    attempt: (message) => queue.attempt(message),
+    queued: () => queue.wake(),
+  });
+  void lists.refresh();
+  server.open(reception);
+  queue.wake();
+  log.event("relay.started", { listeners: addresses, queued: await spool.count() });
+
+  return {
+    addresses,
+    spool,
+    queue,
+    async stop(grace) {
+      await server.stop(grace);
+      await queue.stop(grace);
+      await chain.close();
+      await spool.close();
+      log.event("relay.stopped", {});
+    },
+  };
+}
+
+function limitsOf(configuration: Configuration): SessionLimits {
+  const { relay } = configuration;
+  const postmasterDomain = firstLocalDomain(configuration);
+  return {
+    hostname: relay.hostname,
+    sizeMax: relay.message_size_limit,
+    recipientsMax: relay.recipients_max,
+    commandLineMax: relay.command_line_max,
+    textLineMax: relay.text_line_max,
+    errorsMax: relay.protocol_errors_max,
+    refusedRecipientsMax: relay.refused_recipients_max,
+    commandTimeout: relay.command_timeout,
+    messageTimeout: relay.message_timeout,
+    sessionTimeout: relay.session_timeout,
+    ...(postmasterDomain === undefined ? {} : { postmasterDomain }),
+  };
+}
+
+/** The first local domain that is written out: the bare <postmaster> is its postmaster. */
+function firstLocalDomain({ gate, domains }: Configuration): string | undefined {
+  const items = gate.local_domains.flatMap((item) =>
+    item.startsWith("+") ? (domains.get(item.slice(1)) ?? []) : [item],
+  );
+  return items.find((item) => /^[a-z0-9.-]+$/i.test(item));
+}
+
+async function bindListeners(server: SmtpServer, { listeners }: Configuration): Promise<string[]> {
+  const addresses: string[] = [];
+  for (const { address, tls, certificate, private_key: key } of listeners) {
+    const { host, port } = address;
+    const bound = await server.listen({
+      host,
+      port,
+      tls,
+      ...(certificate === undefined ? {} : { certificate: readFileSync(certificate, "utf8") }),
+      ...(key === undefined ? {} : { privateKey: readFileSync(key, "utf8") }),
+    });
+    addresses.push(host.includes(":") ? `[${host}]:${bound}` : `${host}:${bound}`);
+  }
+  return addresses;
+}
