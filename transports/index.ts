@@ -4,8 +4,9 @@
 import type { TransportDriver } from "../src/contract.ts";
 import { discard } from "./discard.ts";
 import { maildirAppend } from "./maildir-append.ts";
+import { smtp } from "./smtp.ts";
 
-const drivers: readonly TransportDriver[] = [maildirAppend, discard];
+const drivers: readonly TransportDriver[] = [maildirAppend, smtp, discard];
 
 export const transportDrivers: ReadonlyMap<string, TransportDriver> = new Map(
   drivers.map((driver) => [driver.name, driver]),
