@@ -1,0 +1,24 @@
+// The addresses of a host: A and AAAA together, IPv4 first.
+
+import { isIP } from "node:net";
+import type { Answer, Resolver } from "./resolver.ts";
+
+/**
+ * Addresses of `name`; of an address, itself. Found when either type is; temporary when neither is found and one
+ * of them did not answer, because the mail may be for the other one.
+ */
+export async function resolveAddresses(resolver: Resolver, name: string): Promise<Answer<string>> {
+  if (isIP(name) !== 0) return { kind: "found", records: [name] };
+  // RFC 6761 6.3: no DNS is asked for this one.
+  if (/^(?:.*\.)?localhost\.?$/i.test(name)) {
+    return { kind: "found", records: ["127.0.0.1", "::1"] };
+  }
+  const [four, six] = await Promise.all([resolver.a(name), resolver.aaaa(name)]);
+  if (four.kind === "found" && six.kind === "found") {
+    return { kind: "found", records: [...four.records, ...six.records] };
+  }
+  const preferred = (["found", "temporary", "no-such-name"] as const).find(
+    (kind) => four.kind === kind || six.kind === kind,
+  );
+  return preferred === undefined || four.kind === preferred ? four : six;
+}

@@ -1,0 +1,176 @@
+// The resolver: asks the servers in turn, remembers what they said, and asks once where many want to know.
+//
+// Invariants: a question ends within `totalTimeout`. Only an answer in the sense of wire.ts is final; whatever
+// else happens is "temporary", and nothing is thrown.
+
+import { randomInt } from "node:crypto";
+import type { Clock } from "../clock.ts";
+import { askTcp, askUdp, type Patience, type Server } from "./exchange.ts";
+import type { Answer, Resolver } from "./resolver.ts";
+import { parseServer, systemServers } from "./servers.ts";
+import { TtlCache } from "./ttl-cache.ts";
+import {
+  A,
+  AAAA,
+  decodeReply,
+  encodeQuery,
+  MX,
+  type Query,
+  type RecordType,
+  type Reply,
+  TXT,
+} from "./wire.ts";
+
+export interface ResolverOptions {
+  readonly clock: Clock;
+  /** As [dns] has them: "127.0.0.1:5353". From resolv.conf when absent or empty. */
+  readonly servers?: readonly string[];
+  /** Milliseconds for one query to one server: 5 s. */
+  readonly tryTimeout?: number;
+  /** Milliseconds for all tries together: 15 s. */
+  readonly totalTimeout?: number;
+  /** How often every server is asked: twice. */
+  readonly rounds?: number;
+  /** Entries of the cache for each type of record: 10 000. */
+  readonly cacheEntriesMax?: number;
+}
+
+const SECOND = 1000;
+/** A record of TTL 0 still serves the recipients of one message. */
+const TTL_LEAST = 5 * SECOND;
+const TTL_MOST = 86_400 * SECOND;
+const NEGATIVE_TTL_MOST = 3600 * SECOND;
+/** A trouble that took long to find out is remembered a little, so that a queue of mail does not wait in line. */
+const SLOW_TROUBLE = SECOND;
+const TROUBLE_TTL = 5 * SECOND;
+
+export function createResolver(options: ResolverOptions): Resolver {
+  const closing = new AbortController();
+  const ask = createAsker(options, closing.signal);
+  const lookup = <T>(type: RecordType<T>) => createLookup(type, ask, options);
+  return {
+    mx: lookup(MX),
+    a: lookup(A),
+    aaaa: lookup(AAAA),
+    txt: lookup(TXT),
+    async close() {
+      closing.abort();
+    },
+  };
+}
+
+interface Asked<T> {
+  readonly answer: Answer<T>;
+  /** Milliseconds. */
+  readonly ttl: number;
+}
+
+type Asker = <T>(type: RecordType<T>, name: string) => Promise<Asked<T>>;
+
+function createLookup<T>(
+  type: RecordType<T>,
+  ask: Asker,
+  { clock, cacheEntriesMax = 10_000 }: ResolverOptions,
+): (name: string) => Promise<Answer<T>> {
+  const cache = new TtlCache<Answer<T>>(clock, cacheEntriesMax);
+  const underway = new Map<string, Promise<Answer<T>>>();
+
+  const fetch = async (name: string) => {
+    try {
+      const { answer, ttl } = await ask(type, name);
+      cache.set(name, answer, ttl);
+      return answer;
+    } finally {
+      underway.delete(name);
+    }
+  };
+  return (written) => {
+    const name = queryName(written);
+    if (name === undefined) return Promise.resolve(temporary(`"${written}" is no domain name`));
+    const known = cache.get(name);
+    if (known !== undefined) return Promise.resolve(known);
+    let answer = underway.get(name);
+    if (answer === undefined) {
+      answer = fetch(name);
+      underway.set(name, answer);
+    }
+    return answer;
+  };
+}
+
+/** What may stand in a question: letters, digits, "-" and "_" in labels of 1 to 63, 253 in all (RFC 1035 2.3.4). */
+function queryName(written: string): string | undefined {
+  const name = (written.endsWith(".") ? written.slice(0, -1) : written).toLowerCase();
+  return name.length <= 253 && /^[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/.test(name)
+    ? name
+    : undefined;
+}
+
+function createAsker(options: ResolverOptions, signal: AbortSignal): Asker {
+  const { clock, tryTimeout = 5 * SECOND, totalTimeout = 15 * SECOND, rounds = 2 } = options;
+  const fixed = (options.servers ?? []).map(requireServer);
+  let servers = fixed.length > 0 ? fixed : systemServers();
+  /** The server that answered last: one that is down costs its timeout once, not at every question. */
+  let preferred = 0;
+
+  return async (type, name) => {
+    const started = clock.now();
+    const patience = (): Patience => {
+      const left = started + totalTimeout - clock.now();
+      return { clock, timeout: Math.min(tryTimeout, left), signal };
+    };
+    let error = "no DNS server";
+    for (let turn = 0; turn < rounds * servers.length && patience().timeout > 0; turn++) {
+      const index = (preferred + turn) % servers.length;
+      const server = servers[index];
+      if (server === undefined) break;
+      const reply = await askServer(server, type, name, patience);
+      if (reply.kind === "answer") {
+        preferred = index;
+        return { answer: reply.answer, ttl: keepFor(reply) };
+      }
+      error = `${reply.kind === "trouble" ? reply.error : reply.kind} (${server.address})`;
+    }
+    // The machine may have moved to another network since we read it.
+    if (fixed.length === 0) servers = systemServers();
+    const slow = clock.now() - started >= SLOW_TROUBLE;
+    return { answer: temporary(error), ttl: slow ? TROUBLE_TTL : 0 };
+  };
+}
+
+function requireServer(text: string): Server {
+  const server = parseServer(text);
+  if (server === undefined) throw new Error(`${JSON.stringify(text)} is no DNS server`);
+  return server;
+}
+
+/** One server, until it has said what it can: without EDNS where it must be, over TCP where it must be. */
+async function askServer<T>(
+  server: Server,
+  type: RecordType<T>,
+  name: string,
+  patience: () => Patience,
+): Promise<Reply<T>> {
+  const attempt = (edns: boolean, over: typeof askUdp) => {
+    const query: Query<T> = { type, name, edns, id: randomInt(0x1_0000) };
+    const read = (message: Buffer) => decodeReply(message, query);
+    return over(server, encodeQuery(query), read, patience());
+  };
+  try {
+    let reply = await attempt(true, askUdp);
+    const edns = reply.kind !== "no-edns";
+    if (!edns) reply = await attempt(false, askUdp);
+    return reply.kind === "truncated" ? await attempt(edns, askTcp) : reply;
+  } catch (error) {
+    return { kind: "trouble", error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function keepFor({ answer, ttl }: { answer: Answer<unknown>; ttl: number }): number {
+  const most = answer.kind === "found" ? TTL_MOST : NEGATIVE_TTL_MOST;
+  return Math.min(Math.max(ttl * SECOND, TTL_LEAST), most);
+}
+
+function temporary(error: string): Answer<never> {
+  return { kind: "temporary", error };
+}

@@ -1,0 +1,73 @@
+// Looks over a DNS message before the codec reads it (RFC 1035 4.1). The codec follows pointers as long as they
+// do not turn in a circle, record after record: a message made for it would keep it busy for seconds.
+//
+// Invariant: a message that passes has few records, and every name in it ends after a few steps.
+
+const HEADER = 12;
+/** More than any mail domain has, and no work for the codec. */
+const RECORDS_MAX = 1000;
+const POINTERS_MAX = 32;
+
+/** Octets in the data of a record before its first name, by type. */
+const NAME_OFFSET: ReadonlyMap<number, number> = new Map([
+  [2, 0], // NS
+  [5, 0], // CNAME
+  [6, 0], // SOA, two names
+  [12, 0], // PTR
+  [15, 2], // MX
+  [33, 6], // SRV
+  [46, 18], // RRSIG
+]);
+const SOA = 6;
+
+/** What is wrong with the message; undefined when it may be decoded. */
+export function messageProblem(message: Buffer): string | undefined {
+  try {
+    walk(message);
+    return undefined;
+  } catch (error) {
+    return error instanceof RangeError ? error.message : String(error);
+  }
+}
+
+/** Throws RangeError: Buffer does so by itself at the end of the message. */
+function walk(message: Buffer): void {
+  const questions = message.readUInt16BE(4);
+  const records = message.readUInt16BE(6) + message.readUInt16BE(8) + message.readUInt16BE(10);
+  if (questions > 1) throw new RangeError(`${questions} questions`);
+  if (records > RECORDS_MAX) throw new RangeError(`${records} records`);
+
+  let offset = HEADER;
+  if (questions === 1) offset = afterName(message, offset) + 4;
+  for (let record = 0; record < records; record++) {
+    offset = afterName(message, offset);
+    const type = message.readUInt16BE(offset);
+    const length = message.readUInt16BE(offset + 8);
+    const start = offset + 10;
+    offset = start + length;
+    if (offset > message.length) throw new RangeError("a record goes over the end");
+    const nameOffset = NAME_OFFSET.get(type);
+    if (nameOffset === undefined) continue;
+    const after = afterName(message, start + nameOffset);
+    if (type === SOA) afterName(message, after);
+  }
+}
+
+/** Where the bytes after a name begin. Pointers lead backwards only, as compression makes them. */
+function afterName(message: Buffer, start: number): number {
+  let offset = start;
+  let after: number | undefined;
+  for (let pointers = 0; ;) {
+    const octet = message.readUInt8(offset);
+    if (octet < 0xc0) {
+      offset += octet + 1;
+      if (octet === 0) return after ?? offset;
+      continue;
+    }
+    const target = message.readUInt16BE(offset) & 0x3fff;
+    after ??= offset + 2;
+    pointers += 1;
+    if (target >= offset || pointers > POINTERS_MAX) throw new RangeError("a name has no end");
+    offset = target;
+  }
+}

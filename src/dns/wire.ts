@@ -1,0 +1,175 @@
+// DNS messages, to bytes and back. The only module that knows dns2, of which it uses the codec and nothing else:
+// its clients ignore the rcode and the question, and wait for ever.
+//
+// Invariant: only a message that repeats our id and question, says "no error" or "no such name", and decodes in
+// full is an answer (RFC 1035 4.1, RFC 2308, RFC 5452 4). Everything else is not one, and so never says "no".
+
+import { isIPv4, isIPv6 } from "node:net";
+import { Packet, type Resource } from "dns2";
+import { messageProblem } from "./message-guard.ts";
+import type { Answer, MxRecord } from "./resolver.ts";
+
+/** A type of record: how it is asked for and what it is read into. */
+export interface RecordType<T> {
+  readonly name: string;
+  readonly code: number;
+  /** Undefined when the codec gave no such thing. */
+  read(resource: Resource): T | undefined;
+}
+
+export const MX: RecordType<MxRecord> = {
+  name: "MX",
+  code: Packet.TYPE.MX,
+  read: ({ exchange, priority }) =>
+    exchange === undefined || priority === undefined
+      ? undefined
+      : { exchange: exchange.toLowerCase(), preference: priority },
+};
+
+export const A: RecordType<string> = {
+  name: "A",
+  code: Packet.TYPE.A,
+  read: ({ address }) => (address !== undefined && isIPv4(address) ? address : undefined),
+};
+
+export const AAAA: RecordType<string> = {
+  name: "AAAA",
+  code: Packet.TYPE.AAAA,
+  read: ({ address }) => (address !== undefined && isIPv6(address) ? address : undefined),
+};
+
+export const TXT: RecordType<string> = {
+  name: "TXT",
+  code: Packet.TYPE.TXT,
+  read: ({ data }) => (Array.isArray(data) ? data.join("") : undefined),
+};
+
+export interface Query<T> {
+  readonly type: RecordType<T>;
+  /** Lower case, without the last dot. */
+  readonly name: string;
+  readonly id: number;
+  /** Offer datagrams of more than 512 octets (RFC 6891). */
+  readonly edns: boolean;
+}
+
+export type Reply<T> =
+  | { readonly kind: "answer"; readonly answer: Answer<T>; /** Seconds. */ readonly ttl: number }
+  /** It is longer than a datagram: ask again over TCP. */
+  | { readonly kind: "truncated" }
+  /** The server may only dislike EDNS: ask again without. */
+  | { readonly kind: "no-edns" }
+  /** The server has no answer for us. */
+  | { readonly kind: "trouble"; readonly error: string };
+
+/** What goes through every network unfragmented (RFC 9715). */
+const DATAGRAM = 1232;
+/** The TC bit of the second word (RFC 1035 4.1.1). */
+const TRUNCATED = 0x0200;
+/** For a "no" that does not say how long it holds. */
+const NEGATIVE_TTL = 60;
+const LINKS_MAX = 16;
+
+export function encodeQuery({ type, name, id, edns }: Query<unknown>): Buffer {
+  const packet = new Packet();
+  packet.header = new Packet.Header({ id, rd: 1 });
+  packet.questions.push(new Packet.Question(name, type.code, Packet.CLASS.IN));
+  if (edns) packet.additionals.push(Packet.Resource.EDNS([], { udpPayloadSize: DATAGRAM }));
+  return packet.toBuffer();
+}
+
+/**
+ * Undefined when the message is no reply to this query at all: a late one, a lost one, a forged one. Never throws,
+ * whatever the bytes.
+ */
+export function decodeReply<T>(message: Buffer, query: Query<T>): Reply<T> | undefined {
+  if (message.length < Packet.HEADER_SIZE || message.readUInt16BE(0) !== query.id) return undefined;
+  // What is truncated may well end inside a record.
+  const truncated = (message.readUInt16BE(2) & TRUNCATED) !== 0;
+  const problem = messageProblem(message);
+  if (problem !== undefined) {
+    return truncated ? { kind: "truncated" } : unreadable(problem);
+  }
+  try {
+    return judge(Packet.parse(message), query);
+  } catch (error) {
+    return unreadable(String(error));
+  }
+}
+
+function judge<T>(packet: Packet, query: Query<T>): Reply<T> | undefined {
+  const { header, questions, errors } = packet;
+  if (header.qr !== 1 || header.opcode !== 0) return undefined;
+  const { NOERROR, FORMERR, NXDOMAIN, NOTIMP, BADVERS } = Packet.RCODE;
+  const [question] = questions;
+  const dislikes = header.rcode === FORMERR || header.rcode === NOTIMP || header.rcode === BADVERS;
+  // A server that could not read the query may send the bare header back.
+  if (question === undefined ? !dislikes : !isOurs(question, query)) return undefined;
+  if (dislikes && query.edns) return { kind: "no-edns" };
+  if (header.tc === 1) return { kind: "truncated" };
+  if (header.rcode !== NOERROR && header.rcode !== NXDOMAIN) {
+    return { kind: "trouble", error: rcodeName(header.rcode) };
+  }
+  const broken = errors.find(({ section }) => section !== "additionals");
+  if (broken !== undefined) return unreadable(broken.message);
+  return header.rcode === NXDOMAIN
+    ? { kind: "answer", answer: { kind: "no-such-name" }, ttl: negativeTtl(packet) }
+    : readAnswer(packet, query);
+}
+
+function unreadable(why: string): Reply<never> {
+  return { kind: "trouble", error: `unreadable answer: ${why}` };
+}
+
+function isOurs(question: Packet["questions"][number], { type, name }: Query<unknown>): boolean {
+  return (
+    question.type === type.code &&
+    question.class === Packet.CLASS.IN &&
+    question.name.toLowerCase() === name
+  );
+}
+
+function readAnswer<T>(packet: Packet, { type, name }: Query<T>): Reply<T> {
+  const byOwner = Map.groupBy(
+    packet.answers.filter((resource) => resource.class === Packet.CLASS.IN),
+    (resource) => resource.name.toLowerCase(),
+  );
+  let owner = name;
+  let ttl = Number.POSITIVE_INFINITY;
+  for (let links = 0; links <= LINKS_MAX; links++) {
+    const here = byOwner.get(owner) ?? [];
+    const wanted = here.filter((resource) => resource.type === type.code);
+    if (wanted.length > 0) {
+      const records = wanted.flatMap((resource) => type.read(resource) ?? []);
+      if (records.length < wanted.length) return unreadable(type.name);
+      ttl = Math.min(ttl, ...wanted.map((resource) => resource.ttl));
+      return { kind: "answer", answer: { kind: "found", records }, ttl };
+    }
+    const alias = here.find((resource) => resource.type === Packet.TYPE.CNAME);
+    if (alias?.domain === undefined) return noData(packet);
+    ttl = Math.min(ttl, alias.ttl);
+    owner = alias.domain.toLowerCase();
+  }
+  return { kind: "trouble", error: "CNAMEs without end" };
+}
+
+/** A referral says that the server did not ask on, and nothing about the name (RFC 2308 2.2). */
+function noData<T>(packet: Packet): Reply<T> {
+  const { TYPE } = Packet;
+  const holds = (code: number) => packet.authorities.some(({ type }) => type === code);
+  if (holds(TYPE.NS) && !holds(TYPE.SOA) && packet.header.aa === 0) {
+    return { kind: "trouble", error: "referral: the server does not recurse" };
+  }
+  return { kind: "answer", answer: { kind: "no-data" }, ttl: negativeTtl(packet) };
+}
+
+/** RFC 2308 5. */
+function negativeTtl(packet: Packet): number {
+  const soa = packet.authorities.find(({ type }) => type === Packet.TYPE.SOA);
+  return soa === undefined ? NEGATIVE_TTL : Math.min(soa.ttl, soa.minimum ?? NEGATIVE_TTL);
+}
+
+function rcodeName(rcode: number): string {
+  const found = Object.entries(Packet.RCODE).find(([, code]) => code === rcode);
+  return found?.[0] ?? `rcode ${rcode}`;
+}
