@@ -1,0 +1,46 @@
+// The example drivers of the READMEs, taken out of the page and loaded as a third party's driver is: from a file
+// beside the configuration. So an example that no longer works fails a test.
+
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { after } from "node:test";
+
+const project = fileURLToPath(new URL("../../", import.meta.url));
+
+/** Writes the ```ts block of the page that begins with "// NAME:", and gives its directory. */
+export function exampleDirectory(page: string, name: string): string {
+  const directory = mkdtempSync(join(tmpdir(), "unseen-example-"));
+  after(() => rmSync(directory, { recursive: true, force: true }));
+  const blocks = readFileSync(join(project, page), "utf8").matchAll(/^```ts\n(.*?)^```$/gms);
+  const source = Array.from(blocks, ([, block = ""]) => block).find((block) =>
+    block.startsWith(`// ${name}:`),
+  );
+  if (source === undefined) throw new Error(`${page} has no example ${name}`);
+  writeFileSync(join(directory, name), source.replaceAll("/opt/unseen/", project));
+  writeFileSync(join(directory, "package.json"), '{ "type": "module" }');
+  return directory;
+}
+
+/** What the compiler says of the file, with the options of the project; "" when it is content. */
+export function compilerErrors(directory: string, name: string): string {
+  const settings = {
+    extends: join(project, "tsconfig.json"),
+    compilerOptions: {
+      typeRoots: [join(project, "node_modules/@types")],
+      // Absolute imports stay as they are: the file is never compiled, only checked.
+      rewriteRelativeImportExtensions: false,
+      allowImportingTsExtensions: true,
+    },
+    include: [name],
+  };
+  writeFileSync(join(directory, "tsconfig.json"), JSON.stringify(settings));
+  try {
+    execFileSync(join(project, "node_modules/.bin/tsc"), ["-p", directory], { encoding: "utf8" });
+    return "";
+  } catch (error) {
+    return error instanceof Error && "stdout" in error ? String(error.stdout) : String(error);
+  }
+}
