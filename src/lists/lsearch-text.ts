@@ -9,7 +9,7 @@ export type LsearchTable = ReadonlyMap<string, string>;
 export type EntryMeaning = (key: string, value: string) => string;
 
 /** The value in lower case, or the key itself where there is no value. */
-export const canonicalName: EntryMeaning = (key, value) => value.toLowerCase() || key;
+const canonicalName: EntryMeaning = (key, value) => value.toLowerCase() || key;
 
 /** Lines between two turns of the event loop: some milliseconds of work. */
 const SLICE = 20_000;

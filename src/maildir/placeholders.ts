@@ -12,7 +12,7 @@ const ACCOUNT_KEYS: Readonly<Record<string, keyof Account>> = {
   sender_local_part: "senderLocalPart",
 };
 
-export type Expanded = { readonly kind: "path"; readonly path: string } | Unsafe;
+type Expanded = { readonly kind: "path"; readonly path: string } | Unsafe;
 
 export interface Unsafe {
   readonly kind: "unsafe";
