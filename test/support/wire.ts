@@ -1,0 +1,82 @@
+// An SMTP client that says exactly the bytes it is told to, in the segments it is told to.
+
+import { connect, type Socket } from "node:net";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+
+export class Wire {
+  #socket: Socket | TLSSocket;
+  #text = "";
+  #closed = false;
+  #wake: (() => void) | undefined;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#listen();
+  }
+
+  static async open(port: number, host = "127.0.0.1", localAddress?: string): Promise<Wire> {
+    const socket = connect({ port, host, ...(localAddress === undefined ? {} : { localAddress }) });
+    await new Promise<void>((resolve, reject) => {
+      socket.once("connect", resolve);
+      socket.once("error", reject);
+    });
+    return new Wire(socket);
+  }
+
+  #listen(): void {
+    this.#socket.on("data", (chunk: Buffer) => {
+      this.#text += chunk.toString("latin1");
+      this.#wake?.();
+    });
+    this.#socket.on("error", () => (this.#closed = true));
+    this.#socket.on("close", () => {
+      this.#closed = true;
+      this.#wake?.();
+    });
+  }
+
+  /** Writes `text` as it stands. */
+  send(text: string | Buffer): void {
+    this.#socket.write(typeof text === "string" ? Buffer.from(text, "latin1") : text);
+  }
+
+  /** The next whole reply, all its lines. Throws when the connection ends first. */
+  async reply(): Promise<string> {
+    for (;;) {
+      const match = /^(?:\d{3}-[^\n]*\n)*\d{3} [^\n]*\n/.exec(this.#text);
+      if (match !== null) {
+        this.#text = this.#text.slice(match[0].length);
+        return match[0].trimEnd();
+      }
+      if (this.#closed) throw new Error(`the server is gone; left over: ${this.#text}`);
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  /** One command line and its reply. */
+  ask(line: string): Promise<string> {
+    this.send(`${line}\r\n`);
+    return this.reply();
+  }
+
+  async startTls(): Promise<void> {
+    this.#socket.removeAllListeners();
+    const secure = connectTls({ socket: this.#socket, rejectUnauthorized: false });
+    await new Promise<void>((resolve, reject) => {
+      secure.once("secureConnect", resolve);
+      secure.once("error", reject);
+    });
+    this.#socket = secure;
+    this.#listen();
+  }
+
+  /** Resolves when the server has closed the connection; what it said last. */
+  async closed(): Promise<string> {
+    while (!this.#closed) await new Promise<void>((resolve) => (this.#wake = resolve));
+    return this.#text;
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+}
