@@ -81,29 +81,36 @@ export class SqliteSpool implements Spool {
    */
   static async open(directory: string, clock: Clock, log: Log): Promise<SqliteSpool> {
     await makeDirectory(directory);
-    const spool = new SqliteSpool(directory, clock, log, lockSpool(directory));
-    const failed = new Promise<never>((_, reject) => {
-      spool.#thread.once("error", (error) => {
-        reject(new SpoolError(`cannot open the spool ${directory}`, false, error));
-      });
-    });
-    const recovery: Recovery = await Promise.race([
-      spool.#ask("recover", { name: "recover", now: clock.now() }),
-      failed,
-    ]);
-    spool.#lastId = recovery.lastId;
-    // Whatever breaks the thread from here on leaves nothing that could keep a promise.
-    spool.#thread.on("error", (error) => {
-      throw new Error("the spool's thread died", { cause: error });
-    });
-    log.event("spool.recovered", { messages: recovery.messages, in_flight: recovery.inFlight });
-    return spool;
+    const lock = lockSpool(directory);
+    const spool = new SqliteSpool(directory, clock, log, lock);
+    try {
+      const recovery = await spool.#recovered();
+      spool.#lastId = recovery.lastId;
+      log.event("spool.recovered", { messages: recovery.messages, in_flight: recovery.inFlight });
+      return spool;
+    } catch (error) {
+      lock.release();
+      throw new SpoolError(`cannot open the spool ${directory}`, false, error);
+    }
   }
 
-  #ask<Name extends Call["name"]>(
-    _name: Name,
-    call: Call & { name: Name },
-  ): Promise<Answers[Name]> {
+  #recovered(): Promise<Recovery> {
+    return new Promise((resolve, reject) => {
+      this.#thread.once("error", reject);
+      const opened = this.#ask({ name: "recover", now: this.#clock.now() });
+      opened
+        .finally(() => {
+          this.#thread.off("error", reject);
+          // Whatever breaks the thread from here on leaves nothing that could keep a promise.
+          this.#thread.on("error", (error) => {
+            throw new Error("the spool's thread died", { cause: error });
+          });
+        })
+        .then(resolve, reject);
+    });
+  }
+
+  #ask<C extends Call>(call: C): Promise<Answers[C["name"]]> {
     const number = ++this.#calls;
     const request: Request = { number, call };
     return new Promise((resolve, reject) => {
@@ -180,7 +187,7 @@ export class SqliteSpool implements Spool {
       this.#waiting = [];
       try {
         const transactions = batch.map(({ transaction }) => transaction);
-        const results = await this.#ask("commit", { name: "commit", transactions });
+        const results = await this.#ask({ name: "commit", transactions });
         for (const [index, { resolve, reject }] of batch.entries()) {
           const failure = results[index];
           if (failure === undefined) resolve();
@@ -194,7 +201,7 @@ export class SqliteSpool implements Spool {
   }
 
   async take(now: number, limit: number): Promise<readonly StoredMessage[]> {
-    const rows = await this.#ask("take", { name: "take", now, limit });
+    const rows = await this.#ask({ name: "take", now, limit });
     const messages: StoredMessage[] = [];
     for (const row of rows) {
       try {
@@ -223,11 +230,11 @@ export class SqliteSpool implements Spool {
   }
 
   nextDue(): Promise<number | undefined> {
-    return this.#ask("nextDue", { name: "nextDue" });
+    return this.#ask({ name: "nextDue" });
   }
 
   count(): Promise<number> {
-    return this.#ask("count", { name: "count" });
+    return this.#ask({ name: "count" });
   }
 
   note(id: MessageId, entry: JournalEntry): void {
@@ -285,7 +292,7 @@ export class SqliteSpool implements Spool {
     }
     this.#notes.clear();
     await this.#commit([]);
-    await this.#ask("close", { name: "close" });
+    await this.#ask({ name: "close" });
     this.#lock.release();
   }
 }

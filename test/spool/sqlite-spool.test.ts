@@ -1,0 +1,305 @@
+import assert from "node:assert/strict";
+import { readdirSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { describe, it } from "node:test";
+import { systemClock } from "../../src/clock.ts";
+import type { EventName } from "../../src/events.ts";
+import type { JournalEntry, NewMessage, Settlement, StoredMessage } from "../../src/spool.ts";
+import { INLINE_MAX } from "../../src/spool/body.ts";
+import { SpoolInUse } from "../../src/spool/lock.ts";
+import { SqliteSpool } from "../../src/spool/sqlite-spool.ts";
+
+const alice = { address: "alice@example.com", localPart: "alice", domain: "example.com" };
+const bob = { address: '"b b"@b.test', localPart: "b b", domain: "b.test" };
+
+interface Place {
+  directory: string;
+  events: EventName[];
+  open: () => Promise<SqliteSpool>;
+}
+
+async function inPlace(play: (place: Place) => Promise<void>): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), "unseen-spool-"));
+  const events: EventName[] = [];
+  const log = { event: (name: EventName) => void events.push(name) };
+  try {
+    await play({ directory, events, open: () => SqliteSpool.open(directory, systemClock, log) });
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+async function store(
+  spool: SqliteSpool,
+  content: string | Buffer,
+  active = false,
+): Promise<StoredMessage> {
+  const id = spool.nextId();
+  const incoming = spool.receive(id);
+  const bytes = Buffer.from(content);
+  for (let from = 0; from < bytes.length; from += 10_000) {
+    await incoming.write(Buffer.from(bytes.subarray(from, from + 10_000)));
+  }
+  const message: NewMessage = {
+    envelope: {
+      id,
+      sender: alice,
+      client: { address: "192.0.2.1", helo: "client.test" },
+      receivedAt: Date.now(),
+      eightBit: true,
+      smtputf8: false,
+      envid: "x+2By",
+    },
+    recipients: [{ mailbox: alice }, { mailbox: bob, notify: "NEVER", orcpt: "rfc822;x" }],
+  };
+  return incoming.commit(message, active);
+}
+
+async function bytesOf({ body }: StoredMessage): Promise<Buffer> {
+  return Buffer.concat(await Array.fromAsync(body.chunks()));
+}
+
+function settled(
+  id: string,
+  state: Settlement["state"],
+  more: Partial<Settlement> = {},
+): Settlement {
+  return { id, state, recipients: [], journal: [], warnings: 0, reports: [], ...more };
+}
+
+const big = Buffer.from("0123456789abcde\n".repeat(INLINE_MAX / 16 + 1000));
+
+describe("the spool", () => {
+  for (const [size, content] of [
+    ["a small", Buffer.from("Subject: x\r\n\r\n\xff\0\r\n", "latin1")],
+    ["a large", big],
+  ] as const) {
+    it(`gives ${size} message back as it was, after a restart`, () =>
+      inPlace(async ({ open }) => {
+        const first = await open();
+        const stored = await store(first, content);
+        assert.deepEqual(await bytesOf(stored), content);
+        await first.close();
+        const second = await open();
+        const [again] = await second.take(Date.now(), 10);
+        assert.ok(again);
+        assert.deepEqual(again.envelope, stored.envelope);
+        assert.deepEqual(again.recipients, stored.recipients);
+        assert.deepEqual(await bytesOf(again), content);
+        await second.close();
+      }));
+  }
+
+  it("gives a message to one attempt only", () =>
+    inPlace(async ({ open }) => {
+      const spool = await open();
+      const active = await store(spool, "x", true);
+      const queued = await store(spool, "y");
+      const taken = await spool.take(Date.now() + 1000, 10);
+      assert.deepEqual(
+        taken.map(({ envelope }) => envelope.id),
+        [queued.envelope.id],
+      );
+      assert.deepEqual(await spool.take(Date.now() + 1000, 10), []);
+      assert.equal(await spool.nextDue(), undefined);
+      assert.notEqual(active.envelope.id, queued.envelope.id);
+      await spool.close();
+    }));
+
+  it("makes an attempt that no run settled due at the next start", () =>
+    inPlace(async ({ open, events }) => {
+      const spool = await open();
+      const { envelope } = await store(spool, "x", true);
+      await spool.close();
+      const again = await open();
+      assert.deepEqual(
+        (await again.take(Date.now(), 10)).map((m) => m.envelope.id),
+        [envelope.id],
+      );
+      assert.ok(events.includes("spool.recovered"));
+      await again.close();
+    }));
+
+  it("lets a message that was under attempt at each crash wait", () =>
+    inPlace(async ({ open }) => {
+      let spool = await open();
+      await store(spool, "x", true);
+      for (let crash = 0; crash < 2; crash++) {
+        await spool.close();
+        spool = await open();
+        assert.equal((await spool.take(Date.now(), 10)).length, 1);
+      }
+      await spool.close();
+      spool = await open();
+      assert.equal((await spool.take(Date.now(), 10)).length, 0);
+      assert.ok(((await spool.nextDue()) ?? 0) > Date.now() + 60_000);
+      await spool.close();
+    }));
+
+  const entry: JournalEntry = {
+    position: 1,
+    address: bob.address,
+    router: "copy",
+    transport: "maildir",
+    outcome: "delivered",
+    at: 5,
+  };
+
+  it("keeps recipients, journal and warnings of a settled attempt", () =>
+    inPlace(async ({ open }) => {
+      const spool = await open();
+      const { envelope } = await store(spool, "x", true);
+      const change = {
+        position: 0,
+        state: "delivered" as const,
+        attempts: 1,
+        nextAttempt: 0,
+      };
+      const lastStatus = { code: 451, enhanced: "4.3.0", text: "later" };
+      const waiting = {
+        position: 1,
+        state: "pending" as const,
+        attempts: 1,
+        firstFailure: 7,
+        nextAttempt: 1000,
+        lastStatus,
+      };
+      await spool.settle(
+        settled(envelope.id, "queued", {
+          recipients: [change, waiting],
+          journal: [entry],
+          warnings: 2,
+        }),
+      );
+      assert.equal(await spool.nextDue(), 1000);
+      await spool.close();
+      const again = await open();
+      assert.deepEqual(await again.take(999, 10), []);
+      const [message] = await again.take(1000, 10);
+      assert.equal(message?.warnings, 2);
+      assert.deepEqual(message?.journal, [entry]);
+      assert.equal(message?.recipients[0]?.state, "delivered");
+      assert.deepEqual(message?.recipients[1]?.lastStatus, lastStatus);
+      assert.equal(message?.recipients[1]?.firstFailure, 7);
+      await again.close();
+    }));
+
+  it("has a noted delivery in the journal without being asked again", () =>
+    inPlace(async ({ open }) => {
+      const spool = await open();
+      const { envelope } = await store(spool, "x", true);
+      spool.note(envelope.id, entry);
+      await spool.close();
+      const again = await open();
+      const [message] = await again.take(Date.now(), 10);
+      assert.deepEqual(message?.journal, [entry]);
+      await again.close();
+    }));
+
+  it("removes a completed message with its body, and enters its report in the same step", () =>
+    inPlace(async ({ open, directory }) => {
+      const spool = await open();
+      const stored = await store(spool, big, true);
+      assert.equal(readdirSync(join(directory, "bodies")).length, 1);
+      const id = spool.nextId();
+      const { size: _, ...envelope } = { ...stored.envelope, id, sender: null };
+      const report = { envelope, recipients: [{ mailbox: alice }], bytes: Buffer.from("report") };
+      await spool.settle(settled(stored.envelope.id, "completed", { reports: [report] }));
+      assert.deepEqual(readdirSync(join(directory, "bodies")), []);
+      const [message] = await spool.take(Date.now(), 10);
+      assert.equal(message?.envelope.id, id);
+      assert.equal(message?.envelope.sender, null);
+      assert.deepEqual(message && (await bytesOf(message)), Buffer.from("report"));
+      await spool.close();
+    }));
+
+  it("leaves nothing of a message that was aborted", () =>
+    inPlace(async ({ open, directory }) => {
+      const spool = await open();
+      const incoming = spool.receive(spool.nextId());
+      for (let i = 0; i < 20; i++) await incoming.write(Buffer.alloc(INLINE_MAX));
+      incoming.abort();
+      await spool.close();
+      const again = await open();
+      assert.deepEqual(readdirSync(join(directory, "bodies")), []);
+      assert.equal(await again.count(), 0);
+      await again.close();
+    }));
+
+  it("never uses an id twice, also after a restart with the clock set back", () =>
+    inPlace(async ({ open, directory }) => {
+      const spool = await open();
+      const { envelope } = await store(spool, "x");
+      await spool.close();
+      const log = { event: () => undefined };
+      const again = await SqliteSpool.open(directory, { ...systemClock, now: () => 1000 }, log);
+      const ids = [again.nextId(), again.nextId()];
+      assert.ok(ids.every((id) => id > envelope.id && id.length === 10));
+      assert.notEqual(ids[0], ids[1]);
+      await again.close();
+    }));
+
+  it("refuses a second relay, and lets it in when the first is gone", () =>
+    inPlace(async ({ open }) => {
+      const spool = await open();
+      await assert.rejects(open(), SpoolInUse);
+      await spool.close();
+      await (await open()).close();
+    }));
+
+  it("removes bodies that no message owns at start", () =>
+    inPlace(async ({ open, directory }) => {
+      await (await open()).close();
+      writeFileSync(join(directory, "bodies", "0abcdefghi"), "left by a crash");
+      await (await open()).close();
+      assert.deepEqual(readdirSync(join(directory, "bodies")), []);
+    }));
+
+  it("sets a damaged message aside and goes on with the others", () =>
+    inPlace(async ({ open, directory, events }) => {
+      const spool = await open();
+      const damaged = await store(spool, "some words");
+      const whole = await store(spool, "other words");
+      await spool.close();
+      const database = new DatabaseSync(join(directory, "spool.sqlite"));
+      database.exec(
+        "UPDATE bodies SET bytes = x'00' WHERE message = (SELECT min(message) FROM bodies)",
+      );
+      database.close();
+      const again = await open();
+      const taken = await again.take(Date.now(), 10);
+      assert.deepEqual(
+        taken.map(({ envelope }) => envelope.id),
+        [whole.envelope.id],
+      );
+      assert.ok(events.includes("spool.corrupt"));
+      assert.deepEqual(readdirSync(join(directory, "corrupt")), [`${damaged.envelope.id}.json`]);
+      assert.equal(await again.count(), 1);
+      await again.close();
+    }));
+
+  it("never gives the end of a damaged large body as if it were whole", () =>
+    inPlace(async ({ open, directory }) => {
+      const spool = await open();
+      const stored = await store(spool, big);
+      for (const damage of [big.subarray(1), Buffer.alloc(big.length)]) {
+        writeFileSync(join(directory, "bodies", stored.envelope.id), damage);
+        await assert.rejects(bytesOf(stored), /damaged/);
+      }
+      await rm(join(directory, "bodies", stored.envelope.id));
+      await assert.rejects(bytesOf(stored), /damaged/);
+      await spool.close();
+    }));
+
+  it("refuses a spool of another version by name", () =>
+    inPlace(async ({ open, directory }) => {
+      await (await open()).close();
+      const database = new DatabaseSync(join(directory, "spool.sqlite"));
+      database.exec("PRAGMA user_version = 99");
+      database.close();
+      await assert.rejects(open(), (error: Error) => /version 99/.test(String(error.cause)));
+    }));
+});
