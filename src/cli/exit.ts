@@ -1,0 +1,25 @@
+// How a command ends: sysexits(3) codes, so that systemd and scripts can tell a wrong file from a busy port.
+
+export const EXIT = {
+  ok: 0,
+  /** `check` only: something is deferred, something is refused or fails; `queue`: a message cannot be had. */
+  deferred: 1,
+  failed: 2,
+  usage: 64,
+  noInput: 66,
+  unavailable: 69,
+  software: 70,
+  temporary: 75,
+  configuration: 78,
+} as const;
+
+/** Something that the user has to know, in one line; never a stack trace. */
+export class CommandError extends Error {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number) {
+    super(message);
+    this.name = "CommandError";
+    this.exitCode = exitCode;
+  }
+}

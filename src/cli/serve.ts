@@ -1,0 +1,95 @@
+// relayctl serve: the relay in the foreground, its log on stdout. The only command that runs for long, and the
+// only place that handles signals.
+//
+// Invariant: the spool is crash-safe and a half-broken process is not, so an error that nobody caught ends the
+// process at once; what was promised is on disk.
+
+import { systemClock } from "../clock.ts";
+import type { Configuration } from "../config/configuration.ts";
+import { createLog, describeError, type Log } from "../log.ts";
+import { type Relay, startRelay } from "../relay.ts";
+import { SpoolInUse } from "../spool/lock.ts";
+import { requireConfiguration } from "./configuration-file.ts";
+import { CommandError, EXIT } from "./exit.ts";
+import { LogOutput } from "./log-output.ts";
+
+/** Milliseconds that sessions and attempts under way get to end by themselves. */
+const GRACE = 30_000;
+
+const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
+
+/** Resolves when a signal has stopped the relay. Throws CommandError when it cannot be started. */
+export async function serve(configFile: string | undefined): Promise<number> {
+  const configuration = await requireConfiguration(configFile);
+  const output = new LogOutput(1);
+  const log = createLog(systemClock, output);
+  process.on("uncaughtException", (error) => {
+    log.event("relay.error", { where: "process", error: describeError(error) });
+    output.flushNow();
+    process.exit(EXIT.software);
+  });
+  warnOfRoot(configuration, log);
+  try {
+    const relay = await start(configuration, log);
+    const stopped = untilSignal(log, output);
+    process.stderr.write("ready\n");
+    log.event("relay.stopping", { reason: await stopped });
+    await relay.stop(GRACE);
+  } finally {
+    await output.flush();
+  }
+  return EXIT.ok;
+}
+
+async function start(configuration: Configuration, log: Log): Promise<Relay> {
+  try {
+    return await startRelay(configuration, { clock: systemClock, log });
+  } catch (error) {
+    if (error instanceof SpoolInUse) throw new CommandError(error.message, EXIT.temporary);
+    throw new CommandError(whyNotStarted(error), EXIT.unavailable);
+  }
+}
+
+const CAUSES: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the port is in use",
+  EADDRNOTAVAIL: "this machine does not have the address",
+  EACCES: "permission denied",
+};
+
+function whyNotStarted(error: unknown): string {
+  if (!(error instanceof Error) || !("code" in error)) return describeError(error);
+  const cause = CAUSES[String(error.code)];
+  if (cause === undefined) return describeError(error);
+  if ("address" in error && "port" in error) {
+    return `cannot listen on ${String(error.address)} port ${String(error.port)}: ${cause}`;
+  }
+  return "path" in error ? `${cause}: ${String(error.path)}` : describeError(error);
+}
+
+function warnOfRoot({ relay }: Configuration, log: Log): void {
+  if (process.getuid?.() !== 0 || relay.user !== undefined) return;
+  log.event("relay.warning", {
+    what: "the relay runs as root and stays root: name a user in [relay]",
+  });
+}
+
+/** The name of the first signal to stop; a second one ends the process at once. */
+function untilSignal(log: Log, output: LogOutput): Promise<string> {
+  process.on("SIGHUP", () => {
+    const what = "SIGHUP: the configuration is read at the start only, restart to change it";
+    log.event("relay.warning", { what });
+  });
+  return new Promise((resolve) => {
+    let stopping = false;
+    const onSignal = (name: keyof typeof SIGNALS) => {
+      if (stopping) {
+        output.flushNow();
+        process.exit(128 + SIGNALS[name]);
+      }
+      stopping = true;
+      resolve(name);
+    };
+    process.on("SIGINT", onSignal);
+    process.on("SIGTERM", onSignal);
+  });
+}
