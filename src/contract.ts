@@ -124,7 +124,7 @@ export interface Services {
 }
 
 /** A precondition of the chain that a router may insist on. */
-export type ChainOption = "domains" | "local_parts" | "sender_domains" | "sender_local_parts";
+type ChainOption = "domains" | "local_parts" | "sender_domains" | "sender_local_parts";
 
 /**
  * One kind of router or transport. `options` are its own; the preconditions that every router has (domains,

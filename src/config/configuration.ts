@@ -26,7 +26,7 @@ export interface Configuration {
   readonly bounce: BounceOptions;
 }
 
-export type NamedLists = ReadonlyMap<string, readonly string[]>;
+type NamedLists = ReadonlyMap<string, readonly string[]>;
 
 export interface RouterConfiguration {
   readonly name: string;

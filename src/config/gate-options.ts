@@ -83,4 +83,3 @@ export const gateOptions = options({
 });
 
 export type GateOptions = Values<typeof gateOptions>;
-export type RelayRuleOptions = Values<typeof relayRuleOptions>;
