@@ -65,6 +65,9 @@ export class ClientConnection {
   #idleEnd: (() => void) | undefined;
   #quitting = false;
   readonly #deadline: Deadline;
+  readonly #onBytes = (chunk: Buffer): void => this.#take(chunk);
+  readonly #onDrain = (): void => this.#awake();
+  readonly #onEnd = (): void => this.#broken();
 
   constructor(endpoint: Endpoint, clock: Clock) {
     this.#deadline = new Deadline(clock, () => this.#timedOut());
@@ -125,7 +128,12 @@ export class ClientConnection {
       }
       this.#deadline.clear();
     }
-    if (reply.code === 421) throw this.fail(replyStatus(reply));
+    if (reply.code === 421) {
+      // Also when the connection broke meanwhile: 421 says more, and is what counts after the final dot.
+      const why = replyStatus(reply);
+      this.fail(why);
+      throw new ConnectionFailure(why);
+    }
     if (reply.code >= 300 && reply.code < 400 && !(reply.code === 354 && stage === "DATA")) {
       throw this.outOfStep(stage);
     }
@@ -154,7 +162,8 @@ export class ClientConnection {
       throw this.fail(status(451, "5.0", "clear text after the reply to STARTTLS"));
     }
     const clear = this.#socket;
-    for (const event of ["data", "end", "close", "drain"]) clear.removeAllListeners(event);
+    clear.off("data", this.#onBytes).off("drain", this.#onDrain);
+    clear.off("end", this.#onEnd).off("close", this.#onEnd);
     const secured: TLSSocket = connectTls({ ...options, socket: clear });
     this.#stage = "the TLS handshake";
     this.#phase = "securing";
@@ -207,11 +216,9 @@ export class ClientConnection {
 
   #listen(): void {
     const socket = this.#socket;
-    socket.on("data", (chunk: Buffer) => this.#take(chunk));
-    socket.on("drain", () => this.#awake());
+    socket.on("data", this.#onBytes).on("drain", this.#onDrain);
+    socket.on("end", this.#onEnd).on("close", this.#onEnd);
     socket.on("error", (error) => this.#broken(error));
-    socket.on("end", () => this.#broken());
-    socket.on("close", () => this.#broken());
   }
 
   #take(chunk: Buffer): void {

@@ -35,7 +35,7 @@ export interface TransactionResult {
   readonly answered: boolean;
 }
 
-export interface TransactionFailure {
+interface TransactionFailure {
   readonly status: Status;
   /** "message": the peer may have taken it, or our copy is damaged; no other host may be tried. */
   readonly scope: "host" | "message";

@@ -189,4 +189,4 @@ export class Conversation {
   }
 }
 
-export type { Timeouts, Transaction, TransactionResult };
+export type { TransactionResult };

@@ -104,7 +104,7 @@ function enhancedCode(line: string, code: number): readonly [string, number] | u
 }
 
 /** Text of a peer, fit for logs and reports: no control or format characters, no line ends, bounded. */
-export function harmless(text: string): string {
+function harmless(text: string): string {
   return text
     .slice(0, LONGEST_TEXT)
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")

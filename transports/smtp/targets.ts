@@ -1,9 +1,9 @@
 // Which addresses a batch is taken to, in order. Names are looked up only when their turn comes, A before AAAA,
 // never MX. A host without an address is passed over, and remembered as the reason if nothing else is left.
 
-import { isIP } from "node:net";
 import type { Host } from "../../src/contract.ts";
-import type { Answer, Resolver } from "../../src/dns/resolver.ts";
+import { resolveAddresses } from "../../src/dns/addresses.ts";
+import type { Resolver } from "../../src/dns/resolver.ts";
 import { status, type Status } from "../../src/status.ts";
 
 /** One address of one host. */
@@ -33,16 +33,9 @@ async function addressesOf(
   name: string,
   resolver: Resolver,
 ): Promise<readonly string[] | Unresolved> {
-  if (isIP(name) !== 0) return [name];
-  if (name === "localhost") return ["127.0.0.1", "::1"];
-  const answers = await Promise.all([resolver.a(name), resolver.aaaa(name)]);
-  const addresses = answers.flatMap(records);
-  if (addresses.length > 0) return addresses;
-  return answers.some(({ kind }) => kind === "temporary")
+  const answer = await resolveAddresses(resolver, name);
+  if (answer.kind === "found") return answer.records;
+  return answer.kind === "temporary"
     ? { status: status(451, "4.3", `The address of ${name} cannot be looked up at the moment`) }
     : { status: status(451, "4.4", `The host ${name} has no address`) };
-}
-
-function records(answer: Answer<string>): readonly string[] {
-  return answer.kind === "found" ? answer.records : [];
 }
