@@ -1,0 +1,246 @@
+// dnslookup: sends an address to the mail exchangers of its domain (RFC 5321 5.1, RFC 7505). What DNS says is
+// said by strangers, so every address passes `ignore_target_hosts` before a transport sees it.
+//
+// Invariants: a decision that refuses mail rests on a definite answer; whatever is not known defers. Every host that
+// is handed on has at least one address that was looked at here.
+
+import { hostList } from "../src/config/list-kinds.ts";
+import { options, transportName, type Values, withDefault } from "../src/config/schema.ts";
+import type { Decision, Host, RouterDriver, Services } from "../src/contract.ts";
+import { resolveAddresses } from "../src/dns/addresses.ts";
+import type { MxRecord } from "../src/dns/resolver.ts";
+import { parseAddress } from "../src/lists/cidr.ts";
+import type { HostList } from "../src/lists/lists.ts";
+import { parseDomain } from "../src/smtp/address.ts";
+import { status } from "../src/status.ts";
+
+const NEVER_A_TARGET =
+  "0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 224.0.0.0/3 " +
+  "::/96 fe80::/10 fc00::/7 ff00::/8";
+
+/** Hosts that are looked up for one domain, best first. */
+const HOSTS_MAX = 20;
+const ADDRESSES_MAX = 8;
+
+const dnslookupOptions = options({
+  transport: transportName("Delivers to the hosts that DNS gives."),
+  ignore_target_hosts: withDefault(
+    hostList(
+      "Addresses that no mail is sent to, as if DNS had not given them. " +
+        "With [] every address is good, our own included.",
+    ),
+    NEVER_A_TARGET.split(" "),
+  ),
+});
+
+/**
+ * Decisions:
+ * - accept: the domain has hosts, by MX or, without any MX, by its own address.
+ * - decline: it has hosts, and `ignore_target_hosts` leaves none of their addresses.
+ * - fail 556 5.1.10: a null MX says that the domain takes no mail.
+ * - fail 550 5.1.2: the domain does not exist, has neither MX nor address, or is an address literal.
+ * - fail 550 5.4.4: it has MX records, and none of the hosts exists.
+ * - defer 451 4.4.3: DNS did not answer, and no host is known without that answer.
+ * - defer 451 4.4.6: we are its best host ourselves, by name or address. No bounce: this is our configuration.
+ */
+export const dnslookup: RouterDriver<Values<typeof dnslookupOptions>> = {
+  name: "dnslookup",
+  options: dnslookupOptions,
+  create({ transport, ignore_target_hosts: ignored }, services) {
+    const filter = createFilter(ignored, services);
+    /** `otherwise`: what it means that none of the targets exists. */
+    const resolved = async (domain: string, targets: readonly MxRecord[], otherwise: Decision) => {
+      const { hosts, ...without } = await look(targets, services, filter);
+      return hosts.length > 0
+        ? ({ kind: "accept", transport, hosts } as const)
+        : refusal(domain, without, otherwise);
+    };
+    return {
+      async route({ mailbox: { domain } }) {
+        if (parseDomain(domain) !== domain || domain.startsWith("[")) return noSuchDomain(domain);
+        const mx = await services.resolver.mx(domain);
+        switch (mx.kind) {
+          case "temporary":
+            return noAnswer(domain, mx.error);
+          case "no-such-name":
+            return noSuchDomain(domain);
+          case "no-data":
+            return resolved(domain, [implicitMx(domain)], noSuchDomain(domain));
+          case "found":
+            if (isNullMx(mx.records)) return nullMx(domain);
+            return resolved(domain, inOrder(mx.records, services.clock.now()), noSuchHosts(domain));
+        }
+      },
+    };
+  },
+};
+
+// ---- which hosts, in which order ----
+
+/** RFC 5321 5.1: the domain itself, as if by an MX of preference 0. */
+function implicitMx(domain: string): MxRecord {
+  return { exchange: domain, preference: 0 };
+}
+
+/** RFC 7505 3: the root, and it stands alone. Among others it is only a name that is none. */
+function isNullMx(records: readonly MxRecord[]): boolean {
+  return records.length === 1 && /^\.?$/.test(records[0]?.exchange ?? "");
+}
+
+/** An address that stands where a name should is none: a top-level label is never all digits (RFC 3696 2). */
+function isHostName(name: string): boolean {
+  return name.length <= 253 && /^(?!(?:.*\.)?\d+$)[\w-]{1,63}(?:\.[\w-]{1,63})*$/.test(name);
+}
+
+/**
+ * By preference, and equal ones in an order that changes from second to second, which spreads the load and still
+ * lets the recipients of one message share a connection. Names that are none (addresses, for example) are left out.
+ */
+function inOrder(records: readonly MxRecord[], now: number): MxRecord[] {
+  const second = String(Math.floor(now / 1000));
+  const best = new Map<string, MxRecord>();
+  for (const record of records) {
+    const known = best.get(record.exchange);
+    const isBetter = known === undefined || record.preference < known.preference;
+    if (isBetter && isHostName(record.exchange)) best.set(record.exchange, record);
+  }
+  return [...best.values()]
+    .map((record) => ({ record, order: hash(second + record.exchange) }))
+    .toSorted((a, b) => a.record.preference - b.record.preference || a.order - b.order)
+    .map(({ record }) => record);
+}
+
+/** FNV-1a, 32 bits: spreads well enough, and is nobody's secret. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) {
+    value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
+  }
+  return (value ^ (value >>> 15)) >>> 0;
+}
+
+// ---- what DNS says of each ----
+
+interface Filter {
+  readonly isIgnored: (address: string) => boolean;
+  readonly isOurName: (name: string) => boolean;
+  readonly isOurs: (address: string) => boolean;
+}
+
+function createFilter(ignored: readonly string[], { lists, ...services }: Services): Filter {
+  if (ignored.length === 0) return { isIgnored: never, isOurName: never, isOurs: never };
+  const own = [...services.ownAddresses].filter((item) => parseAddress(item) !== undefined);
+  const hostname = services.hostname.toLowerCase();
+  return {
+    isIgnored: matcher(lists.hosts(ignored)),
+    isOurName: (name) => name === hostname,
+    isOurs: matcher(lists.hosts(own)),
+  };
+}
+
+const never = (): boolean => false;
+
+function matcher(list: HostList): (address: string) => boolean {
+  return (address) => list.match(address).kind === "in";
+}
+
+interface Findings {
+  readonly hosts: readonly Host[];
+  /** Something is not known: why. */
+  readonly unsure?: string;
+  readonly ourselves: boolean;
+  readonly ignored: boolean;
+}
+
+type Finding = "nothing" | "ignored" | "ourselves" | Host | { readonly error: string };
+
+/** Looks the hosts up, and cuts the list where we stand in it: at us, and at those as far away (RFC 5321 5.1). */
+async function look(
+  targets: readonly MxRecord[],
+  services: Services,
+  filter: Filter,
+): Promise<Findings> {
+  const found = await Promise.all(
+    targets.slice(0, HOSTS_MAX).map(async ({ exchange, preference }) => ({
+      preference,
+      finding: await lookAt(exchange, services, filter),
+    })),
+  );
+  const ourselves = found.find(({ finding }) => finding === "ourselves");
+  const hosts: Host[] = [];
+  let unsure: string | undefined;
+  let ignored = false;
+  for (const { preference, finding } of found) {
+    if (ourselves !== undefined && preference >= ourselves.preference) break;
+    if (finding === "ignored") ignored = true;
+    if (typeof finding === "string") continue;
+    if ("error" in finding) unsure ??= finding.error;
+    else hosts.push(finding);
+  }
+  const known = { hosts, ourselves: ourselves !== undefined, ignored };
+  return unsure === undefined ? known : { ...known, unsure };
+}
+
+async function lookAt(name: string, { resolver }: Services, filter: Filter): Promise<Finding> {
+  if (filter.isOurName(name)) return "ourselves";
+  const answer = await resolveAddresses(resolver, name);
+  if (answer.kind === "temporary") return { error: `addresses of ${name}: ${answer.error}` };
+  if (answer.kind !== "found") return "nothing";
+  const addresses = answer.records.filter((address) => !filter.isIgnored(address));
+  if (addresses.some(filter.isOurs)) return "ourselves";
+  return addresses.length === 0
+    ? "ignored"
+    : { name, addresses: addresses.slice(0, ADDRESSES_MAX) };
+}
+
+// ---- what follows from it ----
+
+function refusal(
+  domain: string,
+  { unsure, ourselves, ignored }: Omit<Findings, "hosts">,
+  otherwise: Decision,
+): Decision {
+  if (unsure !== undefined) return noAnswer(domain, unsure);
+  if (ourselves) {
+    return {
+      kind: "defer",
+      status: status(451, "4.6", `Mail for ${domain} loops back to myself`),
+      why: `we are the best mail host of ${domain} ourselves`,
+    };
+  }
+  return ignored
+    ? { kind: "decline", why: `ignore_target_hosts leaves no address of ${domain}` }
+    : otherwise;
+}
+
+function noSuchHosts(domain: string): Decision {
+  return {
+    kind: "fail",
+    status: status(550, "4.4", `None of the mail hosts of ${domain} exists`),
+    why: `every MX of ${domain} points to nothing`,
+  };
+}
+
+function noSuchDomain(domain: string): Decision {
+  return {
+    kind: "fail",
+    status: status(550, "1.2", `No mail host for ${domain}`),
+    why: `${domain} does not exist, or has neither MX nor address`,
+  };
+}
+
+function nullMx(domain: string): Decision {
+  return {
+    kind: "fail",
+    status: status(556, "1.10", `${domain} takes no mail`),
+    why: `${domain} has a null MX`,
+  };
+}
+
+function noAnswer(domain: string, error: string): Decision {
+  return {
+    kind: "defer",
+    status: status(451, "4.3", `No answer from the DNS about ${domain}`),
+    why: error,
+  };
+}
