@@ -3,12 +3,20 @@
 
 import type { RouterDriver } from "../src/contract.ts";
 import { accept } from "./accept.ts";
+import { dnslookup } from "./dnslookup.ts";
 import { manualroute } from "./manualroute.ts";
 import { redirect } from "./redirect.ts";
 import { senderMatch } from "./sender-match.ts";
 import { unseenCopy } from "./unseen-copy.ts";
 
-const drivers: readonly RouterDriver[] = [accept, unseenCopy, senderMatch, manualroute, redirect];
+const drivers: readonly RouterDriver[] = [
+  accept,
+  unseenCopy,
+  senderMatch,
+  redirect,
+  dnslookup,
+  manualroute,
+];
 
 export const routerDrivers: ReadonlyMap<string, RouterDriver> = new Map(
   drivers.map((driver) => [driver.name, driver]),
