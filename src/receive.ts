@@ -180,8 +180,9 @@ class Intake implements MessageSink {
     return status(250, "0.0", `Ok, queued as ${this.#id}`);
   }
 
-  abort(): void {
+  abort(reply?: Status): void {
     this.#incoming.abort();
+    if (reply !== undefined) this.#logRefusal(reply, "content");
   }
 
   #refusal(): Status | undefined {

@@ -24,6 +24,6 @@ export interface MessageSink {
   write(piece: Buffer): MaybePromise<void>;
   /** The final reply; 250 only when the message is durable. */
   finish(): Promise<Status>;
-  /** The message will not be finished: refused by the protocol, or the client is gone. */
-  abort(): void;
+  /** The message will not be finished: the protocol refuses it with `reply`, or the client is gone. */
+  abort(reply?: Status): void;
 }

@@ -173,8 +173,6 @@ export class Session {
         return this.#starttls(argument);
       case "VRFY":
         return this.#reply(status(252, "0.0", "Send some mail and see"));
-      case "HELP":
-        return this.#reply(status(214, "0.0", "RFC 5321"));
       default:
         return this.#error(status(500, "5.1", "Unknown command"));
     }
@@ -328,7 +326,7 @@ export class Session {
   #endOfMessage(reader: MessageReader, sink: MessageSink, ready: Promise<void> | undefined): void {
     this.#sink = undefined;
     if (reader.unfit !== undefined) {
-      sink.abort();
+      sink.abort(UNFIT[reader.unfit]);
       this.#reset();
       return this.#error(UNFIT[reader.unfit]);
     }
