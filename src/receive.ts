@@ -10,13 +10,14 @@ import type { Gate, Proof } from "./gate.ts";
 import { describeError, type Log } from "./log.ts";
 import { HeaderWatch } from "./receive/header-watch.ts";
 import { receivedHeader } from "./receive/received-header.ts";
+import { judgeHeader, judgeRecipient } from "./receive/verdict.ts";
 import type { Route } from "./route.ts";
 import { pathText } from "./smtp/address.ts";
 import type { MaybePromise } from "./lists/lists.ts";
 import type { MailRequest } from "./smtp/command.ts";
 import type { MailTransaction, MessageSink, Reception } from "./smtp/reception.ts";
 import { type IncomingMessage, type Spool, SpoolError, type StoredMessage } from "./spool.ts";
-import { isTemporary, LOCAL_ERROR, status, type Status, statusLine } from "./status.ts";
+import { LOCAL_ERROR, status, type Status, statusLine } from "./status.ts";
 
 export interface ReceiveServices {
   readonly hostname: string;
@@ -34,15 +35,7 @@ export interface ReceiveServices {
   queued(): void;
 }
 
-const ACCEPTED = status(250, "1.5", "Recipient ok");
 const DISK_FULL = status(452, "3.1", "Insufficient system storage, try again later");
-const NO_PROOF = status(
-  550,
-  "7.1",
-  "Relaying denied: the message does not show that it is from our tenant",
-);
-const LOOPS = status(550, "4.6", "Too many hops, this message loops");
-
 export function createReception(services: ReceiveServices): Reception {
   return {
     connect: () => undefined,
@@ -64,36 +57,23 @@ class Transaction implements MailTransaction {
   }
 
   async recipient(request: RecipientRequest): Promise<Status> {
-    const { gate, log } = this.#services;
-    const { mailbox } = request;
-    const verdict = await gate.judge(this.#client, this.#mail.sender, mailbox);
-    const reply =
-      verdict.kind === "accept" ? await this.#verify(request, verdict.local) : verdict.reply;
+    const { mailbox: recipient } = request;
+    const { sender } = this.#mail;
+    const question = { client: this.#client, sender, recipient };
+    const { reply, gate } = await judgeRecipient(question, this.#services);
     if (reply.code >= 300) {
-      log.event("recipient.refused", {
+      this.#services.log.event("recipient.refused", {
         client: this.#client.address,
-        sender: pathText(this.#mail.sender),
-        recipient: pathText(mailbox),
+        sender: pathText(sender),
+        recipient: pathText(recipient),
         reply: statusLine(reply),
-        why: verdict.rule,
+        why: gate.rule,
       });
       return reply;
     }
     this.#recipients.push(request);
-    if (verdict.kind === "accept" && verdict.proof !== undefined) this.#proofs.add(verdict.proof);
+    if (gate.kind === "accept" && gate.proof !== undefined) this.#proofs.add(gate.proof);
     return reply;
-  }
-
-  /** The chain in earnest. Trouble of our own is a 4xx; trouble in somebody else's DNS is not the client's. */
-  async #verify({ mailbox }: RecipientRequest, local: boolean): Promise<Status> {
-    const { sender } = this.#mail;
-    const request = { sender, client: this.#client, verify: true };
-    const routing = await this.#services.route(mailbox, request);
-    const troubles = routing.troubles.filter(({ unseen }) => !unseen);
-    const failed = troubles.find(({ kind }) => kind === "failed");
-    if (failed !== undefined) return failed.status;
-    const deferred = troubles.find(({ status: reply }) => local || !isForeign(reply));
-    return deferred === undefined ? ACCEPTED : deferred.status;
   }
 
   message(): MessageSink {
@@ -105,11 +85,6 @@ class Transaction implements MailTransaction {
       this.#services,
     );
   }
-}
-
-/** RFC 3463 X.4.x: network and routing, so the other side's DNS rather than a lookup of ours. */
-function isForeign(reply: Status): boolean {
-  return isTemporary(reply) && reply.enhanced.startsWith("4.4.");
 }
 
 /** The content of one message on its way into the spool. */
@@ -159,7 +134,7 @@ class Intake implements MessageSink {
   async finish(): Promise<Status> {
     const rest = this.#header.end();
     if (rest !== undefined) await this.#incoming.write(rest);
-    const refusal = this.#refusal();
+    const refusal = judgeHeader(this.#header, this.#services.receivedHeadersMax);
     if (refusal !== undefined) {
       this.#incoming.abort();
       this.#logRefusal(refusal, "content");
@@ -183,11 +158,6 @@ class Intake implements MessageSink {
   abort(reply?: Status): void {
     this.#incoming.abort();
     if (reply !== undefined) this.#logRefusal(reply, "content");
-  }
-
-  #refusal(): Status | undefined {
-    if (this.#header.hops > this.#services.receivedHeadersMax) return LOOPS;
-    return this.#header.proven ? undefined : NO_PROOF;
   }
 
   #newMessage() {

@@ -4,7 +4,16 @@
 // Invariants: only CRLF ends a line and only CRLF.CRLF ends the message (RFC 5321 2.3.8, 4.1.1.4). A bare CR or
 // a bare LF is never passed on: it makes the whole message unfit, which is then read to its true end and refused.
 
-export type Unfit = "bare-newline" | "line-too-long" | "too-big";
+import { status, type Status } from "../status.ts";
+
+type Unfit = "bare-newline" | "line-too-long" | "too-big";
+
+/** How a message that cannot be taken is refused. */
+export const UNFIT: Readonly<Record<Unfit, Status>> = {
+  "bare-newline": status(550, "6.0", "Message refused: it has a bare CR or LF"),
+  "line-too-long": status(550, "6.0", "Message refused: it has a line that is too long"),
+  "too-big": status(552, "3.4", "Message is too big"),
+};
 
 /** Where the reader stands in a line. */
 const LINE_START = 0;

@@ -11,7 +11,7 @@ import type { Client } from "../envelope.ts";
 import { LOCAL_ERROR, status, type Status } from "../status.ts";
 import { decodeLine, isHeloName, type MailRequest, parseMail, parseRcpt } from "./command.ts";
 import type { SessionLimits } from "./limits.ts";
-import { MessageReader, type Unfit } from "./message-reader.ts";
+import { MessageReader, UNFIT } from "./message-reader.ts";
 import type { MailTransaction, MessageSink, Reception } from "./reception.ts";
 import { describeTls } from "./tls.ts";
 
@@ -29,11 +29,6 @@ export interface SessionServices {
 const OK = status(250, "0.0", "Ok");
 const CLOSING = status(421, "3.2", "Service is shutting down, closing connection");
 const NO_SENDER = status(503, "5.1", "MAIL first");
-const UNFIT: Record<Unfit, Status> = {
-  "bare-newline": status(550, "6.0", "Message refused: it has a bare CR or LF"),
-  "line-too-long": status(550, "6.0", "Message refused: it has a line that is too long"),
-  "too-big": status(552, "3.4", "Message is too big"),
-};
 
 const EMPTY = Buffer.alloc(0);
 /** Input that waits while a command is carried out; beyond it the client is made to wait. */

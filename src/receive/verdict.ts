@@ -1,0 +1,69 @@
+// What a client is told about one recipient, and about a header section at the end of DATA. The session and
+// the dry run of `relayctl check` both ask here, so they cannot disagree.
+
+import type { Client, Mailbox } from "../envelope.ts";
+import type { Gate, Verdict } from "../gate.ts";
+import type { Route, RouteTrouble, Routing, TraceStep } from "../route.ts";
+import { isTemporary, status, type Status } from "../status.ts";
+import type { HeaderWatch } from "./header-watch.ts";
+
+export interface Judges {
+  readonly gate: Gate;
+  readonly route: Route;
+}
+
+export interface RecipientQuestion {
+  readonly client: Client;
+  /** null is <>. */
+  readonly sender: Mailbox | null;
+  readonly recipient: Mailbox;
+  /** As in RouteRequest. */
+  readonly trace?: TraceStep[];
+}
+
+export interface RecipientVerdict {
+  /** The reply to RCPT. */
+  readonly reply: Status;
+  readonly gate: Verdict;
+  /** Absent when the gate did not accept: the routers are not asked then. */
+  readonly routing?: Routing;
+}
+
+export const ACCEPTED = status(250, "1.5", "Recipient ok");
+const NO_PROOF = status(
+  550,
+  "7.1",
+  "Relaying denied: the message does not show that it is from our tenant",
+);
+const LOOPS = status(550, "4.6", "Too many hops, this message loops");
+
+/** The gate, then the router chain in earnest. */
+export async function judgeRecipient(
+  { client, sender, recipient, trace }: RecipientQuestion,
+  { gate, route }: Judges,
+): Promise<RecipientVerdict> {
+  const verdict = await gate.judge(client, sender, recipient);
+  if (verdict.kind !== "accept") return { reply: verdict.reply, gate: verdict };
+  const request = { sender, client, verify: true };
+  const routing = await route(recipient, trace === undefined ? request : { ...request, trace });
+  return { reply: replyTo(routing.troubles, verdict.local), gate: verdict, routing };
+}
+
+/** Trouble of our own is a 4xx; trouble in somebody else's DNS is not the client's. A copy is nobody's business. */
+function replyTo(all: readonly RouteTrouble[], local: boolean): Status {
+  const troubles = all.filter(({ unseen }) => !unseen);
+  const failed = troubles.find(({ kind }) => kind === "failed");
+  if (failed !== undefined) return failed.status;
+  return troubles.find(({ status: reply }) => local || !isForeign(reply))?.status ?? ACCEPTED;
+}
+
+/** RFC 3463 X.4.x: network and routing, so the other side's DNS rather than a lookup of ours. */
+function isForeign(reply: Status): boolean {
+  return isTemporary(reply) && reply.enhanced.startsWith("4.4.");
+}
+
+/** The refusal of a message that was read to its end; undefined when its header section is as it should be. */
+export function judgeHeader(header: HeaderWatch, receivedHeadersMax: number): Status | undefined {
+  if (header.hops > receivedHeadersMax) return LOOPS;
+  return header.proven ? undefined : NO_PROOF;
+}
