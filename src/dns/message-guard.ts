@@ -26,11 +26,13 @@ export function messageProblem(message: Buffer): string | undefined {
     walk(message);
     return undefined;
   } catch (error) {
-    return error instanceof RangeError ? error.message : String(error);
+    if (!(error instanceof RangeError)) throw error;
+    // Buffer's own errors have a code.
+    return "code" in error ? "it ends too early" : error.message;
   }
 }
 
-/** Throws RangeError: Buffer does so by itself at the end of the message. */
+/** Throws RangeError, as Buffer does by itself at the end of the message. */
 function walk(message: Buffer): void {
   const questions = message.readUInt16BE(4);
   const records = message.readUInt16BE(6) + message.readUInt16BE(8) + message.readUInt16BE(10);
