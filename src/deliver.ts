@@ -26,7 +26,8 @@ export type OnOutcome = (delivery: Delivery, outcome: Outcome) => void;
 
 const LEFT_OUT: Outcome = { kind: "deferred", status: LOCAL_ERROR, scope: "recipient" };
 
-interface Group {
+/** The deliveries of one batch. */
+export interface Group {
   readonly transport: Transport;
   readonly first: Delivery;
   /** Two deliveries to one remote address are one recipient. */
@@ -52,7 +53,7 @@ export async function deliver(
   await run("remote");
 }
 
-function groupByBatch(
+export function groupByBatch(
   deliveries: readonly Delivery[],
   { transports, log }: DeliverServices,
   onOutcome: OnOutcome,

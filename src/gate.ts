@@ -18,12 +18,18 @@ export interface Proof {
 export type Verdict =
   | {
       readonly kind: "accept";
-      /** For the dry run: "local domain", or the relay rule by number. */
+      /** What decided: "local_domains", "gate.relay[1]", or "none". */
       readonly rule: string;
+      readonly why: string;
       readonly local: boolean;
       readonly proof?: Proof;
     }
-  | { readonly kind: "refuse" | "defer"; readonly rule: string; readonly reply: Status };
+  | {
+      readonly kind: "refuse" | "defer";
+      readonly rule: string;
+      readonly why: string;
+      readonly reply: Status;
+    };
 
 interface Rule {
   readonly name: string;
@@ -61,38 +67,55 @@ export class Gate {
     return this.#rules.some(({ hosts }) => hosts.match(address).kind === "in");
   }
 
-  /** May `client` send mail from `sender` to `recipient`? Knows nothing of whether the recipient exists. */
-  async judge(client: Client, sender: Mailbox | null, recipient: Mailbox): Promise<Verdict> {
+  /** May `from` send mail from `sender` to `recipient`? Knows nothing of whether the recipient exists. */
+  async judge(from: Client, sender: Mailbox | null, recipient: Mailbox): Promise<Verdict> {
     const local = await this.#localDomains.match(recipient.domain);
-    if (local.kind === "in") return { kind: "accept", rule: "local_domains", local: true };
+    const why = `recipient: ${local.why}`;
+    if (local.kind === "in") return { kind: "accept", rule: "local_domains", why, local: true };
     if (local.kind === "defer") {
-      return { kind: "defer", rule: "local_domains", reply: LOCAL_ERROR };
+      return { kind: "defer", rule: "local_domains", why, reply: LOCAL_ERROR };
     }
-    const rule = this.#rules.find(({ hosts }) => hosts.match(client.address).kind === "in");
-    if (rule === undefined) return { kind: "refuse", rule: "none", reply: DENIED };
-    return this.#judgeRelay(rule, client, sender);
-  }
-
-  async #judgeRelay(rule: Rule, client: Client, sender: Mailbox | null): Promise<Verdict> {
-    const refuse = (reply: Status): Verdict => ({ kind: "refuse", rule: rule.name, reply });
-    if (rule.options.require_tls && client.tls === undefined) return refuse(NEEDS_TLS);
-    if (sender === null) {
-      if (rule.options.null_sender === "refuse") return refuse(DENIED);
-      return accept(rule, rule.options.null_sender === "proof");
+    for (const rule of this.#rules) {
+      const client = rule.hosts.match(from.address);
+      if (client.kind === "in") return judgeRelay(rule, `hosts: ${client.why}`, from, sender);
     }
-    const domain = await rule.senderDomains.match(sender.domain);
-    const localPart = (await rule.senderLocalParts?.match(sender.localPart)) ?? domain;
-    if (domain.kind === "out" || localPart.kind === "out") return refuse(DENIED);
-    if (domain.kind === "defer" || localPart.kind === "defer") {
-      return { kind: "defer", rule: rule.name, reply: LOCAL_ERROR };
-    }
-    return accept(rule, rule.proof !== undefined);
+    const nobody = `${from.address} is in the hosts of no relay rule`;
+    return { kind: "refuse", rule: "none", why: `${why}; hosts: ${nobody}`, reply: DENIED };
   }
 }
 
-function accept(rule: Rule, needsProof: boolean): Verdict {
-  const verdict = { kind: "accept", rule: rule.name, local: false } as const;
-  return needsProof ? { ...verdict, proof: rule.proof ?? {} } : verdict;
+async function judgeRelay(
+  { name: rule, options, senderDomains, senderLocalParts, proof }: Rule,
+  hosts: string,
+  client: Client,
+  sender: Mailbox | null,
+): Promise<Verdict> {
+  const refuse = (reply: Status, reason: string): Verdict => ({
+    kind: "refuse",
+    rule,
+    why: `${hosts}; ${reason}`,
+    reply,
+  });
+  const accept = (needsProof: boolean, reason: string): Verdict => {
+    const verdict = { kind: "accept", rule, why: `${hosts}; ${reason}`, local: false } as const;
+    return needsProof ? { ...verdict, proof: proof ?? {} } : verdict;
+  };
+  if (options.require_tls && client.tls === undefined) {
+    return refuse(NEEDS_TLS, "require_tls: the client speaks without TLS");
+  }
+  if (sender === null) {
+    const why = `null_sender: "${options.null_sender}"`;
+    if (options.null_sender === "refuse") return refuse(DENIED, why);
+    return accept(options.null_sender === "proof", why);
+  }
+  const domain = await senderDomains.match(sender.domain);
+  const localPart = await senderLocalParts?.match(sender.localPart);
+  const why = `sender_domains: ${domain.why}${localPart === undefined ? "" : `; sender_local_parts: ${localPart.why}`}`;
+  if (domain.kind === "out" || localPart?.kind === "out") return refuse(DENIED, why);
+  if (domain.kind === "defer" || localPart?.kind === "defer") {
+    return { kind: "defer", rule, why: `${hosts}; ${why}`, reply: LOCAL_ERROR };
+  }
+  return accept(proof !== undefined, why);
 }
 
 function proofOf({ header }: { readonly header: string | undefined }): Proof {

@@ -204,7 +204,7 @@ function limitsOf(configuration: Configuration): SessionLimits {
 }
 
 /** The first local domain that is written out: the bare <postmaster> is its postmaster. */
-function firstLocalDomain({ gate, domains }: Configuration): string | undefined {
+export function firstLocalDomain({ gate, domains }: Configuration): string | undefined {
   const items = gate.local_domains.flatMap((item) =>
     item.startsWith("+") ? (domains.get(item.slice(1)) ?? []) : [item],
   );

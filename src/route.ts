@@ -179,8 +179,8 @@ class Walk {
       const decision: Decision =
         found.kind === "in"
           ? await this.#ask(router, account)
-          : { kind: "defer", status: LOCAL_ERROR, why: found.why };
-      this.#note(router, decision.kind, ("why" in decision && decision.why) || found.why);
+          : { kind: "defer", status: LOCAL_ERROR };
+      this.#note(router, decision.kind, joined(found.why, "why" in decision ? decision.why : ""));
       if (this.#take(router, decision, account)) return this.#children;
     }
     this.#routing.troubles.push(trouble("failed", mailbox, "", false, UNROUTEABLE));
@@ -273,6 +273,10 @@ type Found =
   | { readonly kind: "in"; readonly account: Account; readonly why: string }
   | { readonly kind: "out" | "defer"; readonly why: string };
 
+function joined(one: string, other = ""): string {
+  return one === "" || other === "" ? one + other : `${one}; ${other}`;
+}
+
 /** All preconditions of the router, in Exim's order; the first that is not "in" decides. */
 async function meets(
   preconditions: readonly Precondition[],
@@ -283,13 +287,14 @@ async function meets(
   let whys = "";
   for (const { key, option, list, subject } of preconditions) {
     const text = subject(mailbox, sender);
-    if (text === undefined) return { kind: "out", why: `${option}: the sender is <>` };
+    if (text === undefined) {
+      return { kind: "out", why: joined(whys, `${option}: the sender is <>`) };
+    }
     const answer = list.match(text);
     const match = answer instanceof Promise ? await answer : answer;
-    const why = `${option}: ${match.why}`;
-    if (match.kind !== "in") return { kind: match.kind, why };
+    whys = joined(whys, `${option}: ${match.why}`);
+    if (match.kind !== "in") return { kind: match.kind, why: whys };
     if (match.key !== undefined) account[key] = match.key;
-    whys = whys === "" ? why : `${whys}; ${why}`;
   }
   return { kind: "in", account, why: whys };
 }
