@@ -1,0 +1,166 @@
+// Promise 1: kill -9 loses nothing that got a 250, and duplicates at most what was in flight.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { it } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { freePort, startRelayProcess } from "../support/relay-process.ts";
+import { type Sink, startSink } from "../support/sink.ts";
+import { Wire } from "../support/wire.ts";
+
+const ROUNDS = 5;
+const SENDERS = 6;
+
+function configuration(directory: string, port: number, sinkPort: number): string {
+  const file = join(directory, "routers.toml");
+  writeFileSync(join(directory, "accounts"), "alice\n");
+  writeFileSync(
+    file,
+    `[relay]
+hostname = "mx.example.com"
+spool_directory = "spool"
+[[listeners]]
+address = "127.0.0.1:${port}"
+tls = "none"
+[gate]
+local_domains = "example.com"
+[[routers]]
+name = "copy"
+driver = "unseen-copy"
+domains = "example.com"
+local_parts = "lsearch:accounts"
+transport = "maildir"
+[[routers]]
+name = "remote"
+driver = "accept"
+domains = "example.com"
+local_parts = "lsearch:accounts"
+transport = "google"
+[transports.maildir]
+driver = "maildir-append"
+directory = "mail/{local_part}"
+[transports.google]
+driver = "smtp"
+hosts = ["127.0.0.1:${sinkPort}"]
+tls = "none"
+`,
+  );
+  return file;
+}
+
+/** Line, number and hash: enough to find a message again and to see that it is whole. */
+function compose(number: number): string {
+  const text = `${number} `.repeat(
+    (number * 7919) % 30_000 === 0 ? 1 : 1 + ((number * 7919) % 12_000),
+  );
+  const lines = text.replaceAll(/.{1,70}/g, "$&\r\n");
+  const hash = createHash("sha256").update(lines).digest("hex");
+  return `X-Number: ${number}\r\nX-Hash: ${hash}\r\n\r\n${lines}`;
+}
+
+/** The number of a whole message. Throws when a byte of it is wrong. */
+function numberOf(message: string): number {
+  const [, number, hash] = /^X-Number: (\d+)\r?\nX-Hash: (\w+)/m.exec(message) ?? [];
+  const body = message.slice(message.search(/\r?\n\r?\n/)).replace(/^\r?\n\r?\n/, "");
+  const lines = body.replaceAll(/\r?\n/g, "\r\n");
+  assert.equal(
+    createHash("sha256").update(lines).digest("hex"),
+    hash,
+    `message ${number} is damaged`,
+  );
+  return Number(number);
+}
+
+/** Sends until told to stop; a number is acknowledged when its 250 was read. */
+class Senders {
+  readonly acknowledged = new Set<number>();
+  #next = 1;
+  #stopped = false;
+  #done: Promise<void[]>;
+
+  constructor(port: number) {
+    this.#done = Promise.all(Array.from({ length: SENDERS }, () => this.#run(port)));
+  }
+
+  async #run(port: number): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        using wire = await Wire.open(port);
+        await wire.reply();
+        await wire.ask("EHLO client.test");
+        while (!this.#stopped) {
+          const number = this.#next++;
+          await wire.ask("MAIL FROM:<sender@w.test>");
+          await wire.ask("RCPT TO:<alice@example.com>");
+          await wire.ask("DATA");
+          const reply = await wire.ask(`${compose(number)}.`);
+          assert.match(reply, /^250 /);
+          this.acknowledged.add(number);
+        }
+      } catch (error) {
+        if (error instanceof assert.AssertionError) throw error;
+        await pause(20);
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#done;
+  }
+}
+
+async function drained(config: string, sink: Sink, wanted: ReadonlySet<number>): Promise<number[]> {
+  const relay = await startRelayProcess(config);
+  const there = () => sink.messages.map(({ raw }) => numberOf(raw.toString("latin1")));
+  for (let tries = 0; tries < 400; tries++) {
+    const numbers = new Set(there());
+    if ([...wanted].every((number) => numbers.has(number))) break;
+    await pause(50);
+  }
+  await relay.kill("SIGTERM");
+  return there();
+}
+
+it("kill -9 in a loop under load loses no message that got a 250", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "unseen-crash-"));
+  try {
+    await using sink = await startSink();
+    const port = await freePort();
+    const config = configuration(directory, port, sink.port);
+    let relay = await startRelayProcess(config);
+    const senders = new Senders(port);
+    for (let round = 0; round < ROUNDS; round++) {
+      await pause(300 + Math.random() * 700);
+      await relay.kill("SIGKILL");
+      relay = await startRelayProcess(config);
+    }
+    await senders.stop();
+    await relay.kill("SIGKILL");
+
+    const arrived = await drained(config, sink, senders.acknowledged);
+    const copies = readdirSync(join(directory, "mail", "alice", "new")).map((name) =>
+      numberOf(readFileSync(join(directory, "mail", "alice", "new", name), "latin1")),
+    );
+    for (const [where, numbers] of [
+      ["sink", arrived],
+      ["Maildir", copies],
+    ] as const) {
+      const lost = [...senders.acknowledged].filter((number) => !numbers.includes(number));
+      assert.deepEqual(lost, [], `lost on the way to the ${where}`);
+      // Each kill can catch every sender and every delivery in flight once, and no more.
+      const surplus = numbers.length - new Set(numbers).size;
+      assert.ok(surplus <= (ROUNDS + 1) * 30, `${surplus} duplicates in the ${where}`);
+    }
+    assert.ok(
+      senders.acknowledged.size > 50,
+      `only ${senders.acknowledged.size} messages were sent`,
+    );
+    assert.deepEqual(readdirSync(join(directory, "spool", "bodies")), []);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
