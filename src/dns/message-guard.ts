@@ -1,5 +1,5 @@
 // Looks over a DNS message before the codec reads it (RFC 1035 4.1). The codec follows pointers as long as they
-// do not turn in a circle, record after record: a message made for it would keep it busy for seconds.
+// do not turn in a circle, record after record: a message made for it would keep it busy for more than a second.
 //
 // Invariant: a message that passes has few records, and every name in it ends after a few steps.
 

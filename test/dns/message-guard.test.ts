@@ -86,10 +86,18 @@ describe("the guard before the codec", () => {
     assert.equal(messageProblem(bomb(32, 5)), "a name has no end");
   });
 
-  test("stops what would keep the codec busy for a minute", () => {
+  test("stops what would keep the codec busy for more than a second", () => {
     const message = bomb(8000, 900);
     assert.ok(message.length < 65_536);
     assert.equal(messageProblem(message), "a name has no end");
+  });
+
+  test("stops a pointer that leads ahead, where no compression can have put it", () => {
+    const start = response(() => {});
+    start.writeUInt16BE(1, 6);
+    const ahead = 0xc000 | (start.length + 12);
+    const record = Buffer.from([ahead >> 8, ahead & 0xff, 0, 99, 0, 1, 0, 0, 0, 9, 0, 1, 0]);
+    assert.equal(messageProblem(Buffer.concat([start, record])), "a name has no end");
   });
 
   test("stops masses of records and of questions", () => {

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { bench } from "./support.ts";
@@ -41,6 +49,17 @@ describe("an lsearch file that changes", () => {
     writeFileSync(path, "david\n");
     assert.equal((await list.match("david")).kind, "in");
     assert.equal((await list.match("carol")).kind, "out");
+  });
+
+  test("is read again when only the time of the change of its inode tells", async () => {
+    using b = bench();
+    const path = age(b.write("accounts", "carol\n"));
+    const time = statSync(path).mtime;
+    const list = b.lists.localParts(["lsearch:accounts"]);
+    assert.equal((await list.match("carol")).kind, "in");
+    writeFileSync(path, "david\n");
+    utimesSync(path, time, time);
+    assert.equal((await list.match("david")).kind, "in");
   });
 
   test("sees every one of many changes that come within one tick of the clock", async () => {
