@@ -1,0 +1,174 @@
+// What the demo plays on: a directory, a configuration, and the rest of the internet on addresses of this machine.
+
+import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type FakeDns, startDns } from "../test/support/dns.ts";
+import { Peer } from "./peer.ts";
+import type { Sender } from "./sender.ts";
+
+const TLS = join(import.meta.dirname, "..", "test", "support", "tls");
+
+/** Google adds it to what our tenant sends; nobody else knows it. */
+export const TENANT_HEADER = "X-Unseen-Tenant: a-long-secret-of-ours";
+
+export const senders = {
+  google: { address: "127.0.0.2", helo: "mail-ed1-f41.google.test" },
+  world: { address: "127.0.0.3", helo: "mail.example.org" },
+} satisfies Record<string, Sender>;
+
+export interface Stage extends AsyncDisposable {
+  readonly directory: string;
+  readonly configFile: string;
+  /** Where the relay listens. */
+  readonly port: number;
+  readonly google: Peer;
+  readonly world: Peer;
+  /** Where the Maildirs are. */
+  readonly mail: string;
+  /** Every copy, as a path below `mail`. */
+  readonly copyPaths: () => string[];
+}
+
+export async function setStage(): Promise<Stage> {
+  const directory = mkdtempSync(join(tmpdir(), "unseen-demo-"));
+  const configFile = join(directory, "routers.toml");
+  const mail = join(directory, "mail");
+  const google = await Peer.start("Google", "127.0.0.10");
+  const world = await Peer.start("world", "127.0.0.20");
+  const dns = await startDns({
+    "_spf.google.test": { TXT: [`v=spf1 ip4:${senders.google.address} ~all`] },
+    "aspmx.google.test": { A: [google.address] },
+    "example.org": { MX: [[10, "mx.example.org"]] },
+    "mx.example.org": { A: [world.address] },
+  });
+  const port = await freePort();
+  writeFileSync(join(directory, "gmail_accounts"), "alice\nbob\nsales\n");
+  writeFileSync(configFile, configuration({ port, google, world, dns }));
+  return {
+    directory,
+    configFile,
+    port,
+    google,
+    world,
+    mail,
+    copyPaths: () =>
+      readdirSync(mail, { recursive: true, encoding: "utf8" }).filter((path) =>
+        path.includes("/new/"),
+      ),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([google[Symbol.asyncDispose](), world[Symbol.asyncDispose](), dns.close()]);
+    },
+  };
+}
+
+/** The relay must come back on the port that it had, so the kernel cannot choose one at each start. */
+function freePort(): Promise<number> {
+  const server = createServer();
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** etc/routers.toml, with the addresses of the stage. */
+function configuration(parts: {
+  readonly port: number;
+  readonly google: Peer;
+  readonly world: Peer;
+  readonly dns: FakeDns;
+}): string {
+  return `
+[relay]
+hostname = "mx.example.com"
+spool_directory = "spool"
+
+[[listeners]]
+address = "127.0.0.1:${parts.port}"
+tls = "starttls"
+certificate = "${TLS}/certificate.pem"
+private_key = "${TLS}/private-key.pem"
+
+[dns]
+servers = ["${parts.dns.address}"]
+
+[domains]
+ours = ["example.com"]
+
+[hosts]
+google_relays = ["spf:_spf.google.test"]
+
+[gate]
+local_domains = "+ours"
+
+[[gate.relay]]
+hosts = "+google_relays"
+sender_domains = "+ours"
+require_tls = true
+proof = { header = "${TENANT_HEADER}" }
+null_sender = "proof"
+
+[[routers]]
+name = "gmail_outgoing"
+driver = "sender-match"
+sender_domains = "+ours"
+sender_local_parts = "lsearch:gmail_accounts"
+transport = "store_outgoing_copy"
+unseen = true
+
+[[routers]]
+name = "gmail_users"
+driver = "unseen-copy"
+domains = "+ours"
+local_parts = "lsearch:gmail_accounts"
+transport = "gmail_local_delivery"
+
+[[routers]]
+name = "gmail_remote"
+driver = "accept"
+domains = "+ours"
+local_parts = "lsearch:gmail_accounts"
+transport = "gmail"
+
+[[routers]]
+name = "world"
+driver = "dnslookup"
+domains = ["!+ours"]
+transport = "remote_smtp"
+ignore_target_hosts = []        # the world of this demo is this machine
+
+[transports.gmail]
+driver = "smtp"
+hosts = ["aspmx.google.test:${parts.google.port}"]
+tls = "required"
+
+[transports.remote_smtp]
+driver = "smtp"
+port = ${parts.world.port}
+
+[transports.gmail_local_delivery]
+driver = "maildir-append"
+directory = "mail/{domain}/{local_part}"
+delivery_date_add = true
+envelope_to_add = true
+return_path_add = true
+maildir_tag = ",S={size}"
+
+[transports.store_outgoing_copy]
+driver = "maildir-append"
+directory = "mail/{sender_domain}/{sender_local_part}/.Sent"
+delivery_date_add = true
+envelope_to_add = true
+return_path_add = true
+maildir_tag = ",S={size}"
+
+[[retry]]
+match = "*"
+rules = "F,1h,2s"
+`;
+}
