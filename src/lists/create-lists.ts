@@ -31,7 +31,7 @@ export interface ListParts {
   readonly refreshInterval?: number;
 }
 
-export interface HostListDescription {
+interface HostListDescription {
   readonly name: string;
   readonly items: readonly string[];
   /** Every `spf:` of the list, nested lists included. */
