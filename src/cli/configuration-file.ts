@@ -1,10 +1,23 @@
 // Where the configuration is, and what a command says when it cannot be used.
 
-import { type Configuration, problemLine } from "../config/configuration.ts";
+import {
+  type Configuration,
+  type ConfigurationProblem,
+  problemLine,
+} from "../config/configuration.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { CommandError, EXIT } from "./exit.ts";
 
 const DEFAULT_FILE = "/etc/unseen/routers.toml";
+
+export class WrongConfiguration extends CommandError {
+  readonly problems: readonly ConfigurationProblem[];
+
+  constructor(problems: readonly ConfigurationProblem[]) {
+    super(problems.map(problemLine).join("\n"), EXIT.configuration);
+    this.problems = problems;
+  }
+}
 
 /** `--config`, then `$UNSEEN_CONFIG`, then /etc/unseen/routers.toml. */
 export function configurationFile(given: string | undefined): string {
@@ -12,10 +25,10 @@ export function configurationFile(given: string | undefined): string {
   return given ?? (fromEnvironment === "" ? undefined : fromEnvironment) ?? DEFAULT_FILE;
 }
 
-/** Throws CommandError with every problem of the file, one a line (exit 78), or when there is no file (66). */
+/** Throws WrongConfiguration, or CommandError when there is no file (exit 66). */
 export async function requireConfiguration(given: string | undefined): Promise<Configuration> {
   const loaded = await loadConfiguration(configurationFile(given));
   if ("configuration" in loaded) return loaded.configuration;
   if ("unreadable" in loaded) throw new CommandError(loaded.unreadable, EXIT.noInput);
-  throw new CommandError(loaded.problems.map(problemLine).join("\n"), EXIT.configuration);
+  throw new WrongConfiguration(loaded.problems);
 }

@@ -1,0 +1,183 @@
+// The dry run: what would become of a message, asked of the very gate, chain, transports and header rules that a
+// session asks. Knows how to ask, and nothing of how an answer looks: src/check/ prints it.
+//
+// Invariant: nothing on disk is touched, and no peer is spoken to but the DNS.
+
+import { judgeMessage, type MessageQuestion } from "./check/message.ts";
+import type { Host, Recipient } from "./contract.ts";
+import { groupByBatch } from "./deliver.ts";
+import type { Client, Mailbox } from "./envelope.ts";
+import type { Proof, Verdict } from "./gate.ts";
+import type { Log } from "./log.ts";
+import { judgeRecipient, type RecipientVerdict } from "./receive/verdict.ts";
+import type { Chain } from "./relay.ts";
+import type { RoutedDelivery, Routing, RouteTrouble, TraceStep } from "./route.ts";
+import { parseRcpt } from "./smtp/command.ts";
+import type { Status } from "./status.ts";
+
+export interface CheckRequest {
+  readonly client: Client;
+  /** null is <>. */
+  readonly sender: Mailbox | null;
+  /** As they were written, right or wrong. */
+  readonly recipients: readonly string[];
+  /** Whose postmaster the bare "postmaster" is. */
+  readonly postmasterDomain?: string;
+  /** The message itself, when it is to be judged too. */
+  readonly message?: Omit<MessageQuestion, "proofs">;
+}
+
+export interface CheckedDelivery extends RoutedDelivery {
+  /** Where a copy would go. */
+  readonly path?: string;
+  /** Where mail would go: the router's hosts, or the transport's own. */
+  readonly nextHops?: readonly Host[];
+  /** The account gives no safe path: the copy would be frozen. */
+  readonly unsafe: boolean;
+}
+
+export interface CheckedRecipient {
+  /** As it was written. */
+  readonly address: string;
+  readonly outcome: "routed" | "failed" | "deferred" | "discarded";
+  readonly gate: Verdict;
+  /** What RCPT is answered. */
+  readonly reply: Status;
+  readonly deliveries: readonly CheckedDelivery[];
+  readonly troubles: readonly RouteTrouble[];
+  readonly discarded: Routing["discarded"];
+  readonly trace: readonly TraceStep[];
+}
+
+/** What one call of a transport would carry. */
+export interface CheckedBatch {
+  readonly transport: string;
+  readonly unseen: boolean;
+  readonly path?: string;
+  readonly nextHops?: readonly Host[];
+  readonly recipients: readonly string[];
+}
+
+export interface CheckReport {
+  readonly client: Client;
+  readonly sender: Mailbox | null;
+  readonly recipients: readonly CheckedRecipient[];
+  readonly batches: readonly CheckedBatch[];
+  /** What the message would have to show at the end of DATA. */
+  readonly proofs: readonly Proof[];
+  /** The reply at the end of DATA; absent when there is no message, or nobody to take it. */
+  readonly message?: Status;
+}
+
+export async function check(request: CheckRequest, chain: Chain, log: Log): Promise<CheckReport> {
+  const recipients: CheckedRecipient[] = [];
+  // One after the other, as in a session: what a lookup gives the first, it gives the second from memory.
+  for (const written of request.recipients) {
+    recipients.push(await checkRecipient(written, request, chain));
+  }
+  const accepted = recipients.filter(({ reply }) => reply.code < 300);
+  const proofs = accepted.flatMap(({ gate }) =>
+    gate.kind === "accept" && gate.proof !== undefined ? [gate.proof] : [],
+  );
+  const { client, sender, message } = request;
+  const answer =
+    message === undefined || accepted.length === 0
+      ? undefined
+      : judgeMessage({ ...message, proofs: [...new Set(proofs)] });
+  const refused = answer !== undefined && answer.code >= 300;
+  return {
+    client,
+    sender,
+    recipients: refused ? recipients.map(withoutMessage) : recipients,
+    proofs: [...new Set(proofs)],
+    batches: refused ? [] : batchesOf(accepted, chain, log),
+    ...(answer === undefined ? {} : { message: answer }),
+  };
+}
+
+/** The message was refused after the dot: for everybody. */
+function withoutMessage(recipient: CheckedRecipient): CheckedRecipient {
+  return recipient.reply.code >= 300
+    ? recipient
+    : { ...recipient, outcome: "failed", deliveries: [] };
+}
+
+async function checkRecipient(
+  written: string,
+  { client, sender, postmasterDomain }: CheckRequest,
+  chain: Chain,
+): Promise<CheckedRecipient> {
+  const path = written.startsWith("<") ? written : `<${written}>`;
+  const parsed = parseRcpt(`TO:${path}`, true, postmasterDomain);
+  if ("refused" in parsed) {
+    const reply = parsed.refused;
+    const why = "this is no address";
+    return conclude(written, { reply, gate: { kind: "refuse", rule: "syntax", why, reply } }, []);
+  }
+  const trace: TraceStep[] = [];
+  const recipient = parsed.ok.mailbox;
+  const verdict = await judgeRecipient({ client, sender, recipient, trace }, chain);
+  const { routing } = verdict;
+  const accepted = verdict.reply.code < 300 && routing !== undefined;
+  const deliveries = accepted ? routing.deliveries.map((one) => destined(one, chain)) : [];
+  return { ...conclude(recipient.address, verdict, deliveries), trace };
+}
+
+function conclude(
+  address: string,
+  { gate, reply, routing }: RecipientVerdict,
+  deliveries: readonly CheckedDelivery[],
+): CheckedRecipient {
+  const troubles = routing?.troubles ?? [];
+  const discarded = routing?.discarded ?? [];
+  const waits =
+    troubles.some(({ kind }) => kind === "deferred") || deliveries.some(({ unsafe }) => unsafe);
+  const outcome = (() => {
+    if (reply.code >= 500) return "failed";
+    if (reply.code >= 400 || waits) return "deferred";
+    return deliveries.length === 0 && discarded.length > 0 ? "discarded" : "routed";
+  })();
+  return { address, outcome, gate, reply, deliveries, troubles, discarded, trace: [] };
+}
+
+function destined(delivery: RoutedDelivery, { transports }: Chain): CheckedDelivery {
+  const transport = transports.get(delivery.transport);
+  const { mailbox, original, account } = delivery;
+  const recipient: Recipient = { id: "", mailbox, original, account };
+  const path = transport?.destination?.(recipient);
+  const nextHops = delivery.hosts ?? transport?.hosts;
+  return {
+    ...delivery,
+    unsafe: transport?.destination !== undefined && path === undefined,
+    ...(path === undefined ? {} : { path }),
+    ...(nextHops === undefined ? {} : { nextHops }),
+  };
+}
+
+/** The batches that an attempt would make of all deliveries together, local ones first. */
+function batchesOf(
+  recipients: readonly CheckedRecipient[],
+  { transports }: Chain,
+  log: Log,
+): CheckedBatch[] {
+  const deliveries = recipients.flatMap(({ deliveries: own }, position) =>
+    own.filter(({ unsafe }) => !unsafe).map((delivery) => ({ ...delivery, position })),
+  );
+  const groups = groupByBatch(deliveries, { transports, log }, () => undefined);
+  const inOrder = [
+    ...groups.filter(({ transport }) => transport.locality === "local"),
+    ...groups.filter(({ transport }) => transport.locality === "remote"),
+  ];
+  return inOrder.map(({ transport, first, members }) => {
+    const together = Array.from(members.values(), ({ recipient }) => recipient);
+    const path = together[0] && transport.destination?.(together[0]);
+    const nextHops = first.hosts ?? transport.hosts;
+    return {
+      transport: first.transport,
+      unseen: first.unseen,
+      recipients: together.map(({ mailbox }) => mailbox.address),
+      ...(path === undefined ? {} : { path }),
+      ...(nextHops === undefined ? {} : { nextHops }),
+    };
+  });
+}

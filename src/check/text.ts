@@ -1,0 +1,167 @@
+// The dry run for people: for each recipient the gate, the routers in the order in which they were asked, where
+// the message goes, and what the client hears.
+
+import type { CheckedBatch, CheckedDelivery, CheckedRecipient, CheckReport } from "../check.ts";
+import { type Colour, folded, paint } from "../cli/terminal.ts";
+import type { Host } from "../contract.ts";
+import type { Client } from "../envelope.ts";
+import type { Proof } from "../gate.ts";
+import type { RouteTrouble, TraceStep } from "../route.ts";
+import { pathText } from "../smtp/address.ts";
+import { type Status, statusLine } from "../status.ts";
+import { hostText } from "./hosts.ts";
+
+/** Where the text behind a label begins. */
+const MARGIN = 10;
+const REASON = 12;
+
+export function reportText(report: CheckReport): string {
+  const { client, sender, recipients, batches } = report;
+  const parts = [
+    [...labelled("from", pathText(sender)), ...labelled("client", clientText(client))],
+    ...recipients.map(recipientLines),
+    messageLines(report),
+    batches.length > 0 ? [batchTitle(batches), ...batches.flatMap(batchLines)] : [],
+  ];
+  return parts
+    .filter((lines) => lines.length > 0)
+    .map((lines) => `${lines.join("\n")}\n`)
+    .join("\n");
+}
+
+/** "  label   text", the text folded behind its margin; `colour` is for its first word. */
+function labelled(label: string, text: string, colour?: Colour): string[] {
+  const [first = "", ...rest] = folded(text, MARGIN);
+  const shown = first.slice(MARGIN);
+  const word = /^[^\s:]+/.exec(shown)?.[0] ?? "";
+  const painted = colour === undefined ? shown : paint(colour, word) + shown.slice(word.length);
+  return [`  ${label}`.padEnd(MARGIN) + painted, ...rest];
+}
+
+function clientText({ address, helo, tls }: Client): string {
+  return `${address}, HELO ${helo}, ${tls === undefined ? "without TLS" : "with TLS"}`;
+}
+
+const OUTCOMES: Readonly<Record<CheckedRecipient["outcome"], Colour>> = {
+  routed: "green",
+  discarded: "yellow",
+  deferred: "yellow",
+  failed: "red",
+};
+
+function recipientLines(recipient: CheckedRecipient): string[] {
+  const { address, outcome, gate, trace, deliveries, troubles, discarded, reply } = recipient;
+  const verdict = gate.rule === "none" ? "for want of a rule" : `by ${gate.rule}`;
+  return [
+    `${paint("bold", address)}: ${paint(OUTCOMES[outcome], outcome)}`,
+    ...labelled("gate", `${gate.kind} ${verdict}`, colourOf(gate.kind)),
+    ...reasons(gate.why),
+    ...traceLines(trace, address),
+    ...deliveries.flatMap(deliveryLines),
+    ...discarded.flatMap(({ router, why }) => labelled("discard", `by ${router}: ${why}`)),
+    ...troubles.flatMap((trouble) => troubleLines(trouble, recipient)),
+    ...labelled("reply", statusLine(reply), colourOfReply(reply)),
+  ];
+}
+
+/** What the routers' own lines and the reply do not tell. */
+function troubleLines(
+  { router, mailbox, unseen, status }: RouteTrouble,
+  { address, reply }: CheckedRecipient,
+): string[] {
+  const whose = mailbox.address === address ? "" : ` for ${mailbox.address}`;
+  if (router === "" && status.code >= 500) return labelled("end", `no router takes it${whose}`);
+  if (status === reply && whose === "") return [];
+  const by = router === "" ? "" : `, by ${router}`;
+  return labelled("trouble", `${unseen ? "copy: " : ""}${statusLine(status)}${by}${whose}`);
+}
+
+function traceLines(trace: readonly TraceStep[], address: string): string[] {
+  const lines: string[] = [];
+  let subject = address;
+  for (const step of trace) {
+    if (step.address !== subject) {
+      subject = step.address;
+      lines.push(...labelled("address", subject));
+    }
+    const [label, ...rest] = labelled("router", `${step.router}: ${step.result}`);
+    const result = paint(colourOf(step.result), step.result);
+    lines.push(`${(label ?? "").slice(0, -step.result.length)}${result}`, ...rest);
+    lines.push(...reasons(step.why === "" ? "no conditions" : step.why));
+  }
+  return lines;
+}
+
+/** Each condition on a line of its own. */
+function reasons(why: string): string[] {
+  return why.split(/; (?=[a-z_]+: )/).flatMap((one) => folded(one, REASON));
+}
+
+function deliveryLines({ transport, unseen, unsafe, path, nextHops }: CheckedDelivery): string[] {
+  const where = unsafe
+    ? "the account gives no safe path, so the copy would be frozen"
+    : (path ?? hostsText(nextHops));
+  return labelled(unseen ? "copy" : "mail", where === "" ? transport : `${transport}: ${where}`);
+}
+
+function hostsText(hosts: readonly Host[] = []): string {
+  return hosts.map(hostText).join(", ");
+}
+
+function messageLines({ message, proofs, recipients }: CheckReport): string[] {
+  if (message !== undefined) {
+    return labelled("message", statusLine(message), colourOfReply(message));
+  }
+  if (proofs.length === 0) return [];
+  const several = recipients.length > 1 ? "recipients of a relay rule" : "the recipient";
+  return labelled("message", `${proofs.map(proofText).join(" and ")}, or ${several} is lost`);
+}
+
+function proofText({ header }: Proof): string {
+  return header === undefined
+    ? "must bring a proof that is not judged yet"
+    : `must bring the header ${header.name} with its secret`;
+}
+
+function batchTitle(batches: readonly CheckedBatch[]): string {
+  return paint("bold", batches.length === 1 ? "1 batch" : `${batches.length} batches`);
+}
+
+function batchLines({
+  transport,
+  unseen,
+  path,
+  nextHops = [],
+  recipients,
+}: CheckedBatch): string[] {
+  const [first, ...others] = nextHops;
+  const more = others.length === 0 ? "" : ` and ${others.length} more`;
+  const where = path ?? (first === undefined ? "" : hostText(first) + more);
+  return [
+    ...labelled(unseen ? "copy" : "mail", where === "" ? transport : `${transport}: ${where}`),
+    ...folded(`for ${recipients.join(", ")}`, REASON),
+  ];
+}
+
+function colourOf(result: TraceStep["result"] | "refuse"): Colour {
+  switch (result) {
+    case "accept":
+    case "redirect":
+      return "green";
+    case "fail":
+    case "refuse":
+      return "red";
+    case "defer":
+    case "discard":
+      return "yellow";
+    case "skipped":
+    case "decline":
+    case "pass":
+      return "dim";
+  }
+}
+
+function colourOfReply({ code }: Status): Colour {
+  if (code < 300) return "green";
+  return code < 500 ? "yellow" : "red";
+}

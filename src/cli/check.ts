@@ -1,0 +1,138 @@
+// relayctl check: is the configuration right, and what would become of a message?
+
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { check, type CheckReport, type CheckRequest } from "../check.ts";
+import { reportJson } from "../check/json.ts";
+import { reportText } from "../check/text.ts";
+import { systemClock } from "../clock.ts";
+import type { Configuration } from "../config/configuration.ts";
+import { cannotRead } from "../config/listener-options.ts";
+import type { Client, Mailbox } from "../envelope.ts";
+import type { EventName } from "../events.ts";
+import { parseAddress } from "../lists/cidr.ts";
+import type { Log } from "../log.ts";
+import { assemble, firstLocalDomain } from "../relay.ts";
+import { isHeloName, parseMail } from "../smtp/command.ts";
+import { requireConfiguration, WrongConfiguration } from "./configuration-file.ts";
+import { CommandError, EXIT } from "./exit.ts";
+
+export interface CheckOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly from: string;
+  readonly client: string;
+  readonly helo?: string;
+  readonly tls?: boolean;
+  readonly message?: string;
+}
+
+/** Who writes when nobody is named: a stranger, from addresses that are kept for documentation. */
+export const DEFAULT_CLIENT = "192.0.2.1";
+export const DEFAULT_SENDER = "someone@example.net";
+
+/** Milliseconds to wait for `spf:` lists; then what is kept on disk has to do. */
+const LISTS_PATIENCE = 5000;
+
+/** Exit 0 when all are routed, 1 when something is deferred, 2 when something is refused or fails. */
+export async function checkCommand(
+  recipients: readonly string[],
+  options: CheckOptions,
+): Promise<number> {
+  const client = clientOf(options);
+  const sender = senderOf(options.from);
+  if (recipients.length === 0) return checkConfiguration(options);
+  const configuration = await requireConfiguration(options.config);
+  const message = options.message === undefined ? undefined : await messageFile(options.message);
+  const request = requestOf(configuration, { client, sender, recipients }, message);
+  const chain = assemble(configuration, { clock: systemClock, log: warnings }, true);
+  try {
+    await Promise.race([chain.lists.refresh(), sleep(LISTS_PATIENCE, undefined, { ref: false })]);
+    const report = await check(request, chain, warnings);
+    process.stdout.write(options.json === true ? `${reportJson(report)}\n` : reportText(report));
+    return exitCodeOf(report);
+  } finally {
+    await chain.close();
+  }
+}
+
+async function checkConfiguration({ config, json }: CheckOptions): Promise<number> {
+  try {
+    const { file } = await requireConfiguration(config);
+    process.stdout.write(json === true ? '{"problems":[]}\n' : `${file}: ok\n`);
+    return EXIT.ok;
+  } catch (error) {
+    if (json !== true || !(error instanceof WrongConfiguration)) throw error;
+    process.stdout.write(`${JSON.stringify({ problems: error.problems })}\n`);
+    return error.exitCode;
+  }
+}
+
+function requestOf(
+  configuration: Configuration,
+  envelope: Pick<CheckRequest, "client" | "sender" | "recipients">,
+  bytes: Buffer | undefined,
+): CheckRequest {
+  const { relay } = configuration;
+  const postmasterDomain = firstLocalDomain(configuration);
+  const limits = {
+    sizeMax: relay.message_size_limit,
+    textLineMax: relay.text_line_max,
+    receivedHeadersMax: relay.received_headers_max,
+  };
+  return {
+    ...envelope,
+    ...(postmasterDomain === undefined ? {} : { postmasterDomain }),
+    ...(bytes === undefined ? {} : { message: { bytes, ...limits } }),
+  };
+}
+
+function clientOf({ client, helo, tls }: CheckOptions): Client {
+  const parsed = parseAddress(client);
+  if (parsed === undefined) usage(`--client: "${client}" is no IPv4 or IPv6 address`);
+  const address = client.replace(/^::ffff:(?=.*\.)/i, "");
+  const literal = parsed.family === 6 ? `[IPv6:${address}]` : `[${address}]`;
+  if (helo !== undefined && !isHeloName(helo)) usage(`--helo: "${helo}" is no name of a host`);
+  const secured = { version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" };
+  return { address, helo: helo ?? literal, ...(tls === true ? { tls: secured } : {}) };
+}
+
+function senderOf(from: string): Mailbox | null {
+  const parsed = parseMail(`FROM:${from.startsWith("<") ? from : `<${from}>`} SMTPUTF8`);
+  if ("refused" in parsed) usage(`--from: "${from}" is no address`);
+  return parsed.ok.sender;
+}
+
+function usage(message: string): never {
+  throw new CommandError(message, EXIT.usage);
+}
+
+async function messageFile(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new CommandError(cannotRead(file, error), EXIT.noInput);
+  }
+}
+
+/** What goes wrong on the way is told beside the answer; everything else would only be in its way. */
+const WORTH_TELLING: ReadonlySet<EventName> = new Set([
+  "lookup.failed",
+  "hosts.failed",
+  "relay.error",
+  "relay.warning",
+]);
+
+const warnings: Log = {
+  event(name, fields) {
+    if (!WORTH_TELLING.has(name)) return;
+    const told = Object.entries(fields).map(([key, value]) => `${key} ${String(value)}`);
+    process.stderr.write(`relayctl: ${name}: ${told.join(", ")}\n`);
+  },
+};
+
+function exitCodeOf({ recipients }: CheckReport): number {
+  const outcomes = recipients.map(({ outcome }) => outcome);
+  if (outcomes.includes("failed")) return EXIT.failed;
+  return outcomes.includes("deferred") ? EXIT.deferred : EXIT.ok;
+}

@@ -1,0 +1,26 @@
+// Text for people: 80 columns, and colours only where somebody looks at them.
+
+import { styleText } from "node:util";
+
+export type Colour = "bold" | "dim" | "green" | "yellow" | "red";
+
+/** Colours `text` if stdout is a terminal that wants colours (NO_COLOR is heard). */
+export function paint(colour: Colour, text: string): string {
+  return styleText(colour, text, { stream: process.stdout });
+}
+
+const COLUMNS = 80;
+
+/** Lines of at most 80 columns, each begun with `indent` spaces. A word that is longer stands alone. */
+export function folded(text: string, indent: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && indent + line.length + 1 + word.length > COLUMNS) {
+      lines.push(line);
+      line = "";
+    }
+    line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line].map((one) => " ".repeat(indent) + one);
+}
