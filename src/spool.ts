@@ -101,10 +101,17 @@ export class SpoolError extends Error {
   }
 }
 
-export interface QueueEntry {
-  readonly envelope: Envelope;
-  readonly state: MessageState;
-  readonly recipients: readonly StoredRecipient[];
+/** Messages that the postmaster means; with a domain, only their recipients in it. */
+export type Selection =
+  | { readonly kind: "all" }
+  | { readonly kind: "ids"; readonly ids: readonly MessageId[] }
+  | { readonly kind: "domain"; readonly domain: string };
+
+/** What became of one message at the postmaster's word. */
+export interface Change {
+  readonly id: MessageId;
+  /** "active": an attempt is under way, so nothing was changed. */
+  readonly result: "done" | "unknown" | "active";
 }
 
 export interface Spool {
@@ -118,6 +125,10 @@ export interface Spool {
   note(id: MessageId, entry: JournalEntry): void;
   settle(settlement: Settlement): Promise<void>;
   count(): Promise<number>;
+  /** Makes deliveries due now. Frozen ones are thawed, and their retry rules begin anew. */
+  retry(selection: Selection): Promise<readonly Change[]>;
+  /** Removes messages for good; nobody is told. */
+  remove(ids: readonly MessageId[]): Promise<readonly Change[]>;
   /** Everything that was asked for is on disk, and the store is closed. */
   close(): Promise<void>;
 }

@@ -7,9 +7,13 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { MessageId } from "../envelope.ts";
+import type { Change, Selection } from "../spool.ts";
 import { bodyDirectory, bodyFile } from "./body.ts";
+import { createLoader, type Loader } from "./loader.ts";
 import {
   type CommitResult,
+  idNumber,
   idText,
   numberOf,
   type StoredRow,
@@ -30,10 +34,14 @@ export interface Recovery {
 const INTERRUPTIONS_BEFORE_WAIT = 3;
 const WAIT_PER_INTERRUPTION = 300_000;
 
+/** Of recipients; null is every domain. */
+const IN_DOMAIN = "(? IS NULL OR json_extract(request, '$.mailbox.domain') = ?)";
+
 export class Engine {
   readonly #database: DatabaseSync;
   readonly #directory: string;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #load: Loader;
   /** Files of messages removed in the transaction under way. */
   readonly #ownerlessFiles: string[] = [];
 
@@ -52,6 +60,7 @@ export class Engine {
         `spool ${directory} has version ${version}, this program needs ${SCHEMA_VERSION}`,
       );
     }
+    this.#load = createLoader(this.#database);
   }
 
   #run(sql: string, ...values: (string | number | null | Uint8Array)[]): void {
@@ -185,7 +194,7 @@ export class Engine {
       ).all(now, limit);
       return due.flatMap(({ id }) => {
         this.#run("UPDATE messages SET state = 'active' WHERE id = ?", numberOf(id));
-        const row = this.load(numberOf(id), true);
+        const row = this.#load(numberOf(id), true);
         return row === undefined ? [] : [row];
       });
     });
@@ -202,26 +211,71 @@ export class Engine {
     return numberOf(this.#statement("SELECT count(*) AS n FROM messages").get()?.["n"]);
   }
 
-  /** All ids, oldest first. */
-  ids(): number[] {
-    return this.#statement("SELECT id FROM messages ORDER BY id")
-      .all()
-      .map(({ id }) => numberOf(id));
+  /** Makes what is selected due at `now`, and thaws what is frozen. */
+  retry(selection: Selection, now: number): Change[] {
+    const domain = selection.kind === "domain" ? selection.domain : null;
+    return this.#atomically(() =>
+      this.#changeEach(this.#selected(selection), (id) => this.#makeDue(id, domain, now)),
+    );
   }
 
-  load(id: number, withBody: boolean): StoredRow | undefined {
-    const message = this.#statement("SELECT * FROM messages WHERE id = ?").get(id);
-    if (message === undefined) return undefined;
-    return {
-      message,
-      recipients: this.#statement(
-        "SELECT * FROM recipients WHERE message = ? ORDER BY position",
-      ).all(id),
-      journal: this.#statement("SELECT * FROM journal WHERE message = ?").all(id),
-      body: withBody
-        ? this.#statement("SELECT bytes FROM bodies WHERE message = ?").get(id)?.["bytes"]
-        : undefined,
-    };
+  #selected(selection: Selection): MessageId[] {
+    if (selection.kind === "ids") return [...selection.ids];
+    const waiting = "SELECT id FROM messages WHERE state <> 'active'";
+    const rows =
+      selection.kind === "all"
+        ? this.#statement(`${waiting} ORDER BY id`).all()
+        : this.#statement(
+            `${waiting} AND id IN (SELECT message FROM recipients
+               WHERE state IN ('pending', 'frozen') AND ${IN_DOMAIN}) ORDER BY id`,
+          ).all(selection.domain, selection.domain);
+    return rows.map(({ id }) => idText(numberOf(id)));
+  }
+
+  #makeDue(id: number, domain: string | null, now: number): void {
+    const frozen = "SELECT position FROM journal WHERE message = ? AND outcome = 'frozen'";
+    this.#run(
+      `UPDATE recipients SET state = 'pending',
+         first_failure = CASE state WHEN 'frozen' THEN NULL ELSE first_failure END
+       WHERE message = ? AND (state = 'frozen' OR position IN (${frozen})) AND ${IN_DOMAIN}`,
+      id,
+      id,
+      domain,
+      domain,
+    );
+    this.#run(
+      `DELETE FROM journal WHERE message = ? AND outcome = 'frozen' AND position IN
+         (SELECT position FROM recipients WHERE message = ? AND ${IN_DOMAIN})`,
+      id,
+      id,
+      domain,
+      domain,
+    );
+    this.#run(
+      `UPDATE recipients SET next_attempt = ? WHERE message = ? AND state = 'pending' AND ${IN_DOMAIN}`,
+      now,
+      id,
+      domain,
+      domain,
+    );
+    this.#run("UPDATE messages SET state = 'queued', next_attempt = ? WHERE id = ?", now, id);
+  }
+
+  remove(ids: readonly MessageId[]): Change[] {
+    const changes = this.#atomically(() => this.#changeEach(ids, (id) => this.#remove(id)));
+    this.#removeBodyFiles();
+    return changes;
+  }
+
+  #changeEach(ids: readonly MessageId[], change: (id: number) => void): Change[] {
+    return ids.map((id) => {
+      const number = idNumber(id);
+      const row = this.#statement("SELECT state FROM messages WHERE id = ?").get(number);
+      if (row === undefined || idText(number) !== id) return { id, result: "unknown" };
+      if (row["state"] === "active") return { id, result: "active" };
+      change(number);
+      return { id, result: "done" };
+    });
   }
 
   /** What a dead relay left: attempts under way become due, bodies that no message owns are removed. */

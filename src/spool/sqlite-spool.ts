@@ -12,9 +12,11 @@ import type { Clock, Timer } from "../clock.ts";
 import type { MessageId } from "../envelope.ts";
 import { describeError, type Log } from "../log.ts";
 import {
+  type Change,
   type IncomingMessage,
   type JournalEntry,
   type NewMessage,
+  type Selection,
   type Settlement,
   type Spool,
   SpoolError,
@@ -235,6 +237,14 @@ export class SqliteSpool implements Spool {
 
   count(): Promise<number> {
     return this.#ask({ name: "count" });
+  }
+
+  retry(selection: Selection): Promise<readonly Change[]> {
+    return this.#ask({ name: "retry", selection, now: this.#clock.now() });
+  }
+
+  remove(ids: readonly MessageId[]): Promise<readonly Change[]> {
+    return this.#ask({ name: "remove", ids });
   }
 
   note(id: MessageId, entry: JournalEntry): void {

@@ -2,6 +2,8 @@
 // broken thread is fatal to the relay.
 
 import { parentPort, workerData } from "node:worker_threads";
+import type { MessageId } from "../envelope.ts";
+import type { Change, Selection } from "../spool.ts";
 import { Engine, type Recovery } from "./engine.ts";
 import type { CommitResult, StoredRow, Transaction } from "./rows.ts";
 
@@ -9,6 +11,8 @@ export type Call =
   | { readonly name: "commit"; readonly transactions: readonly Transaction[] }
   | { readonly name: "take"; readonly now: number; readonly limit: number }
   | { readonly name: "nextDue" | "count" | "close" }
+  | { readonly name: "retry"; readonly selection: Selection; readonly now: number }
+  | { readonly name: "remove"; readonly ids: readonly MessageId[] }
   | { readonly name: "recover"; readonly now: number };
 
 export interface Answers {
@@ -16,6 +20,8 @@ export interface Answers {
   take: StoredRow[];
   nextDue: number | undefined;
   count: number;
+  retry: Change[];
+  remove: Change[];
   close: void;
   recover: Recovery;
 }
@@ -40,6 +46,10 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
       return engine.nextDue();
     case "count":
       return engine.count();
+    case "retry":
+      return engine.retry(call.selection, call.now);
+    case "remove":
+      return engine.remove(call.ids);
     case "recover":
       return engine.recover(call.now);
     case "close":

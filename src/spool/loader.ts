@@ -1,0 +1,26 @@
+// One message as it stands in the database, for the relay that delivers it and for the postmaster who looks at it.
+
+import type { DatabaseSync } from "node:sqlite";
+import type { StoredRow } from "./rows.ts";
+
+/** Undefined when there is no such message. */
+export type Loader = (id: number, withBody: boolean) => StoredRow | undefined;
+
+export function createLoader(database: DatabaseSync): Loader {
+  const messages = database.prepare("SELECT * FROM messages WHERE id = ?");
+  const recipients = database.prepare(
+    "SELECT * FROM recipients WHERE message = ? ORDER BY position",
+  );
+  const journal = database.prepare("SELECT * FROM journal WHERE message = ? ORDER BY at");
+  const bodies = database.prepare("SELECT bytes FROM bodies WHERE message = ?");
+  return (id, withBody) => {
+    const message = messages.get(id);
+    if (message === undefined) return undefined;
+    return {
+      message,
+      recipients: recipients.all(id),
+      journal: journal.all(id),
+      body: withBody ? bodies.get(id)?.["bytes"] : undefined,
+    };
+  };
+}
