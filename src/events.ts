@@ -66,6 +66,12 @@ export interface Events {
   "message.bounced": { id: string; report: string; recipients: readonly string[] };
   "message.frozen": { id: string; why: string };
 
+  /** The postmaster made messages due now, or removed them. */
+  "queue.changed": { action: "retry" | "remove"; ids: readonly string[] };
+
+  /** A peer's reply says that something is set up wrongly: the postmaster has to act. */
+  alarm: { id: string; what: string };
+
   "lookup.failed": { lookup: string; error: string };
   "hosts.refreshed": { list: string; entries: number };
   "hosts.failed": { list: string; error: string; kept: number };

@@ -11,6 +11,8 @@ import type { Services, Transport } from "./contract.ts";
 import { createResolver } from "./dns/create-resolver.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { dropRoot } from "./drop-root.ts";
+import { openControl } from "./control.ts";
+import { controlSocket } from "./control/protocol.ts";
 import { Gate } from "./gate.ts";
 import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
 import type { Log } from "./log.ts";
@@ -86,7 +88,7 @@ export function assemble(
     lists,
     resolver,
     async close() {
-      await Promise.all(Array.from(transports.values(), (transport) => transport.close?.()));
+      await Promise.all(Array.from(transports.values(), async (one) => one.close?.()));
       await lists.close();
       await resolver.close();
     },
@@ -121,9 +123,9 @@ function ownAddresses({ listeners }: Configuration): ReadonlySet<string> {
 /** Throws when a port cannot be bound or the spool cannot be opened. */
 export async function startRelay(configuration: Configuration, parts: RelayParts): Promise<Relay> {
   const { clock, log } = parts;
-  const { relay, bounce, retry } = configuration;
+  const { relay } = configuration;
   const chain = assemble(configuration, parts, false);
-  const { gate, route, transports, lists } = chain;
+  const { gate, route, lists } = chain;
 
   const server = new SmtpServer(
     {
@@ -139,21 +141,7 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
   if (relay.user !== undefined) dropRoot(relay.user, relay.spool_directory);
 
   const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
-  const queue = new Queue({
-    spool,
-    route,
-    transports,
-    clock,
-    log,
-    settle: {
-      hostname: relay.hostname,
-      retry,
-      warnAfter: bounce.warn_after,
-      returnSizeLimit: bounce.return_size_limit,
-      log,
-      spool,
-    },
-  });
+  const queue = createQueue(configuration, chain, spool, parts);
   const reception = createReception({
     hostname: relay.hostname,
     receivedHeadersMax: relay.received_headers_max,
@@ -169,6 +157,7 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
   void lists.refresh();
   server.open(reception);
   queue.wake();
+  const control = await openControl(controlSocket(relay), { log, spool, queue });
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
 
   return {
@@ -176,6 +165,7 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
     spool,
     queue,
     async stop(grace) {
+      await control.close();
       await server.stop(grace);
       await queue.stop(grace);
       await chain.close();
@@ -183,6 +173,29 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
       log.event("relay.stopped", {});
     },
   };
+}
+
+function createQueue(
+  { relay, retry, bounce }: Configuration,
+  { route, transports }: Chain,
+  spool: Spool,
+  { clock, log }: RelayParts,
+): Queue {
+  return new Queue({
+    spool,
+    route,
+    transports,
+    clock,
+    log,
+    settle: {
+      hostname: relay.hostname,
+      retry,
+      warnAfter: bounce.warn_after,
+      returnSizeLimit: bounce.return_size_limit,
+      log,
+      spool,
+    },
+  });
 }
 
 function limitsOf(configuration: Configuration): SessionLimits {
