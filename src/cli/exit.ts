@@ -2,7 +2,9 @@
 
 export const EXIT = {
   ok: 0,
-  /** `check` only: something is deferred, something is refused or fails; `queue`: a message cannot be had. */
+  /** `queue`: a message is not there, or is being delivered just now. */
+  notDone: 1,
+  /** `check`: something is deferred; something is refused or fails. */
   deferred: 1,
   failed: 2,
   usage: 64,

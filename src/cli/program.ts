@@ -1,15 +1,22 @@
 // The command line: which commands there are, and their options. The only module that knows commander.
 
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { parseDuration } from "../config/kinds.ts";
 import { describeError } from "../log.ts";
 import { checkCommand, type CheckOptions, DEFAULT_CLIENT, DEFAULT_SENDER } from "./check.ts";
 import { CommandError, EXIT } from "./exit.ts";
+import { type ChangeOptions, queueRemove, queueRetry, type RetryOptions } from "./queue/change.ts";
+import { type ListOptions, queueList } from "./queue/list.ts";
+import { queueShow, type ShowOptions } from "./queue/show.ts";
 import { serve } from "./serve.ts";
 
 const CHECK_HELP = `
 Nothing is delivered and nothing on disk is touched; the DNS is asked in earnest.
 Exit status: 0 all recipients are routed, 1 something is deferred, 2 something is refused or fails,
 64 wrong usage, 66 a file is missing, 78 the configuration is wrong (all problems are listed).`;
+
+const CHANGE_HELP = `
+Exit status: 0 done, 1 a message is not there or is being delivered just now.`;
 
 interface GlobalOptions {
   readonly config?: string;
@@ -32,7 +39,9 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-function createProgram(exit: (code: number) => void): Command {
+type Exit = (code: number) => void;
+
+function createProgram(exit: Exit): Command {
   const program = new Command("relayctl")
     .description("unseen: an MX relay that keeps a Maildir copy of every message in and out")
     .option("--config <file>", "routers.toml (default: $UNSEEN_CONFIG, /etc/unseen/routers.toml)")
@@ -60,5 +69,54 @@ function createProgram(exit: (code: number) => void): Command {
     .action(async (recipients: string[], _, command: Command) => {
       exit(await checkCommand(recipients, command.optsWithGlobals<CheckOptions>()));
     });
+  addQueue(program.command("queue").description("look at the queue, and change it"), exit);
   return program;
+}
+
+function addQueue(queue: Command, exit: Exit): void {
+  queue
+    .command("list")
+    .description("messages that wait, oldest first")
+    .option("--sender <address>", 'only of this address or domain; "" is the null sender')
+    .option("--recipient <address>", "only for this address or domain")
+    .addOption(
+      new Option("--state <state>", "only these").choices(["active", "deferred", "frozen"]),
+    )
+    .option("--older <duration>", 'only older ones: "90s", "15m", "2h", "4d"', olderThan)
+    .action(async (_, command: Command) => {
+      exit(await queueList(command.optsWithGlobals<ListOptions>()));
+    });
+  queue
+    .command("show")
+    .description("one message: envelope, recipients, what is done, header")
+    .argument("<id>")
+    .option("--body", "print the message itself, byte for byte")
+    .action(async (id: string, _, command: Command) => {
+      exit(await queueShow(id, command.optsWithGlobals<ShowOptions>()));
+    });
+  queue
+    .command("retry")
+    .description("try again now; what is frozen is thawed")
+    .argument("[ids...]")
+    .option("--all", "everything in the queue")
+    .option("--domain <domain>", "all recipients in this domain")
+    .addHelpText("after", CHANGE_HELP)
+    .action(async (ids: string[], _, command: Command) => {
+      exit(await queueRetry(ids, command.optsWithGlobals<RetryOptions>()));
+    });
+  queue
+    .command("remove")
+    .description("remove messages for good, without a word to anybody")
+    .argument("<ids...>")
+    .addHelpText("after", CHANGE_HELP)
+    .action(async (ids: string[], _, command: Command) => {
+      exit(await queueRemove(ids, command.optsWithGlobals<ChangeOptions>()));
+    });
+}
+
+function olderThan(written: string): number {
+  const age = parseDuration(written);
+  if (age === undefined)
+    throw new InvalidArgumentError('It must be like "90s", "15m", "2h", "4d".');
+  return age;
 }

@@ -9,13 +9,18 @@ export function paint(colour: Colour, text: string): string {
   return styleText(colour, text, { stream: process.stdout });
 }
 
+/** Text of strangers, without what a terminal would obey: control characters and marks that turn text round. */
+export function printable(text: string): string {
+  return text.replaceAll("\t", " ").replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
+}
+
 const COLUMNS = 80;
 
-/** Lines of at most 80 columns, each begun with `indent` spaces. A word that is longer stands alone. */
+/** Printable lines of at most 80 columns, each begun with `indent` spaces. A longer word stands alone. */
 export function folded(text: string, indent: number): string[] {
   const lines: string[] = [];
   let line = "";
-  for (const word of text.split(" ")) {
+  for (const word of printable(text).split(" ")) {
     if (line !== "" && indent + line.length + 1 + word.length > COLUMNS) {
       lines.push(line);
       line = "";

@@ -1,0 +1,16 @@
+// The queue of a configuration, opened for reading. What keeps it from being read is one line.
+
+import { describeError } from "../../log.ts";
+import { openQueueFile, type QueueFile } from "../../spool/queue-file.ts";
+import { CommandError, EXIT } from "../exit.ts";
+
+/** Undefined when no relay has opened the spool yet; that is said on stderr, because a wrong path looks the same. */
+export function openQueue(directory: string): QueueFile | undefined {
+  try {
+    const queue = openQueueFile(directory);
+    if (queue === undefined) process.stderr.write(`relayctl: no spool in ${directory} yet\n`);
+    return queue;
+  } catch (error) {
+    throw new CommandError(`cannot read the queue: ${describeError(error)}`, EXIT.unavailable);
+  }
+}

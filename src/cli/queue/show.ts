@@ -1,0 +1,117 @@
+// relayctl queue show: one message, all that the spool knows of it.
+
+import { systemClock } from "../../clock.ts";
+import type { JournalEntry, StoredMessage } from "../../spool.ts";
+import { describeError } from "../../log.ts";
+import { pathText } from "../../smtp/address.ts";
+import { requireConfiguration } from "../configuration-file.ts";
+import { CommandError, EXIT } from "../exit.ts";
+import { folded, paint, printable } from "../terminal.ts";
+import { ageText, messageObject, recipientLines, stateWord } from "./format.ts";
+import { openQueue } from "./open.ts";
+
+export interface ShowOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly body?: boolean;
+}
+
+/** Exit 1 when there is no such message. */
+export async function queueShow(id: string, options: ShowOptions): Promise<number> {
+  const { relay } = await requireConfiguration(options.config);
+  using queue = openQueue(relay.spool_directory);
+  try {
+    const message = queue?.message(id);
+    if (message === undefined) throw new CommandError(`${id}: no such message`, EXIT.notDone);
+    if (options.body === true) await printBody(message);
+    else await print(message, options.json === true);
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommandError) throw error;
+    throw new CommandError(`${id} cannot be read: ${describeError(error)}`, EXIT.notDone);
+  }
+}
+
+/** The message as it is stored and will be sent, byte for byte. */
+async function printBody({ body }: StoredMessage): Promise<void> {
+  for await (const chunk of body.chunks()) {
+    await new Promise<void>((resolve) => process.stdout.write(chunk, () => resolve()));
+  }
+}
+
+async function print(message: StoredMessage, json: boolean): Promise<void> {
+  const now = systemClock.now();
+  const header = await headerOf(message);
+  const text = json
+    ? JSON.stringify({ ...messageObject(message, now), ...details(message), header })
+    : messageText(message, header, now);
+  process.stdout.write(`${text}\n`);
+}
+
+const HEADER_MAX = 1024 * 1024;
+
+/** The header section, as text. */
+async function headerOf({ body }: StoredMessage): Promise<string> {
+  let head = "";
+  for await (const chunk of body.chunks()) {
+    head += chunk.toString("latin1");
+    const end = head.indexOf("\r\n\r\n");
+    if (end >= 0) head = head.slice(0, end + 2);
+    if (end >= 0 || head.length > HEADER_MAX) break;
+  }
+  return Buffer.from(head, "latin1").toString().replaceAll("\r\n", "\n");
+}
+
+function details({ envelope, journal, recipients }: StoredMessage) {
+  const { client, receivedAt, eightBit, smtputf8, ret, envid } = envelope;
+  return {
+    received_at: new Date(receivedAt).toISOString(),
+    client,
+    eight_bit: eightBit,
+    smtputf8,
+    ...(ret === undefined ? {} : { ret }),
+    ...(envid === undefined ? {} : { envid }),
+    journal: journal.map(({ position, address, router, transport, outcome, at }) => ({
+      recipient: recipients[position]?.mailbox.address ?? "",
+      address,
+      router,
+      transport,
+      outcome,
+      at: new Date(at).toISOString(),
+    })),
+  };
+}
+
+function messageText(message: StoredMessage, header: string, now: number): string {
+  const { envelope, state, recipients, journal } = message;
+  const { id, sender, size, receivedAt } = envelope;
+  const lines = [
+    `${paint("bold", id)}: ${stateWord(state)}`,
+    `  from      ${printable(pathText(sender))}`,
+    `  received  ${new Date(receivedAt).toISOString()}, ${ageText(now - receivedAt)} ago`,
+    `  client    ${printable(clientText(message))}`,
+    `  size      ${size} bytes`,
+    "",
+    paint("bold", "Recipients"),
+    ...recipients.flatMap((recipient) => recipientLines(recipient, now)),
+    "",
+    paint("bold", "Done"),
+    ...(journal.length === 0 ? ["  nothing yet"] : journal.flatMap(journalLines)),
+    "",
+    paint("bold", "Header"),
+    ...header.trimEnd().split("\n").map(printable),
+  ];
+  return lines.join("\n");
+}
+
+function clientText({ envelope: { client } }: StoredMessage): string {
+  if (client.address === "") return "none, this message is our own";
+  const tls =
+    client.tls === undefined ? "without TLS" : `${client.tls.version} ${client.tls.cipher}`;
+  return `${client.address}, HELO ${client.helo}, ${tls}`;
+}
+
+function journalLines({ address, router, transport, outcome, at }: JournalEntry): string[] {
+  const by = transport === "" ? router : `${router}, ${transport}`;
+  return folded(`${new Date(at).toISOString()} ${outcome} ${address} (${by})`, 2);
+}
