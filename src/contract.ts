@@ -8,6 +8,7 @@ import type { Clock } from "./clock.ts";
 import type { Options } from "./config/schema.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import type { Body, Client, Envelope, Mailbox, RecipientId } from "./envelope.ts";
+import type { HostHints } from "./hints.ts";
 import type { Lists } from "./lists/lists.ts";
 import type { Log } from "./log.ts";
 import type { Status } from "./status.ts";
@@ -78,7 +79,20 @@ export interface Batch {
   readonly recipients: readonly Recipient[];
   /** Hosts that the router gave; absent when the transport is to use its own. */
   readonly hosts?: readonly Host[];
+  /** Its first attempt: it has not waited in the queue. */
+  readonly fresh: boolean;
+  /** By the postmaster's order, or because it is the last attempt: hints and pace are to be ignored. */
+  readonly force: boolean;
 }
+
+/** What a retry rule can ask for beside the reply itself (Exim's names). */
+export type RetryError =
+  | "timeout"
+  | "refused"
+  | "lost_connection"
+  | "tls_required"
+  | "lookup"
+  | "quota";
 
 export type Outcome =
   | {
@@ -86,6 +100,8 @@ export type Outcome =
       readonly status: Status;
       /** The host that spoke, with its address; or the path of a file that was written. */
       readonly remoteMta?: string;
+      /** Delivered to a host that took NOTIFY over, and reports success by itself (RFC 3461 5.2.1). */
+      readonly dsnPassedOn?: true;
     }
   | {
       readonly kind: "deferred";
@@ -94,6 +110,11 @@ export type Outcome =
       readonly scope: "recipient" | "message" | "host";
       /** Operator must look: the delivery is frozen and reported, not retried. */
       readonly freeze?: boolean;
+      readonly error?: RetryError;
+      /** No attempt makes sense before this time (ms since the epoch): what the host's retry hint says. */
+      readonly notBefore?: number;
+      /** Nothing was tried, because it is not the delivery's turn before `notBefore`: not a failure. */
+      readonly untried?: true;
     };
 
 export interface Transport {
@@ -115,6 +136,7 @@ export interface Services {
   readonly log: Log;
   readonly resolver: Resolver;
   readonly lists: Lists;
+  readonly hints: HostHints;
   /** Our own name: EHLO, Received, Maildir file names. */
   readonly hostname: string;
   /** Addresses that we listen on or hold: a host that resolves to one of them is ourselves. */

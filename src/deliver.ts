@@ -1,9 +1,10 @@
 // Groups the routed deliveries of one message into batches and hands each to its transport.
 //
 // Invariants: local copies come first, and none of them can hold up the mail: remote batches start when the
-// copies are done, well or badly. A transport that throws, runs into the deadline or leaves a recipient out has
-// deferred it. Every delivery gets exactly one outcome.
+// copies are done, well or badly, or have taken too long. A transport that throws, runs into the deadline, leaves a
+// recipient out or says what is no outcome has deferred it. Every delivery gets exactly one outcome.
 
+import type { Clock, Timer } from "./clock.ts";
 import type { Batch, Outcome, Recipient, Transport } from "./contract.ts";
 import type { Body, Envelope } from "./envelope.ts";
 import { describeError, type Log } from "./log.ts";
@@ -17,12 +18,26 @@ export interface Delivery extends RoutedDelivery {
   readonly orcpt?: string;
 }
 
-export interface DeliverServices {
+interface BatchServices {
   readonly transports: ReadonlyMap<string, Transport>;
   readonly log: Log;
 }
 
+export interface DeliverServices extends BatchServices {
+  readonly clock: Clock;
+  /** The attempt's deadline. */
+  readonly signal: AbortSignal;
+}
+
+/** As in {@link Batch}. */
+export type Manner = Pick<Batch, "fresh" | "force">;
+
 export type OnOutcome = (delivery: Delivery, outcome: Outcome) => void;
+
+/** How long copies may take before the mail goes on without them, in ms. */
+const COPIES_DEADLINE = 60_000;
+/** A transport that has been told to stop may put its affairs in order for so long, in ms. */
+const LAST_WORDS = 5000;
 
 const LEFT_OUT: Outcome = { kind: "deferred", status: LOCAL_ERROR, scope: "recipient" };
 
@@ -34,28 +49,63 @@ export interface Group {
   readonly members: Map<string, { recipient: Recipient; deliveries: Delivery[] }>;
 }
 
+interface Message {
+  readonly envelope: Envelope;
+  readonly body: Body;
+}
+
 /** Calls `onOutcome` once for each delivery, as soon as it is known. Never throws. */
 export async function deliver(
-  message: { readonly envelope: Envelope; readonly body: Body },
+  message: Message,
   deliveries: readonly Delivery[],
+  manner: Manner,
   services: DeliverServices,
-  signal: AbortSignal,
   onOutcome: OnOutcome,
 ): Promise<void> {
   const groups = groupByBatch(deliveries, services, onOutcome);
-  const run = (locality: Transport["locality"]) => {
-    const batches = groups.filter(({ transport }) => transport.locality === locality);
-    return Promise.all(
-      batches.map((group) => deliverGroup(message, group, services.log, signal, onOutcome)),
+  const copies = groups.filter(({ transport }) => transport.locality === "local");
+  const others = groups.filter(({ transport }) => transport.locality === "remote");
+  const run = (batches: readonly Group[], means: DeliverServices) =>
+    Promise.all(
+      batches.map((group) => deliverGroup({ ...message, ...manner }, group, means, onOutcome)),
     );
-  };
-  await run("local");
-  await run("remote");
+  if (copies.length > 0) {
+    using deadline = new Deadline(services);
+    await run(copies, { ...services, signal: deadline.signal });
+  }
+  await run(others, services);
+}
+
+/** Ends with `signal`, and by itself when the copies have taken too long. */
+class Deadline {
+  readonly #controller = new AbortController();
+  readonly #outer: AbortSignal;
+  readonly #timer: Timer;
+
+  constructor({ clock, signal: outer }: DeliverServices) {
+    this.#outer = outer;
+    this.#timer = clock.after(COPIES_DEADLINE, () =>
+      this.#controller.abort(new Error("the copy took too long")),
+    );
+    if (outer.aborted) this.#onOuter();
+    else outer.addEventListener("abort", this.#onOuter);
+  }
+
+  readonly #onOuter = (): void => this.#controller.abort(this.#outer.reason);
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer.cancel();
+    this.#outer.removeEventListener("abort", this.#onOuter);
+  }
 }
 
 export function groupByBatch(
   deliveries: readonly Delivery[],
-  { transports, log }: DeliverServices,
+  { transports, log }: BatchServices,
   onOutcome: OnOutcome,
 ): Group[] {
   const groups = new Map<string, Group>();
@@ -68,8 +118,11 @@ export function groupByBatch(
       continue;
     }
     const recipient = recipientOf(delivery, String(index));
-    const hosts = delivery.hosts === undefined ? "" : JSON.stringify(delivery.hosts);
-    const key = `${delivery.transport}\n${hosts}\n${transport.batchKey(recipient)}`;
+    const key = keyOf(delivery, recipient, transport, log);
+    if (key === undefined) {
+      onOutcome(delivery, LEFT_OUT);
+      continue;
+    }
     let group = groups.get(key);
     if (group === undefined) {
       group = { transport, first: delivery, members: new Map() };
@@ -81,6 +134,22 @@ export function groupByBatch(
     else known.deliveries.push(delivery);
   }
   return [...groups.values()];
+}
+
+/** Undefined when the transport has thrown. */
+function keyOf(
+  { transport: name, hosts }: Delivery,
+  recipient: Recipient,
+  transport: Transport,
+  log: Log,
+): string | undefined {
+  try {
+    const nextHops = hosts === undefined ? "" : JSON.stringify(hosts);
+    return `${name}\n${nextHops}\n${transport.batchKey(recipient)}`;
+  } catch (error) {
+    log.event("relay.error", { where: `transport ${name}`, error: describeError(error) });
+    return undefined;
+  }
 }
 
 function recipientOf(delivery: Delivery, id: string): Recipient {
@@ -96,24 +165,57 @@ function recipientOf(delivery: Delivery, id: string): Recipient {
 }
 
 async function deliverGroup(
-  { envelope, body }: { readonly envelope: Envelope; readonly body: Body },
+  { envelope, body, fresh, force }: Message & Manner,
   { transport, first, members }: Group,
-  log: Log,
-  signal: AbortSignal,
+  { log, clock, signal }: DeliverServices,
   onOutcome: OnOutcome,
 ): Promise<void> {
   const recipients = Array.from(members.values(), ({ recipient }) => recipient);
   const { hosts } = first;
-  const batch: Batch = { envelope, body, recipients, ...(hosts === undefined ? {} : { hosts }) };
-  let outcomes: ReadonlyMap<string, Outcome> = new Map();
-  try {
-    outcomes = await transport.deliver(batch, signal);
-  } catch (error) {
+  const told = hosts === undefined ? {} : { hosts };
+  const batch: Batch = { envelope, body, recipients, fresh, force, ...told };
+  const failed = (error: unknown) => {
     const where = `transport ${first.transport}`;
     log.event("relay.error", { id: envelope.id, where, error: describeError(error) });
+  };
+  const known = new Map<string, Outcome>();
+  try {
+    const outcomes = await heeding(signal, clock, transport.deliver(batch, signal));
+    for (const { id } of recipients) {
+      const outcome = outcomes.get(id);
+      if (outcome !== undefined && isPlain(outcome)) known.set(id, outcome);
+      else if (outcome !== undefined) failed(`no outcome: ${JSON.stringify(outcome)}`);
+    }
+  } catch (error) {
+    failed(error);
   }
   for (const { recipient, deliveries } of members.values()) {
-    const outcome = outcomes.get(recipient.id) ?? LEFT_OUT;
+    const outcome = known.get(recipient.id) ?? LEFT_OUT;
     for (const delivery of deliveries) onOutcome(delivery, outcome);
   }
+}
+
+/** What `work` gives; throws when it goes on although the signal has told it to stop. */
+function heeding<T>(signal: AbortSignal, clock: Clock, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let timer: Timer | undefined;
+    const onAbort = () => {
+      timer = clock.after(LAST_WORDS, () =>
+        reject(new Error("went on after its deadline", { cause: signal.reason })),
+      );
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort);
+    work.then(resolve, reject).finally(() => {
+      timer?.cancel();
+      signal.removeEventListener("abort", onAbort);
+    });
+  });
+}
+
+const FIRST_DIGIT = { delivered: 2, deferred: 4, failed: 5 } as const;
+
+/** A driver that no compiler has checked may say anything: only what is plain may end a delivery. */
+function isPlain({ kind, status }: Outcome): boolean {
+  return Math.trunc(status.code / 100) === FIRST_DIGIT[kind];
 }

@@ -64,6 +64,13 @@ export interface Events {
   "recipient.discarded": { id: string; recipient: string; why: string };
   "message.completed": { id: string; seconds: number };
   "message.bounced": { id: string; report: string; recipients: readonly string[] };
+  /** A warning, or a report on success that the sender asked for. */
+  "message.reported": {
+    id: string;
+    report: string;
+    kind: "delayed" | "relayed" | "delivered";
+    recipients: readonly string[];
+  };
   "message.frozen": { id: string; why: string };
 
   /** The postmaster made messages due now, or removed them. */

@@ -11,6 +11,7 @@ import { deliver, type Delivery } from "./deliver.ts";
 import type { MessageId } from "./envelope.ts";
 import { describeError, type Log } from "./log.ts";
 import type { Route, Routing } from "./route.ts";
+import { isForced } from "./settle/retry-time.ts";
 import { type Finding, settle, type SettleServices } from "./settle.ts";
 import type { JournalEntry, Settlement, Spool, StoredMessage, StoredRecipient } from "./spool.ts";
 
@@ -165,7 +166,15 @@ export class Queue {
         });
       }
     }
-    await deliver(message, deliveries, { transports, log }, signal, (delivery, outcome) => {
+    const now = clock.now();
+    const manner = {
+      fresh: attempted.every(
+        ({ attempts, firstFailure }) => attempts === 0 && firstFailure === undefined,
+      ),
+      force: attempted.some((recipient) => isForced(recipient, now, this.#services.settle)),
+    };
+    const means = { transports, log, clock, signal };
+    await deliver(message, deliveries, manner, means, (delivery, outcome) => {
       findings.push({ ...delivery, outcome });
       if (outcome.kind !== "delivered") return;
       const { position, mailbox, router, transport } = delivery;

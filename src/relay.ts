@@ -15,9 +15,11 @@ import { openControl } from "./control.ts";
 import { controlSocket } from "./control/protocol.ts";
 import { Gate } from "./gate.ts";
 import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
-import type { Log } from "./log.ts";
+import { HostHints, type HintStore } from "./hints.ts";
+import { describeError, type Log } from "./log.ts";
 import { Queue } from "./queue.ts";
 import { createReception } from "./receive.ts";
+import { BUILT_IN_REPLY_RULES } from "./reply-rules.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
 import type { SessionLimits } from "./smtp/limits.ts";
 import { SmtpServer } from "./smtp/server.ts";
@@ -31,6 +33,7 @@ export interface Chain {
   readonly transports: ReadonlyMap<string, Transport>;
   readonly lists: ListsWithRefresh;
   readonly resolver: Resolver;
+  readonly hints: HostHints;
   close(): Promise<void>;
 }
 
@@ -67,11 +70,13 @@ export function assemble(
     clock,
     readOnly,
   });
+  const hints = new HostHints(configuration.retry, clock);
   const services: Services = {
     clock,
     log,
     resolver,
     lists,
+    hints,
     hostname: relay.hostname,
     ownAddresses: ownAddresses(configuration),
     configDirectory: directory,
@@ -87,6 +92,7 @@ export function assemble(
     transports,
     lists,
     resolver,
+    hints,
     async close() {
       await Promise.all(Array.from(transports.values(), async (one) => one.close?.()));
       await lists.close();
@@ -125,7 +131,7 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
   const { clock, log } = parts;
   const { relay } = configuration;
   const chain = assemble(configuration, parts, false);
-  const { gate, route, lists } = chain;
+  const { gate, route, lists, hints } = chain;
 
   const server = new SmtpServer(
     {
@@ -154,6 +160,7 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
     attempt: (message) => queue.attempt(message),
     queued: () => queue.wake(),
   });
+  hints.attach(hintStore(spool, queue, log), await spool.hints());
   void lists.refresh();
   server.open(reception);
   queue.wake();
@@ -176,7 +183,7 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
 }
 
 function createQueue(
-  { relay, retry, bounce }: Configuration,
+  { relay, retry, replies, bounce }: Configuration,
   { route, transports }: Chain,
   spool: Spool,
   { clock, log }: RelayParts,
@@ -190,12 +197,22 @@ function createQueue(
     settle: {
       hostname: relay.hostname,
       retry,
+      replies: [...replies, ...BUILT_IN_REPLY_RULES],
       warnAfter: bounce.warn_after,
       returnSizeLimit: bounce.return_size_limit,
       log,
       spool,
     },
   });
+}
+
+/** A host that is back wakes who waited for it. A hint that cannot be saved is no reason to stop. */
+function hintStore(spool: Spool, queue: Queue, log: Log): HintStore {
+  const failed = (error: unknown) => log.event("spool.failed", { error: describeError(error) });
+  return {
+    saveHint: (key, hint) => void spool.saveHint(key, hint).catch(failed),
+    wakeHost: (key) => void spool.wakeHost(key).then(() => queue.wake(), failed),
+  };
 }
 
 function limitsOf(configuration: Configuration): SessionLimits {

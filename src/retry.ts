@@ -33,21 +33,26 @@ export type NextAttempt =
 export interface RetryConfig {
   /** "*", "example.com", "*.example.com" or "user@example.com". */
   readonly match: string;
+  /** Errors that the rules are for: "timeout", "rcpt_4xx"; absent: all. */
+  readonly errors?: readonly string[] | undefined;
   readonly rules: readonly RetryRule[];
 }
 
 export interface RetrySubject {
-  /** The recipient's domain and address. */
   readonly domain: string;
-  readonly address: string;
+  /** The recipient; absent for trouble that is the host's alone. */
+  readonly address?: string;
   /** The host that deferred it, if a host did. */
   readonly host?: string;
+  /** What went wrong: a RetryError, or "rcpt_452", "data_451". */
+  readonly error?: string;
 }
 
 export const DEFAULT_RETRY = "F,2h,15m; G,16h,1h,1.5; F,8d,6h";
 
 /** No two attempts lie further apart, whatever the rules grow to (Exim's retry_interval_max). */
 const LONGEST_INTERVAL = 24 * 3_600_000;
+const LONGEST_SPREAD = 300_000;
 const LONGEST_CUTOFF = 364 * 24 * 3_600_000;
 
 /** Reads "F,2h,15m; G,16h,1h,1.5". An empty text is no rules: such a delivery is tried once. */
@@ -112,7 +117,27 @@ export function matchRetryRule(
   const names = [subject.host, subject.domain, subject.address]
     .filter((name) => name !== undefined)
     .map((name) => name.toLowerCase());
-  return configs.find(({ match }) => matches(match.toLowerCase(), names))?.rules ?? defaultRules;
+  const found = configs.find(
+    ({ match, errors }) =>
+      matches(match.toLowerCase(), names) &&
+      (errors === undefined || errors.some((pattern) => isError(pattern, subject.error))),
+  );
+  return found?.rules ?? defaultRules;
+}
+
+/** "rcpt_4xx" stands for every digit in the place of an x. */
+function isError(pattern: string, error: string | undefined): boolean {
+  if (error === undefined || error.length !== pattern.length) return false;
+  for (let i = 0; i < pattern.length; i++) {
+    const wild = pattern[i] === "x" && /^\d$/.test(error[i] ?? "");
+    if (!wild && pattern[i] !== error[i]) return false;
+  }
+  return true;
+}
+
+/** A little later than `at`, so that what failed together does not come back together. */
+export function spread(at: number, now: number, random: () => number = Math.random): number {
+  return at + Math.round(Math.min((at - now) / 20, LONGEST_SPREAD) * random());
 }
 
 function matches(pattern: string, names: readonly string[]): boolean {

@@ -5,16 +5,15 @@
 // bounced to at <>: such a failure freezes. All failures of one attempt leave in one report, in the transaction
 // that records them.
 
-import { type ReportedRecipient, wantsReport, wantsWarning } from "./bounce.ts";
+import { wantsReport } from "./bounce.ts";
 import type { Outcome } from "./contract.ts";
 import type { Mailbox } from "./envelope.ts";
-import type { Log } from "./log.ts";
-import { matchRetryRule, nextAttempt, type RetryConfig, retryUntil } from "./retry.ts";
+import { retryUntil } from "./retry.ts";
 import { type Ending, logFinding, logMessage } from "./settle/log.ts";
-import { firstChunk, newReport, type ReportServices, warningsDue } from "./settle/report.ts";
+import { retryTime, type RetryPolicy, replyRule, rulesFor } from "./settle/retry-time.ts";
+import { reportKind, type ReportServices, reportsOn, type Told, told } from "./settle/report.ts";
 import type {
   JournalEntry,
-  NewReport,
   RecipientChange,
   RecipientState,
   Settlement,
@@ -35,13 +34,7 @@ export interface Finding {
   readonly outcome: Outcome;
 }
 
-export interface SettleServices extends ReportServices {
-  readonly retry: readonly RetryConfig[];
-  /** Ages in ms at which a warning goes out, rising. */
-  readonly warnAfter: readonly number[];
-  readonly log: Log;
-  readonly random?: () => number;
-}
+export type SettleServices = ReportServices & RetryPolicy;
 
 /** `attempted` are the recipients whose time had come; the others keep their state. */
 export async function settle(
@@ -65,37 +58,23 @@ export async function settle(
     ({ position, state }) => changes.find((change) => change.position === position)?.state ?? state,
   );
   const state = messageState(states);
-  const failed = verdicts.flatMap((verdict) => verdict.failed);
-  const delayed = verdicts.flatMap((verdict) => verdict.delayed);
-  const reports: NewReport[] = [];
-  if (failed.length > 0) {
-    reports.push(await newReport({ kind: "failed", recipients: failed }, message, now, services));
-  }
-  const due = warningsDue(message, now, services.warnAfter);
-  const warns = state === "queued" && due > message.warnings && delayed.length > 0;
-  if (warns && wantsWarning(await firstChunk(message))) {
-    const retryUntilAt = Math.max(...verdicts.map((verdict) => verdict.retryUntil));
-    const told = { kind: "delayed", recipients: delayed, retryUntil: retryUntilAt } as const;
-    reports.push(await newReport(told, message, now, services));
-  }
-  logMessage(message, state, reports, failed, now, services.log);
+  const lines = verdicts.flatMap((verdict) => verdict.lines);
+  const reported = await reportsOn(message, state, attempted, lines, now, services);
+  logMessage(message, state, now, services.log);
   return {
     id: message.envelope.id,
     state,
     recipients: changes,
     journal: verdicts.flatMap(({ journal }) => journal),
-    warnings: warns ? due : message.warnings,
-    reports,
+    ...reported,
   };
 }
 
 interface Verdict {
   readonly change: RecipientChange;
   readonly journal: readonly JournalEntry[];
-  readonly failed: readonly ReportedRecipient[];
-  readonly delayed: readonly ReportedRecipient[];
-  /** When the retry rules of its deferred deliveries end; 0 without any. */
-  readonly retryUntil: number;
+  /** What the sender is to hear of it. */
+  readonly lines: readonly Told[];
 }
 
 function judge(
@@ -108,53 +87,52 @@ function judge(
   const { sender, id } = message.envelope;
   const { position, notify } = recipient;
   const journal: JournalEntry[] = [];
-  const failed: ReportedRecipient[] = [];
-  const delayed: ReportedRecipient[] = [];
+  const lines: Told[] = [];
   const anyDeferred = findings.some(({ outcome }) => outcome.kind === "deferred");
   const firstFailure = recipient.firstFailure ?? (anyDeferred ? now : undefined);
-  let until = 0;
   let next: number | undefined;
   let lastStatus = recipient.lastStatus;
 
   for (const finding of findings) {
     const { outcome, mailbox, router, transport } = finding;
-    const again =
-      outcome.kind === "deferred"
-        ? retryTime(finding, firstFailure ?? now, now, services)
-        : undefined;
+    const again = retryTime(finding, firstFailure ?? now, now, services);
     const ending = endingOf(finding, again, sender);
     if (lastStatus === undefined || !finding.unseen) lastStatus = outcome.status;
     logFinding(id, finding, ending, again, services.log);
+    const alarm = replyRule(finding, services)?.alarm;
+    if (alarm !== undefined) services.log.event("alarm", { id, what: alarm });
+    const kind = reportKind(finding, ending);
+    if (kind !== undefined && wantsReport(kind, sender, notify)) {
+      const rules = ending === "deferred" ? rulesFor(finding, services) : undefined;
+      const until = rules && retryUntil(rules, firstFailure ?? now);
+      lines.push(told(kind, recipient, finding, now, until));
+    }
     if (ending === "deferred") {
       next = Math.min(next ?? Number.POSITIVE_INFINITY, again ?? now);
-      if (!finding.unseen && wantsReport("delayed", sender, notify)) {
-        delayed.push(reported(recipient, finding));
-        until = Math.max(until, retryUntil(rulesFor(finding, services), firstFailure ?? now));
-      }
-      continue;
-    }
-    journal.push({
-      position,
-      address: mailbox.address,
-      router,
-      transport,
-      outcome: ending,
-      at: now,
-    });
-    if (ending === "failed" && wantsReport("failed", sender, notify)) {
-      failed.push(reported(recipient, finding));
+    } else {
+      const { address } = mailbox;
+      journal.push({ position, address, router, transport, outcome: ending, at: now });
     }
   }
   const endings = [...message.journal.filter((entry) => entry.position === position), ...journal];
+  const tried = findings.some(({ outcome }) => !("untried" in outcome));
+  const waitsFor = next === undefined ? undefined : hostWaitedFor(findings);
   const change: RecipientChange = {
     position,
     state: next === undefined ? finalState(endings) : "pending",
-    attempts: recipient.attempts + 1,
+    attempts: recipient.attempts + (tried ? 1 : 0),
     nextAttempt: next ?? recipient.nextAttempt,
     ...(firstFailure === undefined ? {} : { firstFailure }),
     ...(lastStatus === undefined ? {} : { lastStatus }),
+    ...(waitsFor === undefined ? {} : { waitsFor }),
   };
-  return { change, journal, failed, delayed, retryUntil: until };
+  return { change, journal, lines };
+}
+
+/** The host whose return makes the recipient due before its time. */
+function hostWaitedFor(findings: readonly Finding[]): string | undefined {
+  return findings.find(({ outcome }) => outcome.kind === "deferred" && outcome.scope === "host")
+    ?.outcome.remoteMta;
 }
 
 function endingOf(finding: Finding, again: number | undefined, sender: Mailbox | null): Ending {
@@ -165,36 +143,6 @@ function endingOf(finding: Finding, again: number | undefined, sender: Mailbox |
     if (again !== undefined) return "deferred";
   }
   return unseen || sender === null ? "frozen" : "failed";
-}
-
-function rulesFor({ mailbox, outcome }: Finding, { retry }: SettleServices) {
-  const host = outcome.remoteMta?.split(" ")[0];
-  const subject = { domain: mailbox.domain, address: `${mailbox.localPart}@${mailbox.domain}` };
-  return matchRetryRule(retry, host === undefined ? subject : { ...subject, host });
-}
-
-/** When a deferred delivery is tried again; undefined when its rules have ended. */
-function retryTime(
-  finding: Finding,
-  firstFailureAt: number,
-  now: number,
-  services: SettleServices,
-): number | undefined {
-  const { random } = services;
-  const times = { firstFailureAt, now, ...(random === undefined ? {} : { random }) };
-  const next = nextAttempt(rulesFor(finding, services), times);
-  return next.kind === "retry" ? next.at : undefined;
-}
-
-function reported(recipient: StoredRecipient, finding: Finding): ReportedRecipient {
-  const { mailbox, original, outcome } = finding;
-  return {
-    mailbox,
-    original,
-    status: outcome.status,
-    ...(recipient.orcpt === undefined ? {} : { orcpt: recipient.orcpt }),
-    ...(outcome.remoteMta === undefined ? {} : { remoteMta: outcome.remoteMta }),
-  };
 }
 
 function finalState(endings: readonly JournalEntry[]): RecipientState {

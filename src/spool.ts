@@ -6,6 +6,7 @@
 // crash finds it either as it was or as it will be.
 
 import type { Body, Envelope, MessageId, RecipientRequest } from "./envelope.ts";
+import type { HostHint } from "./hints.ts";
 import type { MaybePromise } from "./lists/lists.ts";
 import type { Status } from "./status.ts";
 
@@ -21,6 +22,8 @@ export interface StoredRecipient extends RecipientRequest {
   readonly firstFailure?: number;
   readonly nextAttempt: number;
   readonly lastStatus?: Status;
+  /** The host, with its address, whose return makes it due before its time. */
+  readonly waitsFor?: string;
 }
 
 /** One finished delivery. Its first four fields are its key inside a message. */
@@ -64,6 +67,7 @@ export interface RecipientChange {
   readonly firstFailure?: number;
   readonly nextAttempt: number;
   readonly lastStatus?: Status;
+  readonly waitsFor?: string;
 }
 
 /** All that an attempt changed: one transaction. */
@@ -115,6 +119,12 @@ export interface Change {
 }
 
 export interface Spool {
+  /** Retry hints that an earlier run has saved. */
+  hints(): Promise<ReadonlyMap<string, HostHint>>;
+  /** Undefined forgets it. */
+  saveHint(key: string, hint: HostHint | undefined): Promise<void>;
+  /** Who waits for this host is due now. */
+  wakeHost(host: string): Promise<void>;
   nextId(): MessageId;
   receive(id: MessageId): IncomingMessage;
   /** Messages whose time has come, oldest first, each recorded as under attempt before it is returned. */

@@ -11,20 +11,41 @@ import {
   integer,
   list,
   oneOf,
+  type Option,
   optional,
   options,
+  parseDuration,
+  parsedText,
   path,
   text,
   withDefault,
 } from "../src/config/schema.ts";
-import type { TransportDriver } from "../src/contract.ts";
+import type { Host, TransportDriver } from "../src/contract.ts";
 import { deliverBatch } from "./smtp/delivery.ts";
 import { Dialler } from "./smtp/dialler.ts";
+import { Pace, type Rate } from "./smtp/pace.ts";
 import { Pool } from "./smtp/pool.ts";
-import { RecentFailures } from "./smtp/recent-failures.ts";
 import type { SmtpOptions } from "./smtp/settings.ts";
 
 const HOST_FORMS = '"host", "host:port" or "[v6]:port"; addresses are looked up, never MX';
+
+/** "60/1m". */
+function rateOption(doc: string): Option<Rate> {
+  return parsedText("rate", { doc, is: 'a rate like "60/1m"' }, (written) => {
+    const [, count, time] = /^(\d{1,6})\/(\w+)$/.exec(written) ?? [];
+    const window = parseDuration(time ?? "");
+    return Number(count) > 0 && window !== undefined && window > 0
+      ? { count: Number(count), window }
+      : undefined;
+  });
+}
+
+/** An account of Google's takes 60 messages a minute and is closed for a day when it gets more. */
+const GOOGLE_RATE: Rate = { count: 60, window: 60_000 };
+
+function isGoogle(hosts: readonly Host[] | undefined): boolean {
+  return hosts?.some(({ name }) => /\.(?:google|googlemail)\.com$/i.test(name)) === true;
+}
 
 const smtpOptions = options({
   hosts: optional(
@@ -78,6 +99,12 @@ const smtpOptions = options({
     integer("Connections to one address at a time; further messages wait for their turn.", 1),
     20,
   ),
+  recipient_rate: optional(
+    rateOption(
+      "Messages to one recipient in a time, `60/1m`. Mail that has waited in the queue is spread evenly over it.",
+    ),
+    "60/1m if the hosts are Google's, which blocks an account that gets more; otherwise no limit",
+  ),
   connect_timeout: withDefault(duration("Wait for a connection."), "5m"),
   command_timeout: withDefault(duration("Wait for the greeting and for each reply."), "5m"),
   data_timeout: withDefault(duration("Wait until a block of the message is taken."), "5m"),
@@ -100,6 +127,7 @@ export const smtp: TransportDriver<SmtpOptions> = {
   options: smtpOptions,
   create(given, services) {
     const { hosts, tls_verify_certificates: certificates } = given;
+    const rate = given.recipient_rate ?? (isGoogle(hosts) ? GOOGLE_RATE : undefined);
     const trusted = certificates === undefined ? undefined : readFileSync(certificates, "utf8");
     const pool = new Pool(
       given.connections_max,
@@ -111,7 +139,7 @@ export const smtp: TransportDriver<SmtpOptions> = {
       services,
       pool,
       dialler: new Dialler(given, services, trusted),
-      failures: new RecentFailures(services.clock),
+      pace: rate === undefined ? undefined : new Pace(rate, services.clock),
     };
     return {
       locality: "remote",

@@ -6,7 +6,8 @@ import type { ChainOptions } from "./chain-options.ts";
 import type { GateOptions } from "./gate-options.ts";
 import type { ListenerOptions } from "./listener-options.ts";
 import type { RelayOptions } from "./relay-options.ts";
-import type { BounceOptions, DnsOptions, RetryOptions } from "./sections.ts";
+import type { ReplyOptions, RetryOptions } from "./retry-options.ts";
+import type { BounceOptions, DnsOptions } from "./sections.ts";
 
 export interface Configuration {
   /** As it was asked for. */
@@ -23,6 +24,7 @@ export interface Configuration {
   readonly routers: readonly RouterConfiguration[];
   readonly transports: ReadonlyMap<string, TransportConfiguration>;
   readonly retry: readonly RetryOptions[];
+  readonly replies: readonly ReplyOptions[];
   readonly bounce: BounceOptions;
 }
 

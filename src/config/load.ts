@@ -88,12 +88,13 @@ async function readRoot(
   const hosts = read("hosts", sections.hosts);
   const gate = read("gate", sections.gate);
   const retry = read("retry", sections.retry);
+  const replies = read("replies", sections.replies);
   const bounce = read("bounce", sections.bounce);
   const routers = await readRouters(root["routers"], drivers.routers, reading);
   const transports = await readTransports(root["transports"], drivers.transports, reading);
   crossCheck(root, written, problems);
 
-  const own = { relay, listeners, dns, domains, hosts, gate, retry, bounce };
+  const own = { relay, listeners, dns, domains, hosts, gate, retry, replies, bounce };
   return isComplete(own) ? { file, directory, ...own, routers, transports } : undefined;
 }
 

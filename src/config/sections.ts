@@ -2,14 +2,15 @@
 // by their drivers, and by chain-options.ts.
 
 import { isIP, isIPv6 } from "node:net";
-import { DEFAULT_RETRY, parseRetryRules } from "../retry.ts";
+import { DEFAULT_RETRY } from "../retry.ts";
 import { gateOptions } from "./gate-options.ts";
 import { listenerOptions } from "./listener-options.ts";
 import { domainList, hostList } from "./list-kinds.ts";
-import { declared, durations, list, named, nested } from "./schema.ts";
-import { optional, options, size, tables, text, withDefault } from "./schema.ts";
+import { durations, list, named, nested } from "./schema.ts";
+import { optional, options, size, tables, withDefault } from "./schema.ts";
 import type { Values } from "./schema.ts";
 import { relayOptions } from "./relay-options.ts";
+import { replyOptions, retryOptions } from "./retry-options.ts";
 
 const dnsOptions = options({
   servers: optional(
@@ -25,32 +26,6 @@ function serverProblem(item: string): string | undefined {
   if (isAddress && Number(port) > 0 && Number(port) < 65_536) return undefined;
   return 'is no server; write "192.0.2.53", "192.0.2.53:5353" or "[2001:db8::53]:5353"';
 }
-
-const retryRules = declared(
-  "retry rules",
-  {
-    doc: "Rules separated by `;`. `F,2h,15m`: for 2 hours every 15 minutes. `G,16h,1h,1.5`: until 16 hours have passed, first after an hour, then each time 1.5 times as long. `H` is `G` with a random part. When the last one is over, the mail bounces.",
-  },
-  (value) => {
-    if (typeof value !== "string") return { wrong: 'must be a text like "F,2h,15m; G,16h,1h,1.5"' };
-    const parsed = parseRetryRules(value);
-    return "problem" in parsed ? { wrong: parsed.problem } : { ok: parsed.rules };
-  },
-);
-
-const retryOptions = options({
-  match: withDefault(
-    text(
-      "The domain, `*.domain`, `user@domain` or host that the rules are for; `*` is every one.",
-      {
-        test: /^[^\s,;]+$/,
-        is: "one domain, address or host",
-      },
-    ),
-    "*",
-  ),
-  rules: retryRules,
-});
 
 const bounceOptions = options({
   warn_after: withDefault(
@@ -80,9 +55,15 @@ export const sections = {
     tables("When a deferred delivery is tried again. The first match decides.", retryOptions),
     [{ match: "*", rules: DEFAULT_RETRY }],
   ),
+  replies: withDefault(
+    tables(
+      "What particular replies of particular hosts mean. Rows for Google's hosts are built in, behind these.",
+      replyOptions,
+    ),
+    [],
+  ),
   bounce: withDefault(nested("Reports to senders.", bounceOptions), {}),
 };
 
 export type DnsOptions = Values<typeof dnsOptions>;
-export type RetryOptions = Values<typeof retryOptions>;
 export type BounceOptions = Values<typeof bounceOptions>;

@@ -1,9 +1,8 @@
 // What settling says in the log: one event a delivery, one for what becomes of the message.
 
-import type { Mailbox } from "../envelope.ts";
 import type { Log } from "../log.ts";
 import type { Finding } from "../settle.ts";
-import type { JournalEntry, NewReport, Settlement, StoredMessage } from "../spool.ts";
+import type { JournalEntry, Settlement, StoredMessage } from "../spool.ts";
 import { statusLine } from "../status.ts";
 
 /** How a delivery ended, or that it has not. */
@@ -16,6 +15,8 @@ export function logFinding(
   again: number | undefined,
   log: Log,
 ): void {
+  // Waiting for its turn is no event: a queue of thousands would log nothing else.
+  if ("untried" in outcome) return;
   const fields = {
     id,
     recipient: mailbox.address,
@@ -36,17 +37,10 @@ export function logFinding(
 export function logMessage(
   { envelope }: StoredMessage,
   state: Settlement["state"],
-  reports: readonly NewReport[],
-  failed: readonly { readonly original: Mailbox }[],
   now: number,
   log: Log,
 ): void {
   const { id, receivedAt } = envelope;
-  const [first] = reports;
-  if (failed.length > 0 && first !== undefined) {
-    const recipients = failed.map(({ original }) => original.address);
-    log.event("message.bounced", { id, report: first.envelope.id, recipients });
-  }
   if (state === "frozen")
     log.event("message.frozen", { id, why: "a delivery needs the postmaster" });
   if (state === "completed") {

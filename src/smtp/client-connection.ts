@@ -6,6 +6,7 @@
 import { connect as connectSocket, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 import type { Clock } from "../clock.ts";
+import type { RetryError } from "../contract.ts";
 import { status, type Status } from "../status.ts";
 import { Deadline } from "./client-deadline.ts";
 import { ProtocolError, ReplyParser, replyStatus, type Reply } from "./reply.ts";
@@ -16,9 +17,11 @@ export class ConnectionFailure extends Error {
   readonly status: Status;
   /** This machine has no way to such an address at all: nothing was learnt about the host. */
   readonly noRoute: boolean;
+  readonly error: RetryError | undefined;
 
-  constructor(why: Status, cause?: unknown) {
+  constructor(why: Status, cause?: unknown, error?: RetryError) {
     super(why.text, { cause });
+    this.error = error;
     this.status = why;
     this.noRoute = NO_ROUTE.has(errorCode(cause));
   }
@@ -33,6 +36,11 @@ const CAUSES: Readonly<Record<string, string>> = {
   ETIMEDOUT: "connection timed out",
   EHOSTUNREACH: "no route to host",
   ENETUNREACH: "network is unreachable",
+};
+
+const ERRORS: Readonly<Record<string, RetryError>> = {
+  ECONNREFUSED: "refused",
+  ETIMEDOUT: "timeout",
 };
 
 function errorCode(error: unknown): string {
@@ -191,9 +199,9 @@ export class ClientConnection {
   }
 
   /** Ends the connection at once. The first reason stands. */
-  fail(why: Status, cause?: unknown): ConnectionFailure {
+  fail(why: Status, cause?: unknown, error?: RetryError): ConnectionFailure {
     if (this.#failure !== undefined) return this.#failure;
-    this.#failure = new ConnectionFailure(why, cause);
+    this.#failure = new ConnectionFailure(why, cause, error);
     this.#deadline.cancel();
     this.#socket.destroy();
     this.#idleEnd?.();
@@ -251,9 +259,11 @@ export class ClientConnection {
     if (this.#phase === "securing") {
       this.fail(status(451, "7.5", `TLS handshake failed${because}`), error);
     } else if (this.#phase === "connecting") {
-      this.fail(status(451, "4.1", `cannot connect${because}`), error);
+      const known = ERRORS[errorCode(error)];
+      this.fail(status(451, "4.1", `cannot connect${because}`), error, known);
     } else {
-      this.fail(status(451, "4.2", `lost connection in ${this.#stage}${because}`), error);
+      const why = status(451, "4.2", `lost connection in ${this.#stage}${because}`);
+      this.fail(why, error, "lost_connection");
     }
   }
 
@@ -265,7 +275,7 @@ export class ClientConnection {
       return;
     }
     const detail = this.#phase === "connecting" ? "4.1" : "4.2";
-    this.fail(status(451, detail, `timed out in ${this.#stage}`));
+    this.fail(status(451, detail, `timed out in ${this.#stage}`), undefined, "timeout");
   }
 
   /** Resolves when anything has happened, failure included. */

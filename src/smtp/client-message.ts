@@ -1,5 +1,5 @@
-// What a message asks of a server beyond RFC 5321, held against what the server offers. Promise: 8-bit and UTF-8
-// go only to servers that take them; to others the message is refused here, as RFC 6152 3 and RFC 6531 3.2 say,
+// What a message asks of a server beyond RFC 5321, held against what the server offers. Promise: what was declared
+// as 8-bit or UTF-8 goes only to servers that take it; to others the message is refused here, as RFC 6152 3 and RFC 6531 3.2 say,
 // and never changed. How much is known of the content: a body in memory is looked at; of a streamed one the
 // client's declaration is taken where that is safe, and it is read through only when the server lacks an extension.
 
@@ -36,7 +36,10 @@ export async function refusal(
     if (envelope.sender !== null && asciiAddress(envelope.sender) === undefined) return NOT_UTF8;
     if (envelope.smtputf8 && !(await hasAsciiHeader(body))) return NOT_UTF8;
   }
-  if (!offered.eightBitMime && !(await hasAsciiContent(body))) return NOT_EIGHT_BIT;
+  // 8-bit that no client declared broke the rules before it came to us: it goes on as it is, as Exim sends it.
+  if (envelope.eightBit && !offered.eightBitMime && !(await hasAsciiContent(body))) {
+    return NOT_EIGHT_BIT;
+  }
   return undefined;
 }
 

@@ -6,6 +6,7 @@
 // left, a lost connection is about the message and not about the host, because the peer may have taken it
 // (RFC 1047); a message that we cannot read to its end is never ended with a dot.
 
+import type { RetryError } from "../contract.ts";
 import { LOCAL_ERROR, status, type Status } from "../status.ts";
 import type { Capabilities } from "./client-capabilities.ts";
 import { ConnectionFailure, type ClientConnection } from "./client-connection.ts";
@@ -33,12 +34,15 @@ export interface TransactionResult {
   readonly failure: TransactionFailure | undefined;
   /** The peer answered at all. If not, and the connection was used before, it had died of age. */
   readonly answered: boolean;
+  /** The peer offers DSN, so it has been given NOTIFY and all that belongs to it (RFC 3461). */
+  readonly dsn: boolean;
 }
 
 interface TransactionFailure {
   readonly status: Status;
   /** "message": the peer may have taken it, or our copy is damaged; no other host may be tried. */
   readonly scope: "host" | "message";
+  readonly error?: RetryError;
   /** What went wrong on our side. */
   readonly cause?: unknown;
 }
@@ -74,6 +78,7 @@ class Exchange implements TransactionResult {
   message: Status | undefined;
   failure: TransactionFailure | undefined;
   answered = false;
+  readonly dsn: boolean;
   readonly #session: Session;
   readonly #transaction: Transaction;
   /** The final dot may have left. */
@@ -81,6 +86,7 @@ class Exchange implements TransactionResult {
 
   constructor(session: Session, transaction: Transaction, recipients: (Status | undefined)[]) {
     this.#session = session;
+    this.dsn = session.offered.dsn;
     this.#transaction = transaction;
     this.recipients = recipients;
   }
@@ -118,7 +124,9 @@ class Exchange implements TransactionResult {
     }
     // 421 is an answer: the peer has not taken the message.
     const open = this.#dotSent && error.status.code !== 421;
-    return { status: error.status, scope: open ? "message" : "host" };
+    const scope = open ? "message" : "host";
+    const { status: why, error: kind } = error;
+    return kind === undefined ? { status: why, scope } : { status: why, scope, error: kind };
   }
 
   // ---- the envelope ----

@@ -4,6 +4,7 @@
 
 import { isIP } from "node:net";
 import type { Clock } from "../clock.ts";
+import type { RetryError } from "../contract.ts";
 import { status, type Status } from "../status.ts";
 import { NO_CAPABILITIES, parseCapabilities, type Capabilities } from "./client-capabilities.ts";
 import { ClientConnection, ConnectionFailure, type Endpoint } from "./client-connection.ts";
@@ -41,6 +42,7 @@ export type Connected =
       readonly tlsFailed: boolean;
       /** This machine has no way to such addresses. */
       readonly noRoute: boolean;
+      readonly error: RetryError | undefined;
     };
 
 /** Time that QUIT may take. */
@@ -61,7 +63,8 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
       throw error;
     }
     const { tlsFailed } = opening;
-    return { kind: "failed", status: error.status, tlsFailed, noRoute: error.noRoute };
+    const { status: why, noRoute } = error;
+    return { kind: "failed", status: why, tlsFailed, noRoute, error: error.error };
   } finally {
     signal.removeEventListener("abort", giveUp);
   }
@@ -143,7 +146,7 @@ class Opening {
   }
 
   #noTls(why: string): ConnectionFailure {
-    return this.connection.fail(status(451, "7.4", why));
+    return this.connection.fail(status(451, "7.4", why), undefined, "tls_required");
   }
 }
 

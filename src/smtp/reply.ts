@@ -93,7 +93,10 @@ export function replyStatus(reply: Reply): Status {
   const text = reply.lines
     .map((line) => line.slice(enhancedCode(line, reply.code)?.[1] ?? 0))
     .join(" ");
-  return status(reply.code, subjectAndDetail, harmless(text) || "(no text)");
+  return {
+    ...status(reply.code, subjectAndDetail, harmless(text) || "(no text)"),
+    remote: true,
+  };
 }
 
 /** What follows the class digit, and how long the code and the space after it are. */

@@ -36,8 +36,21 @@ export function inlineBody(bytes: Buffer): Body {
   };
 }
 
-/** Throws CorruptBody behind the last chunk when the file is not what was stored: the reader must not finish. */
-export function fileBody(path: string, size: number, checksum: number): Body {
+/**
+ * Throws CorruptBody behind the last chunk when the file is not what was stored: the reader must not finish.
+ * `onDamage` hears of it too.
+ */
+export function fileBody(
+  path: string,
+  size: number,
+  checksum: number,
+  onDamage: (damage: CorruptBody) => void,
+): Body {
+  const damaged = (what: string, cause?: unknown): CorruptBody => {
+    const damage = new CorruptBody(what, cause);
+    onDamage(damage);
+    return damage;
+  };
   return {
     size,
     async *chunks() {
@@ -52,10 +65,10 @@ export function fileBody(path: string, size: number, checksum: number): Body {
           yield chunk;
         }
       } catch (error) {
-        throw isMissing(error) ? new CorruptBody("its file is missing", error) : error;
+        throw isMissing(error) ? damaged("its file is missing", error) : error;
       }
-      if (length !== size) throw new CorruptBody(`${length} bytes of ${size}`);
-      if (sum !== checksum) throw new CorruptBody("wrong checksum");
+      if (length !== size) throw damaged(`${length} bytes of ${size}`);
+      if (sum !== checksum) throw damaged("wrong checksum");
     },
   };
 }

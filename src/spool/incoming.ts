@@ -1,96 +1,137 @@
 // A message on its way into the spool: held in memory while it is small, streamed to a file once it is not.
-// The file and its directory are synced before anybody may say that the message is stored.
+//
+// Invariants: the file and its directory are synced before anybody may say that the message is stored. The first
+// write that fails decides: nothing is written after it, and whoever finishes the message hears of it. Whatever
+// ends a body without storing it leaves no file and no open descriptor.
 
-import type { FileHandle } from "node:fs/promises";
-import { open, rm } from "node:fs/promises";
+import { constants } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { Body, MessageId } from "../envelope.ts";
 import type { MaybePromise } from "../lists/lists.ts";
+import type { DirectorySyncs } from "../maildir/directory-syncs.ts";
+import { errorCode, type FileCalls } from "../maildir/file-calls.ts";
 import { SpoolError } from "../spool.ts";
-import { bodyDirectory, bodyFile, fileBody, INLINE_MAX, inlineBody } from "./body.ts";
-import { syncDirectory } from "./directory.ts";
+import { bodyDirectory, bodyFile, type CorruptBody, fileBody, INLINE_MAX, inlineBody } from "./body.ts";
 
 /** Bytes that may wait for the disk before the client is asked to. */
 const UNWRITTEN_MAX = 256 * 1024;
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+
+export interface BodyStore {
+  readonly spoolDirectory: string;
+  readonly calls: FileCalls;
+  readonly syncs: DirectorySyncs;
+  onDamage(id: MessageId, damage: CorruptBody): void;
+}
 
 export class IncomingBody {
   size = 0;
   checksum = 0;
   readonly #id: MessageId;
-  readonly #spoolDirectory: string;
+  readonly #store: BodyStore;
   #pieces: Buffer[] = [];
   #unwritten = 0;
-  /** The chain of file writes; undefined while everything is in memory. */
-  #writing: Promise<FileHandle> | undefined;
+  /** Resolves when all that was given to the file is in it, or has failed. Undefined while there is no file. */
+  #writing: Promise<void> | undefined;
+  #descriptor: number | undefined;
+  #failure: unknown;
+  #discarded = false;
 
-  constructor(id: MessageId, spoolDirectory: string) {
+  constructor(id: MessageId, store: BodyStore) {
     this.#id = id;
-    this.#spoolDirectory = spoolDirectory;
+    this.#store = store;
   }
 
+  get #path(): string {
+    return bodyFile(this.#store.spoolDirectory, this.#id);
+  }
+
+  /** Never rejects: the client is still sending, and gets its answer at the end. */
   write(piece: Buffer): MaybePromise<void> {
     this.size += piece.length;
+    if (this.#failure !== undefined || this.#discarded) return undefined;
     this.checksum = crc32(piece, this.checksum);
     this.#pieces.push(piece);
     this.#unwritten += piece.length;
     if (this.size <= INLINE_MAX || this.#unwritten < INLINE_MAX) return undefined;
-    const pieces = this.#pieces;
-    const bytes = this.#unwritten;
-    this.#pieces = [];
-    const writing = this.#append(pieces).then((file) => {
-      this.#unwritten -= bytes;
-      return file;
-    });
-    // Whoever waits for the chain next sees its failure; nobody may have to wait for it now.
-    writing.catch(() => undefined);
-    this.#writing = writing;
-    return this.#unwritten > UNWRITTEN_MAX ? writing.then(() => undefined) : undefined;
+    this.#writing = this.#flush();
+    return this.#unwritten > UNWRITTEN_MAX ? this.#writing : undefined;
   }
 
-  async #append(pieces: readonly Buffer[]): Promise<FileHandle> {
-    const file =
-      this.#writing === undefined
-        ? await open(bodyFile(this.#spoolDirectory, this.#id), "wx", 0o600)
-        : await this.#writing;
-    let left = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    const { bytesWritten } = await file.writev([...pieces]);
-    left -= bytesWritten;
-    if (left !== 0) throw new SpoolError(`short write, ${left} bytes are missing`, true);
-    return file;
+  async #flush(): Promise<void> {
+    const bytes = Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    await this.#writing;
+    if (this.#failure === undefined && !this.#discarded) {
+      try {
+        await this.#append(bytes);
+      } catch (error) {
+        this.#failure = error;
+        this.#pieces = [];
+      }
+    }
+    this.#unwritten -= bytes.length;
+  }
+
+  async #append(bytes: Buffer): Promise<void> {
+    const { calls } = this.#store;
+    const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+    this.#descriptor ??= await calls.open(this.#path, flags, 0o600);
+    for (let written = 0; written < bytes.length;) {
+      const left = bytes.length - written;
+      const { bytesWritten } = await calls.write(this.#descriptor, bytes, written, left);
+      if (bytesWritten === 0) throw new SpoolError("the disk takes nothing more", true);
+      written += bytesWritten;
+    }
   }
 
   /** The body: whole in memory, or whole and synced in its file. Throws SpoolError, and removes the file then. */
   async finish(): Promise<Body> {
     if (this.#writing === undefined) return inlineBody(Buffer.concat(this.#pieces, this.size));
+    const { calls, syncs, spoolDirectory, onDamage } = this.#store;
     try {
-      const file = await this.#append(this.#pieces);
-      await file.sync();
-      await file.close();
-      await syncDirectory(bodyDirectory(this.#spoolDirectory));
-      return fileBody(bodyFile(this.#spoolDirectory, this.#id), this.size, this.checksum);
+      this.#writing = this.#flush();
+      await this.#writing;
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#descriptor === undefined) throw new Error("the message was given up");
+      await calls.fsync(this.#descriptor);
+      await this.#close();
+      await syncs.sync(bodyDirectory(spoolDirectory));
     } catch (error) {
-      await this.discard();
       throw spoolError("cannot store the body", error);
     }
+    return fileBody(this.#path, this.size, this.checksum, (damage) => onDamage(this.#id, damage));
   }
 
-  /** Nothing of the body is left. */
+  /** A close that fails has closed. */
+  async #close(): Promise<void> {
+    const descriptor = this.#descriptor;
+    this.#descriptor = undefined;
+    if (descriptor !== undefined) await this.#store.calls.close(descriptor);
+  }
+
+  /** Nothing of the body is left. Throws when its file cannot be removed. */
   async discard(): Promise<void> {
+    this.#discarded = true;
     this.#pieces = [];
-    const writing = this.#writing;
-    if (writing === undefined) return;
-    this.#writing = undefined;
-    await writing.then((file) => file.close()).catch(() => undefined);
-    await rm(bodyFile(this.#spoolDirectory, this.#id), { force: true });
+    if (this.#writing === undefined) return;
+    await this.#writing;
+    await this.#close().catch((error: unknown) => (this.#failure ??= error));
+    await this.#store.calls.unlink(this.#path).catch((error: unknown) => {
+      if (errorCode(error) !== "ENOENT") throw error;
+    });
   }
 }
 
 const FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+/** Node has no name for it. */
+const EDQUOT = -122;
 
 export function spoolError(what: string, cause: unknown): SpoolError {
   if (cause instanceof SpoolError) return cause;
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const number = cause instanceof Error && "errno" in cause ? cause.errno : undefined;
   const text = cause instanceof Error ? cause.message : String(cause);
-  // EDQUOT has no name in Node: "Unknown system error -122".
-  return new SpoolError(`${what}: ${text}`, FULL.has(code) || code.includes("-122"), cause);
+  const full = FULL.has(errorCode(cause) ?? "") || number === EDQUOT;
+  return new SpoolError(`${what}: ${text}`, full, cause);
 }

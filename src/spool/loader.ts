@@ -6,7 +6,7 @@ import type { StoredRow } from "./rows.ts";
 /** Undefined when there is no such message. */
 export type Loader = (id: number, withBody: boolean) => StoredRow | undefined;
 
-export function createLoader(database: DatabaseSync): Loader {
+export function createLoader(database: Pick<DatabaseSync, "prepare">): Loader {
   const messages = database.prepare("SELECT * FROM messages WHERE id = ?");
   const recipients = database.prepare(
     "SELECT * FROM recipients WHERE message = ? ORDER BY position",

@@ -3,7 +3,9 @@
 
 import { crc32 } from "node:zlib";
 import type { Envelope, MessageId } from "../envelope.ts";
+import type { HostHint } from "../hints.ts";
 import type { JournalEntry, RecipientChange, StoredMessage, StoredRecipient } from "../spool.ts";
+import type { Status } from "../status.ts";
 import { bodyFile, CorruptBody, fileBody, inlineBody } from "./body.ts";
 
 type Value = unknown;
@@ -38,7 +40,11 @@ export type Write =
       readonly recipients: readonly RecipientChange[];
       readonly journal: readonly JournalEntry[];
     }
-  | { readonly kind: "remove"; readonly id: number };
+  | { readonly kind: "remove"; readonly id: number }
+  /** It is due at `until`, whatever its recipients say. */
+  | { readonly kind: "postpone"; readonly id: number; readonly until: number }
+  | { readonly kind: "hint"; readonly key: string; readonly hint: HostHint | undefined }
+  | { readonly kind: "wake"; readonly host: string; readonly now: number };
 
 /** What takes effect together or not at all. */
 export type Transaction = readonly Write[];
@@ -62,9 +68,15 @@ export function numberOf(value: Value): number {
   return value;
 }
 
-function textOf(value: Value): string {
+export function textOf(value: Value): string {
   if (typeof value !== "string") throw new TypeError("not a text in the spool");
   return value;
+}
+
+export function statusOf(value: Value): Status {
+  const status: Partial<Status> = JSON.parse(textOf(value));
+  const { code, enhanced, text } = status;
+  return { code: numberOf(code), enhanced: textOf(enhanced), text: textOf(text) };
 }
 
 function wordOf<const T extends string>(value: Value, words: readonly T[]): T {
@@ -100,6 +112,7 @@ function bodyOf(bytes: Value, size: number, checksum: number, path: string) {
 function recipientOf(row: Row): StoredRecipient {
   const firstFailure = row["first_failure"];
   const lastStatus = row["last_status"];
+  const waitsFor = row["waits_for"];
   return {
     ...JSON.parse(textOf(row["request"])),
     position: numberOf(row["position"]),
@@ -107,7 +120,8 @@ function recipientOf(row: Row): StoredRecipient {
     attempts: numberOf(row["attempts"]),
     nextAttempt: numberOf(row["next_attempt"]),
     ...(typeof firstFailure === "number" ? { firstFailure } : {}),
-    ...(typeof lastStatus === "string" ? { lastStatus: JSON.parse(lastStatus) } : {}),
+    ...(typeof lastStatus === "string" ? { lastStatus: statusOf(lastStatus) } : {}),
+    ...(typeof waitsFor === "string" ? { waitsFor } : {}),
   };
 }
 

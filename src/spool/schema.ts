@@ -31,8 +31,10 @@ CREATE TABLE recipients (
   first_failure INTEGER,
   next_attempt  INTEGER NOT NULL,
   last_status   TEXT,
+  waits_for     TEXT,
   PRIMARY KEY (message, position)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX waiting ON recipients (waits_for) WHERE waits_for IS NOT NULL;
 
 CREATE TABLE journal (
   message   INTEGER NOT NULL,
@@ -43,6 +45,13 @@ CREATE TABLE journal (
   outcome   TEXT    NOT NULL CHECK (outcome IN ('delivered', 'failed', 'frozen')),
   at        INTEGER NOT NULL,
   PRIMARY KEY (message, position, address, router, transport)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hints (
+  key           TEXT    PRIMARY KEY,
+  first_failure INTEGER NOT NULL,
+  next_try      INTEGER NOT NULL,
+  status        TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 PRAGMA user_version = ${SCHEMA_VERSION};

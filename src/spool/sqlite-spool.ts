@@ -10,6 +10,7 @@ import { Worker } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import type { Clock, Timer } from "../clock.ts";
 import type { MessageId } from "../envelope.ts";
+import type { HostHint } from "../hints.ts";
 import { describeError, type Log } from "../log.ts";
 import {
   type Change,
@@ -245,6 +246,18 @@ export class SqliteSpool implements Spool {
 
   remove(ids: readonly MessageId[]): Promise<readonly Change[]> {
     return this.#ask({ name: "remove", ids });
+  }
+
+  async hints(): Promise<ReadonlyMap<string, HostHint>> {
+    return new Map(await this.#ask({ name: "hints" }));
+  }
+
+  saveHint(key: string, hint: HostHint | undefined): Promise<void> {
+    return this.#commit([{ kind: "hint", key, hint }]);
+  }
+
+  wakeHost(host: string): Promise<void> {
+    return this.#commit([{ kind: "wake", host, now: this.#clock.now() }]);
   }
 
   note(id: MessageId, entry: JournalEntry): void {

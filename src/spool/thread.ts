@@ -4,13 +4,14 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { MessageId } from "../envelope.ts";
 import type { Change, Selection } from "../spool.ts";
+import type { HostHint } from "../hints.ts";
 import { Engine, type Recovery } from "./engine.ts";
 import type { CommitResult, StoredRow, Transaction } from "./rows.ts";
 
 export type Call =
   | { readonly name: "commit"; readonly transactions: readonly Transaction[] }
   | { readonly name: "take"; readonly now: number; readonly limit: number }
-  | { readonly name: "nextDue" | "count" | "close" }
+  | { readonly name: "nextDue" | "count" | "hints" | "close" }
   | { readonly name: "retry"; readonly selection: Selection; readonly now: number }
   | { readonly name: "remove"; readonly ids: readonly MessageId[] }
   | { readonly name: "recover"; readonly now: number };
@@ -20,6 +21,7 @@ export interface Answers {
   take: StoredRow[];
   nextDue: number | undefined;
   count: number;
+  hints: [key: string, hint: HostHint][];
   retry: Change[];
   remove: Change[];
   close: void;
@@ -44,6 +46,8 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
       return engine.take(call.now, call.limit);
     case "nextDue":
       return engine.nextDue();
+    case "hints":
+      return engine.hints();
     case "count":
       return engine.count();
     case "retry":

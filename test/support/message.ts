@@ -75,5 +75,12 @@ async function* pieces(bytes: Buffer, pieceSize: number): AsyncGenerator<Buffer>
 }
 
 export function batch(recipients: readonly Recipient[], given: Partial<Batch> = {}): Batch {
-  return { envelope: envelope(), body: inlineBody(), recipients, ...given };
+  return {
+    envelope: envelope(),
+    body: inlineBody(),
+    recipients,
+    fresh: true,
+    force: false,
+    ...given,
+  };
 }

@@ -1,6 +1,7 @@
 // Services for a driver under test: a clock that stands still, a log that remembers, a DNS in which nothing
 // exists. A test replaces the part that it is about.
 
+import { HostHints } from "../../src/hints.ts";
 import type { Services } from "../../src/contract.ts";
 import type { Answer, Resolver } from "../../src/dns/resolver.ts";
 import type { EventName } from "../../src/events.ts";
@@ -48,8 +49,10 @@ function unexpected(what: string): never {
 export function fakeServices<Given extends Partial<Services>>(given: Given): Services & Given;
 export function fakeServices(): Services;
 export function fakeServices(given: Partial<Services> = {}): Services {
+  const clock = given.clock ?? manualClock();
   return {
-    clock: manualClock(),
+    clock,
+    hints: new HostHints([], clock),
     log: recordingLog(),
     resolver: resolverAnswering({ kind: "no-such-name" }),
     lists: noLists,

@@ -14,7 +14,7 @@ export function settle(
   remoteMta: string,
 ): Recipient[] {
   const { message, failure } = result;
-  const shared = message && outcomeOf(message, "message", remoteMta);
+  const shared = message && passedOn(outcomeOf(message, "message", remoteMta), result.dsn);
   const lost = failure?.scope === "message" ? failure.status : undefined;
   const unknown = lost && outcomeOf(lost, "message", remoteMta);
   const moreLater = message !== undefined && message.code < 300;
@@ -26,6 +26,11 @@ export function settle(
     if (outcome !== undefined) outcomes.set(id, outcome);
     return outcome === undefined;
   });
+}
+
+/** A host that offers DSN was given NOTIFY with the recipient: reports are its own affair (RFC 3461 5.2.1). */
+function passedOn(outcome: Outcome, dsn: boolean): Outcome {
+  return dsn && outcome.kind === "delivered" ? { ...outcome, dsnPassedOn: true } : outcome;
 }
 
 export function outcomeOf(

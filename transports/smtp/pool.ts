@@ -1,6 +1,10 @@
-// Connections that outlive a message. For each target at most so many at a time; who finds none free waits in
-// line and is served in order. A lease is the right to one connection: it may hold one from before, and it may
-// have to open one itself. Whoever takes a lease releases it, whatever happens.
+// Connections that outlive a message. Who finds none free waits in line and is served in order. A lease is the
+// right to one connection: it may hold one from before, and it may have to open one itself. Whoever takes a lease
+// releases it, whatever happens.
+//
+// How many at a time is learnt for each target: it begins with a few, one more for each message that got through,
+// half for each failure. The line has a bound too, so that a host that does not answer holds up a few messages and
+// not all of the queue.
 
 import type { Conversation } from "../../src/smtp/client.ts";
 import type { Target } from "./targets.ts";
@@ -12,9 +16,15 @@ type Grant = { readonly conversation: Conversation | undefined } | undefined;
 interface Place {
   readonly idle: Conversation[];
   leased: number;
+  /** How many may be leased now. */
+  limit: number;
   /** First come, first served: a Set keeps the order and lets one leave the line. */
   readonly waiting: Set<(grant: Grant) => void>;
 }
+
+/** Postfix begins with as many (initial_destination_concurrency). */
+const INITIAL_LIMIT = 5;
+const LINE_PER_CONNECTION = 10;
 
 export class Pool {
   readonly #most: number;
@@ -30,13 +40,42 @@ export class Pool {
     this.#idleTime = idleTime;
   }
 
-  /** Undefined when the signal came before the turn, or the pool was closed. */
-  async lease(target: Target, signal: AbortSignal): Promise<Lease | undefined> {
+  /**
+   * "busy" when the line is too long to join, which `patient` does not mind. Undefined when the signal came before
+   * the turn, or the pool was closed.
+   */
+  async lease(
+    target: Target,
+    signal: AbortSignal,
+    patient: boolean,
+  ): Promise<Lease | "busy" | undefined> {
     const key = `${target.name} ${target.address} ${target.port}`;
-    const grant = await this.#grant(key, signal);
-    return (
-      grant && new Lease(grant.conversation, (conversation) => this.#release(key, conversation))
+    const place = this.#place(key);
+    if (!patient && place.waiting.size >= place.limit * LINE_PER_CONNECTION) return "busy";
+    const grant = await this.#grant(place, signal);
+    if (grant === undefined) return undefined;
+    return new Lease(
+      grant.conversation,
+      (conversation) => this.#release(key, place, conversation),
+      (worked) => this.#learn(place, worked),
     );
+  }
+
+  #learn(place: Place, worked: boolean): void {
+    place.limit = worked
+      ? Math.min(this.#most, place.limit + 1)
+      : Math.max(1, Math.floor(place.limit / 2));
+    if (worked) this.#admit(place, undefined);
+  }
+
+  /** Serves the next in line, if there is room; `conversation` is handed on. True when somebody took it. */
+  #admit(place: Place, conversation: Conversation | undefined): boolean {
+    const [next] = place.waiting;
+    if (next === undefined || place.leased >= place.limit) return false;
+    place.waiting.delete(next);
+    place.leased++;
+    next({ conversation });
+    return true;
   }
 
   /** Ends what is idle with QUIT, sends away who waits; what is on lease ends when it is released. */
@@ -51,11 +90,10 @@ export class Pool {
     await Promise.all(idle.map((conversation) => conversation.close()));
   }
 
-  #grant(key: string, signal: AbortSignal): Grant | Promise<Grant> {
+  #grant(place: Place, signal: AbortSignal): Grant | Promise<Grant> {
     if (this.#closed || signal.aborted) return undefined;
-    const place = this.#place(key);
+    if (place.leased >= place.limit) return wait(place, signal);
     const conversation = place.idle.pop();
-    if (conversation === undefined && place.leased >= this.#most) return wait(place, signal);
     conversation?.unpark();
     place.leased++;
     return { conversation };
@@ -64,21 +102,16 @@ export class Pool {
   #place(key: string): Place {
     const known = this.#places.get(key);
     if (known !== undefined) return known;
-    const place: Place = { idle: [], leased: 0, waiting: new Set() };
+    const limit = Math.min(INITIAL_LIMIT, this.#most);
+    const place: Place = { idle: [], leased: 0, limit, waiting: new Set() };
     this.#places.set(key, place);
     return place;
   }
 
-  #release(key: string, conversation: Conversation | undefined): void {
-    const place = this.#place(key);
-    const kept = this.#keep(conversation);
-    const [next] = place.waiting;
-    if (next !== undefined) {
-      place.waiting.delete(next);
-      next({ conversation: kept });
-      return;
-    }
+  #release(key: string, place: Place, conversation: Conversation | undefined): void {
     place.leased--;
+    const kept = this.#keep(conversation);
+    if (this.#admit(place, kept)) return;
     if (kept !== undefined) this.#park(key, place, kept);
     this.#forget(key, place);
   }
@@ -102,7 +135,8 @@ export class Pool {
   }
 
   #forget(key: string, place: Place): void {
-    if (place.leased === 0 && place.idle.length === 0) this.#places.delete(key);
+    const unused = place.leased === 0 && place.idle.length === 0 && place.waiting.size === 0;
+    if (unused) this.#places.delete(key);
   }
 }
 
@@ -125,14 +159,18 @@ function wait(place: Place, signal: AbortSignal): Promise<Grant> {
 export class Lease {
   /** What is connected now; whoever opens a connection puts it here. */
   conversation: Conversation | undefined;
+  /** A message got through, or the host could not be used: how many may try at a time depends on it. */
+  readonly worked: (worked: boolean) => void;
   readonly #release: (conversation: Conversation | undefined) => void;
 
   constructor(
     conversation: Conversation | undefined,
     release: (conversation: Conversation | undefined) => void,
+    worked: (worked: boolean) => void,
   ) {
     this.conversation = conversation;
     this.#release = release;
+    this.worked = worked;
   }
 
   [Symbol.dispose](): void {

@@ -3,6 +3,7 @@
 
 import type { Host } from "../../src/contract.ts";
 import type { TlsMode } from "../../src/smtp/client.ts";
+import type { Rate } from "./pace.ts";
 
 export interface SmtpOptions {
   readonly hosts: readonly Host[] | undefined;
@@ -19,6 +20,7 @@ export interface SmtpOptions {
   readonly connection_max_messages: number;
   readonly connection_idle: number;
   readonly connections_max: number;
+  readonly recipient_rate: Rate | undefined;
   readonly connect_timeout: number;
   readonly command_timeout: number;
   readonly data_timeout: number;

@@ -1,0 +1,75 @@
+// What particular replies of particular hosts mean: a table, not code. The built-in rows are Google's; rows of the
+// configuration stand before them.
+
+import type { Status } from "./status.ts";
+import type { RetryRule } from "./retry.ts";
+import { parseRetryRules } from "./retry.ts";
+
+export interface ReplyRule {
+  /** Host names: "mx.example.net", or "*.example.net" with everything below. */
+  readonly hosts: readonly string[];
+  /** "450", "450 4.2.1", or "421 4.7.0 not in whitelist": code, enhanced code, words of the text. */
+  readonly reply: string;
+  /** When to try again, in place of the [[retry]] rules. */
+  readonly rules?: readonly RetryRule[] | undefined;
+  /** What the postmaster has to do: logged as an alarm. */
+  readonly alarm?: string | undefined;
+}
+
+const GOOGLE = ["*.google.com", "*.googlemail.com"];
+
+function rules(text: string): readonly RetryRule[] {
+  const parsed = parseRetryRules(text);
+  if ("problem" in parsed) throw new Error(parsed.problem);
+  return parsed.rules;
+}
+
+/** Google's replies to a gateway, from its own list of SMTP errors. */
+export const BUILT_IN_REPLY_RULES: readonly ReplyRule[] = [
+  // The account gets mail too fast: only this recipient backs off.
+  { hosts: GOOGLE, reply: "450 4.2.1", rules: rules("G,8d,5m,1.5") },
+  // The mailbox is full: somebody must empty it first. The copy is safe.
+  { hosts: GOOGLE, reply: "452 4.2.2", rules: rules("F,8d,4h") },
+  {
+    hosts: GOOGLE,
+    reply: "421 4.7.0 whitelist",
+    alarm:
+      "Google takes mail for this domain only from listed gateways: add this relay's address to the inbound gateway",
+  },
+  {
+    hosts: GOOGLE,
+    reply: "421 4.7.28",
+    rules: rules("G,8d,1h,2"),
+    alarm:
+      "Google sees an unusual rate of unsolicited mail from this relay: look what passes through it",
+  },
+  {
+    hosts: GOOGLE,
+    reply: "550 5.7.26",
+    alarm: "Google refuses mail as unauthenticated: is this relay in its inbound gateway list?",
+  },
+];
+
+/** The first row that fits. `host` is the name of the host that spoke. */
+export function findReplyRule(
+  table: readonly ReplyRule[],
+  host: string,
+  status: Status,
+): ReplyRule | undefined {
+  const name = host.toLowerCase();
+  return table.find(
+    ({ hosts, reply }) => hosts.some((one) => fits(one, name)) && says(status, reply),
+  );
+}
+
+function fits(pattern: string, name: string): boolean {
+  return pattern.startsWith("*.") ? name.endsWith(pattern.slice(1)) : name === pattern;
+}
+
+function says({ code, enhanced, text }: Status, reply: string): boolean {
+  const [, wantedCode, wantedEnhanced, words] =
+    /^(\d{3})(?: (\d\.\d{1,3}\.\d{1,3}))?(?: (.+))?$/.exec(reply) ?? [];
+  if (Number(wantedCode) !== code) return false;
+  if (wantedEnhanced !== undefined && wantedEnhanced !== enhanced) return false;
+  return words === undefined || text.toLowerCase().includes(words.toLowerCase());
+}
