@@ -40,8 +40,11 @@ function rateOption(doc: string): Option<Rate> {
   });
 }
 
-/** An account of Google's takes 60 messages a minute and is closed for a day when it gets more. */
-const GOOGLE_RATE: Rate = { count: 60, window: 60_000 };
+/**
+ * An account of Google's takes 60 messages a minute and may be closed for a day when it gets more. What comes in
+ * goes on as it comes, for the world sends no faster through us; but a queue that drains must not be the burst.
+ */
+const GOOGLE_RATE: Rate = { count: 60, window: 60_000, drainOnly: true };
 
 function isGoogle(hosts: readonly Host[] | undefined): boolean {
   return hosts?.some(({ name }) => /\.(?:google|googlemail)\.com$/i.test(name)) === true;
@@ -103,7 +106,7 @@ const smtpOptions = options({
     rateOption(
       "Messages to one recipient in a time, `60/1m`. Mail that has waited in the queue is spread evenly over it.",
     ),
-    "60/1m if the hosts are Google's, which blocks an account that gets more; otherwise no limit",
+    "no limit, but 60/1m for mail that has waited if the hosts are Google's, which blocks an account that gets more",
   ),
   connect_timeout: withDefault(duration("Wait for a connection."), "5m"),
   command_timeout: withDefault(duration("Wait for the greeting and for each reply."), "5m"),

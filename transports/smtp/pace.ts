@@ -11,6 +11,8 @@ import type { Clock } from "../../src/clock.ts";
 export interface Rate {
   readonly count: number;
   readonly window: number;
+  /** Only mail that has waited in the queue is held to it. */
+  readonly drainOnly?: true;
 }
 
 interface Flow {
@@ -47,7 +49,8 @@ export class Pace {
     const start = Math.max(flow.free, now);
     flow.free = start + gap;
     const turn = start - burst;
-    if (turn <= now) return undefined;
+    const passes = turn <= now || (fresh && this.#rate.drainOnly === true);
+    if (passes) return undefined;
     flow.turns.set(message, turn);
     return turn;
   }
