@@ -1,8 +1,9 @@
 // The router chain for one recipient: preconditions, `unseen`, `more`, loop guard. Knows no driver.
 //
-// Invariants: a lookup that cannot be answered defers, it never counts as "no". A driver that throws defers.
-// An address that no router takes ends in 550 5.1.1, never in silence. A copy (`unseen`) decides nothing about
-// the address itself: what fails or defers it touches only the copy.
+// Invariants: a lookup that cannot be answered defers, it never counts as "no". A driver that throws, or says what
+// is no decision, defers. An address that no router takes ends in 550 5.1.1, never in silence. A copy (`unseen`)
+// decides nothing about the address itself: what fails or defers it, and all that it is redirected to, touches
+// only the copy.
 
 import type { Account, Decision, Host, Router } from "./contract.ts";
 import type { Client, Mailbox } from "./envelope.ts";
@@ -114,20 +115,22 @@ const LOOP = status(451, "4.6", "Routing loop");
 
 interface Address {
   readonly mailbox: Mailbox;
+  /** A redirected copy. */
+  readonly unseen: boolean;
   readonly ancestors: readonly { readonly mailbox: Mailbox; readonly router: string }[];
 }
 
 export function createRoute(chain: readonly ChainRouter[], log: Log): Route {
   return async (recipient, request) => {
     const routing: Routing = { deliveries: [], troubles: [], discarded: [] };
-    const addresses: Address[] = [{ mailbox: recipient, ancestors: [] }];
+    const addresses: Address[] = [{ mailbox: recipient, unseen: false, ancestors: [] }];
     for (let next = 0; next < addresses.length; next++) {
       const address = addresses[next];
       if (address === undefined) break;
-      const looping = address.ancestors.length > ANCESTORS_MAX || next >= ADDRESSES_MAX;
-      if (looping) {
-        routing.troubles.push(trouble("deferred", address.mailbox, "", false, LOOP));
-        break;
+      if (address.ancestors.length > ANCESTORS_MAX || next >= ADDRESSES_MAX) {
+        routing.troubles.push(trouble("deferred", address, "", LOOP));
+        if (next >= ADDRESSES_MAX) break;
+        continue;
       }
       const walk = new Walk(chain, address, recipient, request, routing, log);
       addresses.push(...(await walk.run()));
@@ -183,7 +186,7 @@ class Walk {
       this.#note(router, decision.kind, joined(found.why, "why" in decision ? decision.why : ""));
       if (this.#take(router, decision, account)) return this.#children;
     }
-    this.#routing.troubles.push(trouble("failed", mailbox, "", false, UNROUTEABLE));
+    this.#routing.troubles.push(trouble("failed", this.#address, "", UNROUTEABLE));
     return this.#children;
   }
 
@@ -191,7 +194,7 @@ class Walk {
     const { sender, client, verify } = this.#request;
     const subject = { mailbox: this.#address.mailbox, original: this.#original };
     try {
-      return await router.router.route(subject, { sender, client, verify, account });
+      return checked(await router.router.route(subject, { sender, client, verify, account }));
     } catch (error) {
       const where = `router ${router.name}`;
       this.#log.event("relay.error", { where, error: describeError(error) });
@@ -204,14 +207,14 @@ class Walk {
     const { mailbox } = this.#address;
     const { deliveries, troubles, discarded } = this.#routing;
     const { name, unseen } = router;
+    const copied = { mailbox, unseen: unseen || this.#address.unseen };
     switch (decision.kind) {
       case "accept": {
         const { transport, hosts } = decision;
         deliveries.push({
           router: name,
           transport,
-          unseen,
-          mailbox,
+          ...copied,
           original: this.#original,
           account,
           ...(hosts === undefined ? {} : { hosts }),
@@ -220,12 +223,14 @@ class Walk {
       }
       case "redirect": {
         const ancestors = [...this.#address.ancestors, { mailbox, router: name }];
-        for (const to of decision.to) this.#children.push({ mailbox: to, ancestors });
+        for (const to of decision.to) {
+          this.#children.push({ mailbox: to, unseen: copied.unseen, ancestors });
+        }
         return !unseen;
       }
       case "decline":
         if (router.more || unseen) return false;
-        troubles.push(trouble("failed", mailbox, name, false, UNROUTEABLE));
+        troubles.push(trouble("failed", copied, name, UNROUTEABLE));
         return true;
       case "pass":
         return false;
@@ -234,10 +239,10 @@ class Walk {
         return !unseen;
       case "fail":
         // A copy that cannot be made is nobody's bounce: the address simply goes on.
-        if (!unseen) troubles.push(trouble("failed", mailbox, name, false, decision.status));
+        if (!unseen) troubles.push(trouble("failed", copied, name, decision.status));
         return !unseen;
       case "defer":
-        troubles.push(trouble("deferred", mailbox, name, unseen, decision.status));
+        troubles.push(trouble("deferred", copied, name, decision.status));
         return !unseen;
     }
   }
@@ -261,12 +266,32 @@ class Walk {
 
 function trouble(
   kind: RouteTrouble["kind"],
-  mailbox: Mailbox,
+  { mailbox, unseen }: Pick<Address, "mailbox" | "unseen">,
   router: string,
-  unseen: boolean,
   reply: Status,
 ): RouteTrouble {
   return { kind, mailbox, router, unseen, status: reply };
+}
+
+const KINDS: ReadonlySet<unknown> = new Set<Decision["kind"]>([
+  "accept",
+  "redirect",
+  "decline",
+  "pass",
+  "discard",
+  "fail",
+  "defer",
+]);
+
+/** A driver that no compiler has checked may say anything. Throws for what could lose or bounce mail. */
+function checked(decision: Decision): Decision {
+  const { kind } = decision;
+  const isPlain =
+    KINDS.has(kind) &&
+    (kind !== "redirect" || decision.to.length > 0) &&
+    (kind !== "fail" || decision.status.code >= 500);
+  if (isPlain) return decision;
+  throw new TypeError(`no decision: ${JSON.stringify(decision)}`);
 }
 
 type Found =
