@@ -1,4 +1,4 @@
-// Reports to the sender: bounces, warnings and "relayed", as multipart/report (RFC 6522, RFC 3464).
+// Reports to the sender: bounces, warnings, "passed on" and "delivered", as multipart/report (RFC 6522, RFC 3464).
 //
 // Invariant: whatever a peer or a sender wrote, the report is well-formed: CRLF line ends, ASCII unless the
 // message itself was internationalized (RFC 6533), no control byte, no header field of anybody else's making.
@@ -12,7 +12,7 @@ import type { ReportKind } from "./bounce/wanted.ts";
 import type { Body, Envelope, Mailbox } from "./envelope.ts";
 import type { Status } from "./status.ts";
 
-export { wantsReport, wantsWarning } from "./bounce/wanted.ts";
+export { type ReportKind, wantsReport, wantsWarning } from "./bounce/wanted.ts";
 
 export interface ReportedRecipient {
   readonly mailbox: Mailbox;
@@ -22,8 +22,10 @@ export interface ReportedRecipient {
   /** The last status; a temporary one in a "failed" report means that the retries came to their end. */
   readonly status: Status;
   readonly remoteMta?: string;
-  /** Milliseconds since the epoch; `now` when not given. */
+  /** Milliseconds since the epoch. */
   readonly lastAttemptAt?: number;
+  /** When the last attempt is made at the latest, for a "delayed" report. */
+  readonly retryUntil?: number;
 }
 
 export interface ReportRequest {
@@ -37,8 +39,6 @@ export interface ReportRequest {
   readonly recipients: readonly ReportedRecipient[];
   /** Bytes; of a larger message only the header goes back. */
   readonly returnSizeLimit: number;
-  /** When the last attempt is made, for a "delayed" report. */
-  readonly retryUntil?: number;
 }
 
 export interface Report {
@@ -89,10 +89,14 @@ export async function composeReport(request: ReportRequest): Promise<Report> {
 }
 
 const SUBJECT: Readonly<Record<ReportKind, string>> = {
-  failed: "Mail delivery failed: returning message to sender",
+  failed: "Mail delivery failed: your message could not be delivered",
   delayed: "Mail delivery delayed: there is no need to send it again",
   relayed: "Mail delivery: your message was passed on",
+  delivered: "Mail delivery: your message was delivered",
 };
+
+/** Addresses in X-Failed-Recipients: a header that grows too large is cut or refused on its way. */
+const MOST_IN_HEADER = 100;
 
 function composeHeader(request: ReportRequest, sender: Mailbox, original: Original): string {
   const { hostname, id, kind, now, recipients, envelope } = request;
@@ -100,7 +104,8 @@ function composeHeader(request: ReportRequest, sender: Mailbox, original: Origin
   const failed = recipients
     .map(({ mailbox }) => oneLine(mailbox.address))
     // One address that needs SMTPUTF8 must not keep the report from a sender who does not.
-    .filter((address) => isAscii(address) || !isAscii(to));
+    .filter((address) => isAscii(address) || !isAscii(to))
+    .slice(0, MOST_IN_HEADER);
   const messageId = headerValue(original.content, "message-id") ?? "";
   const isReference = /^<[\x21-\x7e]{1,500}>$/.test(messageId);
   return [

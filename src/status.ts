@@ -7,6 +7,8 @@ export interface Status {
   /** Complete enhanced code, "4.3.0". */
   readonly enhanced: string;
   readonly text: string;
+  /** A remote server replied this; absent when the verdict is our own. */
+  readonly remote?: true;
 }
 
 /** `status(451, "3.0", "try again later")` is 451 4.3.0. Throws on a code outside 200..599. */

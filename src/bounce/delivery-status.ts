@@ -1,9 +1,12 @@
-// The part of a report that is for machines: message/delivery-status (RFC 3464 2), field by field.
+// The part of a report that is for machines: message/delivery-status (RFC 3464 2), field by field; in an
+// internationalized report message/global-delivery-status (RFC 6533 4). Invariant: only a remote server's own
+// words are said to be SMTP; what we found by ourselves has a diagnostic type of our own.
 
 import type { Mailbox } from "../envelope.ts";
 import { type Status, statusLine } from "../status.ts";
 import type { ReportedRecipient, ReportRequest } from "../bounce.ts";
-import { type Cleaner, decodeXtext, field, isAscii, mailDate } from "./text.ts";
+import { type Cleaner, field, isAscii, mailDate } from "./text.ts";
+import { asciiAddress, decodeXtext, unicodeAddress } from "./xtext.ts";
 
 export function deliveryStatus(request: ReportRequest, clean: Cleaner): string {
   const { hostname, envelope, recipients } = request;
@@ -19,35 +22,44 @@ export function deliveryStatus(request: ReportRequest, clean: Cleaner): string {
 
 function recipientFields(
   recipient: ReportedRecipient,
-  { kind, now, retryUntil }: ReportRequest,
+  { kind, envelope }: ReportRequest,
   clean: Cleaner,
 ): string {
-  const { orcpt, mailbox, status, remoteMta, lastAttemptAt = now } = recipient;
-  const host = remoteHost(remoteMta);
+  const { orcpt, mailbox, status, remoteMta, lastAttemptAt, retryUntil } = recipient;
+  const international = envelope.smtputf8;
+  const isRemote = status.remote === true;
+  const host = isRemote ? hostName(remoteMta) : undefined;
   return [
-    orcpt === undefined ? "" : field("Original-Recipient", clean(originalRecipient(orcpt))),
-    field("Final-Recipient", finalRecipient(mailbox, clean)),
+    orcpt === undefined
+      ? ""
+      : field("Original-Recipient", clean(givenAddress(orcpt, international))),
+    field("Final-Recipient", clean(finalAddress(mailbox, international))),
     field("Action", kind),
     field("Status", enhancedCode(status)),
     host === undefined ? "" : field("Remote-MTA", `dns; ${host}`),
-    field("Diagnostic-Code", `${host === undefined ? "X-Unseen" : "smtp"}; ${said(status, clean)}`),
-    field("Last-Attempt-Date", mailDate(lastAttemptAt)),
+    field(
+      "Diagnostic-Code",
+      `${isRemote ? "smtp" : "X-Unseen"}; ${said(status, remoteMta, clean)}`,
+    ),
+    lastAttemptAt === undefined ? "" : field("Last-Attempt-Date", mailDate(lastAttemptAt)),
     kind === "delayed" && retryUntil !== undefined
       ? field("Will-Retry-Until", mailDate(retryUntil))
       : "",
   ].join("");
 }
 
-/** RFC 6533 3 has an encoding of its own for the type utf-8, which may stand as it is. */
-function originalRecipient(orcpt: string): string {
+/** RFC 6533 3 has an encoding of its own for the type utf-8; all others are xtext. */
+function givenAddress(orcpt: string, international: boolean): string {
   const [type = "", ...rest] = orcpt.split(";");
   const address = rest.join(";");
-  return `${type}; ${type.toLowerCase() === "utf-8" ? address : decodeXtext(address)}`;
+  if (type.toLowerCase() !== "utf-8") return `${type}; ${decodeXtext(address)}`;
+  const plain = unicodeAddress(address);
+  return `${type}; ${international ? plain : asciiAddress(plain)}`;
 }
 
-function finalRecipient(mailbox: Mailbox, clean: Cleaner): string {
-  const address = clean(mailbox.address);
-  return `${isAscii(address) ? "rfc822" : "utf-8"}; ${address}`;
+function finalAddress({ address }: Mailbox, international: boolean): string {
+  if (isAscii(address)) return `rfc822; ${address}`;
+  return `utf-8; ${international ? address : asciiAddress(address)}`;
 }
 
 /** Codes come from peers too, and RFC 3464 2.3.4 knows one form only. */
@@ -55,15 +67,21 @@ function enhancedCode({ code, enhanced }: Status): string {
   return /^[245]\.\d{1,3}\.\d{1,3}$/.test(enhanced) ? enhanced : `${Math.trunc(code / 100)}.0.0`;
 }
 
-/** The name in "mx.example.net [192.0.2.1]"; a path is nobody's business. */
-function remoteHost(remoteMta: string | undefined): string | undefined {
+/** "mx.example.net [192.0.2.1]" as it is; undefined for a path, which is nobody's business. */
+export function hostIn(remoteMta: string | undefined): string | undefined {
+  return hostName(remoteMta) === undefined ? undefined : remoteMta;
+}
+
+/** Without the address. */
+function hostName(remoteMta: string | undefined): string | undefined {
   return /^[\w.-]+|^\[[\w.:]+\]/.exec(remoteMta ?? "")?.[0];
 }
 
 const LONGEST_REPLY = 1000;
 
-/** The reply, cut where it stops being one. */
-export function said(status: Status, clean: Cleaner): string {
-  const line = clean(statusLine(status));
+/** The reply as it came, or our own finding with the host that it is about; cut where it stops being a reply. */
+export function said(status: Status, remoteMta: string | undefined, clean: Cleaner): string {
+  const host = status.remote === true ? undefined : hostIn(remoteMta);
+  const line = clean(statusLine(status) + (host === undefined ? "" : ` (${host})`));
   return line.length <= LONGEST_REPLY ? line : `${line.slice(0, LONGEST_REPLY)} [...]`;
 }

@@ -1,98 +1,148 @@
-// The part of a report that is for people, and comes first: what happened to whom, what the other side said,
-// what one can do. Plain words, no jargon before the reply itself.
+// The part of a report that is for people, and comes first: what happened to whom, what one can do, and last what
+// the other side said. Plain words, no jargon before the reply itself.
+// Invariant: its length is bounded, however many recipients there are; the part for programs names them all.
 
 import type { ReportedRecipient, ReportRequest } from "../bounce.ts";
-import { isTemporary, type Status } from "../status.ts";
-import { said } from "./delivery-status.ts";
+import { isTemporary, statusLine } from "../status.ts";
+import { hostIn, said } from "./delivery-status.ts";
 import { headerValue, type Original } from "./original.ts";
-import { type Cleaner, mailDate, wrap } from "./text.ts";
+import { reasonFor } from "./reason.ts";
+import { type Cleaner, letterDate, wrap } from "./text.ts";
+
+/** Recipients that the letter names. */
+const MOST_NAMED = 50;
 
 export function letter(request: ReportRequest, original: Original, clean: Cleaner): string {
+  const named = request.recipients.slice(0, MOST_NAMED);
+  const others = request.recipients.length - named.length;
+  const more = `${others} more; all of them are listed in the details for mail programs.`;
   const paragraphs = [
     `This is the mail system at ${request.hostname}.`,
     wrap(whatHappened(request, original, clean)),
-    ...request.recipients.map((recipient) => aboutRecipient(recipient, request, clean)),
+    ...alike(named).map((recipients) => aboutRecipients(recipients, request, clean)),
+    ...(others > 0 ? [wrap(`... and ${more}`, "  ")] : []),
     wrap(whatNext(request)),
     wrap(whatFollows(request, original)),
   ];
   return `${paragraphs.join("\r\n\r\n")}\r\n`;
 }
 
-function whatHappened(request: ReportRequest, original: Original, clean: Cleaner): string {
+function whatHappened(
+  { envelope, kind }: ReportRequest,
+  original: Original,
+  clean: Cleaner,
+): string {
   const subject = clean(headerValue(original.content, "subject") ?? "");
   // An encoded word (RFC 2047) would say nothing to a person.
   const about = subject === "" || subject.includes("=?") ? "" : ` "${subject.slice(0, 100)}"`;
-  const message = `Your message${about} of ${mailDate(request.envelope.receivedAt)}`;
-  switch (request.kind) {
+  const message = `Your message${about} of ${letterDate(envelope.receivedAt)}`;
+  switch (kind) {
     case "failed":
       return `${message} could not be delivered to:`;
     case "delayed":
       return `${message} has not been delivered yet to:`;
     case "relayed":
       return `${message} was passed on to the mail system of:`;
+    case "delivered":
+      return `${message} was delivered to:`;
   }
 }
 
-function aboutRecipient(
-  { mailbox, original, status, remoteMta }: ReportedRecipient,
-  { kind, hostname }: ReportRequest,
-  clean: Cleaner,
-): string {
-  const lines = [wrap(clean(mailbox.address), "  ")];
-  if (original.address !== mailbox.address) {
-    lines.push(wrap(`(you wrote to ${clean(original.address)})`, "  "));
+type Alike = readonly [ReportedRecipient, ...ReportedRecipient[]];
+
+/** Recipients with the same answer of the same host stand together, in the order of the first of them. */
+function alike(recipients: readonly ReportedRecipient[]): readonly Alike[] {
+  const groups = new Map<string, [ReportedRecipient, ...ReportedRecipient[]]>();
+  for (const recipient of recipients) {
+    const key = `${recipient.remoteMta}\n${statusLine(recipient.status)}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [recipient]);
+    else group.push(recipient);
   }
-  const speaker = remoteMta === undefined || remoteMta.startsWith("/") ? hostname : remoteMta;
-  lines.push(wrap(`${clean(speaker)} says:`, "    "), wrap(said(status, clean), "      "));
-  if (kind === "failed") lines.push(wrap(advice(status), "    "));
-  return lines.join("\r\n");
+  return [...groups.values()];
 }
 
-function whatNext({ kind, retryUntil }: ReportRequest): string {
+function aboutRecipients(recipients: Alike, request: ReportRequest, clean: Cleaner): string {
+  const [{ status, remoteMta }] = recipients;
+  const paragraphs = [recipients.map((recipient) => nameOf(recipient, clean)).join("\r\n")];
+  const explanation = explain(recipients, request);
+  if (explanation !== "") paragraphs.push(wrap(explanation, "    "));
+  const reply = said(status, remoteMta, clean);
+  if (status.remote === true) {
+    const speaker = clean(hostIn(remoteMta) ?? "their mail system");
+    paragraphs.push(`${wrap(`The answer of ${speaker} was:`, "    ")}\r\n${wrap(reply, "      ")}`);
+  } else if (request.kind !== "delivered") {
+    paragraphs.push(`    In technical terms:\r\n${wrap(reply, "      ")}`);
+  }
+  return paragraphs.join("\r\n\r\n");
+}
+
+function nameOf({ mailbox, original }: ReportedRecipient, clean: Cleaner): string {
+  const name = wrap(clean(mailbox.address), "  ");
+  return original.address === mailbox.address
+    ? name
+    : `${name}\r\n${wrap(`(you wrote to ${clean(original.address)})`, "    ")}`;
+}
+
+function explain([{ status }]: Alike, { kind, envelope, now }: ReportRequest): string {
+  if (kind !== "failed" && kind !== "delayed") return "";
+  const { happened, advice } = reasonFor(status);
+  if (kind === "delayed") return happened;
+  const tried = isTemporary(status) ? triedFor(now - envelope.receivedAt) : "";
+  return `${happened}${tried} ${advice}`;
+}
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** In the largest unit of which there are two at least. */
+function triedFor(milliseconds: number): string {
+  const [length, unit] =
+    milliseconds >= 2 * DAY
+      ? [DAY, "days"]
+      : milliseconds >= 2 * HOUR
+        ? [HOUR, "hours"]
+        : [MINUTE, "minutes"];
+  const count = Math.floor(milliseconds / length);
+  return count < 2 ? "" : ` We tried for ${count} ${unit}.`;
+}
+
+function whatNext({ kind, recipients }: ReportRequest): string {
   switch (kind) {
     case "failed":
       return "No further attempt will be made.";
-    case "delayed":
+    case "delayed": {
+      const until = Math.max(...recipients.map(({ retryUntil = 0 }) => retryUntil));
       return (
         "You need not send it again: more attempts follow" +
-        (retryUntil === undefined ? ". " : `, until ${mailDate(retryUntil)}. `) +
+        (until === 0 ? ". " : `, until ${letterDate(until)} at the latest. `) +
         "You will hear from us if they fail too."
       );
+    }
     case "relayed":
-      return "That system does not tell us when it has delivered, so this is the last that you hear of it from us.";
+      return (
+        "That system does not tell us when it has delivered, so this is the last that you hear of it from us, " +
+        "unless it returns the message."
+      );
+    case "delivered":
+      return "You receive this because you asked to be told. It does not mean that anybody has read the message.";
   }
 }
 
-function whatFollows({ envelope, kind, returnSizeLimit }: ReportRequest, original: Original) {
+function whatFollows(
+  { envelope, kind, returnSizeLimit }: ReportRequest,
+  original: Original,
+): string {
   const details = "The details for mail programs follow";
   if (original.isWhole) return `${details}, and then your message.`;
   const isTooLarge = kind === "failed" && envelope.ret !== "HDRS";
   return isTooLarge
-    ? `${details}, and then only the header of your message: it is larger than the ${returnSizeLimit} bytes that we send back.`
+    ? `${details}, and then only the header of your message: as a whole it is larger than the ${inUnits(returnSizeLimit)} that we send back.`
     : `${details}, and then the header of your message.`;
 }
 
-/** By the subject and detail of the enhanced code (RFC 3463 3); "7" stands for all of 7.x. */
-const ADVICE: Readonly<Record<string, string>> = {
-  "1.1": "There is no such mailbox. Please check how the address is spelt.",
-  "1.2": "There is no such domain. Please check what stands after the @.",
-  "1.10": "This domain takes no mail. Please check what stands after the @.",
-  "2.1": "The mailbox is closed. Please try to reach its owner in another way.",
-  "2.2": "The mailbox is full. Please try again later, or reach its owner in another way.",
-  "2.3": "The message is too large for them. A smaller one may get through.",
-  "3.4": "The message is too large for them. A smaller one may get through.",
-  "4.6": "The message went round in a circle. The postmaster there has to mend this.",
-  "7": "The receiving system refused the message by its own rules. Its postmaster can tell why.",
-};
-
-function advice(status: Status): string {
-  if (isTemporary(status)) {
-    return "We kept trying, as this answer asks, until the time for it was over. You may send the message again later.";
-  }
-  const [, subject = "", detail = ""] = status.enhanced.split(".");
-  return (
-    ADVICE[`${subject}.${detail}`] ??
-    ADVICE[subject] ??
-    "If the answer above does not help, the postmaster of that domain can."
-  );
+function inUnits(bytes: number): string {
+  const kibibytes = Math.floor(bytes / 1024);
+  return kibibytes === 0 ? `${bytes} bytes` : `${kibibytes} KB`;
 }

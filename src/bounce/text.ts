@@ -55,9 +55,7 @@ export function mailDate(time: number): string {
   return new Date(time).toUTCString().replace("GMT", "+0000");
 }
 
-/** RFC 3461 4: "+2B" back to "+". What is no xtext stays as it is. */
-export function decodeXtext(text: string): string {
-  return text.replaceAll(/\+([0-9A-F]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
+/** For people: "Sun, 22 Nov 2026, 09:00 UTC". */
+export function letterDate(time: number): string {
+  return new Date(time).toUTCString().replace(/ (\S+):\d\d GMT$/, ", $1 UTC");
 }

@@ -5,10 +5,18 @@
 import type { Mailbox } from "../envelope.ts";
 import { headerValue } from "./original.ts";
 
-/** "relayed": passed on to a host that does not report itself, for NOTIFY=SUCCESS (RFC 3461 5.2.2). */
-export type ReportKind = "failed" | "delayed" | "relayed";
+/**
+ * The last two are for NOTIFY=SUCCESS: "relayed" is passed on to a host that does not report by itself
+ * (RFC 3461 5.2.2), "delivered" is at its destination (RFC 3461 5.2.3).
+ */
+export type ReportKind = "failed" | "delayed" | "relayed" | "delivered";
 
-const NOTIFY_WORD = { failed: "FAILURE", delayed: "DELAY", relayed: "SUCCESS" } as const;
+const NOTIFY_WORD: Readonly<Record<ReportKind, string>> = {
+  failed: "FAILURE",
+  delayed: "DELAY",
+  relayed: "SUCCESS",
+  delivered: "SUCCESS",
+};
 
 /** `notify` is that of the recipient. Without one, failures and delays are told. */
 export function wantsReport(
@@ -17,8 +25,8 @@ export function wantsReport(
   notify: string | undefined,
 ): boolean {
   if (sender === null) return false;
-  if (notify === undefined) return kind !== "relayed";
-  return notify.toUpperCase().split(",").includes(NOTIFY_WORD[kind]);
+  const word = NOTIFY_WORD[kind];
+  return notify === undefined ? word !== "SUCCESS" : notify.toUpperCase().split(",").includes(word);
 }
 
 /**

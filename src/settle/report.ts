@@ -1,37 +1,98 @@
-// A report of ours as a new message for the spool: from <>, to the sender of what it reports.
+// What the sender is told after an attempt, as new messages for the spool: from <>, to the sender. One report for
+// each kind of ending, with all recipients that ended so; a warning once at each time of `warn_after`.
+// Invariant: a copy (`unseen`) is never spoken of, and nothing is told that NOTIFY declines (RFC 3461 4.1).
 
-import { composeReport, type ReportRequest } from "../bounce.ts";
-import type { NewReport, Spool, StoredMessage } from "../spool.ts";
+import { readHeader } from "../bounce/original.ts";
+import {
+  composeReport,
+  type ReportedRecipient,
+  type ReportKind,
+  wantsReport,
+  wantsWarning,
+} from "../bounce.ts";
+import type { Log } from "../log.ts";
+import type { Finding } from "../settle.ts";
+import type { NewReport, Settlement, Spool, StoredMessage, StoredRecipient } from "../spool.ts";
+import { isTemporary } from "../status.ts";
+import type { Ending } from "./log.ts";
 
 export interface ReportServices {
   readonly hostname: string;
   readonly returnSizeLimit: number;
+  /** Ages in ms at which a warning goes out, rising. */
+  readonly warnAfter: readonly number[];
   readonly spool: Pick<Spool, "nextId">;
+  readonly log: Log;
 }
 
-type Told = Pick<ReportRequest, "kind" | "recipients" | "retryUntil">;
+/** One line of one report. */
+export interface Told {
+  readonly kind: ReportKind;
+  readonly recipient: ReportedRecipient;
+}
 
-export async function newReport(
-  told: Told,
-  { envelope, body }: StoredMessage,
+/** What this ending is to the sender, who has asked for it or not; undefined when it is none of his business. */
+export function reportKind({ unseen, outcome }: Finding, ending: Ending): ReportKind | undefined {
+  if (unseen || ending === "frozen") return undefined;
+  if (ending !== "delivered") return ending === "failed" ? "failed" : "delayed";
+  if (outcome.kind === "delivered" && outcome.dsnPassedOn === true) return undefined;
+  const { remoteMta } = outcome;
+  // Who wrote a file, or nothing at all, has delivered; a host has only taken the message on (RFC 3461 5.2.2).
+  return remoteMta === undefined || remoteMta.startsWith("/") ? "delivered" : "relayed";
+}
+
+export function told(
+  kind: ReportKind,
+  { orcpt }: StoredRecipient,
+  { mailbox, original, outcome }: Finding,
   now: number,
-  { hostname, returnSizeLimit, spool }: ReportServices,
-): Promise<NewReport> {
-  const { sender } = envelope;
-  if (sender === null) throw new Error("a null sender gets no report");
-  const id = spool.nextId();
-  const request = { ...told, hostname, id, now, envelope, body, returnSizeLimit };
-  const { bytes, eightBit, smtputf8 } = await composeReport(request);
-  const client = { address: "", helo: hostname };
-  return {
-    envelope: { id, sender: null, client, receivedAt: now, eightBit, smtputf8 },
-    recipients: [{ mailbox: sender }],
-    bytes,
+  retryUntil: number | undefined,
+): Told {
+  const recipient: ReportedRecipient = {
+    mailbox,
+    original,
+    status: outcome.status,
+    ...("untried" in outcome ? {} : { lastAttemptAt: now }),
+    ...(orcpt === undefined ? {} : { orcpt }),
+    ...(outcome.remoteMta === undefined ? {} : { remoteMta: outcome.remoteMta }),
+    ...(retryUntil === undefined ? {} : { retryUntil }),
   };
+  return { kind, recipient };
+}
+
+/** The reports of an attempt on `attempted`, and how many warnings the message has had after them. */
+export async function reportsOn(
+  message: StoredMessage,
+  state: Settlement["state"],
+  attempted: readonly StoredRecipient[],
+  lines: readonly Told[],
+  now: number,
+  services: ReportServices,
+): Promise<Pick<Settlement, "reports" | "warnings">> {
+  const reports: NewReport[] = [];
+  for (const kind of ["failed", "relayed", "delivered"] as const) {
+    const recipients = ofKind(kind, lines);
+    if (recipients.length > 0)
+      reports.push(await newReport(kind, recipients, message, now, services));
+  }
+  const delayed = ofKind("delayed", lines);
+  const due = warningsDue(message, now, services.warnAfter);
+  if (state !== "queued" || delayed.length === 0 || due <= message.warnings) {
+    return { reports, warnings: message.warnings };
+  }
+  if (wantsWarning(await readHeader(message.body))) {
+    const all = [...delayed, ...alsoWaiting(message, attempted)];
+    reports.push(await newReport("delayed", all, message, now, services));
+  }
+  return { reports, warnings: due };
+}
+
+function ofKind(kind: ReportKind, lines: readonly Told[]): readonly ReportedRecipient[] {
+  return lines.filter((line) => line.kind === kind).map(({ recipient }) => recipient);
 }
 
 /** How many warnings a message of this age should have had. */
-export function warningsDue(
+function warningsDue(
   { envelope }: StoredMessage,
   now: number,
   warnAfter: readonly number[],
@@ -40,8 +101,42 @@ export function warningsDue(
   return warnAfter.filter((after) => age >= after).length;
 }
 
-/** The beginning of the message, which holds its header or the most of it. */
-export async function firstChunk({ body }: StoredMessage): Promise<Buffer> {
-  for await (const chunk of body.chunks()) return chunk;
-  return Buffer.alloc(0);
+/** Recipients whose turn it was not: the next warning is a long way off, so this one speaks of them too. */
+function alsoWaiting(
+  { envelope, recipients }: StoredMessage,
+  attempted: readonly StoredRecipient[],
+): ReportedRecipient[] {
+  return recipients.flatMap(({ position, state, mailbox, notify, orcpt, lastStatus: status }) => {
+    const waits = state === "pending" && status !== undefined && isTemporary(status);
+    if (!waits || attempted.some((other) => other.position === position)) return [];
+    if (!wantsReport("delayed", envelope.sender, notify)) return [];
+    return [{ mailbox, original: mailbox, status, ...(orcpt === undefined ? {} : { orcpt }) }];
+  });
+}
+
+async function newReport(
+  kind: ReportKind,
+  recipients: readonly ReportedRecipient[],
+  { envelope, body }: StoredMessage,
+  now: number,
+  { hostname, returnSizeLimit, spool, log }: ReportServices,
+): Promise<NewReport> {
+  const { sender } = envelope;
+  if (sender === null) throw new Error("a null sender gets no report");
+  const id = spool.nextId();
+  const request = { kind, recipients, hostname, id, now, envelope, body, returnSizeLimit };
+  const { bytes, eightBit, smtputf8 } = await composeReport(request);
+  const fields = {
+    id: envelope.id,
+    report: id,
+    recipients: recipients.map(({ original }) => original.address),
+  };
+  if (kind === "failed") log.event("message.bounced", fields);
+  else log.event("message.reported", { ...fields, kind });
+  const client = { address: "", helo: hostname };
+  return {
+    envelope: { id, sender: null, client, receivedAt: now, eightBit, smtputf8 },
+    recipients: [{ mailbox: sender }],
+    bytes,
+  };
 }

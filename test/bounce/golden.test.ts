@@ -7,9 +7,13 @@ import { test } from "node:test";
 
 import { composeReport, type ReportRequest } from "../../src/bounce.ts";
 import { status } from "../../src/status.ts";
-import { body, ENVELOPE, mailbox, MESSAGE, NOW, recipient, request } from "./report.ts";
+import { body, ENVELOPE, mailbox, MESSAGE, NOW, recipient, reply, request } from "./report.ts";
 
 const GOLDEN = path.join(import.meta.dirname, "..", "golden", "bounce");
+const DAY = 86_400_000;
+const OLD = { ...ENVELOPE, receivedAt: NOW - 8 * DAY };
+const MAILBOX_FULL = reply(452, "2.2", "Mailbox full");
+const OTHER_HOST = "mx2.example.net [2001:db8::25]";
 
 const CASES: Readonly<Record<string, ReportRequest>> = {
   failed: request(),
@@ -18,16 +22,37 @@ const CASES: Readonly<Record<string, ReportRequest>> = {
       recipient("bob@example.net"),
       recipient("carol@example.net", {
         original: mailbox("team@example.com"),
-        status: status(452, "2.2", "Mailbox full"),
+        status: MAILBOX_FULL,
+        remoteMta: OTHER_HOST,
       }),
-      recipient("dave@nowhere.example", {
-        status: status(550, "1.2", "No such domain"),
+      recipient("dan@example.net", { status: MAILBOX_FULL, remoteMta: OTHER_HOST }),
+      {
+        mailbox: mailbox("dave@nowhere.example"),
+        original: mailbox("dave@nowhere.example"),
+        status: status(550, "1.2", "The domain nowhere.example does not exist"),
         orcpt: "rfc822;dave+2Bwork@nowhere.example",
+      },
+    ],
+    envelope: { ...OLD, envid: "QQ314159+2Bx", ret: "FULL" },
+  }),
+  "failed-unreachable": request({
+    envelope: OLD,
+    recipients: [
+      recipient("bob@example.net", {
+        status: status(451, "4.1", "cannot connect: connection refused"),
       }),
-    ].map(({ remoteMta, ...rest }, index) =>
-      index === 2 ? rest : { ...rest, remoteMta: remoteMta ?? "" },
-    ),
-    envelope: { ...ENVELOPE, envid: "QQ314159+2Bx", ret: "FULL" },
+    ],
+  }),
+  "failed-spam": request({
+    recipients: [
+      recipient("bob@example.net", {
+        status: reply(
+          550,
+          "7.1",
+          "Message rejected as spam by content filtering, see https://x.example",
+        ),
+      }),
+    ],
   }),
   "failed-header-only": request({ envelope: { ...ENVELOPE, ret: "HDRS" } }),
   "failed-too-large": request({ returnSizeLimit: 200 }),
@@ -35,15 +60,31 @@ const CASES: Readonly<Record<string, ReportRequest>> = {
     kind: "delayed",
     recipients: [
       recipient("bob@example.net", {
-        status: status(451, "4.1", "Greylisted, please try again in 300 seconds"),
+        status: reply(451, "7.1", "Greylisted, please try again in 300 seconds"),
         lastAttemptAt: NOW - 60_000,
+        retryUntil: NOW + 7 * DAY,
+      }),
+      recipient("carol@example.org", {
+        status: status(451, "7.5", "TLS handshake failed"),
+        remoteMta: "mx.example.org [192.0.2.77]",
+        lastAttemptAt: NOW - 60_000,
+        retryUntil: NOW + 6 * DAY,
       }),
     ],
-    retryUntil: NOW + 7 * 86_400_000,
   }),
   relayed: request({
     kind: "relayed",
-    recipients: [recipient("bob@example.net", { status: status(250, "0.0", "OK queued") })],
+    recipients: [recipient("bob@example.net", { status: reply(250, "0.0", "OK queued as 4711") })],
+  }),
+  delivered: request({
+    kind: "delivered",
+    recipients: [
+      recipient("bob@example.net", {
+        status: status(250, "0.0", "stored"),
+        remoteMta: "/var/mail/example.net/bob/new/1.2.3",
+        orcpt: "rfc822;bob@example.com",
+      }),
+    ],
   }),
   internationalized: request({
     envelope: { ...ENVELOPE, sender: mailbox("ålice@example.org"), smtputf8: true },

@@ -2,7 +2,7 @@
 
 import type { Body, Envelope, Mailbox } from "../../src/envelope.ts";
 import type { ReportedRecipient, ReportRequest } from "../../src/bounce.ts";
-import { status } from "../../src/status.ts";
+import { type Status, status } from "../../src/status.ts";
 
 export const NOW = Date.UTC(2026, 10, 22, 10, 30, 0);
 
@@ -44,6 +44,11 @@ export const ENVELOPE: Envelope = {
   smtputf8: false,
 };
 
+/** What a remote server said. */
+export function reply(...said: Parameters<typeof status>): Status {
+  return { ...status(...said), remote: true };
+}
+
 export function recipient(
   address: string,
   more: Partial<ReportedRecipient> = {},
@@ -51,8 +56,9 @@ export function recipient(
   return {
     mailbox: mailbox(address),
     original: mailbox(address),
-    status: status(550, "1.1", "No such user here"),
+    status: reply(550, "1.1", "No such user here"),
     remoteMta: "mx.example.net [192.0.2.1]",
+    lastAttemptAt: NOW,
     ...more,
   };
 }
