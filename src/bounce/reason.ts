@@ -9,7 +9,7 @@ export interface Reason {
   readonly advice: string;
 }
 
-type Reasons = Readonly<Record<string, Reason>>;
+type Reasons = ReadonlyMap<string, Reason>;
 
 const CHECK_SPELLING = "Please check how the address is spelt.";
 const CHECK_DOMAIN = "Please check what stands after the @.";
@@ -46,68 +46,72 @@ const SPAM: Reason = {
   advice: "Please reach them in another way, and ask them to tell their postmaster.",
 };
 
-const PERMANENT: Reasons = {
-  "1.1": { happened: "There is no such mailbox.", advice: CHECK_SPELLING },
-  "1.2": { happened: "There is no such domain.", advice: CHECK_DOMAIN },
-  "1.3": { happened: "This is not how an address is written.", advice: CHECK_SPELLING },
-  "1.6": {
-    happened: "The mailbox has moved, and we do not know where to.",
-    advice: "Please reach its owner in another way.",
-  },
-  "1.7": SENDER_REFUSED,
-  "1.8": SENDER_REFUSED,
-  "1.10": { happened: "This domain does not take any mail.", advice: CHECK_DOMAIN },
-  "2.1": {
-    happened: "The mailbox is closed.",
-    advice: "Please reach its owner in another way.",
-  },
-  "2.2": MAILBOX_FULL,
-  "2.3": TOO_BIG,
-  "3.4": TOO_BIG,
-  "4": { happened: "There is no way to their mail system.", advice: CHECK_DOMAIN },
-  "4.6": LOOP,
-  "5.3": {
-    happened: "The message has more recipients than their mail system takes.",
-    advice: "Please send it to fewer at a time.",
-  },
-  "6.3": {
-    happened: "Their mail system only takes messages in plain ASCII.",
-    advice:
-      "Please write without accents and other special characters, or reach them in another way.",
-  },
-  "6.7": {
-    happened: "Their mail system only takes addresses in plain ASCII.",
-    advice: "Please use addresses without accents and other special characters.",
-  },
-  "7": {
-    happened: "Their mail system refused the message by its own rules.",
-    advice: "Their postmaster can tell why.",
-  },
-  "7.2": {
-    happened: "You are not allowed to write to this mailing list.",
-    advice: "Its owner can allow you to.",
-  },
-  "7.4": NO_ENCRYPTION,
-  "7.5": NO_ENCRYPTION,
-  "7.10": NO_ENCRYPTION,
-  "7.20": NOT_AUTHENTIC,
-  "7.21": NOT_AUTHENTIC,
-  "7.22": NOT_AUTHENTIC,
-  "7.23": NOT_AUTHENTIC,
-  "7.24": NOT_AUTHENTIC,
-  "7.26": NOT_AUTHENTIC,
-};
+const PERMANENT: Reasons = new Map(
+  Object.entries({
+    "1.1": { happened: "There is no such mailbox.", advice: CHECK_SPELLING },
+    "1.2": { happened: "There is no such domain.", advice: CHECK_DOMAIN },
+    "1.3": { happened: "This is not how an address is written.", advice: CHECK_SPELLING },
+    "1.6": {
+      happened: "The mailbox has moved, and we do not know where to.",
+      advice: "Please reach its owner in another way.",
+    },
+    "1.7": SENDER_REFUSED,
+    "1.8": SENDER_REFUSED,
+    "1.10": { happened: "This domain does not take any mail.", advice: CHECK_DOMAIN },
+    "2.1": {
+      happened: "The mailbox is closed.",
+      advice: "Please reach its owner in another way.",
+    },
+    "2.2": MAILBOX_FULL,
+    "2.3": TOO_BIG,
+    "3.4": TOO_BIG,
+    "4": { happened: "There is no way to their mail system.", advice: CHECK_DOMAIN },
+    "4.6": LOOP,
+    "5.3": {
+      happened: "The message has more recipients than their mail system takes.",
+      advice: "Please send it to fewer at a time.",
+    },
+    "6.3": {
+      happened: "Their mail system only takes messages in plain ASCII.",
+      advice:
+        "Please write without accents and other special characters, or reach them in another way.",
+    },
+    "6.7": {
+      happened: "Their mail system only takes addresses in plain ASCII.",
+      advice: "Please use addresses without accents and other special characters.",
+    },
+    "7": {
+      happened: "Their mail system refused the message by its own rules.",
+      advice: "Their postmaster can tell why.",
+    },
+    "7.2": {
+      happened: "You are not allowed to write to this mailing list.",
+      advice: "Its owner can allow you to.",
+    },
+    "7.4": NO_ENCRYPTION,
+    "7.5": NO_ENCRYPTION,
+    "7.10": NO_ENCRYPTION,
+    "7.20": NOT_AUTHENTIC,
+    "7.21": NOT_AUTHENTIC,
+    "7.22": NOT_AUTHENTIC,
+    "7.23": NOT_AUTHENTIC,
+    "7.24": NOT_AUTHENTIC,
+    "7.26": NOT_AUTHENTIC,
+  }),
+);
 
-const TEMPORARY: Reasons = {
-  "2.2": MAILBOX_FULL,
-  "4": { happened: "Their mail system could not be reached.", advice: SEND_LATER },
-  "4.3": { happened: "The way to their mail system could not be looked up.", advice: SEND_LATER },
-  "4.6": LOOP,
-  "7": { happened: "Their mail system asked us to come back later.", advice: SEND_LATER },
-  "7.4": NO_ENCRYPTION,
-  "7.5": NO_ENCRYPTION,
-  "7.10": NO_ENCRYPTION,
-};
+const TEMPORARY: Reasons = new Map(
+  Object.entries({
+    "2.2": MAILBOX_FULL,
+    "4": { happened: "Their mail system could not be reached.", advice: SEND_LATER },
+    "4.3": { happened: "The way to their mail system could not be looked up.", advice: SEND_LATER },
+    "4.6": LOOP,
+    "7": { happened: "Their mail system asked us to come back later.", advice: SEND_LATER },
+    "7.4": NO_ENCRYPTION,
+    "7.5": NO_ENCRYPTION,
+    "7.10": NO_ENCRYPTION,
+  }),
+);
 
 const REFUSED: Reason = {
   happened: "Their mail system refused the message.",
@@ -132,5 +136,6 @@ export function reasonFor(status: Status): Reason {
   if (temporary && remote !== true && subject === "3") return OWN_TROUBLE;
   if (!temporary && /^[067]$/.test(subject) && SPAM_WORDS.test(text)) return SPAM;
   const reasons = temporary ? TEMPORARY : PERMANENT;
-  return reasons[`${subject}.${detail}`] ?? reasons[subject] ?? (temporary ? PUT_OFF : REFUSED);
+  const general = temporary ? PUT_OFF : REFUSED;
+  return reasons.get(`${subject}.${detail}`) ?? reasons.get(subject) ?? general;
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { composeReport } from "../../src/bounce.ts";
 import { type Status, status } from "../../src/status.ts";
-import { body, ENVELOPE, mailbox, MESSAGE, recipient, request, sections } from "./report.ts";
+import { body, ENVELOPE, mailbox, MESSAGE, recipient, reply, request, sections } from "./report.ts";
 
 /** Fails when the bytes could not go over SMTP, or say something that was not meant. */
 function assertWellFormed(bytes: Buffer): void {
@@ -37,7 +37,12 @@ test("a null sender never gets a report", async () => {
 test("a reply full of line ends and control bytes adds no header and no field", async () => {
   const evil =
     "no\r\nTo: everybody@example.com\r\n\r\nFinal-Recipient: rfc822; x@y\n\0\x1b[2J\x85\u2028end";
-  const hostile: Status = { code: 550, enhanced: "5.1.1\r\nAction: delivered", text: evil };
+  const hostile: Status = {
+    code: 550,
+    enhanced: "5.1.1\r\nAction: delivered",
+    text: evil,
+    remote: true,
+  };
   const { header, letter, details } = await partsOf({
     recipients: [
       recipient("bob@example.net", { status: hostile, remoteMta: `evil\r\nX: ${evil}` }),
@@ -144,10 +149,31 @@ test("a hostile Subject or Message-ID of the original adds no header", async () 
 
 test("a path in place of a host is not told to anybody", async () => {
   const { letter, details } = await partsOf({
-    recipients: [recipient("b@example.net", { remoteMta: "/var/mail/secret/new" })],
+    recipients: [
+      recipient("b@example.net", { remoteMta: "/var/mail/secret/new" }),
+      recipient("c@example.net", {
+        remoteMta: "/var/mail/secret/new",
+        status: status(550, "1.1", "No such mailbox"),
+      }),
+    ],
   });
   assert.doesNotMatch(letter.content + details.content, /secret/);
-  assert.match(details.content, /^Diagnostic-Code: X-Unseen; 550/m);
+  assert.doesNotMatch(details.content, /^Remote-MTA/m);
+});
+
+test("our own verdict is not passed off as a reply of the host that it is about", async () => {
+  const { letter, details } = await partsOf({
+    recipients: [
+      recipient("b@example.net", { status: status(451, "4.1", "cannot connect") }),
+      recipient("c@example.net", { status: reply(421, "3.2", "closing") }),
+    ],
+  });
+  const [, own = "", theirs = ""] = details.content.split("\r\n\r\n");
+  assert.doesNotMatch(own, /^Remote-MTA/m);
+  assert.match(own, /^Diagnostic-Code: X-Unseen; 451 4\.4\.1 cannot connect/m);
+  assert.match(theirs, /^Remote-MTA: dns; mx\.example\.net\r$/m);
+  assert.match(theirs, /^Diagnostic-Code: smtp; 421 4\.3\.2 closing\r$/m);
+  assert.equal(letter.content.match(/The answer of mx\.example\.net/g)?.length, 1);
 });
 
 test("only a sender who needs it makes the report SMTPUTF8", async () => {
@@ -163,12 +189,76 @@ test("only a sender who needs it makes the report SMTPUTF8", async () => {
   assert.equal(needy.smtputf8, true);
 });
 
-test("a thousand recipients stay within the length of a line", async () => {
+test("of a thousand recipients the part for programs names all, the letter and the header a few", async () => {
   const recipients = Array.from({ length: 1000 }, (_, index) =>
-    recipient(`user${index}@example.net`),
+    recipient(`user${index}@example.net`, {
+      status: reply(550, "1.1", `<user${index}@example.net> ${"x".repeat(2000)}`),
+    }),
   );
-  const { header } = await partsOf({ recipients });
-  assert.equal(header.match(/user\d+@/g)?.length, 1000);
+  const { header, letter, details, bytes } = await partsOf({ recipients });
+  assert.equal(details.content.match(/^Final-Recipient: rfc822; user\d+@/gm)?.length, 1000);
+  assert.match(letter.content, /and 950 more; all of them/);
+  assert.ok(letter.content.length < 100_000, `${letter.content.length} bytes for people`);
+  assert.ok(header.length < 10_000, `${header.length} bytes of header`);
+  assert.ok(bytes.length < 2_000_000, `${bytes.length} bytes`);
+});
+
+test("recipients with the same answer share one explanation", async () => {
+  const { letter } = await partsOf({
+    recipients: ["bob", "carol", "dan"].map((name) => recipient(`${name}@example.net`)),
+  });
+  assert.match(
+    letter.content,
+    /  bob@example\.net\r\n  carol@example\.net\r\n  dan@example\.net\r\n/,
+  );
+  assert.equal(letter.content.match(/There is no such mailbox/g)?.length, 1);
+});
+
+test("a large message is not read beyond its header, whatever RET says", async () => {
+  let read = 0;
+  const piece = Buffer.from(`Subject: large\r\n\r\n${"x".repeat(60_000)}\r\n`);
+  const large = {
+    size: 50 * 2 ** 20,
+    async *chunks() {
+      for (; read < this.size; read += piece.length) yield piece;
+    },
+  };
+  const { original } = await partsOf({ body: large, envelope: { ...ENVELOPE, ret: "FULL" } });
+  assert.equal(original.content, "Subject: large\r\n");
+  assert.ok(read <= 2 * piece.length, `${read} bytes were read`);
+});
+
+test("a header that is none goes back as it is, and does no harm", async () => {
+  const junk = `no colon here\r\n: nothing\r\nSubject\r\n\tX: y\r\n\xff\xfe\r\n\r\n\r\nbody\r\n`;
+  const { original, letter } = await partsOf({ body: body(Buffer.from(junk, "latin1")) });
+  assert.equal(original.content, junk);
+  assert.match(letter.content, /^Your message of Sun, 22 Nov 2026, 09:00 UTC/m);
+});
+
+test("an address beyond ASCII is told in ASCII to a sender who knows nothing else", async () => {
+  const { details, eightBit } = await partsOf({
+    recipients: [recipient("bjørn+x@example.net", { orcpt: "utf-8;bj\\x{F8}rn\\x{D800}@x" })],
+  });
+  assert.equal(eightBit, false);
+  assert.match(details.header, /message\/delivery-status/);
+  assert.match(
+    details.content,
+    /^Final-Recipient: utf-8; bj\\x\{F8\}rn\\x\{2B\}x@example\.net\r$/m,
+  );
+  assert.match(details.content, /^Original-Recipient: utf-8; bj\\x\{F8\}rn/m);
+});
+
+test("success is told with the header only", async () => {
+  for (const kind of ["relayed", "delivered"] as const) {
+    const { details, original, header } = await partsOf({
+      kind,
+      envelope: { ...ENVELOPE, ret: "FULL" },
+      recipients: [recipient("bob@example.net", { status: reply(250, "0.0", "ok") })],
+    });
+    assert.match(details.content, new RegExp(`^Action: ${kind}\r$`, "m"));
+    assert.match(original.header, /text\/rfc822-headers/);
+    assert.doesNotMatch(header, /X-Failed-Recipients/);
+  }
 });
 
 test("the same request gives the same bytes", async () => {

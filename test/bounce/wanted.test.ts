@@ -7,7 +7,7 @@ import { mailbox } from "./report.ts";
 const SENDER = mailbox("alice@example.org");
 
 test("nothing is told to a null sender, whatever NOTIFY says", () => {
-  for (const kind of ["failed", "delayed", "relayed"] as const) {
+  for (const kind of ["failed", "delayed", "relayed", "delivered"] as const) {
     assert.equal(wantsReport(kind, null, "SUCCESS,FAILURE,DELAY"), false);
     assert.equal(wantsReport(kind, null, undefined), false);
   }
@@ -17,6 +17,7 @@ test("without NOTIFY failures and delays are told, success is not", () => {
   assert.equal(wantsReport("failed", SENDER, undefined), true);
   assert.equal(wantsReport("delayed", SENDER, undefined), true);
   assert.equal(wantsReport("relayed", SENDER, undefined), false);
+  assert.equal(wantsReport("delivered", SENDER, undefined), false);
 });
 
 test("NOTIFY is obeyed word by word", () => {
@@ -26,6 +27,8 @@ test("NOTIFY is obeyed word by word", () => {
   assert.equal(wantsReport("delayed", SENDER, "FAILURE"), false);
   assert.equal(wantsReport("delayed", SENDER, "FAILURE,DELAY"), true);
   assert.equal(wantsReport("relayed", SENDER, "SUCCESS"), true);
+  assert.equal(wantsReport("delivered", SENDER, "DELAY,SUCCESS"), true);
+  assert.equal(wantsReport("delivered", SENDER, "NEVER"), false);
 });
 
 const warned = (...fields: string[]) =>
