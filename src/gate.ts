@@ -2,17 +2,24 @@
 //
 // Invariants: the rule that decides is the first whose hosts hold the client; a list that is empty, broken or
 // not yet resolved holds nobody, so trouble shuts the gate and never opens it. A rule that asks for proof
-// admits a recipient only provisionally: the message itself has to bring the proof.
+// admits a recipient only provisionally: the message itself has to bring the proof. The secret in it stays with us,
+// whether it was asked for or not: whoever learns it can pass for our tenant.
 
 import type { GateOptions } from "./config/gate-options.ts";
 import type { Client, Mailbox } from "./envelope.ts";
 import type { DomainList, HostList, Lists, LocalPartList } from "./lists/lists.ts";
 import { LOCAL_ERROR, status, type Status } from "./status.ts";
 
+/** A header that only our tenant sets. */
+export interface Secret {
+  /** Lower case. */
+  readonly name: string;
+  readonly value: string;
+}
+
 /** What the message has to show at the end of DATA. */
 export interface Proof {
-  /** Lower-case header name and the secret value. */
-  readonly header?: { readonly name: string; readonly value: string };
+  readonly header?: Secret;
 }
 
 export type Verdict =
@@ -21,8 +28,9 @@ export type Verdict =
       /** What decided: "local_domains", "gate.relay[1]", or "none". */
       readonly rule: string;
       readonly why: string;
-      readonly local: boolean;
       readonly proof?: Proof;
+      /** A header that must not go on, if the message has it. */
+      readonly secret?: Secret;
     }
   | {
       readonly kind: "refuse" | "defer";
@@ -67,18 +75,29 @@ export class Gate {
     return this.#rules.some(({ hosts }) => hosts.match(address).kind === "in");
   }
 
+  /** The first rule whose hosts hold the client. */
+  #ruleOf(address: string): { readonly rule: Rule; readonly why: string } | undefined {
+    for (const rule of this.#rules) {
+      const { kind, why } = rule.hosts.match(address);
+      if (kind === "in") return { rule, why };
+    }
+    return undefined;
+  }
+
   /** May `from` send mail from `sender` to `recipient`? Knows nothing of whether the recipient exists. */
   async judge(from: Client, sender: Mailbox | null, recipient: Mailbox): Promise<Verdict> {
     const local = await this.#localDomains.match(recipient.domain);
     const why = `recipient: ${local.why}`;
-    if (local.kind === "in") return { kind: "accept", rule: "local_domains", why, local: true };
+    if (local.kind === "in") {
+      const secret = this.#ruleOf(from.address)?.rule.proof?.header;
+      const verdict = { kind: "accept", rule: "local_domains", why } as const;
+      return secret === undefined ? verdict : { ...verdict, secret };
+    }
     if (local.kind === "defer") {
       return { kind: "defer", rule: "local_domains", why, reply: LOCAL_ERROR };
     }
-    for (const rule of this.#rules) {
-      const client = rule.hosts.match(from.address);
-      if (client.kind === "in") return judgeRelay(rule, `hosts: ${client.why}`, from, sender);
-    }
+    const found = this.#ruleOf(from.address);
+    if (found !== undefined) return judgeRelay(found.rule, `hosts: ${found.why}`, from, sender);
     const nobody = `${from.address} is in the hosts of no relay rule`;
     return { kind: "refuse", rule: "none", why: `${why}; hosts: ${nobody}`, reply: DENIED };
   }
@@ -96,10 +115,13 @@ async function judgeRelay(
     why: `${hosts}; ${reason}`,
     reply,
   });
-  const accept = (needsProof: boolean, reason: string): Verdict => {
-    const verdict = { kind: "accept", rule, why: `${hosts}; ${reason}`, local: false } as const;
-    return needsProof ? { ...verdict, proof: proof ?? {} } : verdict;
-  };
+  const accept = (needsProof: boolean, reason: string): Verdict => ({
+    kind: "accept",
+    rule,
+    why: `${hosts}; ${reason}`,
+    ...(needsProof ? { proof: proof ?? {} } : {}),
+    ...(proof?.header === undefined ? {} : { secret: proof.header }),
+  });
   if (options.require_tls && client.tls === undefined) {
     return refuse(NEEDS_TLS, "require_tls: the client speaks without TLS");
   }

@@ -6,7 +6,7 @@
 
 import type { Clock } from "./clock.ts";
 import type { Client, MessageId, RecipientRequest } from "./envelope.ts";
-import type { Gate, Proof } from "./gate.ts";
+import type { Gate, Proof, Secret } from "./gate.ts";
 import { describeError, type Log } from "./log.ts";
 import { HeaderWatch } from "./receive/header-watch.ts";
 import { receivedHeader } from "./receive/received-header.ts";
@@ -24,7 +24,7 @@ export interface ReceiveServices {
   readonly receivedHeadersMax: number;
   readonly gate: Gate;
   readonly route: Route;
-  readonly spool: Spool;
+  readonly spool: Pick<Spool, "nextId" | "receive">;
   readonly clock: Clock;
   readonly log: Log;
   /** Is there room to attempt one more message at once? */
@@ -49,6 +49,7 @@ class Transaction implements MailTransaction {
   readonly #services: ReceiveServices;
   readonly #recipients: RecipientRequest[] = [];
   readonly #proofs = new Set<Proof>();
+  readonly #secrets = new Set<Secret>();
 
   constructor(client: Client, mail: MailRequest, services: ReceiveServices) {
     this.#client = client;
@@ -72,18 +73,16 @@ class Transaction implements MailTransaction {
       return reply;
     }
     this.#recipients.push(request);
-    if (gate.kind === "accept" && gate.proof !== undefined) this.#proofs.add(gate.proof);
+    if (gate.kind === "accept") {
+      if (gate.proof !== undefined) this.#proofs.add(gate.proof);
+      if (gate.secret !== undefined) this.#secrets.add(gate.secret);
+    }
     return reply;
   }
 
   message(): MessageSink {
-    return new Intake(
-      this.#client,
-      this.#mail,
-      this.#recipients,
-      [...this.#proofs],
-      this.#services,
-    );
+    const header = new HeaderWatch([...this.#proofs], [...this.#secrets]);
+    return new Intake(this.#client, this.#mail, this.#recipients, header, this.#services);
   }
 }
 
@@ -97,12 +96,14 @@ class Intake implements MessageSink {
   readonly #receivedAt: number;
   readonly #incoming: IncomingMessage;
   readonly #header: HeaderWatch;
+  /** Why nothing more is kept. The client is told at the end: until then what it sends is text, not commands. */
+  #trouble: { readonly error: unknown } | undefined;
 
   constructor(
     client: Client,
     mail: MailRequest,
     recipients: readonly RecipientRequest[],
-    proofs: readonly Proof[],
+    header: HeaderWatch,
     services: ReceiveServices,
   ) {
     this.#client = client;
@@ -112,7 +113,7 @@ class Intake implements MessageSink {
     this.#id = services.spool.nextId();
     this.#receivedAt = services.clock.now();
     this.#incoming = services.spool.receive(this.#id);
-    this.#header = new HeaderWatch(proofs);
+    this.#header = header;
     const only = recipients.length === 1 ? recipients[0]?.mailbox : undefined;
     void this.#incoming.write(
       receivedHeader({
@@ -127,17 +128,32 @@ class Intake implements MessageSink {
   }
 
   write(piece: Buffer): MaybePromise<void> {
-    const ready = this.#header.pass(piece);
-    return ready === undefined ? undefined : this.#incoming.write(ready);
+    if (this.#trouble !== undefined) return undefined;
+    try {
+      const ready = this.#header.pass(piece);
+      return ready === undefined ? undefined : this.#keep(ready);
+    } catch (error) {
+      return this.#giveUp(error);
+    }
+  }
+
+  #keep(bytes: Buffer): MaybePromise<void> {
+    const kept = this.#incoming.write(bytes);
+    return kept instanceof Promise ? kept.catch((error: unknown) => this.#giveUp(error)) : kept;
+  }
+
+  #giveUp(error: unknown): void {
+    this.#trouble ??= { error };
+    this.#incoming.abort();
   }
 
   async finish(): Promise<Status> {
     const rest = this.#header.end();
-    if (rest !== undefined) await this.#incoming.write(rest);
+    if (rest !== undefined) await this.#keep(rest);
+    if (this.#trouble !== undefined) return this.#failed(this.#trouble.error);
     const refusal = judgeHeader(this.#header, this.#services.receivedHeadersMax);
     if (refusal !== undefined) {
-      this.#incoming.abort();
-      this.#logRefusal(refusal, "content");
+      this.abort(refusal);
       return refusal;
     }
     const active = this.#services.hasRoom();
@@ -147,12 +163,16 @@ class Intake implements MessageSink {
       if (active) this.#services.attempt(stored);
       else this.#services.queued();
     } catch (error) {
-      const reply = error instanceof SpoolError && error.full ? DISK_FULL : LOCAL_ERROR;
-      this.#services.log.event("spool.failed", { id: this.#id, error: describeError(error) });
-      this.#logRefusal(reply, "the spool");
-      return reply;
+      return this.#failed(error);
     }
     return status(250, "0.0", `Ok, queued as ${this.#id}`);
+  }
+
+  #failed(error: unknown): Status {
+    const reply = error instanceof SpoolError && error.full ? DISK_FULL : LOCAL_ERROR;
+    this.#services.log.event("spool.failed", { id: this.#id, error: describeError(error) });
+    this.#logRefusal(reply, "the spool");
+    return reply;
   }
 
   abort(reply?: Status): void {

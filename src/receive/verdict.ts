@@ -4,7 +4,7 @@
 import type { Client, Mailbox } from "../envelope.ts";
 import type { Gate, Verdict } from "../gate.ts";
 import type { Route, RouteTrouble, Routing, TraceStep } from "../route.ts";
-import { isTemporary, status, type Status } from "../status.ts";
+import { status, type Status } from "../status.ts";
 import type { HeaderWatch } from "./header-watch.ts";
 
 export interface Judges {
@@ -46,20 +46,20 @@ export async function judgeRecipient(
   if (verdict.kind !== "accept") return { reply: verdict.reply, gate: verdict };
   const request = { sender, client, verify: true };
   const routing = await route(recipient, trace === undefined ? request : { ...request, trace });
-  return { reply: replyTo(routing.troubles, verdict.local), gate: verdict, routing };
+  return { reply: replyTo(routing.troubles), gate: verdict, routing };
 }
 
 /** Trouble of our own is a 4xx; trouble in somebody else's DNS is not the client's. A copy is nobody's business. */
-function replyTo(all: readonly RouteTrouble[], local: boolean): Status {
+function replyTo(all: readonly RouteTrouble[]): Status {
   const troubles = all.filter(({ unseen }) => !unseen);
   const failed = troubles.find(({ kind }) => kind === "failed");
   if (failed !== undefined) return failed.status;
-  return troubles.find(({ status: reply }) => local || !isForeign(reply))?.status ?? ACCEPTED;
+  return troubles.find(({ status: reply }) => !isForeign(reply))?.status ?? ACCEPTED;
 }
 
-/** RFC 3463 X.4.x: network and routing, so the other side's DNS rather than a lookup of ours. */
-function isForeign(reply: Status): boolean {
-  return isTemporary(reply) && reply.enhanced.startsWith("4.4.");
+/** RFC 3463 X.4.x: network and routing, so the other side's DNS rather than a lookup of ours. A loop is ours. */
+function isForeign({ enhanced }: Status): boolean {
+  return enhanced.startsWith("4.4.") && enhanced !== "4.4.6";
 }
 
 /** The refusal of a message that was read to its end; undefined when its header section is as it should be. */

@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Proof, Secret } from "../../src/gate.ts";
+import { HeaderWatch } from "../../src/receive/header-watch.ts";
+
+const SECRET: Secret = { name: "x-unseen-tenant", value: "s3cret" };
+const PROOF: Proof = { header: SECRET };
+
+/** What comes out when the message goes in, in these pieces. */
+function through(watch: HeaderWatch, ...pieces: readonly string[]): string {
+  const out: Buffer[] = [];
+  for (const piece of pieces) {
+    const ready = watch.pass(Buffer.from(piece, "latin1"));
+    if (ready !== undefined) out.push(ready);
+  }
+  const rest = watch.end();
+  if (rest !== undefined) out.push(rest);
+  return Buffer.concat(out).toString("latin1");
+}
+
+const message = (...fields: readonly string[]) =>
+  `${fields.map((field) => `${field}\r\n`).join("")}\r\nbody\r\n`;
+
+describe("without a secret", () => {
+  const messages = {
+    "an ordinary one": message("From: a@example.org", "Subject: hello"),
+    "one without a header": "\r\nbody\r\n",
+    "one without a body": "From: a@example.org\r\n",
+    "one with a header and no empty line": "From: a@example.org\r\nno field at all",
+    "an empty one": "",
+    "one with 8-bit bytes": message("Subject: gr\xfc\xdfe \xff"),
+    "one with a header of 2 MiB": message(`X-Long: ${"x\r\n ".repeat(700_000)}`, "Subject: end"),
+  };
+  for (const [name, text] of Object.entries(messages)) {
+    test(`${name} passes as it is`, () => {
+      const watch = new HeaderWatch([]);
+      assert.equal(through(watch, text), text);
+      assert.equal(watch.proven, true);
+    });
+  }
+
+  test("the header is held back until it is whole, the body never", () => {
+    const watch = new HeaderWatch([]);
+    assert.equal(watch.pass(Buffer.from("Subject: x\r\n")), undefined);
+    assert.equal(watch.pass(Buffer.from("\r\nbo"))?.toString(), "Subject: x\r\n\r\nbo");
+    assert.equal(watch.pass(Buffer.from("dy"))?.toString(), "dy");
+    assert.equal(watch.end(), undefined);
+  });
+});
+
+describe("the proof", () => {
+  const cases: Readonly<Record<string, { field: string; proven: boolean }>> = {
+    "as it is configured": { field: "X-Unseen-Tenant: s3cret", proven: true },
+    "in other case, with more white space": { field: "x-UNSEEN-tenant :\t s3cret  ", proven: true },
+    "on a folded line": { field: "X-Unseen-Tenant:\r\n s3cret", proven: true },
+    "with another value": { field: "X-Unseen-Tenant: s3cres", proven: false },
+    "with a value in other case": { field: "X-Unseen-Tenant: S3cret", proven: false },
+    "with a longer value": { field: "X-Unseen-Tenant: s3crets", proven: false },
+    "folded inside the value": { field: "X-Unseen-Tenant: s3\r\n cret", proven: false },
+    "in the folded line of another field": {
+      field: "Subject: hello\r\n X-Unseen-Tenant: s3cret",
+      proven: false,
+    },
+    "as the end of another name": { field: "Not-X-Unseen-Tenant: s3cret", proven: false },
+    "without a name": { field: ": s3cret", proven: false },
+  };
+  for (const [name, { field, proven }] of Object.entries(cases)) {
+    test(`${name}: ${proven ? "it is found and taken out" : "it is none, and stays"}`, () => {
+      const watch = new HeaderWatch([PROOF]);
+      const out = through(watch, message("From: a@example.com", field, "To: b@example.org"));
+      assert.equal(watch.proven, proven);
+      const kept = proven ? [] : [field];
+      assert.equal(out, message("From: a@example.com", ...kept, "To: b@example.org"));
+    });
+  }
+
+  test("in the body it proves nothing, and stays", () => {
+    const text = `Subject: x\r\n\r\n${message("X-Unseen-Tenant: s3cret")}`;
+    const watch = new HeaderWatch([PROOF]);
+    assert.equal(through(watch, text), text);
+    assert.equal(watch.proven, false);
+    const bare = new HeaderWatch([PROOF]);
+    assert.equal(through(bare, `\r\n${text}`), `\r\n${text}`);
+    assert.equal(bare.proven, false);
+  });
+
+  test("every one of several is taken out, a wrong one of that name stays", () => {
+    const watch = new HeaderWatch([PROOF]);
+    const fields = ["X-Unseen-Tenant: s3cret", "X-Unseen-Tenant: guess", "X-Unseen-Tenant: s3cret"];
+    assert.equal(through(watch, message(...fields)), message("X-Unseen-Tenant: guess"));
+    assert.equal(watch.proven, true);
+  });
+
+  test("as the last line, without an empty one behind it, it counts", () => {
+    const watch = new HeaderWatch([PROOF]);
+    assert.equal(
+      through(watch, "From: a@example.com\r\nX-Unseen-Tenant: s3cret"),
+      "From: a@example.com\r\n",
+    );
+    assert.equal(watch.proven, true);
+  });
+
+  test("of every rule that was asked for must be there", () => {
+    const other: Proof = { header: { name: "x-other", value: "two" } };
+    const one = new HeaderWatch([PROOF, other]);
+    through(one, message("X-Unseen-Tenant: s3cret"));
+    assert.equal(one.proven, false);
+    const both = new HeaderWatch([PROOF, other]);
+    assert.equal(through(both, message("X-Other: two", "X-Unseen-Tenant: s3cret")), message());
+    assert.equal(both.proven, true);
+  });
+
+  test("that names no header cannot be brought", () => {
+    const watch = new HeaderWatch([{}]);
+    through(watch, message("X-Unseen-Tenant: s3cret", ": "));
+    assert.equal(watch.proven, false);
+  });
+
+  test("that nobody asked for is taken out all the same: the secret stays with us", () => {
+    const watch = new HeaderWatch([], [SECRET]);
+    assert.equal(through(watch, message("X-Unseen-Tenant: s3cret", "To: b")), message("To: b"));
+    assert.equal(watch.proven, true);
+  });
+
+  test("a header section beyond 1 MiB proves nothing", () => {
+    const long = `X-Long: ${"x".repeat(1024 * 1024)}`;
+    const watch = new HeaderWatch([PROOF]);
+    const text = message("X-Unseen-Tenant: s3cret", long);
+    assert.equal(through(watch, text.slice(0, 100), text.slice(100, -20), text.slice(-20)), text);
+    assert.equal(watch.proven, false);
+  });
+});
+
+describe("hops", () => {
+  test("are the Received fields of the header, in any case, and no other lines", () => {
+    const watch = new HeaderWatch([]);
+    const fields = [
+      "Received: one",
+      "RECEIVED : two",
+      "X-Received: no",
+      "Subject: x\r\n Received: no",
+    ];
+    through(watch, `${message(...fields)}Received: no\r\n`);
+    assert.equal(watch.hops, 2);
+  });
+
+  test("are counted in a header that is too long to be read as well: a loop must end", () => {
+    const watch = new HeaderWatch([]);
+    const text = message("Received: one", "Received: two", `X-Long: ${"x".repeat(1024 * 1024)}`);
+    through(watch, text.slice(0, 1000), text.slice(1000, -20), text.slice(-20));
+    assert.equal(watch.hops, 2);
+  });
+});
+
+describe("pieces", () => {
+  const text = message(
+    "Received: one",
+    "X-Unseen-Tenant:\r\n s3cret",
+    "Received: two",
+    "Subject: x",
+  );
+  const wanted = message("Received: one", "Received: two", "Subject: x");
+
+  test("cut at every byte, the message comes out the same", () => {
+    for (let cut = 0; cut <= text.length; cut++) {
+      const watch = new HeaderWatch([PROOF]);
+      assert.equal(through(watch, text.slice(0, cut), text.slice(cut)), wanted, `cut at ${cut}`);
+      assert.deepEqual([watch.proven, watch.hops], [true, 2], `cut at ${cut}`);
+    }
+  });
+
+  test("one byte each, the message comes out the same, with a header or without", () => {
+    assert.equal(through(new HeaderWatch([PROOF]), ...text.split("")), wanted);
+    const bare = "\r\nReceived: body\r\n\r\nX-Unseen-Tenant: s3cret\r\n";
+    const watch = new HeaderWatch([PROOF]);
+    assert.equal(through(watch, ...bare.split("")), bare);
+    assert.deepEqual([watch.proven, watch.hops], [false, 0]);
+  });
+
+  test("a header in half a million pieces is no more work than one in one", () => {
+    const watch = new HeaderWatch([]);
+    const long = `X-Long: ${"x".repeat(500_000)}`;
+    const bytes = Buffer.from(message("Received: one", long));
+    let out = 0;
+    for (let at = 0; at < bytes.length; at++)
+      out += watch.pass(bytes.subarray(at, at + 1))?.length ?? 0;
+    assert.equal(out + (watch.end()?.length ?? 0), bytes.length);
+    assert.equal(watch.hops, 1);
+  });
+});
