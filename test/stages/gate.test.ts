@@ -160,17 +160,18 @@ describe("mail for others", () => {
   });
 });
 
+const withPolicy = (null_sender: Relay["null_sender"]) => [
+  rule({
+    hosts: ["+trusted"],
+    sender_domains: ["+ours"],
+    sender_local_parts: ["alice"],
+    proof: TENANT,
+    null_sender,
+  }),
+];
+
 describe("the null sender", () => {
   const by = "127.0.0.1";
-  const withPolicy = (null_sender: Relay["null_sender"]) => [
-    rule({
-      hosts: ["+trusted"],
-      sender_domains: ["+ours"],
-      sender_local_parts: ["alice"],
-      proof: TENANT,
-      null_sender,
-    }),
-  ];
 
   test("is refused unless the rule says otherwise", async () => {
     const verdict = await judged(withPolicy("refuse"), { by, from: null });

@@ -234,7 +234,7 @@ describe("the envelope", () => {
   });
 });
 
-async function stored(mail: MailRequest, client: Client, recipients: readonly string[]) {
+async function storedOf(mail: MailRequest, client: Client, recipients: readonly string[]) {
   const { begin, spool } = desk();
   const transaction = await begin(mail, client);
   for (const recipient of recipients) await rcpt(transaction, recipient);
@@ -244,7 +244,7 @@ async function stored(mail: MailRequest, client: Client, recipients: readonly st
 
 describe("the message", () => {
   test("gets one Received header in front and is else as it came", async () => {
-    const bytes = await stored(CAROL, CLIENT, ["alice@example.com"]);
+    const bytes = await storedOf(CAROL, CLIENT, ["alice@example.com"]);
     assert.equal(
       bytes.replace(/\t\w{3}, .*\r\n/, "\tDATE\r\n"),
       "Received: from client.example.net ([192.0.2.9])\r\n" +
@@ -256,17 +256,17 @@ describe("the message", () => {
   });
 
   test("does not tell one recipient of another", async () => {
-    const bytes = await stored(CAROL, CLIENT, ["alice@example.com", "bob@example.com"]);
+    const bytes = await storedOf(CAROL, CLIENT, ["alice@example.com", "bob@example.com"]);
     assert.doesNotMatch(bytes, /for <|alice|bob/);
   });
 
   test("says how it came: TLS, SMTPUTF8, IPv6", async () => {
     const tls = { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256" };
-    const secured = await stored(CAROL, { ...CLIENT, tls }, ["alice@example.com"]);
+    const secured = await storedOf(CAROL, { ...CLIENT, tls }, ["alice@example.com"]);
     assert.match(secured, /with ESMTPS \(TLSv1\.3 TLS_AES_128_GCM_SHA256\) id /);
-    const global = await stored({ ...CAROL, smtputf8: true }, CLIENT, ["alice@example.com"]);
+    const global = await storedOf({ ...CAROL, smtputf8: true }, CLIENT, ["alice@example.com"]);
     assert.match(global, /with UTF8SMTP id /);
-    const six = await stored(CAROL, { ...CLIENT, address: "2001:db8::7" }, ["alice@example.com"]);
+    const six = await storedOf(CAROL, { ...CLIENT, address: "2001:db8::7" }, ["alice@example.com"]);
     assert.match(six, /^Received: from client\.example\.net \(\[IPv6:2001:db8::7\]\)\r\n/);
   });
 
