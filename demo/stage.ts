@@ -1,10 +1,10 @@
 // What the demo plays on: a directory, a configuration, and the rest of the internet on addresses of this machine.
 
 import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type FakeDns, startDns } from "../test/support/dns.ts";
+import { freePort } from "../test/support/relay-process.ts";
 import { Peer } from "./peer.ts";
 import type { Sender } from "./sender.ts";
 
@@ -61,19 +61,6 @@ export async function setStage(): Promise<Stage> {
       await Promise.all([google[Symbol.asyncDispose](), world[Symbol.asyncDispose](), dns.close()]);
     },
   };
-}
-
-/** The relay must come back on the port that it had, so the kernel cannot choose one at each start. */
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      const port = typeof address === "object" ? (address?.port ?? 0) : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** etc/routers.toml, with the addresses of the stage. */
