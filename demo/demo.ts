@@ -7,7 +7,7 @@ import type { Events } from "../src/events.ts";
 import { digest, digestAtHost, digestInMaildir, type Letter, letter, numbered } from "./letters.ts";
 import { Page, shortened } from "./page.ts";
 import type { Peer } from "./peer.ts";
-import { RelayProcess } from "./relay.ts";
+import { relayctl, RelayProcess } from "./relay.ts";
 import { type Answer, type Post, sendAll, sendOne } from "./sender.ts";
 import { setStage, senders, type Stage, TENANT_HEADER } from "./stage.ts";
 
@@ -116,6 +116,15 @@ async function unwelcomeMail(stage: Stage): Promise<void> {
   });
   const after = stage.world.arrivals.length + stage.google.arrivals.length;
   page.promise(after === before, "outcome", "nothing of this went anywhere");
+
+  page.gap();
+  page.say("   And why? The same question as a dry run, for the second of them:");
+  const asked = ["check", "victim@example.org", "--from", "alice@example.com"];
+  asked.push("--client", senders.world.address);
+  const { output, exitCode } = await relayctl(stage.configFile, ...asked);
+  page.quote(`relayctl ${asked.join(" ")}`, output);
+  const agrees = exitCode === 2 && output.includes("550 5.7.1 Relaying denied");
+  page.promise(agrees, "check", "says what the relay does");
 }
 
 async function googleIsBusy(stage: Stage, relay: RelayProcess): Promise<void> {
@@ -136,7 +145,8 @@ async function googleIsBusy(stage: Stage, relay: RelayProcess): Promise<void> {
   const deferred = await relay.event("delivery.deferred", id);
   for (const copy of relay.all("delivery.done", id)) showCopy(stage, copy, post.letter);
   page.line("Google", deferred.status);
-  page.line("queue", `waits for the next attempt at ${deferred.next_attempt.slice(11, 19)} UTC`);
+  const { output } = await relayctl(stage.configFile, "queue", "list");
+  page.quote("relayctl queue list", output);
   google.mood = "well";
   const { seconds } = await relay.event("message.completed", id);
   for (const one of relay.all("delivery.done", id).filter(isRemote)) {

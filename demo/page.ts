@@ -65,6 +65,15 @@ export class Page {
     }
   }
 
+  /** What a program printed, as it is. */
+  quote(command: string, output: string): void {
+    const lines = output.trimEnd().split("\n");
+    print();
+    print(`     ${styled("bold", `$ ${command}`)}`);
+    for (const line of lines) print(`     ${styled("cyan", line)}`.trimEnd());
+    print();
+  }
+
   gap(): void {
     print();
   }

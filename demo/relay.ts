@@ -1,6 +1,6 @@
 // The relay as a process of its own, started and ended as on a server; what it does is read from its log.
 
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -97,4 +97,24 @@ export class RelayProcess {
     this.kill(signal);
     await this.#ended;
   }
+}
+
+/** The command line, as a postmaster uses it. */
+export function relayctl(
+  configFile: string,
+  ...args: readonly string[]
+): Promise<{ readonly output: string; readonly exitCode: number }> {
+  return new Promise((resolve, reject) => {
+    const argv = [MAIN, ...args, "--config", configFile];
+    execFile(
+      process.execPath,
+      argv,
+      { env: { ...process.env, NO_COLOR: "1" } },
+      (error, stdout) => {
+        if (error === null) resolve({ output: stdout, exitCode: 0 });
+        else if (typeof error.code === "number") resolve({ output: stdout, exitCode: error.code });
+        else reject(error);
+      },
+    );
+  });
 }

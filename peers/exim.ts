@@ -41,8 +41,12 @@ export async function startExim(relayPort: number): Promise<Exim> {
   }
   const file = join(directory, "exim.conf");
   writeFileSync(file, configuration(directory, port, relayPort), { mode: 0o644 });
-  execFileSync("exim4", ["-C", file, "-bV"], { stdio: "pipe" });
-  const daemon = await startDaemon(["exim4", "-C", file, "-bdf", "-q1s"], port, directory);
+  execFileSync("/usr/sbin/exim4", ["-C", file, "-bV"], { stdio: "pipe" });
+  const daemon = await startDaemon(
+    ["/usr/sbin/exim4", "-C", file, "-bdf", "-q1s"],
+    port,
+    directory,
+  );
   const arrived = join(directory, "mail", "new");
   return {
     port,
