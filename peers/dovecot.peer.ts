@@ -1,7 +1,15 @@
 // Dovecot serves the Maildirs with the settings of docs/set-up.md: the day on which Google is gone.
 
 import assert from "node:assert/strict";
-import { chownSync, cpSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -30,8 +38,9 @@ async function startDovecot(maildirs: string): Promise<Dovecot> {
   cpSync(maildirs, mail, { recursive: true, preserveTimestamps: true });
   const nobody = findUser("nobody");
   assert.ok(nobody !== undefined);
-  for (const name of ["index", "home"]) mkdirSync(join(directory, name));
-  for (const path of [mail, join(directory, "index"), join(directory, "home")]) {
+  const index = join(directory, "index");
+  mkdirSync(index);
+  for (const path of [mail, index]) {
     chownSync(path, nobody.uid, nobody.gid);
     for (const below of readdirSync(path, { recursive: true, encoding: "utf8" })) {
       chownSync(join(path, below), nobody.uid, nobody.gid);
@@ -48,9 +57,17 @@ async function startDovecot(maildirs: string): Promise<Dovecot> {
   };
 }
 
+/** The settings in docs/set-up.md, with our directories and user, behind those that every Dovecot has. */
 function configuration(directory: string, port: number): string {
+  const page = readFileSync(join(import.meta.dirname, "..", "docs", "set-up.md"), "utf8");
+  const settings = /^# \/etc\/dovecot\/local\.conf\n(.*?)^```/ms.exec(page)?.[1];
+  assert.ok(settings !== undefined, "docs/set-up.md has no settings for Dovecot");
+  const here = settings
+    .replaceAll("/var/mail/unseen", `${directory}/mail`)
+    .replaceAll("/var/lib/dovecot/unseen", `${directory}/index`)
+    .replace(/\/etc\/dovecot\/unseen\.users.*/, `${directory}/users`)
+    .replace("uid=unseen gid=unseen", "uid=nobody gid=nogroup");
   return `
-protocols = imap
 listen = 127.0.0.1
 base_dir = ${directory}/run
 state_dir = ${directory}/state
@@ -65,22 +82,7 @@ service imap-login {
     port = 0
   }
 }
-mail_location = maildir:${directory}/mail/%d/%n:INDEX=${directory}/index/%d/%n:CONTROL=${directory}/index/%d/%n
-namespace inbox {
-  inbox = yes
-  mailbox Sent {
-    special_use = \\Sent
-  }
-}
-passdb {
-  driver = passwd-file
-  args = ${directory}/users
-}
-userdb {
-  driver = static
-  args = uid=nobody gid=nogroup home=${directory}/home
-}
-`;
+${here}`;
 }
 
 /** As much of IMAP (RFC 9051) as it takes to read a mailbox. */
