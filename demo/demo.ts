@@ -322,8 +322,8 @@ function farewell({ mail, directory, copyPaths }: Stage): void {
 
 function whatWentWrong(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (!("code" in error) || error.code !== "EADDRNOTAVAIL") return error.message;
-  return `${error.message}: the demo needs all of 127.0.0.0/8, as Linux has it`;
+  if (!("code" in error) || error.code !== "EADDRNOTAVAIL") return "stopped; see above";
+  return `${error.message}; the demo needs all of 127.0.0.0/8, as Linux has it`;
 }
 
 try {
@@ -332,4 +332,4 @@ try {
   console.error(error);
   page.promise(false, "demo", whatWentWrong(error));
 }
-process.exitCode = page.broken === 0 ? 0 : 1;
+process.exit(page.broken === 0 ? 0 : 1);

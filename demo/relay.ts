@@ -25,6 +25,8 @@ export class RelayProcess {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#ended = once(this.#child, "exit");
+    // However the demo ends, no relay is left behind.
+    process.once("exit", () => this.#child.kill("SIGKILL"));
     this.#child.stderr.on("data", (chunk: Buffer) => {
       this.#said += chunk.toString();
       this.#look();
@@ -74,6 +76,7 @@ export class RelayProcess {
         const log = this.events.slice(-5).map((logged) => JSON.stringify(logged));
         reject(new Error(`waited in vain for: ${what}\n${this.#said}${log.join("\n")}`));
       }, PATIENCE);
+      timer.unref();
       const look = () => {
         if (!isSo()) return;
         clearTimeout(timer);
