@@ -84,7 +84,12 @@ export interface Events {
   "hosts.failed": { list: string; error: string; kept: number };
   "spool.recovered": { messages: number; in_flight: number };
   "spool.corrupt": { id: string; error: string; kept_in: string };
+  /** The database was damaged: what could be read of it is in a new one, the damaged one is kept. */
+  "spool.salvaged": { messages: number; lost: number; error: string; kept_in: string };
   "spool.failed": { id?: string; error: string };
+  /** Below spool_reserve or spool_reserve_inodes: no new mail is taken until it is above them again. */
+  "spool.low": { free_bytes: number; free_inodes: number };
+  "spool.enough": { free_bytes: number; free_inodes: number };
 }
 
 export type EventName = keyof Events;

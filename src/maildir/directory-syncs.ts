@@ -1,6 +1,9 @@
 // fsync of directories: a rename is durable only after it. One sync covers every rename that came before its
 // start, so whoever asks while one runs waits for the next, which all of them share.
 //
+// A sync that fails fails all who asked before its end: Linux reports a failed write once and forgets it, and no
+// later sync says whether their name was in it.
+//
 // No directory stays open: a handle that is kept would go on syncing a directory that has been replaced.
 
 import { constants } from "node:fs";
@@ -22,8 +25,13 @@ export class DirectorySyncs {
     if (waiting !== undefined) return waiting;
     const running = this.#running.get(path);
     if (running === undefined) return this.#start(path);
-    const start = () => this.#start(path);
-    const next = running.then(start, start);
+    const next = running.then(
+      () => this.#start(path),
+      (error: unknown) => {
+        this.#waiting.delete(path);
+        throw error;
+      },
+    );
     this.#waiting.set(path, next);
     return next;
   }

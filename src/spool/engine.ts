@@ -15,6 +15,7 @@ import { bodyDirectory } from "./body.ts";
 import { Database, isDamage, isFull, isReadError, isWriteError } from "./database.ts";
 import { readHints, saveHint, wakeWaiting } from "./hint-table.ts";
 import { createLoader, type Loader } from "./loader.ts";
+import { restore } from "./restore.ts";
 import {
   type CommitResult,
   idNumber,
@@ -39,6 +40,8 @@ const INTERRUPTIONS_BEFORE_WAIT = 3;
 const WAIT_PER_INTERRUPTION = 300_000;
 /** How long a message waits that the disk did not give back, in ms. */
 const UNREADABLE_PAUSE = 300_000;
+/** So many free pages stay for the mail to come, 16 MiB. */
+const FREE_PAGES_KEPT = 2048;
 /** Pages given back at once: a few milliseconds, so that a message which comes meanwhile waits no longer. */
 const SHRINK_PAGES = 256;
 
@@ -120,8 +123,6 @@ export class Engine {
         return this.#remove(write.id);
       case "hint":
         return saveHint(this.#database, write.key, write.hint);
-      case "wake":
-        return wakeWaiting(this.#database, write.host, write.now);
       case "postpone":
         return this.#postpone(write);
     }
@@ -129,7 +130,8 @@ export class Engine {
 
   #insert(message: Extract<Write, { kind: "insert" }>): void {
     this.#database.run(
-      "INSERT INTO messages (id, state, next_attempt, received_at, size, checksum, envelope) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      `INSERT INTO messages (id, state, next_attempt, received_at, size, checksum, envelope, envelope_checksum)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       message.id,
       message.state,
       message.receivedAt,
@@ -137,6 +139,7 @@ export class Engine {
       message.size,
       message.checksum,
       message.envelope,
+      message.envelopeChecksum,
     );
     if (message.body !== undefined) {
       this.#database.run(
@@ -157,6 +160,7 @@ export class Engine {
   }
 
   #settle(settled: Extract<Write, { kind: "settle" }>): void {
+    if (!this.has(settled.id)) return;
     for (const entry of settled.journal) {
       this.#database.run(
         "INSERT OR REPLACE INTO journal (message, position, address, router, transport, outcome, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -247,6 +251,11 @@ export class Engine {
     return readHints(this.#database);
   }
 
+  /** Makes the `most` oldest that wait for a hint's end due at `now`. How many there were. */
+  wake(waitsFor: string, most: number, now: number): number {
+    return this.#database.atomically(() => wakeWaiting(this.#database, waitsFor, most, now));
+  }
+
   nextDue(): number | undefined {
     const row = this.#database.get(
       "SELECT next_attempt AS due FROM messages WHERE state = 'queued' ORDER BY next_attempt LIMIT 1",
@@ -258,11 +267,11 @@ export class Engine {
     return numberOf(this.#database.get("SELECT count(*) AS n FROM messages")?.["n"]);
   }
 
-  /** Makes what is selected due at `now`, and thaws what is frozen. */
-  retry(selection: Selection, now: number): Change[] {
+  /** Makes what is selected due, whatever is known of its hosts, and thaws what is frozen. */
+  retry(selection: Selection): Change[] {
     const domain = selection.kind === "domain" ? selection.domain : null;
     return this.#database.atomically(() =>
-      this.#changeEach(this.#selected(selection), (id) => this.#makeDue(id, domain, now)),
+      this.#changeEach(this.#selected(selection), (id) => this.#makeDue(id, domain)),
     );
   }
 
@@ -281,7 +290,8 @@ export class Engine {
     return rows.map(({ id }) => idText(numberOf(id)));
   }
 
-  #makeDue(id: number, domain: string | null, now: number): void {
+  /** A next attempt at 0 is the postmaster's word: what is known of hosts does not hold it back. */
+  #makeDue(id: number, domain: string | null): void {
     const frozen = "SELECT position FROM journal WHERE message = ? AND outcome = 'frozen'";
     this.#database.run(
       `UPDATE recipients SET state = 'pending',
@@ -301,17 +311,12 @@ export class Engine {
       domain,
     );
     this.#database.run(
-      `UPDATE recipients SET next_attempt = ? WHERE message = ? AND state = 'pending' AND ${IN_DOMAIN}`,
-      now,
+      `UPDATE recipients SET next_attempt = 0 WHERE message = ? AND state = 'pending' AND ${IN_DOMAIN}`,
       id,
       domain,
       domain,
     );
-    this.#database.run(
-      "UPDATE messages SET state = 'queued', next_attempt = ? WHERE id = ?",
-      now,
-      id,
-    );
+    this.#database.run("UPDATE messages SET state = 'queued', next_attempt = 0 WHERE id = ?", id);
   }
 
   remove(ids: readonly MessageId[]): Change[] {
@@ -347,17 +352,29 @@ export class Engine {
       ),
     );
     const last = this.#database.get("SELECT max(id) AS id FROM messages")?.["id"];
-    this.#bodyFiles.remove(this.#bodyFiles.names().filter((id) => !this.#has(idNumber(id))));
+    this.#bodyFiles.remove(this.#bodyFiles.names().filter((id) => !this.has(idNumber(id))));
     return { messages: this.count(), inFlight, lastId: typeof last === "number" ? last : 0 };
   }
 
-  #has(id: number): boolean {
+  has(id: number): boolean {
     return this.#database.get("SELECT 1 FROM messages WHERE id = ?", id) !== undefined;
   }
 
-  /** Gives a little of the space that removed messages held back to the file system; true when there is more. */
+  /**
+   * Gives a little of the space that removed messages held back to the file system; true when there is more. So a
+   * queue that has filled the disk makes room as it drains, for new mail and for everybody else.
+   */
   shrink(): boolean {
-    return this.#database.shrink(SHRINK_PAGES);
+    if (this.#database.freePages < FREE_PAGES_KEPT) return false;
+    this.#database.shrink(SHRINK_PAGES);
+    return true;
+  }
+
+  /** Takes messages over as they stood in another spool. Throws when one cannot be, and then takes none. */
+  restore(rows: readonly StoredRow[]): void {
+    this.#database.atomically(() => {
+      for (const row of rows) restore(this.#database, row);
+    });
   }
 
   close(): void {

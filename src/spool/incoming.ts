@@ -11,7 +11,14 @@ import type { MaybePromise } from "../lists/lists.ts";
 import type { DirectorySyncs } from "../maildir/directory-syncs.ts";
 import { errorCode, type FileCalls } from "../maildir/file-calls.ts";
 import { SpoolError } from "../spool.ts";
-import { bodyDirectory, bodyFile, type CorruptBody, fileBody, INLINE_MAX, inlineBody } from "./body.ts";
+import {
+  bodyDirectory,
+  bodyFile,
+  type CorruptBody,
+  fileBody,
+  INLINE_MAX,
+  inlineBody,
+} from "./body.ts";
 
 /** Bytes that may wait for the disk before the client is asked to. */
 const UNWRITTEN_MAX = 256 * 1024;
@@ -22,7 +29,7 @@ export interface BodyStore {
   readonly spoolDirectory: string;
   readonly calls: FileCalls;
   readonly syncs: DirectorySyncs;
-  onDamage(id: MessageId, damage: CorruptBody): void;
+  readonly onDamage: (id: MessageId, damage: CorruptBody) => void;
 }
 
 export class IncomingBody {

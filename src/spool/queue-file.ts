@@ -9,10 +9,11 @@ import { DatabaseSync } from "node:sqlite";
 import type { MessageId } from "../envelope.ts";
 import { describeError } from "../log.ts";
 import type { StoredMessage } from "../spool.ts";
-import { Engine } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import { createLoader } from "./loader.ts";
 import { lockSpool } from "./lock.ts";
 import { idNumber, idText, messageOf, numberOf } from "./rows.ts";
+import { openSpool } from "./salvage.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
 
 export interface QueueFile {
@@ -77,7 +78,7 @@ export function changeQueueFile<T>(
   if (!existsSync(databaseFile(directory))) return undefined;
   const lock = lockSpool(directory);
   try {
-    const engine = new Engine(directory);
+    const engine = openSpool(directory, () => undefined);
     try {
       engine.recover(now);
       return change(engine);

@@ -2,9 +2,15 @@
 // becomes a StoredMessage again. Rows are not trusted: a disk may have changed them since they were written.
 
 import { crc32 } from "node:zlib";
-import type { Envelope, MessageId } from "../envelope.ts";
+import type { Body, Envelope, MessageId } from "../envelope.ts";
 import type { HostHint } from "../hints.ts";
-import type { JournalEntry, RecipientChange, StoredMessage, StoredRecipient } from "../spool.ts";
+import type {
+  JournalEntry,
+  NewMessage,
+  RecipientChange,
+  StoredMessage,
+  StoredRecipient,
+} from "../spool.ts";
 import type { Status } from "../status.ts";
 import { bodyFile, CorruptBody, fileBody, inlineBody } from "./body.ts";
 
@@ -25,8 +31,10 @@ export type Write =
       readonly state: "active" | "queued";
       readonly receivedAt: number;
       readonly size: number;
+      /** Of the body. */
       readonly checksum: number;
       readonly envelope: string;
+      readonly envelopeChecksum: number;
       /** Absent when the body is in a file. */
       readonly body?: Uint8Array;
       readonly recipients: readonly string[];
@@ -43,8 +51,7 @@ export type Write =
   | { readonly kind: "remove"; readonly id: number }
   /** It is due at `until`, whatever its recipients say. */
   | { readonly kind: "postpone"; readonly id: number; readonly until: number }
-  | { readonly kind: "hint"; readonly key: string; readonly hint: HostHint | undefined }
-  | { readonly kind: "wake"; readonly host: string; readonly now: number };
+  | { readonly kind: "hint"; readonly key: string; readonly hint: HostHint | undefined };
 
 /** What takes effect together or not at all. */
 export type Transaction = readonly Write[];
@@ -68,6 +75,13 @@ export function numberOf(value: Value): number {
   return value;
 }
 
+/** A value as it may go back into a table. */
+export function columnValueOf(value: Value): string | number | null | Uint8Array {
+  if (value === null || typeof value === "string" || typeof value === "number") return value;
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError(`no value of a column: ${typeof value}`);
+}
+
 export function textOf(value: Value): string {
   if (typeof value !== "string") throw new TypeError("not a text in the spool");
   return value;
@@ -85,25 +99,67 @@ function wordOf<const T extends string>(value: Value, words: readonly T[]): T {
   return word;
 }
 
+export function insertion(
+  message: NewMessage,
+  state: "active" | "queued",
+  size: number,
+  checksum: number,
+  body: Uint8Array | undefined,
+): Write {
+  const { id, ...rest } = message.envelope;
+  const envelope = JSON.stringify(rest);
+  const recipients = message.recipients.map((recipient) => JSON.stringify(recipient));
+  return {
+    kind: "insert",
+    id: idNumber(id),
+    state,
+    receivedAt: rest.receivedAt,
+    size,
+    checksum,
+    envelope,
+    envelopeChecksum: checksumOf(envelope, recipients),
+    recipients,
+    ...(body === undefined ? {} : { body }),
+  };
+}
+
+/** Over the envelope and every recipient in order: one that is missing would get no mail, and nobody a bounce. */
+function checksumOf(envelope: string, recipients: readonly string[]): number {
+  return recipients.reduce((sum, request) => crc32(request, sum), crc32(envelope));
+}
+
 /** Throws when the row cannot be what was written; CorruptBody when its body is not. */
-export function messageOf(row: StoredRow, spoolDirectory: string): StoredMessage {
+export function messageOf(
+  row: StoredRow,
+  spoolDirectory: string,
+  onDamage: (id: MessageId, damage: CorruptBody) => void = () => undefined,
+): StoredMessage {
   const { message } = row;
   const size = numberOf(message["size"]);
   const checksum = numberOf(message["checksum"]);
   const id = idText(numberOf(message["id"]));
-  const envelope: Omit<Envelope, "id" | "size"> = JSON.parse(textOf(message["envelope"]));
+  const text = textOf(message["envelope"]);
+  const requests = row.recipients.map(({ request }) => textOf(request));
+  if (checksumOf(text, requests) !== numberOf(message["envelope_checksum"])) {
+    throw new Error("stored envelope is damaged: wrong checksum");
+  }
+  const envelope: Omit<Envelope, "id" | "size"> = JSON.parse(text);
+  const file = bodyFile(spoolDirectory, id);
   return {
     envelope: { ...envelope, id, size },
     state: wordOf(message["state"], ["active", "queued", "frozen"]),
     warnings: numberOf(message["warnings"]),
     recipients: row.recipients.map(recipientOf),
     journal: row.journal.map(journalEntryOf),
-    body: bodyOf(row.body, size, checksum, bodyFile(spoolDirectory, id)),
+    body:
+      bodyOf(row.body, size, checksum) ??
+      fileBody(file, size, checksum, (damage) => onDamage(id, damage)),
   };
 }
 
-function bodyOf(bytes: Value, size: number, checksum: number, path: string) {
-  if (!(bytes instanceof Uint8Array)) return fileBody(path, size, checksum);
+/** Undefined when it stands in a file. */
+function bodyOf(bytes: Value, size: number, checksum: number): Body | undefined {
+  if (!(bytes instanceof Uint8Array)) return undefined;
   if (bytes.length !== size) throw new CorruptBody(`${bytes.length} bytes of ${size}`);
   if (crc32(bytes) !== checksum) throw new CorruptBody("wrong checksum");
   return inlineBody(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));

@@ -13,7 +13,8 @@ CREATE TABLE messages (
   checksum      INTEGER NOT NULL,
   warnings      INTEGER NOT NULL DEFAULT 0,
   interruptions INTEGER NOT NULL DEFAULT 0,
-  envelope      TEXT    NOT NULL
+  envelope      TEXT    NOT NULL,
+  envelope_checksum INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX due ON messages (next_attempt) WHERE state = 'queued';
 

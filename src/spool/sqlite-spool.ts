@@ -4,12 +4,10 @@
 // Invariants: see src/spool.ts. The journal entries of a message under attempt wait up to NOTE_DELAY for company,
 // and are dropped when the message leaves first: then there is nothing left that could be done twice.
 
-import { open } from "node:fs/promises";
-import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import type { Clock, Timer } from "../clock.ts";
-import type { MessageId } from "../envelope.ts";
+import type { Body, MessageId } from "../envelope.ts";
 import type { HostHint } from "../hints.ts";
 import { describeError, type Log } from "../log.ts";
 import {
@@ -23,25 +21,28 @@ import {
   SpoolError,
   type StoredMessage,
 } from "../spool.ts";
+import { DirectorySyncs } from "../maildir/directory-syncs.ts";
+import { type FileCalls, nodeFileCalls } from "../maildir/file-calls.ts";
+import type { CorruptBody } from "./body.ts";
 import { makeDirectory } from "./directory.ts";
 import type { Recovery } from "./engine.ts";
-import { IncomingBody } from "./incoming.ts";
+import { type BodyStore, IncomingBody } from "./incoming.ts";
 import { lockSpool, type SpoolLock } from "./lock.ts";
-import {
-  idNumber,
-  idText,
-  messageOf,
-  type StoredRow,
-  type Transaction,
-  type Write,
-} from "./rows.ts";
-import type { Answers, Call, Request, Response } from "./thread.ts";
+import { idNumber, idText, insertion, messageOf, type Transaction, type Write } from "./rows.ts";
+import { corruptDirectory, keepRemains } from "./set-aside.ts";
+import type { Answers, Call, Request, Response, Notice } from "./thread.ts";
 
 /** Milliseconds that a journal entry may wait for a commit that goes anyway. */
 const NOTE_DELAY = 200;
+/** How long a damaged message waits when the disk does not take its remains, in ms. */
+const SET_ASIDE_PAUSE = 300_000;
+
+/** Milliseconds that a settlement may wait for a commit that goes anyway. */
+const PATIENCE = 5;
 
 interface Waiting {
   readonly transaction: Transaction;
+  readonly patient: boolean;
   readonly resolve: () => void;
   readonly reject: (error: SpoolError) => void;
 }
@@ -53,6 +54,9 @@ interface Notes {
 
 export class SqliteSpool implements Spool {
   readonly #directory: string;
+  readonly #bodies: BodyStore;
+  /** Under attempt, with a body that turned out not to be what was stored. */
+  readonly #damaged = new Map<MessageId, CorruptBody>();
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #lock: SpoolLock;
@@ -62,16 +66,32 @@ export class SqliteSpool implements Spool {
   #noteTimer: Timer | undefined;
   #waiting: Waiting[] = [];
   #committing = false;
+  #patience: Timer | undefined;
+  #closed: Promise<void> | undefined;
   #calls = 0;
   #lastId = 0;
 
-  private constructor(directory: string, clock: Clock, log: Log, lock: SpoolLock) {
+  private constructor(
+    directory: string,
+    clock: Clock,
+    log: Log,
+    lock: SpoolLock,
+    calls: FileCalls,
+  ) {
     this.#directory = directory;
+    this.#bodies = {
+      spoolDirectory: directory,
+      calls,
+      syncs: new DirectorySyncs(calls),
+      onDamage: (id, damage) => this.#damaged.set(id, damage),
+    };
     this.#clock = clock;
     this.#log = log;
     this.#lock = lock;
     this.#thread = new Worker(new URL("thread.ts", import.meta.url), { workerData: directory });
-    this.#thread.on("message", (response: Response) => {
+    this.#thread.on("message", (response: Response | Notice) => {
+      if ("salvaged" in response) return log.event("spool.salvaged", response.salvaged);
+      if ("failed" in response) return log.event("spool.failed", { error: response.failed });
       const answer = this.#answers.get(response.number);
       this.#answers.delete(response.number);
       answer?.(response);
@@ -81,17 +101,24 @@ export class SqliteSpool implements Spool {
   /**
    * Opens the spool, creates what is missing and recovers what a crash left.
    * Throws SpoolInUse when another relay has it, and SpoolError when it cannot be read.
+   * `calls` are those by which large bodies reach the disk.
    */
-  static async open(directory: string, clock: Clock, log: Log): Promise<SqliteSpool> {
+  static async open(
+    directory: string,
+    clock: Clock,
+    log: Log,
+    calls: FileCalls = nodeFileCalls,
+  ): Promise<SqliteSpool> {
     await makeDirectory(directory);
     const lock = lockSpool(directory);
-    const spool = new SqliteSpool(directory, clock, log, lock);
+    const spool = new SqliteSpool(directory, clock, log, lock, calls);
     try {
       const recovery = await spool.#recovered();
       spool.#lastId = recovery.lastId;
       log.event("spool.recovered", { messages: recovery.messages, in_flight: recovery.inFlight });
       return spool;
     } catch (error) {
+      await spool.#thread.terminate();
       lock.release();
       throw new SpoolError(`cannot open the spool ${directory}`, false, error);
     }
@@ -131,7 +158,7 @@ export class SqliteSpool implements Spool {
   }
 
   receive(id: MessageId): IncomingMessage {
-    const body = new IncomingBody(id, this.#directory);
+    const body = new IncomingBody(id, this.#bodies);
     return {
       write: (piece) => body.write(piece),
       abort: () => void this.#discard(id, body),
@@ -144,7 +171,16 @@ export class SqliteSpool implements Spool {
       await body.discard();
     } catch (error) {
       this.#log.event("spool.failed", { id, error: describeError(error) });
+      // The thread removes it as soon as the disk lets it.
+      this.#commitUnasked(id, { kind: "remove", id: idNumber(id) });
     }
+  }
+
+  /** Nobody waits for this one, and nothing depends on it. */
+  #commitUnasked(id: MessageId, write: Write): void {
+    this.#commit([write]).catch((error: unknown) => {
+      this.#log.event("spool.failed", { id, error: describeError(error) });
+    });
   }
 
   async #commitIncoming(
@@ -152,10 +188,11 @@ export class SqliteSpool implements Spool {
     message: NewMessage,
     active: boolean,
   ): Promise<StoredMessage> {
-    const body = await incoming.finish();
     const state = active ? "active" : "queued";
-    const { size, checksum } = incoming;
+    let body: Body;
     try {
+      body = await incoming.finish();
+      const { size, checksum } = incoming;
       await this.#commit([insertion(message, state, size, checksum, body.inline)]);
     } catch (error) {
       await this.#discard(message.envelope.id, incoming);
@@ -169,23 +206,30 @@ export class SqliteSpool implements Spool {
       attempts: 0,
       nextAttempt: receivedAt,
     }));
-    const envelope = { ...message.envelope, size };
+    const envelope = { ...message.envelope, size: incoming.size };
     return { envelope, state, recipients, journal: [], warnings: 0, body };
   }
 
-  #commit(transaction: Transaction): Promise<void> {
+  /** `patient` waits a little for a commit that goes anyway: nobody is kept waiting by it. */
+  #commit(transaction: Transaction, patient = false): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ transaction, resolve, reject });
-      if (!this.#committing) {
-        this.#committing = true;
-        // Whoever else is ready in this turn of the event loop comes along.
-        setImmediate(() => void this.#commitWaiting());
-      }
+      this.#waiting.push({ transaction, patient, resolve, reject });
+      if (patient) this.#patience ??= this.#clock.after(PATIENCE, () => this.#startCommitting());
+      else this.#startCommitting();
     });
   }
 
+  #startCommitting(): void {
+    this.#patience?.cancel();
+    this.#patience = undefined;
+    if (this.#committing) return;
+    this.#committing = true;
+    // Whoever else is ready in this turn of the event loop comes along.
+    setImmediate(() => void this.#commitWaiting());
+  }
+
   async #commitWaiting(): Promise<void> {
-    while (this.#waiting.length > 0) {
+    do {
       const batch = this.#waiting;
       this.#waiting = [];
       try {
@@ -199,8 +243,11 @@ export class SqliteSpool implements Spool {
       } catch (error) {
         for (const { reject } of batch) reject(new SpoolError("commit failed", false, error));
       }
-    }
+    } while (this.#waiting.some(({ patient }) => !patient));
     this.#committing = false;
+    if (this.#waiting.length > 0) {
+      this.#patience ??= this.#clock.after(PATIENCE, () => this.#startCommitting());
+    }
   }
 
   async take(now: number, limit: number): Promise<readonly StoredMessage[]> {
@@ -208,28 +255,31 @@ export class SqliteSpool implements Spool {
     const messages: StoredMessage[] = [];
     for (const row of rows) {
       try {
-        messages.push(messageOf(row, this.#directory));
+        messages.push(messageOf(row, this.#directory, this.#bodies.onDamage));
       } catch (error) {
-        await this.#setAside(row, error);
+        await this.#setAside(idText(Number(row.message["id"])), error);
       }
     }
     return messages;
   }
 
-  /** What cannot be read leaves the queue for corrupt/, where a person can look at what is left of it. */
-  async #setAside(row: StoredRow, error: unknown): Promise<void> {
-    const number = Number(row.message["id"]);
-    const id = idText(number);
-    const directory = join(this.#directory, "corrupt");
-    await makeDirectory(directory);
-    const file = await open(join(directory, `${id}.json`), "w", 0o600);
-    const { body, ...rest } = row;
-    const bytes = body instanceof Uint8Array ? Buffer.from(body).toString("base64") : undefined;
-    await file.writeFile(JSON.stringify({ ...rest, body_base64: bytes }, undefined, 2));
-    await file.sync();
-    await file.close();
-    await this.#commit([{ kind: "remove", id: number }]);
-    this.#log.event("spool.corrupt", { id, error: describeError(error), kept_in: directory });
+  /**
+   * What cannot be read leaves the queue for corrupt/. When the disk does not take it there, it waits: the others
+   * must not. Never throws.
+   */
+  async #setAside(id: MessageId, error: unknown): Promise<void> {
+    const number = idNumber(id);
+    try {
+      const row = await this.#ask({ name: "load", id: number });
+      if (row !== undefined) await keepRemains(this.#directory, id, row);
+      await this.#commit([{ kind: "remove", id: number }]);
+      const kept = corruptDirectory(this.#directory);
+      this.#log.event("spool.corrupt", { id, error: describeError(error), kept_in: kept });
+    } catch (failure) {
+      this.#log.event("spool.failed", { id, error: describeError(failure) });
+      const until = this.#clock.now() + SET_ASIDE_PAUSE;
+      this.#commitUnasked(id, { kind: "postpone", id: number, until });
+    }
   }
 
   nextDue(): Promise<number | undefined> {
@@ -241,7 +291,7 @@ export class SqliteSpool implements Spool {
   }
 
   retry(selection: Selection): Promise<readonly Change[]> {
-    return this.#ask({ name: "retry", selection, now: this.#clock.now() });
+    return this.#ask({ name: "retry", selection });
   }
 
   remove(ids: readonly MessageId[]): Promise<readonly Change[]> {
@@ -256,8 +306,8 @@ export class SqliteSpool implements Spool {
     return this.#commit([{ kind: "hint", key, hint }]);
   }
 
-  wakeHost(host: string): Promise<void> {
-    return this.#commit([{ kind: "wake", host, now: this.#clock.now() }]);
+  wake(waitsFor: string, most: number): Promise<number> {
+    return this.#ask({ name: "wake", waitsFor, most, now: this.#clock.now() });
   }
 
   note(id: MessageId, entry: JournalEntry): void {
@@ -280,63 +330,53 @@ export class SqliteSpool implements Spool {
         recipients: [],
         journal: entries,
       };
-      this.#commit([write]).catch((error: unknown) => {
-        this.#log.event("spool.failed", { id, error: describeError(error) });
-      });
+      this.#commitUnasked(id, write);
     }
     if (this.#notes.size > 0) {
       this.#noteTimer = this.#clock.after(NOTE_DELAY / 2, () => this.#commitNotes());
     }
   }
 
-  settle(settlement: Settlement): Promise<void> {
+  async settle(settlement: Settlement): Promise<void> {
     const { id, state, recipients, warnings, reports } = settlement;
-    const noted = this.#notes.get(id)?.entries ?? [];
+    const notes = this.#notes.get(id);
     this.#notes.delete(id);
     const number = idNumber(id);
     const writes: Write[] = reports.map((report) =>
       insertion(report, "queued", report.bytes.length, crc32(report.bytes), report.bytes),
     );
+    const damage = this.#damaged.get(id);
     if (state === "completed") {
       writes.push({ kind: "remove", id: number });
     } else {
-      const journal = [...noted, ...settlement.journal];
-      writes.push({ kind: "settle", id: number, state, warnings, recipients, journal });
+      const journal = [...(notes?.entries ?? []), ...settlement.journal];
+      // It stays out of the queue until its remains are safe.
+      const kept = damage === undefined ? state : "active";
+      writes.push({ kind: "settle", id: number, state: kept, warnings, recipients, journal });
     }
-    return this.#commit(writes);
+    try {
+      await this.#commit(writes);
+    } catch (error) {
+      if (notes !== undefined) this.#notes.set(id, notes);
+      throw error;
+    }
+    this.#damaged.delete(id);
+    if (damage !== undefined && state !== "completed") await this.#setAside(id, damage);
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     this.#noteTimer?.cancel();
     for (const [id, { entries }] of this.#notes) {
-      void this.#commit([
-        { kind: "settle", id: idNumber(id), warnings: 0, recipients: [], journal: entries },
-      ]);
+      const rest = { warnings: 0, recipients: [], journal: entries };
+      this.#commitUnasked(id, { kind: "settle", id: idNumber(id), ...rest });
     }
     this.#notes.clear();
     await this.#commit([]);
     await this.#ask({ name: "close" });
     this.#lock.release();
   }
-}
-
-function insertion(
-  message: NewMessage,
-  state: "active" | "queued",
-  size: number,
-  checksum: number,
-  body: Uint8Array | undefined,
-): Write {
-  const { id, ...envelope } = message.envelope;
-  return {
-    kind: "insert",
-    id: idNumber(id),
-    state,
-    receivedAt: envelope.receivedAt,
-    size,
-    checksum,
-    envelope: JSON.stringify(envelope),
-    recipients: message.recipients.map((recipient) => JSON.stringify(recipient)),
-    ...(body === undefined ? {} : { body }),
-  };
 }

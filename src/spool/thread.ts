@@ -1,27 +1,38 @@
 // The spool's own thread: answers one call after the other on the engine. A throw is an answer too; only a
-// broken thread is fatal to the relay.
+// broken thread is fatal to the relay. A database that turns out to be damaged is replaced, and the call begins anew.
 
-import { parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { MessageId } from "../envelope.ts";
 import type { Change, Selection } from "../spool.ts";
 import type { HostHint } from "../hints.ts";
-import { Engine, type Recovery } from "./engine.ts";
+import { isDamage } from "./database.ts";
+import type { Engine, Recovery } from "./engine.ts";
 import type { CommitResult, StoredRow, Transaction } from "./rows.ts";
+import { openSpool, replaceDamaged, type Salvage } from "./salvage.ts";
 
 export type Call =
   | { readonly name: "commit"; readonly transactions: readonly Transaction[] }
   | { readonly name: "take"; readonly now: number; readonly limit: number }
+  | { readonly name: "load"; readonly id: number }
   | { readonly name: "nextDue" | "count" | "hints" | "close" }
-  | { readonly name: "retry"; readonly selection: Selection; readonly now: number }
+  | {
+      readonly name: "wake";
+      readonly waitsFor: string;
+      readonly most: number;
+      readonly now: number;
+    }
+  | { readonly name: "retry"; readonly selection: Selection }
   | { readonly name: "remove"; readonly ids: readonly MessageId[] }
   | { readonly name: "recover"; readonly now: number };
 
 export interface Answers {
   commit: CommitResult[];
   take: StoredRow[];
+  load: StoredRow | undefined;
   nextDue: number | undefined;
   count: number;
   hints: [key: string, hint: HostHint][];
+  wake: number;
   retry: Change[];
   remove: Change[];
   close: void;
@@ -38,20 +49,31 @@ export type Response =
   | { readonly number: number; readonly answer: never }
   | { readonly number: number; readonly error: string };
 
+/** What nobody asked for: a damaged database was replaced, or something failed that nobody waits for. */
+export type Notice = { readonly salvaged: Salvage } | { readonly failed: string };
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
   switch (call.name) {
     case "commit":
       return engine.commit(call.transactions);
     case "take":
       return engine.take(call.now, call.limit);
+    case "load":
+      return engine.load(call.id);
     case "nextDue":
       return engine.nextDue();
     case "hints":
       return engine.hints();
     case "count":
       return engine.count();
+    case "wake":
+      return engine.wake(call.waitsFor, call.most, call.now);
     case "retry":
-      return engine.retry(call.selection, call.now);
+      return engine.retry(call.selection);
     case "remove":
       return engine.remove(call.ids);
     case "recover":
@@ -61,15 +83,45 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
   }
 }
 
-if (parentPort !== null) {
-  const port = parentPort;
-  const engine = new Engine(String(workerData));
+/** Damage again so soon after it was mended is a disk that is broken, in ms. */
+const SALVAGE_PAUSE = 60_000;
+/** So long nothing was committed: time to give free space back, in ms. */
+const IDLE = 100;
+
+function serve(port: MessagePort, directory: string): void {
+  const onSalvage = (salvaged: Salvage) => port.postMessage({ salvaged });
+  let engine: Engine | undefined = openSpool(directory, onSalvage);
+  let salvagedAt = Number.NEGATIVE_INFINITY;
+  const idle = setTimeout(() => {
+    try {
+      if (engine?.shrink() === true) idle.refresh();
+    } catch (error) {
+      port.postMessage({ failed: messageOf(error) });
+    }
+  }, IDLE).unref();
+
+  const answer = (call: Call) => {
+    try {
+      engine ??= openSpool(directory, onSalvage);
+      return answerTo(engine, call);
+    } catch (error) {
+      if (!isDamage(error) || performance.now() - salvagedAt < SALVAGE_PAUSE) throw error;
+      salvagedAt = performance.now();
+      engine?.close();
+      engine = undefined;
+      engine = replaceDamaged(directory, error, onSalvage);
+      return answerTo(engine, call);
+    }
+  };
   port.on("message", ({ number, call }: Request) => {
     try {
-      port.postMessage({ number, answer: answerTo(engine, call) });
+      port.postMessage({ number, answer: answer(call) });
     } catch (error) {
-      port.postMessage({ number, error: error instanceof Error ? error.message : String(error) });
+      port.postMessage({ number, error: messageOf(error) });
     }
+    if (call.name === "commit") idle.refresh();
     if (call.name === "close") port.close();
   });
 }
+
+if (parentPort !== null) serve(parentPort, String(workerData));

@@ -57,16 +57,18 @@ test("directories do not wait for each other", async () => {
   await Promise.all(both);
 });
 
-test("a failed sync fails those who waited for it, and only them", async () => {
+test("a failed sync fails everybody who asked before it failed, and only them", async () => {
   const { calls, held, isClosed } = heldCalls();
   const syncs = new DirectorySyncs(calls);
   const first = assert.rejects(syncs.sync("/new"), /EIO/);
   await turn();
-  const second = syncs.sync("/new");
+  const second = assert.rejects(syncs.sync("/new"), /EIO/);
   held[0]?.reject(new Error("EIO"));
   await first;
+  await second;
+  const third = syncs.sync("/new");
   await turn();
   held[1]?.resolve();
-  await second;
+  await third;
   assert.ok(isClosed());
 });

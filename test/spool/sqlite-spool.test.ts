@@ -25,9 +25,16 @@ async function inPlace(play: (place: Place) => Promise<void>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "unseen-spool-"));
   const events: EventName[] = [];
   const log = { event: (name: EventName) => void events.push(name) };
+  const opened: SqliteSpool[] = [];
+  const open = async () => {
+    const spool = await SqliteSpool.open(directory, systemClock, log);
+    opened.push(spool);
+    return spool;
+  };
   try {
-    await play({ directory, events, open: () => SqliteSpool.open(directory, systemClock, log) });
+    await play({ directory, events, open });
   } finally {
+    await Promise.all(opened.map((spool) => spool.close()));
     await rm(directory, { recursive: true });
   }
 }
@@ -276,7 +283,8 @@ describe("the spool", () => {
         [whole.envelope.id],
       );
       assert.ok(events.includes("spool.corrupt"));
-      assert.deepEqual(readdirSync(join(directory, "corrupt")), [`${damaged.envelope.id}.json`]);
+      const remains = [`${damaged.envelope.id}.body`, `${damaged.envelope.id}.json`];
+      assert.deepEqual(readdirSync(join(directory, "corrupt")), remains);
       assert.equal(await again.count(), 1);
       await again.close();
     }));
