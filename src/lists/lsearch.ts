@@ -57,13 +57,21 @@ export function openLsearch(path: string, name: string, log: Log, meaning?: Entr
     return report(loaded.answer);
   };
 
+  /** In one turn of the event loop one look at the file is enough. */
+  let looked = false;
+
   return {
     read() {
+      if (looked && loaded?.seen !== undefined) return loaded.answer;
       try {
         const now = statSync(path, { bigint: true });
         // Opening a pipe would wait for a writer.
         if (!now.isFile()) return report({ error: "is not a regular file" });
-        if (loaded?.seen !== undefined && isSame(loaded.seen, now)) return loaded.answer;
+        if (loaded?.seen !== undefined && isSame(loaded.seen, now)) {
+          looked = true;
+          setImmediate(() => (looked = false));
+          return loaded.answer;
+        }
       } catch (error) {
         return report({ error: messageOf(error) });
       }
