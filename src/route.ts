@@ -103,6 +103,7 @@ export interface Routing {
   }[];
 }
 
+/** Never rejects. */
 export type Route = (recipient: Mailbox, request: RouteRequest) => Promise<Routing>;
 
 /** Exim's bound: an address with more ancestors than this loops in a way that the guard does not see. */
@@ -167,13 +168,12 @@ class Walk {
 
   /** The addresses that this one was redirected to. */
   async run(): Promise<readonly Address[]> {
-    const { mailbox } = this.#address;
     for (const router of this.#chain) {
       if (this.#handledBefore(router)) {
         this.#note(router, "skipped", "it handled this address before");
         continue;
       }
-      const found = await meets(router.preconditions, mailbox, this.#request.sender);
+      const found = await this.#meets(router);
       if (found.kind === "out") {
         this.#note(router, "skipped", found.why);
         continue;
@@ -188,6 +188,16 @@ class Walk {
     }
     this.#routing.troubles.push(trouble("failed", this.#address, "", UNROUTEABLE));
     return this.#children;
+  }
+
+  async #meets({ name, preconditions }: ChainRouter): Promise<Found> {
+    try {
+      return await meets(preconditions, this.#address.mailbox, this.#request.sender);
+    } catch (error) {
+      const where = `preconditions of router ${name}`;
+      this.#log.event("relay.error", { where, error: describeError(error) });
+      return { kind: "defer", why: "a list failed, see the log" };
+    }
   }
 
   async #ask(router: ChainRouter, account: Account): Promise<Decision> {

@@ -14,6 +14,7 @@ import type { Log } from "../log.ts";
 import type { Finding } from "../settle.ts";
 import type { NewReport, Settlement, Spool, StoredMessage, StoredRecipient } from "../spool.ts";
 import { isTemporary } from "../status.ts";
+import { hasEnded } from "./ended.ts";
 import type { Ending } from "./log.ts";
 
 export interface ReportServices {
@@ -103,12 +104,13 @@ function warningsDue(
 
 /** Recipients whose turn it was not: the next warning is a long way off, so this one speaks of them too. */
 function alsoWaiting(
-  { envelope, recipients }: StoredMessage,
+  { envelope, recipients, journal }: StoredMessage,
   attempted: readonly StoredRecipient[],
 ): ReportedRecipient[] {
   return recipients.flatMap(({ position, state, mailbox, notify, orcpt, lastStatus: status }) => {
-    const waits = state === "pending" && status !== undefined && isTemporary(status);
-    if (!waits || attempted.some((other) => other.position === position)) return [];
+    const waits = state === "pending" && !hasEnded(journal, position);
+    if (!waits || status === undefined || !isTemporary(status)) return [];
+    if (attempted.some((other) => other.position === position)) return [];
     if (!wantsReport("delayed", envelope.sender, notify)) return [];
     return [{ mailbox, original: mailbox, status, ...(orcpt === undefined ? {} : { orcpt }) }];
   });

@@ -3,6 +3,7 @@
 import { systemClock } from "../../clock.ts";
 import type { JournalEntry, StoredMessage } from "../../spool.ts";
 import { describeError } from "../../log.ts";
+import { withoutMarks } from "../../settle/ended.ts";
 import { pathText } from "../../smtp/address.ts";
 import { requireConfiguration } from "../configuration-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
@@ -71,7 +72,7 @@ function details({ envelope, journal, recipients }: StoredMessage) {
     smtputf8,
     ...(ret === undefined ? {} : { ret }),
     ...(envid === undefined ? {} : { envid }),
-    journal: journal.map(({ position, address, router, transport, outcome, at }) => ({
+    journal: withoutMarks(journal).map(({ position, address, router, transport, outcome, at }) => ({
       recipient: recipients[position]?.mailbox.address ?? "",
       address,
       router,
@@ -83,7 +84,8 @@ function details({ envelope, journal, recipients }: StoredMessage) {
 }
 
 function messageText(message: StoredMessage, header: string, now: number): string {
-  const { envelope, state, recipients, journal } = message;
+  const { envelope, state, recipients } = message;
+  const journal = withoutMarks(message.journal);
   const { id, sender, size, receivedAt } = envelope;
   const lines = [
     `${paint("bold", id)}: ${stateWord(state)}`,
