@@ -16,7 +16,7 @@ const DOT_STRING = new RegExp(`^${ATEXT}+(?:\\.${ATEXT}+)*$`, "u");
 const QUOTED_STRING = /^"(?:[ !#-[\]-~\u0080-\u{10FFFF}]|\\[ -~])*"$/u;
 /** Letters, digits, hyphen; the underscore is no host name but stands in real reverse-paths. */
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
-const NON_ASCII = /[^\u0000-\u007F]/;
+const NON_ASCII = /\P{ASCII}/u;
 const LONE_SURROGATE_OR_REPLACEMENT = /\p{Surrogate}|\uFFFD/u;
 
 /** The mailbox, or undefined for everything that is not exactly one. Never throws. */

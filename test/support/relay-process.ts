@@ -38,8 +38,8 @@ export async function startRelayProcess(
     log: () => log,
     async kill(signal) {
       child.kill(signal);
-      const [code]: [number | null] = (await ended) as [number | null];
-      return code;
+      await ended;
+      return child.exitCode;
     },
   };
 }
