@@ -88,7 +88,8 @@ async function respond(
   services: ControlServices,
 ): Promise<void> {
   const { code, body } = await answer(request, services);
-  response.writeHead(code, { "content-type": "application/json" });
+  // relayctl asks once: a connection that is kept open would only hold up the end of the relay.
+  response.writeHead(code, { "content-type": "application/json", connection: "close" });
   response.end(`${JSON.stringify(body)}\n`);
 }
 

@@ -94,7 +94,7 @@ function traceLines(trace: readonly TraceStep[], address: string): string[] {
 
 /** Each condition on a line of its own. */
 function reasons(why: string): string[] {
-  return why.split(/; (?=[a-z_]+: )/).flatMap((one) => folded(one, REASON));
+  return why.split("; ").flatMap((one) => folded(one, REASON));
 }
 
 function deliveryLines({ transport, unseen, unsafe, path, nextHops }: CheckedDelivery): string[] {
@@ -108,19 +108,18 @@ function hostsText(hosts: readonly Host[] = []): string {
   return hosts.map(hostText).join(", ");
 }
 
-function messageLines({ message, proofs, recipients }: CheckReport): string[] {
+function messageLines({ message, proofs }: CheckReport): string[] {
   if (message !== undefined) {
     return labelled("message", statusLine(message), colourOfReply(message));
   }
   if (proofs.length === 0) return [];
-  const several = recipients.length > 1 ? "recipients of a relay rule" : "the recipient";
-  return labelled("message", `${proofs.map(proofText).join(" and ")}, or ${several} is lost`);
+  return labelled("message", `must have ${proofs.map(proofText).join(" and ")}, or it is refused`);
 }
 
 function proofText({ header }: Proof): string {
   return header === undefined
-    ? "must bring a proof that is not judged yet"
-    : `must bring the header ${header.name} with its secret`;
+    ? "a proof that is not judged yet"
+    : `the header ${header.name} with its secret`;
 }
 
 function batchTitle(batches: readonly CheckedBatch[]): string {

@@ -69,7 +69,7 @@ function changeByOurselves(
   const now = systemClock.now();
   try {
     const changes = changeQueueFile(relay.spool_directory, now, (engine) =>
-      wanted.action === "retry" ? engine.retry(wanted.selection, now) : engine.remove(wanted.ids),
+      wanted.action === "retry" ? engine.retry(wanted.selection) : engine.remove(wanted.ids),
     );
     return changes ?? idsOf(wanted).map((id) => ({ id, result: "unknown" }));
   } catch (error) {

@@ -1,0 +1,125 @@
+// The control socket itself: who may open it, what it answers, and that a relay does not depend on it.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, suite, test } from "node:test";
+import { openControl } from "../../src/control.ts";
+import { askRelay, NoRelay } from "../../src/control/client.ts";
+import type { Change } from "../../src/spool.ts";
+import { recordingLog } from "../support/services.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "unseen-control-"));
+after(() => rmSync(directory, { recursive: true }));
+
+const done = (ids: readonly string[]): Change[] => ids.map((id) => ({ id, result: "done" }));
+
+function services() {
+  const log = recordingLog();
+  const calls: string[] = [];
+  const spool = {
+    retry: () => Promise.resolve(done(["0000000001"])),
+    remove: (ids: readonly string[]) => Promise.resolve(done(ids)),
+  };
+  return { log, calls, spool, queue: { wake: () => void calls.push("wake") } };
+}
+
+function post(socketPath: string, body: string, path = "/queue"): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, path, method: "POST" }, (response) => {
+      response.resume();
+      response.on("end", () => resolve(response.statusCode));
+    });
+    asked.on("error", reject);
+    asked.end(body);
+  });
+}
+
+suite("the control socket", () => {
+  test("only its owner can open it", async () => {
+    const path = join(directory, "mode.sock");
+    const control = await openControl(path, services());
+    assert.equal((statSync(path).mode & 0o777).toString(8), "600");
+    await control.close();
+  });
+
+  test("retry wakes the queue and is logged", async () => {
+    const path = join(directory, "retry.sock");
+    const parts = services();
+    const control = await openControl(path, parts);
+    const answer = await askRelay(path, { action: "retry", selection: { kind: "all" } });
+    assert.deepEqual(answer, { changes: done(["0000000001"]) });
+    assert.deepEqual(parts.calls, ["wake"]);
+    assert.deepEqual(parts.log.named("queue.changed"), [{ action: "retry", ids: ["0000000001"] }]);
+    await control.close();
+  });
+
+  test("what is no request changes nothing", async () => {
+    const path = join(directory, "rubbish.sock");
+    const parts = services();
+    const control = await openControl(path, parts);
+    const rubbish = [
+      "",
+      "{",
+      "[]",
+      '{"action":"remove"}',
+      '{"action":"remove","ids":[1]}',
+      '{"action":"retry","selection":{"kind":"some"}}',
+      '{"action":"burn","ids":[]}',
+    ];
+    for (const body of rubbish) assert.equal(await post(path, body), 400, body);
+    assert.equal(await post(path, '{"action":"remove","ids":["a"]}', "/other"), 400);
+    assert.equal(await post(path, `{"ids":"${"x".repeat(9_000_000)}"}`), 400);
+    assert.deepEqual(parts.log.events, []);
+    await control.close();
+  });
+
+  test("a spool that fails is an answer", async () => {
+    const path = join(directory, "fails.sock");
+    const parts = services();
+    const control = await openControl(path, {
+      ...parts,
+      spool: { ...parts.spool, remove: () => Promise.reject(new Error("disk gone")) },
+    });
+    const answer = await askRelay(path, { action: "remove", ids: ["a"] });
+    assert.deepEqual(answer, { error: "Error: disk gone" });
+    await control.close();
+  });
+
+  test("without a relay the client says so", async () => {
+    const path = join(directory, "nobody.sock");
+    await assert.rejects(askRelay(path, { action: "remove", ids: [] }), NoRelay);
+  });
+
+  test("a path that is too long is a warning, and no reason not to start", async () => {
+    const parts = services();
+    const control = await openControl(join(directory, "x".repeat(120)), parts);
+    assert.match(JSON.stringify(parts.log.named("relay.warning")), /at most 107 bytes/);
+    await control.close();
+  });
+
+  test("a file in its place is left alone", async () => {
+    const path = join(directory, "precious");
+    writeFileSync(path, "precious");
+    const parts = services();
+    const control = await openControl(path, parts);
+    assert.equal(readFileSync(path, "utf8"), "precious");
+    assert.equal(parts.log.named("relay.warning").length, 1);
+    await control.close();
+  });
+
+  test("a socket on which another process answers is left to it", async () => {
+    const path = join(directory, "taken.sock");
+    const first = await openControl(path, services());
+    const parts = services();
+    const second = await openControl(path, parts);
+    assert.match(JSON.stringify(parts.log.named("relay.warning")), /another process answers/);
+    await second.close();
+    assert.deepEqual(await askRelay(path, { action: "remove", ids: ["a"] }), {
+      changes: done(["a"]),
+    });
+    await first.close();
+  });
+});
