@@ -19,7 +19,8 @@ import { HostHints, type HintStore } from "./hints.ts";
 import { describeError, type Log } from "./log.ts";
 import { Queue } from "./queue.ts";
 import { createReception } from "./receive.ts";
-import { BUILT_IN_REPLY_RULES } from "./reply-rules.ts";
+import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
+import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "./reply-rules.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
 import type { SessionLimits } from "./smtp/limits.ts";
 import { SmtpServer } from "./smtp/server.ts";
@@ -70,7 +71,7 @@ export function assemble(
     clock,
     readOnly,
   });
-  const hints = new HostHints(configuration.retry, clock);
+  const hints = new HostHints(retryPolicyOf(configuration), clock);
   const services: Services = {
     clock,
     log,
@@ -148,12 +149,20 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
 
   const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
   const queue = createQueue(configuration, chain, spool, parts);
+  const reserve = new DiskReserve({
+    bytes: relay.spool_reserve,
+    inodes: relay.spool_reserve_inodes,
+    measure: () => freeSpace(relay.spool_directory),
+    clock,
+    log,
+  });
   const reception = createReception({
     hostname: relay.hostname,
     receivedHeadersMax: relay.received_headers_max,
     gate,
     route,
     spool,
+    reserve,
     clock,
     log,
     hasRoom: () => queue.hasRoom,
@@ -182,12 +191,17 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
   };
 }
 
+function retryPolicyOf({ retry, replies }: Configuration): RetryPolicy {
+  return { retry, replies: [...replies, ...BUILT_IN_REPLY_RULES] };
+}
+
 function createQueue(
-  { relay, retry, replies, bounce }: Configuration,
-  { route, transports }: Chain,
+  configuration: Configuration,
+  { route, transports, hints }: Chain,
   spool: Spool,
   { clock, log }: RelayParts,
 ): Queue {
+  const { relay, bounce } = configuration;
   return new Queue({
     spool,
     route,
@@ -196,22 +210,31 @@ function createQueue(
     log,
     settle: {
       hostname: relay.hostname,
-      retry,
-      replies: [...replies, ...BUILT_IN_REPLY_RULES],
+      ...retryPolicyOf(configuration),
       warnAfter: bounce.warn_after,
       returnSizeLimit: bounce.return_size_limit,
       log,
       spool,
     },
+    hints,
   });
 }
 
-/** A host that is back wakes who waited for it. A hint that cannot be saved is no reason to stop. */
+/** A hint that cannot be saved, or nobody woken, is no reason to stop. */
 function hintStore(spool: Spool, queue: Queue, log: Log): HintStore {
   const failed = (error: unknown) => log.event("spool.failed", { error: describeError(error) });
   return {
     saveHint: (key, hint) => void spool.saveHint(key, hint).catch(failed),
-    wakeHost: (key) => void spool.wakeHost(key).then(() => queue.wake(), failed),
+    async wake(key, most) {
+      try {
+        const woken = await spool.wake(key, most);
+        if (woken > 0) queue.wake();
+        return woken;
+      } catch (error) {
+        failed(error);
+        return 0;
+      }
+    },
   };
 }
 
