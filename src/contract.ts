@@ -81,7 +81,7 @@ export interface Batch {
   readonly hosts?: readonly Host[];
   /** Its first attempt: it has not waited in the queue. */
   readonly fresh: boolean;
-  /** By the postmaster's order, or because it is the last attempt: hints and pace are to be ignored. */
+  /** By the postmaster's order, or because it is the last attempt: hints are to be ignored. */
   readonly force: boolean;
 }
 
@@ -111,8 +111,10 @@ export type Outcome =
       /** Operator must look: the delivery is frozen and reported, not retried. */
       readonly freeze?: boolean;
       readonly error?: RetryError;
-      /** No attempt makes sense before this time (ms since the epoch): what the host's retry hint says. */
+      /** No attempt makes sense before this time (ms since the epoch): a hint's, or that of its turn. */
       readonly notBefore?: number;
+      /** The key of the hint whose end makes it due before its time. */
+      readonly waitsFor?: string;
       /** Nothing was tried, because it is not the delivery's turn before `notBefore`: not a failure. */
       readonly untried?: true;
     };

@@ -1,14 +1,16 @@
 // Retry hints: what is known of hosts that could not be used. Exim's clock for host errors: it starts at the host's
 // first failure and belongs to the host, so a new message to a host that is down waits with the others and does
-// not knock again.
+// not knock again. A recipient whose account asks for peace (see the table of replies) has such a clock too.
 //
 // Invariants: a hint only delays; it never fails a delivery. A success forgets it. Hints survive a restart, and a
 // lost one costs a connection that fails.
 
 import type { Clock } from "./clock.ts";
 import type { RetryError } from "./contract.ts";
-import { matchRetryRule, nextAttempt, type RetryConfig, spread } from "./retry.ts";
+import { findReplyRule, type RetryPolicy, rulesAfter } from "./reply-rules.ts";
+import { nextAttempt, spread } from "./retry.ts";
 import type { Status } from "./status.ts";
+import { type Wake, Waiters } from "./waiters.ts";
 
 export interface HostHint {
   /** Milliseconds since the epoch, both. */
@@ -26,68 +28,124 @@ export interface HostFailure {
   readonly error?: RetryError;
 }
 
-/** Where hints are kept. */
+/** Where hints are kept, and those who wait. */
 export interface HintStore {
   /** Undefined forgets it. Durable within a second; may be lost in a crash. */
   saveHint(key: string, hint: HostHint | undefined): void;
-  /** The host can be used again: who waits for it is due now. */
-  wakeHost(key: string): void;
+  readonly wake: Wake;
 }
 
+const DAY = 86_400_000;
 /** A hint that nobody has used for so long says nothing any more (Exim's retry_data_expire). */
-const EXPIRY = 7 * 86_400_000;
+const EXPIRY = 7 * DAY;
 /** After the last rule has ended the host is tried this often, in ms. */
 const AFTER_THE_END = 6 * 3_600_000;
+/** No hint holds longer: one that seems to was written by a clock that has been set back since. */
+const LONGEST_HOLD = DAY + 600_000;
 
 export class HostHints {
   readonly #hints = new Map<string, HostHint>();
-  readonly #retry: readonly RetryConfig[];
+  readonly #waiters = new Waiters((key, most) => this.#store?.wake(key, most) ?? nobody);
+  readonly #policy: RetryPolicy;
   readonly #clock: Clock;
   #store: HintStore | undefined;
+  #sweepAt: number;
 
-  constructor(retry: readonly RetryConfig[], clock: Clock) {
-    this.#retry = retry;
+  constructor(policy: RetryPolicy, clock: Clock) {
+    this.#policy = policy;
     this.#clock = clock;
+    this.#sweepAt = clock.now() + DAY;
   }
 
   /** Takes over what an earlier run knew, and keeps what is learnt from here on. */
   attach(store: HintStore, known: ReadonlyMap<string, HostHint>): void {
     this.#store = store;
-    const oldest = this.#clock.now() - EXPIRY;
     for (const [key, hint] of known) {
-      if (hint.nextTry > oldest) this.#hints.set(key, hint);
-      else store.saveHint(key, undefined);
+      this.#hints.set(key, hint);
+      this.#waiters.add(key);
     }
+    this.#sweep();
+  }
+
+  /** Nothing is known to anybody's disadvantage. */
+  get isEmpty(): boolean {
+    return this.#hints.size === 0;
   }
 
   /** The hint, while the host is not to be tried. */
   blocked(key: string): HostHint | undefined {
     const hint = this.#hints.get(key);
-    return hint !== undefined && hint.nextTry > this.#clock.now() ? hint : undefined;
+    if (hint === undefined) return undefined;
+    const wait = hint.nextTry - this.#clock.now();
+    return wait > 0 && wait <= LONGEST_HOLD ? hint : undefined;
+  }
+
+  /** It failed the last time: if it is to be tried, one is enough to find out. */
+  isInDoubt(key: string): boolean {
+    return this.#hints.has(key);
   }
 
   /** The host failed. When it is tried again, in ms since the epoch. */
-  failed(key: string, { host, domain, status, error }: HostFailure): number {
-    const now = this.#clock.now();
-    const known = this.#hints.get(key);
+  failed(key: string, failure: HostFailure): number {
+    this.#waiters.halt(key);
     // Others found out while this attempt was under way: one round of attempts is one failure.
-    if (known !== undefined && known.nextTry > now) return known.nextTry;
-    const subject = { domain, host, ...(error === undefined ? {} : { error }) };
-    const firstFailure = known?.firstFailure ?? now;
-    const next = nextAttempt(matchRetryRule(this.#retry, subject), {
-      firstFailureAt: firstFailure,
-      now,
-    });
-    const nextTry = next.kind === "retry" ? spread(next.at, now) : now + AFTER_THE_END;
-    const hint = { firstFailure, nextTry, status };
+    const found = this.blocked(key);
+    if (found !== undefined) return found.nextTry;
+    const now = this.#clock.now();
+    if (now >= this.#sweepAt) this.#sweep();
+    const known = this.#hints.get(key);
+    const goesOn = known !== undefined && known.nextTry > now - EXPIRY;
+    const firstFailure = goesOn ? Math.min(known.firstFailure, now) : now;
+    const nextTry = this.#nextTry(failure, firstFailure, now);
+    const hint = { firstFailure, nextTry, status: failure.status };
     this.#hints.set(key, hint);
     this.#store?.saveHint(key, hint);
     return nextTry;
   }
 
+  /**
+   * The host has put a recipient off. When mail for the recipient is tried again, whosever it is, if that is what
+   * the reply means; `key` is the recipient's.
+   */
+  recipientFailed(key: string, failure: HostFailure): number | undefined {
+    const row = findReplyRule(this.#policy.replies, failure.host, failure.status);
+    return row?.hold === "recipient" ? this.failed(key, failure) : undefined;
+  }
+
+  #nextTry(
+    { host, domain, status, error }: HostFailure,
+    firstFailureAt: number,
+    now: number,
+  ): number {
+    const { random } = this.#policy;
+    const subject = { domain, host, ...(error === undefined ? {} : { error }) };
+    const times = { firstFailureAt, now, ...(random === undefined ? {} : { random }) };
+    const next = nextAttempt(rulesAfter(status, subject, this.#policy), times);
+    return spread(next.kind === "retry" ? next.at : now + AFTER_THE_END, now, random);
+  }
+
+  /** It can be used: who waits for it is woken, a few at a time. */
   succeeded(key: string): void {
-    if (this.#hints.size === 0 || !this.#hints.delete(key)) return;
-    this.#store?.saveHint(key, undefined);
-    this.#store?.wakeHost(key);
+    if (this.#hints.size > 0 && this.#hints.delete(key)) this.#store?.saveHint(key, undefined);
+    this.#waiters.proceed(key);
+  }
+
+  /** Somebody in the spool waits for it. It may be back already. */
+  awaited(key: string): void {
+    this.#waiters.add(key);
+    if (this.blocked(key) === undefined) this.#waiters.wake(key);
+  }
+
+  /** Forgets what is too old to say anything, once a day. */
+  #sweep(): void {
+    const now = this.#clock.now();
+    this.#sweepAt = now + DAY;
+    for (const [key, { nextTry }] of this.#hints) {
+      if (nextTry >= now - EXPIRY) continue;
+      this.#hints.delete(key);
+      this.#store?.saveHint(key, undefined);
+    }
   }
 }
+
+const nobody = Promise.resolve(0);

@@ -6,11 +6,13 @@
 // because the outcome is known only here.
 
 import type { Clock, Timer } from "./clock.ts";
-import type { Transport } from "./contract.ts";
+import type { Outcome, Transport } from "./contract.ts";
 import { deliver, type Delivery } from "./deliver.ts";
 import type { MessageId } from "./envelope.ts";
+import type { HostHints } from "./hints.ts";
 import { describeError, type Log } from "./log.ts";
 import type { Route, Routing } from "./route.ts";
+import { hasEnded } from "./settle/ended.ts";
 import { isForced } from "./settle/retry-time.ts";
 import { type Finding, settle, type SettleServices } from "./settle.ts";
 import type { JournalEntry, Settlement, Spool, StoredMessage, StoredRecipient } from "./spool.ts";
@@ -22,12 +24,15 @@ export interface QueueServices {
   readonly clock: Clock;
   readonly log: Log;
   readonly settle: SettleServices;
+  readonly hints: HostHints;
 }
 
 /** Messages under attempt at once; each holds at most 64 KiB of body in memory. */
 const ACTIVE_MAX = 500;
 /** No attempt takes longer, whatever its hosts do; in ms. */
 const ATTEMPT_DEADLINE = 3_600_000;
+/** Recipients of one message to be routed at once: one slow domain must not hold up the others. */
+const ROUTED_AT_ONCE = 20;
 /** How long to wait for a spool that cannot be used just now, in ms. */
 const SPOOL_PAUSE = 1000;
 
@@ -35,7 +40,7 @@ export class Queue {
   readonly #services: QueueServices;
   readonly #active = new Map<MessageId, AbortController>();
   #timer: Timer | undefined;
-  #taking = false;
+  #taking: Promise<void> | undefined;
   #takeAgain = false;
   #stopping = false;
   #whenIdle: (() => void) | undefined;
@@ -67,11 +72,10 @@ export class Queue {
 
   /** Something may be due: looks now. */
   wake(): void {
-    this.#takeAgain = this.#taking || !this.hasRoom;
-    if (this.#takeAgain || this.#stopping) return;
-    this.#taking = true;
-    void this.#take().finally(() => {
-      this.#taking = false;
+    this.#takeAgain = this.#taking !== undefined || !this.hasRoom;
+    if (this.#takeAgain) return;
+    this.#taking = this.#take().finally(() => {
+      this.#taking = undefined;
       if (this.#takeAgain) this.wake();
     });
   }
@@ -93,6 +97,7 @@ export class Queue {
   }
 
   #wakeAfter(delay: number): void {
+    if (this.#stopping) return;
     this.#timer?.cancel();
     this.#timer = this.#services.clock.after(delay, () => this.wake());
   }
@@ -105,13 +110,14 @@ export class Queue {
     const attempted = message.recipients.filter(
       ({ state, nextAttempt }) => state === "pending" && nextAttempt <= begun,
     );
+    const delivered: JournalEntry[] = [];
     try {
-      const findings = await this.#attempt(message, attempted, signal);
+      const findings = await this.#attempt(message, attempted, signal, delivered);
       const now = clock.now();
       await this.#store(await settle(message, attempted, findings, now, this.#services.settle));
     } catch (error) {
       log.event("relay.error", { id, where: "attempt", error: describeError(error) });
-      await this.#store(postponed(message, clock.now()));
+      await this.#store(postponed(message, delivered, clock.now()));
     }
   }
 
@@ -127,6 +133,9 @@ export class Queue {
         await new Promise<void>((resolve) => this.#services.clock.after(SPOOL_PAUSE, resolve));
       }
     }
+    for (const { waitsFor } of settlement.recipients) {
+      if (waitsFor !== undefined) this.#services.hints.awaited(waitsFor);
+    }
     if (settlement.state === "queued" || settlement.reports.length > 0) this.wake();
   }
 
@@ -134,15 +143,14 @@ export class Queue {
     message: StoredMessage,
     attempted: readonly StoredRecipient[],
     signal: AbortSignal,
+    delivered: JournalEntry[],
   ): Promise<readonly Finding[]> {
-    const { spool, clock, transports, log, route } = this.#services;
+    const { spool, clock, transports, log } = this.#services;
     const { envelope, journal } = message;
     const findings: Finding[] = [];
     const deliveries: Delivery[] = [];
     const done = new Set(journal.map(journalKey));
-    for (const recipient of attempted) {
-      const request = { sender: envelope.sender, client: envelope.client, verify: false };
-      const routing = await route(recipient.mailbox, request);
+    for (const { recipient, routing } of await this.#routed(message, attempted)) {
       findings.push(...verdicts(recipient, routing, done));
       for (const { mailbox, router, why } of routing.discarded) {
         log.event("recipient.discarded", {
@@ -178,10 +186,31 @@ export class Queue {
       findings.push({ ...delivery, outcome });
       if (outcome.kind !== "delivered") return;
       const { position, mailbox, router, transport } = delivery;
-      const entry = { position, address: mailbox.address, router, transport };
-      spool.note(envelope.id, { ...entry, outcome: "delivered", at: clock.now() });
+      const key = { position, address: mailbox.address, router, transport };
+      const entry = { ...key, outcome: "delivered", at: clock.now() } as const;
+      delivered.push(entry);
+      spool.note(envelope.id, entry);
     });
     return findings;
+  }
+
+  /** What the chain says of each recipient; of one that has had its end, only the copies. */
+  async #routed(
+    { envelope, journal }: StoredMessage,
+    attempted: readonly StoredRecipient[],
+  ): Promise<readonly { recipient: StoredRecipient; routing: Routing }[]> {
+    const request = { sender: envelope.sender, client: envelope.client, verify: false };
+    const one = async (recipient: StoredRecipient) => {
+      const routing = await this.#services.route(recipient.mailbox, request);
+      const ended = hasEnded(journal, recipient.position);
+      return { recipient, routing: ended ? onlyCopies(routing) : routing };
+    };
+    const routed = [];
+    for (let from = 0; from < attempted.length; from += ROUTED_AT_ONCE) {
+      const some = attempted.slice(from, from + ROUTED_AT_ONCE);
+      routed.push(...(await Promise.all(some.map(one))));
+    }
+    return routed;
   }
 
   get activeCount(): number {
@@ -192,6 +221,8 @@ export class Queue {
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
     this.#timer?.cancel();
+    // What is being taken from the spool right now is recorded as under attempt: it is attempted.
+    await this.#taking;
     if (this.#active.size === 0) return;
     const idle = new Promise<void>((resolve) => (this.#whenIdle = resolve));
     const cut = this.#services.clock.after(grace, () => {
@@ -210,6 +241,14 @@ function journalKey({ position, address, router, transport }: JournalKey): strin
   return `${position}\n${address}\n${router}\n${transport}`;
 }
 
+function onlyCopies({ deliveries, troubles }: Routing): Routing {
+  return {
+    deliveries: deliveries.filter(({ unseen }) => unseen),
+    troubles: troubles.filter(({ unseen }) => unseen),
+    discarded: [],
+  };
+}
+
 /** What the chain itself decided about a recipient, less what an earlier attempt has settled already. */
 function verdicts(
   recipient: StoredRecipient,
@@ -220,16 +259,20 @@ function verdicts(
   return routing.troubles.flatMap(({ kind, mailbox, router, unseen, status }): Finding[] => {
     const transport = "";
     if (done.has(journalKey({ position, address: mailbox.address, router, transport }))) return [];
-    const outcome =
-      kind === "failed"
-        ? ({ kind, status } as const)
-        : ({ kind, status, scope: "recipient" } as const);
+    // What defers in the chain is a lookup of some kind; only the guard against loops stands above the routers.
+    const why = router === "" ? {} : ({ error: "lookup" } as const);
+    const outcome: Outcome =
+      kind === "failed" ? { kind, status } : { kind, status, scope: "recipient", ...why };
     return [{ position, mailbox, original, router, transport, unseen, outcome }];
   });
 }
 
-/** After an error of our own: as it was, a little later. */
-function postponed(message: StoredMessage, now: number): Settlement {
+/** After an error of our own: as it was, less what was delivered, a little later. */
+function postponed(
+  message: StoredMessage,
+  journal: readonly JournalEntry[],
+  now: number,
+): Settlement {
   const recipients = message.recipients
     .filter(({ state }) => state === "pending")
     .map(({ position, state, attempts, firstFailure, lastStatus }) => ({
@@ -241,7 +284,7 @@ function postponed(message: StoredMessage, now: number): Settlement {
       ...(lastStatus === undefined ? {} : { lastStatus }),
     }));
   const { id } = message.envelope;
-  return { id, state: "queued", recipients, journal: [], warnings: message.warnings, reports: [] };
+  return { id, state: "queued", recipients, journal, warnings: message.warnings, reports: [] };
 }
 
 const POSTPONED = 300_000;

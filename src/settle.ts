@@ -9,8 +9,10 @@ import { wantsReport } from "./bounce.ts";
 import type { Outcome } from "./contract.ts";
 import type { Mailbox } from "./envelope.ts";
 import { retryUntil } from "./retry.ts";
+import { endedMark, hasEnded } from "./settle/ended.ts";
 import { type Ending, logFinding, logMessage } from "./settle/log.ts";
-import { retryTime, type RetryPolicy, replyRule, rulesFor } from "./settle/retry-time.ts";
+import type { RetryPolicy } from "./reply-rules.ts";
+import { retryTime, replyRule, rulesFor } from "./settle/retry-time.ts";
 import { reportKind, type ReportServices, reportsOn, type Told, told } from "./settle/report.ts";
 import type {
   JournalEntry,
@@ -20,6 +22,7 @@ import type {
   StoredMessage,
   StoredRecipient,
 } from "./spool.ts";
+import type { Status } from "./status.ts";
 
 /** How one delivery of one recipient ended, the chain's own verdicts included. */
 export interface Finding {
@@ -91,13 +94,13 @@ function judge(
   const anyDeferred = findings.some(({ outcome }) => outcome.kind === "deferred");
   const firstFailure = recipient.firstFailure ?? (anyDeferred ? now : undefined);
   let next: number | undefined;
-  let lastStatus = recipient.lastStatus;
+  const ends: End[] = [];
 
   for (const finding of findings) {
-    const { outcome, mailbox, router, transport } = finding;
+    const { mailbox, router, transport } = finding;
     const again = retryTime(finding, firstFailure ?? now, now, services);
     const ending = endingOf(finding, again, sender);
-    if (lastStatus === undefined || !finding.unseen) lastStatus = outcome.status;
+    ends.push({ finding, ending });
     logFinding(id, finding, ending, again, services.log);
     const alarm = replyRule(finding, services)?.alarm;
     if (alarm !== undefined) services.log.event("alarm", { id, what: alarm });
@@ -115,12 +118,18 @@ function judge(
     }
   }
   const endings = [...message.journal.filter((entry) => entry.position === position), ...journal];
-  const tried = findings.some(({ outcome }) => !("untried" in outcome));
-  const waitsFor = next === undefined ? undefined : hostWaitedFor(findings);
+  // What is frozen may be thawed: then it is to be delivered.
+  const mayEnd = !endings.some(({ outcome }) => outcome === "frozen");
+  if (mayEnd && onlyCopiesAreLeft(ends) && !hasEnded(endings, position)) {
+    journal.push(endedMark(position, now));
+  }
+  const tried = ends.filter(({ finding }) => !("untried" in finding.outcome));
+  const lastStatus = statusOf(tried) ?? recipient.lastStatus ?? statusOf(ends);
+  const waitsFor = next === undefined ? undefined : hintWaitedFor(findings);
   const change: RecipientChange = {
     position,
     state: next === undefined ? finalState(endings) : "pending",
-    attempts: recipient.attempts + (tried ? 1 : 0),
+    attempts: recipient.attempts + (tried.length > 0 ? 1 : 0),
     nextAttempt: next ?? recipient.nextAttempt,
     ...(firstFailure === undefined ? {} : { firstFailure }),
     ...(lastStatus === undefined ? {} : { lastStatus }),
@@ -129,10 +138,31 @@ function judge(
   return { change, journal, lines };
 }
 
-/** The host whose return makes the recipient due before its time. */
-function hostWaitedFor(findings: readonly Finding[]): string | undefined {
-  return findings.find(({ outcome }) => outcome.kind === "deferred" && outcome.scope === "host")
-    ?.outcome.remoteMta;
+interface End {
+  readonly finding: Finding;
+  readonly ending: Ending;
+}
+
+function onlyCopiesAreLeft(ends: readonly End[]): boolean {
+  const left = ends.filter(({ ending }) => ending === "deferred");
+  return left.length > 0 && left.every(({ finding }) => finding.unseen);
+}
+
+/** What keeps the recipient in the queue, else what ended it; of the mail rather than of a copy. */
+function statusOf(ends: readonly End[]): Status | undefined {
+  const weight = ({ finding, ending }: End) => 2 * WEIGHTS[ending] + (finding.unseen ? 0 : 1);
+  const [first] = ends.toSorted((a, b) => weight(b) - weight(a));
+  return first?.finding.outcome.status;
+}
+
+const WEIGHTS = { delivered: 1, failed: 2, frozen: 3, deferred: 4 } as const;
+
+/** The hint whose end makes the recipient due before its time. */
+function hintWaitedFor(findings: readonly Finding[]): string | undefined {
+  for (const { outcome } of findings) {
+    if (outcome.kind === "deferred" && outcome.waitsFor !== undefined) return outcome.waitsFor;
+  }
+  return undefined;
 }
 
 function endingOf(finding: Finding, again: number | undefined, sender: Mailbox | null): Ending {

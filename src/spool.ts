@@ -22,7 +22,7 @@ export interface StoredRecipient extends RecipientRequest {
   readonly firstFailure?: number;
   readonly nextAttempt: number;
   readonly lastStatus?: Status;
-  /** The host, with its address, whose return makes it due before its time. */
+  /** The key of the hint whose end makes it due before its time. */
   readonly waitsFor?: string;
 }
 
@@ -123,8 +123,8 @@ export interface Spool {
   hints(): Promise<ReadonlyMap<string, HostHint>>;
   /** Undefined forgets it. */
   saveHint(key: string, hint: HostHint | undefined): Promise<void>;
-  /** Who waits for this host is due now. */
-  wakeHost(host: string): Promise<void>;
+  /** Makes the `most` oldest that wait for this hint's end due now. How many there were. */
+  wake(waitsFor: string, most: number): Promise<number>;
   nextId(): MessageId;
   receive(id: MessageId): IncomingMessage;
   /** Messages whose time has come, oldest first, each recorded as under attempt before it is returned. */

@@ -174,6 +174,9 @@ const OVER_QUOTA = status(452, "2.2", "Mailbox full");
 
 function deferred(error: unknown): Outcome {
   const code = errorCode(error);
-  const why = code === "ENOSPC" ? DISK_FULL : code === "EDQUOT" ? OVER_QUOTA : LOCAL_ERROR;
+  if (code === "EDQUOT") {
+    return { kind: "deferred", status: OVER_QUOTA, scope: "recipient", error: "quota" };
+  }
+  const why = code === "ENOSPC" ? DISK_FULL : LOCAL_ERROR;
   return { kind: "deferred", status: why, scope: "recipient" };
 }

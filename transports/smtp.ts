@@ -26,6 +26,7 @@ import { Dialler } from "./smtp/dialler.ts";
 import { Pace, type Rate } from "./smtp/pace.ts";
 import { Pool } from "./smtp/pool.ts";
 import type { SmtpOptions } from "./smtp/settings.ts";
+import { Turns } from "./smtp/turns.ts";
 
 const HOST_FORMS = '"host", "host:port" or "[v6]:port"; addresses are looked up, never MX';
 
@@ -102,10 +103,13 @@ const smtpOptions = options({
     integer("Connections to one address at a time; further messages wait for their turn.", 1),
     20,
   ),
-  recipient_rate: optional(
+  rate: optional(
     rateOption(
-      "Messages to one recipient in a time, `60/1m`. Mail that has waited in the queue is spread evenly over it.",
+      "Messages to one domain in a time, `600/1h`. Mail that has waited in the queue is spread evenly over it.",
     ),
+  ),
+  recipient_rate: optional(
+    rateOption("Messages to one recipient in a time, `60/1m`, in the same way."),
     "no limit, but 60/1m for mail that has waited if the hosts are Google's, which blocks an account that gets more",
   ),
   connect_timeout: withDefault(duration("Wait for a connection."), "5m"),
@@ -121,9 +125,12 @@ const smtpOptions = options({
  *   is (8-bit 5.6.3, UTF-8 5.6.7, its size 5.3.4). No other host is asked.
  * - deferred, recipient: 4xx to its RCPT.
  * - deferred, message: 4xx to MAIL, DATA or the end of the message; the connection was lost after the final dot;
- *   our copy cannot be read; no connection came free in time. No other host is asked.
+ *   our copy cannot be read. No other host is asked.
  * - deferred, host: every host that was tried has no address, or refused or lost the connection, greeted with
  *   anything but 2xx, failed at EHLO or TLS, timed out, broke the protocol or said 421; or there is no host.
+ *   `notBefore` is the next time of the first of them.
+ * - deferred, untried: `rate` or `recipient_rate` is used up; the recipient has been put off; the retry time of
+ *   every host has not come, or too many wait for it already; no connection came free in time.
  */
 export const smtp: TransportDriver<SmtpOptions> = {
   name: "smtp",
@@ -131,6 +138,7 @@ export const smtp: TransportDriver<SmtpOptions> = {
   create(given, services) {
     const { hosts, tls_verify_certificates: certificates } = given;
     const rate = given.recipient_rate ?? (isGoogle(hosts) ? GOOGLE_RATE : undefined);
+    const pace = (one: Rate | undefined) => one && new Pace(one, services.clock);
     const trusted = certificates === undefined ? undefined : readFileSync(certificates, "utf8");
     const pool = new Pool(
       given.connections_max,
@@ -142,7 +150,7 @@ export const smtp: TransportDriver<SmtpOptions> = {
       services,
       pool,
       dialler: new Dialler(given, services, trusted),
-      pace: rate === undefined ? undefined : new Pace(rate, services.clock),
+      turns: new Turns(pace(given.rate), pace(rate)),
     };
     return {
       locality: "remote",

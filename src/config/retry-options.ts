@@ -1,7 +1,7 @@
 // [[retry]] and [[replies]]: when a deferred delivery is tried again, and what particular replies mean.
 
 import { parseRetryRules } from "../retry.ts";
-import { declared, list, optional, options, text, withDefault } from "./schema.ts";
+import { declared, list, oneOf, optional, options, text, withDefault } from "./schema.ts";
 import type { Values } from "./schema.ts";
 
 const retryRules = declared(
@@ -55,6 +55,13 @@ export const replyOptions = options({
     },
   ),
   rules: optional(retryRules, "those of [[retry]]"),
+  hold: withDefault(
+    oneOf(
+      "Whom a reply to RCPT puts off: this message only, or all mail for the recipient through this relay.",
+      ["message", "recipient"],
+    ),
+    "message",
+  ),
   alarm: optional(
     text("What the postmaster has to do about it: logged as an alarm event."),
     "none",

@@ -1,51 +1,38 @@
-// When a deferred delivery is tried again. A host error has the host's clock, in its hint; everything else has the
-// recipient's, by the row for that very reply if there is one, else by the retry rules.
+// When a deferred delivery is tried again. Whoever waits for a host or an account has its clock, in its hint;
+// everything else has the recipient's, by the row for that very reply if there is one, else by the retry rules.
 
-import type { StoredRecipient } from "../spool.ts";
-import { findReplyRule, type ReplyRule } from "../reply-rules.ts";
-import {
-  matchRetryRule,
-  nextAttempt,
-  type RetryConfig,
-  type RetryRule,
-  retryUntil,
-  spread,
-} from "../retry.ts";
+import type { Outcome } from "../contract.ts";
+import { findReplyRule, type ReplyRule, type RetryPolicy, rulesAfter } from "../reply-rules.ts";
+import { matchRetryRule, nextAttempt, type RetryRule, retryUntil, spread } from "../retry.ts";
 import type { Finding } from "../settle.ts";
-
-export interface RetryPolicy {
-  readonly retry: readonly RetryConfig[];
-  readonly replies: readonly ReplyRule[];
-  readonly random?: () => number;
-}
+import type { StoredRecipient } from "../spool.ts";
 
 /** The name of the host that spoke: "mx.example.net [192.0.2.1]" without its address. */
-function hostOf({ outcome }: Finding): string | undefined {
-  return outcome.remoteMta?.split(" ", 1)[0];
+function hostName(host: string | undefined): string | undefined {
+  return host?.split(" ", 1)[0];
 }
 
-/** The row of the reply table for what the host said. */
-export function replyRule(finding: Finding, { replies }: RetryPolicy): ReplyRule | undefined {
-  const host = hostOf(finding);
-  return host === undefined ? undefined : findReplyRule(replies, host, finding.outcome.status);
+/** The row of the reply table for what the host said, and was not only remembered to have said. */
+export function replyRule({ outcome }: Finding, { replies }: RetryPolicy): ReplyRule | undefined {
+  const host = hostName(outcome.remoteMta);
+  if (host === undefined || "untried" in outcome) return undefined;
+  return findReplyRule(replies, host, outcome.status);
 }
 
-export function rulesFor(finding: Finding, policy: RetryPolicy): readonly RetryRule[] {
-  const special = replyRule(finding, policy)?.rules;
-  if (special !== undefined) return special;
-  const { mailbox } = finding;
-  const host = hostOf(finding);
-  const error = errorOf(finding);
-  return matchRetryRule(policy.retry, {
+export function rulesFor({ outcome, mailbox }: Finding, policy: RetryPolicy): readonly RetryRule[] {
+  const host = hostName(outcome.remoteMta);
+  const error = errorOf(outcome);
+  const subject = {
     domain: mailbox.domain,
     address: `${mailbox.localPart}@${mailbox.domain}`,
     ...(host === undefined ? {} : { host }),
     ...(error === undefined ? {} : { error }),
-  });
+  };
+  return rulesAfter(outcome.status, subject, policy);
 }
 
 /** Exim's name for what went wrong: "rcpt_452" for a reply to RCPT, "data_451" for one about the message. */
-function errorOf({ outcome }: Finding): string | undefined {
+function errorOf(outcome: Outcome): string | undefined {
   if (outcome.kind !== "deferred") return undefined;
   if (outcome.error !== undefined) return outcome.error;
   if (outcome.remoteMta === undefined || outcome.scope === "host") return undefined;
@@ -61,27 +48,34 @@ export function retryTime(
 ): number | undefined {
   const { outcome } = finding;
   if (outcome.kind !== "deferred") return undefined;
-  if (outcome.untried === true) return outcome.notBefore ?? now;
   const { random } = policy;
-  const times = { firstFailureAt, now, ...(random === undefined ? {} : { random }) };
   const rules = rulesFor(finding, policy);
+  const until = retryUntil(rules, firstFailureAt);
+  if (outcome.untried === true) {
+    const { notBefore = now, waitsFor } = outcome;
+    // Who merely waits for a host does not come in the moment in which somebody finds out about it.
+    const at = waitsFor === undefined ? notBefore : spread(notBefore, now, random);
+    return until > now ? Math.min(at, until) : at;
+  }
+  const times = { firstFailureAt, now, ...(random === undefined ? {} : { random }) };
   const next = nextAttempt(rules, times);
   if (next.kind === "final") return undefined;
-  if (outcome.notBefore === undefined) return spread(next.at, now, random);
-  // The host's clock, but not beyond the end of the recipient's own.
-  return Math.min(outcome.notBefore, retryUntil(rules, firstFailureAt));
+  return Math.min(outcome.notBefore ?? spread(next.at, now, random), until);
 }
 
 /**
- * Hints and pace are to be ignored: the postmaster has said so (a next attempt at 0), or the recipient's rules end
- * with this attempt.
+ * Hints are to be ignored: the postmaster has said so (a next attempt at 0), or the recipient's rules end with this
+ * attempt.
  */
 export function isForced(recipient: StoredRecipient, now: number, { retry }: RetryPolicy): boolean {
-  const { nextAttempt: due, firstFailure, mailbox } = recipient;
+  const { nextAttempt: due, firstFailure, mailbox, waitsFor } = recipient;
   if (due === 0) return true;
   if (firstFailure === undefined) return false;
-  const address = `${mailbox.localPart}@${mailbox.domain}`;
-  return (
-    now >= retryUntil(matchRetryRule(retry, { domain: mailbox.domain, address }), firstFailure)
-  );
+  const host = hostName(waitsFor);
+  const subject = {
+    domain: mailbox.domain,
+    address: `${mailbox.localPart}@${mailbox.domain}`,
+    ...(host === undefined ? {} : { host }),
+  };
+  return now >= retryUntil(matchRetryRule(retry, subject), firstFailure);
 }

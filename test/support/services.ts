@@ -52,7 +52,7 @@ export function fakeServices(given: Partial<Services> = {}): Services {
   const clock = given.clock ?? manualClock();
   return {
     clock,
-    hints: new HostHints([], clock),
+    hints: new HostHints({ retry: [], replies: [] }, clock),
     log: recordingLog(),
     resolver: resolverAnswering({ kind: "no-such-name" }),
     lists: noLists,

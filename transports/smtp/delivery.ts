@@ -1,19 +1,21 @@
 // One batch on its way: from host to host in order, until every recipient has an answer. A host that cannot be
 // talked to is passed over for the next; a host that has spoken about a recipient or the message is believed.
 //
-// Invariant: a recipient that has an outcome is never sent again; only who is left goes to the next host.
+// Invariants: a recipient that has an outcome is never sent again; only who is left goes to the next host. Who was
+// taken to no host at all is "untried", and has a time at which it makes sense to try.
 
 import type { Batch, Host, Outcome, Recipient, RetryError, Services } from "../../src/contract.ts";
 import type { RecipientId } from "../../src/envelope.ts";
+import type { HostFailure } from "../../src/hints.ts";
 import { describeError } from "../../src/log.ts";
 import type { Conversation } from "../../src/smtp/client.ts";
 import { status, type Status } from "../../src/status.ts";
 import type { Dialler } from "./dialler.ts";
 import { outcomeOf, settle } from "./outcomes.ts";
-import type { Pace } from "./pace.ts";
 import type { Lease, Pool } from "./pool.ts";
 import type { SmtpOptions } from "./settings.ts";
-import { targetsOf, type Target } from "./targets.ts";
+import { labelOf, targetsOf, type Target } from "./targets.ts";
+import { addressKey, type Turns } from "./turns.ts";
 
 /** What one transport has for all its deliveries. */
 export interface Means {
@@ -21,16 +23,19 @@ export interface Means {
   readonly services: Services;
   readonly pool: Pool;
   readonly dialler: Dialler;
-  readonly pace: Pace | undefined;
+  readonly turns: Turns;
 }
 
 const NO_HOSTS = status(451, "3.5", "No host to deliver to is configured");
 const GIVEN_UP = status(451, "4.7", "The attempt took too long and was given up");
 const BUSY = status(451, "4.5", "All connections to the host are in use");
-const PACED = status(451, "4.5", "The recipient gets mail at a limited rate, this is to come");
+const PACED = status(451, "4.5", "Mail goes there at a limited rate, and this is yet to come");
 
-/** Milliseconds after which a message comes back that found the line before a host too long; up to thrice that. */
-const BUSY_PAUSE = 1000;
+/**
+ * When a message comes back that found too many before it, in ms; up to thrice that. It is woken before if the host
+ * takes mail.
+ */
+const BUSY_PAUSE = 60_000;
 
 export async function deliverBatch(
   means: Means,
@@ -53,8 +58,10 @@ class Delivery {
   #why: Status = NO_HOSTS;
   #error: RetryError | undefined;
   #whose: string | undefined;
-  #notBefore = Number.POSITIVE_INFINITY;
+  #again: PutOff | undefined;
   #tried = 0;
+  #hasTurn = false;
+  readonly #pause = BUSY_PAUSE * (1 + 2 * Math.random());
 
   constructor(means: Means, batch: Batch, signal: AbortSignal) {
     this.#means = means;
@@ -64,8 +71,8 @@ class Delivery {
   }
 
   async run(): Promise<void> {
-    const { options, services, pace } = this.#means;
-    if (pace !== undefined && !this.#batch.force) this.#holdBack(pace);
+    const { options, services } = this.#means;
+    if (!services.hints.isEmpty && !this.#batch.force) this.#leaveInPeace();
     if (this.#left.length === 0) return;
     for await (const target of targetsOf(this.#hosts(), options.port, services.resolver)) {
       if ("status" in target) {
@@ -76,15 +83,28 @@ class Delivery {
     this.#settleRest(this.#why, "host");
   }
 
-  #holdBack(pace: Pace): void {
-    const { envelope, fresh } = this.#batch;
+  /** Recipients that have been put off, with all their mail. */
+  #leaveInPeace(): void {
     this.#left = this.#left.filter(({ id, mailbox }) => {
-      const recipient = `${mailbox.localPart.toLowerCase()}@${mailbox.domain}`;
-      const notBefore = pace.turn(recipient, envelope.id, fresh);
-      if (notBefore === undefined) return true;
-      this.outcomes.set(id, untried(PACED, "recipient", notBefore));
+      const waitsFor = addressKey(mailbox);
+      const hint = this.#means.services.hints.blocked(waitsFor);
+      if (hint === undefined) return true;
+      const put = untried(hint.status, "recipient", hint.nextTry);
+      this.outcomes.set(id, { ...put, waitsFor });
       return false;
     });
+  }
+
+  /** Takes a turn for everybody, once; who has to wait for it leaves. */
+  #takeTurns(): void {
+    if (this.#hasTurn) return;
+    this.#hasTurn = true;
+    const later = this.#means.turns.waiting(this.#batch, this.#left);
+    if (later.size === 0) return;
+    for (const [id, notBefore] of later) {
+      this.outcomes.set(id, untried(PACED, "recipient", notBefore));
+    }
+    this.#left = this.#left.filter(({ id }) => !later.has(id));
   }
 
   #hosts(): readonly Host[] {
@@ -105,33 +125,62 @@ class Delivery {
   /** The host's retry time has not come: it is passed over. */
   #isBlocked(target: Target): boolean {
     if (this.#batch.force) return false;
-    const key = hintKey(target);
+    const key = this.#keyOf(target);
     const hint = this.#means.services.hints.blocked(key);
-    if (hint === undefined) return false;
-    this.#notBefore = Math.min(this.#notBefore, hint.nextTry);
-    if (this.#tried === 0) {
-      this.#why = hint.status;
-      this.#whose = key;
-    }
+    if (hint !== undefined) this.#passOver(target, hint.status, hint.nextTry);
+    return hint !== undefined;
+  }
+
+  /** Who was before us in the line knows that the host cannot be used. That is as good as an attempt of our own. */
+  #isFoundOut(lease: Lease, target: Target): boolean {
+    if (!this.#batch.force) return this.#isBlocked(target);
+    const hint = this.#means.services.hints.blocked(this.#keyOf(target));
+    if (hint === undefined || !lease.failedMeanwhile) return false;
+    this.#passOver(target, hint.status, hint.nextTry);
+    this.#tried++;
     return true;
   }
 
+  #passOver(target: Target, why: Status, notBefore: number): void {
+    this.#putOff(target, notBefore);
+    if (this.#tried > 0) return;
+    this.#error = undefined;
+    this.#why = why;
+    this.#whose = labelOf(target);
+  }
+
+  #putOff(target: Target, notBefore: number): void {
+    if (this.#again !== undefined && this.#again.notBefore <= notBefore) return;
+    this.#again = { notBefore: Math.ceil(notBefore), waitsFor: this.#keyOf(target) };
+  }
+
+  /** A host may be good for some transports, and not for one that insists on TLS. */
+  #keyOf(target: Target): string {
+    const { tls } = this.#means.options;
+    const insists = tls === "required" || tls === "verify";
+    return insists ? `${labelOf(target)} with TLS` : labelOf(target);
+  }
+
   async #deliverTo(target: Target): Promise<void> {
-    const granted = await this.#means.pool.lease(target, this.#signal, this.#batch.force);
-    if (granted === "busy") {
-      const pause = BUSY_PAUSE * (1 + 2 * Math.random());
-      this.#holdRest(untried(BUSY, "message", this.#means.services.clock.now() + pause));
+    const { pool, services } = this.#means;
+    const inDoubt = !this.#batch.force && services.hints.isInDoubt(this.#keyOf(target));
+    const room = pool.room(target, inDoubt);
+    if (room !== "free") {
+      this.#passOver(target, BUSY, services.clock.now() + this.#pause);
+      // A host that works is worth waiting for.
+      if (room === "busy") this.#settleRest(this.#why, "host");
       return;
     }
-    using lease = granted;
-    // Who was first in the line may have found out meanwhile.
-    if (this.#isBlocked(target)) return;
-    this.#tried++;
-    this.#whose = hintKey(target);
+    this.#takeTurns();
+    if (this.#left.length === 0) return;
+    using lease = await pool.lease(target, this.#signal);
     if (lease === undefined) {
-      this.#settleRest(BUSY, "message");
+      this.#holdRest(untried(BUSY, "message", services.clock.now()));
       return;
     }
+    if (this.#isFoundOut(lease, target)) return;
+    this.#tried++;
+    this.#whose = labelOf(target);
     while (this.#left.length > 0) {
       const conversation = await this.#conversation(lease, target);
       if (conversation === undefined || !(await this.#transact(conversation, lease, target)))
@@ -154,21 +203,23 @@ class Delivery {
     this.#why = connected.status;
     this.#error = connected.error;
     if (connected.noRoute) this.#tried--;
-    if (!this.#signal.aborted) this.#hostFailed(lease, target);
+    else this.#hostFailed(lease, target);
     return undefined;
   }
 
   /** Nobody else need find out before the host's retry time. */
   #hostFailed(lease: Lease, target: Target): void {
+    // It was our time that ran out.
+    if (this.#signal.aborted) return;
     lease.worked(false);
+    const failure = this.#failure(target, this.#why, this.#error);
+    this.#putOff(target, this.#means.services.hints.failed(this.#keyOf(target), failure));
+  }
+
+  #failure({ name: host }: Target, why: Status, error: RetryError | undefined): HostFailure {
     const [first] = this.#batch.recipients;
-    const nextTry = this.#means.services.hints.failed(hintKey(target), {
-      host: target.name,
-      domain: first?.mailbox.domain ?? target.name,
-      status: this.#why,
-      ...(this.#error === undefined ? {} : { error: this.#error }),
-    });
-    this.#notBefore = Math.min(this.#notBefore, nextTry);
+    const domain = first?.mailbox.domain ?? host;
+    return { host, domain, status: why, ...(error === undefined ? {} : { error }) };
   }
 
   /** One transaction for as many as may be in one. False: the host is done with, as far as this batch goes. */
@@ -181,20 +232,38 @@ class Delivery {
     const { failure } = result;
     // It had died of age between two messages: that says nothing of the host, and a new one will do.
     if (used && failure?.scope === "host" && !result.answered && !this.#signal.aborted) return true;
-    const again = settle(this.outcomes, recipients, result, this.#whose ?? "");
+    const again = settle(this.outcomes, recipients, result, labelOf(target));
     this.#left = [...again, ...this.#left.slice(most)];
+    this.#learnOf(recipients, target);
     if (failure === undefined) {
       lease.worked(true);
-      this.#means.services.hints.succeeded(hintKey(target));
+      this.#means.services.hints.succeeded(this.#keyOf(target));
       // Every transaction without a failure settles somebody; a bug must not make this an endless loop.
       return again.length < recipients.length;
     }
     this.#why = failure.status;
     this.#error = failure.error;
-    // 421 speaks of the host; a connection that broke may have been the only one.
-    if (failure.status.code === 421) this.#hostFailed(lease, target);
+    // A connection that broke after some answers may have been the only one, or it was for this message.
+    const isHosts = failure.status.code === 421 || !result.answered;
+    if (failure.scope === "host" && isHosts) this.#hostFailed(lease, target);
     if (failure.cause !== undefined) this.#ownTrouble(failure.status, failure.cause);
     return false;
+  }
+
+  /** What the answers to RCPT mean for other mail for these recipients. */
+  #learnOf(recipients: readonly Recipient[], target: Target): void {
+    const { hints } = this.#means.services;
+    for (const { id, mailbox } of recipients) {
+      const outcome = this.outcomes.get(id);
+      if (outcome === undefined) continue;
+      if (outcome.kind !== "deferred") hints.succeeded(addressKey(mailbox));
+      else if (outcome.scope === "recipient") {
+        const waitsFor = addressKey(mailbox);
+        const failure = this.#failure(target, outcome.status, undefined);
+        const notBefore = hints.recipientFailed(waitsFor, failure);
+        if (notBefore !== undefined) this.outcomes.set(id, { ...outcome, notBefore, waitsFor });
+      }
+    }
   }
 
   /** It is our message that cannot be read: no host can help. */
@@ -210,12 +279,11 @@ class Delivery {
   #settleRest(why: Status, scope: "message" | "host"): void {
     const outcome = outcomeOf(why, scope, this.#whose);
     if (outcome.kind !== "deferred" || scope === "message") return this.#holdRest(outcome);
-    const isPutOff = Number.isFinite(this.#notBefore);
     this.#holdRest({
       ...outcome,
       ...(this.#error === undefined ? {} : { error: this.#error }),
-      ...(isPutOff ? { notBefore: this.#notBefore } : {}),
-      ...(isPutOff && this.#tried === 0 ? { untried: true } : {}),
+      ...this.#again,
+      ...(this.#again !== undefined && this.#tried === 0 ? { untried: true } : {}),
     });
   }
 
@@ -225,13 +293,11 @@ class Delivery {
   }
 }
 
-function untried(why: Status, scope: "recipient" | "message", notBefore: number): Outcome {
-  return { kind: "deferred", status: why, scope, notBefore: Math.ceil(notBefore), untried: true };
-}
+type Deferral = Extract<Outcome, { kind: "deferred" }>;
+type PutOff = Required<Pick<Deferral, "notBefore" | "waitsFor">>;
 
-/** What hints know a target by; also what stands in the log and in reports: "mx.example.net [192.0.2.1]". */
-function hintKey({ name, address, port }: Target): string {
-  return `${name} [${address}]${port === 25 ? "" : `:${port}`}`;
+function untried(why: Status, scope: Deferral["scope"], notBefore: number): Deferral {
+  return { kind: "deferred", status: why, scope, notBefore, untried: true };
 }
 
 /** Every order is equally likely (Fisher and Yates). */

@@ -1,5 +1,5 @@
-// How fast mail goes to one recipient: so many messages in a window of time. Google shuts an account out that gets
-// more than 60 a minute, for a day.
+// How fast mail goes somewhere: so many messages in a window of time, to a domain or to one recipient. Google shuts
+// an account out that gets more than 60 a minute, for a day.
 //
 // Mail that has just come in may use the whole of its window at once; mail that has waited in the queue is spread
 // evenly over it, so that after an outage no burst leaves. Who is over gets a time of its own, in order of asking,
@@ -18,59 +18,88 @@ export interface Rate {
 interface Flow {
   /** When the window would be unused again (the theoretical arrival time of the generic cell rate algorithm). */
   free: number;
-  /** Turns that were promised, by message. */
+  /** Turns that were promised, by message. One that is missed by a window is void: many of them are a burst. */
   readonly turns: Map<string, number>;
 }
 
 export class Pace {
   readonly #rate: Rate;
+  readonly #gap: number;
   readonly #clock: Clock;
   readonly #flows = new Map<string, Flow>();
   #sweepAt = 0;
+  #latest = 0;
 
   constructor(rate: Rate, clock: Clock) {
     this.#rate = rate;
+    this.#gap = rate.window / rate.count;
     this.#clock = clock;
   }
 
-  /** Undefined: now. Else when it is the turn of `message`, in ms since the epoch. */
-  turn(recipient: string, message: string, fresh: boolean): number | undefined {
-    const now = this.#clock.now();
-    this.#sweep(now);
-    const flow = this.#flow(recipient);
+  /** Undefined: now. Else when it is the turn of `message` on its way to `to`, in ms since the epoch. */
+  turn(to: string, message: string, fresh: boolean): number | undefined {
+    const now = this.#now();
+    const flow = this.#flow(to);
     const promised = flow.turns.get(message);
+    if (promised !== undefined && promised > now) return promised;
     if (promised !== undefined) {
-      if (promised > now) return promised;
       flow.turns.delete(message);
+      if (promised > now - this.#rate.window) return undefined;
+    }
+    return this.#take(flow, message, now, fresh);
+  }
+
+  #take(flow: Flow, message: string, now: number, fresh: boolean): number | undefined {
+    const { window, drainOnly } = this.#rate;
+    const start = Math.max(flow.free, now);
+    if (fresh && drainOnly === true) {
+      // It makes room for itself, but however much comes in does not put the queue off for ever.
+      flow.free = Math.max(flow.free, Math.min(start + this.#gap, now + window));
       return undefined;
     }
-    const gap = this.#rate.window / this.#rate.count;
-    const burst = fresh ? this.#rate.window - gap : 0;
-    const start = Math.max(flow.free, now);
-    flow.free = start + gap;
-    const turn = start - burst;
-    const passes = turn <= now || (fresh && this.#rate.drainOnly === true);
-    if (passes) return undefined;
+    flow.free = start + this.#gap;
+    const turn = Math.ceil(fresh ? start - window + this.#gap : start);
+    if (turn <= now) return undefined;
     flow.turns.set(message, turn);
     return turn;
   }
 
-  #flow(recipient: string): Flow {
-    let flow = this.#flows.get(recipient);
+  /** `message` cannot go before `time` for another reason: a turn of its own that comes before is kept till then. */
+  keep(to: string, message: string, time: number): void {
+    const turns = this.#flows.get(to)?.turns;
+    const promised = turns?.get(message);
+    if (promised !== undefined && promised < time) turns?.set(message, time);
+  }
+
+  /** The message that was let through last does not go. */
+  giveBack(to: string): void {
+    const flow = this.#flows.get(to);
+    if (flow !== undefined) flow.free -= this.#gap;
+  }
+
+  #flow(to: string): Flow {
+    let flow = this.#flows.get(to);
     if (flow === undefined) {
       flow = { free: 0, turns: new Map() };
-      this.#flows.set(recipient, flow);
+      this.#flows.set(to, flow);
     }
     return flow;
   }
 
-  /** Forgets recipients whose window is unused, once a window. */
-  #sweep(now: number): void {
-    if (now < this.#sweepAt) return;
-    this.#sweepAt = now + this.#rate.window;
-    for (const [recipient, flow] of this.#flows) {
-      const lastTurn = Math.max(flow.free, ...flow.turns.values());
-      if (lastTurn + this.#rate.window < now) this.#flows.delete(recipient);
+  /** Forgets what is past, once a window; and everything when the clock was set back, for then all turns are late. */
+  #now(): number {
+    const now = this.#clock.now();
+    if (now < this.#latest - this.#rate.window) {
+      this.#flows.clear();
+      this.#sweepAt = 0;
     }
+    this.#latest = now;
+    if (now < this.#sweepAt) return now;
+    this.#sweepAt = now + this.#rate.window;
+    for (const [to, { free }] of this.#flows) {
+      // No turn lies behind the end of the flow, but for one that was kept.
+      if (free + this.#rate.window < now) this.#flows.delete(to);
+    }
+    return now;
   }
 }

@@ -3,8 +3,8 @@
 // releases it, whatever happens.
 //
 // How many at a time is learnt for each target: it begins with a few, one more for each message that got through,
-// half for each failure. The line has a bound too, so that a host that does not answer holds up a few messages and
-// not all of the queue.
+// half for each failure. All lines together have a bound, and a line gets a part of what is left of it: so hosts that
+// do not answer, however many, hold up some messages and never all of the queue.
 
 import type { Conversation } from "../../src/smtp/client.ts";
 import type { Target } from "./targets.ts";
@@ -18,19 +18,28 @@ interface Place {
   leased: number;
   /** How many may be leased now. */
   limit: number;
+  /** A message has got through, and nothing failed since. */
+  proven: boolean;
+  failures: number;
   /** First come, first served: a Set keeps the order and lets one leave the line. */
   readonly waiting: Set<(grant: Grant) => void>;
 }
 
 /** Postfix begins with as many (initial_destination_concurrency). */
 const INITIAL_LIMIT = 5;
-const LINE_PER_CONNECTION = 10;
+/** Messages with a connection or in line for one; less than the queue has under attempt at a time. */
+const ROOM = 400;
+/** What one target may have of the room that is left. */
+const SHARE = 1 / 2;
+const SHARE_UNPROVEN = 1 / 8;
 
 export class Pool {
   readonly #most: number;
   readonly #messagesEach: number;
   readonly #idleTime: number;
   readonly #places = new Map<string, Place>();
+  /** Leased or in line. */
+  #taken = 0;
   #closed = false;
 
   /** `idleTime` in milliseconds; 0 keeps nothing. */
@@ -41,21 +50,34 @@ export class Pool {
   }
 
   /**
-   * "busy" when the line is too long to join, which `patient` does not mind. Undefined when the signal came before
-   * the turn, or the pool was closed.
+   * Whether one more may join the line: "busy" when it is too long, "in doubt" when nobody knows yet whether the
+   * host answers, and enough are finding out. One is enough to find out about a host that failed the last time.
    */
-  async lease(
-    target: Target,
-    signal: AbortSignal,
-    patient: boolean,
-  ): Promise<Lease | "busy" | undefined> {
-    const key = `${target.name} ${target.address} ${target.port}`;
+  room(target: Target, failedLastTime: boolean): "free" | "busy" | "in doubt" {
+    const place = this.#places.get(keyOf(target));
+    if (place === undefined) return this.#taken < ROOM ? "free" : "in doubt";
+    const { leased, waiting, limit, proven } = place;
+    const left = Math.max(0, ROOM - this.#taken);
+    const share = proven ? Math.max(limit, left * SHARE) : Math.max(1, left * SHARE_UNPROVEN);
+    if (leased + waiting.size < (failedLastTime ? 1 : share)) return "free";
+    return proven ? "busy" : "in doubt";
+  }
+
+  /** Undefined when the signal came before the turn, or the pool was closed. */
+  async lease(target: Target, signal: AbortSignal): Promise<Lease | undefined> {
+    const key = keyOf(target);
     const place = this.#place(key);
-    if (!patient && place.waiting.size >= place.limit * LINE_PER_CONNECTION) return "busy";
+    this.#taken++;
+    const { failures } = place;
     const grant = await this.#grant(place, signal);
-    if (grant === undefined) return undefined;
+    if (grant === undefined) {
+      this.#taken--;
+      this.#forget(key, place);
+      return undefined;
+    }
     return new Lease(
       grant.conversation,
+      place.failures > failures,
       (conversation) => this.#release(key, place, conversation),
       (worked) => this.#learn(place, worked),
     );
@@ -65,6 +87,8 @@ export class Pool {
     place.limit = worked
       ? Math.min(this.#most, place.limit + 1)
       : Math.max(1, Math.floor(place.limit / 2));
+    place.proven = worked;
+    if (!worked) place.failures++;
     if (worked) this.#admit(place, undefined);
   }
 
@@ -103,13 +127,21 @@ export class Pool {
     const known = this.#places.get(key);
     if (known !== undefined) return known;
     const limit = Math.min(INITIAL_LIMIT, this.#most);
-    const place: Place = { idle: [], leased: 0, limit, waiting: new Set() };
+    const place: Place = {
+      idle: [],
+      leased: 0,
+      limit,
+      proven: false,
+      failures: 0,
+      waiting: new Set(),
+    };
     this.#places.set(key, place);
     return place;
   }
 
   #release(key: string, place: Place, conversation: Conversation | undefined): void {
     place.leased--;
+    this.#taken--;
     const kept = this.#keep(conversation);
     if (this.#admit(place, kept)) return;
     if (kept !== undefined) this.#park(key, place, kept);
@@ -140,6 +172,10 @@ export class Pool {
   }
 }
 
+function keyOf({ name, address, port }: Target): string {
+  return `${name} ${address} ${port}`;
+}
+
 function wait(place: Place, signal: AbortSignal): Promise<Grant> {
   const { promise, resolve } = Promise.withResolvers<Grant>();
   const leave = () => {
@@ -159,16 +195,20 @@ function wait(place: Place, signal: AbortSignal): Promise<Grant> {
 export class Lease {
   /** What is connected now; whoever opens a connection puts it here. */
   conversation: Conversation | undefined;
+  /** The host failed somebody else while this one was in line. */
+  readonly failedMeanwhile: boolean;
   /** A message got through, or the host could not be used: how many may try at a time depends on it. */
   readonly worked: (worked: boolean) => void;
   readonly #release: (conversation: Conversation | undefined) => void;
 
   constructor(
     conversation: Conversation | undefined,
+    failedMeanwhile: boolean,
     release: (conversation: Conversation | undefined) => void,
     worked: (worked: boolean) => void,
   ) {
     this.conversation = conversation;
+    this.failedMeanwhile = failedMeanwhile;
     this.#release = release;
     this.worked = worked;
   }

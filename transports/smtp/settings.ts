@@ -20,6 +20,7 @@ export interface SmtpOptions {
   readonly connection_max_messages: number;
   readonly connection_idle: number;
   readonly connections_max: number;
+  readonly rate: Rate | undefined;
   readonly recipient_rate: Rate | undefined;
   readonly connect_timeout: number;
   readonly command_timeout: number;

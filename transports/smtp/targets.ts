@@ -13,6 +13,11 @@ export interface Target {
   readonly port: number;
 }
 
+/** What stands in the log and in reports: "mx.example.net [192.0.2.1]". */
+export function labelOf({ name, address, port }: Target): string {
+  return `${name} [${address}]${port === 25 ? "" : `:${port}`}`;
+}
+
 export interface Unresolved {
   readonly status: Status;
 }

@@ -1,0 +1,42 @@
+// Whose turn it is: the pace of the destination and that of each recipient together. A message counts once at the
+// destination, however many recipients it has there.
+//
+// Invariant: who waits for one pace loses nothing in the other, so two of them cannot send a message to and fro.
+
+import type { Batch, Recipient } from "../../src/contract.ts";
+import type { RecipientId } from "../../src/envelope.ts";
+import type { Pace } from "./pace.ts";
+
+export class Turns {
+  readonly #destinations: Pace | undefined;
+  readonly #recipients: Pace | undefined;
+
+  constructor(destinations: Pace | undefined, recipients: Pace | undefined) {
+    this.#destinations = destinations;
+    this.#recipients = recipients;
+  }
+
+  /** Who has to wait, and until when (ms since the epoch). The others are expected to go now. */
+  waiting(
+    { envelope, fresh }: Batch,
+    recipients: readonly Recipient[],
+  ): ReadonlyMap<RecipientId, number> {
+    const later = new Map<RecipientId, number>();
+    const domain = recipients[0]?.mailbox.domain ?? "";
+    const whole = this.#destinations?.turn(domain, envelope.id, fresh);
+    for (const { id, mailbox } of recipients) {
+      const address = addressKey(mailbox);
+      if (whole !== undefined) this.#recipients?.keep(address, envelope.id, whole);
+      const turn = whole ?? this.#recipients?.turn(address, envelope.id, fresh);
+      if (turn !== undefined) later.set(id, turn);
+    }
+    if (whole === undefined && later.size === recipients.length)
+      this.#destinations?.giveBack(domain);
+    return later;
+  }
+}
+
+/** One account, however its address is written. */
+export function addressKey({ localPart, domain }: Recipient["mailbox"]): string {
+  return `${localPart.toLowerCase()}@${domain}`;
+}
