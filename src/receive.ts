@@ -8,6 +8,7 @@ import type { Clock } from "./clock.ts";
 import type { Client, MessageId, RecipientRequest } from "./envelope.ts";
 import type { Gate, Proof, Secret } from "./gate.ts";
 import { describeError, type Log } from "./log.ts";
+import type { DiskReserve } from "./receive/disk-reserve.ts";
 import { HeaderWatch } from "./receive/header-watch.ts";
 import { receivedHeader } from "./receive/received-header.ts";
 import { judgeHeader, judgeRecipient } from "./receive/verdict.ts";
@@ -25,6 +26,7 @@ export interface ReceiveServices {
   readonly gate: Gate;
   readonly route: Route;
   readonly spool: Pick<Spool, "nextId" | "receive">;
+  readonly reserve: Pick<DiskReserve, "hasRoomFor">;
   readonly clock: Clock;
   readonly log: Log;
   /** Is there room to attempt one more message at once? */
@@ -36,10 +38,26 @@ export interface ReceiveServices {
 }
 
 const DISK_FULL = status(452, "3.1", "Insufficient system storage, try again later");
+
 export function createReception(services: ReceiveServices): Reception {
+  const begin = (hasRoom: boolean, client: Client, request: MailRequest) => {
+    if (hasRoom) return new Transaction(client, request, services);
+    services.log.event("message.refused", {
+      client: client.address,
+      sender: pathText(request.sender),
+      reply: statusLine(DISK_FULL),
+      why: "spool_reserve",
+    });
+    return DISK_FULL;
+  };
   return {
     connect: () => undefined,
-    mail: (client, request) => new Transaction(client, request, services),
+    mail(client, request) {
+      const hasRoom = services.reserve.hasRoomFor(request.declaredSize ?? 0);
+      return hasRoom instanceof Promise
+        ? hasRoom.then((room) => begin(room, client, request))
+        : begin(hasRoom, client, request);
+    },
   };
 }
 

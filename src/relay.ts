@@ -19,6 +19,7 @@ import { HostHints, type HintStore } from "./hints.ts";
 import { describeError, type Log } from "./log.ts";
 import { Queue } from "./queue.ts";
 import { createReception } from "./receive.ts";
+import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "./reply-rules.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
 import type { SessionLimits } from "./smtp/limits.ts";
@@ -148,12 +149,20 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
 
   const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
   const queue = createQueue(configuration, chain, spool, parts);
+  const reserve = new DiskReserve({
+    bytes: relay.spool_reserve,
+    inodes: relay.spool_reserve_inodes,
+    measure: () => freeSpace(relay.spool_directory),
+    clock,
+    log,
+  });
   const reception = createReception({
     hostname: relay.hostname,
     receivedHeadersMax: relay.received_headers_max,
     gate,
     route,
     spool,
+    reserve,
     clock,
     log,
     hasRoom: () => queue.hasRoom,

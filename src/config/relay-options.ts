@@ -23,6 +23,16 @@ export const relayOptions = options({
     path("Where messages wait. Created when it is missing; must be on a disk of this machine."),
     "/var/spool/unseen",
   ),
+  spool_reserve: withDefault(
+    size(
+      "Disk space that new mail leaves free: below it, clients are asked to come later, and the queue drains.",
+    ),
+    "50M",
+  ),
+  spool_reserve_inodes: withDefault(
+    integer("Inodes that new mail leaves free, on a file system that counts them.", 0),
+    1000,
+  ),
   user: optional(
     text("The user to become when the ports are bound, if the relay is started as root."),
     "nobody else: root stays root",

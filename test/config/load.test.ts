@@ -40,6 +40,8 @@ describe("the configuration of a Google Workspace domain", () => {
     assert.deepEqual(configuration.relay, {
       hostname: "mx.example.com",
       spool_directory: "/var/spool/unseen",
+      spool_reserve: 50 * 2 ** 20,
+      spool_reserve_inodes: 1000,
       user: "unseen",
       control_socket: join(directory, "run/control.sock"),
       message_size_limit: 50 * 2 ** 20,

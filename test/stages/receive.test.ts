@@ -126,6 +126,7 @@ function desk(fault: Fault = {}, room = true): Desk {
     gate,
     route: (recipient) => Promise.resolve(routings[recipient.localPart] ?? nothing),
     spool,
+    reserve: { hasRoomFor: () => true },
     clock: manualClock(),
     log,
     hasRoom: () => room,

@@ -1,0 +1,78 @@
+// The last of the disk belongs to the mail that is here already: below the reserve no new message is begun, so
+// that the queue can drain and its outcomes can be written down.
+//
+// Invariant: the file system is asked at most once a second, and only when a client is there to be answered.
+
+import { statfs as statfsCallback } from "node:fs";
+import { promisify } from "node:util";
+import type { Clock } from "../clock.ts";
+import { describeError, type Log } from "../log.ts";
+import type { MaybePromise } from "../lists/lists.ts";
+
+const statfs = promisify(statfsCallback);
+
+/** What is left for a process that is not root. */
+export interface FreeSpace {
+  readonly bytes: number;
+  /** Infinite on a file system that does not count them. */
+  readonly inodes: number;
+}
+
+export async function freeSpace(directory: string): Promise<FreeSpace> {
+  const { bavail, bsize, ffree, files } = await statfs(directory);
+  return { bytes: bavail * bsize, inodes: files === 0 ? Number.POSITIVE_INFINITY : ffree };
+}
+
+export interface DiskReserveOptions {
+  /** Bytes and inodes that new mail must leave free. */
+  readonly bytes: number;
+  readonly inodes: number;
+  readonly measure: () => Promise<FreeSpace>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** How long an answer of the file system is good for, in ms. */
+const FRESH = 1000;
+
+export class DiskReserve {
+  readonly #options: DiskReserveOptions;
+  #free: FreeSpace = { bytes: Number.POSITIVE_INFINITY, inodes: Number.POSITIVE_INFINITY };
+  #measuredAt = Number.NEGATIVE_INFINITY;
+  #measuring: Promise<void> | undefined;
+  #low = false;
+
+  constructor(options: DiskReserveOptions) {
+    this.#options = options;
+  }
+
+  /** Does a message of so many bytes leave the reserve whole? */
+  hasRoomFor(size: number): MaybePromise<boolean> {
+    // The clock may have been set back: then the answer is no younger for it.
+    if (Math.abs(this.#options.clock.now() - this.#measuredAt) < FRESH) return this.#fits(size);
+    this.#measuring ??= this.#measure().finally(() => (this.#measuring = undefined));
+    return this.#measuring.then(() => this.#fits(size));
+  }
+
+  #fits(size: number): boolean {
+    return !this.#low && this.#free.bytes - size >= this.#options.bytes;
+  }
+
+  /** When the file system does not say, what it said last stands; a write will show. */
+  async #measure(): Promise<void> {
+    const { measure, clock, log, bytes, inodes } = this.#options;
+    try {
+      this.#free = await measure();
+    } catch (error) {
+      log.event("spool.failed", { error: describeError(error) });
+    }
+    this.#measuredAt = clock.now();
+    const low = this.#free.bytes < bytes || this.#free.inodes < inodes;
+    if (low === this.#low) return;
+    this.#low = low;
+    log.event(low ? "spool.low" : "spool.enough", {
+      free_bytes: this.#free.bytes,
+      free_inodes: this.#free.inodes,
+    });
+  }
+}
