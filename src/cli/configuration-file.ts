@@ -20,7 +20,7 @@ export class WrongConfiguration extends CommandError {
 }
 
 /** `--config`, then `$UNSEEN_CONFIG`, then /etc/unseen/routers.toml. */
-export function configurationFile(given: string | undefined): string {
+function configurationFile(given: string | undefined): string {
   const fromEnvironment = process.env["UNSEEN_CONFIG"];
   return given ?? (fromEnvironment === "" ? undefined : fromEnvironment) ?? DEFAULT_FILE;
 }

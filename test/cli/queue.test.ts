@@ -162,6 +162,11 @@ for (const running of [true, false]) {
         stdout: "1 message due now\n",
         stderr: "0000000000: no such message\n",
       });
+      if (!running) {
+        const { recipients } = JSON.parse((await queueOf(relay, "list", "--json")).stdout);
+        const wait = Date.parse(recipients[0].next_attempt) - Date.now();
+        assert.ok(Math.abs(wait) < 60_000, recipients[0].next_attempt);
+      }
       await using again = running ? undefined : await restarted(relay, port);
       await sink.waitFor(1);
       await (again ?? relay).happened("message.completed");

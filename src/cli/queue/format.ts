@@ -81,6 +81,11 @@ function nextText(wait: number): string {
   return wait <= 0 ? "now" : `in ${ageText(wait)}`;
 }
 
+/** 0 is the postmaster's word: now. */
+function timeText(time: number, now: number): string {
+  return new Date(time === 0 ? now : time).toISOString();
+}
+
 /** One message as `queue list --json` has it. */
 export function messageObject({ envelope, state, recipients }: StoredMessage, now: number) {
   const { id, receivedAt, size, sender } = envelope;
@@ -94,8 +99,7 @@ export function messageObject({ envelope, state, recipients }: StoredMessage, no
       address: recipient.mailbox.address,
       state: recipient.state,
       attempts: recipient.attempts,
-      next_attempt:
-        recipient.state === "pending" ? new Date(recipient.nextAttempt).toISOString() : null,
+      next_attempt: recipient.state === "pending" ? timeText(recipient.nextAttempt, now) : null,
       last_status: recipient.lastStatus === undefined ? null : statusLine(recipient.lastStatus),
     })),
   };
