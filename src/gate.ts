@@ -3,7 +3,8 @@
 // Invariants: the rule that decides is the first whose hosts hold the client; a list that is empty, broken or
 // not yet resolved holds nobody, so trouble shuts the gate and never opens it. A rule that asks for proof
 // admits a recipient only provisionally: the message itself has to bring the proof. The secret in it stays with us,
-// whether it was asked for or not: whoever learns it can pass for our tenant.
+// whether it was asked for or not: whoever learns it can pass for our tenant. The hosts behind us trust us, so a
+// stranger's address must not hide a route that one of them may follow (user%elsewhere@ours, elsewhere!user@ours).
 
 import type { GateOptions } from "./config/gate-options.ts";
 import type { Client, Mailbox } from "./envelope.ts";
@@ -49,6 +50,9 @@ interface Rule {
 }
 
 const DENIED = status(550, "7.1", "Relaying denied");
+const ROUTED = status(550, "7.1", "Relaying denied: the address names a route");
+/** What an old mailer reads as one more address inside the local part. */
+const ROUTE = /[@%!]/;
 const NEEDS_TLS = status(530, "7.0", "Must issue a STARTTLS command first");
 
 export class Gate {
@@ -89,7 +93,16 @@ export class Gate {
     const local = await this.#localDomains.match(recipient.domain);
     const why = `recipient: ${local.why}`;
     if (local.kind === "in") {
-      const secret = this.#ruleOf(from.address)?.rule.proof?.header;
+      const found = this.#ruleOf(from.address);
+      if (found === undefined && ROUTE.test(recipient.localPart)) {
+        return {
+          kind: "refuse",
+          rule: "local_domains",
+          why: `${why}; it names a route`,
+          reply: ROUTED,
+        };
+      }
+      const secret = found?.rule.proof?.header;
       const verdict = { kind: "accept", rule: "local_domains", why } as const;
       return secret === undefined ? verdict : { ...verdict, secret };
     }

@@ -53,12 +53,11 @@ export function parseDomain(text: string): string | undefined {
 
 /** A-labels, if IDNA neither maps the name to another one nor refuses it: a look-alike dot is no dot. */
 function idnaDomain(text: string, lower: string): string | undefined {
-  if (LONE_SURROGATE_OR_REPLACEMENT.test(text)) return undefined;
+  // RFC 5890 2.3.2.1: a U-label is in NFC. What is not may be plain ASCII in disguise, as the Kelvin sign is.
+  if (LONE_SURROGATE_OR_REPLACEMENT.test(text) || text.normalize("NFC") !== text) return undefined;
   const ascii = domainToASCII(lower);
   if (ascii === "") return undefined;
-  const same = NON_ASCII.test(text)
-    ? domainToUnicode(ascii) === lower.normalize("NFC")
-    : ascii === lower;
+  const same = NON_ASCII.test(text) ? domainToUnicode(ascii) === lower : ascii === lower;
   return same ? ascii : undefined;
 }
 

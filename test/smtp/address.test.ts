@@ -48,6 +48,8 @@ describe("parseMailbox", () => {
     "a@ex\u3002ample.com",
     "a@example.xn--com-",
     "a@exa\u00admple.com",
+    "a@\u212Aiosk.example",
+    "a@bu\u0308cher.example",
     "a\uFFFD@example.com",
     "a\u0000@example.com",
     "a\r\n@example.com",

@@ -70,6 +70,21 @@ describe("mail for our own domains", () => {
     }
   });
 
+  test("is refused to a stranger whose address names a route that the next host may follow", async () => {
+    for (const local of ["dave%example.org", "example.org!dave", '"dave@example.org"']) {
+      const to = `${local}@example.com`;
+      assert.equal(
+        short(await judged([google], { by: "203.0.113.9", to })),
+        "refuse local_domains: 550 5.7.1 Relaying denied: the address names a route",
+      );
+      assert.equal(
+        short(await judged([google], { by: "192.0.2.1", to })),
+        "accept local_domains",
+        "hosts of a relay rule may relay anyway",
+      );
+    }
+  });
+
   test("waits when the list of them cannot be read", async () => {
     const verdict = await judged(
       [],
