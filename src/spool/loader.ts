@@ -20,7 +20,7 @@ export function createLoader(database: Pick<DatabaseSync, "prepare">): Loader {
       message,
       recipients: recipients.all(id),
       journal: journal.all(id),
-      body: withBody ? bodies.get(id)?.["bytes"] : undefined,
+      body: withBody ? (bodies.get(id)?.["bytes"] ?? null) : undefined,
     };
   };
 }

@@ -9,7 +9,8 @@ export function restore(database: Database, stored: StoredRow): void {
   insert(database, "messages", message);
   for (const recipient of recipients) insert(database, "recipients", recipient);
   for (const entry of journal) insert(database, "journal", entry);
-  if (body !== undefined) insert(database, "bodies", { message: message["id"], bytes: body });
+  if (body instanceof Uint8Array)
+    insert(database, "bodies", { message: message["id"], bytes: body });
 }
 
 function insert(database: Database, table: string, row: Row): void {

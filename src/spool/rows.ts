@@ -12,7 +12,7 @@ import type {
   StoredRecipient,
 } from "../spool.ts";
 import type { Status } from "../status.ts";
-import { bodyFile, CorruptBody, fileBody, inlineBody } from "./body.ts";
+import { bodyFile, CorruptBody, fileBody, INLINE_MAX, inlineBody } from "./body.ts";
 
 type Value = unknown;
 export type Row = Readonly<Record<string, Value>>;
@@ -21,6 +21,7 @@ export interface StoredRow {
   readonly message: Row;
   readonly recipients: readonly Row[];
   readonly journal: readonly Row[];
+  /** null when it is not in the database, undefined when nobody has looked. */
   readonly body: Value;
 }
 
@@ -159,6 +160,7 @@ export function messageOf(
 
 /** Undefined when it stands in a file. */
 function bodyOf(bytes: Value, size: number, checksum: number): Body | undefined {
+  if (bytes === null && size <= INLINE_MAX) throw new CorruptBody("its bytes are missing");
   if (!(bytes instanceof Uint8Array)) return undefined;
   if (bytes.length !== size) throw new CorruptBody(`${bytes.length} bytes of ${size}`);
   if (crc32(bytes) !== checksum) throw new CorruptBody("wrong checksum");

@@ -197,7 +197,7 @@ function patientLoader(database: DatabaseSync): Loader {
       message: row,
       recipients: orElse(() => recipients.all(id), []),
       journal: [],
-      body: orElse(() => bodies.get(id)?.["bytes"], undefined),
+      body: orElse(() => bodies.get(id)?.["bytes"], null),
     };
   };
 }

@@ -172,15 +172,17 @@ export class SqliteSpool implements Spool {
     } catch (error) {
       this.#log.event("spool.failed", { id, error: describeError(error) });
       // The thread removes it as soon as the disk lets it.
-      this.#commitUnasked(id, { kind: "remove", id: idNumber(id) });
+      await this.#commitUnasked(id, { kind: "remove", id: idNumber(id) });
     }
   }
 
-  /** Nobody waits for this one, and nothing depends on it. */
-  #commitUnasked(id: MessageId, write: Write): void {
-    this.#commit([write]).catch((error: unknown) => {
+  /** No promise depends on this one: when it fails it is logged. */
+  async #commitUnasked(id: MessageId, write: Write): Promise<void> {
+    try {
+      await this.#commit([write]);
+    } catch (error) {
       this.#log.event("spool.failed", { id, error: describeError(error) });
-    });
+    }
   }
 
   async #commitIncoming(
@@ -278,7 +280,7 @@ export class SqliteSpool implements Spool {
     } catch (failure) {
       this.#log.event("spool.failed", { id, error: describeError(failure) });
       const until = this.#clock.now() + SET_ASIDE_PAUSE;
-      this.#commitUnasked(id, { kind: "postpone", id: number, until });
+      await this.#commitUnasked(id, { kind: "postpone", id: number, until });
     }
   }
 
@@ -330,7 +332,7 @@ export class SqliteSpool implements Spool {
         recipients: [],
         journal: entries,
       };
-      this.#commitUnasked(id, write);
+      void this.#commitUnasked(id, write);
     }
     if (this.#notes.size > 0) {
       this.#noteTimer = this.#clock.after(NOTE_DELAY / 2, () => this.#commitNotes());
@@ -372,7 +374,7 @@ export class SqliteSpool implements Spool {
     this.#noteTimer?.cancel();
     for (const [id, { entries }] of this.#notes) {
       const rest = { warnings: 0, recipients: [], journal: entries };
-      this.#commitUnasked(id, { kind: "settle", id: idNumber(id), ...rest });
+      void this.#commitUnasked(id, { kind: "settle", id: idNumber(id), ...rest });
     }
     this.#notes.clear();
     await this.#commit([]);

@@ -1,83 +1,15 @@
 import assert from "node:assert/strict";
 import { readdirSync, writeFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import { systemClock } from "../../src/clock.ts";
-import type { EventName } from "../../src/events.ts";
-import type { JournalEntry, NewMessage, Settlement, StoredMessage } from "../../src/spool.ts";
+import type { JournalEntry } from "../../src/spool.ts";
 import { INLINE_MAX } from "../../src/spool/body.ts";
 import { SpoolInUse } from "../../src/spool/lock.ts";
 import { SqliteSpool } from "../../src/spool/sqlite-spool.ts";
-
-const alice = { address: "alice@example.com", localPart: "alice", domain: "example.com" };
-const bob = { address: '"b b"@b.test', localPart: "b b", domain: "b.test" };
-
-interface Place {
-  directory: string;
-  events: EventName[];
-  open: () => Promise<SqliteSpool>;
-}
-
-async function inPlace(play: (place: Place) => Promise<void>): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), "unseen-spool-"));
-  const events: EventName[] = [];
-  const log = { event: (name: EventName) => void events.push(name) };
-  const opened: SqliteSpool[] = [];
-  const open = async () => {
-    const spool = await SqliteSpool.open(directory, systemClock, log);
-    opened.push(spool);
-    return spool;
-  };
-  try {
-    await play({ directory, events, open });
-  } finally {
-    await Promise.all(opened.map((spool) => spool.close()));
-    await rm(directory, { recursive: true });
-  }
-}
-
-async function store(
-  spool: SqliteSpool,
-  content: string | Buffer,
-  active = false,
-): Promise<StoredMessage> {
-  const id = spool.nextId();
-  const incoming = spool.receive(id);
-  const bytes = Buffer.from(content);
-  for (let from = 0; from < bytes.length; from += 10_000) {
-    await incoming.write(Buffer.from(bytes.subarray(from, from + 10_000)));
-  }
-  const message: NewMessage = {
-    envelope: {
-      id,
-      sender: alice,
-      client: { address: "192.0.2.1", helo: "client.test" },
-      receivedAt: Date.now(),
-      eightBit: true,
-      smtputf8: false,
-      envid: "x+2By",
-    },
-    recipients: [{ mailbox: alice }, { mailbox: bob, notify: "NEVER", orcpt: "rfc822;x" }],
-  };
-  return incoming.commit(message, active);
-}
-
-async function bytesOf({ body }: StoredMessage): Promise<Buffer> {
-  return Buffer.concat(await Array.fromAsync(body.chunks()));
-}
-
-function settled(
-  id: string,
-  state: Settlement["state"],
-  more: Partial<Settlement> = {},
-): Settlement {
-  return { id, state, recipients: [], journal: [], warnings: 0, reports: [], ...more };
-}
-
-const big = Buffer.from("0123456789abcde\n".repeat(INLINE_MAX / 16 + 1000));
+import { alice, big, bob, bytesOf, inPlace, settled, store } from "./place.ts";
 
 describe("the spool", () => {
   for (const [size, content] of [

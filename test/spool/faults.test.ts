@@ -1,0 +1,117 @@
+// Every system call by which a large body reaches the disk fails once, in every way a disk fails: the message is
+// refused, nothing of it is left, and the next one is stored.
+
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { SpoolError } from "../../src/spool.ts";
+import { faultyCalls, systemError } from "../support/file-calls.ts";
+import { big, bytesOf, inPlace, store } from "./place.ts";
+
+/** As Node gives it: it has no name for this one. */
+function quotaError(): Error {
+  return Object.assign(new Error("Unknown system error -122"), {
+    code: "Unknown system error -122",
+    errno: -122,
+  });
+}
+
+const ERRORS = {
+  ENOSPC: { error: () => systemError("ENOSPC"), full: true },
+  EDQUOT: { error: quotaError, full: true },
+  EIO: { error: () => systemError("EIO"), full: false },
+  EROFS: { error: () => systemError("EROFS"), full: false },
+  EMFILE: { error: () => systemError("EMFILE"), full: false },
+} as const;
+
+/** The calls of one large message, in order. */
+async function callsOfOneMessage(): Promise<readonly string[]> {
+  let made: readonly string[] = [];
+  await inPlace(async ({ open }) => {
+    const calls = faultyCalls(() => undefined);
+    await store(await open(calls), big);
+    made = [...calls.made];
+  });
+  return made;
+}
+
+const steps = await callsOfOneMessage();
+
+describe("a large message", () => {
+  it("takes these calls, or the cases here are the wrong ones", () => {
+    assert.deepEqual(
+      steps.filter((name) => name !== "write"),
+      ["open", "fsync", "close", "open", "fsync", "close"],
+    );
+    assert.ok(steps.filter((name) => name === "write").length > 1);
+  });
+
+  for (const [name, { error, full }] of Object.entries(ERRORS)) {
+    for (const [step, call] of steps.entries()) {
+      it(`is refused when ${call} (call ${step + 1}) fails with ${name}, and leaves nothing`, () =>
+        inPlace(async ({ directory, open }) => {
+          let broken = true;
+          const calls = faultyCalls((_, index) => {
+            if (broken && index === step) throw error();
+          });
+          const spool = await open(calls);
+          await assert.rejects(store(spool, big), (failure: unknown) => {
+            assert.ok(failure instanceof SpoolError);
+            assert.equal(failure.full, full);
+            return true;
+          });
+          assert.equal(calls.descriptors.size, 0, "no descriptor is left open");
+          assert.deepEqual(readdirSync(join(directory, "bodies")), []);
+          assert.equal(await spool.count(), 0);
+
+          broken = false;
+          const next = await store(spool, big);
+          assert.deepEqual(await bytesOf(next), big);
+        }));
+    }
+  }
+
+  it("whose file cannot be removed just now is removed with the next message that goes", () =>
+    inPlace(async ({ directory, open }) => {
+      let broken = true;
+      const calls = faultyCalls((call) => {
+        if (broken && (call === "fsync" || call === "unlink")) throw systemError("EIO");
+      });
+      const spool = await open(calls);
+      await assert.rejects(store(spool, big), SpoolError);
+      broken = false;
+      await store(spool, "small");
+      assert.deepEqual(readdirSync(join(directory, "bodies")), []);
+    }));
+
+  it("asks the client to go on when a write fails, so that the refusal comes at the end", () =>
+    inPlace(async ({ open }) => {
+      const spool = await open(
+        faultyCalls((call) => {
+          if (call === "write") throw systemError("EIO");
+        }),
+      );
+      const incoming = spool.receive(spool.nextId());
+      for (let i = 0; i < 40; i++) await incoming.write(Buffer.alloc(64 * 1024));
+      incoming.abort();
+    }));
+
+  it("that a disk takes in small bites is stored whole", () =>
+    inPlace(async ({ open }) => {
+      const calls = faultyCalls(() => undefined);
+      const spool = await open({
+        ...calls,
+        write: (fd, bytes, offset, length) =>
+          calls.write(fd, bytes, offset, Math.min(length, 30_000)),
+      });
+      assert.deepEqual(await bytesOf(await store(spool, big)), big);
+    }));
+
+  it("that a disk stops taking is refused, and not waited for", () =>
+    inPlace(async ({ open }) => {
+      const calls = faultyCalls(() => undefined);
+      const spool = await open({ ...calls, write: () => Promise.resolve({ bytesWritten: 0 }) });
+      await assert.rejects(store(spool, big), { full: true });
+    }));
+});
