@@ -18,13 +18,13 @@ import { type Finding, settle, type SettleServices } from "./settle.ts";
 import type { JournalEntry, Settlement, Spool, StoredMessage, StoredRecipient } from "./spool.ts";
 
 export interface QueueServices {
-  readonly spool: Spool;
+  readonly spool: Pick<Spool, "take" | "nextDue" | "note" | "settle">;
   readonly route: Route;
   readonly transports: ReadonlyMap<string, Transport>;
   readonly clock: Clock;
   readonly log: Log;
   readonly settle: SettleServices;
-  readonly hints: HostHints;
+  readonly hints: Pick<HostHints, "awaited">;
 }
 
 /** Messages under attempt at once; each holds at most 64 KiB of body in memory. */

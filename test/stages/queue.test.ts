@@ -1,0 +1,543 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import type { Batch, Outcome, Transport } from "../../src/contract.ts";
+import { Queue } from "../../src/queue.ts";
+import type { Routing } from "../../src/route.ts";
+import type { JournalEntry, Settlement, StoredMessage, StoredRecipient } from "../../src/spool.ts";
+import { status } from "../../src/status.ts";
+import { manualClock } from "../support/clock.ts";
+import { envelope, inlineBody, mailbox } from "../support/message.ts";
+import { recordingLog } from "../support/services.ts";
+
+const START = Date.UTC(2026, 0, 1);
+const MINUTE = 60_000;
+const HOUR = 3_600_000;
+
+const DONE: Outcome = { kind: "delivered", status: status(250, "0.0", "done") };
+const LATER: Outcome = { kind: "deferred", status: status(451, "3.0", "later"), scope: "host" };
+
+function recipient(position: number, address: string, nextAttempt = START): StoredRecipient {
+  return { position, mailbox: mailbox(address), state: "pending", attempts: 0, nextAttempt };
+}
+
+function message(id: string, given: Partial<StoredMessage> = {}): StoredMessage {
+  return {
+    envelope: envelope({ id }),
+    state: "queued",
+    recipients: [recipient(0, `${id}@example.com`)],
+    journal: [],
+    warnings: 0,
+    body: inlineBody(),
+    ...given,
+  };
+}
+
+const dueAt = ({ recipients }: StoredMessage) =>
+  Math.min(...recipients.filter(({ state }) => state === "pending").map((one) => one.nextAttempt));
+
+/** A spool in memory that keeps the states of messages as the real one does. */
+function memorySpool(messages: readonly StoredMessage[]) {
+  const held = new Map(messages.map((one) => [one.envelope.id, one]));
+  const settled: Settlement[] = [];
+  const noted: JournalEntry[] = [];
+  /** Errors to be thrown by the next calls. */
+  const troubles = { take: [] as Error[], settle: [] as Error[] };
+  const waiting = () =>
+    [...held.values()]
+      .filter(({ state }) => state === "queued")
+      .toSorted((a, b) => dueAt(a) - dueAt(b));
+  const keep = (one: StoredMessage) => void held.set(one.envelope.id, one);
+  return {
+    held,
+    settled,
+    noted,
+    troubles,
+    async take(now: number, limit: number) {
+      await Promise.resolve();
+      const trouble = troubles.take.shift();
+      if (trouble !== undefined) throw trouble;
+      const due = waiting().filter((one) => dueAt(one) <= now);
+      return due.slice(0, limit).map((one) => {
+        const active: StoredMessage = { ...one, state: "active" };
+        keep(active);
+        return active;
+      });
+    },
+    nextDue: () => Promise.resolve(waiting().map(dueAt)[0]),
+    note: (_: string, entry: JournalEntry) => void noted.push(entry),
+    async settle(settlement: Settlement) {
+      await Promise.resolve();
+      const trouble = troubles.settle.shift();
+      if (trouble !== undefined) throw trouble;
+      settled.push(settlement);
+      const { id, state, recipients: changes, journal, reports } = settlement;
+      const before = held.get(id);
+      assert.equal(before?.state, "active", `${id} is settled and was not under attempt`);
+      if (state === "completed") held.delete(id);
+      else {
+        const recipients = before.recipients.map((one) => ({
+          ...one,
+          ...changes.find(({ position }) => position === one.position),
+        }));
+        keep({ ...before, state, recipients, journal: [...before.journal, ...journal] });
+      }
+      for (const report of reports) {
+        const to = report.recipients[0]?.mailbox.address ?? "";
+        const recipients = [recipient(0, to, report.envelope.receivedAt)];
+        const bytes = inlineBody(report.bytes);
+        keep({
+          ...message("report"),
+          envelope: { ...report.envelope, size: 0 },
+          recipients,
+          body: bytes,
+        });
+      }
+    },
+  };
+}
+
+type Deliver = (batch: Batch, signal: AbortSignal) => Outcome | Promise<Outcome>;
+
+function runner(
+  messages: readonly StoredMessage[],
+  answer: Deliver,
+  routing?: (address: string) => Partial<Routing> | Promise<Partial<Routing>>,
+) {
+  const clock = manualClock(START);
+  const log = recordingLog();
+  const spool = memorySpool(messages);
+  const batches: string[] = [];
+  const transport = (locality: Transport["locality"]): Transport => ({
+    locality,
+    batchKey: () => "",
+    async deliver(batch, signal) {
+      const to = batch.recipients.map(({ mailbox: { address } }) => address).join(" ");
+      batches.push(locality === "local" ? `copy ${to}` : to);
+      const outcome = await answer(batch, signal);
+      return new Map(batch.recipients.map(({ id }) => [id, outcome]));
+    },
+  });
+  let ids = 0;
+  const services = {
+    hostname: "mx.example.com",
+    returnSizeLimit: 1000,
+    warnAfter: [],
+    log,
+    spool: { nextId: () => `r${++ids}` },
+  };
+  const rules = [{ kind: "F", cutoff: 8 * HOUR, interval: HOUR, factor: 1 }] as const;
+  const queue = new Queue({
+    spool,
+    clock,
+    log,
+    transports: new Map([
+      ["smtp", transport("remote")],
+      ["file", transport("local")],
+    ]),
+    hints: { awaited: () => undefined },
+    route: async (to) => ({
+      troubles: [],
+      discarded: [],
+      deliveries: [delivery(to.address, "smtp")],
+      ...(await routing?.(to.address)),
+    }),
+    settle: { ...services, retry: [{ match: "*", rules }], replies: [], random: () => 0 },
+  });
+  return { queue, clock, log, spool, batches, settleServices: services };
+}
+
+function delivery(address: string, transport: "smtp" | "file") {
+  const to = mailbox(address);
+  const unseen = transport === "file";
+  return { router: transport, transport, unseen, mailbox: to, original: to, account: {} };
+}
+
+/** Until nothing moves any more. */
+async function quiet(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await setImmediate();
+}
+
+/** An outcome that comes when the test says so. */
+function later() {
+  const waiting: ((outcome: Outcome) => void)[] = [];
+  const answer = () => new Promise<Outcome>((resolve) => waiting.push(resolve));
+  return {
+    answer,
+    waiting,
+    all: (outcome: Outcome) => waiting.splice(0).forEach((go) => go(outcome)),
+  };
+}
+
+describe("attempts", () => {
+  test("begin when their time has come, the oldest first", async () => {
+    const messages = [
+      message("late", { recipients: [recipient(0, "late@example.com", START + HOUR)] }),
+      message("second", { recipients: [recipient(0, "second@example.com", START - 1)] }),
+      message("first", { recipients: [recipient(0, "first@example.com", START - 2)] }),
+    ];
+    const { queue, clock, batches } = runner(messages, () => DONE);
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, ["first@example.com", "second@example.com"]);
+    clock.advance(HOUR - 1);
+    await quiet();
+    assert.equal(batches.length, 2);
+    clock.advance(1);
+    await quiet();
+    assert.equal(batches[2], "late@example.com");
+  });
+
+  test("follow each other until the message is done", async () => {
+    const outcomes = [LATER, LATER, DONE];
+    const { queue, clock, batches, spool, log } = runner(
+      [message("a")],
+      () => outcomes.shift() ?? DONE,
+    );
+    queue.wake();
+    await quiet();
+    for (let hour = 0; hour < 3; hour++) {
+      clock.advance(HOUR);
+      await quiet();
+    }
+    assert.equal(batches.length, 3);
+    assert.equal(spool.held.size, 0);
+    assert.equal(log.named("message.completed").length, 1);
+  });
+
+  test("are one at a time for a message, however often the queue is woken", async () => {
+    const host = later();
+    const { queue, clock, batches } = runner([message("a")], host.answer);
+    for (let wakes = 0; wakes < 5; wakes++) {
+      queue.wake();
+      await quiet();
+      clock.advance(MINUTE);
+    }
+    assert.deepEqual(batches, ["a@example.com"]);
+    host.all(DONE);
+    await quiet();
+    assert.equal(queue.activeCount, 0);
+  });
+
+  test("are five hundred at once, and the next begins when one ends", async () => {
+    const host = later();
+    const messages = Array.from({ length: 502 }, (_, index) => message(`m${index}`));
+    const { queue, spool } = runner(messages, host.answer);
+    queue.wake();
+    await quiet();
+    assert.deepEqual([queue.activeCount, queue.hasRoom], [500, false]);
+    host.waiting.shift()?.(DONE);
+    await quiet();
+    assert.deepEqual([queue.activeCount, host.waiting.length], [500, 500]);
+    host.all(DONE);
+    await quiet();
+    host.all(DONE);
+    await quiet();
+    assert.deepEqual([queue.activeCount, queue.hasRoom, spool.held.size], [0, true, 0]);
+  });
+
+  test("leave alone a recipient whose time has not come, or who is done", async () => {
+    const recipients: StoredRecipient[] = [
+      recipient(0, "now@example.com"),
+      recipient(1, "later@example.com", START + HOUR),
+      { ...recipient(2, "done@example.com"), state: "delivered" },
+      { ...recipient(3, "frozen@example.com"), state: "frozen" },
+    ];
+    const { queue, batches, spool } = runner([message("a", { recipients })], () => DONE);
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, ["now@example.com"]);
+    assert.deepEqual(
+      spool.held.get("a")?.recipients.map(({ state }) => state),
+      ["delivered", "pending", "delivered", "frozen"],
+    );
+  });
+
+  test("note each delivery as soon as it is done", async () => {
+    const { queue, spool } = runner([message("a")], () => DONE);
+    queue.wake();
+    await quiet();
+    assert.deepEqual(spool.noted, [
+      {
+        position: 0,
+        address: "a@example.com",
+        router: "smtp",
+        transport: "smtp",
+        outcome: "delivered",
+        at: START,
+      },
+    ]);
+  });
+
+  test("are told to stop after an hour, and the message waits", async () => {
+    let reason: unknown;
+    const { queue, clock, spool } = runner([message("a")], (_, signal) => {
+      return new Promise((resolve) =>
+        signal.addEventListener("abort", () => {
+          reason = signal.reason;
+          resolve(LATER);
+        }),
+      );
+    });
+    queue.wake();
+    await quiet();
+    clock.advance(HOUR);
+    await quiet();
+    assert.match(String(reason), /took too long/);
+    assert.equal(spool.held.get("a")?.state, "queued");
+  });
+
+  test("route many recipients side by side: a slow domain does not hold up the others", async () => {
+    let open: (() => void) | undefined;
+    const slow = new Promise<void>((resolve) => (open = resolve));
+    const asked: string[] = [];
+    const recipients = Array.from({ length: 3 }, (_, index) =>
+      recipient(index, `r${index}@d${index}.test`),
+    );
+    const { queue, batches } = runner(
+      [message("a", { recipients })],
+      () => DONE,
+      async (address) => {
+        asked.push(address);
+        if (address.startsWith("r0")) await slow;
+        return {};
+      },
+    );
+    queue.wake();
+    await quiet();
+    assert.equal(asked.length, 3);
+    open?.();
+    await quiet();
+    assert.deepEqual(batches, ["r0@d0.test r1@d1.test r2@d2.test"]);
+  });
+
+  test("of reports begin at once", async () => {
+    const refused: Outcome = { kind: "failed", status: status(550, "1.1", "no") };
+    const { queue, batches } = runner([message("a")], ({ envelope: { sender } }) =>
+      sender === null ? DONE : refused,
+    );
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, ["a@example.com", "alice@example.org"]);
+  });
+});
+
+const both = (address: string): Partial<Routing> => ({
+  deliveries: [delivery(address, "file"), delivery(address, "smtp")],
+});
+
+describe("what is done", () => {
+  test("is not done again at the next attempt", async () => {
+    const { queue, clock, batches } = runner(
+      [message("a")],
+      ({ recipients }) =>
+        recipients.length > 0 && batches.at(-1)?.startsWith("copy") === true ? DONE : LATER,
+      both,
+    );
+    queue.wake();
+    await quiet();
+    clock.advance(HOUR);
+    await quiet();
+    assert.deepEqual(batches, ["copy a@example.com", "a@example.com", "a@example.com"]);
+  });
+
+  test("does not bounce when the chain has changed its mind and only a copy is left", async () => {
+    let gone = false;
+    const { queue, clock, batches, spool, log } = runner(
+      [message("a")],
+      () => (batches.at(-1)?.startsWith("copy") === true ? LATER : DONE),
+      (address) => {
+        if (!gone) return both(address);
+        const no = {
+          kind: "failed",
+          mailbox: mailbox(address),
+          router: "",
+          unseen: false,
+        } as const;
+        return {
+          deliveries: [delivery(address, "file")],
+          troubles: [{ ...no, status: status(550, "1.1", "no") }],
+        };
+      },
+    );
+    queue.wake();
+    await quiet();
+    gone = true;
+    clock.advance(HOUR);
+    await quiet();
+    assert.deepEqual(batches, ["copy a@example.com", "a@example.com", "copy a@example.com"]);
+    assert.deepEqual(log.named("message.bounced"), []);
+    assert.equal(spool.held.get("a")?.state, "queued");
+  });
+
+  test("is not delivered by another router either", async () => {
+    let moved = false;
+    const { queue, clock, batches } = runner(
+      [message("a")],
+      () => (batches.at(-1)?.startsWith("copy") === true ? LATER : DONE),
+      (address) =>
+        moved
+          ? {
+              deliveries: [
+                delivery(address, "file"),
+                { ...delivery(address, "smtp"), router: "new" },
+              ],
+            }
+          : both(address),
+    );
+    queue.wake();
+    await quiet();
+    moved = true;
+    clock.advance(HOUR);
+    await quiet();
+    assert.deepEqual(batches, ["copy a@example.com", "a@example.com", "copy a@example.com"]);
+  });
+
+  test("a discarded recipient is logged, and its message is completed", async () => {
+    const { queue, log, spool } = runner(
+      [message("a")],
+      () => DONE,
+      (address) => ({
+        deliveries: [],
+        discarded: [{ mailbox: mailbox(address), router: "aliases", why: ":blackhole:" }],
+      }),
+    );
+    queue.wake();
+    await quiet();
+    assert.deepEqual(log.named("recipient.discarded"), [
+      { id: "a", recipient: "a@example.com", why: "aliases: :blackhole:" },
+    ]);
+    assert.equal(spool.held.size, 0);
+  });
+});
+
+describe("trouble", () => {
+  test("a spool that cannot settle is asked again every second until it can", async () => {
+    const { queue, clock, spool, log, batches } = runner([message("a")], () => DONE);
+    spool.troubles.settle.push(new Error("disk I/O error"), new Error("disk I/O error"));
+    queue.wake();
+    await quiet();
+    clock.advance(1000);
+    await quiet();
+    assert.equal(queue.activeCount, 1);
+    clock.advance(1000);
+    await quiet();
+    assert.equal(queue.activeCount, 0);
+    assert.equal(log.named("spool.failed").length, 2);
+    assert.deepEqual([batches.length, spool.held.size], [1, 0]);
+  });
+
+  test("a spool that gives nothing out is asked again after a second", async () => {
+    const { queue, clock, spool, batches } = runner([message("a")], () => DONE);
+    spool.troubles.take.push(new Error("busy"));
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, []);
+    clock.advance(1000);
+    await quiet();
+    assert.deepEqual(batches, ["a@example.com"]);
+  });
+
+  test("an error of our own puts the message off by five minutes, and what was delivered stays so", async () => {
+    const recipients = [recipient(0, "good@example.com"), recipient(1, "bad@example.org")];
+    const { queue, clock, spool, log, batches, settleServices } = runner(
+      [message("a", { recipients })],
+      () => DONE,
+      (address) => {
+        if (address !== "bad@example.org") return {};
+        const no = {
+          kind: "failed",
+          mailbox: mailbox(address),
+          router: "",
+          unseen: false,
+        } as const;
+        return { deliveries: [], troubles: [{ ...no, status: status(550, "1.1", "no") }] };
+      },
+    );
+    const { nextId } = settleServices.spool;
+    settleServices.spool.nextId = () => {
+      throw new Error("a bug");
+    };
+    queue.wake();
+    await quiet();
+    assert.deepEqual(log.named("relay.error"), [
+      { id: "a", where: "attempt", error: "Error: a bug" },
+    ]);
+    assert.equal(spool.held.get("a")?.state, "queued");
+    assert.deepEqual(
+      spool.held.get("a")?.journal.map(({ address }) => address),
+      ["good@example.com"],
+    );
+    settleServices.spool.nextId = nextId;
+    clock.advance(5 * MINUTE);
+    await quiet();
+    assert.deepEqual(batches, ["good@example.com", "alice@example.org"]);
+    assert.equal(log.named("message.bounced").length, 1);
+    assert.equal(spool.held.size, 0);
+  });
+});
+
+describe("stopping", () => {
+  test("waits for attempts under way, and begins nothing new", async () => {
+    const host = later();
+    const { queue, spool, batches } = runner([message("a")], host.answer);
+    queue.wake();
+    await quiet();
+    let stopped = false;
+    const stop = queue.stop(30_000).then(() => (stopped = true));
+    spool.held.set("b", message("b"));
+    queue.wake();
+    await quiet();
+    assert.deepEqual([stopped, batches.length, queue.hasRoom], [false, 1, false]);
+    host.all(DONE);
+    await stop;
+    await quiet();
+    assert.deepEqual([batches.length, spool.held.has("a")], [1, false]);
+  });
+
+  test("cuts what is not done after the grace, and settles it as deferred", async () => {
+    const { queue, clock, spool } = runner(
+      [message("a")],
+      (_, signal) =>
+        new Promise((resolve) => signal.addEventListener("abort", () => resolve(LATER))),
+    );
+    queue.wake();
+    await quiet();
+    const stop = queue.stop(30_000);
+    await quiet();
+    clock.advance(30_000);
+    await stop;
+    assert.equal(spool.held.get("a")?.state, "queued");
+  });
+
+  test("waits for what is just being taken from the spool: that counts as begun", async () => {
+    const { queue, spool, batches } = runner([message("a")], () => DONE);
+    queue.wake();
+    await queue.stop(30_000);
+    assert.deepEqual([batches, spool.held.size], [["a@example.com"], 0]);
+  });
+
+  test("without anything under way is done at once, and leaves no timer", async () => {
+    const waiting = message("a", { recipients: [recipient(0, "a@example.com", START + HOUR)] });
+    const { queue, clock, batches } = runner([waiting], () => DONE);
+    queue.wake();
+    await quiet();
+    await queue.stop(30_000);
+    assert.equal(clock.pending, 0);
+    clock.advance(2 * HOUR);
+    await quiet();
+    assert.deepEqual(batches, []);
+  });
+
+  test("gives up a spool that takes nothing any more: the next start knows the attempt was open", async () => {
+    const { queue, clock, spool } = runner([message("a")], () => DONE);
+    spool.troubles.settle.push(...Array.from({ length: 9 }, () => new Error("gone")));
+    queue.wake();
+    await quiet();
+    const stop = queue.stop(30_000);
+    await quiet();
+    clock.advance(1000);
+    await stop;
+    assert.equal(spool.held.get("a")?.state, "active");
+  });
+});
