@@ -1,0 +1,166 @@
+// How fast mail goes to one place, by a clock that a test moves.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Pace, type Rate } from "../../transports/smtp/pace.ts";
+import { Turns } from "../../transports/smtp/turns.ts";
+import { type ManualClock, manualClock } from "../support/clock.ts";
+import { batch, envelope, recipient } from "../support/message.ts";
+
+const MINUTE = 60_000;
+const SIXTY: Rate = { count: 60, window: MINUTE };
+const GOOGLE: Rate = { ...SIXTY, drainOnly: true };
+
+/** Seconds from now until each of `count` messages may go; 0 is now. */
+function turns(pace: Pace, clock: ManualClock, count: number, fresh: boolean, from = 0): number[] {
+  return Array.from({ length: count }, (_, index) => {
+    const turn = pace.turn("bob", `m${from + index}`, fresh);
+    return turn === undefined ? 0 : (turn - clock.now()) / 1000;
+  });
+}
+
+describe("pace", () => {
+  test("mail that has waited goes one by one, evenly, in the order of asking", () => {
+    const clock = manualClock();
+    const pace = new Pace(SIXTY, clock);
+    assert.deepEqual(turns(pace, clock, 5, false), [0, 1, 2, 3, 4]);
+  });
+
+  test("mail that has just come in may use the window at once, and then waits too", () => {
+    const clock = manualClock();
+    const pace = new Pace(SIXTY, clock);
+    const all = turns(pace, clock, 63, true);
+    assert.deepEqual(
+      all.slice(0, 60),
+      Array.from({ length: 60 }, () => 0),
+    );
+    assert.deepEqual(all.slice(60), [1, 2, 3]);
+  });
+
+  test("a turn is kept: asked before it, the answer is the same, and at it the message goes", () => {
+    const clock = manualClock();
+    const pace = new Pace(SIXTY, clock);
+    turns(pace, clock, 10, false);
+    const turn = pace.turn("bob", "m9", false);
+    clock.advance(5000);
+    assert.equal(pace.turn("bob", "m9", false), turn);
+    clock.advance(4000);
+    assert.equal(pace.turn("bob", "m9", false), undefined);
+  });
+
+  test("however often a thousand messages ask, one a second goes", () => {
+    const clock = manualClock();
+    const pace = new Pace(SIXTY, clock);
+    const waiting = new Set(Array.from({ length: 300 }, (_, index) => `m${index}`));
+    for (let second = 0; waiting.size > 0; second++) {
+      const before = waiting.size;
+      for (const message of waiting) {
+        if (pace.turn("bob", message, false) === undefined) waiting.delete(message);
+      }
+      assert.equal(before - waiting.size, 1, `second ${second}`);
+      clock.advance(1000);
+    }
+  });
+
+  test("turns that were missed are void after a window: together they would be the burst", () => {
+    const clock = manualClock();
+    const pace = new Pace(SIXTY, clock);
+    turns(pace, clock, 600, false);
+    clock.advance(60 * MINUTE);
+    assert.equal(turns(pace, clock, 600, false).filter((wait) => wait === 0).length, 1);
+  });
+
+  test("others have a pace of their own", () => {
+    const clock = manualClock();
+    const pace = new Pace(SIXTY, clock);
+    turns(pace, clock, 100, false);
+    assert.equal(pace.turn("carol", "m1", false), undefined);
+  });
+
+  test("for Google what comes in is never held, and pushes what drains back", () => {
+    const clock = manualClock();
+    const pace = new Pace(GOOGLE, clock);
+    assert.deepEqual(new Set(turns(pace, clock, 30, true)), new Set([0]));
+    assert.deepEqual(turns(pace, clock, 2, false, 100), [30, 31]);
+  });
+
+  test("for Google a flood that comes in does not hold back what drains for longer than a window", () => {
+    const clock = manualClock();
+    const pace = new Pace(GOOGLE, clock);
+    turns(pace, clock, 5000, true);
+    assert.deepEqual(turns(pace, clock, 1, false, 5000), [60]);
+  });
+
+  test("what has long been unused is forgotten, and the window is whole again", () => {
+    const clock = manualClock();
+    const pace = new Pace(SIXTY, clock);
+    turns(pace, clock, 60, true);
+    clock.advance(3 * MINUTE);
+    assert.deepEqual(new Set(turns(pace, clock, 60, true, 100)), new Set([0]));
+  });
+
+  test("a clock that was set back does not hold mail until it has caught up", () => {
+    let now = Date.UTC(2031, 0, 1);
+    const pace = new Pace(SIXTY, { ...manualClock(), now: () => now });
+    pace.turn("bob", "m1", false);
+    assert.ok(pace.turn("bob", "m2", false));
+    now = Date.UTC(2026, 0, 1);
+    assert.equal(pace.turn("bob", "m2", false), undefined);
+  });
+});
+
+/** Seconds until each of these recipients may have a message that has waited. */
+function waits(paces: Turns, clock: ManualClock, id: string, ...names: readonly string[]) {
+  const all = names.map((name) => recipient(`${name}@example.com`));
+  const later = paces.waiting(batch(all, { envelope: envelope({ id }), fresh: false }), all);
+  return all.map((one) => ((later.get(one.id) ?? clock.now()) - clock.now()) / 1000);
+}
+
+describe("pace of a destination and of its recipients", () => {
+  const slow: Rate = { count: 1, window: 10_000 };
+
+  test("a message counts once at its destination, for all its recipients", () => {
+    const clock = manualClock();
+    const paces = new Turns(new Pace(slow, clock), undefined);
+    assert.deepEqual(waits(paces, clock, "m1", "a", "b", "c"), [0, 0, 0]);
+    assert.deepEqual(waits(paces, clock, "m2", "a", "b"), [10, 10]);
+  });
+
+  test("only the recipient that is over has to wait, however its address is written", () => {
+    const clock = manualClock();
+    const paces = new Turns(undefined, new Pace(slow, clock));
+    assert.deepEqual(waits(paces, clock, "m1", "bob"), [0]);
+    assert.deepEqual(waits(paces, clock, "m2", "BOB", "carol"), [10, 0]);
+  });
+
+  test("a message that waits for a recipient takes no turn at the destination", () => {
+    const clock = manualClock();
+    const paces = new Turns(new Pace(SIXTY, clock), new Pace(slow, clock));
+    waits(paces, clock, "m1", "bob");
+    clock.advance(1000);
+    assert.deepEqual(waits(paces, clock, "m2", "bob"), [9]);
+    assert.deepEqual(waits(paces, clock, "m3", "carol"), [0]);
+  });
+
+  test("whoever waits for both goes in the end", () => {
+    const clock = manualClock();
+    const paces = new Turns(new Pace(slow, clock), new Pace(slow, clock));
+    const waiting = new Set(Array.from({ length: 20 }, (_, index) => `m${index}`));
+    for (let round = 0; waiting.size > 0; round++) {
+      assert.ok(round < 60, `${waiting.size} still wait`);
+      const before = waiting.size;
+      for (const id of waiting) {
+        if (waits(paces, clock, id, "bob")[0] === 0) waiting.delete(id);
+      }
+      assert.ok(before - waiting.size <= 1);
+      clock.advance(10_000);
+    }
+  });
+});
+
+test("without a rate nobody waits", () => {
+  const paces = new Turns(undefined, undefined);
+  for (let count = 0; count < 100; count++) {
+    assert.deepEqual(waits(paces, manualClock(), `m${count}`, "bob"), [0]);
+  }
+});

@@ -1,0 +1,123 @@
+// Who may join the line before a host: no crowd of hosts that hang takes all the room.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Lease, Pool } from "../../transports/smtp/pool.ts";
+import type { Target } from "../../transports/smtp/targets.ts";
+
+const never = new AbortController().signal;
+
+function target(number: number): Target {
+  return { name: `mx${number}.example.net`, address: "192.0.2.1", port: 25 };
+}
+
+function pool(): Pool {
+  return new Pool(20, 500, 0);
+}
+
+/** As many deliveries to `to` as are let in; none of them ever gets anywhere. */
+function fill(
+  all: Pool,
+  to: Target,
+  most = 1000,
+): { inside: number; leases: Promise<Lease | undefined>[] } {
+  const leases: Promise<Lease | undefined>[] = [];
+  while (leases.length < most && all.room(to, false) === "free") leases.push(all.lease(to, never));
+  return { inside: leases.length, leases };
+}
+
+/** A lease on which a message gets through. */
+async function works(all: Pool, to: Target): Promise<Lease> {
+  const lease = await all.lease(to, never);
+  assert.ok(lease);
+  lease.worked(true);
+  return lease;
+}
+
+test("a host that nobody has heard from gets some deliveries, and the next is in doubt", () => {
+  const all = pool();
+  const { inside } = fill(all, target(1));
+  assert.ok(inside >= 40 && inside <= 50, `${inside}`);
+  assert.equal(all.room(target(1), false), "in doubt");
+});
+
+test("a host that works gets more, and the next finds it busy", async () => {
+  const all = pool();
+  await works(all, target(1));
+  const { inside } = fill(all, target(1));
+  assert.ok(inside > 100 && inside < 200, `${inside}`);
+  assert.equal(all.room(target(1), false), "busy");
+});
+
+test("hundreds of hosts that hang leave room for one that works", async () => {
+  const all = pool();
+  await works(all, target(0));
+  let inside = 0;
+  for (let number = 1; number <= 1000; number++) inside += fill(all, target(number)).inside;
+  assert.ok(inside <= 400, `${inside}`);
+  assert.equal(all.room(target(2000), false), "in doubt");
+  assert.ok(fill(all, target(0)).inside >= 5);
+});
+
+test("the first of many hosts do not take it all: the twentieth still gets in", () => {
+  const all = pool();
+  for (let number = 1; number < 20; number++) fill(all, target(number));
+  assert.ok(fill(all, target(20)).inside > 1);
+});
+
+test("one is enough to find out about a host that failed the last time", () => {
+  const all = pool();
+  assert.equal(all.room(target(1), true), "free");
+  void all.lease(target(1), never);
+  assert.equal(all.room(target(1), true), "in doubt");
+});
+
+test("room that was taken is given back, however the delivery ends", async () => {
+  const all = pool();
+  for (let round = 0; round < 20; round++) {
+    const giveUp = new AbortController();
+    const leases = Array.from({ length: 40 }, () => all.lease(target(round), giveUp.signal));
+    giveUp.abort();
+    for (const lease of await Promise.all(leases)) lease?.[Symbol.dispose]();
+  }
+  assert.ok(fill(all, target(100)).inside >= 40);
+});
+
+test("one more at a time for each message that got through, half for each failure, never none", async () => {
+  const all = pool();
+  const atOnce = async () => {
+    const { leases } = fill(all, target(1), 40);
+    let granted = 0;
+    for (const lease of leases) void lease.then((one) => (granted += one === undefined ? 0 : 1));
+    await new Promise((resolve) => setImmediate(resolve));
+    const held: Lease[] = [];
+    for (const lease of leases.slice(0, granted)) {
+      const one = await lease;
+      if (one !== undefined) held.push(one);
+    }
+    const count = granted;
+    for (const one of held) one[Symbol.dispose]();
+    for (const lease of leases.slice(count)) (await lease)?.[Symbol.dispose]();
+    return count;
+  };
+  assert.equal(await atOnce(), 5);
+  // Somebody holds the place, so that what was learnt is not forgotten.
+  const first = await works(all, target(1));
+  for (let count = 0; count < 30; count++) first.worked(true);
+  assert.equal(await atOnce(), 19);
+  first.worked(false);
+  assert.equal(await atOnce(), 9);
+  for (let count = 0; count < 10; count++) first.worked(false);
+  first[Symbol.dispose]();
+  assert.ok((await atOnce()) >= 1);
+});
+
+test("who was in line knows that the host failed another meanwhile", async () => {
+  const all = new Pool(1, 500, 0);
+  const first = await all.lease(target(1), never);
+  const second = all.lease(target(1), never);
+  first?.worked(false);
+  first?.[Symbol.dispose]();
+  assert.equal(first?.failedMeanwhile, false);
+  assert.equal((await second)?.failedMeanwhile, true);
+});
