@@ -35,9 +35,13 @@ export interface Recovery {
   readonly lastId: number;
 }
 
-/** A message that was under attempt when the relay died this often waits before it is tried again. */
-const INTERRUPTIONS_BEFORE_WAIT = 3;
-const WAIT_PER_INTERRUPTION = 300_000;
+/**
+ * A message may be what kills the relay: after so many deaths in its attempts it waits, twice as long each time, in
+ * ms. Messages that were only there when somebody pulled the plug do not notice.
+ */
+const INTERRUPTIONS_BEFORE_WAIT = 5;
+const INTERRUPTION_WAIT = 1000;
+const INTERRUPTIONS_COUNTED = 15;
 /** How long a message waits that the disk did not give back, in ms. */
 const UNREADABLE_PAUSE = 300_000;
 /** So many free pages stay for the mail to come, 16 MiB. */
@@ -344,11 +348,13 @@ export class Engine {
     const inFlight = this.#database.atomically(() =>
       this.#database.run(
         `UPDATE messages SET state = 'queued', interruptions = interruptions + 1,
-           next_attempt = ? + CASE WHEN interruptions + 1 >= ? THEN (interruptions + 1) * ? ELSE 0 END
+           next_attempt = ? + CASE WHEN interruptions + 1 > ? THEN ? << min(interruptions + 1, ?) - ? ELSE 0 END
          WHERE state = 'active'`,
         now,
         INTERRUPTIONS_BEFORE_WAIT,
-        WAIT_PER_INTERRUPTION,
+        INTERRUPTION_WAIT,
+        INTERRUPTIONS_COUNTED,
+        INTERRUPTIONS_BEFORE_WAIT,
       ),
     );
     const last = this.#database.get("SELECT max(id) AS id FROM messages")?.["id"];

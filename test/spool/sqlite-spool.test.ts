@@ -66,7 +66,7 @@ describe("the spool", () => {
     inPlace(async ({ open }) => {
       let spool = await open();
       await store(spool, "x", true);
-      for (let crash = 0; crash < 2; crash++) {
+      for (let crash = 0; crash < 5; crash++) {
         await spool.close();
         spool = await open();
         assert.equal((await spool.take(Date.now(), 10)).length, 1);
@@ -74,7 +74,7 @@ describe("the spool", () => {
       await spool.close();
       spool = await open();
       assert.equal((await spool.take(Date.now(), 10)).length, 0);
-      assert.ok(((await spool.nextDue()) ?? 0) > Date.now() + 60_000);
+      assert.ok(((await spool.nextDue()) ?? 0) > Date.now() + 1000);
       await spool.close();
     }));
 
