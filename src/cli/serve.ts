@@ -46,7 +46,7 @@ async function start(configuration: Configuration, log: Log): Promise<Relay> {
     return await startRelay(configuration, { clock: systemClock, log });
   } catch (error) {
     if (error instanceof SpoolInUse) throw new CommandError(error.message, EXIT.temporary);
-    throw new CommandError(whyNotStarted(error), EXIT.unavailable);
+    throw new CommandError(whyNotStarted(error, configuration), EXIT.unavailable);
   }
 }
 
@@ -56,8 +56,11 @@ const CAUSES: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
 };
 
-function whyNotStarted(error: unknown): string {
+function whyNotStarted(error: unknown, { relay }: Configuration): string {
   if (!(error instanceof Error) || !("code" in error)) return describeError(error);
+  if (error.code === "ERR_SQLITE_ERROR") {
+    return `cannot open the spool ${relay.spool_directory}: ${error.message}`;
+  }
   const cause = CAUSES[String(error.code)];
   if (cause === undefined) return describeError(error);
   if ("address" in error && "port" in error) {

@@ -3,7 +3,7 @@
 //
 // Invariant: nothing is created. A spool that no relay has ever opened is an empty queue.
 
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { MessageId } from "../envelope.ts";
@@ -28,10 +28,15 @@ function databaseFile(directory: string): string {
   return join(directory, "spool.sqlite");
 }
 
+/** Throws when that cannot be known: a spool that may not be read is not a spool that is missing. */
+function isThere(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false }) !== undefined;
+}
+
 /** Undefined when no relay has opened this spool yet. Throws when it cannot be read. */
 export function openQueueFile(directory: string): QueueFile | undefined {
   const file = databaseFile(directory);
-  if (!existsSync(file)) return undefined;
+  if (!isThere(file)) return undefined;
   const database = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
   const version = database.prepare("PRAGMA user_version").get()?.["user_version"];
   // A relay that starts just now has not written its tables yet.
@@ -75,7 +80,7 @@ export function changeQueueFile<T>(
   now: number,
   change: (engine: Engine) => T,
 ): T | undefined {
-  if (!existsSync(databaseFile(directory))) return undefined;
+  if (!isThere(databaseFile(directory))) return undefined;
   const lock = lockSpool(directory);
   try {
     const engine = openSpool(directory, () => undefined);
