@@ -1,0 +1,193 @@
+// What cannot be done now is done later: a host that is down, a Maildir in the way, a relay that is restarted.
+
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { type ManualClock, manualClock } from "../support/clock.ts";
+import { freePort } from "../support/relay-process.ts";
+import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { greet, scriptedServer, startSink } from "../support/sink.ts";
+import { begin, LETTER, send } from "../support/transaction.ts";
+
+const files = { gmail_accounts: "alice\n" };
+const HOUR = 3_600_000;
+
+/** Lets an hour go by, with all that falls due in it. */
+async function anHourLater(clock: ManualClock): Promise<void> {
+  for (let minute = 0; minute < 60; minute++) {
+    clock.advance(HOUR / 60);
+    await setImmediate();
+  }
+}
+
+/** A file where the directory of the account should be. */
+async function obstruct(relay: TestRelay, domain = "example.com"): Promise<string> {
+  const directory = join(relay.directory, "mail", domain);
+  await mkdir(directory, { recursive: true });
+  const obstacle = join(directory, "alice");
+  await writeFile(obstacle, "in the way");
+  return obstacle;
+}
+
+describe("a host that is down", () => {
+  test("gets the mail when it is back, once, and the copy is not made again", async () => {
+    const port = await freePort();
+    const clock = manualClock(Date.now());
+    await using relay = await startTestRelay({ config: workspaceConfig(port), files, clock });
+    using client = await relay.connect("127.0.0.9");
+    await send(client, "<carol@example.net>", ["<alice@example.com>"]);
+    const [deferred] = await relay.happened("delivery.deferred");
+    assert.match(deferred?.status ?? "", /^451 4\.4\.1 /);
+
+    await using google = await startSink({ port });
+    await anHourLater(clock);
+    await relay.happened("message.completed");
+    assert.equal(google.messages.length, 1);
+    assert.equal((await relay.copies("mail/example.com/alice")).length, 1);
+    assert.deepEqual(relay.log.named("message.bounced"), []);
+  });
+
+  test("gets it from the relay that is started next, too", async () => {
+    const port = await freePort();
+    const directory = await mkdtemp(join(tmpdir(), "unseen-restart-"));
+    const options = { config: workspaceConfig(port), files, directory };
+    {
+      await using before = await startTestRelay(options);
+      using client = await before.connect("127.0.0.9");
+      await send(client, "<carol@example.net>", ["<alice@example.com>"]);
+      await before.happened("delivery.deferred");
+    }
+    await using google = await startSink({ port });
+    const clock = manualClock(Date.now());
+    {
+      await using after = await startTestRelay({ ...options, clock });
+      assert.deepEqual(after.log.named("relay.started")[0]?.queued, 1);
+      await anHourLater(clock);
+      await after.happened("message.completed");
+      assert.equal((await after.copies("mail/example.com/alice")).length, 1);
+    }
+    assert.ok(google.messages[0]?.raw.toString().endsWith(LETTER));
+    await rm(directory, { recursive: true });
+  });
+});
+
+describe("a Maildir that cannot be written", () => {
+  test("holds up only the copy: it is made when the way is free, and the mail is not sent again", async () => {
+    await using google = await startSink();
+    const clock = manualClock(Date.now());
+    await using relay = await startTestRelay({
+      config: workspaceConfig(google.port),
+      files,
+      clock,
+    });
+    const obstacle = await obstruct(relay);
+    using client = await relay.connect("127.0.0.9");
+    await send(client, "<carol@example.net>", ["<alice@example.com>"]);
+    await google.waitFor(1);
+    await relay.happened("delivery.deferred");
+    assert.equal(await relay.relay.spool.count(), 1);
+
+    await rm(obstacle);
+    await anHourLater(clock);
+    await relay.happened("message.completed");
+    const [copy, ...others] = await relay.copies("mail/example.com/alice");
+    assert.match(copy ?? "", /^Return-path: <carol@example\.net>\n/);
+    assert.deepEqual([others, google.messages.length], [[], 1]);
+  });
+
+  test("bounces nothing, though the account is gone when the copy is tried again", async () => {
+    await using google = await startSink();
+    const clock = manualClock(Date.now());
+    await using relay = await startTestRelay({
+      config: workspaceConfig(google.port),
+      files,
+      clock,
+    });
+    await obstruct(relay);
+    using client = await relay.connect("127.0.0.9");
+    await send(client, "<carol@example.net>", ["<alice@example.com>"]);
+    await relay.happened("delivery.done");
+    await relay.happened("delivery.deferred");
+    await writeFile(join(relay.directory, "gmail_accounts"), "bob\n");
+    await anHourLater(clock);
+    await relay.happened("message.completed");
+    assert.deepEqual(relay.log.named("message.bounced"), []);
+    assert.deepEqual(relay.log.named("delivery.failed"), []);
+  });
+
+  test("is frozen at the end of its rules, and nobody outside is told", async () => {
+    await using google = await startSink();
+    const clock = manualClock(Date.now());
+    const config = `${workspaceConfig(google.port)}[[retry]]\nmatch = "*"\nrules = "F,1h,30m"\n`;
+    await using relay = await startTestRelay({ config, files, clock });
+    await obstruct(relay);
+    using client = await relay.connect("127.0.0.9");
+    await send(client, "<carol@example.net>", ["<alice@example.com>"]);
+    await relay.happened("delivery.done");
+    for (let hour = 0; hour < 3; hour++) await anHourLater(clock);
+    await relay.happened("message.frozen");
+    assert.deepEqual(relay.log.named("message.bounced"), []);
+    assert.equal(google.messages.length, 1);
+  });
+});
+
+test("an account whose name is no file name freezes the copy with an alarm; the mail goes on", async () => {
+  await using google = await startSink();
+  const unsafe = { gmail_accounts: "alice: ../../etc\n" };
+  await using relay = await startTestRelay({ config: workspaceConfig(google.port), files: unsafe });
+  using client = await relay.connect("127.0.0.9");
+  await send(client, "<carol@example.net>", ["<alice@example.com>"]);
+  await google.waitFor(1);
+  const [frozen] = await relay.happened("delivery.frozen");
+  assert.equal(frozen?.router, "gmail_users");
+  await relay.happened("message.frozen");
+  assert.equal(relay.log.named("relay.error").length, 1);
+});
+
+describe("a relay that is stopped", () => {
+  test("lets a transaction under way end, takes no other, and delivers what it took", async () => {
+    await using google = await startSink();
+    await using relay = await startTestRelay({ config: workspaceConfig(google.port), files });
+    using client = await relay.connect("127.0.0.9");
+    await begin(client, "<carol@example.net>");
+    await client.ask("RCPT TO:<alice@example.com>");
+    assert.match(await client.ask("DATA"), /^354 /);
+    client.send(LETTER);
+    const stopped = relay.stop();
+    await assert.rejects(relay.connect("127.0.0.9"));
+    assert.match(await client.ask("."), /^250 /);
+    assert.match(await client.reply(), /^421 4\.3\.2 /);
+    await stopped;
+    assert.equal(google.messages.length, 1);
+    assert.equal((await relay.copies("mail/example.com/alice")).length, 1);
+  });
+
+  test("cuts what takes too long, and the next one has the message", async () => {
+    const reached = Promise.withResolvers<void>();
+    await using google = await scriptedServer(async (peer) => {
+      await greet(peer);
+      await peer.readLine();
+      reached.resolve();
+      await peer.closed();
+    });
+    const directory = await mkdtemp(join(tmpdir(), "unseen-stop-"));
+    const options = { config: workspaceConfig(google.port), files, directory };
+    {
+      await using before = await startTestRelay(options);
+      using client = await before.connect("127.0.0.9");
+      await send(client, "<carol@example.net>", ["<alice@example.com>"]);
+      await client.ask("QUIT");
+      await reached.promise;
+      await before.stop(50);
+      assert.equal(before.log.named("delivery.deferred").length, 1);
+    }
+    await using after = await startTestRelay(options);
+    assert.equal(after.log.named("relay.started")[0]?.queued, 1);
+    assert.equal((await after.copies("mail/example.com/alice")).length, 1);
+    await after.stop(50);
+    await rm(directory, { recursive: true });
+  });
+});
