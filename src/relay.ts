@@ -133,17 +133,7 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
   const { relay } = configuration;
   const chain = assemble(configuration, parts, false);
   const { gate, route, lists, hints } = chain;
-
-  const server = new SmtpServer(
-    {
-      limits: limitsOf(configuration),
-      connectionsMax: relay.connections_max,
-      connectionsPerClientMax: relay.connections_per_client_max,
-      isReserved: (address) => gate.isRelayHost(address),
-    },
-    clock,
-    log,
-  );
+  const server = createServer(configuration, chain, parts);
   const addresses = await bindListeners(server, configuration);
   if (relay.user !== undefined) dropRoot(relay.user, relay.spool_directory);
 
@@ -193,6 +183,21 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
 
 function retryPolicyOf({ retry, replies }: Configuration): RetryPolicy {
   return { retry, replies: [...replies, ...BUILT_IN_REPLY_RULES] };
+}
+
+function createServer(
+  configuration: Configuration,
+  { gate }: Chain,
+  { clock, log }: RelayParts,
+): SmtpServer {
+  const { relay } = configuration;
+  const options = {
+    limits: limitsOf(configuration),
+    connectionsMax: relay.connections_max,
+    connectionsPerClientMax: relay.connections_per_client_max,
+    isReserved: (address: string) => gate.isRelayHost(address),
+  };
+  return new SmtpServer(options, clock, log);
 }
 
 function createQueue(

@@ -135,7 +135,7 @@ const FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 /** Node has no name for it. */
 const EDQUOT = -122;
 
-export function spoolError(what: string, cause: unknown): SpoolError {
+function spoolError(what: string, cause: unknown): SpoolError {
   if (cause instanceof SpoolError) return cause;
   const number = cause instanceof Error && "errno" in cause ? cause.errno : undefined;
   const text = cause instanceof Error ? cause.message : String(cause);
