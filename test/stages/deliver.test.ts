@@ -266,6 +266,22 @@ describe("the deadline", () => {
     }
   });
 
+  test("that has passed already is known to the transport, whose answer still counts", async () => {
+    for (const locality of ["local", "remote"] as const) {
+      const controller = new AbortController();
+      controller.abort();
+      let knew = false;
+      const file = transport(locality, async (batch, signal) => {
+        knew = signal.aborted;
+        await setImmediate();
+        return all(DONE)(batch, signal);
+      });
+      const run = begin([delivery("a@x.test", "file")], { file }, controller);
+      await run.done;
+      assert.deepEqual([knew, short(run.outcomes)], [true, ["file a@x.test: delivered 2.0.0"]]);
+    }
+  });
+
   test("that has passed already starts nothing that could go on for ever", async () => {
     const controller = new AbortController();
     controller.abort();

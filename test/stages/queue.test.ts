@@ -511,10 +511,13 @@ describe("stopping", () => {
   });
 
   test("waits for what is just being taken from the spool: that counts as begun", async () => {
-    const { queue, spool, batches } = runner([message("a")], () => DONE);
+    const tomorrow = recipient(0, "b@example.com", START + 24 * HOUR);
+    const messages = [message("a"), message("b", { recipients: [tomorrow] })];
+    const { queue, clock, spool, batches } = runner(messages, () => DONE);
     queue.wake();
     await queue.stop(30_000);
-    assert.deepEqual([batches, spool.held.size], [["a@example.com"], 0]);
+    assert.deepEqual([batches, [...spool.held.keys()]], [["a@example.com"], ["b"]]);
+    assert.equal(clock.pending, 0);
   });
 
   test("without anything under way is done at once, and leaves no timer", async () => {
