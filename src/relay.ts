@@ -195,6 +195,7 @@ function createServer(
     limits: limitsOf(configuration),
     connectionsMax: relay.connections_max,
     connectionsPerClientMax: relay.connections_per_client_max,
+    connectionsPerNetworkMax: relay.connections_per_network_max,
     isReserved: (address: string) => gate.isRelayHost(address),
   };
   return new SmtpServer(options, clock, log);
@@ -254,6 +255,9 @@ function limitsOf(configuration: Configuration): SessionLimits {
     textLineMax: relay.text_line_max,
     errorsMax: relay.protocol_errors_max,
     refusedRecipientsMax: relay.refused_recipients_max,
+    greetingDelay: relay.greeting_delay,
+    tlsTimeout: relay.tls_timeout,
+    dataRateMin: relay.data_rate_min,
     commandTimeout: relay.command_timeout,
     messageTimeout: relay.message_timeout,
     sessionTimeout: relay.session_timeout,

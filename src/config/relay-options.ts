@@ -58,6 +58,19 @@ export const relayOptions = options({
     integer("Connections that one address may have at the same time.", 1),
     50,
   ),
+  connections_per_network_max: withDefault(
+    integer(
+      "Connections that one /24 of IPv4 or /64 of IPv6 may have at the same time; not less than one client may have. Hosts of a relay rule are exempt.",
+      1,
+    ),
+    200,
+  ),
+  greeting_delay: withDefault(
+    duration(
+      "How long clients wait for the greeting. Who talks before it is refused, with a delay or without; some malware does not wait so long.",
+    ),
+    "0s",
+  ),
   command_line_max: withDefault(size("The longest command line, in bytes."), "2048"),
   text_line_max: withDefault(
     size("The longest line of a message. Shorter ones pass unchanged; RFC 5321 grants only 1000."),
@@ -66,7 +79,15 @@ export const relayOptions = options({
   protocol_errors_max: withDefault(integer("So many errors end a session.", 1), 20),
   refused_recipients_max: withDefault(integer("So many refused recipients end a session.", 1), 50),
   command_timeout: withDefault(duration("How long a client may take for its next command."), "5m"),
-  message_timeout: withDefault(duration("How long a client may take for a whole message."), "30m"),
+  message_timeout: withDefault(
+    duration("How long a client may take from MAIL to DATA, and again for the message itself."),
+    "30m",
+  ),
+  data_rate_min: withDefault(
+    integer("Bytes a second, over a minute, that a message must come with. 0 for any pace."),
+    100,
+  ),
+  tls_timeout: withDefault(duration("How long a client may take for a TLS handshake."), "30s"),
   session_timeout: withDefault(duration("How long a session may last in all."), "2h"),
 });
 

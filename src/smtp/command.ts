@@ -167,5 +167,5 @@ export function decodeLine(line: Buffer): string | undefined {
 
 /** HELO and EHLO take a name or a literal (RFC 5321 4.1.1.1); what could break a Received header is refused. */
 export function isHeloName(argument: string): boolean {
-  return /^[A-Za-z0-9._:[\]-]{1,255}$/.test(argument);
+  return /^(?:[A-Za-z0-9._:-]{1,255}|\[[A-Za-z0-9.:]{1,253}\])$/.test(argument);
 }

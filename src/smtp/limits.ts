@@ -9,9 +9,14 @@ export interface SessionLimits {
   readonly textLineMax: number;
   readonly errorsMax: number;
   readonly refusedRecipientsMax: number;
+  /** Before the greeting, to see who talks first; 0 for none. */
+  readonly greetingDelay: number;
   readonly commandTimeout: number;
+  readonly tlsTimeout: number;
   readonly messageTimeout: number;
   readonly sessionTimeout: number;
+  /** Octets a second that a message must come with, over a minute; 0 for any. */
+  readonly dataRateMin: number;
   /** Domain for the bare <postmaster>. */
   readonly postmasterDomain?: string;
 }

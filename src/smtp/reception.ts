@@ -8,7 +8,7 @@ import type { MailRequest } from "./command.ts";
 /** What the protocol asks of the relay. Each may answer at once or later; a throw is answered with 451. */
 export interface Reception {
   /** A refusal ends the session. */
-  connect(client: Client): Status | undefined;
+  connect(client: Client): MaybePromise<Status | undefined>;
   mail(client: Client, request: MailRequest): MaybePromise<Status | MailTransaction>;
 }
 

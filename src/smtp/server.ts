@@ -1,6 +1,5 @@
 // The listening side: sockets, connection slots, TLS certificates and the one timer that watches every session.
-// Promises: at most `clientMax` connections from one address; hosts of a relay rule have slots of their own, so
-// that a flood from the world cannot shut Google out; stopping lets each transaction under way end.
+// Promises: a client over its share is told so and gone; stopping lets each transaction under way end.
 
 import { createServer, type Server, type Socket } from "node:net";
 import type { SecureContext } from "node:tls";
@@ -10,28 +9,24 @@ import { status, statusLine } from "../status.ts";
 import type { SessionLimits } from "./limits.ts";
 import type { Reception } from "./reception.ts";
 import { Session } from "./session.ts";
+import { type SlotOptions, Slots } from "./slots.ts";
 import { type Listener, secureContextOf } from "./tls.ts";
 
-export interface ServerOptions {
+export interface ServerOptions extends SlotOptions {
   readonly limits: SessionLimits;
-  readonly connectionsMax: number;
-  readonly connectionsPerClientMax: number;
-  /** Hosts of a relay rule do not compete with the world for a connection. */
-  isReserved(address: string): boolean;
 }
 
 /** How often deadlines are looked at, in ms. */
 const WATCH_INTERVAL = 1000;
-const TOO_MANY = status(421, "7.0", "Too many connections, try again later");
+const TOO_MANY = statusLine(status(421, "7.0", "Too many connections, try again later"));
 
 export class SmtpServer {
-  readonly #options: ServerOptions;
+  readonly #limits: SessionLimits;
+  readonly #slots: Slots;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #servers: Server[] = [];
   readonly #sessions = new Set<Session>();
-  readonly #perClient = new Map<string, number>();
-  #open = { world: 0, reserved: 0 };
   #watch: Timer | undefined;
   #whenEmpty: (() => void) | undefined;
   #reception: Reception | undefined;
@@ -39,7 +34,8 @@ export class SmtpServer {
   #early: (() => void)[] = [];
 
   constructor(options: ServerOptions, clock: Clock, log: Log) {
-    this.#options = options;
+    this.#limits = options.limits;
+    this.#slots = new Slots(options);
     this.#clock = clock;
     this.#log = log;
   }
@@ -53,7 +49,9 @@ export class SmtpServer {
   /** Binds one listener and returns the port it got; clients wait until `open`. Throws when it cannot be bound. */
   async listen(listener: Listener): Promise<number> {
     const context = secureContextOf(listener);
-    const server = createServer((socket) => this.#accept(socket, listener, context));
+    const server = createServer({ allowHalfOpen: true }, (socket) =>
+      this.#accept(socket, listener, context),
+    );
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen({ host: listener.host, port: listener.port }, () => {
@@ -81,27 +79,18 @@ export class SmtpServer {
       socket.destroy();
       return;
     }
-    const slots = this.#options.isReserved(address) ? "reserved" : "world";
-    const mine = this.#perClient.get(address) ?? 0;
-    if (
-      this.#open[slots] >= this.#options.connectionsMax ||
-      mine >= this.#options.connectionsPerClientMax
-    ) {
+    const slot = this.#slots.take(address);
+    if (slot.kind === "refused") {
       socket.on("error", () => socket.destroy());
-      socket.end(`${statusLine(TOO_MANY)}\r\n`);
-      this.#log.event("session.refused", {
-        client: address,
-        reply: statusLine(TOO_MANY),
-        why: mine >= this.#options.connectionsPerClientMax ? "limit per client" : "limit in all",
-      });
+      socket.write(`${TOO_MANY}\r\n`);
+      socket.destroySoon();
+      this.#log.event("session.refused", { client: address, reply: TOO_MANY, why: slot.why });
       return;
     }
-    this.#perClient.set(address, mine + 1);
-    this.#open[slots]++;
-    const session = new Session(socket, address, this.#options.limits, {
+    const session = new Session(socket, address, this.#limits, {
       reception,
-      secureContext: context === undefined ? undefined : () => context,
-      now: () => this.#clock.now(),
+      clock: this.#clock,
+      tls: context === undefined ? undefined : () => ({ secureContext: context }),
       onError: (client, where, error) =>
         this.#log.event("relay.error", {
           where: `${where} of ${client.address}`,
@@ -109,26 +98,22 @@ export class SmtpServer {
         }),
       onTlsFailure: (client, error) =>
         this.#log.event("session.tls_failed", { client: client.address, error: error.message }),
-      onEnd: (ended, why) => this.#onEnd(ended, slots, why),
+      onEnd: (client, why) => {
+        if (why !== "quit") this.#log.event("session.ended", { client: client.address, why });
+      },
+      onClose: (closed) => {
+        slot.release();
+        this.#sessions.delete(closed);
+        if (this.#sessions.size === 0) this.#whenEmpty?.();
+      },
     });
     this.#sessions.add(session);
     session.start(listener.tls === "implicit");
   }
 
-  #onEnd(session: Session, slots: "world" | "reserved", why: string): void {
-    if (!this.#sessions.delete(session)) return;
-    const { address } = session.client;
-    this.#open[slots]--;
-    const left = (this.#perClient.get(address) ?? 1) - 1;
-    if (left > 0) this.#perClient.set(address, left);
-    else this.#perClient.delete(address);
-    if (why !== "quit") this.#log.event("session.ended", { client: address, why });
-    if (this.#sessions.size === 0) this.#whenEmpty?.();
-  }
-
   readonly #onWatch = (): void => {
     const now = this.#clock.now();
-    for (const session of this.#sessions) if (session.deadline <= now) session.expire();
+    for (const session of this.#sessions) session.watch(now);
     this.#watch = this.#clock.after(WATCH_INTERVAL, this.#onWatch);
   };
 

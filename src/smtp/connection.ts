@@ -1,0 +1,143 @@
+// The byte side of a session: its socket, in clear or under TLS, what has come in and waits, what is to go out.
+//
+// Invariants: nothing that came before a TLS handshake is read after it (RFC 3207 4.2), and nothing on the socket
+// below it is read again. Neither input nor output grows without bound: a client that does not let us write, or
+// that runs ahead of us, is not read from. Replies of one burst leave in one write.
+
+import type { Socket } from "node:net";
+import { type SecureContext, TLSSocket } from "node:tls";
+import { describeTls } from "./tls.ts";
+
+export interface ConnectionOwner {
+  /** There is input, or room for output again. */
+  onInput(): void;
+  /** The client will say no more. Called once, unless the connection breaks first. */
+  onEnd(): void;
+  /** The socket is gone. Called once, last. */
+  onClose(): void;
+}
+
+export interface TlsOptions {
+  readonly secureContext: SecureContext;
+  /** A context for the name that the client asks for; undefined for the one above. Never throws. */
+  readonly secureContextFor?: (name: string) => SecureContext | undefined;
+}
+
+const EMPTY = Buffer.alloc(0);
+/** Input that waits while a command is carried out; beyond it the client is made to wait. */
+const INPUT_MAX = 128 * 1024;
+
+export class Connection {
+  /** What came in and was not taken yet. */
+  input: Buffer = EMPTY;
+  #output = "";
+  /** The client has not read so many of our replies that more of its commands make sense. */
+  #blocked = false;
+  #deaf = false;
+  #closed = false;
+  #socket: Socket;
+  readonly #owner: ConnectionOwner;
+
+  constructor(socket: Socket, owner: ConnectionOwner) {
+    this.#socket = socket;
+    this.#owner = owner;
+  }
+
+  /** Waits until the client has read what we wrote. */
+  get blocked(): boolean {
+    return this.#blocked;
+  }
+
+  listen(): void {
+    const socket = this.#socket;
+    socket.setNoDelay(true);
+    socket.on("data", this.#onData);
+    socket.on("drain", this.#onDrain);
+    socket.on("end", this.#onEnd);
+    socket.on("error", this.#onError);
+    socket.on("close", this.#onClose);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#deaf) return;
+    this.input = this.input.length === 0 ? chunk : Buffer.concat([this.input, chunk]);
+    this.#owner.onInput();
+    if (this.input.length > INPUT_MAX && !this.#deaf) this.#socket.pause();
+  };
+
+  readonly #onDrain = (): void => {
+    if (!this.#blocked) return;
+    this.#blocked = false;
+    this.#owner.onInput();
+  };
+
+  readonly #onEnd = (): void => this.#owner.onEnd();
+
+  readonly #onError = (): void => void this.#socket.destroy();
+
+  readonly #onClose = (): void => {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#owner.onClose();
+  };
+
+  /** Says that the input was worked off as far as it went. */
+  settled(): void {
+    if (this.#socket.isPaused() && this.input.length <= INPUT_MAX) this.#socket.resume();
+  }
+
+  write(text: string): void {
+    this.#output += text;
+  }
+
+  flush(): void {
+    if (this.#output === "") return;
+    this.#blocked = !this.#socket.write(this.#output);
+    this.#output = "";
+  }
+
+  /** Shakes hands on the socket as it is; `done` is called once, with what went wrong if anything did. */
+  startTls(
+    { secureContext, secureContextFor }: TlsOptions,
+    done: (result: Error | ReturnType<typeof describeTls>) => void,
+  ): void {
+    const clear = this.#socket;
+    clear.off("data", this.#onData);
+    clear.off("drain", this.#onDrain);
+    clear.off("end", this.#onEnd);
+    this.input = EMPTY;
+    const secure = new TLSSocket(clear, {
+      isServer: true,
+      secureContext,
+      ...(secureContextFor === undefined
+        ? {}
+        : { SNICallback: (name, answer) => answer(null, secureContextFor(name)) }),
+    });
+    let shaking = true;
+    // Node tells TLS errors by this name only, as long as no tls.Server has the socket.
+    secure.on("_tlsError", (error: Error) => {
+      if (shaking) done(error);
+      shaking = false;
+      secure.destroy();
+    });
+    secure.once("secure", () => {
+      shaking = false;
+      done(describeTls(secure));
+    });
+    this.#socket = secure;
+    this.listen();
+  }
+
+  /** Last words: what was written still goes out, what still comes in is not looked at. */
+  end(): void {
+    this.flush();
+    this.#deaf = true;
+    this.input = EMPTY;
+    this.#socket.resume();
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
