@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 export interface RelayProcess {
+  readonly pid: number;
+  readonly isGone: () => boolean;
   /** Everything on stdout so far. */
   readonly log: () => string;
   /** Resolves when the process is gone. */
@@ -35,6 +37,8 @@ export async function startRelayProcess(
     child.once("exit", () => reject(new Error(`the relay did not start: ${errors}${log}`)));
   });
   return {
+    pid: child.pid ?? 0,
+    isGone: () => child.exitCode !== null || child.signalCode !== null,
     log: () => log,
     async kill(signal) {
       child.kill(signal);
