@@ -87,7 +87,6 @@ export class HostHints {
 
   /** The host failed. When it is tried again, in ms since the epoch. */
   failed(key: string, failure: HostFailure): number {
-    this.#waiters.halt(key);
     // Others found out while this attempt was under way: one round of attempts is one failure.
     const found = this.blocked(key);
     if (found !== undefined) return found.nextTry;
@@ -124,16 +123,16 @@ export class HostHints {
     return spread(next.kind === "retry" ? next.at : now + AFTER_THE_END, now, random);
   }
 
-  /** It can be used: who waits for it is woken, a few at a time. */
-  succeeded(key: string): void {
+  /** It can be used: of those who wait for it so many are woken as there is room for, and never too many. */
+  succeeded(key: string, room = Number.POSITIVE_INFINITY): void {
     if (this.#hints.size > 0 && this.#hints.delete(key)) this.#store?.saveHint(key, undefined);
-    this.#waiters.proceed(key);
+    this.#waiters.proceed(key, room);
   }
 
   /** Somebody in the spool waits for it. It may be back already. */
   awaited(key: string): void {
     this.#waiters.add(key);
-    if (this.blocked(key) === undefined) this.#waiters.wake(key);
+    if (!this.isInDoubt(key)) this.#waiters.suspect(key);
   }
 
   /** Forgets what is too old to say anything, once a day. */

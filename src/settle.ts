@@ -124,7 +124,9 @@ function judge(
     journal.push(endedMark(position, now));
   }
   const tried = ends.filter(({ finding }) => !("untried" in finding.outcome));
-  const lastStatus = statusOf(tried) ?? recipient.lastStatus ?? statusOf(ends);
+  // Waiting for its turn says less than what was said before.
+  const known = tried.length < ends.length ? recipient.lastStatus : undefined;
+  const lastStatus = known ?? statusOf(ends) ?? recipient.lastStatus;
   const waitsFor = next === undefined ? undefined : hintWaitedFor(findings);
   const change: RecipientChange = {
     position,

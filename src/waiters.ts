@@ -1,5 +1,5 @@
-// Who waits in the spool for a host or an account that can be used again, or has room again: they are woken a few at
-// a time, and the next few when these have got through. So a queue of thousands follows the pace of its host, and
+// Who waits in the spool for a host or an account that can be used again, or has room again: with each delivery that
+// gets through, as many are woken as there is room for. So a queue of thousands follows the pace of its host, and
 // does not knock all at once.
 //
 // Invariant: being forgotten here costs a delivery the time until its own next attempt, never more.
@@ -7,15 +7,15 @@
 /** Makes at most `most` of those who wait for `key` due now. How many they were; never rejects. */
 export type Wake = (key: string, most: number) => Promise<number>;
 
-/** Woken at once. The next come when half of them have got through, so that connections do not run dry. */
+/** Never more at once. */
 const FEW = 50;
 
 interface Crowd {
-  /** Woken, and not known to have got through. */
-  underWay: number;
   /** Somebody waits who was not woken. */
   more: boolean;
   waking: boolean;
+  /** Some were woken on suspicion, and nothing has got through since. */
+  tried: boolean;
 }
 
 export class Waiters {
@@ -29,38 +29,33 @@ export class Waiters {
   /** Somebody waits for `key`. */
   add(key: string): void {
     const crowd = this.#crowds.get(key);
-    if (crowd === undefined) this.#crowds.set(key, { underWay: 0, more: true, waking: false });
+    if (crowd === undefined) this.#crowds.set(key, { more: true, waking: false, tried: false });
     else crowd.more = true;
   }
 
-  /** A delivery to `key` has got through. */
-  proceed(key: string): void {
+  /** A delivery to `key` has got through, and there is room for so many more. */
+  proceed(key: string, room: number): void {
     const crowd = this.#crowds.get(key);
     if (crowd === undefined) return;
-    crowd.underWay = Math.max(0, crowd.underWay - 1);
-    if (!crowd.more && crowd.underWay === 0) this.#crowds.delete(key);
-    else this.wake(key);
+    crowd.tried = false;
+    if (room > 0) void this.#wakeSome(key, crowd, Math.min(room, FEW));
   }
 
-  /** `key` can be used. */
-  wake(key: string): void {
+  /** `key` may have been used again since those who wait for it have begun to. */
+  suspect(key: string): void {
     const crowd = this.#crowds.get(key);
-    if (crowd === undefined || !crowd.more || crowd.waking || crowd.underWay > FEW / 2) return;
-    void this.#wakeSome(key, crowd);
+    if (crowd === undefined || crowd.tried) return;
+    crowd.tried = true;
+    void this.#wakeSome(key, crowd, FEW);
   }
 
-  async #wakeSome(key: string, crowd: Crowd): Promise<void> {
+  async #wakeSome(key: string, crowd: Crowd, most: number): Promise<void> {
+    if (crowd.waking || !crowd.more) return;
     crowd.waking = true;
     crowd.more = false;
-    const woken = await this.#wake(key, FEW);
+    const woken = await this.#wake(key, most);
     crowd.waking = false;
-    crowd.underWay += woken;
-    if (woken === FEW) crowd.more = true;
-  }
-
-  /** `key` has failed: who was woken waits again. */
-  halt(key: string): void {
-    const crowd = this.#crowds.get(key);
-    if (crowd !== undefined) crowd.underWay = 0;
+    if (woken >= most) crowd.more = true;
+    if (!crowd.more && !crowd.tried) this.#crowds.delete(key);
   }
 }

@@ -121,3 +121,17 @@ test("who was in line knows that the host failed another meanwhile", async () =>
   assert.equal(first?.failedMeanwhile, false);
   assert.equal((await second)?.failedMeanwhile, true);
 });
+
+test("who waits in the queue is called when the line is half empty, not before", async () => {
+  const all = pool();
+  const first = await works(all, target(1));
+  const whole = all.vacancies(target(1));
+  assert.ok(whole > 100, `${whole}`);
+  const { leases } = fill(all, target(1));
+  assert.equal(all.vacancies(target(1)), 0);
+  first[Symbol.dispose]();
+  // Nobody else gets through here: each lease is given back as it comes.
+  for (const lease of leases) (await lease)?.[Symbol.dispose]();
+  await works(all, target(1));
+  assert.equal(all.vacancies(target(1)), whole);
+});

@@ -237,7 +237,8 @@ class Delivery {
     this.#learnOf(recipients, target);
     if (failure === undefined) {
       lease.worked(true);
-      this.#means.services.hints.succeeded(this.#keyOf(target));
+      const { pool, services } = this.#means;
+      services.hints.succeeded(this.#keyOf(target), pool.vacancies(target));
       // Every transaction without a failure settles somebody; a bug must not make this an endless loop.
       return again.length < recipients.length;
     }

@@ -56,11 +56,23 @@ export class Pool {
   room(target: Target, failedLastTime: boolean): "free" | "busy" | "in doubt" {
     const place = this.#places.get(keyOf(target));
     if (place === undefined) return this.#taken < ROOM ? "free" : "in doubt";
-    const { leased, waiting, limit, proven } = place;
+    const share = failedLastTime ? 1 : this.#share(place);
+    if (occupied(place) < share) return "free";
+    return place.proven ? "busy" : "in doubt";
+  }
+
+  /** How many more may come when the delivery that asks is done. 0 as long as enough are there. */
+  vacancies(target: Target): number {
+    const place = this.#places.get(keyOf(target));
+    if (place === undefined) return 1;
+    const share = this.#share(place);
+    const free = share - occupied(place) + 1;
+    return free < share / 2 ? 0 : Math.floor(free);
+  }
+
+  #share({ proven, limit }: Place): number {
     const left = Math.max(0, ROOM - this.#taken);
-    const share = proven ? Math.max(limit, left * SHARE) : Math.max(1, left * SHARE_UNPROVEN);
-    if (leased + waiting.size < (failedLastTime ? 1 : share)) return "free";
-    return proven ? "busy" : "in doubt";
+    return proven ? Math.max(limit, left * SHARE) : Math.max(1, left * SHARE_UNPROVEN);
   }
 
   /** Undefined when the signal came before the turn, or the pool was closed. */
@@ -170,6 +182,10 @@ export class Pool {
     const unused = place.leased === 0 && place.idle.length === 0 && place.waiting.size === 0;
     if (unused) this.#places.delete(key);
   }
+}
+
+function occupied({ leased, waiting }: Place): number {
+  return leased + waiting.size;
 }
 
 function keyOf({ name, address, port }: Target): string {

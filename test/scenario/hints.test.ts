@@ -1,0 +1,133 @@
+// A host that is down, for the whole relay: new mail waits with the old, over a restart too, and all of it goes when
+// the host is back.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { type Clock, systemClock } from "../../src/clock.ts";
+import { openQueueFile } from "../../src/spool/queue-file.ts";
+import type { Spool, StoredRecipient } from "../../src/spool.ts";
+import { answeringServer } from "../support/answering.ts";
+import { manualClock } from "../support/clock.ts";
+import { flood } from "../support/flood.ts";
+import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+
+const files = { gmail_accounts: "alice\nbob\n" };
+const MINUTE = 60_000;
+
+function post(relay: TestRelay, count = 1, account = "alice"): Promise<void> {
+  const recipient = () => `${account}@example.com`;
+  return flood(relay, { sender: "zoe@example.net", recipient, count, from: "127.0.0.9" });
+}
+
+async function isDue(spool: Spool, clock: Clock): Promise<boolean> {
+  const next = await spool.nextDue();
+  return next !== undefined && next <= clock.now();
+}
+
+/** What is stored of all recipients, as soon as nothing is due and nothing under attempt. */
+async function waiting(relay: TestRelay, clock: Clock = systemClock): Promise<StoredRecipient[]> {
+  const { spool, queue } = relay.relay;
+  for (let round = 0; queue.activeCount > 0 || (await isDue(spool, clock)); round++) {
+    assert.ok(round < 1000, "it never ends");
+    await setTimeout(10);
+  }
+  using file = openQueueFile(join(relay.directory, "spool"));
+  const pages = file?.messages({}, (id, why) => assert.fail(`${id}: ${why}`)) ?? [];
+  return [...pages].flat().flatMap(({ recipients }) => recipients);
+}
+
+test("a message for a host that is down is not tried, and nothing is logged of it", async () => {
+  await using dead = await answeringServer(undefined, () => false);
+  await using relay = await startTestRelay({ config: workspaceConfig(dead.port), files });
+  await post(relay);
+  await relay.happened("delivery.deferred");
+  await post(relay, 5);
+  const [first, ...others] = await waiting(relay);
+  assert.equal(dead.connections, 1);
+  assert.equal(first?.attempts, 1);
+  assert.equal(others.length, 5);
+  for (const one of others) {
+    // The copy was made.
+    assert.equal(one.attempts, 1);
+    assert.equal(one.waitsFor, first.waitsFor);
+    assert.equal(one.lastStatus?.text, first.lastStatus?.text);
+    assert.ok(one.nextAttempt >= first.nextAttempt);
+  }
+  assert.equal(relay.log.named("delivery.deferred").length, 1);
+});
+
+test("a hint survives a restart", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "unseen-hints-"));
+  await using dead = await answeringServer(undefined, () => false);
+  const config = workspaceConfig(dead.port);
+  {
+    await using relay = await startTestRelay({ config, files, directory });
+    await post(relay);
+    await relay.happened("delivery.deferred");
+  }
+  {
+    await using relay = await startTestRelay({ config, files, directory });
+    await post(relay);
+    const stored = await waiting(relay);
+    assert.equal(stored.length, 2);
+    assert.equal(dead.connections, 1);
+    assert.equal(relay.log.named("delivery.deferred").length, 0);
+  }
+  await rm(directory, { recursive: true });
+});
+
+test("when the host is back, the first message that gets through brings all that waits", async () => {
+  let up = false;
+  await using host = await answeringServer(undefined, () => up);
+  await using relay = await startTestRelay({ config: workspaceConfig(host.port), files });
+  await post(relay);
+  await relay.happened("delivery.deferred");
+  await post(relay, 120, "bob");
+  await waiting(relay);
+  up = true;
+  const { spool, queue } = relay.relay;
+  const [first] = relay.log.named("message.accepted");
+  await spool.change("retry", [first?.id ?? ""]);
+  queue.wake();
+  await relay.happened("message.completed", 121);
+  assert.equal(host.taken.length, 121);
+  // They went along on few connections.
+  assert.ok(host.connections <= 1 + 20, `${host.connections} connections`);
+});
+
+test("the postmaster's retry goes to the host whatever its hint says", async () => {
+  await using dead = await answeringServer(undefined, () => false);
+  await using relay = await startTestRelay({ config: workspaceConfig(dead.port), files });
+  await post(relay);
+  await relay.happened("delivery.deferred");
+  await waiting(relay);
+  const ids = relay.log.named("message.accepted").map(({ id }) => id);
+  await relay.relay.spool.change("retry", ids);
+  relay.relay.queue.wake();
+  await relay.happened("delivery.deferred", 2);
+  assert.equal(dead.connections, 2);
+});
+
+test("what waits for a dead host is bounced in the end, after one attempt of its own", async () => {
+  const clock = manualClock();
+  await using dead = await answeringServer(undefined, () => false);
+  const config = `${workspaceConfig(dead.port)}
+[[retry]]
+rules = "F,1h,50m"
+`;
+  await using relay = await startTestRelay({ config, files, clock });
+  await post(relay);
+  await relay.happened("delivery.deferred");
+  clock.advance(30 * MINUTE);
+  await post(relay, 1, "bob");
+  for (let minutes = 0; minutes < 90; minutes += 5) {
+    clock.advance(5 * MINUTE);
+    await waiting(relay, clock);
+  }
+  const [first, second] = await relay.happened("delivery.failed", 2);
+  assert.deepEqual([first?.recipient, second?.recipient], ["alice@example.com", "bob@example.com"]);
+});

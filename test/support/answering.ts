@@ -1,0 +1,81 @@
+// An SMTP server whose answer to each RCPT is the test's own, word for word: "450 4.2.1 too quickly". It may change
+// its mind at any time. 421 closes the connection; so does "drop", without a word.
+
+import { greet, type ScriptedServer, scriptedServer } from "./sink.ts";
+
+export interface AnsweringServer extends ScriptedServer {
+  /** The recipients of each message that it took, in order. */
+  readonly taken: readonly (readonly string[])[];
+  /** Every recipient that it was asked about, in order. */
+  readonly asked: readonly string[];
+  /** Resolves when so many messages were taken. */
+  taking(count: number): Promise<void>;
+}
+
+/** `before` is how many recipients this transaction has already; undefined: the recipient is taken. */
+export type Answer = (recipient: string, before: number) => string | undefined;
+
+/** `greeting` says whether a connection is greeted at all; one that is not is closed. */
+export async function answeringServer(
+  answer: Answer = () => undefined,
+  greeting: () => boolean = () => true,
+): Promise<AnsweringServer> {
+  const taken: string[][] = [];
+  const asked: string[] = [];
+  const waiting = new Set<() => void>();
+  const server = await scriptedServer(async (conn) => {
+    if (!greeting()) return;
+    await greet(conn);
+    let recipients: string[] = [];
+    for (;;) {
+      const line = await conn.readLine();
+      const recipient = /^RCPT TO:<([^>]+)>/.exec(line)?.[1];
+      if (recipient !== undefined) {
+        asked.push(recipient);
+        const reply = answer(recipient, recipients.length) ?? "250 2.1.5 ok";
+        if (reply === "drop") return;
+        conn.send(reply);
+        if (reply.startsWith("421")) return;
+        if (reply.startsWith("2")) recipients.push(recipient);
+      } else if (line === "DATA") {
+        conn.send(recipients.length > 0 ? "354 go on" : "503 5.5.1 no recipients");
+        if (recipients.length === 0) continue;
+        await conn.readUntil("\r\n.\r\n");
+        taken.push(recipients);
+        recipients = [];
+        conn.send("250 2.0.0 taken");
+        for (const look of waiting) look();
+      } else {
+        if (line.startsWith("MAIL")) recipients = [];
+        conn.send("250 2.0.0 ok");
+        if (line === "QUIT") return;
+      }
+    }
+  });
+  return {
+    get port() {
+      return server.port;
+    },
+    get connections() {
+      return server.connections;
+    },
+    taken,
+    asked,
+    taking: (count) =>
+      new Promise((resolve, reject) => {
+        const late = setTimeout(
+          () => reject(new Error(`${taken.length} of ${count} messages were taken`)),
+          10_000,
+        );
+        const look = () => {
+          if (taken.length < count) return;
+          waiting.delete(look);
+          clearTimeout(late);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+      }),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
