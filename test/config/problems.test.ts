@@ -299,6 +299,30 @@ const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
       '[[retry]]\nmatch = "a.example, b.example"\nrules = "F,2h,15m"\n',
       'routers.toml:20: retry[0].match: must be one domain, address or host, not "a.example, b.example"',
     ],
+    "is for an error that there is not": [
+      '[[retry]]\nerrors = ["timeout", "rcpt_5xx"]\nrules = "F,2h,15m"\n',
+      'routers.toml:20: retry[0].errors[1]: "rcpt_5xx": is no error; write "timeout" or "rcpt_452"',
+    ],
+  },
+  "a row for replies": {
+    "is for no host": [
+      '[[replies]]\nhosts = ["mx_1"]\nreply = "450"\n',
+      'routers.toml:20: replies[0].hosts[0]: "mx_1": is no host name',
+    ],
+    "has no reply in it": [
+      '[[replies]]\nhosts = "mx.example.net"\nreply = "4.2.1"\n',
+      'routers.toml:21: replies[0].reply: must be a reply like "450 4.2.1", not "4.2.1"',
+    ],
+    "holds what cannot be held": [
+      '[[replies]]\nhosts = "mx.example.net"\nreply = "450"\nhold = "host"\n',
+      'routers.toml:22: replies[0].hold: must be "message" or "recipient", not the text "host"',
+    ],
+  },
+  "a rate": {
+    "has no time": [
+      'rate = "60"\n',
+      'routers.toml:19: transports.gmail.rate: must be a rate like "60/1m", not the text "60"',
+    ],
   },
 };
 

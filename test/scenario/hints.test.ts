@@ -131,3 +131,41 @@ rules = "F,1h,50m"
   const [first, second] = await relay.happened("delivery.failed", 2);
   assert.deepEqual([first?.recipient, second?.recipient], ["alice@example.com", "bob@example.com"]);
 });
+
+test("a reply about the message does not keep other mail from the host", async () => {
+  let refusals = 1;
+  await using host = await answeringServer(
+    () => undefined,
+    () => true,
+    () => (refusals-- > 0 ? "451 4.3.0 not this one now" : undefined),
+  );
+  await using relay = await startTestRelay({ config: workspaceConfig(host.port), files });
+  await post(relay);
+  const [deferred] = await relay.happened("delivery.deferred");
+  assert.match(deferred?.status ?? "", /^451 4\.3\.0 /);
+  await post(relay);
+  await relay.happened("message.completed");
+  assert.equal((await waiting(relay)).length, 1);
+});
+
+test("an error of the chain's own lookups has retry rules of its own", async () => {
+  await using host = await answeringServer();
+  const config = `${workspaceConfig(host.port).replace(
+    /driver = "manualroute"\n(.*\n)route.*\n/,
+    'driver = "dnslookup"\n$1',
+  )}
+[[retry]]
+errors = ["lookup"]
+rules = "F,1d,3m"
+`;
+  const dns = { fail: { "example.org": "SERVFAIL" } } as const;
+  await using relay = await startTestRelay({ config, files, dns });
+  await flood(relay, {
+    sender: "alice@example.com",
+    recipient: () => "zoe@example.org",
+    count: 1,
+  });
+  const [deferred] = await relay.happened("delivery.deferred");
+  const wait = (Date.parse(deferred?.next_attempt ?? "") - Date.now()) / MINUTE;
+  assert.ok(wait > 2 && wait < 4, `${wait} minutes`);
+});

@@ -15,10 +15,14 @@ export interface AnsweringServer extends ScriptedServer {
 /** `before` is how many recipients this transaction has already; undefined: the recipient is taken. */
 export type Answer = (recipient: string, before: number) => string | undefined;
 
-/** `greeting` says whether a connection is greeted at all; one that is not is closed. */
+/**
+ * `greeting` says whether a connection is greeted at all; one that is not is closed. `end` answers the end of a
+ * message that it is not to be taken.
+ */
 export async function answeringServer(
   answer: Answer = () => undefined,
   greeting: () => boolean = () => true,
+  end: () => string | undefined = () => undefined,
 ): Promise<AnsweringServer> {
   const taken: string[][] = [];
   const asked: string[] = [];
@@ -41,9 +45,10 @@ export async function answeringServer(
         conn.send(recipients.length > 0 ? "354 go on" : "503 5.5.1 no recipients");
         if (recipients.length === 0) continue;
         await conn.readUntil("\r\n.\r\n");
-        taken.push(recipients);
+        const refusal = end();
+        conn.send(refusal ?? "250 2.0.0 taken");
+        if (refusal === undefined) taken.push(recipients);
         recipients = [];
-        conn.send("250 2.0.0 taken");
         for (const look of waiting) look();
       } else {
         if (line.startsWith("MAIL")) recipients = [];

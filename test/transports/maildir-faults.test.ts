@@ -94,6 +94,7 @@ for (const [kind, body] of Object.entries(BODIES)) {
           const where = `${calls.made[failing]} ${failing}`;
           assert.ok(outcome?.kind === "deferred" && outcome.freeze === undefined, where);
           assert.equal(outcome.status.code, code === "ENOSPC" || code === "EDQUOT" ? 452 : 451);
+          assert.equal(outcome.error, code === "EDQUOT" ? "quota" : undefined);
           assert.deepEqual(filesIn(maildir, "new"), [], where);
           assert.deepEqual(filesIn(maildir, "tmp"), [], where);
           assert.equal(calls.descriptors.size, 0, where);

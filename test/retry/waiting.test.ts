@@ -1,0 +1,109 @@
+// What settling makes of deliveries that were not tried, and of those that have a clock of their own.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Outcome } from "../../src/contract.ts";
+import { type Finding, settle } from "../../src/settle.ts";
+import type { StoredRecipient } from "../../src/spool.ts";
+import { status } from "../../src/status.ts";
+import { envelope, inlineBody, mailbox } from "../support/message.ts";
+import { recordingLog } from "../support/services.ts";
+
+const NOW = Date.UTC(2026, 0, 1, 12);
+const MINUTE = 60_000;
+const KEY = "mx.example.net [192.0.2.1]";
+const DOWN = status(451, "4.1", "cannot connect: connection refused");
+const PACED = status(451, "4.5", "yet to come");
+
+const HINTED: Outcome = {
+  kind: "deferred",
+  status: DOWN,
+  scope: "host",
+  remoteMta: KEY,
+  notBefore: NOW + 10 * MINUTE,
+  waitsFor: KEY,
+  untried: true,
+};
+
+async function settled(outcome: Outcome, given: Partial<StoredRecipient> = {}) {
+  const to = mailbox("bob@example.com");
+  const recipient: StoredRecipient = {
+    position: 0,
+    mailbox: to,
+    state: "pending",
+    attempts: 2,
+    nextAttempt: NOW,
+    ...given,
+  };
+  const finding: Finding = {
+    position: 0,
+    mailbox: to,
+    original: to,
+    router: "world",
+    transport: "smtp",
+    unseen: false,
+    outcome,
+  };
+  const message = {
+    envelope: envelope({ receivedAt: NOW - MINUTE }),
+    state: "active",
+    recipients: [recipient],
+    journal: [],
+    warnings: 0,
+    body: inlineBody(),
+  } as const;
+  const log = recordingLog();
+  const services = {
+    hostname: "mx.example.com",
+    returnSizeLimit: 1000,
+    warnAfter: [],
+    spool: { nextId: () => "0000000002" },
+    log,
+    retry: [],
+    replies: [],
+    random: () => 0,
+  };
+  const settlement = await settle(message, [recipient], [finding], NOW, services);
+  const [change] = settlement.recipients;
+  assert.ok(change);
+  return { change, log, state: settlement.state };
+}
+
+test("what was not tried is no attempt and no event, and comes when it makes sense", async () => {
+  const { change, log, state } = await settled(HINTED);
+  assert.equal(state, "queued");
+  assert.equal(change.attempts, 2);
+  assert.equal(change.nextAttempt, NOW + 10 * MINUTE);
+  assert.equal(change.waitsFor, KEY);
+  assert.deepEqual(log.events, []);
+});
+
+test("it has a reason all the same, but not in the place of a better one", async () => {
+  assert.deepEqual((await settled(HINTED)).change.lastStatus, DOWN);
+  const paced: Outcome = {
+    kind: "deferred",
+    status: PACED,
+    scope: "recipient",
+    notBefore: NOW + 1,
+    untried: true,
+  };
+  assert.deepEqual((await settled(paced)).change.lastStatus, PACED);
+  assert.deepEqual((await settled(paced, { lastStatus: DOWN })).change.lastStatus, DOWN);
+});
+
+test("its time in the queue runs from when it was first put off", async () => {
+  assert.equal((await settled(HINTED)).change.firstFailure, NOW);
+  const since = { firstFailure: NOW - MINUTE };
+  assert.equal((await settled(HINTED, since)).change.firstFailure, NOW - MINUTE);
+});
+
+test("what was tried waits for the host only if the host has a clock", async () => {
+  const { untried: _, ...tried } = HINTED;
+  assert.equal((await settled(tried)).change.waitsFor, KEY);
+  const { notBefore: _time, waitsFor: _key, ...own } = tried;
+  const { change, log } = await settled(own);
+  assert.equal(change.waitsFor, undefined);
+  assert.equal(change.attempts, 3);
+  assert.equal(change.nextAttempt, NOW + 15 * MINUTE);
+  assert.equal(log.named("delivery.deferred").length, 1);
+});
