@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Lease, Pool } from "../../transports/smtp/pool.ts";
-import type { Target } from "../../transports/smtp/targets.ts";
+import { type Target, targetOf } from "../../transports/smtp/targets.ts";
 
 const never = new AbortController().signal;
 
 function target(number: number): Target {
-  return { name: `mx${number}.example.net`, address: "192.0.2.1", port: 25 };
+  return targetOf(`mx${number}.example.net`, "192.0.2.1", 25);
 }
 
 function pool(): Pool {

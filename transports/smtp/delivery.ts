@@ -14,7 +14,7 @@ import type { Dialler } from "./dialler.ts";
 import { outcomeOf, settle } from "./outcomes.ts";
 import type { Lease, Pool } from "./pool.ts";
 import type { SmtpOptions } from "./settings.ts";
-import { labelOf, targetsOf, type Target } from "./targets.ts";
+import { targetsOf, type Target } from "./targets.ts";
 import { addressKey, type Turns } from "./turns.ts";
 
 /** What one transport has for all its deliveries. */
@@ -146,7 +146,7 @@ class Delivery {
     if (this.#tried > 0) return;
     this.#error = undefined;
     this.#why = why;
-    this.#whose = labelOf(target);
+    this.#whose = target.label;
   }
 
   #putOff(target: Target, notBefore: number): void {
@@ -155,10 +155,9 @@ class Delivery {
   }
 
   /** A host may be good for some transports, and not for one that insists on TLS. */
-  #keyOf(target: Target): string {
+  #keyOf({ label }: Target): string {
     const { tls } = this.#means.options;
-    const insists = tls === "required" || tls === "verify";
-    return insists ? `${labelOf(target)} with TLS` : labelOf(target);
+    return tls === "required" || tls === "verify" ? `${label} with TLS` : label;
   }
 
   async #deliverTo(target: Target): Promise<void> {
@@ -180,7 +179,7 @@ class Delivery {
     }
     if (this.#isFoundOut(lease, target)) return;
     this.#tried++;
-    this.#whose = labelOf(target);
+    this.#whose = target.label;
     while (this.#left.length > 0) {
       const conversation = await this.#conversation(lease, target);
       if (conversation === undefined || !(await this.#transact(conversation, lease, target)))
@@ -232,7 +231,7 @@ class Delivery {
     const { failure } = result;
     // It had died of age between two messages: that says nothing of the host, and a new one will do.
     if (used && failure?.scope === "host" && !result.answered && !this.#signal.aborted) return true;
-    const again = settle(this.outcomes, recipients, result, labelOf(target));
+    const again = settle(this.outcomes, recipients, result, target.label);
     this.#left = [...again, ...this.#left.slice(most)];
     this.#learnOf(recipients, target);
     if (failure === undefined) {

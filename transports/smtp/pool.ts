@@ -54,7 +54,7 @@ export class Pool {
    * host answers, and enough are finding out. One is enough to find out about a host that failed the last time.
    */
   room(target: Target, failedLastTime: boolean): "free" | "busy" | "in doubt" {
-    const place = this.#places.get(keyOf(target));
+    const place = this.#places.get(target.label);
     if (place === undefined) return this.#taken < ROOM ? "free" : "in doubt";
     const share = failedLastTime ? 1 : this.#share(place);
     if (occupied(place) < share) return "free";
@@ -63,7 +63,7 @@ export class Pool {
 
   /** How many more may come when the delivery that asks is done. 0 as long as enough are there. */
   vacancies(target: Target): number {
-    const place = this.#places.get(keyOf(target));
+    const place = this.#places.get(target.label);
     if (place === undefined) return 1;
     const share = this.#share(place);
     const free = share - occupied(place) + 1;
@@ -77,7 +77,7 @@ export class Pool {
 
   /** Undefined when the signal came before the turn, or the pool was closed. */
   async lease(target: Target, signal: AbortSignal): Promise<Lease | undefined> {
-    const key = keyOf(target);
+    const key = target.label;
     const place = this.#place(key);
     this.#taken++;
     const { failures } = place;
@@ -186,10 +186,6 @@ export class Pool {
 
 function occupied({ leased, waiting }: Place): number {
   return leased + waiting.size;
-}
-
-function keyOf({ name, address, port }: Target): string {
-  return `${name} ${address} ${port}`;
 }
 
 function wait(place: Place, signal: AbortSignal): Promise<Grant> {

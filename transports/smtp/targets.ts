@@ -11,11 +11,8 @@ export interface Target {
   readonly name: string;
   readonly address: string;
   readonly port: number;
-}
-
-/** What stands in the log and in reports: "mx.example.net [192.0.2.1]". */
-export function labelOf({ name, address, port }: Target): string {
-  return `${name} [${address}]${port === 25 ? "" : `:${port}`}`;
+  /** What stands in the log and in reports: "mx.example.net [192.0.2.1]", ":587" behind it if it is not 25. */
+  readonly label: string;
 }
 
 export interface Unresolved {
@@ -30,8 +27,12 @@ export async function* targetsOf(
   for (const { name, port = defaultPort, addresses: known } of hosts) {
     const addresses = known ?? (await addressesOf(name, resolver));
     if ("status" in addresses) yield addresses;
-    else for (const address of addresses) yield { name, address, port };
+    else for (const address of addresses) yield targetOf(name, address, port);
   }
+}
+
+export function targetOf(name: string, address: string, port: number): Target {
+  return { name, address, port, label: `${name} [${address}]${port === 25 ? "" : `:${port}`}` };
 }
 
 async function addressesOf(
