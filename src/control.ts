@@ -7,20 +7,9 @@
 import { lstatSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
-import {
-  type ControlAnswer,
-  type ControlRequest,
-  parseControlRequest,
-  unfitSocketPath,
-} from "./control/protocol.ts";
-import { describeError, type Log } from "./log.ts";
-import type { Change, Spool } from "./spool.ts";
-
-export interface ControlServices {
-  readonly log: Log;
-  readonly spool: Pick<Spool, "retry" | "remove">;
-  readonly queue: { wake(): void };
-}
+import { type ControlAnswer, parseOrder, unfitSocketPath } from "./control/protocol.ts";
+import { describeError } from "./log.ts";
+import { carryOut, type PostmasterServices } from "./postmaster.ts";
 
 export interface Control {
   close(): Promise<void>;
@@ -29,7 +18,7 @@ export interface Control {
 const REQUEST_MAX = 8 * 1024 * 1024;
 
 /** Never throws: without a socket the relay runs, and the log says what is wrong. */
-export async function openControl(path: string, services: ControlServices): Promise<Control> {
+export async function openControl(path: string, services: PostmasterServices): Promise<Control> {
   const server = createServer((request, response) => {
     void respond(request, response, services);
   });
@@ -85,7 +74,7 @@ function isAlive(path: string): Promise<boolean> {
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  services: ControlServices,
+  services: PostmasterServices,
 ): Promise<void> {
   const { code, body } = await answer(request, services);
   // relayctl asks once: a connection that is kept open would only hold up the end of the relay.
@@ -95,11 +84,11 @@ async function respond(
 
 async function answer(
   request: IncomingMessage,
-  services: ControlServices,
+  services: PostmasterServices,
 ): Promise<{ readonly code: number; readonly body: ControlAnswer }> {
   try {
     const text = await textOf(request);
-    const wanted = text === undefined ? undefined : parseControlRequest(text);
+    const wanted = text === undefined ? undefined : parseOrder(text);
     if (request.method !== "POST" || request.url !== "/queue" || wanted === undefined) {
       return { code: 400, body: { error: "this relay does not know the request" } };
     }
@@ -121,18 +110,4 @@ async function textOf(request: IncomingMessage): Promise<string | undefined> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
-}
-
-async function carryOut(
-  wanted: ControlRequest,
-  { log, spool, queue }: ControlServices,
-): Promise<readonly Change[]> {
-  const { action } = wanted;
-  const changes = await (action === "retry"
-    ? spool.retry(wanted.selection)
-    : spool.remove(wanted.ids));
-  const ids = changes.filter(({ result }) => result === "done").map(({ id }) => id);
-  if (ids.length > 0) log.event("queue.changed", { action, ids });
-  if (action === "retry") queue.wake();
-  return changes;
 }

@@ -73,8 +73,11 @@ export interface Events {
   };
   "message.frozen": { id: string; why: string };
 
-  /** The postmaster made messages due now, or removed them. */
-  "queue.changed": { action: "retry" | "remove"; ids: readonly string[] };
+  /** The postmaster changed messages in the queue. */
+  "queue.changed": {
+    action: "retry" | "freeze" | "thaw" | "bounce" | "remove";
+    ids: readonly string[];
+  };
 
   /** A peer's reply says that something is set up wrongly: the postmaster has to act. */
   alarm: { id: string; what: string };

@@ -2,8 +2,7 @@
 // place with timers for deliveries.
 //
 // Invariants: an attempt is in the spool before the network is touched. A message is in at most one attempt.
-// However an attempt ends, its message is settled; when the spool cannot take that, it is asked again until it can,
-// because the outcome is known only here.
+// However an attempt ends, its message is settled.
 
 import type { Clock, Timer } from "./clock.ts";
 import type { Outcome, Transport } from "./contract.ts";
@@ -14,6 +13,7 @@ import { describeError, type Log } from "./log.ts";
 import type { Route, Routing } from "./route.ts";
 import { hasEnded } from "./settle/ended.ts";
 import { isForced } from "./settle/retry-time.ts";
+import { SPOOL_PAUSE, store } from "./settle/store.ts";
 import { type Finding, settle, type SettleServices } from "./settle.ts";
 import type { JournalEntry, Settlement, Spool, StoredMessage, StoredRecipient } from "./spool.ts";
 
@@ -33,8 +33,6 @@ const ACTIVE_MAX = 500;
 const ATTEMPT_DEADLINE = 3_600_000;
 /** Recipients of one message to be routed at once: one slow domain must not hold up the others. */
 const ROUTED_AT_ONCE = 20;
-/** How long to wait for a spool that cannot be used just now, in ms. */
-const SPOOL_PAUSE = 1000;
 
 export class Queue {
   readonly #services: QueueServices;
@@ -122,17 +120,7 @@ export class Queue {
   }
 
   async #store(settlement: Settlement): Promise<void> {
-    const { spool, log } = this.#services;
-    for (;;) {
-      try {
-        await spool.settle(settlement);
-        break;
-      } catch (error) {
-        log.event("spool.failed", { id: settlement.id, error: describeError(error) });
-        if (this.#stopping) return;
-        await new Promise<void>((resolve) => this.#services.clock.after(SPOOL_PAUSE, resolve));
-      }
-    }
+    if (!(await store(settlement, this.#services, () => this.#stopping))) return;
     for (const { waitsFor } of settlement.recipients) {
       if (waitsFor !== undefined) this.#services.hints.awaited(waitsFor);
     }
@@ -185,9 +173,10 @@ export class Queue {
     await deliver(message, deliveries, manner, means, (delivery, outcome) => {
       findings.push({ ...delivery, outcome });
       if (outcome.kind !== "delivered") return;
-      const { position, mailbox, router, transport } = delivery;
+      const { position, mailbox, router, transport, unseen } = delivery;
       const key = { position, address: mailbox.address, router, transport };
-      const entry = { ...key, outcome: "delivered", at: clock.now() } as const;
+      const copy = unseen ? ({ unseen: true } as const) : {};
+      const entry = { ...key, ...copy, outcome: "delivered", at: clock.now() } as const;
       delivered.push(entry);
       spool.note(envelope.id, entry);
     });

@@ -22,6 +22,7 @@ import { createReception } from "./receive.ts";
 import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "./reply-rules.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
+import type { SettleServices } from "./settle.ts";
 import type { SessionLimits } from "./smtp/limits.ts";
 import { SmtpServer } from "./smtp/server.ts";
 import type { Spool } from "./spool.ts";
@@ -163,7 +164,13 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
   void lists.refresh();
   server.open(reception);
   queue.wake();
-  const control = await openControl(controlSocket(relay), { log, spool, queue });
+  const control = await openControl(controlSocket(relay), {
+    spool,
+    settle: settleServicesOf(configuration, spool, log),
+    clock,
+    log,
+    wake: () => queue.wake(),
+  });
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
 
   return {
@@ -207,23 +214,24 @@ function createQueue(
   spool: Spool,
   { clock, log }: RelayParts,
 ): Queue {
+  const settle = settleServicesOf(configuration, spool, log);
+  return new Queue({ spool, route, transports, clock, log, settle, hints });
+}
+
+export function settleServicesOf(
+  configuration: Configuration,
+  spool: Pick<Spool, "nextId">,
+  log: Log,
+): SettleServices {
   const { relay, bounce } = configuration;
-  return new Queue({
-    spool,
-    route,
-    transports,
-    clock,
+  return {
+    hostname: relay.hostname,
+    ...retryPolicyOf(configuration),
+    warnAfter: bounce.warn_after,
+    returnSizeLimit: bounce.return_size_limit,
     log,
-    settle: {
-      hostname: relay.hostname,
-      ...retryPolicyOf(configuration),
-      warnAfter: bounce.warn_after,
-      returnSizeLimit: bounce.return_size_limit,
-      log,
-      spool,
-    },
-    hints,
-  });
+    spool,
+  };
 }
 
 /** A hint that cannot be saved, or nobody woken, is no reason to stop. */

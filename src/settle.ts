@@ -113,14 +113,13 @@ function judge(
     if (ending === "deferred") {
       next = Math.min(next ?? Number.POSITIVE_INFINITY, again ?? now);
     } else {
-      const { address } = mailbox;
-      journal.push({ position, address, router, transport, outcome: ending, at: now });
+      const key = { position, address: mailbox.address, router, transport };
+      const copy = finding.unseen ? ({ unseen: true } as const) : {};
+      journal.push({ ...key, ...copy, outcome: ending, at: now });
     }
   }
   const endings = [...message.journal.filter((entry) => entry.position === position), ...journal];
-  // What is frozen may be thawed: then it is to be delivered.
-  const mayEnd = !endings.some(({ outcome }) => outcome === "frozen");
-  if (mayEnd && onlyCopiesAreLeft(ends) && !hasEnded(endings, position)) {
+  if (onlyCopiesAreLeft(endings, ends) && !hasEnded(endings, position)) {
     journal.push(endedMark(position, now));
   }
   const tried = ends.filter(({ finding }) => !("untried" in finding.outcome));
@@ -145,9 +144,12 @@ interface End {
   readonly ending: Ending;
 }
 
-function onlyCopiesAreLeft(ends: readonly End[]): boolean {
-  const left = ends.filter(({ ending }) => ending === "deferred");
-  return left.length > 0 && left.every(({ finding }) => finding.unseen);
+/** What is frozen is left too: it may be thawed, and then it is to be delivered. */
+function onlyCopiesAreLeft(endings: readonly JournalEntry[], ends: readonly End[]): boolean {
+  const frozen = endings.filter(({ outcome }) => outcome === "frozen");
+  const deferred = ends.filter(({ ending }) => ending === "deferred");
+  const left = [...frozen, ...deferred.map(({ finding }) => finding)];
+  return left.length > 0 && left.every(({ unseen }) => unseen === true);
 }
 
 /** What keeps the recipient in the queue, else what ended it; of the mail rather than of a copy. */

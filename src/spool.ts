@@ -33,6 +33,8 @@ export interface JournalEntry {
   readonly address: string;
   readonly router: string;
   readonly transport: string;
+  /** A copy. */
+  readonly unseen?: true;
   readonly outcome: "delivered" | "failed" | "frozen";
   readonly at: number;
 }
@@ -105,17 +107,36 @@ export class SpoolError extends Error {
   }
 }
 
-/** Messages that the postmaster means; with a domain, only their recipients in it. */
-export type Selection =
-  | { readonly kind: "all" }
-  | { readonly kind: "ids"; readonly ids: readonly MessageId[] }
-  | { readonly kind: "domain"; readonly domain: string };
+/** An address, or every address of a domain. Compared without case. */
+export interface AddressFilter {
+  readonly domain: string;
+  readonly localPart?: string;
+}
+
+/** Messages that the postmaster means: those that fit everything that is given. */
+export interface Filter {
+  /** null is the null sender. */
+  readonly sender?: AddressFilter | null;
+  readonly recipient?: AddressFilter;
+  /** Received at this time or earlier, or later than it; milliseconds since the epoch. */
+  readonly until?: number;
+  readonly after?: number;
+  readonly state?: MessageState;
+}
+
+/** "retry" makes due now, whatever is known of hosts, and thaws; "remove" tells nobody. */
+export type Action = "retry" | "freeze" | "thaw" | "remove";
 
 /** What became of one message at the postmaster's word. */
 export interface Change {
   readonly id: MessageId;
-  /** "active": an attempt is under way, so nothing was changed. */
-  readonly result: "done" | "unknown" | "active";
+  /** "active": an attempt is under way, so nothing was changed. "failed": the log says why. */
+  readonly result: "done" | "unknown" | "active" | "failed";
+}
+
+export interface Claim {
+  readonly changes: readonly Change[];
+  readonly messages: readonly StoredMessage[];
 }
 
 export interface Spool {
@@ -135,10 +156,14 @@ export interface Spool {
   note(id: MessageId, entry: JournalEntry): void;
   settle(settlement: Settlement): Promise<void>;
   count(): Promise<number>;
-  /** Makes deliveries due now. Frozen ones are thawed, and their retry rules begin anew. */
-  retry(selection: Selection): Promise<readonly Change[]>;
-  /** Removes messages for good; nobody is told. */
-  remove(ids: readonly MessageId[]): Promise<readonly Change[]>;
+  /** Does what the postmaster wants with messages; with `only`, with these recipients. None is under attempt. */
+  change(
+    action: Action,
+    ids: readonly MessageId[],
+    only?: AddressFilter,
+  ): Promise<readonly Change[]>;
+  /** Takes messages that the postmaster wants settled, each recorded as under attempt before it is returned. */
+  claim(ids: readonly MessageId[]): Promise<Claim>;
   /** Everything that was asked for is on disk, and the store is closed. */
   close(): Promise<void>;
 }

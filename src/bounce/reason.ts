@@ -125,6 +125,10 @@ const OWN_TROUBLE: Reason = {
   happened: "A fault in our own mail system held the message up.",
   advice: "We are sorry. Please send the message again later.",
 };
+const GIVEN_UP: Reason = {
+  happened: "Our postmaster has given up the delivery of the message.",
+  advice: "Please ask your own postmaster why, or reach them in another way.",
+};
 
 /** Many who refuse spam say it in words only. */
 const SPAM_WORDS = /\b(?:spam|junk|unsolicited|black ?list\w*|block ?list\w*|reputation)\b/i;
@@ -134,6 +138,7 @@ export function reasonFor(status: Status): Reason {
   const [, subject = "", detail = ""] = enhanced.split(".");
   const temporary = isTemporary(status);
   if (temporary && remote !== true && subject === "3") return OWN_TROUBLE;
+  if (enhanced === "5.0.0" && remote !== true) return GIVEN_UP;
   if (!temporary && /^[067]$/.test(subject) && SPAM_WORDS.test(text)) return SPAM;
   const reasons = temporary ? TEMPORARY : PERMANENT;
   const general = temporary ? PUT_OFF : REFUSED;

@@ -5,8 +5,8 @@ import { parseDuration } from "../config/kinds.ts";
 import { describeError } from "../log.ts";
 import { checkCommand, type CheckOptions, DEFAULT_CLIENT, DEFAULT_SENDER } from "./check.ts";
 import { CommandError, EXIT } from "./exit.ts";
-import { type ChangeOptions, queueRemove, queueRetry, type RetryOptions } from "./queue/change.ts";
-import { type ListOptions, queueList } from "./queue/list.ts";
+import { type ChangeAction, type ChangeOptions, queueChange } from "./queue/change.ts";
+import { type ListOptions, queueCount, queueList } from "./queue/list.ts";
 import { queueShow, type ShowOptions } from "./queue/show.ts";
 import { serve } from "./serve.ts";
 
@@ -15,7 +15,17 @@ Nothing is delivered and nothing on disk is touched; the DNS is asked in earnest
 Exit status: 0 all recipients are routed, 1 something is deferred, 2 something is refused or fails,
 64 wrong usage, 66 a file is missing, 78 the configuration is wrong (all problems are listed).`;
 
+const CHANGES: readonly (readonly [action: ChangeAction, description: string])[] = [
+  ["retry", "try again now, whatever is known of the hosts; what is frozen is thawed"],
+  ["freeze", "no further attempt until it is thawed"],
+  ["thaw", "what is frozen goes on"],
+  ["bounce", "give up now: what is not delivered has failed, and its sender is told"],
+  ["remove", "remove messages for good, without a word to anybody"],
+];
+
 const CHANGE_HELP = `
+Messages are named by their ids, or by filters, which must all fit, or by --all. With --recipient or --domain only
+these recipients are meant; remove takes whole messages. A message that is being delivered just now is left alone.
 Exit status: 0 done, 1 a message is not there or is being delivered just now.`;
 
 interface GlobalOptions {
@@ -74,18 +84,16 @@ function createProgram(exit: Exit): Command {
 }
 
 function addQueue(queue: Command, exit: Exit): void {
-  queue
-    .command("list")
-    .description("messages that wait, oldest first")
-    .option("--sender <address>", 'only of this address or domain; "" is the null sender')
-    .option("--recipient <address>", "only for this address or domain")
-    .addOption(
-      new Option("--state <state>", "only these").choices(["active", "deferred", "frozen"]),
-    )
-    .option("--older <duration>", 'only older ones: "90s", "15m", "2h", "4d"', olderThan)
-    .action(async (_, command: Command) => {
+  withFilters(queue.command("list").description("messages that wait, oldest first")).action(
+    async (_, command: Command) => {
       exit(await queueList(command.optsWithGlobals<ListOptions>()));
-    });
+    },
+  );
+  withFilters(queue.command("count").description("how many messages wait, by state")).action(
+    async (_, command: Command) => {
+      exit(await queueCount(command.optsWithGlobals<ListOptions>()));
+    },
+  );
   queue
     .command("show")
     .description("one message: envelope, recipients, what is done, header")
@@ -94,27 +102,30 @@ function addQueue(queue: Command, exit: Exit): void {
     .action(async (id: string, _, command: Command) => {
       exit(await queueShow(id, command.optsWithGlobals<ShowOptions>()));
     });
-  queue
-    .command("retry")
-    .description("try again now; what is frozen is thawed")
-    .argument("[ids...]")
-    .option("--all", "everything in the queue")
-    .option("--domain <domain>", "all recipients in this domain")
-    .addHelpText("after", CHANGE_HELP)
-    .action(async (ids: string[], _, command: Command) => {
-      exit(await queueRetry(ids, command.optsWithGlobals<RetryOptions>()));
-    });
-  queue
-    .command("remove")
-    .description("remove messages for good, without a word to anybody")
-    .argument("<ids...>")
-    .addHelpText("after", CHANGE_HELP)
-    .action(async (ids: string[], _, command: Command) => {
-      exit(await queueRemove(ids, command.optsWithGlobals<ChangeOptions>()));
-    });
+  for (const [action, description] of CHANGES) {
+    withFilters(queue.command(action).description(description).argument("[ids...]"))
+      .option("--all", "everything in the queue")
+      .addHelpText("after", CHANGE_HELP)
+      .action(async (ids: string[], _, command: Command) => {
+        const options = command.optsWithGlobals<ChangeOptions>();
+        exit(await queueChange(action, ids, options));
+      });
+  }
 }
 
-function olderThan(written: string): number {
+function withFilters(command: Command): Command {
+  return command
+    .option("--sender <address>", 'only of this address or domain; "" is the null sender')
+    .option("--recipient <address>", "only for this address or domain")
+    .option("--domain <domain>", "only for this domain")
+    .option("--older-than <duration>", 'only older ones: "90s", "15m", "2h", "4d"', parsedDuration)
+    .option("--younger-than <duration>", "only younger ones", parsedDuration)
+    .addOption(
+      new Option("--state <state>", "only these").choices(["active", "deferred", "frozen"]),
+    );
+}
+
+function parsedDuration(written: string): number {
   const age = parseDuration(written);
   if (age === undefined)
     throw new InvalidArgumentError('It must be like "90s", "15m", "2h", "4d".');

@@ -29,3 +29,10 @@ export function folded(text: string, indent: number): string[] {
   }
   return [...lines, line].map((one) => " ".repeat(indent) + one);
 }
+
+/** Resolves when the reader has taken it: a long list waits for a slow one. */
+export function print(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  });
+}

@@ -2,7 +2,8 @@
 
 import { request } from "node:http";
 import { describeError } from "../log.ts";
-import type { ControlAnswer, ControlRequest } from "./protocol.ts";
+import type { Order } from "../postmaster.ts";
+import type { ControlAnswer } from "./protocol.ts";
 
 /** Nobody answers: there is no socket, or its relay is dead. `cause` says which. */
 export class NoRelay extends Error {
@@ -15,7 +16,7 @@ export class NoRelay extends Error {
 const NOBODY = new Set(["ENOENT", "ECONNREFUSED", "EINVAL", "ENAMETOOLONG"]);
 
 /** Throws NoRelay when none listens, and other errors when one does and does not answer rightly. */
-export function askRelay(path: string, wanted: ControlRequest): Promise<ControlAnswer> {
+export function askRelay(path: string, order: Order): Promise<ControlAnswer> {
   return new Promise((resolve, reject) => {
     const post = request({ socketPath: path, path: "/queue", method: "POST" }, (response) => {
       let text = "";
@@ -36,6 +37,6 @@ export function askRelay(path: string, wanted: ControlRequest): Promise<ControlA
       const wrong = new Error(`cannot use ${path}: ${describeError(error)}`, { cause: error });
       reject(NOBODY.has(code) ? new NoRelay(path, error) : wrong);
     });
-    post.end(JSON.stringify(wanted));
+    post.end(JSON.stringify(order));
   });
 }

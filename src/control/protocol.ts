@@ -3,11 +3,8 @@
 import { join } from "node:path";
 import type { RelayOptions } from "../config/relay-options.ts";
 import { isTable } from "../config/schema.ts";
-import type { Change, Selection } from "../spool.ts";
-
-export type ControlRequest =
-  | { readonly action: "retry"; readonly selection: Selection }
-  | { readonly action: "remove"; readonly ids: readonly string[] };
+import type { Order } from "../postmaster.ts";
+import type { AddressFilter, Change } from "../spool.ts";
 
 export type ControlAnswer = { readonly changes: readonly Change[] } | { readonly error: string };
 
@@ -26,26 +23,26 @@ export function unfitSocketPath(path: string): string | undefined {
     : `the path of a Unix socket has at most ${SOCKET_PATH_MAX} bytes, and this one has ${length}; name another control_socket in [relay]`;
 }
 
-/** Undefined when it is no request. */
-export function parseControlRequest(text: string): ControlRequest | undefined {
+const ACTIONS = ["retry", "freeze", "thaw", "bounce", "remove"] as const;
+
+/** Undefined when it is no order. */
+export function parseOrder(text: string): Order | undefined {
   const value = parseJson(text);
   if (!isTable(value)) return undefined;
-  const { action, ids } = { action: value["action"], ids: idsOf(value["ids"]) };
-  if (action === "remove" && ids !== undefined) return { action, ids };
-  const selection = selectionOf(value["selection"]);
-  return action === "retry" && selection !== undefined ? { action, selection } : undefined;
+  const action = ACTIONS.find((known) => known === value["action"]);
+  const ids = idsOf(value["ids"]);
+  if (action === undefined || ids === undefined) return undefined;
+  if (value["only"] === undefined) return { action, ids };
+  const only = addressFilterOf(value["only"]);
+  return only === undefined ? undefined : { action, ids, only };
 }
 
-function selectionOf(value: unknown): Selection | undefined {
+function addressFilterOf(value: unknown): AddressFilter | undefined {
   if (!isTable(value)) return undefined;
-  const { kind, ids, domain } = {
-    kind: value["kind"],
-    ids: idsOf(value["ids"]),
-    domain: value["domain"],
-  };
-  if (kind === "all") return { kind };
-  if (kind === "ids" && ids !== undefined) return { kind, ids };
-  return kind === "domain" && typeof domain === "string" ? { kind, domain } : undefined;
+  const { domain, localPart } = { domain: value["domain"], localPart: value["localPart"] };
+  if (typeof domain !== "string") return undefined;
+  if (localPart === undefined) return { domain };
+  return typeof localPart === "string" ? { domain, localPart } : undefined;
 }
 
 function idsOf(value: unknown): string[] | undefined {

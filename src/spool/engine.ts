@@ -8,12 +8,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { MessageId } from "../envelope.ts";
-import type { Change, Selection } from "../spool.ts";
+import type { Change } from "../spool.ts";
 import type { HostHint } from "../hints.ts";
 import { BodyFiles } from "./body-files.ts";
 import { bodyDirectory } from "./body.ts";
 import { Database, isDamage, isFull, isReadError, isWriteError } from "./database.ts";
 import { readHints, saveHint, wakeWaiting } from "./hint-table.ts";
+import { changeEach, changeMessages, type Wanted } from "./changes.ts";
 import { createLoader, type Loader } from "./loader.ts";
 import { restore } from "./restore.ts";
 import {
@@ -35,6 +36,11 @@ export interface Recovery {
   readonly lastId: number;
 }
 
+export interface ClaimedRows {
+  readonly changes: readonly Change[];
+  readonly rows: readonly StoredRow[];
+}
+
 /**
  * A message may be what kills the relay: after so many deaths in its attempts it waits, twice as long each time, in
  * ms. Messages that were only there when somebody pulled the plug do not notice.
@@ -50,9 +56,6 @@ const FREE_PAGES_KEPT = 2048;
 const SHRINK_PAGES = 256;
 
 export const DATABASE = "spool.sqlite";
-
-/** Of recipients; null is every domain. */
-const IN_DOMAIN = "(? IS NULL OR json_extract(request, '$.mailbox.domain') = ?)";
 
 export class Engine {
   readonly #database: Database;
@@ -167,12 +170,13 @@ export class Engine {
     if (!this.has(settled.id)) return;
     for (const entry of settled.journal) {
       this.#database.run(
-        "INSERT OR REPLACE INTO journal (message, position, address, router, transport, outcome, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO journal (message, position, address, router, transport, unseen, outcome, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         settled.id,
         entry.position,
         entry.address,
         entry.router,
         entry.transport,
+        entry.unseen === true ? 1 : 0,
         entry.outcome,
         entry.at,
       );
@@ -271,75 +275,27 @@ export class Engine {
     return numberOf(this.#database.get("SELECT count(*) AS n FROM messages")?.["n"]);
   }
 
-  /** Makes what is selected due, whatever is known of its hosts, and thaws what is frozen. */
-  retry(selection: Selection): Change[] {
-    const domain = selection.kind === "domain" ? selection.domain : null;
-    return this.#database.atomically(() =>
-      this.#changeEach(this.#selected(selection), (id) => this.#makeDue(id, domain)),
-    );
-  }
-
-  #selected(selection: Selection): MessageId[] {
-    if (selection.kind === "ids") return [...selection.ids];
-    const waiting = "SELECT id FROM messages WHERE state <> 'active'";
-    const rows =
-      selection.kind === "all"
-        ? this.#database.all(`${waiting} ORDER BY id`)
-        : this.#database.all(
-            `${waiting} AND id IN (SELECT message FROM recipients
-               WHERE state IN ('pending', 'frozen') AND ${IN_DOMAIN}) ORDER BY id`,
-            selection.domain,
-            selection.domain,
-          );
-    return rows.map(({ id }) => idText(numberOf(id)));
-  }
-
-  /** A next attempt at 0 is the postmaster's word: what is known of hosts does not hold it back. */
-  #makeDue(id: number, domain: string | null): void {
-    const frozen = "SELECT position FROM journal WHERE message = ? AND outcome = 'frozen'";
-    this.#database.run(
-      `UPDATE recipients SET state = 'pending',
-         first_failure = CASE state WHEN 'frozen' THEN NULL ELSE first_failure END
-       WHERE message = ? AND (state = 'frozen' OR position IN (${frozen})) AND ${IN_DOMAIN}`,
-      id,
-      id,
-      domain,
-      domain,
-    );
-    this.#database.run(
-      `DELETE FROM journal WHERE message = ? AND outcome = 'frozen' AND position IN
-         (SELECT position FROM recipients WHERE message = ? AND ${IN_DOMAIN})`,
-      id,
-      id,
-      domain,
-      domain,
-    );
-    this.#database.run(
-      `UPDATE recipients SET next_attempt = 0 WHERE message = ? AND state = 'pending' AND ${IN_DOMAIN}`,
-      id,
-      domain,
-      domain,
-    );
-    this.#database.run("UPDATE messages SET state = 'queued', next_attempt = 0 WHERE id = ?", id);
-  }
-
-  remove(ids: readonly MessageId[]): Change[] {
+  /** At the postmaster's word. */
+  change(ids: readonly MessageId[], wanted: Omit<Wanted, "remove">): Change[] {
     this.#removed.length = 0;
+    const remove = (id: number) => this.#remove(id);
     const changes = this.#database.atomically(() =>
-      this.#changeEach(ids, (id) => this.#remove(id)),
+      changeMessages(this.#database, { ...wanted, remove }, ids),
     );
     this.#bodyFiles.remove(this.#removed);
     return changes;
   }
 
-  #changeEach(ids: readonly MessageId[], change: (id: number) => void): Change[] {
-    return ids.map((id) => {
-      const number = idNumber(id);
-      const row = this.#database.get("SELECT state FROM messages WHERE id = ?", number);
-      if (row === undefined || idText(number) !== id) return { id, result: "unknown" };
-      if (row["state"] === "active") return { id, result: "active" };
-      change(number);
-      return { id, result: "done" };
+  /** Messages that are not under attempt, marked active in the same transaction. */
+  claim(ids: readonly MessageId[]): ClaimedRows {
+    return this.#database.atomically(() => {
+      const rows: StoredRow[] = [];
+      const changes = changeEach(this.#database, ids, (id) => {
+        this.#database.run("UPDATE messages SET state = 'active' WHERE id = ?", id);
+        const row = this.#load(id, true);
+        if (row !== undefined) rows.push(row);
+      });
+      return { changes, rows };
     });
   }
 
@@ -367,10 +323,11 @@ export class Engine {
   }
 
   /**
-   * Gives a little of the space that removed messages held back to the file system; true when there is more. So a
+   * For idle moments. Gives a little of the space that removed messages held back to the file system; true when there is more. So a
    * queue that has filled the disk makes room as it drains, for new mail and for everybody else.
    */
-  shrink(): boolean {
+  tidy(): boolean {
+    this.#database.mend();
     if (this.#database.freePages < FREE_PAGES_KEPT) return false;
     this.#database.shrink(SHRINK_PAGES);
     return true;

@@ -1,43 +1,56 @@
-// The queue as relayctl sees it: the database itself, opened without the relay. Reading disturbs no running relay
-// (WAL); changing takes the spool's lock, so it is done only where no relay runs.
+// The queue as relayctl reads it: the database itself, beside the relay or without one.
 //
-// Invariant: nothing is created. A spool that no relay has ever opened is an empty queue.
+// Invariants: nothing is created. A running relay is not disturbed: it writes while we read (WAL), and no read lasts
+// longer than a page of messages, so that its log does not grow meanwhile, nor our memory. A spool that no relay has ever opened is an empty queue.
 
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { MessageId } from "../envelope.ts";
 import { describeError } from "../log.ts";
-import type { StoredMessage } from "../spool.ts";
-import type { Engine } from "./engine.ts";
+import type { Filter, MessageState, StoredMessage } from "../spool.ts";
+import { DATABASE } from "./engine.ts";
 import { createLoader } from "./loader.ts";
-import { lockSpool } from "./lock.ts";
 import { idNumber, idText, messageOf, numberOf } from "./rows.ts";
-import { openSpool } from "./salvage.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
+import { messageCondition } from "./selection.ts";
 
 export interface QueueFile {
-  /** Every message, oldest first; what cannot be read is told to `onDamaged`. The bodies are not looked at. */
-  messages(onDamaged: (id: MessageId, why: string) => void): Iterable<StoredMessage>;
+  /**
+   * The messages that fit, oldest first, in pages; what cannot be read is told to `onDamaged`. The bodies are not
+   * looked at.
+   */
+  messages(
+    filter: Filter,
+    onDamaged: (id: MessageId, why: string) => void,
+  ): Iterable<readonly StoredMessage[]>;
+  /** The ids of the messages that fit, oldest first, in pages. */
+  ids(filter: Filter): Iterable<readonly MessageId[]>;
+  /** How many messages fit, by state. */
+  count(filter: Filter): QueueCount;
   /** One message with its body; undefined when there is none of this id. Throws when it cannot be read. */
   message(id: MessageId): StoredMessage | undefined;
   [Symbol.dispose](): void;
 }
 
+export type QueueCount = Readonly<Record<MessageState, { messages: number; bytes: number }>>;
+
+/** Messages that are read at once. */
+const PAGE = 500;
+
 function databaseFile(directory: string): string {
-  return join(directory, "spool.sqlite");
+  return join(directory, DATABASE);
 }
 
-/** Throws when that cannot be known: a spool that may not be read is not a spool that is missing. */
-function isThere(file: string): boolean {
-  return statSync(file, { throwIfNoEntry: false }) !== undefined;
+/** Has a relay opened it yet? Throws when that cannot be known: what may not be read is not missing. */
+export function isSpool(directory: string): boolean {
+  return statSync(databaseFile(directory), { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Undefined when no relay has opened this spool yet. Throws when it cannot be read. */
 export function openQueueFile(directory: string): QueueFile | undefined {
-  const file = databaseFile(directory);
-  if (!isThere(file)) return undefined;
-  const database = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
+  if (!isSpool(directory)) return undefined;
+  const database = new DatabaseSync(databaseFile(directory), { readOnly: true, timeout: 10_000 });
   const version = database.prepare("PRAGMA user_version").get()?.["user_version"];
   // A relay that starts just now has not written its tables yet.
   const isEmpty = version === 0;
@@ -48,19 +61,26 @@ export function openQueueFile(directory: string): QueueFile | undefined {
     );
   }
   return {
-    *messages(onDamaged) {
+    *messages(filter, onDamaged) {
       if (isEmpty) return;
-      const ids = database.prepare("SELECT id FROM messages ORDER BY id").all();
       const load = createLoader(database);
-      for (const { id } of ids) {
-        try {
-          const row = load(numberOf(id), false);
-          if (row !== undefined) yield messageOf(row, directory);
-        } catch (error) {
-          onDamaged(idText(numberOf(id)), describeError(error));
-        }
+      for (const ids of pagesOf(database, filter)) {
+        yield ids.flatMap((id) => {
+          try {
+            const row = load(id, false);
+            return row === undefined ? [] : [messageOf(row, directory)];
+          } catch (error) {
+            onDamaged(idText(id), describeError(error));
+            return [];
+          }
+        });
       }
     },
+    *ids(filter) {
+      if (isEmpty) return;
+      for (const ids of pagesOf(database, filter)) yield ids.map(idText);
+    },
+    count: (filter) => countOf(isEmpty ? undefined : database, filter),
     message(id) {
       const number = idNumber(id);
       if (isEmpty || idText(number) !== id) return undefined;
@@ -71,26 +91,29 @@ export function openQueueFile(directory: string): QueueFile | undefined {
   };
 }
 
-/**
- * Changes the queue where no relay runs: what a dead relay left under attempt is due again first, as when a relay
- * starts. Undefined when no relay has opened this spool yet. Throws SpoolInUse when one runs.
- */
-export function changeQueueFile<T>(
-  directory: string,
-  now: number,
-  change: (engine: Engine) => T,
-): T | undefined {
-  if (!isThere(databaseFile(directory))) return undefined;
-  const lock = lockSpool(directory);
-  try {
-    const engine = openSpool(directory, () => undefined);
-    try {
-      engine.recover(now);
-      return change(engine);
-    } finally {
-      engine.close();
-    }
-  } finally {
-    lock.release();
+function* pagesOf(database: DatabaseSync, filter: Filter): Iterable<number[]> {
+  const { sql, values } = messageCondition(filter);
+  const page = database.prepare(
+    `SELECT id FROM messages WHERE id > ? AND ${sql} ORDER BY id LIMIT ${PAGE}`,
+  );
+  for (let last = 0; ;) {
+    const ids = page.all(last, ...values).map(({ id }) => numberOf(id));
+    if (ids.length > 0) yield ids;
+    if (ids.length < PAGE) return;
+    last = ids.at(-1) ?? last;
   }
+}
+
+function countOf(database: DatabaseSync | undefined, filter: Filter): QueueCount {
+  const { sql, values } = messageCondition(filter);
+  const rows = database
+    ?.prepare(
+      `SELECT state, count(*) AS n, sum(size) AS bytes FROM messages WHERE ${sql} GROUP BY state`,
+    )
+    .all(...values);
+  const of = (state: MessageState) => {
+    const row = rows?.find((one) => one["state"] === state);
+    return { messages: numberOf(row?.["n"] ?? 0), bytes: numberOf(row?.["bytes"] ?? 0) };
+  };
+  return { active: of("active"), queued: of("queued"), frozen: of("frozen") };
 }

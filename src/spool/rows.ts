@@ -189,6 +189,7 @@ function journalEntryOf(row: Row): JournalEntry {
     address: textOf(row["address"]),
     router: textOf(row["router"]),
     transport: textOf(row["transport"]),
+    ...(row["unseen"] === 1 ? { unseen: true } : {}),
     outcome: wordOf(row["outcome"], ["delivered", "failed", "frozen"]),
     at: numberOf(row["at"]),
   };

@@ -1,7 +1,7 @@
 // The tables of the spool. Bodies stand apart, so that a change of state never rewrites one.
 
 /** Rises with every change of the tables; a spool of another version is refused, not guessed at. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 export const SCHEMA = `
 CREATE TABLE messages (
@@ -43,6 +43,7 @@ CREATE TABLE journal (
   address   TEXT    NOT NULL,
   router    TEXT    NOT NULL,
   transport TEXT    NOT NULL,
+  unseen    INTEGER NOT NULL,
   outcome   TEXT    NOT NULL CHECK (outcome IN ('delivered', 'failed', 'frozen')),
   at        INTEGER NOT NULL,
   PRIMARY KEY (message, position, address, router, transport)
@@ -53,6 +54,11 @@ CREATE TABLE hints (
   first_failure INTEGER NOT NULL,
   next_try      INTEGER NOT NULL,
   status        TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE holds (
+  domain TEXT    PRIMARY KEY,
+  since  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 PRAGMA user_version = ${SCHEMA_VERSION};

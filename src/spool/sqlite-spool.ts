@@ -1,8 +1,8 @@
 // The spool behind its thread. Transactions that arrive while one commit runs share the next: under load a
 // hundred sessions cost one fsync, alone a message waits for nobody.
 //
-// Invariants: see src/spool.ts. The journal entries of a message under attempt wait up to NOTE_DELAY for company,
-// and are dropped when the message leaves first: then there is nothing left that could be done twice.
+// Invariants: see src/spool.ts. The noted journal entries of a message are dropped when the message leaves first:
+// then there is nothing left that could be done twice.
 
 import { Worker } from "node:worker_threads";
 import { crc32 } from "node:zlib";
@@ -11,11 +11,13 @@ import type { Body, MessageId } from "../envelope.ts";
 import type { HostHint } from "../hints.ts";
 import { describeError, type Log } from "../log.ts";
 import {
+  type Action,
+  type AddressFilter,
   type Change,
+  type Claim,
   type IncomingMessage,
   type JournalEntry,
   type NewMessage,
-  type Selection,
   type Settlement,
   type Spool,
   SpoolError,
@@ -28,12 +30,19 @@ import { makeDirectory } from "./directory.ts";
 import type { Recovery } from "./engine.ts";
 import { type BodyStore, IncomingBody } from "./incoming.ts";
 import { lockSpool, type SpoolLock } from "./lock.ts";
-import { idNumber, idText, insertion, messageOf, type Transaction, type Write } from "./rows.ts";
+import { JournalNotes } from "./notes.ts";
+import {
+  idNumber,
+  idText,
+  insertion,
+  messageOf,
+  type StoredRow,
+  type Transaction,
+  type Write,
+} from "./rows.ts";
 import { corruptDirectory, keepRemains } from "./set-aside.ts";
 import type { Answers, Call, Request, Response, Notice } from "./thread.ts";
 
-/** Milliseconds that a journal entry may wait for a commit that goes anyway. */
-const NOTE_DELAY = 200;
 /** How long a damaged message waits when the disk does not take its remains, in ms. */
 const SET_ASIDE_PAUSE = 300_000;
 
@@ -47,11 +56,6 @@ interface Waiting {
   readonly reject: (error: SpoolError) => void;
 }
 
-interface Notes {
-  readonly since: number;
-  readonly entries: JournalEntry[];
-}
-
 export class SqliteSpool implements Spool {
   readonly #directory: string;
   readonly #bodies: BodyStore;
@@ -62,8 +66,7 @@ export class SqliteSpool implements Spool {
   readonly #lock: SpoolLock;
   readonly #thread: Worker;
   readonly #answers = new Map<number, (response: Response) => void>();
-  readonly #notes = new Map<MessageId, Notes>();
-  #noteTimer: Timer | undefined;
+  readonly #notes: JournalNotes;
   #waiting: Waiting[] = [];
   #committing = false;
   #patience: Timer | undefined;
@@ -88,6 +91,10 @@ export class SqliteSpool implements Spool {
     this.#clock = clock;
     this.#log = log;
     this.#lock = lock;
+    this.#notes = new JournalNotes(clock, (id, journal) => {
+      const rest = { warnings: 0, recipients: [], journal };
+      void this.#commitUnasked(id, { kind: "settle", id: idNumber(id), ...rest });
+    });
     this.#thread = new Worker(new URL("thread.ts", import.meta.url), { workerData: directory });
     this.#thread.on("message", (response: Response | Notice) => {
       if ("salvaged" in response) return log.event("spool.salvaged", response.salvaged);
@@ -253,7 +260,11 @@ export class SqliteSpool implements Spool {
   }
 
   async take(now: number, limit: number): Promise<readonly StoredMessage[]> {
-    const rows = await this.#ask({ name: "take", now, limit });
+    return this.#readable(await this.#ask({ name: "take", now, limit }));
+  }
+
+  /** The others are set aside. */
+  async #readable(rows: readonly StoredRow[]): Promise<readonly StoredMessage[]> {
     const messages: StoredMessage[] = [];
     for (const row of rows) {
       try {
@@ -292,12 +303,18 @@ export class SqliteSpool implements Spool {
     return this.#ask({ name: "count" });
   }
 
-  retry(selection: Selection): Promise<readonly Change[]> {
-    return this.#ask({ name: "retry", selection });
+  change(
+    action: Action,
+    ids: readonly MessageId[],
+    only?: AddressFilter,
+  ): Promise<readonly Change[]> {
+    const wanted = { action, only, now: this.#clock.now() };
+    return this.#ask({ name: "change", ids, wanted });
   }
 
-  remove(ids: readonly MessageId[]): Promise<readonly Change[]> {
-    return this.#ask({ name: "remove", ids });
+  async claim(ids: readonly MessageId[]): Promise<Claim> {
+    const { changes, rows } = await this.#ask({ name: "claim", ids });
+    return { changes, messages: await this.#readable(rows) };
   }
 
   async hints(): Promise<ReadonlyMap<string, HostHint>> {
@@ -313,36 +330,12 @@ export class SqliteSpool implements Spool {
   }
 
   note(id: MessageId, entry: JournalEntry): void {
-    const notes = this.#notes.get(id);
-    if (notes !== undefined) notes.entries.push(entry);
-    else this.#notes.set(id, { since: this.#clock.now(), entries: [entry] });
-    this.#noteTimer ??= this.#clock.after(NOTE_DELAY, () => this.#commitNotes());
-  }
-
-  #commitNotes(): void {
-    this.#noteTimer = undefined;
-    const ripe = this.#clock.now() - NOTE_DELAY / 2;
-    for (const [id, { since, entries }] of this.#notes) {
-      if (since > ripe) break;
-      this.#notes.delete(id);
-      const write: Write = {
-        kind: "settle",
-        id: idNumber(id),
-        warnings: 0,
-        recipients: [],
-        journal: entries,
-      };
-      void this.#commitUnasked(id, write);
-    }
-    if (this.#notes.size > 0) {
-      this.#noteTimer = this.#clock.after(NOTE_DELAY / 2, () => this.#commitNotes());
-    }
+    this.#notes.add(id, entry);
   }
 
   async settle(settlement: Settlement): Promise<void> {
     const { id, state, recipients, warnings, reports } = settlement;
-    const notes = this.#notes.get(id);
-    this.#notes.delete(id);
+    const notes = this.#notes.take(id);
     const number = idNumber(id);
     const writes: Write[] = reports.map((report) =>
       insertion(report, "queued", report.bytes.length, crc32(report.bytes), report.bytes),
@@ -351,7 +344,7 @@ export class SqliteSpool implements Spool {
     if (state === "completed") {
       writes.push({ kind: "remove", id: number });
     } else {
-      const journal = [...(notes?.entries ?? []), ...settlement.journal];
+      const journal = [...notes, ...settlement.journal];
       // It stays out of the queue until its remains are safe.
       const kept = damage === undefined ? state : "active";
       writes.push({ kind: "settle", id: number, state: kept, warnings, recipients, journal });
@@ -359,7 +352,7 @@ export class SqliteSpool implements Spool {
     try {
       await this.#commit(writes);
     } catch (error) {
-      if (notes !== undefined) this.#notes.set(id, notes);
+      if (notes.length > 0) this.#notes.add(id, ...notes);
       throw error;
     }
     this.#damaged.delete(id);
@@ -371,12 +364,7 @@ export class SqliteSpool implements Spool {
   }
 
   async #close(): Promise<void> {
-    this.#noteTimer?.cancel();
-    for (const [id, { entries }] of this.#notes) {
-      const rest = { warnings: 0, recipients: [], journal: entries };
-      void this.#commitUnasked(id, { kind: "settle", id: idNumber(id), ...rest });
-    }
-    this.#notes.clear();
+    this.#notes.flush();
     await this.#commit([]);
     await this.#ask({ name: "close" });
     this.#lock.release();

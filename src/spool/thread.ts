@@ -3,10 +3,11 @@
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { MessageId } from "../envelope.ts";
-import type { Change, Selection } from "../spool.ts";
+import type { Change } from "../spool.ts";
 import type { HostHint } from "../hints.ts";
+import type { Wanted } from "./changes.ts";
 import { isDamage } from "./database.ts";
-import type { Engine, Recovery } from "./engine.ts";
+import type { ClaimedRows, Engine, Recovery } from "./engine.ts";
 import type { CommitResult, StoredRow, Transaction } from "./rows.ts";
 import { openSpool, replaceDamaged, type Salvage } from "./salvage.ts";
 
@@ -21,8 +22,12 @@ export type Call =
       readonly most: number;
       readonly now: number;
     }
-  | { readonly name: "retry"; readonly selection: Selection }
-  | { readonly name: "remove"; readonly ids: readonly MessageId[] }
+  | {
+      readonly name: "change";
+      readonly ids: readonly MessageId[];
+      readonly wanted: Omit<Wanted, "remove">;
+    }
+  | { readonly name: "claim"; readonly ids: readonly MessageId[] }
   | { readonly name: "recover"; readonly now: number };
 
 export interface Answers {
@@ -33,8 +38,8 @@ export interface Answers {
   count: number;
   hints: [key: string, hint: HostHint][];
   wake: number;
-  retry: Change[];
-  remove: Change[];
+  change: Change[];
+  claim: ClaimedRows;
   close: void;
   recover: Recovery;
 }
@@ -72,10 +77,10 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
       return engine.count();
     case "wake":
       return engine.wake(call.waitsFor, call.most, call.now);
-    case "retry":
-      return engine.retry(call.selection);
-    case "remove":
-      return engine.remove(call.ids);
+    case "change":
+      return engine.change(call.ids, call.wanted);
+    case "claim":
+      return engine.claim(call.ids);
     case "recover":
       return engine.recover(call.now);
     case "close":
@@ -85,8 +90,10 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
 
 /** Damage again so soon after it was mended is a disk that is broken, in ms. */
 const SALVAGE_PAUSE = 60_000;
-/** So long nothing was committed: time to give free space back, in ms. */
+/** So long nothing was committed: time to tidy up, in ms. */
 const IDLE = 100;
+/** When the disk does not let us, we try again after so many ms. */
+const TIDY_PAUSE = 1000;
 
 function serve(port: MessagePort, directory: string): void {
   const onSalvage = (salvaged: Salvage) => port.postMessage({ salvaged });
@@ -94,9 +101,10 @@ function serve(port: MessagePort, directory: string): void {
   let salvagedAt = Number.NEGATIVE_INFINITY;
   const idle = setTimeout(() => {
     try {
-      if (engine?.shrink() === true) idle.refresh();
+      if (engine?.tidy() === true) idle.refresh();
     } catch (error) {
       port.postMessage({ failed: messageOf(error) });
+      setTimeout(() => idle.refresh(), TIDY_PAUSE).unref();
     }
   }, IDLE).unref();
 

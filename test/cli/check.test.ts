@@ -101,7 +101,11 @@ const WRONG_USAGE: Readonly<Record<string, readonly string[]>> = {
   "an unknown queue command": ["queue", "burn"],
   "retry without a selection": ["queue", "retry"],
   "retry with two selections": ["queue", "retry", "--all", "--domain", "example.com"],
-  "an age that is none": ["queue", "list", "--older", "soon"],
+  "remove with ids and a filter": ["queue", "remove", "0000000001", "--sender", ""],
+  "bounce without a selection": ["queue", "bounce"],
+  "an age that is none": ["queue", "list", "--older-than", "soon"],
+  "a filter that is no address": ["queue", "count", "--sender", "a b@example.com"],
+  "two filters of recipients": ["queue", "list", "--recipient", "a.test", "--domain", "b.test"],
 };
 
 suite("relayctl, wrong usage", () => {

@@ -40,8 +40,8 @@ const INBOUND: Submission = {
 };
 
 /** A relay whose Google does not answer, and one message that was tried once. */
-async function deferredRelay(port: number) {
-  const relay = await startTestRelay({ config: workspaceConfig(port), files });
+async function deferredRelay(port: number, world = port) {
+  const relay = await startTestRelay({ config: workspaceConfig(port, world), files });
   const id = await submit(relay, INBOUND);
   await relay.happened("delivery.deferred", 2);
   // An attempt is settled when the message can be taken again.
@@ -114,7 +114,7 @@ suite("relayctl queue list and show", () => {
     assert.equal(await count("--recipient", "bob@example.com"), 1);
     assert.equal(await count("--recipient", "dave@example.org"), 0);
     assert.equal(await count("--state", "frozen"), 0);
-    assert.equal(await count("--older", "1h"), 0);
+    assert.equal(await count("--older-than", "1h"), 0);
   });
 
   test("--body is the message as it will be sent", async () => {
@@ -202,6 +202,46 @@ for (const running of [true, false]) {
         assert.deepEqual(relay.log.named("queue.changed"), [{ action: "remove", ids: [id] }]);
     });
 
+    test("what is frozen waits until it is thawed", async () => {
+      const { relay, id } = await deferredRelay(await freePort());
+      await using _ = relay;
+      if (!running) await relay.stop();
+      const frozen = await queueOf(relay, "freeze", "--sender", "example.net");
+      assert.deepEqual(frozen, { code: 0, stdout: "1 message frozen\n", stderr: "" });
+      const { state, recipients } = JSON.parse((await queueOf(relay, "list", "--json")).stdout);
+      assert.deepEqual([state, recipients[0].next_attempt], ["frozen", null]);
+      assert.equal(
+        (await queueOf(relay, "count")).stdout.replace(/\d+ bytes/, "N bytes"),
+        "active    0\ndeferred  0\nfrozen    1\n1 message, N bytes.\n",
+      );
+      const thawed = await queueOf(relay, "thaw", "--state", "frozen", "--json");
+      assert.equal(thawed.stdout, `${JSON.stringify({ id, result: "done" })}\n`);
+      const counts = JSON.parse((await queueOf(relay, "count", "--json")).stdout);
+      assert.deepEqual([counts.frozen, counts.messages], [0, 1]);
+    });
+
+    test("bounce tells the sender now, and nobody of the copies", async () => {
+      const port = await freePort();
+      await using world = await startSink();
+      const { relay, id } = await deferredRelay(port, world.port);
+      await using _ = relay;
+      if (!running) await relay.stop();
+      const bounced = await queueOf(relay, "bounce", "--recipient", "bob@example.com");
+      assert.deepEqual(bounced, { code: 0, stdout: "1 message bounced\n", stderr: "" });
+      await using again = running ? undefined : await restarted(relay, port, world.port);
+      const [report] = await world.waitFor(1);
+      assert.deepEqual(report?.recipients, ["carol@example.net"]);
+      const text = report?.raw.toString("latin1") ?? "";
+      assert.match(text, /Final-Recipient: rfc822; bob@example\.com/i);
+      assert.doesNotMatch(text, /Final-Recipient: rfc822; alice/i);
+      const left = (await queueOf(again ?? relay, "list", "--json")).stdout;
+      const { recipients } = JSON.parse(left.split("\n").find((line) => line.includes(id)) ?? "");
+      assert.deepEqual(
+        recipients.map(({ state }: Record<string, string>) => state),
+        ["pending", "failed"],
+      );
+    });
+
     test("retry thaws what is frozen", async () => {
       await using sink = await startSink();
       await using relay = await startTestRelay({ config: workspaceConfig(sink.port), files });
@@ -219,8 +259,8 @@ for (const running of [true, false]) {
 }
 
 /** A new relay in the place of the one that was stopped. */
-function restarted({ directory }: TestRelay, port: number): Promise<TestRelay> {
-  return startTestRelay({ config: workspaceConfig(port), directory });
+function restarted({ directory }: TestRelay, port: number, world = port): Promise<TestRelay> {
+  return startTestRelay({ config: workspaceConfig(port, world), directory });
 }
 
 test("a message under attempt is not removed", async () => {

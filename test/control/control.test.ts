@@ -8,7 +8,9 @@ import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { openControl } from "../../src/control.ts";
 import { askRelay, NoRelay } from "../../src/control/client.ts";
+import type { SettleServices } from "../../src/settle.ts";
 import type { Change } from "../../src/spool.ts";
+import { manualClock } from "../support/clock.ts";
 import { recordingLog } from "../support/services.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "unseen-control-"));
@@ -20,10 +22,21 @@ function services() {
   const log = recordingLog();
   const calls: string[] = [];
   const spool = {
-    retry: () => Promise.resolve(done(["0000000001"])),
-    remove: (ids: readonly string[]) => Promise.resolve(done(ids)),
+    change: (_: string, ids: readonly string[]) => Promise.resolve(done(ids)),
+    claim: (ids: readonly string[]) => Promise.resolve({ changes: done(ids), messages: [] }),
+    settle: () => Promise.resolve(),
+    nextId: () => "0000000009",
   };
-  return { log, calls, spool, queue: { wake: () => void calls.push("wake") } };
+  const settle: SettleServices = {
+    hostname: "mx.example.com",
+    retry: [],
+    replies: [],
+    warnAfter: [],
+    returnSizeLimit: 1000,
+    spool,
+    log,
+  };
+  return { log, calls, spool, settle, clock: manualClock(), wake: () => void calls.push("wake") };
 }
 
 function post(socketPath: string, body: string, path = "/queue"): Promise<number | undefined> {
@@ -49,7 +62,7 @@ suite("the control socket", () => {
     const path = join(directory, "retry.sock");
     const parts = services();
     const control = await openControl(path, parts);
-    const answer = await askRelay(path, { action: "retry", selection: { kind: "all" } });
+    const answer = await askRelay(path, { action: "retry", ids: ["0000000001"] });
     assert.deepEqual(answer, { changes: done(["0000000001"]) });
     assert.deepEqual(parts.calls, ["wake"]);
     assert.deepEqual(parts.log.named("queue.changed"), [{ action: "retry", ids: ["0000000001"] }]);
@@ -66,7 +79,8 @@ suite("the control socket", () => {
       "[]",
       '{"action":"remove"}',
       '{"action":"remove","ids":[1]}',
-      '{"action":"retry","selection":{"kind":"some"}}',
+      '{"action":"retry","ids":["a"],"only":"example.org"}',
+      '{"action":"retry","ids":["a"],"only":{"localPart":"alice"}}',
       '{"action":"burn","ids":[]}',
     ];
     for (const body of rubbish) assert.equal(await post(path, body), 400, body);
@@ -81,7 +95,7 @@ suite("the control socket", () => {
     const parts = services();
     const control = await openControl(path, {
       ...parts,
-      spool: { ...parts.spool, remove: () => Promise.reject(new Error("disk gone")) },
+      spool: { ...parts.spool, change: () => Promise.reject(new Error("disk gone")) },
     });
     const answer = await askRelay(path, { action: "remove", ids: ["a"] });
     assert.deepEqual(answer, { error: "Error: disk gone" });

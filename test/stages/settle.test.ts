@@ -112,11 +112,11 @@ describe("one recipient with a copy", () => {
     ],
     ["delivered", "deferred", "queued | pending | copy delivered | 0"],
     ["delivered", "freeze", "frozen | frozen | copy delivered, main frozen | 0"],
-    ["failed", "delivered", "frozen | frozen | copy frozen, main delivered | 0"],
+    ["failed", "delivered", "frozen | frozen | copy frozen, main delivered, ended | 0"],
     [
       "failed",
       "failed",
-      "frozen | frozen | copy frozen, main failed | 1",
+      "frozen | frozen | copy frozen, main failed, ended | 1",
       "frozen | frozen | copy frozen, main frozen | 0",
     ],
     ["failed", "deferred", "queued | pending | copy frozen | 0"],
@@ -129,9 +129,9 @@ describe("one recipient with a copy", () => {
     ],
     ["deferred", "deferred", "queued | pending |  | 0"],
     ["deferred", "freeze", "queued | pending | main frozen | 0"],
-    ["freeze", "delivered", "frozen | frozen | copy frozen, main delivered | 0"],
+    ["freeze", "delivered", "frozen | frozen | copy frozen, main delivered, ended | 0"],
     ["freeze", "deferred", "queued | pending | copy frozen | 0"],
-    ["final", "delivered", "frozen | frozen | copy frozen, main delivered | 0"],
+    ["final", "delivered", "frozen | frozen | copy frozen, main delivered, ended | 0"],
     [
       "delivered",
       "final",
@@ -141,7 +141,7 @@ describe("one recipient with a copy", () => {
     [
       "final",
       "final",
-      "frozen | frozen | copy frozen, main failed | 1",
+      "frozen | frozen | copy frozen, main failed, ended | 1",
       "frozen | frozen | copy frozen, main frozen | 0",
     ],
   ];

@@ -1,106 +1,110 @@
-// relayctl queue retry and remove. A running relay is asked; where none runs, the spool is changed under its lock.
+// relayctl queue retry, freeze, thaw, bounce and remove: which messages are meant, and what became of each.
 
 import { systemClock } from "../../clock.ts";
-import type { Configuration } from "../../config/configuration.ts";
-import { askRelay, NoRelay } from "../../control/client.ts";
-import { type ControlRequest, controlSocket } from "../../control/protocol.ts";
-import { describeError } from "../../log.ts";
-import { parseDomain } from "../../smtp/address.ts";
-import type { Change, Selection } from "../../spool.ts";
-import { SpoolInUse } from "../../spool/lock.ts";
-import { changeQueueFile } from "../../spool/queue-file.ts";
+import type { Order } from "../../postmaster.ts";
+import type { AddressFilter, Change, Filter } from "../../spool.ts";
 import { requireConfiguration } from "../configuration-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
+import { filterOf, type FilterOptions, isFiltered, recipientOf } from "./filter.ts";
+import { openQueue } from "./open.ts";
+import { ReachedQueue } from "./reach.ts";
 
-export interface ChangeOptions {
+export interface ChangeOptions extends FilterOptions {
   readonly config?: string;
   readonly json?: boolean;
 }
 
-export interface RetryOptions extends ChangeOptions {
-  readonly all?: boolean;
-  readonly domain?: string;
-}
+export type ChangeAction = Order["action"];
+
+/** Messages in one order: a running relay receives and delivers between two of them. */
+const ORDERED_AT_ONCE = 500;
 
 /** Exit 1 when one of the messages could not be had. */
-export async function queueRetry(ids: readonly string[], options: RetryOptions): Promise<number> {
-  const selection = selectionOf(ids, options);
-  const changes = await change({ action: "retry", selection }, options);
-  return report(changes, "due now", options);
-}
-
-export async function queueRemove(ids: readonly string[], options: ChangeOptions): Promise<number> {
-  return report(await change({ action: "remove", ids }, options), "removed", options);
-}
-
-function selectionOf(ids: readonly string[], { all, domain }: RetryOptions): Selection {
-  const given = [ids.length > 0, all === true, domain !== undefined].filter(Boolean).length;
-  if (given !== 1) {
-    throw new CommandError("name messages by their ids, or --all, or a --domain", EXIT.usage);
-  }
-  if (domain === undefined) return all === true ? { kind: "all" } : { kind: "ids", ids };
-  const canonical = parseDomain(domain);
-  if (canonical !== undefined) return { kind: "domain", domain: canonical };
-  throw new CommandError(`--domain: "${domain}" is no domain`, EXIT.usage);
-}
-
-async function change(
-  wanted: ControlRequest,
-  { config }: ChangeOptions,
-): Promise<readonly Change[]> {
-  const configuration = await requireConfiguration(config);
-  const socket = controlSocket(configuration.relay);
-  try {
-    const answer = await askRelay(socket, wanted);
-    if ("error" in answer) throw new CommandError(answer.error, EXIT.unavailable);
-    return answer.changes;
-  } catch (error) {
-    if (error instanceof NoRelay) return changeByOurselves(wanted, configuration, error);
-    if (error instanceof CommandError) throw error;
-    throw new CommandError(describeError(error), EXIT.unavailable);
-  }
-}
-
-function changeByOurselves(
-  wanted: ControlRequest,
-  { relay }: Configuration,
-  why: NoRelay,
-): readonly Change[] {
-  const now = systemClock.now();
-  try {
-    const changes = changeQueueFile(relay.spool_directory, now, (engine) =>
-      wanted.action === "retry" ? engine.retry(wanted.selection) : engine.remove(wanted.ids),
+export async function queueChange(
+  action: ChangeAction,
+  ids: readonly string[],
+  options: ChangeOptions,
+): Promise<number> {
+  const named = [ids.length > 0, isFiltered(options), options.all === true];
+  if (named.filter(Boolean).length !== 1) {
+    throw new CommandError(
+      "name messages by their ids, by filters, or all of them with --all",
+      EXIT.usage,
     );
-    return changes ?? idsOf(wanted).map((id) => ({ id, result: "unknown" }));
-  } catch (error) {
-    if (error instanceof SpoolInUse) {
-      throw new CommandError(`a relay is running, but ${describeError(why)}`, EXIT.unavailable);
-    }
-    throw new CommandError(`cannot change the queue: ${describeError(error)}`, EXIT.unavailable);
   }
+  const only = recipientOf(options);
+  const filter = filterOf(options, systemClock.now());
+  const configuration = await requireConfiguration(options.config);
+  const wanted = ids.length > 0 ? ids : selected(action, configuration.relay, filter);
+  const report = new Report(action, options);
+  if (wanted.length > 0) {
+    await using queue = new ReachedQueue(configuration);
+    for (let from = 0; from < wanted.length; from += ORDERED_AT_ONCE) {
+      const some = wanted.slice(from, from + ORDERED_AT_ONCE);
+      report.add(await queue.carryOut(orderOf(action, some, only)));
+    }
+  }
+  return report.end();
 }
 
-function idsOf(wanted: ControlRequest): readonly string[] {
-  if (wanted.action === "remove") return wanted.ids;
-  return wanted.selection.kind === "ids" ? wanted.selection.ids : [];
+function orderOf(
+  action: ChangeAction,
+  ids: readonly string[],
+  only: AddressFilter | undefined,
+): Order {
+  return only === undefined ? { action, ids } : { action, ids, only };
 }
+
+function selected(
+  action: ChangeAction,
+  { spool_directory: directory }: { readonly spool_directory: string },
+  filter: Filter,
+): readonly string[] {
+  using queue = openQueue(directory);
+  const ids = [...(queue?.ids(filter) ?? [])].flat();
+  if (action !== "retry" || filter.state === "active") return ids;
+  // What is being tried just now need not be tried again.
+  const active = new Set([...(queue?.ids({ ...filter, state: "active" }) ?? [])].flat());
+  return ids.filter((id) => !active.has(id));
+}
+
+const DONE: Readonly<Record<ChangeAction, string>> = {
+  retry: "due now",
+  freeze: "frozen",
+  thaw: "thawed",
+  bounce: "bounced",
+  remove: "removed",
+};
 
 const TROUBLE = {
   unknown: "no such message",
   active: "is being delivered just now, try again later",
+  failed: "cannot be bounced, the log of the relay says why",
 } as const;
 
-function report(changes: readonly Change[], done: string, { json }: ChangeOptions): number {
-  let exitCode: number = EXIT.ok;
-  let count = 0;
-  for (const { id, result } of changes) {
-    if (result === "done") count++;
-    else exitCode = EXIT.notDone;
-    if (json === true) process.stdout.write(`${JSON.stringify({ id, result })}\n`);
-    else if (result !== "done") process.stderr.write(`${id}: ${TROUBLE[result]}\n`);
+class Report {
+  readonly #action: ChangeAction;
+  readonly #json: boolean;
+  #done = 0;
+  #exitCode: number = EXIT.ok;
+
+  constructor(action: ChangeAction, { json }: ChangeOptions) {
+    this.#action = action;
+    this.#json = json === true;
   }
-  if (json !== true) {
-    process.stdout.write(`${count} ${count === 1 ? "message" : "messages"} ${done}\n`);
+
+  add(changes: readonly Change[]): void {
+    for (const { id, result } of changes) {
+      if (result === "done") this.#done++;
+      else this.#exitCode = EXIT.notDone;
+      if (this.#json) process.stdout.write(`${JSON.stringify({ id, result })}\n`);
+      else if (result !== "done") process.stderr.write(`${id}: ${TROUBLE[result]}\n`);
+    }
   }
-  return exitCode;
+
+  end(): number {
+    const messages = this.#done === 1 ? "message" : "messages";
+    if (!this.#json) process.stdout.write(`${this.#done} ${messages} ${DONE[this.#action]}\n`);
+    return this.#exitCode;
+  }
 }

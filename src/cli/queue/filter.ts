@@ -1,0 +1,63 @@
+// Which messages of the queue are meant: the options that every queue command shares, and what they mean.
+
+import type { AddressFilter, Filter } from "../../spool.ts";
+import { parseDomain, parseMailbox } from "../../smtp/address.ts";
+import { CommandError, EXIT } from "../exit.ts";
+
+export interface FilterOptions {
+  readonly sender?: string;
+  readonly recipient?: string;
+  readonly domain?: string;
+  /** Milliseconds. */
+  readonly olderThan?: number;
+  readonly youngerThan?: number;
+  readonly state?: "active" | "deferred" | "frozen";
+  readonly all?: boolean;
+}
+
+/** Has the postmaster narrowed it down to some messages? */
+export function isFiltered(options: FilterOptions): boolean {
+  const { sender, recipient, domain, olderThan, youngerThan, state } = options;
+  const given = [sender, recipient, domain, olderThan, youngerThan, state];
+  return given.some((one) => one !== undefined);
+}
+
+/** Throws CommandError for what is no address and no domain. */
+export function filterOf(options: FilterOptions, now: number): Filter {
+  const { sender, olderThan, youngerThan, state } = options;
+  const recipient = recipientOf(options);
+  return {
+    ...(sender === undefined ? {} : { sender: senderOf(sender) }),
+    ...(recipient === undefined ? {} : { recipient }),
+    ...(olderThan === undefined ? {} : { until: now - olderThan }),
+    ...(youngerThan === undefined ? {} : { after: now - youngerThan }),
+    ...(state === undefined ? {} : { state: state === "deferred" ? "queued" : state }),
+  };
+}
+
+/** The recipients that are meant; undefined for all. */
+export function recipientOf({ recipient, domain }: FilterOptions): AddressFilter | undefined {
+  if (recipient !== undefined && domain !== undefined) {
+    throw new CommandError("--domain is a --recipient without local part: give one", EXIT.usage);
+  }
+  if (domain !== undefined) return { domain: domainOf(domain, "--domain") };
+  return recipient === undefined ? undefined : addressOf(recipient, "--recipient");
+}
+
+function senderOf(written: string): AddressFilter | null {
+  return written === "" || written === "<>" ? null : addressOf(written, "--sender");
+}
+
+function addressOf(written: string, option: string): AddressFilter {
+  if (!written.includes("@")) return { domain: domainOf(written, option) };
+  const mailbox = parseMailbox(written.replace(/^<(.*)>$/, "$1"));
+  if (mailbox !== undefined) return { domain: mailbox.domain, localPart: mailbox.localPart };
+  throw new CommandError(`${option}: "${written}" is no address`, EXIT.usage);
+}
+
+/** In canonical form. Throws CommandError for what is none. */
+export function domainOf(written: string, option: string): string {
+  const domain = parseDomain(written);
+  if (domain !== undefined) return domain;
+  throw new CommandError(`${option}: "${written}" is no domain`, EXIT.usage);
+}

@@ -1,0 +1,91 @@
+// The queue in whoever's hands it is: a running relay is asked over its control socket; where none runs, relayctl
+// opens the spool itself, under its lock, and does what the relay would have done.
+
+import { systemClock } from "../../clock.ts";
+import type { Configuration } from "../../config/configuration.ts";
+import { askRelay, NoRelay } from "../../control/client.ts";
+import { controlSocket } from "../../control/protocol.ts";
+import { describeError, type Log } from "../../log.ts";
+import { carryOut, type Order } from "../../postmaster.ts";
+import { settleServicesOf } from "../../relay.ts";
+import type { Change } from "../../spool.ts";
+import { SpoolInUse } from "../../spool/lock.ts";
+import { isSpool } from "../../spool/queue-file.ts";
+import { SqliteSpool } from "../../spool/sqlite-spool.ts";
+import { CommandError, EXIT } from "../exit.ts";
+
+export class ReachedQueue implements AsyncDisposable {
+  readonly #configuration: Configuration;
+  /** Opened when no relay has answered. */
+  #own: OwnQueue | undefined;
+
+  constructor(configuration: Configuration) {
+    this.#configuration = configuration;
+  }
+
+  /** Throws CommandError, when the queue is in the hands of a relay that does not answer for example. */
+  async carryOut(order: Order): Promise<readonly Change[]> {
+    if (this.#own !== undefined) return this.#own.carryOut(order);
+    try {
+      return await ask(controlSocket(this.#configuration.relay), order);
+    } catch (error) {
+      if (!(error instanceof NoRelay)) throw error;
+      this.#own = await openOurselves(this.#configuration, error);
+      return this.#own.carryOut(order);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#own?.close();
+  }
+}
+
+interface OwnQueue {
+  carryOut(order: Order): Promise<readonly Change[]>;
+  close(): Promise<void>;
+}
+
+async function ask(socket: string, order: Order): Promise<readonly Change[]> {
+  try {
+    const answer = await askRelay(socket, order);
+    if ("error" in answer) throw new CommandError(answer.error, EXIT.unavailable);
+    return answer.changes;
+  } catch (error) {
+    if (error instanceof NoRelay || error instanceof CommandError) throw error;
+    throw new CommandError(describeError(error), EXIT.unavailable);
+  }
+}
+
+/** What the relay would have logged concerns relayctl only when something went wrong. */
+const log: Log = {
+  event(name, fields) {
+    if (name === "relay.error" || name === "spool.failed" || name === "spool.corrupt") {
+      process.stderr.write(`relayctl: ${name}: ${JSON.stringify(fields)}\n`);
+    }
+  },
+};
+
+async function openOurselves(configuration: Configuration, why: NoRelay): Promise<OwnQueue> {
+  const { spool_directory: directory } = configuration.relay;
+  try {
+    if (!isSpool(directory)) return NO_QUEUE;
+    const spool = await SqliteSpool.open(directory, systemClock, log);
+    const settle = settleServicesOf(configuration, spool, log);
+    const services = { spool, settle, clock: systemClock, log, wake: () => undefined };
+    return {
+      carryOut: (order) => carryOut(order, services),
+      close: () => spool.close(),
+    };
+  } catch (error) {
+    if (error instanceof SpoolInUse) {
+      throw new CommandError(`a relay is running, but ${describeError(why)}`, EXIT.unavailable);
+    }
+    throw new CommandError(`cannot change the queue: ${describeError(error)}`, EXIT.unavailable);
+  }
+}
+
+/** A spool that no relay has opened yet is an empty one, and is not created. */
+const NO_QUEUE: OwnQueue = {
+  carryOut: ({ ids }) => Promise.resolve(ids.map((id) => ({ id, result: "unknown" }) as const)),
+  close: () => Promise.resolve(),
+};

@@ -1,0 +1,89 @@
+// The postmaster's orders to the queue, carried out in the running relay, or by relayctl where none runs.
+//
+// Invariant: a message under attempt is left alone: its attempt is settled first.
+
+import type { Clock } from "./clock.ts";
+import type { MessageId } from "./envelope.ts";
+import { describeError, type Log } from "./log.ts";
+import { giveUp } from "./settle/give-up.ts";
+import type { SettleServices } from "./settle.ts";
+import { store } from "./settle/store.ts";
+import type { Action, AddressFilter, Change, Spool, StoredMessage } from "./spool.ts";
+
+export interface Order {
+  readonly action: Action | "bounce";
+  readonly ids: readonly MessageId[];
+  /** Only these recipients; "remove" takes the whole message. */
+  readonly only?: AddressFilter;
+}
+
+export interface PostmasterServices {
+  readonly spool: Pick<Spool, "change" | "claim" | "settle">;
+  readonly settle: SettleServices;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Something may be due. */
+  wake(): void;
+}
+
+/** Messages whose bodies are held in memory at once. */
+const CLAIMED_AT_ONCE = 20;
+
+export async function carryOut(
+  { action, ids, only }: Order,
+  services: PostmasterServices,
+): Promise<readonly Change[]> {
+  const changes =
+    action === "bounce"
+      ? await bounce(ids, only, services)
+      : await services.spool.change(action, ids, only);
+  const done = changes.filter(({ result }) => result === "done").map(({ id }) => id);
+  if (done.length > 0) services.log.event("queue.changed", { action, ids: done });
+  services.wake();
+  return changes;
+}
+
+async function bounce(
+  ids: readonly MessageId[],
+  only: AddressFilter | undefined,
+  services: PostmasterServices,
+): Promise<readonly Change[]> {
+  const { spool } = services;
+  const failed = new Set<MessageId>();
+  const all: Change[] = [];
+  for (let from = 0; from < ids.length; from += CLAIMED_AT_ONCE) {
+    const { changes, messages } = await spool.claim(ids.slice(from, from + CLAIMED_AT_ONCE));
+    all.push(...changes);
+    await Promise.all(
+      messages.map(async (message) => {
+        if (!(await bounceOne(message, only, services))) failed.add(message.envelope.id);
+      }),
+    );
+  }
+  return all.map((change) =>
+    failed.has(change.id) ? { id: change.id, result: "failed" } : change,
+  );
+}
+
+/** The spool is asked until it takes it: the relay stops only when we are done. */
+const goOn = () => false;
+
+/** False when no report could be made: the message is as it was. */
+async function bounceOne(
+  message: StoredMessage,
+  only: AddressFilter | undefined,
+  { settle, spool, clock, log }: PostmasterServices,
+): Promise<boolean> {
+  const { id } = message.envelope;
+  try {
+    await store(await giveUp(message, only, clock.now(), settle), { spool, clock, log }, goOn);
+    return true;
+  } catch (error) {
+    log.event("relay.error", { id, where: "bounce", error: describeError(error) });
+    const { warnings, recipients } = message;
+    const state = recipients.some((one) => one.state === "pending") ? "queued" : "frozen";
+    const asItWas = { id, state, recipients: [], journal: [], warnings, reports: [] } as const;
+    await store(asItWas, { spool, clock, log }, goOn);
+    return false;
+  }
+}

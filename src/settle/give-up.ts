@@ -1,0 +1,64 @@
+// The postmaster's word that no further attempt is to be made: what is not delivered yet has failed, and its sender
+// is told as after an attempt. Copies that are still to be made are given up too.
+//
+// Invariant: an address that has had its end does not fail afterwards, because only copies of it are left.
+
+import { type Finding, settle, type SettleServices } from "../settle.ts";
+import type { AddressFilter, Settlement, StoredMessage, StoredRecipient } from "../spool.ts";
+import { status } from "../status.ts";
+import { hasEnded } from "./ended.ts";
+
+const GIVEN_UP = status(554, "0.0", "The postmaster has given up the delivery of this message");
+
+/** With `only`, these recipients alone. Where there is no sender to be told (<>), they are discarded. */
+export function giveUp(
+  message: StoredMessage,
+  only: AddressFilter | undefined,
+  now: number,
+  services: SettleServices,
+): Promise<Settlement> {
+  const { envelope, recipients, journal } = message;
+  const given = recipients.filter(
+    ({ state, mailbox }) => (state === "pending" || state === "frozen") && isMeant(mailbox, only),
+  );
+  const failing = given.filter(({ position }) => !hasEnded(journal, position));
+  if (envelope.sender === null) {
+    for (const { mailbox } of failing) {
+      const why = "given up by the postmaster, and there is nobody to be told";
+      services.log.event("recipient.discarded", {
+        id: envelope.id,
+        recipient: mailbox.address,
+        why,
+      });
+    }
+  }
+  const positions = new Set(given.map(({ position }) => position));
+  const thawed = journal.filter(
+    ({ position, outcome }) => outcome !== "frozen" || !positions.has(position),
+  );
+  const findings = envelope.sender === null ? [] : failing.map(findingOf);
+  return settle({ ...message, journal: thawed }, given, findings, now, services);
+}
+
+function isMeant(
+  { domain, localPart }: StoredRecipient["mailbox"],
+  only: AddressFilter | undefined,
+): boolean {
+  if (only === undefined) return true;
+  const { localPart: wanted } = only;
+  if (domain !== only.domain) return false;
+  return wanted === undefined || localPart.toLowerCase() === wanted.toLowerCase();
+}
+
+function findingOf({ position, mailbox }: StoredRecipient): Finding {
+  const outcome = { kind: "failed", status: GIVEN_UP } as const;
+  return {
+    position,
+    mailbox,
+    original: mailbox,
+    router: "",
+    transport: "",
+    unseen: false,
+    outcome,
+  };
+}

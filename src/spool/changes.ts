@@ -1,0 +1,102 @@
+// What the postmaster does to messages that wait: rows of the spool's database, inside the caller's transaction.
+//
+// Invariants: a message under attempt is left alone, because its attempt will say what it is. The state of a message
+// follows from its recipients.
+
+import type { MessageId } from "../envelope.ts";
+import type { Action, AddressFilter, Change } from "../spool.ts";
+import type { Database } from "./database.ts";
+import { idNumber, idText } from "./rows.ts";
+import { type Condition, recipientCondition } from "./selection.ts";
+
+export interface Wanted {
+  readonly action: Action;
+  /** Only these recipients of each message; "remove" takes the whole message. */
+  readonly only: AddressFilter | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly remove: (id: number) => void;
+}
+
+export function changeMessages(
+  database: Database,
+  { action, only, now, remove }: Wanted,
+  ids: readonly MessageId[],
+): Change[] {
+  const meant = recipientCondition(only);
+  return changeEach(database, ids, (id) => {
+    if (action === "remove") return remove(id);
+    if (action === "freeze") freeze(database, id, meant);
+    else thaw(database, id, meant, now);
+    if (action === "retry") makeDue(database, id, meant);
+    return follow(database, id);
+  });
+}
+
+/** Calls `change` with each message that is there and not under attempt. */
+export function changeEach(
+  database: Database,
+  ids: readonly MessageId[],
+  change: (id: number) => void,
+): Change[] {
+  return ids.map((id) => {
+    const number = idNumber(id);
+    const row = database.get("SELECT state FROM messages WHERE id = ?", number);
+    if (row === undefined || idText(number) !== id) return { id, result: "unknown" };
+    if (row["state"] === "active") return { id, result: "active" };
+    change(number);
+    return { id, result: "done" };
+  });
+}
+
+function freeze(database: Database, id: number, { sql, values }: Condition): void {
+  database.run(
+    `UPDATE recipients SET state = 'frozen' WHERE message = ? AND state = 'pending' AND ${sql}`,
+    id,
+    ...values,
+  );
+}
+
+/** What was frozen is due, and its retry rules begin anew: they may have ended while it was. */
+function thaw(database: Database, id: number, { sql, values }: Condition, now: number): void {
+  const frozen = "SELECT position FROM journal WHERE message = ? AND outcome = 'frozen'";
+  database.run(
+    `UPDATE recipients SET
+       first_failure = CASE state WHEN 'frozen' THEN NULL ELSE first_failure END,
+       state = 'pending', next_attempt = ?, waits_for = NULL
+     WHERE message = ? AND (state = 'frozen' OR state = 'pending' AND position IN (${frozen})) AND ${sql}`,
+    now,
+    id,
+    id,
+    ...values,
+  );
+  database.run(
+    `DELETE FROM journal WHERE message = ? AND outcome = 'frozen' AND position IN
+       (SELECT position FROM recipients WHERE message = ? AND state = 'pending' AND ${sql})`,
+    id,
+    id,
+    ...values,
+  );
+}
+
+/** A next attempt at 0 is the postmaster's word: what is known of hosts does not hold it back. */
+function makeDue(database: Database, id: number, { sql, values }: Condition): void {
+  database.run(
+    `UPDATE recipients SET next_attempt = 0 WHERE message = ? AND state = 'pending' AND ${sql}`,
+    id,
+    ...values,
+  );
+}
+
+function follow(database: Database, id: number): void {
+  const pending = "FROM recipients WHERE message = ? AND state = 'pending'";
+  database.run(
+    `UPDATE messages SET
+       state = CASE WHEN EXISTS (SELECT 1 ${pending}) THEN 'queued' ELSE 'frozen' END,
+       next_attempt = coalesce((SELECT min(next_attempt) ${pending}), next_attempt)
+     WHERE id = ?`,
+    id,
+    id,
+    id,
+  );
+}
