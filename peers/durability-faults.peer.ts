@@ -131,10 +131,12 @@ describe("a relay whose disk fails for a moment", { skip }, () => {
     using wire = await session(ground.port);
     assert.match(await send(wire, 99, SMALL), REFUSED);
     await fault.stop();
-    // The next commit must not rest on the one that failed, nor carry it along.
-    assert.match(await send(wire, 100, SMALL), /^250/);
+    // It tidies up by itself: no further commit is needed to be rid of the failed one.
+    await pause(2500);
     await relay.kill("SIGKILL");
     await ground.start();
+    using other = await session(ground.port);
+    assert.match(await send(other, 100, SMALL), /^250/);
     await until("the accepted one arrives", () => ground.arrived().includes(100));
     assert.ok(!ground.arrived().includes(99));
   });

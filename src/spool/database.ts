@@ -59,7 +59,7 @@ export class Database {
 
   /** One transaction: when this returns it is on disk, when it throws nothing of it is in force. */
   atomically<T>(work: () => T): T {
-    if (this.#suspect) this.#emptyLog();
+    this.mend();
     this.#connection.exec("BEGIN IMMEDIATE");
     try {
       const result = work();
@@ -76,9 +76,10 @@ export class Database {
    * Linux reports a failed fsync once and forgets what it could not write. SQLite forgets the failed frames too,
    * and writes the next ones over them; but until then they are in the log, and a crash would bring back a
    * message that its sender was told we do not have. So the log is copied into the database, synced, and cut to
-   * nothing: what follows is written and synced anew. While that fails, so does every commit.
+   * nothing: what follows is written and synced anew. Throws while that fails, and so does every commit.
    */
-  #emptyLog(): void {
+  mend(): void {
+    if (!this.#suspect) return;
     const result = this.get("PRAGMA wal_checkpoint(TRUNCATE)");
     if (result?.["busy"] !== 0) throw new Error("somebody else is reading the database");
     this.#suspect = false;
