@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { SpoolError } from "../../src/spool.ts";
 import { faultyCalls, systemError } from "../support/file-calls.ts";
-import { big, bytesOf, inPlace, store } from "./place.ts";
+import { big, bytesOf, inPlace, settled, store } from "./place.ts";
 
 /** As Node gives it: it has no name for this one. */
 function quotaError(): Error {
@@ -48,28 +48,31 @@ describe("a large message", () => {
   });
 
   for (const [name, { error, full }] of Object.entries(ERRORS)) {
-    for (const [step, call] of steps.entries()) {
-      it(`is refused when ${call} (call ${step + 1}) fails with ${name}, and leaves nothing`, () =>
-        inPlace(async ({ directory, open }) => {
-          let broken = true;
-          const calls = faultyCalls((_, index) => {
-            if (broken && index === step) throw error();
-          });
-          const spool = await open(calls);
+    it(`is refused whichever call fails with ${name}, leaves nothing, and the next is stored`, () =>
+      inPlace(async ({ directory, open }) => {
+        let failing = Number.POSITIVE_INFINITY;
+        const calls = faultyCalls((_, index) => {
+          if (index === failing) throw error();
+        });
+        const spool = await open(calls);
+        for (const [step, call] of steps.entries()) {
+          const where = `call ${step + 1}, ${call}`;
+          failing = calls.made.length + step;
           await assert.rejects(store(spool, big), (failure: unknown) => {
-            assert.ok(failure instanceof SpoolError);
-            assert.equal(failure.full, full);
+            assert.ok(failure instanceof SpoolError, where);
+            assert.equal(failure.full, full, where);
             return true;
           });
-          assert.equal(calls.descriptors.size, 0, "no descriptor is left open");
-          assert.deepEqual(readdirSync(join(directory, "bodies")), []);
-          assert.equal(await spool.count(), 0);
+          assert.equal(calls.descriptors.size, 0, `${where}: no descriptor is left open`);
+          assert.deepEqual(readdirSync(join(directory, "bodies")), [], where);
+          assert.equal(await spool.count(), 0, where);
 
-          broken = false;
-          const next = await store(spool, big);
+          failing = Number.POSITIVE_INFINITY;
+          const next = await store(spool, big, true);
           assert.deepEqual(await bytesOf(next), big);
-        }));
-    }
+          await spool.settle(settled(next.envelope.id, "completed"));
+        }
+      }));
   }
 
   it("whose file cannot be removed just now is removed with the next message that goes", () =>
