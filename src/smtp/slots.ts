@@ -73,7 +73,7 @@ class Counter {
 }
 
 /** What one customer of a provider usually has: a /24 of IPv4, a /64 of IPv6. */
-export function networkOf(address: string): string {
+function networkOf(address: string): string {
   if (isIPv4(address)) return address.slice(0, address.lastIndexOf("."));
   const value = parseAddress(address)?.value;
   return typeof value === "bigint" ? (value >> 64n).toString(16) : address;
