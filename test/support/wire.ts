@@ -20,6 +20,8 @@ export class Wire {
       socket.once("connect", resolve);
       socket.once("error", reject);
     });
+    // What was sent is on its way: it does not wait for the acknowledgement of what was sent before.
+    socket.setNoDelay(true);
     return new Wire(socket);
   }
 
