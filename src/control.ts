@@ -92,7 +92,7 @@ async function answer(
     if (request.method !== "POST" || request.url !== "/queue" || wanted === undefined) {
       return { code: 400, body: { error: "this relay does not know the request" } };
     }
-    return { code: 200, body: { changes: await carryOut(wanted, services) } };
+    return { code: 200, body: await carryOut(wanted, services) };
   } catch (error) {
     services.log.event("relay.error", { where: "control socket", error: describeError(error) });
     return { code: 500, body: { error: describeError(error) } };

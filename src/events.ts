@@ -79,6 +79,10 @@ export interface Events {
     ids: readonly string[];
   };
 
+  /** From here on mail for it waits in the queue; and goes on. */
+  "domain.held": { domain: string };
+  "domain.released": { domain: string; recipients: number };
+
   /** A peer's reply says that something is set up wrongly: the postmaster has to act. */
   alarm: { id: string; what: string };
 

@@ -4,33 +4,64 @@
 
 import type { Clock } from "./clock.ts";
 import type { MessageId } from "./envelope.ts";
+import type { Holds } from "./holds.ts";
 import { describeError, type Log } from "./log.ts";
 import { giveUp } from "./settle/give-up.ts";
 import type { SettleServices } from "./settle.ts";
 import { store } from "./settle/store.ts";
 import type { Action, AddressFilter, Change, Spool, StoredMessage } from "./spool.ts";
 
-export interface Order {
+export interface ChangeOrder {
   readonly action: Action | "bounce";
   readonly ids: readonly MessageId[];
   /** Only these recipients; "remove" takes the whole message. */
   readonly only?: AddressFilter;
 }
 
+export interface HoldOrder {
+  readonly action: "hold" | "release";
+  /** In canonical form. */
+  readonly domain: string;
+}
+
+export type Order = ChangeOrder | HoldOrder;
+
+export interface Carried {
+  readonly changes: readonly Change[];
+  /** Recipients that were on hold, and are no more. */
+  readonly released: number;
+}
+
 export interface PostmasterServices {
   readonly spool: Pick<Spool, "change" | "claim" | "settle">;
+  readonly holds: Pick<Holds, "hold" | "release">;
   readonly settle: SettleServices;
   readonly clock: Clock;
   readonly log: Log;
   /** Something may be due. */
-  wake(): void;
+  readonly wake: () => void;
 }
 
 /** Messages whose bodies are held in memory at once. */
 const CLAIMED_AT_ONCE = 20;
 
-export async function carryOut(
-  { action, ids, only }: Order,
+export async function carryOut(order: Order, services: PostmasterServices): Promise<Carried> {
+  if ("ids" in order) return { changes: await changeMessages(order, services), released: 0 };
+  const { holds, log, wake } = services;
+  const { action, domain } = order;
+  if (action === "hold") {
+    await holds.hold(domain);
+    log.event("domain.held", { domain });
+    return { changes: [], released: 0 };
+  }
+  const released = await holds.release(domain);
+  log.event("domain.released", { domain, recipients: released });
+  wake();
+  return { changes: [], released };
+}
+
+async function changeMessages(
+  { action, ids, only }: ChangeOrder,
   services: PostmasterServices,
 ): Promise<readonly Change[]> {
   const changes =

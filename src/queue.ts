@@ -9,8 +9,9 @@ import type { Outcome, Transport } from "./contract.ts";
 import { deliver, type Delivery } from "./deliver.ts";
 import type { MessageId } from "./envelope.ts";
 import type { HostHints } from "./hints.ts";
+import { heldDomain, type Holds } from "./holds.ts";
 import { describeError, type Log } from "./log.ts";
-import type { Route, Routing } from "./route.ts";
+import type { Route, RoutedDelivery, Routing } from "./route.ts";
 import { hasEnded } from "./settle/ended.ts";
 import { isForced } from "./settle/retry-time.ts";
 import { SPOOL_PAUSE, store } from "./settle/store.ts";
@@ -25,6 +26,7 @@ export interface QueueServices {
   readonly log: Log;
   readonly settle: SettleServices;
   readonly hints: Pick<HostHints, "awaited">;
+  readonly holds: Pick<Holds, "isEmpty" | "outcomeFor" | "awaited">;
 }
 
 /** Messages under attempt at once; each holds at most 64 KiB of body in memory. */
@@ -122,9 +124,17 @@ export class Queue {
   async #store(settlement: Settlement): Promise<void> {
     if (!(await store(settlement, this.#services, () => this.#stopping))) return;
     for (const { waitsFor } of settlement.recipients) {
-      if (waitsFor !== undefined) this.#services.hints.awaited(waitsFor);
+      if (waitsFor !== undefined) this.#awaited(waitsFor);
     }
     if (settlement.state === "queued" || settlement.reports.length > 0) this.wake();
+  }
+
+  #awaited(waitsFor: string): void {
+    const { hints, holds, log } = this.#services;
+    const domain = heldDomain(waitsFor);
+    if (domain === undefined) return hints.awaited(waitsFor);
+    const failed = (error: unknown) => log.event("spool.failed", { error: describeError(error) });
+    void holds.awaited(domain).then((released) => released && this.wake(), failed);
   }
 
   async #attempt(
@@ -139,7 +149,9 @@ export class Queue {
     const deliveries: Delivery[] = [];
     const done = new Set(journal.map(journalKey));
     for (const { recipient, routing } of await this.#routed(message, attempted)) {
-      findings.push(...verdicts(recipient, routing, done));
+      for (const verdict of verdicts(recipient, routing, done)) {
+        findings.push({ ...verdict, outcome: this.#held(verdict) ?? verdict.outcome });
+      }
       for (const { mailbox, router, why } of routing.discarded) {
         log.event("recipient.discarded", {
           id: envelope.id,
@@ -147,19 +159,12 @@ export class Queue {
           why: `${router}: ${why}`,
         });
       }
-      for (const delivery of routing.deliveries) {
-        const { position, notify, orcpt } = recipient;
-        const { router, transport } = delivery;
-        if (
-          done.has(journalKey({ position, address: delivery.mailbox.address, router, transport }))
-        )
-          continue;
-        deliveries.push({
-          ...delivery,
-          position,
-          ...(notify === undefined ? {} : { notify }),
-          ...(orcpt === undefined ? {} : { orcpt }),
-        });
+      for (const routed of routing.deliveries) {
+        const delivery = deliveryOf(recipient, routed);
+        if (done.has(keyOf(delivery))) continue;
+        const outcome = this.#held(delivery);
+        if (outcome === undefined) deliveries.push(delivery);
+        else findings.push({ ...delivery, outcome });
       }
     }
     const now = clock.now();
@@ -181,6 +186,12 @@ export class Queue {
       spool.note(envelope.id, entry);
     });
     return findings;
+  }
+
+  /** Copies are made whatever is on hold. */
+  #held({ unseen, mailbox }: Pick<Finding, "unseen" | "mailbox">): Outcome | undefined {
+    const { holds, clock } = this.#services;
+    return unseen || holds.isEmpty ? undefined : holds.outcomeFor(mailbox.domain, clock.now());
   }
 
   /** What the chain says of each recipient; of one that has had its end, only the copies. */
@@ -223,7 +234,23 @@ export class Queue {
   }
 }
 
+function deliveryOf(
+  { position, notify, orcpt }: StoredRecipient,
+  delivery: RoutedDelivery,
+): Delivery {
+  return {
+    ...delivery,
+    position,
+    ...(notify === undefined ? {} : { notify }),
+    ...(orcpt === undefined ? {} : { orcpt }),
+  };
+}
+
 type JournalKey = Pick<JournalEntry, "position" | "address" | "router" | "transport">;
+
+function keyOf({ position, mailbox: { address }, router, transport }: Delivery): string {
+  return journalKey({ position, address, router, transport });
+}
 
 /** Addresses and names hold no line break. */
 function journalKey({ position, address, router, transport }: JournalKey): string {

@@ -15,6 +15,7 @@ import { openControl } from "./control.ts";
 import { controlSocket } from "./control/protocol.ts";
 import { Gate } from "./gate.ts";
 import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
+import { Holds } from "./holds.ts";
 import { HostHints, type HintStore } from "./hints.ts";
 import { describeError, type Log } from "./log.ts";
 import { Queue } from "./queue.ts";
@@ -139,7 +140,8 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
   if (relay.user !== undefined) dropRoot(relay.user, relay.spool_directory);
 
   const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
-  const queue = createQueue(configuration, chain, spool, parts);
+  const holds = new Holds(await spool.holds(), spool);
+  const queue = createQueue(configuration, chain, { spool, holds }, parts);
   const reserve = new DiskReserve({
     bytes: relay.spool_reserve,
     inodes: relay.spool_reserve_inodes,
@@ -166,6 +168,7 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
   queue.wake();
   const control = await openControl(controlSocket(relay), {
     spool,
+    holds,
     settle: settleServicesOf(configuration, spool, log),
     clock,
     log,
@@ -211,11 +214,11 @@ function createServer(
 function createQueue(
   configuration: Configuration,
   { route, transports, hints }: Chain,
-  spool: Spool,
+  { spool, holds }: { readonly spool: Spool; readonly holds: Holds },
   { clock, log }: RelayParts,
 ): Queue {
   const settle = settleServicesOf(configuration, spool, log);
-  return new Queue({ spool, route, transports, clock, log, settle, hints });
+  return new Queue({ spool, route, transports, clock, log, settle, hints, holds });
 }
 
 export function settleServicesOf(

@@ -164,6 +164,11 @@ export interface Spool {
   ): Promise<readonly Change[]>;
   /** Takes messages that the postmaster wants settled, each recorded as under attempt before it is returned. */
   claim(ids: readonly MessageId[]): Promise<Claim>;
+  /** Domains on hold. */
+  holds(): Promise<readonly string[]>;
+  hold(domain: string): Promise<void>;
+  /** Ends the hold. The `most` oldest recipients that wait for that are due; how many there were. */
+  release(domain: string, most: number): Promise<number>;
   /** Everything that was asked for is on disk, and the store is closed. */
   close(): Promise<void>;
 }

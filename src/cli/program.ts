@@ -6,6 +6,7 @@ import { describeError } from "../log.ts";
 import { checkCommand, type CheckOptions, DEFAULT_CLIENT, DEFAULT_SENDER } from "./check.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { type ChangeAction, type ChangeOptions, queueChange } from "./queue/change.ts";
+import { type HoldOptions, queueHold, queueRelease } from "./queue/hold.ts";
 import { type ListOptions, queueCount, queueList } from "./queue/list.ts";
 import { queueShow, type ShowOptions } from "./queue/show.ts";
 import { serve } from "./serve.ts";
@@ -79,7 +80,9 @@ function createProgram(exit: Exit): Command {
     .action(async (recipients: string[], _, command: Command) => {
       exit(await checkCommand(recipients, command.optsWithGlobals<CheckOptions>()));
     });
-  addQueue(program.command("queue").description("look at the queue, and change it"), exit);
+  const queue = program.command("queue").description("look at the queue, and change it");
+  addQueue(queue, exit);
+  addHolds(queue, exit);
   return program;
 }
 
@@ -111,6 +114,23 @@ function addQueue(queue: Command, exit: Exit): void {
         exit(await queueChange(action, ids, options));
       });
   }
+}
+
+function addHolds(queue: Command, exit: Exit): void {
+  queue
+    .command("hold")
+    .description("mail for a domain waits; without one, which domains are on hold")
+    .option("--domain <domain>", "the domain")
+    .action(async (_, command: Command) => {
+      exit(await queueHold(command.optsWithGlobals<HoldOptions>()));
+    });
+  queue
+    .command("release")
+    .description("mail for a domain goes on")
+    .requiredOption("--domain <domain>", "the domain")
+    .action(async (_, command: Command) => {
+      exit(await queueRelease(command.optsWithGlobals<HoldOptions>()));
+    });
 }
 
 function withFilters(command: Command): Command {

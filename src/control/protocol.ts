@@ -3,10 +3,11 @@
 import { join } from "node:path";
 import type { RelayOptions } from "../config/relay-options.ts";
 import { isTable } from "../config/schema.ts";
-import type { Order } from "../postmaster.ts";
-import type { AddressFilter, Change } from "../spool.ts";
+import type { Carried, Order } from "../postmaster.ts";
+import { parseDomain } from "../smtp/address.ts";
+import type { AddressFilter } from "../spool.ts";
 
-export type ControlAnswer = { readonly changes: readonly Change[] } | { readonly error: string };
+export type ControlAnswer = Carried | { readonly error: string };
 
 /** sun_path of Linux holds 108 bytes, the last of them 0. */
 const SOCKET_PATH_MAX = 107;
@@ -23,12 +24,18 @@ export function unfitSocketPath(path: string): string | undefined {
     : `the path of a Unix socket has at most ${SOCKET_PATH_MAX} bytes, and this one has ${length}; name another control_socket in [relay]`;
 }
 
+const HOLD_ACTIONS = ["hold", "release"] as const;
 const ACTIONS = ["retry", "freeze", "thaw", "bounce", "remove"] as const;
 
 /** Undefined when it is no order. */
 export function parseOrder(text: string): Order | undefined {
   const value = parseJson(text);
   if (!isTable(value)) return undefined;
+  const holding = HOLD_ACTIONS.find((known) => known === value["action"]);
+  if (holding !== undefined) {
+    const domain = typeof value["domain"] === "string" ? parseDomain(value["domain"]) : undefined;
+    return domain === undefined ? undefined : { action: holding, domain };
+  }
   const action = ACTIONS.find((known) => known === value["action"]);
   const ids = idsOf(value["ids"]);
   if (action === undefined || ids === undefined) return undefined;

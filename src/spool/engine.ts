@@ -15,6 +15,7 @@ import { bodyDirectory } from "./body.ts";
 import { Database, isDamage, isFull, isReadError, isWriteError } from "./database.ts";
 import { readHints, saveHint, wakeWaiting } from "./hint-table.ts";
 import { changeEach, changeMessages, type Wanted } from "./changes.ts";
+import { readHolds, releaseHeld, saveHold, type StoredHold } from "./hold-table.ts";
 import { createLoader, type Loader } from "./loader.ts";
 import { restore } from "./restore.ts";
 import {
@@ -130,6 +131,8 @@ export class Engine {
         return this.#remove(write.id);
       case "hint":
         return saveHint(this.#database, write.key, write.hint);
+      case "hold":
+        return saveHold(this.#database, write);
       case "postpone":
         return this.#postpone(write);
     }
@@ -264,6 +267,15 @@ export class Engine {
     return this.#database.atomically(() => wakeWaiting(this.#database, waitsFor, most, now));
   }
 
+  holds(): StoredHold[] {
+    return readHolds(this.#database);
+  }
+
+  /** Ends the hold. The `most` oldest that wait for that are due at `now`; how many there were. */
+  release(domain: string, most: number, now: number): number {
+    return this.#database.atomically(() => releaseHeld(this.#database, domain, most, now));
+  }
+
   nextDue(): number | undefined {
     const row = this.#database.get(
       "SELECT next_attempt AS due FROM messages WHERE state = 'queued' ORDER BY next_attempt LIMIT 1",
@@ -334,8 +346,9 @@ export class Engine {
   }
 
   /** Takes messages over as they stood in another spool. Throws when one cannot be, and then takes none. */
-  restore(rows: readonly StoredRow[]): void {
+  restore(rows: readonly StoredRow[], holds: readonly StoredHold[] = []): void {
     this.#database.atomically(() => {
+      for (const hold of holds) saveHold(this.#database, hold);
       for (const row of rows) restore(this.#database, row);
     });
   }

@@ -10,6 +10,7 @@ import type { MessageId } from "../envelope.ts";
 import { describeError } from "../log.ts";
 import type { Filter, MessageState, StoredMessage } from "../spool.ts";
 import { DATABASE } from "./engine.ts";
+import { countHeld, readHolds } from "./hold-table.ts";
 import { createLoader } from "./loader.ts";
 import { idNumber, idText, messageOf, numberOf } from "./rows.ts";
 import { SCHEMA_VERSION } from "./schema.ts";
@@ -28,9 +29,18 @@ export interface QueueFile {
   ids(filter: Filter): Iterable<readonly MessageId[]>;
   /** How many messages fit, by state. */
   count(filter: Filter): QueueCount;
+  /** Domains on hold, and how many messages wait for their release. */
+  holds(): readonly QueueHold[];
   /** One message with its body; undefined when there is none of this id. Throws when it cannot be read. */
   message(id: MessageId): StoredMessage | undefined;
   [Symbol.dispose](): void;
+}
+
+export interface QueueHold {
+  readonly domain: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly messages: number;
 }
 
 export type QueueCount = Readonly<Record<MessageState, { messages: number; bytes: number }>>;
@@ -79,6 +89,10 @@ export function openQueueFile(directory: string): QueueFile | undefined {
     *ids(filter) {
       if (isEmpty) return;
       for (const ids of pagesOf(database, filter)) yield ids.map(idText);
+    },
+    holds() {
+      const holds = isEmpty ? [] : readHolds(database);
+      return holds.map((hold) => ({ ...hold, messages: countHeld(database, hold.domain) }));
     },
     count: (filter) => countOf(isEmpty ? undefined : database, filter),
     message(id) {

@@ -52,6 +52,7 @@ export type Write =
   | { readonly kind: "remove"; readonly id: number }
   /** It is due at `until`, whatever its recipients say. */
   | { readonly kind: "postpone"; readonly id: number; readonly until: number }
+  | { readonly kind: "hold"; readonly domain: string; readonly since: number }
   | { readonly kind: "hint"; readonly key: string; readonly hint: HostHint | undefined };
 
 /** What takes effect together or not at all. */

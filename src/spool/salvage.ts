@@ -26,6 +26,7 @@ import { BodyFiles } from "./body-files.ts";
 import { bodyFile } from "./body.ts";
 import { isDamage } from "./database.ts";
 import { DATABASE, Engine } from "./engine.ts";
+import { readHolds } from "./hold-table.ts";
 import { createLoader, type Loader } from "./loader.ts";
 import { idNumber, numberOf, type StoredRow } from "./rows.ts";
 import { corruptDirectory } from "./set-aside.ts";
@@ -109,6 +110,10 @@ function takeOver(directory: string, engine: Engine): { messages: number; lost: 
   using damaged = openDamaged(file);
   if (damaged === undefined) return { messages: 0, lost: 0 };
   const load = patientLoader(damaged);
+  engine.restore(
+    [],
+    orElse(() => readHolds(damaged), []),
+  );
   const ids = [...tracesOf(damaged)].toSorted((a, b) => a - b);
   let messages = 0;
   for (let from = 0; from < ids.length; from += GROUP) {

@@ -317,6 +317,18 @@ export class SqliteSpool implements Spool {
     return { changes, messages: await this.#readable(rows) };
   }
 
+  async holds(): Promise<readonly string[]> {
+    return (await this.#ask({ name: "holds" })).map(({ domain }) => domain);
+  }
+
+  hold(domain: string): Promise<void> {
+    return this.#commit([{ kind: "hold", domain, since: this.#clock.now() }]);
+  }
+
+  release(domain: string, most: number): Promise<number> {
+    return this.#ask({ name: "release", domain, most, now: this.#clock.now() });
+  }
+
   async hints(): Promise<ReadonlyMap<string, HostHint>> {
     return new Map(await this.#ask({ name: "hints" }));
   }

@@ -8,6 +8,7 @@ import type { HostHint } from "../hints.ts";
 import type { Wanted } from "./changes.ts";
 import { isDamage } from "./database.ts";
 import type { ClaimedRows, Engine, Recovery } from "./engine.ts";
+import type { StoredHold } from "./hold-table.ts";
 import type { CommitResult, StoredRow, Transaction } from "./rows.ts";
 import { openSpool, replaceDamaged, type Salvage } from "./salvage.ts";
 
@@ -15,7 +16,13 @@ export type Call =
   | { readonly name: "commit"; readonly transactions: readonly Transaction[] }
   | { readonly name: "take"; readonly now: number; readonly limit: number }
   | { readonly name: "load"; readonly id: number }
-  | { readonly name: "nextDue" | "count" | "hints" | "close" }
+  | { readonly name: "nextDue" | "count" | "hints" | "holds" | "close" }
+  | {
+      readonly name: "release";
+      readonly domain: string;
+      readonly most: number;
+      readonly now: number;
+    }
   | {
       readonly name: "wake";
       readonly waitsFor: string;
@@ -37,6 +44,8 @@ export interface Answers {
   nextDue: number | undefined;
   count: number;
   hints: [key: string, hint: HostHint][];
+  holds: StoredHold[];
+  release: number;
   wake: number;
   change: Change[];
   claim: ClaimedRows;
@@ -73,6 +82,10 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
       return engine.nextDue();
     case "hints":
       return engine.hints();
+    case "holds":
+      return engine.holds();
+    case "release":
+      return engine.release(call.domain, call.most, call.now);
     case "count":
       return engine.count();
     case "wake":

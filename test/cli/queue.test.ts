@@ -44,9 +44,13 @@ async function deferredRelay(port: number, world = port) {
   const relay = await startTestRelay({ config: workspaceConfig(port, world), files });
   const id = await submit(relay, INBOUND);
   await relay.happened("delivery.deferred", 2);
-  // An attempt is settled when the message can be taken again.
-  while ((await relay.relay.spool.nextDue()) === undefined) await new Promise(setImmediate);
+  await settledIn(relay);
   return { relay, id };
+}
+
+/** An attempt is settled when the message can be taken again. */
+async function settledIn({ relay }: TestRelay): Promise<void> {
+  while ((await relay.spool.nextDue()) === undefined) await new Promise(setImmediate);
 }
 
 function steady(text: string, id: string): string {
@@ -240,6 +244,35 @@ for (const running of [true, false]) {
         recipients.map(({ state }: Record<string, string>) => state),
         ["pending", "failed"],
       );
+    });
+
+    test("hold keeps mail for a domain, copied, until it is released", async () => {
+      await using sink = await startSink();
+      await using relay = await startTestRelay({ config: workspaceConfig(sink.port), files });
+      assert.equal((await queueOf(relay, "hold")).stdout, "No domain is on hold.\n");
+      if (!running) await relay.stop();
+      const held = await queueOf(relay, "hold", "--domain", "Example.COM");
+      assert.deepEqual(held, { code: 0, stdout: "example.com is on hold\n", stderr: "" });
+      await using again = running ? undefined : await restarted(relay, sink.port);
+      await submit(again ?? relay, INBOUND);
+      await (again ?? relay).happened("delivery.done", 2);
+      await settledIn(again ?? relay);
+      assert.match(
+        (await queueOf(relay, "list")).stdout,
+        /alice@example.com\n +1 attempt, on hold/,
+      );
+      const count = JSON.parse((await queueOf(relay, "count", "--json")).stdout);
+      const [{ domain, messages }] = count.on_hold;
+      assert.deepEqual([domain, messages, count.deferred], ["example.com", 1, 1]);
+      assert.deepEqual(sink.attempted, []);
+      await again?.stop();
+      const { code, stdout, stderr } = await queueOf(relay, "release", "--domain", "example.com");
+      assert.deepEqual([code, stderr], [0, ""]);
+      assert.equal(stdout, "example.com is released, 2 recipients due now\n");
+      assert.equal((await queueOf(relay, "release", "--domain", "example.com")).code, 1);
+      await using third = running ? undefined : await restarted(relay, sink.port);
+      await (third ?? relay).happened("message.completed");
+      assert.equal(sink.messages.length, 1);
     });
 
     test("retry thaws what is frozen", async () => {

@@ -36,7 +36,19 @@ function services() {
     spool,
     log,
   };
-  return { log, calls, spool, settle, clock: manualClock(), wake: () => void calls.push("wake") };
+  const holds = {
+    hold: () => Promise.resolve(),
+    release: () => Promise.resolve(3),
+  };
+  return {
+    log,
+    calls,
+    spool,
+    holds,
+    settle,
+    clock: manualClock(),
+    wake: () => void calls.push("wake"),
+  };
 }
 
 function post(socketPath: string, body: string, path = "/queue"): Promise<number | undefined> {
@@ -63,7 +75,7 @@ suite("the control socket", () => {
     const parts = services();
     const control = await openControl(path, parts);
     const answer = await askRelay(path, { action: "retry", ids: ["0000000001"] });
-    assert.deepEqual(answer, { changes: done(["0000000001"]) });
+    assert.deepEqual(answer, { changes: done(["0000000001"]), released: 0 });
     assert.deepEqual(parts.calls, ["wake"]);
     assert.deepEqual(parts.log.named("queue.changed"), [{ action: "retry", ids: ["0000000001"] }]);
     await control.close();
@@ -82,6 +94,8 @@ suite("the control socket", () => {
       '{"action":"retry","ids":["a"],"only":"example.org"}',
       '{"action":"retry","ids":["a"],"only":{"localPart":"alice"}}',
       '{"action":"burn","ids":[]}',
+      '{"action":"hold"}',
+      '{"action":"release","domain":"not a domain"}',
     ];
     for (const body of rubbish) assert.equal(await post(path, body), 400, body);
     assert.equal(await post(path, '{"action":"remove","ids":["a"]}', "/other"), 400);
@@ -133,6 +147,7 @@ suite("the control socket", () => {
     await second.close();
     assert.deepEqual(await askRelay(path, { action: "remove", ids: ["a"] }), {
       changes: done(["a"]),
+      released: 0,
     });
     await first.close();
   });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import type { Batch, Outcome, Transport } from "../../src/contract.ts";
+import { holdKey, Holds } from "../../src/holds.ts";
 import { Queue } from "../../src/queue.ts";
 import type { Routing } from "../../src/route.ts";
 import type { JournalEntry, Settlement, StoredMessage, StoredRecipient } from "../../src/spool.ts";
@@ -63,6 +64,16 @@ function memorySpool(messages: readonly StoredMessage[]) {
         keep(active);
         return active;
       });
+    },
+    /** Makes due what waits for this. */
+    release(waitsFor: string): number {
+      for (const one of held.values()) {
+        const recipients = one.recipients.map((former) =>
+          former.waitsFor === waitsFor ? { ...former, nextAttempt: 0 } : former,
+        );
+        keep({ ...one, recipients });
+      }
+      return held.size;
     },
     nextDue: () => Promise.resolve(waiting().map(dueAt)[0]),
     note: (_: string, entry: JournalEntry) => void noted.push(entry),
@@ -127,7 +138,12 @@ function runner(
     spool: { nextId: () => `r${++ids}` },
   };
   const rules = [{ kind: "F", cutoff: 8 * HOUR, interval: HOUR, factor: 1 }] as const;
+  const holds = new Holds([], {
+    hold: () => Promise.resolve(),
+    release: (domain) => Promise.resolve(spool.release(holdKey(domain))),
+  });
   const queue = new Queue({
+    holds,
     spool,
     clock,
     log,
@@ -144,7 +160,7 @@ function runner(
     }),
     settle: { ...services, retry: [{ match: "*", rules }], replies: [], random: () => 0 },
   });
-  return { queue, clock, log, spool, batches, settleServices: services };
+  return { queue, clock, log, spool, holds, batches, settleServices: services };
 }
 
 function delivery(address: string, transport: "smtp" | "file") {
@@ -408,6 +424,76 @@ describe("what is done", () => {
       { id: "a", recipient: "a@example.com", why: "aliases: :blackhole:" },
     ]);
     assert.equal(spool.held.size, 0);
+  });
+});
+
+describe("mail for a domain on hold", () => {
+  test("is copied, and delivered when it is released", async () => {
+    const { queue, batches, holds, log, spool, clock } = runner([message("a")], () => DONE, both);
+    await holds.hold("example.com");
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, ["copy a@example.com"]);
+    assert.deepEqual(log.named("delivery.deferred"), []);
+    assert.equal(
+      spool.held.get("a")?.recipients[0]?.lastStatus?.text,
+      "mail for example.com is on hold",
+    );
+    clock.advance(30 * 24 * HOUR);
+    await quiet();
+    assert.deepEqual([batches.length, spool.held.get("a")?.state], [1, "queued"]);
+    await holds.release("example.com");
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, ["copy a@example.com", "a@example.com"]);
+    assert.equal(spool.held.size, 0);
+  });
+
+  test("does not fail by what the chain says meanwhile", async () => {
+    const no = {
+      kind: "failed",
+      router: "",
+      unseen: false,
+      status: status(550, "1.1", "no"),
+    } as const;
+    const { queue, holds, log, spool } = runner(
+      [message("a")],
+      () => DONE,
+      (address) => ({ deliveries: [], troubles: [{ ...no, mailbox: mailbox(address) }] }),
+    );
+    await holds.hold("example.com");
+    queue.wake();
+    await quiet();
+    assert.deepEqual([log.named("message.bounced"), spool.held.size], [[], 1]);
+  });
+
+  test("does not hold up that for another", async () => {
+    const recipients = [recipient(0, "a@example.com"), recipient(1, "a@example.org")];
+    const { queue, batches, holds } = runner([message("a", { recipients })], () => DONE);
+    await holds.hold("example.com");
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, ["a@example.org"]);
+  });
+
+  test("released while an attempt is under way does not wait for ever", async () => {
+    let open: (() => void) | undefined;
+    const slow = new Promise<void>((resolve) => (open = resolve));
+    const { queue, batches, holds } = runner(
+      [message("a")],
+      async () => {
+        await slow;
+        return DONE;
+      },
+      both,
+    );
+    await holds.hold("example.com");
+    queue.wake();
+    await quiet();
+    await holds.release("example.com");
+    open?.();
+    await quiet();
+    assert.deepEqual(batches, ["copy a@example.com", "a@example.com"]);
   });
 });
 

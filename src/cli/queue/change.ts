@@ -1,7 +1,7 @@
 // relayctl queue retry, freeze, thaw, bounce and remove: which messages are meant, and what became of each.
 
 import { systemClock } from "../../clock.ts";
-import type { Order } from "../../postmaster.ts";
+import type { ChangeOrder } from "../../postmaster.ts";
 import type { AddressFilter, Change, Filter } from "../../spool.ts";
 import { requireConfiguration } from "../configuration-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
@@ -14,7 +14,7 @@ export interface ChangeOptions extends FilterOptions {
   readonly json?: boolean;
 }
 
-export type ChangeAction = Order["action"];
+export type ChangeAction = ChangeOrder["action"];
 
 /** Messages in one order: a running relay receives and delivers between two of them. */
 const ORDERED_AT_ONCE = 500;
@@ -41,7 +41,8 @@ export async function queueChange(
     await using queue = new ReachedQueue(configuration);
     for (let from = 0; from < wanted.length; from += ORDERED_AT_ONCE) {
       const some = wanted.slice(from, from + ORDERED_AT_ONCE);
-      report.add(await queue.carryOut(orderOf(action, some, only)));
+      const { changes } = await queue.carryOut(orderOf(action, some, only));
+      report.add(changes);
     }
   }
   return report.end();
@@ -51,7 +52,7 @@ function orderOf(
   action: ChangeAction,
   ids: readonly string[],
   only: AddressFilter | undefined,
-): Order {
+): ChangeOrder {
   return only === undefined ? { action, ids } : { action, ids, only };
 }
 

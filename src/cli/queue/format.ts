@@ -1,6 +1,8 @@
 // Ages, sizes and messages of the queue as a postmaster reads them, and as a program does.
 
+import { heldDomain } from "../../holds.ts";
 import type { MessageState, StoredMessage, StoredRecipient } from "../../spool.ts";
+import type { QueueHold } from "../../spool/queue-file.ts";
 import { pathText } from "../../smtp/address.ts";
 import { statusLine } from "../../status.ts";
 import { type Colour, folded, paint, printable } from "../terminal.ts";
@@ -46,7 +48,17 @@ const STATES: Readonly<Record<string, Colour>> = {
   failed: "red",
 };
 
-export function messageLines(message: StoredMessage, now: number): string[] {
+/** "example.org: on hold for 2h, 12 messages wait" */
+export function holdLine({ domain, since, messages }: QueueHold, now: number): string {
+  const wait = messages === 1 ? "1 message waits" : `${messages} messages wait`;
+  return `${domain}: on hold for ${ageText(now - since)}, ${wait}`;
+}
+
+export function messageLines(
+  message: StoredMessage,
+  now: number,
+  held: ReadonlySet<string>,
+): string[] {
   const { envelope, state, recipients } = message;
   const { id, receivedAt, size, sender } = envelope;
   const word = stateWord(state);
@@ -57,18 +69,29 @@ export function messageLines(message: StoredMessage, now: number): string[] {
     paint(STATES[word] ?? "dim", word.padEnd(8)),
     printable(pathText(sender)),
   ];
-  return [head.join("  "), ...recipients.flatMap((recipient) => recipientLines(recipient, now))];
+  return [head.join("  "), ...recipients.flatMap((one) => recipientLines(one, now, held))];
 }
 
 const STATE_COLUMN = 12;
 const ADDRESS_COLUMN = 23;
 
-export function recipientLines(recipient: StoredRecipient, now: number): string[] {
+/** Is it held back, or will be when its time has come? */
+function isHeld({ state, mailbox, waitsFor }: StoredRecipient, held: ReadonlySet<string>): boolean {
+  return state === "pending" && (held.has(mailbox.domain) || heldDomain(waitsFor) !== undefined);
+}
+
+export function recipientLines(
+  recipient: StoredRecipient,
+  now: number,
+  held: ReadonlySet<string>,
+): string[] {
   const { mailbox, state, attempts, nextAttempt, lastStatus } = recipient;
   const label = `${" ".repeat(STATE_COLUMN)}${paint(STATES[state] ?? "dim", state.padEnd(9))}`;
   const waits = state === "pending" ? nextText(nextAttempt - now) : undefined;
+  const onHold = isHeld(recipient, held);
   const tries = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
-  const told = waits === undefined ? tries : `${tries}, next ${waits}`;
+  const next = onHold ? "on hold" : `next ${waits}`;
+  const told = waits === undefined ? tries : `${tries}, ${next}`;
   const trouble = state === "delivered" || lastStatus === undefined ? "" : statusLine(lastStatus);
   return [
     `${label}  ${printable(mailbox.address)}`,
@@ -87,7 +110,11 @@ function timeText(time: number, now: number): string {
 }
 
 /** One message as `queue list --json` has it. */
-export function messageObject({ envelope, state, recipients }: StoredMessage, now: number) {
+export function messageObject(
+  { envelope, state, recipients }: StoredMessage,
+  now: number,
+  held: ReadonlySet<string>,
+) {
   const { id, receivedAt, size, sender } = envelope;
   return {
     id,
@@ -101,6 +128,7 @@ export function messageObject({ envelope, state, recipients }: StoredMessage, no
       attempts: recipient.attempts,
       next_attempt: recipient.state === "pending" ? timeText(recipient.nextAttempt, now) : null,
       last_status: recipient.lastStatus === undefined ? null : statusLine(recipient.lastStatus),
+      ...(isHeld(recipient, held) ? { on_hold: true } : {}),
     })),
   };
 }

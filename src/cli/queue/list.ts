@@ -5,7 +5,7 @@ import { requireConfiguration } from "../configuration-file.ts";
 import { EXIT } from "../exit.ts";
 import { print } from "../terminal.ts";
 import { filterOf, type FilterOptions } from "./filter.ts";
-import { messageLines, messageObject, sizeText } from "./format.ts";
+import { holdLine, messageLines, messageObject, sizeText } from "./format.ts";
 import { openQueue } from "./open.ts";
 
 export interface ListOptions extends FilterOptions {
@@ -20,13 +20,14 @@ export async function queueList(options: ListOptions): Promise<number> {
   let count = 0;
   let bytes = 0;
   using queue = openQueue(relay.spool_directory);
+  const held = new Set(queue?.holds().map(({ domain }) => domain));
   for (const messages of queue?.messages(filter, damaged) ?? []) {
     count += messages.length;
     for (const { envelope } of messages) bytes += envelope.size;
     const texts = messages.map((message) =>
       options.json === true
-        ? `${JSON.stringify(messageObject(message, now))}\n`
-        : `${messageLines(message, now).join("\n")}\n\n`,
+        ? `${JSON.stringify(messageObject(message, now, held))}\n`
+        : `${messageLines(message, now, held).join("\n")}\n\n`,
     );
     await print(texts.join(""));
   }
@@ -37,18 +38,22 @@ export async function queueList(options: ListOptions): Promise<number> {
 /** How many messages wait, by state. */
 export async function queueCount(options: ListOptions): Promise<number> {
   const { relay } = await requireConfiguration(options.config);
-  const filter = filterOf(options, systemClock.now());
+  const now = systemClock.now();
+  const filter = filterOf(options, now);
   using queue = openQueue(relay.spool_directory);
   const { active, queued: deferred, frozen } = queue?.count(filter) ?? NONE;
+  const holds = queue?.holds() ?? [];
   const states = Object.entries({ active, deferred, frozen });
   const sum = (of: "messages" | "bytes") => states.reduce((all, [, state]) => all + state[of], 0);
   if (options.json === true) {
     const each = Object.fromEntries(states.map(([state, { messages }]) => [state, messages]));
-    const object = { messages: sum("messages"), bytes: sum("bytes"), ...each };
+    const object = { messages: sum("messages"), bytes: sum("bytes"), ...each, on_hold: holds };
     await print(`${JSON.stringify(object)}\n`);
   } else {
     const lines = states.map(([state, { messages }]) => `${state.padEnd(8)}  ${messages}\n`);
-    await print(`${lines.join("")}${summary(sum("messages"), sum("bytes"))}\n`);
+    const onHold = holds.map((hold) => `${holdLine(hold, now)}\n`);
+    const total = summary(sum("messages"), sum("bytes"));
+    await print([...lines, ...onHold, `${total}\n`].join(""));
   }
   return EXIT.ok;
 }

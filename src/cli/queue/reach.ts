@@ -5,10 +5,10 @@ import { systemClock } from "../../clock.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import { askRelay, NoRelay } from "../../control/client.ts";
 import { controlSocket } from "../../control/protocol.ts";
+import { Holds } from "../../holds.ts";
 import { describeError, type Log } from "../../log.ts";
-import { carryOut, type Order } from "../../postmaster.ts";
+import { carryOut, type Carried, type Order } from "../../postmaster.ts";
 import { settleServicesOf } from "../../relay.ts";
-import type { Change } from "../../spool.ts";
 import { SpoolInUse } from "../../spool/lock.ts";
 import { isSpool } from "../../spool/queue-file.ts";
 import { SqliteSpool } from "../../spool/sqlite-spool.ts";
@@ -24,7 +24,7 @@ export class ReachedQueue implements AsyncDisposable {
   }
 
   /** Throws CommandError, when the queue is in the hands of a relay that does not answer for example. */
-  async carryOut(order: Order): Promise<readonly Change[]> {
+  async carryOut(order: Order): Promise<Carried> {
     if (this.#own !== undefined) return this.#own.carryOut(order);
     try {
       return await ask(controlSocket(this.#configuration.relay), order);
@@ -41,15 +41,15 @@ export class ReachedQueue implements AsyncDisposable {
 }
 
 interface OwnQueue {
-  carryOut(order: Order): Promise<readonly Change[]>;
+  carryOut(order: Order): Promise<Carried>;
   close(): Promise<void>;
 }
 
-async function ask(socket: string, order: Order): Promise<readonly Change[]> {
+async function ask(socket: string, order: Order): Promise<Carried> {
   try {
     const answer = await askRelay(socket, order);
     if ("error" in answer) throw new CommandError(answer.error, EXIT.unavailable);
-    return answer.changes;
+    return answer;
   } catch (error) {
     if (error instanceof NoRelay || error instanceof CommandError) throw error;
     throw new CommandError(describeError(error), EXIT.unavailable);
@@ -71,7 +71,8 @@ async function openOurselves(configuration: Configuration, why: NoRelay): Promis
     if (!isSpool(directory)) return NO_QUEUE;
     const spool = await SqliteSpool.open(directory, systemClock, log);
     const settle = settleServicesOf(configuration, spool, log);
-    const services = { spool, settle, clock: systemClock, log, wake: () => undefined };
+    const holds = new Holds(await spool.holds(), spool);
+    const services = { spool, holds, settle, clock: systemClock, log, wake: () => undefined };
     return {
       carryOut: (order) => carryOut(order, services),
       close: () => spool.close(),
@@ -86,6 +87,10 @@ async function openOurselves(configuration: Configuration, why: NoRelay): Promis
 
 /** A spool that no relay has opened yet is an empty one, and is not created. */
 const NO_QUEUE: OwnQueue = {
-  carryOut: ({ ids }) => Promise.resolve(ids.map((id) => ({ id, result: "unknown" }) as const)),
+  carryOut: (order) => {
+    if (!("ids" in order)) throw new CommandError("there is no spool yet", EXIT.unavailable);
+    const changes = order.ids.map((id) => ({ id, result: "unknown" }) as const);
+    return Promise.resolve({ changes, released: 0 });
+  },
   close: () => Promise.resolve(),
 };

@@ -25,7 +25,10 @@ export async function queueShow(id: string, options: ShowOptions): Promise<numbe
     const message = queue?.message(id);
     if (message === undefined) throw new CommandError(`${id}: no such message`, EXIT.notDone);
     if (options.body === true) await printBody(message);
-    else await print(message, options.json === true);
+    else {
+      const held = new Set(queue?.holds().map(({ domain }) => domain));
+      await print(message, held, options.json === true);
+    }
     return EXIT.ok;
   } catch (error) {
     if (error instanceof CommandError) throw error;
@@ -40,12 +43,16 @@ async function printBody({ body }: StoredMessage): Promise<void> {
   }
 }
 
-async function print(message: StoredMessage, json: boolean): Promise<void> {
+async function print(
+  message: StoredMessage,
+  held: ReadonlySet<string>,
+  json: boolean,
+): Promise<void> {
   const now = systemClock.now();
   const header = await headerOf(message);
   const text = json
-    ? JSON.stringify({ ...messageObject(message, now), ...details(message), header })
-    : messageText(message, header, now);
+    ? JSON.stringify({ ...messageObject(message, now, held), ...details(message), header })
+    : messageText({ message, header, held, now });
   process.stdout.write(`${text}\n`);
 }
 
@@ -83,7 +90,14 @@ function details({ envelope, journal, recipients }: StoredMessage) {
   };
 }
 
-function messageText(message: StoredMessage, header: string, now: number): string {
+interface Shown {
+  readonly message: StoredMessage;
+  readonly header: string;
+  readonly held: ReadonlySet<string>;
+  readonly now: number;
+}
+
+function messageText({ message, header, held, now }: Shown): string {
   const { envelope, state, recipients } = message;
   const journal = withoutMarks(message.journal);
   const { id, sender, size, receivedAt } = envelope;
@@ -95,7 +109,7 @@ function messageText(message: StoredMessage, header: string, now: number): strin
     `  size      ${size} bytes`,
     "",
     paint("bold", "Recipients"),
-    ...recipients.flatMap((recipient) => recipientLines(recipient, now)),
+    ...recipients.flatMap((recipient) => recipientLines(recipient, now, held)),
     "",
     paint("bold", "Done"),
     ...(journal.length === 0 ? ["  nothing yet"] : journal.flatMap(journalLines)),

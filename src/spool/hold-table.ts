@@ -1,0 +1,61 @@
+// Domains on hold in the spool's database, and the recipients that wait for their release.
+
+import type { DatabaseSync } from "node:sqlite";
+import { holdKey } from "../holds.ts";
+import { numberOf, textOf } from "./rows.ts";
+
+type Statements = Pick<DatabaseSync, "prepare">;
+
+export interface StoredHold {
+  readonly domain: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** The first time counts. */
+export function saveHold(database: Statements, { domain, since }: StoredHold): void {
+  database.prepare("INSERT OR IGNORE INTO holds (domain, since) VALUES (?, ?)").run(domain, since);
+}
+
+export function readHolds(database: Statements): StoredHold[] {
+  const rows = database.prepare("SELECT * FROM holds ORDER BY domain").all();
+  return rows.map((row) => ({ domain: textOf(row["domain"]), since: numberOf(row["since"]) }));
+}
+
+/** Ends the hold; the `most` oldest that wait for it are due at `now`, as if it had not been. How many there were. */
+export function releaseHeld(
+  database: Statements,
+  domain: string,
+  most: number,
+  now: number,
+): number {
+  database.prepare("DELETE FROM holds WHERE domain = ?").run(domain);
+  const held = database
+    .prepare(
+      "SELECT message, position FROM recipients WHERE waits_for = ? ORDER BY message, position LIMIT ?",
+    )
+    .all(holdKey(domain), most);
+  const release = database.prepare(
+    "UPDATE recipients SET next_attempt = ?, first_failure = NULL, waits_for = NULL WHERE message = ? AND position = ?",
+  );
+  const wake = database.prepare(
+    "UPDATE messages SET next_attempt = min(next_attempt, ?) WHERE id = ? AND state = 'queued'",
+  );
+  for (const row of held) {
+    const message = numberOf(row["message"]);
+    release.run(now, message, numberOf(row["position"]));
+    wake.run(now, message);
+  }
+  return held.length;
+}
+
+/** Messages that wait for the end of a hold, or will when their time has come. */
+export function countHeld(database: Statements, domain: string): number {
+  const row = database
+    .prepare(
+      `SELECT count(DISTINCT message) AS n FROM recipients WHERE state = 'pending' AND (waits_for = ? OR
+         CASE WHEN json_valid(request) THEN json_extract(request, '$.mailbox.domain') = ? END)`,
+    )
+    .get(holdKey(domain), domain);
+  return numberOf(row?.["n"]);
+}
