@@ -13,10 +13,12 @@ import { type Sink, startSink } from "../test/support/sink.ts";
 import { Wire } from "../test/support/wire.ts";
 import { missing } from "./packages.ts";
 
+const TRACER = "strace";
+
 /** For the `skip` option of a test: false when system calls can be made to fail here, or why not. */
 export function cannotTrace(): string | false {
   if (process.getuid?.() !== 0) return "needs root, to trace another process";
-  return missing("strace");
+  return missing(TRACER);
 }
 
 /** Bytes of a message that stays in the database, and of one that gets a file. */
@@ -113,7 +115,7 @@ rules = "F,2h,1s"
 `;
 }
 
-export function compose(number: number, size: number): string {
+function compose(number: number, size: number): string {
   const line = `${"x".repeat(70)}\r\n`;
   const lines = line.repeat(Math.ceil(size / line.length));
   return `X-Number: ${number}\r\nX-Lines: ${lines.length}\r\n\r\n${lines}`;
@@ -151,7 +153,7 @@ export interface Trace {
 
 /** Attaches to every thread of a process. Resolves when it has. */
 export async function trace(pid: number, args: readonly string[]): Promise<Trace> {
-  const child: ChildProcess = spawn("strace", ["-f", "-p", String(pid), ...args], {
+  const child: ChildProcess = spawn(TRACER, ["-f", "-p", String(pid), ...args], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ended = once(child, "exit");
@@ -166,7 +168,10 @@ export async function trace(pid: number, args: readonly string[]): Promise<Trace
   return {
     async stop() {
       child.kill("SIGINT");
+      // strace 6.1 now and then waits for ever for a thread of a process that it has killed.
+      const patience = setTimeout(() => child.kill("SIGKILL"), 2000);
       await ended;
+      clearTimeout(patience);
     },
   };
 }
