@@ -269,6 +269,7 @@ function limitsOf(configuration: Configuration): SessionLimits {
     greetingDelay: relay.greeting_delay,
     tlsTimeout: relay.tls_timeout,
     dataRateMin: relay.data_rate_min,
+    bareNewlines: relay.bare_newlines,
     commandTimeout: relay.command_timeout,
     messageTimeout: relay.message_timeout,
     sessionTimeout: relay.session_timeout,

@@ -5,7 +5,7 @@ import type { Proof } from "../gate.ts";
 import { HeaderWatch } from "../receive/header-watch.ts";
 import { judgeHeader } from "../receive/verdict.ts";
 import { DotStuffer } from "../smtp/dot-stuffing.ts";
-import { MessageReader, UNFIT } from "../smtp/message-reader.ts";
+import { type BareNewlines, MessageReader, UNFIT } from "../smtp/message-reader.ts";
 import { status, type Status } from "../status.ts";
 
 export interface MessageQuestion {
@@ -13,6 +13,7 @@ export interface MessageQuestion {
   readonly bytes: Buffer;
   readonly sizeMax: number;
   readonly textLineMax: number;
+  readonly bareNewlines: BareNewlines;
   readonly receivedHeadersMax: number;
   readonly proofs: readonly Proof[];
 }
@@ -21,8 +22,8 @@ const TAKEN = status(250, "0.0", "Ok, queued");
 
 /** The reply after the dot. */
 export function judgeMessage(question: MessageQuestion): Status {
-  const { sizeMax, textLineMax, receivedHeadersMax, proofs } = question;
-  const reader = new MessageReader(sizeMax, textLineMax);
+  const { sizeMax, textLineMax, bareNewlines, receivedHeadersMax, proofs } = question;
+  const reader = new MessageReader(sizeMax, textLineMax, bareNewlines);
   const header = new HeaderWatch(proofs);
   const stuffer = new DotStuffer();
   const onTheWire = stuffer.stuff(withWireLineEnds(question.bytes));

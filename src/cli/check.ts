@@ -78,6 +78,7 @@ function requestOf(
   const limits = {
     sizeMax: relay.message_size_limit,
     textLineMax: relay.text_line_max,
+    bareNewlines: relay.bare_newlines,
     receivedHeadersMax: relay.received_headers_max,
   };
   return {

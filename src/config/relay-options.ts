@@ -1,7 +1,7 @@
 // [relay]: who we are, where the spool is, and the limits that keep one client from harming the others.
 
 import { parseDomain } from "../smtp/address.ts";
-import { duration, integer, optional, options, parsedText, path } from "./schema.ts";
+import { duration, integer, oneOf, optional, options, parsedText, path } from "./schema.ts";
 import { size, text, withDefault } from "./schema.ts";
 import type { Values } from "./schema.ts";
 
@@ -75,6 +75,13 @@ export const relayOptions = options({
   text_line_max: withDefault(
     size("The longest line of a message. Shorter ones pass unchanged; RFC 5321 grants only 1000."),
     "64K",
+  ),
+  bare_newlines: withDefault(
+    oneOf(
+      "A message with a bare CR or LF: refuse it, or make each of them CRLF. Neither ever ends a message, and in commands they are refused in any case.",
+      ["reject", "normalize"],
+    ),
+    "reject",
   ),
   protocol_errors_max: withDefault(integer("So many errors end a session.", 1), 20),
   refused_recipients_max: withDefault(integer("So many refused recipients end a session.", 1), 50),

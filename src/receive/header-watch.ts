@@ -6,7 +6,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Proof, Secret } from "../gate.ts";
 
-/** A header section longer than this is passed on unread: it proves nothing. */
+/** A header section longer than this makes the message unfit: nothing more of it is kept. */
 const HEADER_MAX = 1024 * 1024;
 
 const END_OF_HEADER = Buffer.from("\r\n\r\n");
@@ -16,6 +16,7 @@ const FIELD_NAME = /^([!-9;-~]+)[ \t]*:/;
 export class HeaderWatch {
   /** Received fields found, ours not among them. */
   hops = 0;
+  tooLong = false;
   /** The beginning of the message, in the first `#length` bytes. */
   #held = Buffer.alloc(0);
   #length = 0;
@@ -38,14 +39,15 @@ export class HeaderWatch {
   /** The bytes that may go on now. */
   pass(piece: Buffer): Buffer | undefined {
     if (this.#done) return piece;
+    if (this.tooLong) return undefined;
     const before = this.#length;
     const whole = before === 0 ? piece : this.#append(piece);
     const end = endOfHeader(whole, before);
     if (end >= 0) return this.#finish(whole, end);
     if (whole.length > HEADER_MAX) {
-      this.#done = true;
-      this.#countHops(whole.toString("latin1"));
-      return whole;
+      this.tooLong = true;
+      this.#held = Buffer.alloc(0);
+      return undefined;
     }
     if (before === 0) this.#append(piece);
     return undefined;
@@ -66,7 +68,7 @@ export class HeaderWatch {
 
   /** What was still held back when the message ended. */
   end(): Buffer | undefined {
-    if (this.#done || this.#length === 0) return undefined;
+    if (this.#done || this.tooLong || this.#length === 0) return undefined;
     return this.#finish(this.#held.subarray(0, this.#length), this.#length);
   }
 

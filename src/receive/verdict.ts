@@ -35,6 +35,7 @@ const NO_PROOF = status(
   "7.1",
   "Relaying denied: the message does not show that it is from our tenant",
 );
+const HEADER_TOO_BIG = status(552, "3.4", "The header section is too big");
 const LOOPS = status(550, "4.6", "Too many hops, this message loops");
 
 /** The gate, then the router chain in earnest. */
@@ -64,6 +65,7 @@ function isForeign({ enhanced }: Status): boolean {
 
 /** The refusal of a message that was read to its end; undefined when its header section is as it should be. */
 export function judgeHeader(header: HeaderWatch, receivedHeadersMax: number): Status | undefined {
+  if (header.tooLong) return HEADER_TOO_BIG;
   if (header.hops > receivedHeadersMax) return LOOPS;
   return header.proven ? undefined : NO_PROOF;
 }

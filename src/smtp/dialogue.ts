@@ -184,8 +184,8 @@ export class Dialogue {
     // RFC 2920 3.1: DATA is the last of its burst. Text ahead of the reply is an attack or a bug.
     if (this.#floor.hasInput) return this.#floor.outOfStep("text ahead of the reply");
     const begin = (sink: MessageSink) => {
-      const { sizeMax, textLineMax, messageTimeout } = this.#limits;
-      const reader = new MessageReader(sizeMax, textLineMax);
+      const { sizeMax, textLineMax, bareNewlines, messageTimeout } = this.#limits;
+      const reader = new MessageReader(sizeMax, textLineMax, bareNewlines);
       const now = this.#floor.now();
       this.transfer = new Transfer(reader, sink, now);
       this.transactionEndAt = now + messageTimeout;

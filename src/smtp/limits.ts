@@ -1,5 +1,7 @@
 // The limits of an SMTP session; every one has its option in [relay]. Times in milliseconds, sizes in bytes.
 
+import type { BareNewlines } from "./message-reader.ts";
+
 export interface SessionLimits {
   /** Our name in the greeting and at EHLO. */
   readonly hostname: string;
@@ -17,6 +19,7 @@ export interface SessionLimits {
   readonly sessionTimeout: number;
   /** Octets a second that a message must come with, over a minute; 0 for any. */
   readonly dataRateMin: number;
+  readonly bareNewlines: BareNewlines;
   /** Domain for the bare <postmaster>. */
   readonly postmasterDomain?: string;
 }

@@ -2,7 +2,9 @@
 // segmentation of the stream can change its reading.
 //
 // Invariants: only CRLF ends a line and only CRLF.CRLF ends the message (RFC 5321 2.3.8, 4.1.1.4). A bare CR or
-// a bare LF is never passed on: it makes the whole message unfit, which is then read to its true end and refused.
+// a bare LF is never passed on. It makes the whole message unfit, which is then read to its true end and refused;
+// or, where it is to be mended, it becomes CRLF in the content, and still neither ends a message nor begins a line
+// in which a dot would count.
 
 import { status, type Status } from "../status.ts";
 
@@ -26,6 +28,11 @@ const AFTER_DOT_CR = 4;
 const CR = 13;
 const LF = 10;
 const DOT = 46;
+const CRLF = Buffer.from("\r\n");
+const LF_ALONE = CRLF.subarray(1);
+
+/** What is done about a bare CR or LF in a message: "reject" it, or "normalize" each to CRLF. */
+export type BareNewlines = "reject" | "normalize";
 
 export class MessageReader {
   /** The first thing wrong with the message; its content counts for nothing from there on. */
@@ -36,10 +43,12 @@ export class MessageReader {
   #lineLength = 0;
   readonly #sizeMax: number;
   readonly #lineMax: number;
+  readonly #mends: boolean;
 
-  constructor(sizeMax: number, lineMax: number) {
+  constructor(sizeMax: number, lineMax: number, bareNewlines: BareNewlines = "reject") {
     this.#sizeMax = sizeMax;
     this.#lineMax = lineMax;
+    this.#mends = bareNewlines === "normalize";
   }
 
   /**
@@ -60,12 +69,17 @@ export class MessageReader {
           return i + 1;
         }
         // A dot behind a bare LF must not end the message, so only CRLF leads to a line start.
-        if (state !== AFTER_CR) this.unfit ??= "bare-newline";
+        if (state !== AFTER_CR) from = this.#bare(CRLF, chunk, from, i, i + 1, emit);
         state = state === AFTER_CR ? LINE_START : IN_LINE;
         lineLength = 0;
         continue;
       }
-      if (state === AFTER_CR || state === AFTER_DOT_CR) this.unfit ??= "bare-newline";
+      if (state === AFTER_CR || state === AFTER_DOT_CR) {
+        // The CR is in this chunk, or went out with the one before, or was held back there.
+        const rest = i === 0 && state === AFTER_DOT_CR ? CRLF : LF_ALONE;
+        from = this.#bare(rest, chunk, from, i, i, emit);
+        if (this.#mends) lineLength = 0;
+      }
       lineLength++;
       if (state === LINE_START && byte === DOT) {
         this.#emit(chunk, from, i, emit);
@@ -83,6 +97,24 @@ export class MessageReader {
     this.#state = state;
     this.#lineLength = lineLength;
     return -1;
+  }
+
+  /** A bare CR or LF before `to`; gives the offset from which the content goes on. */
+  #bare(
+    mended: Buffer,
+    chunk: Buffer,
+    from: number,
+    to: number,
+    next: number,
+    emit: (piece: Buffer) => void,
+  ): number {
+    if (!this.#mends) {
+      this.unfit ??= "bare-newline";
+      return from;
+    }
+    this.#emit(chunk, from, to, emit);
+    this.#emit(mended, 0, mended.length, emit);
+    return next;
   }
 
   #emit(chunk: Buffer, from: number, to: number, emit: (piece: Buffer) => void): void {

@@ -52,6 +52,7 @@ describe("the configuration of a Google Workspace domain", () => {
       connections_per_network_max: 200,
       greeting_delay: 0,
       data_rate_min: 100,
+      bare_newlines: "reject",
       tls_timeout: 30_000,
       command_line_max: 2048,
       text_line_max: 2 ** 16,

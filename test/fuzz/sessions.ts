@@ -11,7 +11,7 @@ import { connect as connectTls } from "node:tls";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../src/clock.ts";
 import type { Reception } from "../../src/smtp/reception.ts";
-import { SmtpServer } from "../../src/smtp/server.ts";
+import { type ServerOptions, SmtpServer } from "../../src/smtp/server.ts";
 import { status } from "../../src/status.ts";
 import { type Random, seeded } from "../support/random.ts";
 import { Wire } from "../support/wire.ts";
@@ -83,7 +83,7 @@ export async function fuzzSessions(
 const pem = (name: string) =>
   readFileSync(new URL(`../support/tls/${name}.pem`, import.meta.url), "utf8");
 
-const serverOptions = {
+const serverOptions: ServerOptions = {
   limits: {
     hostname: "mx.example.com",
     sizeMax: 100_000,
@@ -95,6 +95,7 @@ const serverOptions = {
     greetingDelay: 0,
     tlsTimeout: 30_000,
     dataRateMin: 100,
+    bareNewlines: "reject",
     commandTimeout: 5000,
     messageTimeout: 5000,
     sessionTimeout: 5000,

@@ -29,6 +29,7 @@ const LIMITS: SessionLimits = {
   messageTimeout: 30 * MINUTE,
   sessionTimeout: 120 * MINUTE,
   dataRateMin: 100,
+  bareNewlines: "reject",
 };
 
 const pem = (name: string) =>
@@ -40,7 +41,7 @@ interface Door {
   readonly log: WaitingLog;
   readonly server: SmtpServer;
   /** Clients of this door that are greeted. */
-  greeted(from?: string): Promise<Wire>;
+  readonly greeted: (from?: string) => Promise<Wire>;
 }
 
 async function atTheDoor(

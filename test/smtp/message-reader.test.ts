@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { MessageReader } from "../../src/smtp/message-reader.ts";
+import { type BareNewlines, MessageReader } from "../../src/smtp/message-reader.ts";
 
 interface Reading {
   content: string;
@@ -14,9 +14,10 @@ function readInPieces(
   cuts: readonly number[],
   sizeMax = 1e6,
   lineMax = 1000,
+  bareNewlines: BareNewlines = "reject",
 ): Reading {
   const bytes = Buffer.from(wire, "latin1");
-  const reader = new MessageReader(sizeMax, lineMax);
+  const reader = new MessageReader(sizeMax, lineMax, bareNewlines);
   let content = "";
   let from = 0;
   for (const to of [...cuts, bytes.length]) {
@@ -36,12 +37,17 @@ function readInPieces(
 }
 
 /** The same reading at every way to cut the stream in up to three pieces, and byte by byte. */
-function readEveryWay(wire: string, sizeMax?: number, lineMax?: number): Reading {
-  const whole = readInPieces(wire, [], sizeMax, lineMax);
+function readEveryWay(
+  wire: string,
+  sizeMax?: number,
+  lineMax?: number,
+  bareNewlines?: BareNewlines,
+): Reading {
+  const whole = readInPieces(wire, [], sizeMax, lineMax, bareNewlines);
   const ways = [Array.from(wire, (_, index) => index + 1)];
   for (let a = 0; a <= wire.length; a++) for (let b = a; b <= wire.length; b++) ways.push([a, b]);
   for (const cuts of ways) {
-    const reading = readInPieces(wire, cuts, sizeMax, lineMax);
+    const reading = readInPieces(wire, cuts, sizeMax, lineMax, bareNewlines);
     assert.equal(reading.ended, whole.ended, `cut at ${cuts.join()}`);
     assert.equal(reading.unfit, whole.unfit, `cut at ${cuts.join()}`);
     if (whole.unfit === undefined) assert.equal(reading.content, whole.content);
@@ -106,4 +112,38 @@ describe("the message reader, at every segmentation", () => {
     assert.equal(readEveryWay("..2345\r\n.\r\n", 7).unfit, undefined);
     assert.equal(readEveryWay("..2345\r\n.\r\n", 6).unfit, "too-big");
   });
+});
+
+describe("the message reader that normalizes, at every segmentation", () => {
+  const mended: [wire: string, content: string][] = [
+    ["a\nb\r\n.\r\n", "a\r\nb\r\n"],
+    ["a\rb\r\n.\r\n", "a\r\nb\r\n"],
+    ["a\r\r\n.\r\n", "a\r\n\r\n"],
+    ["a\r\r\rb\r\n.\r\n", "a\r\n\r\n\r\nb\r\n"],
+    ["a\n\nb\n\r\n.\r\n", "a\r\n\r\nb\r\n\r\n"],
+    ["a\n\rb\r\n.\r\n", "a\r\n\r\nb\r\n"],
+    [".\rx\r\n.\r\n", "\r\nx\r\n"],
+    [".\nx\r\n.\r\n", "\r\nx\r\n"],
+    ["\n\r\n.\r\n", "\r\n\r\n"],
+    ["plain\r\n.\r\n", "plain\r\n"],
+  ];
+  for (const [wire, content] of mended) {
+    it(`makes ${JSON.stringify(content)} of ${JSON.stringify(wire)}`, () => {
+      const reading = readEveryWay(wire, undefined, undefined, "normalize");
+      assert.deepEqual(reading, { content, rest: "", unfit: undefined, ended: true });
+    });
+  }
+
+  for (const end of ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n"]) {
+    it(`does not end a message at ${JSON.stringify(end)}, and reads on`, () => {
+      const reading = readEveryWay(
+        `x${end}MAIL FROM:<a@b.c>\r\n.\r\n`,
+        undefined,
+        undefined,
+        "normalize",
+      );
+      assert.match(reading.content, /MAIL FROM:<a@b\.c>\r\n$/);
+      assert.doesNotMatch(reading.content, /[^\r]\n|\r[^\n]/);
+    });
+  }
 });

@@ -19,6 +19,7 @@ const LIMITS: SessionLimits = {
   greetingDelay: 0,
   tlsTimeout: 30_000,
   dataRateMin: 100,
+  bareNewlines: "reject",
   commandTimeout: 60_000,
   messageTimeout: 60_000,
   sessionTimeout: 60_000,
