@@ -8,7 +8,8 @@
 
 import type { GateOptions } from "./config/gate-options.ts";
 import type { Client, Mailbox } from "./envelope.ts";
-import type { DomainList, HostList, Lists, LocalPartList } from "./lists/lists.ts";
+import type { BlockLists } from "./gate/dnsbl.ts";
+import type { DomainList, MaybePromise, HostList, Lists, LocalPartList } from "./lists/lists.ts";
 import { LOCAL_ERROR, status, type Status } from "./status.ts";
 
 /** A header that only our tenant sets. */
@@ -58,8 +59,12 @@ const NEEDS_TLS = status(530, "7.0", "Must issue a STARTTLS command first");
 export class Gate {
   readonly #localDomains: DomainList;
   readonly #rules: readonly Rule[];
+  readonly #blockLists: BlockLists | undefined;
+  readonly #disconnects: boolean;
 
-  constructor(options: GateOptions, lists: Lists) {
+  constructor(options: GateOptions, lists: Lists, blockLists?: BlockLists) {
+    this.#blockLists = blockLists?.none === true ? undefined : blockLists;
+    this.#disconnects = options.dnsbl_action === "disconnect";
     this.#localDomains = lists.domains(options.local_domains);
     this.#rules = options.relay.map((rule, index) => ({
       name: `gate.relay[${index}]`,
@@ -79,6 +84,26 @@ export class Gate {
     return this.#rules.some(({ hosts }) => hosts.match(address).kind === "in");
   }
 
+  /** Asked before the greeting; a refusal ends the session. */
+  welcome({ address }: Client): MaybePromise<Status | undefined> {
+    if (this.#blockLists === undefined || this.isRelayHost(address)) return undefined;
+    const listed = this.#listed(address);
+    // The lists are asked at once, so that RCPT finds the answer there.
+    return this.#disconnects ? listed.then((found) => found?.reply) : undefined;
+  }
+
+  async #listed(address: string): Promise<Extract<Verdict, { reply: Status }> | undefined> {
+    const found = await this.#blockLists?.find(address);
+    if (found === undefined) return undefined;
+    const { zone, code } = found;
+    return {
+      kind: "refuse",
+      rule: "gate.dnsbl",
+      why: `${address} is listed by ${zone} (${code})`,
+      reply: status(554, "7.1", `Refused, ${address} is listed by ${zone}`),
+    };
+  }
+
   /** The first rule whose hosts hold the client. */
   #ruleOf(address: string): { readonly rule: Rule; readonly why: string } | undefined {
     for (const rule of this.#rules) {
@@ -88,20 +113,30 @@ export class Gate {
     return undefined;
   }
 
+  /** RFC 5321 4.5.1: the postmaster can be reached by those who are listed, too. */
+  async #judgeStranger(from: Client, to: Mailbox, why: string): Promise<Verdict | undefined> {
+    if (ROUTE.test(to.localPart)) {
+      return {
+        kind: "refuse",
+        rule: "local_domains",
+        why: `${why}; it names a route`,
+        reply: ROUTED,
+      };
+    }
+    if (this.#blockLists === undefined || to.localPart.toLowerCase() === "postmaster")
+      return undefined;
+    return this.#listed(from.address);
+  }
+
   /** May `from` send mail from `sender` to `recipient`? Knows nothing of whether the recipient exists. */
   async judge(from: Client, sender: Mailbox | null, recipient: Mailbox): Promise<Verdict> {
     const local = await this.#localDomains.match(recipient.domain);
     const why = `recipient: ${local.why}`;
     if (local.kind === "in") {
       const found = this.#ruleOf(from.address);
-      if (found === undefined && ROUTE.test(recipient.localPart)) {
-        return {
-          kind: "refuse",
-          rule: "local_domains",
-          why: `${why}; it names a route`,
-          reply: ROUTED,
-        };
-      }
+      const refusal =
+        found === undefined ? await this.#judgeStranger(from, recipient, why) : undefined;
+      if (refusal !== undefined) return refusal;
       const secret = found?.rule.proof?.header;
       const verdict = { kind: "accept", rule: "local_domains", why } as const;
       return secret === undefined ? verdict : { ...verdict, secret };

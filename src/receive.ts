@@ -51,7 +51,7 @@ export function createReception(services: ReceiveServices): Reception {
     return DISK_FULL;
   };
   return {
-    connect: () => undefined,
+    connect: (client) => services.gate.welcome(client),
     mail(client, request) {
       const hasRoom = services.reserve.hasRoomFor(request.declaredSize ?? 0);
       return hasRoom instanceof Promise

@@ -14,6 +14,7 @@ import { dropRoot } from "./drop-root.ts";
 import { openControl } from "./control.ts";
 import { controlSocket } from "./control/protocol.ts";
 import { Gate } from "./gate.ts";
+import { BlockLists } from "./gate/dnsbl.ts";
 import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
 import { Holds } from "./holds.ts";
 import { HostHints, type HintStore } from "./hints.ts";
@@ -90,7 +91,7 @@ export function assemble(
   }
   const chain = chainOf(configuration, services);
   return {
-    gate: new Gate(gate, lists),
+    gate: new Gate(gate, lists, new BlockLists(gate.dnsbl, resolver, log)),
     route: createRoute(chain, log),
     transports,
     lists,

@@ -1,5 +1,6 @@
 // [gate] and [[gate.relay]]: for whom mail is accepted, and who may send through us to others.
 
+import { parseBlockList } from "../gate/dnsbl.ts";
 import { domainList, hostList, localPartList } from "./list-kinds.ts";
 import { flag, list, nested, oneOf, optional, options, tables, text } from "./schema.ts";
 import { withCheck, withDefault } from "./schema.ts";
@@ -70,8 +71,22 @@ export const gateOptions = options({
     "Mail for these domains is accepted from everybody, if a router takes the recipient.",
   ),
   dnsbl: withDefault(
-    list("DNS block lists. None can be used yet.", () => "dnsbl lists are not supported yet"),
+    list(
+      "DNS block lists: `zen.spamhaus.org`, or only some of its answers, `zen.spamhaus.org=127.0.0.2-4,127.0.0.9`. Their clients are refused, but for mail to the postmaster and hosts of a relay rule. A list that does not answer lets everybody in.",
+      (item) =>
+        parseBlockList(item) === undefined
+          ? 'is no block list; "zen.spamhaus.org" or "zen.spamhaus.org=127.0.0.2-11" is'
+          : undefined,
+      { type: "list of block lists" },
+    ),
     [],
+  ),
+  dnsbl_action: withDefault(
+    oneOf("Refuse the recipients of a client that is listed, or end its session at the greeting.", [
+      "refuse",
+      "disconnect",
+    ]),
+    "refuse",
   ),
   relay: withDefault(
     tables(

@@ -91,6 +91,7 @@ describe("the configuration of a Google Workspace domain", () => {
     assert.deepEqual(configuration.gate, {
       local_domains: ["+ours"],
       dnsbl: [],
+      dnsbl_action: "refuse",
       relay: [
         {
           hosts: ["+trusted"],

@@ -231,9 +231,12 @@ const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
       relayRule('hosts = "+trusted"\nproof = { header = "s3cret" }'),
       'routers.toml:22: gate.relay[0].proof.header: must be a header like "X-Tenant: secret", not "s3cret"',
     ],
-    "has a DNS block list": [
-      ['local_domains = "+ours"', 'local_domains = "+ours"\ndnsbl = ["zen.spamhaus.org"]'],
-      'routers.toml:11: gate.dnsbl[0]: "zen.spamhaus.org": dnsbl lists are not supported yet',
+    "has a DNS block list that is none": [
+      [
+        'local_domains = "+ours"',
+        'local_domains = "+ours"\ndnsbl = ["zen.spamhaus.org=127.0.0.9-2"]',
+      ],
+      'routers.toml:11: gate.dnsbl[0]: "zen.spamhaus.org=127.0.0.9-2": is no block list; "zen.spamhaus.org" or "zen.spamhaus.org=127.0.0.2-11" is',
     ],
   },
   "a router": {

@@ -3,6 +3,7 @@
 // mailbox that the next host will see in the bytes that we pass on.
 
 import assert from "node:assert/strict";
+import type { GateOptions } from "../../src/config/gate-options.ts";
 import { Gate } from "../../src/gate.ts";
 import { decodeLine, parseRcpt } from "../../src/smtp/command.ts";
 import { bench } from "../lists/support.ts";
@@ -27,7 +28,12 @@ export interface Tally {
 /** Throws at the first address that could relay. */
 export async function fuzzAddresses(seed: number, goesOn: (n: number) => boolean): Promise<Tally> {
   using here = bench({ domains: { ours: [...new Set(OURS.values())] } });
-  const options = { local_domains: ["+ours"], dnsbl: [], relay: [] };
+  const options: GateOptions = {
+    local_domains: ["+ours"],
+    dnsbl: [],
+    dnsbl_action: "refuse",
+    relay: [],
+  };
   const gate = new Gate(options, here.lists);
   const random = seeded(seed);
   const tally: Tally = { accepted: 0, refused: 0, malformed: 0 };

@@ -43,7 +43,10 @@ async function judged(
     hosts: { google_relays: ["192.0.2.0/24", "2001:db8::/32"], trusted: ["127.0.0.1", "::1"] },
     ...given,
   });
-  const gate = new Gate({ local_domains: ["+ours"], dnsbl: [], relay: [...relay] }, here.lists);
+  const gate = new Gate(
+    { local_domains: ["+ours"], dnsbl: [], dnsbl_action: "refuse", relay: [...relay] },
+    here.lists,
+  );
   const { by, from = "alice@example.com", to = "dave@example.org", tls = true } = question;
   const client: Client = { address: by, helo: "mail.google.test", ...(tls ? { tls: TLS } : {}) };
   return gate.judge(client, from === null ? null : mailbox(from), mailbox(to));
@@ -262,6 +265,7 @@ describe("trouble shuts the gate", () => {
       const options = {
         local_domains: ["example.com"],
         dnsbl: [],
+        dnsbl_action: "refuse" as const,
         relay: [rule({ hosts: ["+google_relays"] })],
       };
       const gate = new Gate(options, here.lists);
@@ -280,7 +284,10 @@ describe("trouble shuts the gate", () => {
 test("hosts of any relay rule have slots of their own", () => {
   using here = bench({ hosts: { trusted: ["127.0.0.1"] } });
   const relay = [rule({ hosts: ["+trusted"] }), rule({ hosts: ["192.0.2.0/24"] })];
-  const gate = new Gate({ local_domains: ["example.com"], dnsbl: [], relay }, here.lists);
+  const gate = new Gate(
+    { local_domains: ["example.com"], dnsbl: [], dnsbl_action: "refuse", relay },
+    here.lists,
+  );
   const asked = ["127.0.0.1", "192.0.2.7", "::ffff:192.0.2.7", "203.0.113.9", "::1"];
   assert.deepEqual(
     asked.filter((address) => gate.isRelayHost(address)),

@@ -119,7 +119,10 @@ function desk(fault: Fault = {}, room = true): Desk {
   const log = recordingLog();
   const attempts: StoredMessage[] = [];
   let queued = 0;
-  const gate = new Gate({ local_domains: ["example.com"], dnsbl: [], relay: [google] }, here.lists);
+  const gate = new Gate(
+    { local_domains: ["example.com"], dnsbl: [], dnsbl_action: "refuse", relay: [google] },
+    here.lists,
+  );
   const reception = createReception({
     hostname: "mx.example.com",
     receivedHeadersMax: 3,
