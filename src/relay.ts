@@ -23,11 +23,13 @@ import { Queue } from "./queue.ts";
 import { createReception } from "./receive.ts";
 import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "./reply-rules.ts";
+import { limitRates } from "./receive/client-rates.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
 import type { SettleServices } from "./settle.ts";
 import type { SessionLimits } from "./smtp/limits.ts";
 import { SmtpServer } from "./smtp/server.ts";
 import type { Spool } from "./spool.ts";
+import type { Reception } from "./smtp/reception.ts";
 import { SqliteSpool } from "./spool/sqlite-spool.ts";
 
 /** What decides about mail, without a spool or a port: all that a dry run needs. */
@@ -165,7 +167,7 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
   });
   hints.attach(hintStore(spool, queue, log), await spool.hints());
   void lists.refresh();
-  server.open(reception);
+  server.open(withRates(reception, configuration, gate, parts));
   queue.wake();
   const control = await openControl(controlSocket(relay), {
     spool,
@@ -234,6 +236,21 @@ export function settleServicesOf(
     warnAfter: bounce.warn_after,
     returnSizeLimit: bounce.return_size_limit,
     log,
+function withRates(
+  reception: Reception,
+  { relay }: Configuration,
+  gate: Gate,
+  { clock, log }: RelayParts,
+): Reception {
+  return limitRates(reception, {
+    messages: relay.messages_per_client_rate,
+    recipients: relay.recipients_per_client_rate,
+    isExempt: (address) => gate.isRelayHost(address),
+    clock,
+    log,
+  });
+}
+
     spool,
   };
 }

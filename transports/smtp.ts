@@ -11,12 +11,10 @@ import {
   integer,
   list,
   oneOf,
-  type Option,
   optional,
   options,
-  parseDuration,
-  parsedText,
   path,
+  rate,
   text,
   withDefault,
 } from "../src/config/schema.ts";
@@ -29,17 +27,6 @@ import type { SmtpOptions } from "./smtp/settings.ts";
 import { Turns } from "./smtp/turns.ts";
 
 const HOST_FORMS = '"host", "host:port" or "[v6]:port"; addresses are looked up, never MX';
-
-/** "60/1m". */
-function rateOption(doc: string): Option<Rate> {
-  return parsedText("rate", { doc, is: 'a rate like "60/1m"' }, (written) => {
-    const [, count, time] = /^(\d{1,6})\/(\w+)$/.exec(written) ?? [];
-    const window = parseDuration(time ?? "");
-    return Number(count) > 0 && window !== undefined && window > 0
-      ? { count: Number(count), window }
-      : undefined;
-  });
-}
 
 /**
  * An account of Google's takes 60 messages a minute and may be closed for a day when it gets more. What comes in
@@ -104,12 +91,12 @@ const smtpOptions = options({
     20,
   ),
   rate: optional(
-    rateOption(
+    rate(
       "Messages to one domain in a time, `600/1h`. Mail that has waited in the queue is spread evenly over it.",
     ),
   ),
   recipient_rate: optional(
-    rateOption("Messages to one recipient in a time, `60/1m`, in the same way."),
+    rate("Messages to one recipient in a time, `60/1m`, in the same way."),
     "no limit, but 60/1m for mail that has waited if the hosts are Google's, which blocks an account that gets more",
   ),
   connect_timeout: withDefault(duration("Wait for a connection."), "5m"),
@@ -137,7 +124,7 @@ export const smtp: TransportDriver<SmtpOptions> = {
   options: smtpOptions,
   create(given, services) {
     const { hosts, tls_verify_certificates: certificates } = given;
-    const rate = given.recipient_rate ?? (isGoogle(hosts) ? GOOGLE_RATE : undefined);
+    const recipientRate = given.recipient_rate ?? (isGoogle(hosts) ? GOOGLE_RATE : undefined);
     const pace = (one: Rate | undefined) => one && new Pace(one, services.clock);
     const trusted = certificates === undefined ? undefined : readFileSync(certificates, "utf8");
     const pool = new Pool(
@@ -150,7 +137,7 @@ export const smtp: TransportDriver<SmtpOptions> = {
       services,
       pool,
       dialler: new Dialler(given, services, trusted),
-      turns: new Turns(pace(given.rate), pace(rate)),
+      turns: new Turns(pace(given.rate), pace(recipientRate)),
     };
     return {
       locality: "remote",

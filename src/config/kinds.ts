@@ -91,6 +91,23 @@ export function durations(doc: string): Option<readonly number[]> {
   });
 }
 
+/** So many in so many milliseconds. */
+export interface Rate {
+  readonly count: number;
+  readonly window: number;
+}
+
+/** "60/1m". */
+export function rate(doc: string): Option<Rate> {
+  return parsedText("rate", { doc, is: 'a rate like "60/1m"' }, (written) => {
+    const [, count, time] = /^(\d{1,6})\/(\w+)$/.exec(written) ?? [];
+    const window = parseDuration(time ?? "");
+    return Number(count) > 0 && window !== undefined && window > 0
+      ? { count: Number(count), window }
+      : undefined;
+  });
+}
+
 const SIZE_UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
 /** In bytes. Units are binary. */

@@ -2,7 +2,7 @@
 
 import { parseDomain } from "../smtp/address.ts";
 import { duration, integer, oneOf, optional, options, parsedText, path } from "./schema.ts";
-import { size, text, withDefault } from "./schema.ts";
+import { rate, size, text, withDefault } from "./schema.ts";
 import type { Values } from "./schema.ts";
 
 const hostname = parsedText(
@@ -70,6 +70,16 @@ export const relayOptions = options({
       "How long clients wait for the greeting. Who talks before it is refused, with a delay or without; some malware does not wait so long.",
     ),
     "0s",
+  ),
+  messages_per_client_rate: optional(
+    rate(
+      "Messages that one client may bring in a time, `100/1m`; then it is put off. Hosts of a relay rule are exempt.",
+    ),
+    "no limit",
+  ),
+  recipients_per_client_rate: optional(
+    rate("Recipients that one client may give in a time, in the same way."),
+    "no limit",
   ),
   command_line_max: withDefault(size("The longest command line, in bytes."), "2048"),
   text_line_max: withDefault(

@@ -3,8 +3,7 @@
 // Invariant: hosts of a relay rule do not compete with the world: they have slots of their own, and no limit for
 // their network, because a big provider sends from a whole one.
 
-import { isIPv4 } from "node:net";
-import { parseAddress } from "../lists/cidr.ts";
+import { networkOf } from "./network.ts";
 
 export interface SlotOptions {
   /** For the world, and as many again for the hosts of relay rules. */
@@ -70,11 +69,4 @@ class Counter {
     if (count > 0) this.#counts.set(key, count);
     else this.#counts.delete(key);
   }
-}
-
-/** What one customer of a provider usually has: a /24 of IPv4, a /64 of IPv6. */
-function networkOf(address: string): string {
-  if (isIPv4(address)) return address.slice(0, address.lastIndexOf("."));
-  const value = parseAddress(address)?.value;
-  return typeof value === "bigint" ? (value >> 64n).toString(16) : address;
 }

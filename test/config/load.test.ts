@@ -50,6 +50,8 @@ describe("the configuration of a Google Workspace domain", () => {
       connections_max: 1000,
       connections_per_client_max: 50,
       connections_per_network_max: 200,
+      messages_per_client_rate: undefined,
+      recipients_per_client_rate: undefined,
       greeting_delay: 0,
       data_rate_min: 100,
       bare_newlines: "reject",
