@@ -176,12 +176,12 @@ export async function trace(pid: number, args: readonly string[]): Promise<Trace
   };
 }
 
-/** Waits for a condition; throws when it has not come true in ten seconds. */
+/** Waits for a condition; throws when it has not come true in half a minute: disks of test machines stall. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
+  for (let tries = 0; tries < 1500; tries++) {
     if (await condition()) return;
     await pause(20);
   }

@@ -96,8 +96,11 @@ async function restartOn(directory: string): Promise<{ arrived: number[]; copies
   const relay = await startRelayProcess(ground.config);
   const recovered = Number(/"spool.recovered","messages":(\d+)/.exec(relay.log())?.[1] ?? 0);
   const completed = () => relay.log().split('"message.completed"').length - 1;
-  await until("the queue is empty", () => completed() >= recovered);
-  await relay.kill("SIGTERM");
+  try {
+    await until("the queue is empty", () => completed() >= recovered);
+  } finally {
+    await relay.kill("SIGTERM");
+  }
   const mail = join(directory, "mail", "alice", "new");
   const copies = readdirSync(mail).map((name) =>
     numberOf(readFileSync(join(mail, name), "latin1")),
