@@ -1,7 +1,8 @@
 // A DNS server that says what a test tells it to, byte for byte. Nothing in here knows what is right.
 
-import { createSocket } from "node:dgram";
-import { createServer, type Socket } from "node:net";
+import { createSocket, type Socket as UdpSocket } from "node:dgram";
+import { once } from "node:events";
+import { createServer, type Server, type Socket } from "node:net";
 import { Packet } from "dns2";
 import { framed, onMessages } from "../support/dns.ts";
 
@@ -28,9 +29,6 @@ export async function rawServer(behaviour: RawBehaviour): Promise<RawServer> {
     for (const answer of behaviour.udp?.(query, peer.port) ?? [])
       udp.send(answer, peer.port, peer.address);
   });
-  await new Promise<void>((resolve) => udp.bind(0, "127.0.0.1", resolve));
-  const { port } = udp.address();
-
   const sockets = new Set<Socket>();
   const tcp = createServer((socket) => {
     sockets.add(socket);
@@ -40,15 +38,35 @@ export async function rawServer(behaviour: RawBehaviour): Promise<RawServer> {
       behaviour.tcp?.(query, socket);
     });
   });
-  if (behaviour.tcp !== undefined) {
-    await new Promise<void>((resolve) => tcp.listen(port, "127.0.0.1", resolve));
-  }
+  const port = await bindBoth(udp, behaviour.tcp === undefined ? undefined : tcp);
   const close = async () => {
     for (const socket of sockets) socket.destroy();
     udp.close();
     tcp.close();
   };
   return { address: `127.0.0.1:${port}`, seen, close, [Symbol.asyncDispose]: close };
+}
+
+/** One number for both, which the kernel gives for UDP only; another one when TCP has it in use. */
+async function bindBoth(udp: UdpSocket, tcp: Server | undefined): Promise<number> {
+  if (tcp === undefined) {
+    udp.bind(0, "127.0.0.1");
+    await once(udp, "listening");
+    return udp.address().port;
+  }
+  tcp.listen(0, "127.0.0.1");
+  await once(tcp, "listening");
+  const bound = tcp.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : 0;
+  try {
+    udp.bind(port, "127.0.0.1");
+    await once(udp, "listening");
+    return port;
+  } catch {
+    tcp.close();
+    await once(tcp, "close");
+    return bindBoth(udp, tcp);
+  }
 }
 
 type Fields = ConstructorParameters<typeof Packet.Resource>[0];
