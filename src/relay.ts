@@ -3,10 +3,10 @@
 // Invariants: ports are bound before root is dropped, and answered only when the spool is open. Stopping begins at
 // the front door and ends at the spool, so nothing that was promised is on its way when the spool closes.
 
-import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import type { Clock } from "./clock.ts";
 import type { Configuration } from "./config/configuration.ts";
+import type { ListenerOptions } from "./config/listener-options.ts";
 import type { Services, Transport } from "./contract.ts";
 import { createResolver } from "./dns/create-resolver.ts";
 import type { Resolver } from "./dns/resolver.ts";
@@ -19,6 +19,7 @@ import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
 import { Holds } from "./holds.ts";
 import { HostHints, type HintStore } from "./hints.ts";
 import { describeError, type Log } from "./log.ts";
+import type { Lists } from "./lists/lists.ts";
 import { Queue } from "./queue.ts";
 import { createReception } from "./receive.ts";
 import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
@@ -28,6 +29,7 @@ import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./ro
 import type { SettleServices } from "./settle.ts";
 import type { SessionLimits } from "./smtp/limits.ts";
 import { SmtpServer } from "./smtp/server.ts";
+import type { CertificateFiles } from "./smtp/certificates.ts";
 import type { Spool } from "./spool.ts";
 import type { Reception } from "./smtp/reception.ts";
 import { SqliteSpool } from "./spool/sqlite-spool.ts";
@@ -139,7 +141,7 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
   const chain = assemble(configuration, parts, false);
   const { gate, route, lists, hints } = chain;
   const server = createServer(configuration, chain, parts);
-  const addresses = await bindListeners(server, configuration);
+  const addresses = await bindListeners(server, configuration, lists);
   if (relay.user !== undefined) dropRoot(relay.user, relay.spool_directory);
 
   const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
@@ -303,18 +305,30 @@ export function firstLocalDomain({ gate, domains }: Configuration): string | und
   return items.find((item) => /^[a-z0-9.-]+$/i.test(item));
 }
 
-async function bindListeners(server: SmtpServer, { listeners }: Configuration): Promise<string[]> {
+async function bindListeners(
+  server: SmtpServer,
+  { listeners }: Configuration,
+  lists: Lists,
+): Promise<string[]> {
   const addresses: string[] = [];
-  for (const { address, tls, certificate, private_key: key } of listeners) {
-    const { host, port } = address;
+  for (const listener of listeners) {
+    const { host, port } = listener.address;
+    const proxies = listener.proxy_hosts && lists.hosts(listener.proxy_hosts);
     const bound = await server.listen({
       host,
       port,
-      tls,
-      ...(certificate === undefined ? {} : { certificate: readFileSync(certificate, "utf8") }),
-      ...(key === undefined ? {} : { privateKey: readFileSync(key, "utf8") }),
+      tls: listener.tls,
+      certificates: certificatesOf(listener),
+      ...(proxies && { isProxy: (address) => proxies.match(address).kind === "in" }),
     });
     addresses.push(host.includes(":") ? `[${host}]:${bound}` : `${host}:${bound}`);
   }
   return addresses;
+}
+
+function certificatesOf(listener: ListenerOptions): CertificateFiles[] {
+  const { certificate, private_key: privateKey, certificates } = listener;
+  const first = certificate && privateKey ? [{ certificate, privateKey }] : [];
+  const more = certificates.map((one) => ({ ...one, privateKey: one.private_key }));
+  return [...first, ...more];
 }

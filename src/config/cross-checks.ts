@@ -19,13 +19,16 @@ export function crossCheck(root: Root, written: readonly Written[], problems: Pr
   };
   for (const one of written) {
     checkReference(one, names, problems);
-    if (/^gate\.relay\[\d+\]\.hosts$/.test(one.path)) checkOpenRelay(one, hosts, problems);
+    if (TRUSTED.test(one.path)) checkOpenRelay(one, hosts, problems);
   }
   checkCircles("domains", domains, problems);
   checkCircles("hosts", hosts, problems);
   checkUnique(written, /^routers\[\d+\]\.name$/, problems);
   checkUnique(written, /^listeners\[\d+\]\.address$/, problems);
 }
+
+/** Who is in these lists may relay, or may claim to be anybody who may. */
+const TRUSTED = /^(?:gate\.relay\[\d+\]\.hosts|listeners\[\d+\]\.proxy_hosts)$/;
 
 type NamedTexts = Record<string, readonly string[]>;
 

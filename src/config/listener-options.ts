@@ -4,7 +4,9 @@
 import { readFileSync } from "node:fs";
 import { isIPv4, isIPv6 } from "node:net";
 import { createSecureContext } from "node:tls";
-import { oneOf, optional, options, parsedText, path, withCheck, withDefault } from "./schema.ts";
+import { hostList } from "./list-kinds.ts";
+import { oneOf, optional, options, parsedText, path, tables } from "./schema.ts";
+import { withCheck, withDefault } from "./schema.ts";
 import type { Values } from "./schema.ts";
 
 export interface ListenAddress {
@@ -31,6 +33,14 @@ const address = parsedText(
   parseListenAddress,
 );
 
+const certificate = path("The certificate and the chain behind it, PEM.");
+const privateKey = path("The key of the certificate, PEM.");
+
+const moreCertificates = withCheck(
+  options({ certificate, private_key: privateKey }),
+  ({ certificate: cert, private_key: key }, report) => checkPair(cert, key, report),
+);
+
 const declaredOptions = options({
   address,
   tls: withDefault(
@@ -45,35 +55,54 @@ const declaredOptions = options({
     path("The certificate and the chain behind it, PEM. Needed unless `tls` is `none`."),
   ),
   private_key: optional(path("The key of the certificate, PEM. Needed unless `tls` is `none`.")),
+  certificates: withDefault(
+    tables(
+      "More certificates: a client that asks for one of the names in one of them is shown that one.",
+      moreCertificates,
+    ),
+    [],
+  ),
+  proxy_hosts: optional(
+    hostList(
+      "Load balancers that say by the PROXY protocol, version 1 or 2, whom they speak for. They must, and they are believed. What comes from other hosts is not read so.",
+    ),
+    "none",
+  ),
 });
 
 export type ListenerOptions = Values<typeof declaredOptions>;
 
+type Report = (key: string, message: string) => void;
+
 export const listenerOptions = withCheck(declaredOptions, (listener, report) => {
-  if (listener.tls === "none") return;
-  const certificate = contents("certificate", listener.certificate);
-  const key = contents("private_key", listener.private_key);
-  if (certificate === undefined || key === undefined) return;
+  const { tls, certificate: cert, private_key: key } = listener;
+  if (tls === "none") return;
+  const missing = `is missing (path): tls is "${tls}"`;
+  if (cert === undefined) report("certificate", missing);
+  if (key === undefined) report("private_key", missing);
+  if (cert !== undefined && key !== undefined) checkPair(cert, key, report);
+});
+
+function checkPair(certificateFile: string, keyFile: string, report: Report): void {
+  const cert = contents("certificate", certificateFile, report);
+  const key = contents("private_key", keyFile, report);
+  if (cert === undefined || key === undefined) return;
   try {
-    createSecureContext({ cert: certificate, key });
+    createSecureContext({ cert, key });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     report("certificate", `does not work with this private_key: ${reason}`);
   }
+}
 
-  function contents(option: string, file: string | undefined): Buffer | undefined {
-    if (file === undefined) {
-      report(option, `is missing (path): tls is "${listener.tls}"`);
-      return undefined;
-    }
-    try {
-      return readFileSync(file);
-    } catch (error) {
-      report(option, cannotRead(file, error));
-      return undefined;
-    }
+function contents(option: string, file: string, report: Report): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    report(option, cannotRead(file, error));
+    return undefined;
   }
-});
+}
 
 const CAUSES: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",

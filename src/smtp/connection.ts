@@ -56,6 +56,7 @@ export class Connection {
     socket.on("end", this.#onEnd);
     socket.on("error", this.#onError);
     socket.on("close", this.#onClose);
+    socket.resume();
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -102,6 +103,8 @@ export class Connection {
     done: (result: Error | ReturnType<typeof describeTls>) => void,
   ): void {
     const clear = this.#socket;
+    // What is in there already is the beginning of the handshake; TLS takes it from a socket that stands still.
+    clear.pause();
     clear.off("data", this.#onData);
     clear.off("drain", this.#onDrain);
     clear.off("end", this.#onEnd);

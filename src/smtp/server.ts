@@ -2,15 +2,30 @@
 // Promises: a client over its share is told so and gone; stopping lets each transaction under way end.
 
 import { createServer, type Server, type Socket } from "node:net";
-import type { SecureContext } from "node:tls";
 import type { Clock, Timer } from "../clock.ts";
 import { describeError, type Log } from "../log.ts";
 import { status, statusLine } from "../status.ts";
+import { type CertificateFiles, Certificates } from "./certificates.ts";
 import type { SessionLimits } from "./limits.ts";
+import { readProxyHeader } from "./proxy-protocol.ts";
 import type { Reception } from "./reception.ts";
 import { Session } from "./session.ts";
 import { type SlotOptions, Slots } from "./slots.ts";
-import { type Listener, secureContextOf } from "./tls.ts";
+
+export interface Listener {
+  /** Host and port to bind; "::" takes both families. */
+  readonly host: string;
+  readonly port: number;
+  readonly tls: "none" | "starttls" | "implicit";
+  /** At least one unless tls is "none"; the first is for clients that ask for no name. */
+  readonly certificates: readonly CertificateFiles[];
+  /** Hosts that speak the PROXY protocol, and must. */
+  isProxy?(address: string): boolean;
+}
+
+interface Door extends Omit<Listener, "certificates"> {
+  readonly certificates: Certificates | undefined;
+}
 
 export interface ServerOptions extends SlotOptions {
   readonly limits: SessionLimits;
@@ -18,6 +33,8 @@ export interface ServerOptions extends SlotOptions {
 
 /** How often deadlines are looked at, in ms. */
 const WATCH_INTERVAL = 1000;
+/** How long a load balancer may take to say whom it speaks for, in ms. */
+const PROXY_TIMEOUT = 10_000;
 const TOO_MANY = statusLine(status(421, "7.0", "Too many connections, try again later"));
 
 export class SmtpServer {
@@ -27,6 +44,8 @@ export class SmtpServer {
   readonly #log: Log;
   readonly #servers: Server[] = [];
   readonly #sessions = new Set<Session>();
+  /** Connections of load balancers whose client is not known yet, each with its deadline. */
+  readonly #proxied = new Map<Socket, number>();
   #watch: Timer | undefined;
   #whenEmpty: (() => void) | undefined;
   #reception: Reception | undefined;
@@ -48,10 +67,12 @@ export class SmtpServer {
 
   /** Binds one listener and returns the port it got; clients wait until `open`. Throws when it cannot be bound. */
   async listen(listener: Listener): Promise<number> {
-    const context = secureContextOf(listener);
-    const server = createServer({ allowHalfOpen: true }, (socket) =>
-      this.#accept(socket, listener, context),
-    );
+    const certificates =
+      listener.tls === "none"
+        ? undefined
+        : new Certificates(listener.certificates, this.#clock, this.#log);
+    const door = { ...listener, certificates };
+    const server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket, door));
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen({ host: listener.host, port: listener.port }, () => {
@@ -68,29 +89,47 @@ export class SmtpServer {
     return typeof bound === "object" && bound !== null ? bound.port : listener.port;
   }
 
-  #accept(socket: Socket, listener: Listener, context: SecureContext | undefined): void {
+  #accept(socket: Socket, door: Door): void {
+    socket.on("error", () => socket.destroy());
     const reception = this.#reception;
     if (reception === undefined) {
-      this.#early.push(() => this.#accept(socket, listener, context));
+      this.#early.push(() => this.#accept(socket, door));
       return;
     }
     const address = unmapped(socket.remoteAddress);
-    if (address === undefined) {
+    if (address === undefined) socket.destroy();
+    else if (door.isProxy?.(address) === true) this.#awaitClient(socket, address, door, reception);
+    else this.#admit(socket, address, door, reception);
+  }
+
+  /** A load balancer says first whom it speaks for. */
+  #awaitClient(socket: Socket, proxy: string, door: Door, reception: Reception): void {
+    this.#proxied.set(socket, this.#clock.now() + PROXY_TIMEOUT);
+    socket.once("close", () => this.#proxied.delete(socket));
+    readProxyHeader(socket, (header) => {
+      this.#proxied.delete(socket);
+      if (header.kind === "whole") {
+        return this.#admit(socket, header.client ?? proxy, door, reception);
+      }
+      const why = `PROXY: ${header.why}`;
+      this.#log.event("session.refused", { client: proxy, reply: "", why });
       socket.destroy();
-      return;
-    }
+    });
+  }
+
+  #admit(socket: Socket, address: string, door: Door, reception: Reception): void {
     const slot = this.#slots.take(address);
     if (slot.kind === "refused") {
-      socket.on("error", () => socket.destroy());
       socket.write(`${TOO_MANY}\r\n`);
       socket.destroySoon();
       this.#log.event("session.refused", { client: address, reply: TOO_MANY, why: slot.why });
       return;
     }
+    const { certificates } = door;
     const session = new Session(socket, address, this.#limits, {
       reception,
       clock: this.#clock,
-      tls: context === undefined ? undefined : () => ({ secureContext: context }),
+      tls: certificates === undefined ? undefined : () => certificates.options,
       onError: (client, where, error) =>
         this.#log.event("relay.error", {
           where: `${where} of ${client.address}`,
@@ -108,12 +147,13 @@ export class SmtpServer {
       },
     });
     this.#sessions.add(session);
-    session.start(listener.tls === "implicit");
+    session.start(door.tls === "implicit");
   }
 
   readonly #onWatch = (): void => {
     const now = this.#clock.now();
     for (const session of this.#sessions) session.watch(now);
+    for (const [socket, deadline] of this.#proxied) if (now >= deadline) socket.destroy();
     this.#watch = this.#clock.after(WATCH_INTERVAL, this.#onWatch);
   };
 
@@ -122,6 +162,7 @@ export class SmtpServer {
     const closed = this.#servers.map(
       (server) => new Promise<void>((resolve) => server.close(() => resolve())),
     );
+    for (const socket of this.#proxied.keys()) socket.destroy();
     for (const session of this.#sessions) session.drain();
     if (this.#sessions.size > 0) {
       const empty = new Promise<void>((resolve) => (this.#whenEmpty = resolve));

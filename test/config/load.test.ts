@@ -74,6 +74,8 @@ describe("the configuration of a Google Workspace domain", () => {
         certificate: join(directory, "certificate.pem"),
         private_key: join(directory, "private-key.pem"),
       },
+        certificates: [],
+        proxy_hosts: undefined,
     ]);
   });
 

@@ -5,9 +5,10 @@
 // behind, and an honest client is served afterwards.
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../src/clock.ts";
 import type { Reception } from "../../src/smtp/reception.ts";
@@ -58,8 +59,7 @@ export async function fuzzSessions(
     host: "127.0.0.1",
     port: 0,
     tls: "starttls",
-    certificate: pem("certificate"),
-    privateKey: pem("private-key"),
+    certificates: [{ certificate: pem("certificate"), privateKey: pem("private-key") }],
   });
   server.open(moodyReception(random));
   const tally: Record<string, number> = {};
@@ -80,8 +80,7 @@ export async function fuzzSessions(
   return tally;
 }
 
-const pem = (name: string) =>
-  readFileSync(new URL(`../support/tls/${name}.pem`, import.meta.url), "utf8");
+const pem = (name: string) => fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url));
 
 const serverOptions: ServerOptions = {
   limits: {

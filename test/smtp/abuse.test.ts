@@ -1,9 +1,9 @@
 // What one client can do to the others: dripping, blocking, talking first, coming in numbers.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import type { SessionLimits } from "../../src/smtp/limits.ts";
 import type { MessageSink } from "../../src/smtp/reception.ts";
 import { type ServerOptions, SmtpServer } from "../../src/smtp/server.ts";
@@ -32,8 +32,7 @@ const LIMITS: SessionLimits = {
   bareNewlines: "reject",
 };
 
-const pem = (name: string) =>
-  readFileSync(new URL(`../support/tls/${name}.pem`, import.meta.url), "utf8");
+const pem = (name: string) => fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url));
 
 interface Door {
   readonly port: number;
@@ -68,8 +67,7 @@ async function atTheDoor(
     host: "127.0.0.1",
     port: 0,
     tls: given.tls ?? "starttls",
-    certificate: pem("certificate"),
-    privateKey: pem("private-key"),
+    certificates: [{ certificate: pem("certificate"), privateKey: pem("private-key") }],
   });
   const taken = status(250, "0.0", "Ok, queued");
   const sink = { write: () => undefined, finish: async () => taken, abort: () => undefined };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/clock.ts";
 import type { MailRequest } from "../../src/smtp/command.ts";
 import type { SessionLimits } from "../../src/smtp/limits.ts";
@@ -26,8 +26,7 @@ const LIMITS: SessionLimits = {
   postmasterDomain: "example.com",
 };
 
-const pem = (name: string) =>
-  readFileSync(new URL(`../support/tls/${name}.pem`, import.meta.url), "utf8");
+const pem = (name: string) => fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url));
 
 interface Taken {
   request: MailRequest;
@@ -59,8 +58,7 @@ async function onStage(limits: Partial<SessionLimits>, play: (stage: Stage) => P
     host: "127.0.0.1",
     port: 0,
     tls: "starttls",
-    certificate: pem("certificate"),
-    privateKey: pem("private-key"),
+    certificates: [{ certificate: pem("certificate"), privateKey: pem("private-key") }],
   });
   const wire = await Wire.open(port);
   const stage: Stage = { wire, server, port, taken: [], aborted: 0 };
