@@ -18,9 +18,20 @@ export interface Events {
     sender: string;
     recipients: readonly string[];
     client: string;
+    helo: string;
+    /** Protocol and cipher; absent in clear. */
+    tls?: string;
+    /** What the gate decided by, for the recipients. */
+    rule: string;
     size: number;
   };
-  "message.refused": { client: string; sender: string; reply: string; why: string };
+  "message.refused": {
+    client: string;
+    sender: string;
+    recipients?: readonly string[];
+    reply: string;
+    why: string;
+  };
   "recipient.refused": {
     client: string;
     sender: string;
@@ -34,6 +45,8 @@ export interface Events {
     recipient: string;
     router: string;
     transport: string;
+    /** A copy. */
+    unseen?: true;
     host?: string;
     status: string;
   };
@@ -42,6 +55,7 @@ export interface Events {
     recipient: string;
     router: string;
     transport: string;
+    unseen?: true;
     host?: string;
     status: string;
     next_attempt: string;
@@ -51,6 +65,7 @@ export interface Events {
     recipient: string;
     router: string;
     transport: string;
+    unseen?: true;
     host?: string;
     status: string;
   };
@@ -59,15 +74,23 @@ export interface Events {
     recipient: string;
     router: string;
     transport: string;
+    unseen?: true;
     status: string;
   };
   "recipient.discarded": { id: string; recipient: string; why: string };
   "message.completed": { id: string; seconds: number };
-  "message.bounced": { id: string; report: string; recipients: readonly string[] };
+  /** `report` is the id of the message that tells the sender. */
+  "message.bounced": {
+    id: string;
+    report: string;
+    sender: string;
+    recipients: readonly string[];
+  };
   /** A warning, or a report on success that the sender asked for. */
   "message.reported": {
     id: string;
     report: string;
+    sender: string;
     kind: "delayed" | "relayed" | "delivered";
     recipients: readonly string[];
   };

@@ -18,7 +18,7 @@ export interface ChangeOrder {
   readonly only?: AddressFilter;
 }
 
-export interface HoldOrder {
+interface HoldOrder {
   readonly action: "hold" | "release";
   /** In canonical form. */
   readonly domain: string;

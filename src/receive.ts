@@ -68,6 +68,7 @@ class Transaction implements MailTransaction {
   readonly #recipients: RecipientRequest[] = [];
   readonly #proofs = new Set<Proof>();
   readonly #secrets = new Set<Secret>();
+  readonly #rules = new Set<string>();
 
   constructor(client: Client, mail: MailRequest, services: ReceiveServices) {
     this.#client = client;
@@ -91,6 +92,7 @@ class Transaction implements MailTransaction {
       return reply;
     }
     this.#recipients.push(request);
+    this.#rules.add(gate.rule);
     if (gate.kind === "accept") {
       if (gate.proof !== undefined) this.#proofs.add(gate.proof);
       if (gate.secret !== undefined) this.#secrets.add(gate.secret);
@@ -100,15 +102,28 @@ class Transaction implements MailTransaction {
 
   message(): MessageSink {
     const header = new HeaderWatch([...this.#proofs], [...this.#secrets]);
-    return new Intake(this.#client, this.#mail, this.#recipients, header, this.#services);
+    const submission = {
+      client: this.#client,
+      mail: this.#mail,
+      recipients: this.#recipients,
+      rule: [...this.#rules].join(", "),
+    };
+    return new Intake(submission, header, this.#services);
   }
+}
+
+/** What the content is the content of. */
+interface Submission {
+  readonly client: Client;
+  readonly mail: MailRequest;
+  readonly recipients: readonly RecipientRequest[];
+  /** What the gate decided by. */
+  readonly rule: string;
 }
 
 /** The content of one message on its way into the spool. */
 class Intake implements MessageSink {
-  readonly #client: Client;
-  readonly #mail: MailRequest;
-  readonly #recipients: readonly RecipientRequest[];
+  readonly #submission: Submission;
   readonly #services: ReceiveServices;
   readonly #id: MessageId;
   readonly #receivedAt: number;
@@ -117,16 +132,9 @@ class Intake implements MessageSink {
   /** Why nothing more is kept. The client is told at the end: until then what it sends is text, not commands. */
   #trouble: { readonly error: unknown } | undefined;
 
-  constructor(
-    client: Client,
-    mail: MailRequest,
-    recipients: readonly RecipientRequest[],
-    header: HeaderWatch,
-    services: ReceiveServices,
-  ) {
-    this.#client = client;
-    this.#mail = mail;
-    this.#recipients = recipients;
+  constructor(submission: Submission, header: HeaderWatch, services: ReceiveServices) {
+    const { client, mail, recipients } = submission;
+    this.#submission = submission;
     this.#services = services;
     this.#id = services.spool.nextId();
     this.#receivedAt = services.clock.now();
@@ -199,36 +207,47 @@ class Intake implements MessageSink {
   }
 
   #newMessage() {
-    const { sender, eightBit, smtputf8, ret, envid } = this.#mail;
+    const { client, mail, recipients } = this.#submission;
+    const { sender, eightBit, smtputf8, ret, envid } = mail;
     return {
       envelope: {
         id: this.#id,
         sender,
-        client: this.#client,
+        client,
         receivedAt: this.#receivedAt,
         eightBit,
         smtputf8,
         ...(ret === undefined ? {} : { ret }),
         ...(envid === undefined ? {} : { envid }),
       },
-      recipients: this.#recipients,
+      recipients,
     };
   }
 
   #logAccepted({ envelope }: StoredMessage): void {
+    const { client, rule } = this.#submission;
     this.#services.log.event("message.accepted", {
       id: this.#id,
-      sender: pathText(this.#mail.sender),
-      recipients: this.#recipients.map(({ mailbox }) => mailbox.address),
-      client: this.#client.address,
+      ...this.#described(),
+      helo: client.helo,
+      ...(client.tls === undefined ? {} : { tls: `${client.tls.version} ${client.tls.cipher}` }),
+      rule,
       size: envelope.size,
     });
   }
 
+  #described() {
+    const { client, mail, recipients } = this.#submission;
+    return {
+      client: client.address,
+      sender: pathText(mail.sender),
+      recipients: recipients.map(({ mailbox }) => mailbox.address),
+    };
+  }
+
   #logRefusal(reply: Status, why: string): void {
     this.#services.log.event("message.refused", {
-      client: this.#client.address,
-      sender: pathText(this.#mail.sender),
+      ...this.#described(),
       reply: statusLine(reply),
       why,
     });

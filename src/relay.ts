@@ -3,6 +3,7 @@
 // Invariants: ports are bound before root is dropped, and answered only when the spool is open. Stopping begins at
 // the front door and ends at the spool, so nothing that was promised is on its way when the spool closes.
 
+import { rmSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import type { Clock } from "./clock.ts";
 import type { Configuration } from "./config/configuration.ts";
@@ -16,22 +17,24 @@ import { controlSocket } from "./control/protocol.ts";
 import { Gate } from "./gate.ts";
 import { BlockLists } from "./gate/dnsbl.ts";
 import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
+import { History, remembered } from "./history.ts";
+import { historyDirectory } from "./history/days.ts";
 import { Holds } from "./holds.ts";
+import type { Lists } from "./lists/lists.ts";
 import { HostHints, type HintStore } from "./hints.ts";
 import { describeError, type Log } from "./log.ts";
-import type { Lists } from "./lists/lists.ts";
 import { Queue } from "./queue.ts";
 import { createReception } from "./receive.ts";
+import { limitRates } from "./receive/client-rates.ts";
 import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "./reply-rules.ts";
-import { limitRates } from "./receive/client-rates.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
 import type { SettleServices } from "./settle.ts";
-import type { SessionLimits } from "./smtp/limits.ts";
-import { SmtpServer } from "./smtp/server.ts";
 import type { CertificateFiles } from "./smtp/certificates.ts";
-import type { Spool } from "./spool.ts";
+import type { SessionLimits } from "./smtp/limits.ts";
 import type { Reception } from "./smtp/reception.ts";
+import { SmtpServer } from "./smtp/server.ts";
+import type { Spool } from "./spool.ts";
 import { SqliteSpool } from "./spool/sqlite-spool.ts";
 
 /** What decides about mail, without a spool or a port: all that a dry run needs. */
@@ -135,9 +138,12 @@ function ownAddresses({ listeners }: Configuration): ReadonlySet<string> {
 }
 
 /** Throws when a port cannot be bound or the spool cannot be opened. */
-export async function startRelay(configuration: Configuration, parts: RelayParts): Promise<Relay> {
-  const { clock, log } = parts;
+export async function startRelay(configuration: Configuration, given: RelayParts): Promise<Relay> {
+  const { clock } = given;
   const { relay } = configuration;
+  const history = createHistory(configuration, given);
+  const log = history === undefined ? given.log : remembered(given.log, history);
+  const parts = { clock, log };
   const chain = assemble(configuration, parts, false);
   const { gate, route, lists, hints } = chain;
   const server = createServer(configuration, chain, parts);
@@ -145,15 +151,10 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
   if (relay.user !== undefined) dropRoot(relay.user, relay.spool_directory);
 
   const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
+  history?.start();
   const holds = new Holds(await spool.holds(), spool);
   const queue = createQueue(configuration, chain, { spool, holds }, parts);
-  const reserve = new DiskReserve({
-    bytes: relay.spool_reserve,
-    inodes: relay.spool_reserve_inodes,
-    measure: () => freeSpace(relay.spool_directory),
-    clock,
-    log,
-  });
+  const reserve = createReserve(configuration, parts);
   const reception = createReception({
     hostname: relay.hostname,
     receivedHeadersMax: relay.received_headers_max,
@@ -191,9 +192,31 @@ export async function startRelay(configuration: Configuration, parts: RelayParts
       await queue.stop(grace);
       await chain.close();
       await spool.close();
+      await history?.close();
       log.event("relay.stopped", {});
     },
   };
+}
+
+function createReserve({ relay }: Configuration, { clock, log }: RelayParts): DiskReserve {
+  return new DiskReserve({
+    bytes: relay.spool_reserve,
+    inodes: relay.spool_reserve_inodes,
+    measure: () => freeSpace(relay.spool_directory),
+    clock,
+    log,
+  });
+}
+
+/** Undefined when none is to be kept: then what there is of it goes too. */
+export function createHistory(
+  { relay }: Configuration,
+  { clock, log }: RelayParts,
+): History | undefined {
+  const { history: keep, spool_directory: spoolDirectory } = relay;
+  if (keep > 0) return new History({ spoolDirectory, keep }, clock, log);
+  rmSync(historyDirectory(spoolDirectory), { recursive: true, force: true });
+  return undefined;
 }
 
 function retryPolicyOf({ retry, replies }: Configuration): RetryPolicy {
@@ -214,6 +237,21 @@ function createServer(
     isReserved: (address: string) => gate.isRelayHost(address),
   };
   return new SmtpServer(options, clock, log);
+}
+
+function withRates(
+  reception: Reception,
+  { relay }: Configuration,
+  gate: Gate,
+  { clock, log }: RelayParts,
+): Reception {
+  return limitRates(reception, {
+    messages: relay.messages_per_client_rate,
+    recipients: relay.recipients_per_client_rate,
+    isExempt: (address) => gate.isRelayHost(address),
+    clock,
+    log,
+  });
 }
 
 function createQueue(
@@ -238,21 +276,6 @@ export function settleServicesOf(
     warnAfter: bounce.warn_after,
     returnSizeLimit: bounce.return_size_limit,
     log,
-function withRates(
-  reception: Reception,
-  { relay }: Configuration,
-  gate: Gate,
-  { clock, log }: RelayParts,
-): Reception {
-  return limitRates(reception, {
-    messages: relay.messages_per_client_rate,
-    recipients: relay.recipients_per_client_rate,
-    isExempt: (address) => gate.isRelayHost(address),
-    clock,
-    log,
-  });
-}
-
     spool,
   };
 }

@@ -10,6 +10,7 @@ import { type HoldOptions, queueHold, queueRelease } from "./queue/hold.ts";
 import { type ListOptions, queueCount, queueList } from "./queue/list.ts";
 import { queueShow, type ShowOptions } from "./queue/show.ts";
 import { serve } from "./serve.ts";
+import { traceCommand, type TraceOptions } from "./trace.ts";
 
 const CHECK_HELP = `
 Nothing is delivered and nothing on disk is touched; the DNS is asked in earnest.
@@ -79,6 +80,15 @@ function createProgram(exit: Exit): Command {
     .addHelpText("after", CHECK_HELP)
     .action(async (recipients: string[], _, command: Command) => {
       exit(await checkCommand(recipients, command.optsWithGlobals<CheckOptions>()));
+    });
+  program
+    .command("trace")
+    .description("what happened to a message, in order; or to all mail from and to an address")
+    .argument("<id|address>")
+    .option("--since <duration>", "only what happened so long ago at most", parsedDuration)
+    .option("--limit <count>", "so many stories of an address, the newest", parsedCount, 10)
+    .action(async (what: string, _, command: Command) => {
+      exit(await traceCommand(what, command.optsWithGlobals<TraceOptions>()));
     });
   const queue = program.command("queue").description("look at the queue, and change it");
   addQueue(queue, exit);
@@ -150,4 +160,9 @@ function parsedDuration(written: string): number {
   if (age === undefined)
     throw new InvalidArgumentError('It must be like "90s", "15m", "2h", "4d".');
   return age;
+}
+
+function parsedCount(written: string): number {
+  if (/^[1-9]\d{0,8}$/.test(written)) return Number(written);
+  throw new InvalidArgumentError("It must be a number from 1.");
 }

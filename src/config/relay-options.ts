@@ -41,6 +41,12 @@ export const relayOptions = options({
     path("The Unix socket by which `relayctl` reaches the running relay."),
     "control.sock in the spool directory",
   ),
+  history: withDefault(
+    duration(
+      "How long `relayctl trace` remembers what became of a message, in whole days; 0s keeps nothing.",
+    ),
+    "7d",
+  ),
   message_size_limit: withDefault(
     size("The biggest message that is accepted; announced as SIZE."),
     "50M",
@@ -65,12 +71,6 @@ export const relayOptions = options({
     ),
     200,
   ),
-  greeting_delay: withDefault(
-    duration(
-      "How long clients wait for the greeting. Who talks before it is refused, with a delay or without; some malware does not wait so long.",
-    ),
-    "0s",
-  ),
   messages_per_client_rate: optional(
     rate(
       "Messages that one client may bring in a time, `100/1m`; then it is put off. Hosts of a relay rule are exempt.",
@@ -80,6 +80,12 @@ export const relayOptions = options({
   recipients_per_client_rate: optional(
     rate("Recipients that one client may give in a time, in the same way."),
     "no limit",
+  ),
+  greeting_delay: withDefault(
+    duration(
+      "How long clients wait for the greeting. Who talks before it is refused, with a delay or without; some malware does not wait so long.",
+    ),
+    "0s",
   ),
   command_line_max: withDefault(size("The longest command line, in bytes."), "2048"),
   text_line_max: withDefault(

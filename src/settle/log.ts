@@ -10,7 +10,7 @@ export type Ending = JournalEntry["outcome"] | "deferred";
 
 export function logFinding(
   id: string,
-  { mailbox, router, transport, outcome }: Finding,
+  { mailbox, router, transport, unseen, outcome }: Finding,
   ending: Ending,
   again: number | undefined,
   log: Log,
@@ -22,6 +22,7 @@ export function logFinding(
     recipient: mailbox.address,
     router,
     transport,
+    ...(unseen ? ({ unseen: true } as const) : {}),
     ...(outcome.remoteMta === undefined ? {} : { host: outcome.remoteMta }),
     status: statusLine(outcome.status),
   };

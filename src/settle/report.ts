@@ -13,6 +13,7 @@ import {
 import type { Log } from "../log.ts";
 import type { Finding } from "../settle.ts";
 import type { NewReport, Settlement, Spool, StoredMessage, StoredRecipient } from "../spool.ts";
+import { pathText } from "../smtp/address.ts";
 import { isTemporary } from "../status.ts";
 import { hasEnded } from "./ended.ts";
 import type { Ending } from "./log.ts";
@@ -131,6 +132,7 @@ async function newReport(
   const fields = {
     id: envelope.id,
     report: id,
+    sender: pathText(sender),
     recipients: recipients.map(({ original }) => original.address),
   };
   if (kind === "failed") log.event("message.bounced", fields);

@@ -43,7 +43,7 @@ export interface QueueHold {
   readonly messages: number;
 }
 
-export type QueueCount = Readonly<Record<MessageState, { messages: number; bytes: number }>>;
+type QueueCount = Readonly<Record<MessageState, { messages: number; bytes: number }>>;
 
 /** Messages that are read at once. */
 const PAGE = 500;

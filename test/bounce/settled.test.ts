@@ -147,6 +147,12 @@ test("every report is in the log, under the id of its message", async () => {
   const given = message();
   await reportsOn(given, "queued", given.recipients, [delayedBob], NOW, means);
   assert.deepEqual(means.log.named("message.reported"), [
-    { id: ENVELOPE.id, report: "0000000001", recipients: ["bob@example.net"], kind: "delayed" },
+    {
+      id: ENVELOPE.id,
+      report: "0000000001",
+      sender: "<alice@example.org>",
+      recipients: ["bob@example.net"],
+      kind: "delayed",
+    },
   ]);
 });

@@ -44,6 +44,7 @@ describe("the configuration of a Google Workspace domain", () => {
       spool_reserve_inodes: 1000,
       user: "unseen",
       control_socket: join(directory, "run/control.sock"),
+      history: 7 * 86_400_000,
       message_size_limit: 50 * 2 ** 20,
       received_headers_max: 30,
       recipients_max: 1000,
@@ -73,9 +74,9 @@ describe("the configuration of a Google Workspace domain", () => {
         tls: "starttls",
         certificate: join(directory, "certificate.pem"),
         private_key: join(directory, "private-key.pem"),
-      },
         certificates: [],
         proxy_hosts: undefined,
+      },
     ]);
   });
 

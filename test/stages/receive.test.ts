@@ -388,6 +388,7 @@ test("a message that the protocol refuses is logged, and one whose client is gon
     {
       client: "192.0.2.9",
       sender: "<carol@example.net>",
+      recipients: ["alice@example.com"],
       reply: "552 5.3.4 too big",
       why: "content",
     },

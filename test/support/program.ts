@@ -30,7 +30,7 @@ export async function relayctl(
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     cwd: options.cwd,
-    env: { ...process.env, UNSEEN_CONFIG: "", NO_COLOR: "1", ...options.env },
+    env: { ...process.env, UNSEEN_CONFIG: "", NO_COLOR: "1", TZ: "UTC", ...options.env },
   });
   const ended = once(child, "close");
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);

@@ -76,7 +76,10 @@ const STATE_COLUMN = 12;
 const ADDRESS_COLUMN = 23;
 
 /** Is it held back, or will be when its time has come? */
-function isHeld({ state, mailbox, waitsFor }: StoredRecipient, held: ReadonlySet<string>): boolean {
+export function isHeld(
+  { state, mailbox, waitsFor }: StoredRecipient,
+  held: ReadonlySet<string>,
+): boolean {
   return state === "pending" && (held.has(mailbox.domain) || heldDomain(waitsFor) !== undefined);
 }
 
@@ -100,7 +103,7 @@ export function recipientLines(
   ];
 }
 
-function nextText(wait: number): string {
+export function nextText(wait: number): string {
   return wait <= 0 ? "now" : `in ${ageText(wait)}`;
 }
 

@@ -5,10 +5,11 @@ import { systemClock } from "../../clock.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import { askRelay, NoRelay } from "../../control/client.ts";
 import { controlSocket } from "../../control/protocol.ts";
+import { remembered } from "../../history.ts";
 import { Holds } from "../../holds.ts";
 import { describeError, type Log } from "../../log.ts";
 import { carryOut, type Carried, type Order } from "../../postmaster.ts";
-import { settleServicesOf } from "../../relay.ts";
+import { createHistory, settleServicesOf } from "../../relay.ts";
 import { SpoolInUse } from "../../spool/lock.ts";
 import { isSpool } from "../../spool/queue-file.ts";
 import { SqliteSpool } from "../../spool/sqlite-spool.ts";
@@ -57,7 +58,7 @@ async function ask(socket: string, order: Order): Promise<Carried> {
 }
 
 /** What the relay would have logged concerns relayctl only when something went wrong. */
-const log: Log = {
+const ownLog: Log = {
   event(name, fields) {
     if (name === "relay.error" || name === "spool.failed" || name === "spool.corrupt") {
       process.stderr.write(`relayctl: ${name}: ${JSON.stringify(fields)}\n`);
@@ -69,13 +70,19 @@ async function openOurselves(configuration: Configuration, why: NoRelay): Promis
   const { spool_directory: directory } = configuration.relay;
   try {
     if (!isSpool(directory)) return NO_QUEUE;
-    const spool = await SqliteSpool.open(directory, systemClock, log);
+    const spool = await SqliteSpool.open(directory, systemClock, ownLog);
+    const history = createHistory(configuration, { clock: systemClock, log: ownLog });
+    history?.start();
+    const log = history === undefined ? ownLog : remembered(ownLog, history);
     const settle = settleServicesOf(configuration, spool, log);
     const holds = new Holds(await spool.holds(), spool);
     const services = { spool, holds, settle, clock: systemClock, log, wake: () => undefined };
     return {
       carryOut: (order) => carryOut(order, services),
-      close: () => spool.close(),
+      async close() {
+        await spool.close();
+        await history?.close();
+      },
     };
   } catch (error) {
     if (error instanceof SpoolInUse) {

@@ -1,13 +1,17 @@
 // relayctl queue show: one message, all that the spool knows of it.
 
 import { systemClock } from "../../clock.ts";
-import type { JournalEntry, StoredMessage } from "../../spool.ts";
+import type { HistoryEvent } from "../../history/read.ts";
+import type { StoredMessage } from "../../spool.ts";
 import { describeError } from "../../log.ts";
 import { withoutMarks } from "../../settle/ended.ts";
 import { pathText } from "../../smtp/address.ts";
 import { requireConfiguration } from "../configuration-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
-import { folded, paint, printable } from "../terminal.ts";
+import { paint, print, printable } from "../terminal.ts";
+import { openHistory } from "../trace.ts";
+import { eventObject, storyLines } from "../trace/story.ts";
+import { eventsOf } from "../trace/waiting.ts";
 import { ageText, messageObject, recipientLines, stateWord } from "./format.ts";
 import { openQueue } from "./open.ts";
 
@@ -27,7 +31,12 @@ export async function queueShow(id: string, options: ShowOptions): Promise<numbe
     if (options.body === true) await printBody(message);
     else {
       const held = new Set(queue?.holds().map(({ domain }) => domain));
-      await print(message, held, options.json === true);
+      using history = openHistory(relay.spool_directory);
+      const remembered = history.events(id);
+      const events = remembered.length > 0 ? remembered : eventsOf(message);
+      const header = await headerOf(message);
+      const shown = { message, header, events, held, now: systemClock.now() };
+      await print(`${options.json === true ? jsonOf(shown) : textOf(shown)}\n`);
     }
     return EXIT.ok;
   } catch (error) {
@@ -43,17 +52,18 @@ async function printBody({ body }: StoredMessage): Promise<void> {
   }
 }
 
-async function print(
-  message: StoredMessage,
-  held: ReadonlySet<string>,
-  json: boolean,
-): Promise<void> {
-  const now = systemClock.now();
-  const header = await headerOf(message);
-  const text = json
-    ? JSON.stringify({ ...messageObject(message, now, held), ...details(message), header })
-    : messageText({ message, header, held, now });
-  process.stdout.write(`${text}\n`);
+interface Shown {
+  readonly message: StoredMessage;
+  readonly header: string;
+  readonly events: readonly HistoryEvent[];
+  readonly held: ReadonlySet<string>;
+  readonly now: number;
+}
+
+function jsonOf({ message, header, events, held, now }: Shown): string {
+  const history = events.map(eventObject);
+  const known = { ...messageObject(message, now, held), ...details(message) };
+  return JSON.stringify({ ...known, history, header });
 }
 
 const HEADER_MAX = 1024 * 1024;
@@ -90,16 +100,8 @@ function details({ envelope, journal, recipients }: StoredMessage) {
   };
 }
 
-interface Shown {
-  readonly message: StoredMessage;
-  readonly header: string;
-  readonly held: ReadonlySet<string>;
-  readonly now: number;
-}
-
-function messageText({ message, header, held, now }: Shown): string {
+function textOf({ message, header, events, held, now }: Shown): string {
   const { envelope, state, recipients } = message;
-  const journal = withoutMarks(message.journal);
   const { id, sender, size, receivedAt } = envelope;
   const lines = [
     `${paint("bold", id)}: ${stateWord(state)}`,
@@ -111,8 +113,8 @@ function messageText({ message, header, held, now }: Shown): string {
     paint("bold", "Recipients"),
     ...recipients.flatMap((recipient) => recipientLines(recipient, now, held)),
     "",
-    paint("bold", "Done"),
-    ...(journal.length === 0 ? ["  nothing yet"] : journal.flatMap(journalLines)),
+    paint("bold", "History"),
+    ...storyLines({ id, events }, [], now),
     "",
     paint("bold", "Header"),
     ...header.trimEnd().split("\n").map(printable),
@@ -125,9 +127,4 @@ function clientText({ envelope: { client } }: StoredMessage): string {
   const tls =
     client.tls === undefined ? "without TLS" : `${client.tls.version} ${client.tls.cipher}`;
   return `${client.address}, HELO ${client.helo}, ${tls}`;
-}
-
-function journalLines({ address, router, transport, outcome, at }: JournalEntry): string[] {
-  const by = transport === "" ? router : `${router}, ${transport}`;
-  return folded(`${new Date(at).toISOString()} ${outcome} ${address} (${by})`, 2);
 }

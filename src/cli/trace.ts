@@ -1,0 +1,128 @@
+// relayctl trace: the whole story of one message, or of everything that has to do with an address. Read from the
+// history and the queue, beside a running relay or without one.
+
+import { systemClock } from "../clock.ts";
+import { HistoryReader, type Story } from "../history/read.ts";
+import { describeError } from "../log.ts";
+import { parseMailbox } from "../smtp/address.ts";
+import type { StoredMessage } from "../spool.ts";
+import type { QueueFile } from "../spool/queue-file.ts";
+import { requireConfiguration } from "./configuration-file.ts";
+import { CommandError, EXIT } from "./exit.ts";
+import { messageObject } from "./queue/format.ts";
+import { openQueue } from "./queue/open.ts";
+import { print } from "./terminal.ts";
+import { eventObject, headLine, storyLines } from "./trace/story.ts";
+import { eventsOf, stateText, waitingEntries } from "./trace/waiting.ts";
+
+export interface TraceOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  /** Milliseconds. */
+  readonly since?: number;
+  readonly limit: number;
+}
+
+interface Told extends Story {
+  /** As it stands in the queue. */
+  readonly queued?: StoredMessage;
+}
+
+/** Exit 1 when nothing is known. */
+export async function traceCommand(what: string, options: TraceOptions): Promise<number> {
+  const isAddress = what.includes("@");
+  const address = isAddress ? parseMailbox(what.replace(/^<(.*)>$/, "$1")) : undefined;
+  if (isAddress ? address === undefined : !/^[0-9a-z]{10}$/.test(what)) {
+    throw new CommandError(`"${what}" is neither an id nor an address`, EXIT.usage);
+  }
+  const { relay } = await requireConfiguration(options.config);
+  const now = systemClock.now();
+  using history = openHistory(relay.spool_directory);
+  using queue = openQueue(relay.spool_directory);
+  const held = new Set(queue?.holds().map(({ domain }) => domain));
+  const stories =
+    address === undefined
+      ? [told({ id: what, events: history.events(what) }, queue)]
+      : storiesOf(address.address, { history, queue }, options, now);
+  let count = 0;
+  for (const story of stories) {
+    if (story.events.length === 0) continue;
+    if (count++ === options.limit) {
+      if (options.json !== true) await print(`\nThere is more: --limit ${options.limit * 10}\n`);
+      break;
+    }
+    if (options.json === true) await print(`${JSON.stringify(storyObject(story, now, held))}\n`);
+    else await print(`${count > 1 ? "\n" : ""}${storyText(story, now, held)}\n`);
+  }
+  if (count > 0) return EXIT.ok;
+  throw new CommandError(`${what}: nothing is known of it`, EXIT.notDone);
+}
+
+export function openHistory(directory: string): HistoryReader {
+  try {
+    return new HistoryReader(directory);
+  } catch (error) {
+    throw new CommandError(`cannot read the history: ${describeError(error)}`, EXIT.unavailable);
+  }
+}
+
+interface Sources {
+  readonly history: HistoryReader;
+  readonly queue: QueueFile | undefined;
+}
+
+/** Newest first. What waits in the queue for longer than the history is kept comes last. */
+function* storiesOf(
+  address: string,
+  { history, queue }: Sources,
+  { since }: TraceOptions,
+  now: number,
+): Iterable<Told> {
+  const isRecent = ({ events }: Story) => now - (events.at(-1)?.at ?? 0) <= (since ?? Infinity);
+  const seen = new Set<string>();
+  for (const story of history.stories(address)) {
+    if (story.id !== undefined) seen.add(story.id);
+    if (isRecent(story)) yield told(story, queue);
+  }
+  const mailbox = parseMailbox(address);
+  if (mailbox === undefined) return;
+  const { domain, localPart } = mailbox;
+  const rest = [{ sender: { domain, localPart } }, { recipient: { domain, localPart } }]
+    .flatMap((filter) => [...(queue?.ids(filter) ?? [])].flat())
+    .filter((id) => !seen.has(id));
+  for (const id of new Set(rest.toSorted().toReversed())) {
+    const story = told({ id, events: [] }, queue);
+    if (isRecent(story)) yield story;
+  }
+}
+
+function told(story: Story, queue: QueueFile | undefined): Told {
+  const queued = story.id === undefined ? undefined : queuedMessage(story.id, queue);
+  if (queued === undefined) return story;
+  return { ...story, queued, events: story.events.length > 0 ? story.events : eventsOf(queued) };
+}
+
+/** What cannot be read is `queue show`'s to complain of. */
+function queuedMessage(id: string, queue: QueueFile | undefined): StoredMessage | undefined {
+  try {
+    return queue?.message(id);
+  } catch (error) {
+    process.stderr.write(`relayctl: ${id} cannot be read: ${describeError(error)}\n`);
+    return undefined;
+  }
+}
+
+function storyText(story: Told, now: number, held: ReadonlySet<string>): string {
+  const { queued } = story;
+  const waiting = queued === undefined ? [] : waitingEntries(queued, now, held);
+  const head = headLine(story, queued === undefined ? undefined : stateText(queued));
+  return [head, ...storyLines(story, waiting, now)].join("\n");
+}
+
+function storyObject({ id, events, queued }: Told, now: number, held: ReadonlySet<string>) {
+  return {
+    id: id ?? null,
+    events: events.map(eventObject),
+    queued: queued === undefined ? null : messageObject(queued, now, held),
+  };
+}

@@ -1,0 +1,125 @@
+// One event of a story in words. What an event holds was written by this program, perhaps by an older version of it:
+// whatever is missing is left out.
+
+import type { HistoryEvent } from "../../history/read.ts";
+import { ageText, sizeText } from "../queue/format.ts";
+import type { Colour } from "../terminal.ts";
+
+export interface Entry {
+  readonly verb: string;
+  readonly text: string;
+  readonly colour: Colour;
+  readonly details: readonly string[];
+}
+
+/** `id` is that of the message whose story it is. */
+export function entryOf(event: HistoryEvent, id: string | undefined): Entry {
+  const { name, fields } = event;
+  const text = (key: string) => textOf(fields[key]);
+  switch (name) {
+    case "message.accepted":
+      return accepted(event);
+    case "delivery.done":
+      return {
+        ...delivery(event),
+        verb: fields["unseen"] === true ? "copied" : "delivered",
+        text: `to ${text("recipient")}`,
+        colour: "green",
+      };
+    case "delivery.deferred":
+      return { ...delivery(event), verb: "deferred", colour: "yellow" };
+    case "delivery.failed":
+      return { ...delivery(event), verb: "failed", colour: "red" };
+    case "delivery.frozen":
+      return { ...delivery(event), verb: "frozen", colour: "red" };
+    case "recipient.discarded":
+      return entry("discarded", text("recipient"), "yellow", [text("why")]);
+    case "recipient.refused":
+    case "message.refused":
+      return refused(event);
+    case "message.bounced":
+    case "message.reported":
+      return report(event, id);
+    case "message.frozen":
+      return entry("frozen", "", "red", [text("why")]);
+    case "message.completed":
+      return entry("completed", "", "green", []);
+    case "queue.changed":
+      return entry(text("action"), "by the postmaster", "yellow", []);
+    case "alarm":
+      return entry("alarm", text("what"), "red", []);
+    default:
+      return entry(name, "", "red", [text("where"), text("error")]);
+  }
+}
+
+export function entry(
+  verb: string,
+  text: string,
+  colour: Colour,
+  details: readonly string[],
+): Entry {
+  return { verb, text, colour, details: details.filter((detail) => detail !== "") };
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (Array.isArray(value)) return value.map(textOf).join(", ");
+  return typeof value === "number" ? String(value) : "";
+}
+
+/** Before a text, unless there is none. */
+function prefixed(prefix: string, text: string): string {
+  return text === "" ? "" : `${prefix}${text}`;
+}
+
+function accepted({ fields }: HistoryEvent): Entry {
+  const text = (key: string) => textOf(fields[key]);
+  const bytes = Number(fields["size"] ?? 0);
+  const size = bytes < 1024 ? `${bytes} bytes` : sizeText(bytes);
+  const tls = text("tls");
+  const session = [
+    text("client") === "" ? "our own" : `client ${text("client")}`,
+    prefixed("HELO ", text("helo")),
+    tls === "" ? "without TLS" : tls,
+  ];
+  return entry("accepted", `from ${text("sender")}, ${size}`, "bold", [
+    prefixed("for ", text("recipients")),
+    session.filter((part) => part !== "").join(", "),
+    prefixed("gate: ", text("rule")),
+  ]);
+}
+
+function delivery({ at, fields }: HistoryEvent): Entry {
+  const text = (key: string) => textOf(fields[key]);
+  const by = [text("router"), text("transport")].filter((part) => part !== "").join(", ");
+  const wait = Date.parse(text("next_attempt")) - at;
+  return entry("", text("recipient"), "dim", [
+    prefixed("by ", by),
+    prefixed(text("host").startsWith("/") ? "" : "at ", text("host")),
+    fields["unseen"] === true && text("status").startsWith("2") ? "" : text("status"),
+    Number.isNaN(wait) ? "" : `next attempt after ${ageText(wait)}`,
+  ]);
+}
+
+function refused({ name, fields }: HistoryEvent): Entry {
+  const text = (key: string) => textOf(fields[key]);
+  const recipients = text("recipient") === "" ? text("recipients") : text("recipient");
+  const why = name === "recipient.refused" ? prefixed("gate: ", text("why")) : text("why");
+  return entry("refused", `from ${text("sender")}`, "red", [
+    prefixed("for ", recipients),
+    prefixed("client ", text("client")),
+    why,
+    text("reply"),
+  ]);
+}
+
+function report({ name, fields }: HistoryEvent, id: string | undefined): Entry {
+  const text = (key: string) => textOf(fields[key]);
+  const kind = name === "message.bounced" ? "bounced" : text("kind");
+  const recipients = prefixed("for ", text("recipients"));
+  if (text("report") === id)
+    return entry("report", `on ${text("id")}: ${kind}`, "bold", [recipients]);
+  const colour = kind === "bounced" ? "red" : "yellow";
+  return entry(kind, `in report ${text("report")}`, colour, [recipients]);
+}

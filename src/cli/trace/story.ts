@@ -1,0 +1,90 @@
+// The story of a message as people read it: one entry an event, with the local time and what has gone by since the
+// first, in 80 columns.
+
+import type { HistoryEvent, Story } from "../../history/read.ts";
+import { ageText } from "../queue/format.ts";
+import { type Colour, folded, paint } from "../terminal.ts";
+import { type Entry, entryOf } from "./entry.ts";
+
+/** "01:43:40   +1.2s  " */
+const TEXT_COLUMN = 18;
+const DETAIL_COLUMN = 20;
+
+export function storyLines(
+  { id, events }: Story,
+  waiting: readonly Entry[],
+  now: number,
+): string[] {
+  const begun = events[0]?.at ?? now;
+  let day = "";
+  const lines: string[] = [];
+  for (const event of events) {
+    const today = dayText(event.at);
+    if (today !== day) lines.push(paint("dim", today));
+    day = today;
+    lines.push(...entryLines(entryOf(event, id), timeColumn(event, begun)));
+  }
+  for (const entry of waiting) lines.push(...entryLines(entry, "now".padEnd(TEXT_COLUMN)));
+  return lines;
+}
+
+function entryLines({ verb, text, colour, details }: Entry, column: string): string[] {
+  const [first = "", ...rest] = folded(`${verb} ${text}`.trimEnd(), TEXT_COLUMN);
+  const headed = first.slice(TEXT_COLUMN).replace(verb, () => paint(colour, verb));
+  return [
+    `${paint("dim", column)}${headed}`,
+    ...rest.map((line) => `  ${line}`),
+    ...details.flatMap((detail) => folded(detail, DETAIL_COLUMN)),
+  ];
+}
+
+function timeColumn({ at }: HistoryEvent, begun: number): string {
+  const offset = at === begun ? "" : `+${offsetText(at - begun)}`;
+  return `${clockText(at)}  ${offset.padStart(6)}  `;
+}
+
+/** "20ms", "1.2s", "14s", "2m", "3h": what a reader compares. */
+function offsetText(milliseconds: number): string {
+  if (milliseconds < 1000) return `${milliseconds}ms`;
+  return milliseconds < 10_000 ? `${(milliseconds / 1000).toFixed(1)}s` : ageText(milliseconds);
+}
+
+const DAY: Intl.DateTimeFormatOptions = {
+  weekday: "short",
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  timeZoneName: "short",
+};
+
+/** "Sun, 22 Nov 2026, UTC". */
+function dayText(time: number): string {
+  return new Date(time).toLocaleDateString("en-GB", DAY);
+}
+
+function clockText(time: number): string {
+  return new Date(time).toLocaleTimeString("en-GB", { hour12: false });
+}
+
+/** As `--json` has it. */
+export function eventObject({ at, name, fields }: HistoryEvent) {
+  return { time: new Date(at).toISOString(), event: name, ...fields };
+}
+
+const ENDS: readonly (readonly [event: string, word: string, colour: Colour])[] = [
+  ["message.bounced", "bounced", "red"],
+  ["delivery.failed", "failed", "red"],
+  ["message.frozen", "frozen", "red"],
+  ["message.completed", "completed", "green"],
+];
+
+/** "ID: completed", and what else there is to say in a word. */
+export function headLine({ id, events }: Story, state: string | undefined): string {
+  if (id === undefined) return paint("bold", "refused");
+  const names = new Set(events.map(({ name }) => name));
+  const bounced = names.has("message.bounced") && events.some(({ fields }) => fields["id"] === id);
+  const end = ENDS.find(([name]) => names.has(name) && (name !== "message.bounced" || bounced));
+  const [, word, colour] = end ?? ["", "gone", "dim"];
+  const said = state ?? word;
+  return `${paint("bold", id)}: ${paint(state === undefined ? colour : "yellow", said)}`;
+}

@@ -1,0 +1,50 @@
+// Which events are part of a story, whose, and by which addresses it can be found.
+
+import type { EventName, Events } from "../events.ts";
+import type { MessageId } from "../envelope.ts";
+
+/** What happened to one message, or one refusal, in about a second. */
+export interface Piece {
+  /** The id of the message; of a refusal, "-" and a number that is unique among those handed over together. */
+  readonly key: string;
+  /** Of its first event, in ms since the epoch. */
+  readonly at: number;
+  /** `[at,"name",{fields}]`, with commas between them. */
+  readonly events: string;
+  /** Lower case, without brackets. */
+  readonly addresses: readonly string[];
+}
+
+type AnyFields = Events[EventName];
+
+/** Nothing was taken on, so there is no id. */
+export function isRefusal(name: EventName): boolean {
+  return name === "recipient.refused" || name === "message.refused";
+}
+
+/** The messages whose story this event belongs to. */
+export function idsIn(fields: AnyFields): readonly MessageId[] {
+  if ("report" in fields) return [fields.id, fields.report];
+  if ("ids" in fields) return fields.ids;
+  return "id" in fields && fields.id !== undefined ? [fields.id] : [];
+}
+
+/** Adds the addresses that an event speaks of to those that are known. */
+export function addressesIn(fields: AnyFields, known: string[]): void {
+  if ("sender" in fields) addAddress(fields.sender, known);
+  if ("recipient" in fields) addAddress(fields.recipient, known);
+  if ("recipients" in fields && Array.isArray(fields.recipients)) {
+    for (const recipient of fields.recipients) addAddress(recipient, known);
+  }
+}
+
+function addAddress(written: string, known: string[]): void {
+  const address = plainAddress(written);
+  if (address !== "" && !known.includes(address)) known.push(address);
+}
+
+/** As it is looked for: lower case, without brackets; "" for the null sender. */
+export function plainAddress(written: string): string {
+  const bare = written.startsWith("<") ? written.slice(1, -1) : written;
+  return bare.toLowerCase();
+}

@@ -1,0 +1,42 @@
+// The history's own thread: writes what it is handed, one transaction each time.
+
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { HistoryDays } from "./days.ts";
+import type { Piece } from "./pieces.ts";
+
+export interface HistoryRequest {
+  readonly now: number;
+  readonly pieces: readonly Piece[];
+  /** Nothing follows. */
+  readonly last?: true;
+}
+
+/** One for each request. */
+export interface HistoryResponse {
+  readonly failed?: string;
+}
+
+function serve(port: MessagePort, days: HistoryDays): void {
+  port.on("message", ({ now, pieces, last }: HistoryRequest) => {
+    const response = answer(() => {
+      if (pieces.length > 0) days.write(pieces, now);
+      if (last === true) days.close();
+    });
+    port.postMessage(response);
+    if (last === true) port.close();
+  });
+}
+
+function answer(write: () => void): HistoryResponse {
+  try {
+    write();
+    return {};
+  } catch (error) {
+    return { failed: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+if (parentPort !== null) {
+  const { spoolDirectory, keep }: { spoolDirectory: string; keep: number } = workerData;
+  serve(parentPort, new HistoryDays(spoolDirectory, keep));
+}
