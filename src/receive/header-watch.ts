@@ -1,5 +1,6 @@
 // Looks at the header section of a message while it streams in: counts hops, finds the proof of a tenant and
-// takes it out. The header section is held back until it is complete; the body passes through untouched.
+// takes it out. Only a message from which something may have to be taken is held back until its header section is
+// complete: strangers cost no memory here. The body passes through untouched.
 //
 // Invariant: only the header lines with the secret of a proof are removed; every other byte stays as it came.
 
@@ -9,18 +10,16 @@ import type { Proof, Secret } from "../gate.ts";
 /** A header section longer than this makes the message unfit: nothing more of it is kept. */
 const HEADER_MAX = 1024 * 1024;
 
-const END_OF_HEADER = Buffer.from("\r\n\r\n");
-const RECEIVED = /^received[ \t]*:/gim;
+const RECEIVED = /^received[ \t]*:/i;
 const FIELD_NAME = /^([!-9;-~]+)[ \t]*:/;
 
 export class HeaderWatch {
-  /** Received fields found, ours not among them. */
-  hops = 0;
   tooLong = false;
   /** The beginning of the message, in the first `#length` bytes. */
   #held = Buffer.alloc(0);
   #length = 0;
   #done = false;
+  readonly #lines = new HeaderLines();
   readonly #unproven: Set<Proof>;
   readonly #secrets: readonly Secret[];
 
@@ -29,6 +28,11 @@ export class HeaderWatch {
     this.#unproven = new Set(proofs);
     const asked = proofs.flatMap(({ header }) => (header === undefined ? [] : [header]));
     this.#secrets = [...new Set([...asked, ...secrets])];
+  }
+
+  /** Received fields found, ours not among them. */
+  get hops(): number {
+    return this.#lines.hops;
   }
 
   /** Every proof that was asked for was found. */
@@ -40,17 +44,17 @@ export class HeaderWatch {
   pass(piece: Buffer): Buffer | undefined {
     if (this.#done) return piece;
     if (this.tooLong) return undefined;
-    const before = this.#length;
-    const whole = before === 0 ? piece : this.#append(piece);
-    const end = endOfHeader(whole, before);
-    if (end >= 0) return this.#finish(whole, end);
-    if (whole.length > HEADER_MAX) {
+    this.#lines.read(piece);
+    const { sectionLength, length } = this.#lines;
+    if ((sectionLength ?? length) > HEADER_MAX) {
       this.tooLong = true;
       this.#held = Buffer.alloc(0);
       return undefined;
     }
-    if (before === 0) this.#append(piece);
-    return undefined;
+    this.#done = sectionLength !== undefined;
+    if (this.#secrets.length === 0) return piece;
+    const whole = this.#done && this.#length === 0 ? piece : this.#append(piece);
+    return sectionLength === undefined ? undefined : this.#withoutSecrets(whole, sectionLength);
   }
 
   /** Grows by doubling: a header that comes byte by byte costs no more than one that comes at once. */
@@ -69,21 +73,12 @@ export class HeaderWatch {
   /** What was still held back when the message ended. */
   end(): Buffer | undefined {
     if (this.#done || this.tooLong || this.#length === 0) return undefined;
-    return this.#finish(this.#held.subarray(0, this.#length), this.#length);
-  }
-
-  #finish(whole: Buffer, end: number): Buffer {
     this.#done = true;
-    const section = whole.toString("latin1", 0, end);
-    this.#countHops(section);
-    return this.#secrets.length === 0 ? whole : this.#withoutSecrets(whole, section);
+    return this.#withoutSecrets(this.#held.subarray(0, this.#length), this.#length);
   }
 
-  #countHops(section: string): void {
-    this.hops = section.match(RECEIVED)?.length ?? 0;
-  }
-
-  #withoutSecrets(whole: Buffer, section: string): Buffer {
+  #withoutSecrets(whole: Buffer, sectionLength: number): Buffer {
+    const section = whole.toString("latin1", 0, sectionLength);
     const kept: Buffer[] = [];
     let from = 0;
     for (const [start, end] of fields(section)) {
@@ -108,12 +103,39 @@ export class HeaderWatch {
   }
 }
 
-/** Where the header section ends, with the CRLF of its last field; -1 if not yet. Looked at until `before` already. */
-function endOfHeader(whole: Buffer, before: number): number {
-  // A message may begin with the empty line.
-  if (whole.length >= 2 && whole[0] === 13 && whole[1] === 10) return 0;
-  const at = whole.indexOf(END_OF_HEADER, Math.max(0, before - END_OF_HEADER.length));
-  return at < 0 ? -1 : at + 2;
+/** More of a line says nothing about which field it begins. */
+const LINE_START_MAX = 64;
+const LF = 10;
+
+/** The lines of a header section, in whatever pieces they come. */
+class HeaderLines {
+  hops = 0;
+  /** Octets up to the empty line, as soon as that is there. */
+  sectionLength: number | undefined;
+  /** Octets read. */
+  length = 0;
+  /** The beginning of the line under way, and where in the message that is. */
+  #start = "";
+  #startAt = 0;
+
+  read(piece: Buffer): void {
+    for (let from = 0; from < piece.length && this.sectionLength === undefined;) {
+      const lf = piece.indexOf(LF, from);
+      const to = lf < 0 ? piece.length : lf + 1;
+      const wanted = LINE_START_MAX - this.#start.length;
+      if (wanted > 0) this.#start += piece.toString("latin1", from, Math.min(to, from + wanted));
+      this.length += to - from;
+      from = to;
+      if (lf >= 0) this.#endLine();
+    }
+  }
+
+  #endLine(): void {
+    if (this.#start === "\r\n") this.sectionLength = this.#startAt;
+    else if (RECEIVED.test(this.#start)) this.hops++;
+    this.#start = "";
+    this.#startAt = this.length;
+  }
 }
 
 /** Start and end of each field with its folded lines (RFC 5322 2.2), the CRLF at its end included. */
