@@ -20,6 +20,9 @@ const WAITING_MAX = 20_000;
 /** Refusals that are kept of one second. */
 const REFUSALS_MAX = 20;
 
+/** What is handed over is written and forgotten at once: the thread needs no room for garbage. */
+const MEMORY = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 128 };
+
 export interface HistoryOptions {
   readonly spoolDirectory: string;
   /** How long it is kept, in ms. */
@@ -79,6 +82,7 @@ export class History {
   start(): void {
     const thread = new Worker(new URL("history/thread.ts", import.meta.url), {
       workerData: this.#options,
+      resourceLimits: MEMORY,
     });
     // The history ends with the relay, and never keeps it.
     thread.unref();
