@@ -42,8 +42,8 @@ export interface PostmasterServices {
   readonly wake: () => void;
 }
 
-/** Messages whose bodies are held in memory at once. */
-const CLAIMED_AT_ONCE = 20;
+/** Messages in one transaction: mail that arrives meanwhile waits no longer than for that. */
+const CHANGED_AT_ONCE = 25;
 
 export async function carryOut(order: Order, services: PostmasterServices): Promise<Carried> {
   if ("ids" in order) return { changes: await changeMessages(order, services), released: 0 };
@@ -64,10 +64,15 @@ async function changeMessages(
   { action, ids, only }: ChangeOrder,
   services: PostmasterServices,
 ): Promise<readonly Change[]> {
-  const changes =
-    action === "bounce"
-      ? await bounce(ids, only, services)
-      : await services.spool.change(action, ids, only);
+  const changes: Change[] = [];
+  for (let from = 0; from < ids.length; from += CHANGED_AT_ONCE) {
+    const some = ids.slice(from, from + CHANGED_AT_ONCE);
+    changes.push(
+      ...(action === "bounce"
+        ? await bounce(some, only, services)
+        : await services.spool.change(action, some, only)),
+    );
+  }
   const done = changes.filter(({ result }) => result === "done").map(({ id }) => id);
   if (done.length > 0) services.log.event("queue.changed", { action, ids: done });
   services.wake();
@@ -81,17 +86,13 @@ async function bounce(
 ): Promise<readonly Change[]> {
   const { spool } = services;
   const failed = new Set<MessageId>();
-  const all: Change[] = [];
-  for (let from = 0; from < ids.length; from += CLAIMED_AT_ONCE) {
-    const { changes, messages } = await spool.claim(ids.slice(from, from + CLAIMED_AT_ONCE));
-    all.push(...changes);
-    await Promise.all(
-      messages.map(async (message) => {
-        if (!(await bounceOne(message, only, services))) failed.add(message.envelope.id);
-      }),
-    );
-  }
-  return all.map((change) =>
+  const { changes, messages } = await spool.claim(ids);
+  await Promise.all(
+    messages.map(async (message) => {
+      if (!(await bounceOne(message, only, services))) failed.add(message.envelope.id);
+    }),
+  );
+  return changes.map((change) =>
     failed.has(change.id) ? { id: change.id, result: "failed" } : change,
   );
 }
