@@ -11,7 +11,6 @@ import { Directories, directoryMode } from "./directories.ts";
 import { DirectorySyncs } from "./directory-syncs.ts";
 import { errorCode, type FileCalls, nodeFileCalls } from "./file-calls.ts";
 import type { FileNames } from "./file-names.ts";
-import { Lanes } from "./lanes.ts";
 import { LfStream, writeWithLf } from "./line-ends.ts";
 
 export interface MaildirOptions {
@@ -33,8 +32,8 @@ export class UnreadableBody extends Error {}
 interface NewFile {
   readonly fd: number;
   isOpen: boolean;
-  /** In tmp/. */
-  readonly path: string;
+  /** Where it is now: in tmp/, then in new/. */
+  path: string;
   readonly name: string;
 }
 
@@ -47,7 +46,6 @@ export class Maildirs {
   readonly #calls: FileCalls;
   readonly #syncs: DirectorySyncs;
   readonly #directories: Directories;
-  readonly #lanes = new Lanes();
 
   constructor(options: MaildirOptions, names: FileNames, calls: FileCalls = nodeFileCalls) {
     this.#options = options;
@@ -73,28 +71,6 @@ export class Maildirs {
   }
 
   async #deliver(maildir: string, head: Buffer, body: Body, signal: AbortSignal): Promise<string> {
-    const path = await this.#inLane(() => this.#place(maildir, head, body, signal));
-    try {
-      await this.#syncs.sync(join(maildir, "new"));
-      return path;
-    } catch (error) {
-      // Nobody knows what is on disk then: a second copy later is the lesser evil.
-      await this.#remove(path);
-      throw error;
-    }
-  }
-
-  async #inLane<T>(work: () => Promise<T>): Promise<T> {
-    await this.#lanes.enter();
-    try {
-      return await work();
-    } finally {
-      this.#lanes.leave();
-    }
-  }
-
-  /** Writes the file and gives it its name in new/, which is not on disk yet. */
-  async #place(maildir: string, head: Buffer, body: Body, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
     const file = await this.#create(join(maildir, "tmp"));
     try {
@@ -103,8 +79,11 @@ export class Maildirs {
       signal.throwIfAborted();
       const path = join(maildir, "new", file.name + this.#options.tag(size));
       await this.#calls.rename(file.path, path);
+      file.path = path;
+      await this.#syncs.sync(join(maildir, "new"));
       return path;
     } catch (error) {
+      // After a rename whose sync failed, nobody knows what is on disk: a second copy later is the lesser evil.
       await this.#abandon(file);
       throw error;
     }
@@ -137,9 +116,7 @@ export class Maildirs {
         size += bytes.length;
       }
     }
-    const begun = performance.now();
     await this.#calls.fsync(fd);
-    this.#lanes.learn(performance.now() - begun);
     return size;
   }
 
@@ -164,12 +141,8 @@ export class Maildirs {
     } catch (error) {
       this.#options.report(error);
     }
-    await this.#remove(file.path);
-  }
-
-  async #remove(path: string): Promise<void> {
     try {
-      await this.#calls.unlink(path);
+      await this.#calls.unlink(file.path);
     } catch (error) {
       if (errorCode(error) !== "ENOENT") this.#options.report(error);
     }
