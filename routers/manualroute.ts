@@ -4,6 +4,7 @@
 import { nextHops } from "../src/config/next-hops.ts";
 import { flag, options, transportName, type Values, withDefault } from "../src/config/schema.ts";
 import type { Decision, RouterDriver } from "../src/contract.ts";
+import { shuffled } from "../src/shuffled.ts";
 
 const manualrouteOptions = options({
   transport: transportName("Delivers to the hosts."),
@@ -27,15 +28,3 @@ export const manualroute: RouterDriver<Values<typeof manualrouteOptions>> = {
     return { route: () => ({ kind: "accept", transport, hosts: shuffled(route) }) };
   },
 };
-
-/** Every order is equally likely (Fisher and Yates). */
-function shuffled<T>(items: readonly T[]): T[] {
-  const result: T[] = [];
-  for (const item of items) {
-    const place = Math.floor(Math.random() * (result.length + 1));
-    const moved = result[place];
-    if (moved !== undefined) result.push(moved);
-    result[place] = item;
-  }
-  return result;
-}

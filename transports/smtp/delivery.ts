@@ -16,6 +16,7 @@ import type { Lease, Pool } from "./pool.ts";
 import type { SmtpOptions } from "./settings.ts";
 import { targetsOf, type Target } from "./targets.ts";
 import { addressKey, type Turns } from "./turns.ts";
+import { shuffled } from "../../src/shuffled.ts";
 
 /** What one transport has for all its deliveries. */
 export interface Means {
@@ -298,16 +299,4 @@ type PutOff = Required<Pick<Deferral, "notBefore" | "waitsFor">>;
 
 function untried(why: Status, scope: Deferral["scope"], notBefore: number): Deferral {
   return { kind: "deferred", status: why, scope, notBefore, untried: true };
-}
-
-/** Every order is equally likely (Fisher and Yates). */
-function shuffled<T>(items: readonly T[]): readonly T[] {
-  const result: T[] = [];
-  for (const item of items) {
-    const place = Math.floor(Math.random() * (result.length + 1));
-    const moved = result[place];
-    if (moved !== undefined) result.push(moved);
-    result[place] = item;
-  }
-  return result;
 }
