@@ -2,11 +2,12 @@
 // Needs root, a Debian with apt-get, and control groups; changes nothing outside /var/cache/unseen-bench and
 // /var/tmp. The relays take turns, so that a machine that grows slow or busy is slow and busy for all.
 
+import fs from "node:fs";
 import { parseArgs } from "node:util";
 
 import { describeError } from "../src/log.ts";
 import { type Contestant, exim, postfix, unseen } from "./contestants.ts";
-import { measure, type Measurement } from "./measure.ts";
+import { makeRunsDirectory, measure, type Measurement } from "./measure.ts";
 
 const USAGE = `usage: npm run bench -- [--messages N] [--rounds N] [--warm-up N] [--only unseen|exim|postfix]...
   --messages  messages in each run (5000)
@@ -41,6 +42,8 @@ async function main(): Promise<void> {
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(name, () => interrupted.abort(new Error(`stopped by ${name}`)));
   }
+  const runs = makeRunsDirectory();
+  using _ = { [Symbol.dispose]: () => fs.rmSync(runs, { recursive: true, force: true }) };
   const contestants = makers.map(([, make]) => make());
   const results = new Map(contestants.map(({ name }) => [name, new Array<Measurement>()]));
   console.log(
@@ -48,7 +51,7 @@ async function main(): Promise<void> {
   );
   for (let round = 1; round <= rounds; round++) {
     for (const contestant of contestants) {
-      const result = await measure(contestant, { messages, warmUp }, interrupted.signal);
+      const result = await measure(contestant, runs, { messages, warmUp }, interrupted.signal);
       results.get(contestant.name)?.push(result);
       const { name } = contestant;
       console.log(`round ${round}  ${name.padEnd(8)} ${result.perSecond.toFixed(0)} messages/s`);

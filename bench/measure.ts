@@ -1,5 +1,5 @@
 // One run of one relay: start it, warm it up, give it the messages, stop the clock when the sink has every
-// message and the Maildir every copy, check that nothing is left in the queue, and take everything away again.
+// message and the Maildir every copy, check that nothing is left in the queue, and stop everything again.
 
 import fs from "node:fs";
 import path from "node:path";
@@ -23,18 +23,27 @@ export interface Size {
 }
 
 /** tmpfs would make fsync free, so not os.tmpdir(). */
-const RUNS = process.env["UNSEEN_BENCH_DIRECTORY"] ?? "/var/tmp";
+const DISK = process.env["UNSEEN_BENCH_DIRECTORY"] ?? "/var/tmp";
+
+/**
+ * The directory of all runs. It goes away after the last one, not run by run: ext4 passes over every inode that
+ * was deleted in the last minutes, so that each relay would pay for the files of the one before.
+ */
+export function makeRunsDirectory(): string {
+  const made = fs.mkdtempSync(path.join(DISK, "unseen-bench-"));
+  fs.chmodSync(made, 0o755);
+  return made;
+}
 
 export async function measure(
   contestant: Contestant,
+  runs: string,
   size: Size,
   interrupted: AbortSignal,
 ): Promise<Measurement> {
   await using cleanUp = new AsyncDisposableStack();
-  const directory = cleanUp.adopt(fs.mkdtempSync(path.join(RUNS, "unseen-bench-")), (made) =>
-    fs.promises.rm(made, { recursive: true, force: true }),
-  );
-  fs.chmodSync(directory, 0o755);
+  const directory = path.join(runs, `${contestant.name}-${fs.readdirSync(runs).length + 1}`);
+  fs.mkdirSync(directory);
   const sink = cleanUp.use(await startSink());
   const group = cleanUp.use(createGroup(contestant.name));
   const port = await freePort();
