@@ -68,15 +68,16 @@ export const BUILT_IN_REPLY_RULES: readonly ReplyRule[] = [
   { hosts: GOOGLE, reply: "550 5.7.26", alarm: UNAUTHENTICATED },
 ];
 
-/** The first row that fits. `host` is the name of the host that spoke. */
+/** The first row that fits; none speaks of mail that was taken. `host` is the name of the host that spoke. */
 export function findReplyRule(
   table: readonly ReplyRule[],
   host: string,
   status: Status,
 ): ReplyRule | undefined {
+  if (status.code < 400) return undefined;
   const name = host.toLowerCase();
   return table.find(
-    ({ hosts, reply }) => says(status, reply) && hosts.some((one) => fits(one, name)),
+    ({ hosts, reply }) => hosts.some((one) => fits(one, name)) && says(status, reply),
   );
 }
 
