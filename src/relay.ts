@@ -69,8 +69,8 @@ export function assemble(
   readOnly: boolean,
 ): Chain {
   const { relay, dns, gate, domains, hosts, directory } = configuration;
-  const { servers } = dns;
-  const resolver = createResolver({ clock, ...(servers === undefined ? {} : { servers }) });
+  const { servers, dnssec } = dns;
+  const resolver = createResolver({ clock, dnssec, ...(servers === undefined ? {} : { servers }) });
   const lists = createLists({
     domains: Object.fromEntries(domains),
     hosts: Object.fromEntries(hosts),

@@ -6,7 +6,7 @@ import { DEFAULT_RETRY } from "../retry.ts";
 import { gateOptions } from "./gate-options.ts";
 import { listenerOptions } from "./listener-options.ts";
 import { domainList, hostList } from "./list-kinds.ts";
-import { durations, list, named, nested } from "./schema.ts";
+import { durations, flag, list, named, nested } from "./schema.ts";
 import { optional, options, size, tables, withDefault } from "./schema.ts";
 import type { Values } from "./schema.ts";
 import { relayOptions } from "./relay-options.ts";
@@ -16,6 +16,12 @@ const dnsOptions = options({
   servers: optional(
     list("The DNS servers to ask, as `address` or `address:port`, in this order.", serverProblem),
     "those of /etc/resolv.conf",
+  ),
+  dnssec: withDefault(
+    flag(
+      "The servers validate DNSSEC, and the way to them is safe (this machine, or a network that is trusted): believe what they call authentic, which is what DANE needs. With false there is no DANE.",
+    ),
+    false,
   ),
 });
 

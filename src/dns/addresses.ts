@@ -15,7 +15,11 @@ export async function resolveAddresses(resolver: Resolver, name: string): Promis
   }
   const [four, six] = await Promise.all([resolver.a(name), resolver.aaaa(name)]);
   if (four.kind === "found" && six.kind === "found") {
-    return { kind: "found", records: [...four.records, ...six.records] };
+    const records = [...four.records, ...six.records];
+    // Two types of one name: what is said of one and not of the other is not said of both.
+    return four.secure === six.secure && four.canonical === six.canonical
+      ? { ...four, records }
+      : { kind: "found", records };
   }
   const preferred = (["found", "temporary", "no-such-name"] as const).find(
     (kind) => four.kind === kind || six.kind === kind,

@@ -18,6 +18,7 @@ import {
   type Query,
   type RecordType,
   type Reply,
+  TLSA,
   TXT,
 } from "./wire.ts";
 
@@ -25,6 +26,8 @@ export interface ResolverOptions {
   readonly clock: Clock;
   /** As [dns] has them: "127.0.0.1:5353". From resolv.conf when absent or empty. */
   readonly servers?: readonly string[];
+  /** The servers validate, and the way to them is safe: what they call secure is secure. */
+  readonly dnssec?: boolean;
   /** Milliseconds for one query to one server: 5 s. */
   readonly tryTimeout?: number;
   /** Milliseconds for all tries together: 15 s. */
@@ -53,6 +56,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     a: lookup(A),
     aaaa: lookup(AAAA),
     txt: lookup(TXT),
+    tlsa: lookup(TLSA),
     async close() {
       closing.abort();
     },
@@ -108,6 +112,7 @@ function queryName(written: string): string | undefined {
 
 function createAsker(options: ResolverOptions, signal: AbortSignal): Asker {
   const { clock, tryTimeout = 5 * SECOND, totalTimeout = 15 * SECOND, rounds = 2 } = options;
+  const { dnssec = false } = options;
   const fixed = (options.servers ?? []).map(requireServer);
   let servers = fixed.length > 0 ? fixed : systemServers();
   /** The server that answered last: one that is down costs its timeout once, not at every question. */
@@ -124,7 +129,7 @@ function createAsker(options: ResolverOptions, signal: AbortSignal): Asker {
       const index = (preferred + turn) % servers.length;
       const server = servers[index];
       if (server === undefined) break;
-      const reply = await askServer(server, type, name, patience);
+      const reply = await askServer(server, { type, name, dnssec }, patience);
       if (reply.kind === "answer") {
         preferred = index;
         return { answer: reply.answer, ttl: keepFor(reply) };
@@ -147,12 +152,11 @@ function requireServer(text: string): Server {
 /** One server, until it has said what it can: without EDNS where it must be, over TCP where it must be. */
 async function askServer<T>(
   server: Server,
-  type: RecordType<T>,
-  name: string,
+  question: Omit<Query<T>, "id" | "edns">,
   patience: () => Patience,
 ): Promise<Reply<T>> {
   const attempt = (edns: boolean, over: typeof askUdp) => {
-    const query: Query<T> = { type, name, edns, id: randomInt(0x1_0000) };
+    const query: Query<T> = { ...question, edns, id: randomInt(0x1_0000) };
     const read = (message: Buffer) => decodeReply(message, query);
     return over(server, encodeQuery(query), read, patience());
   };

@@ -6,12 +6,32 @@ export interface MxRecord {
   readonly preference: number;
 }
 
+/** RFC 6698 2.1. What the numbers mean, and whether they mean anything, is for whoever uses it. */
+export interface TlsaRecord {
+  readonly usage: number;
+  readonly selector: number;
+  readonly matching: number;
+  readonly association: Buffer;
+}
+
+interface Vouched {
+  /** DNSSEC vouches for it, for every CNAME on the way too. Never there unless [dns] says `dnssec = true`. */
+  readonly secure?: true;
+}
+
+interface Found<T> extends Vouched {
+  readonly kind: "found";
+  readonly records: readonly T[];
+  /** Where CNAMEs lead to, if the name is an alias. */
+  readonly canonical?: string;
+}
+
 export type Answer<T> =
-  | { readonly kind: "found"; readonly records: readonly T[] }
+  | Found<T>
   /** NXDOMAIN. */
-  | { readonly kind: "no-such-name" }
+  | ({ readonly kind: "no-such-name" } & Vouched)
   /** The name exists, and has no record of this type. */
-  | { readonly kind: "no-data" }
+  | ({ readonly kind: "no-data" } & Vouched)
   /** SERVFAIL, REFUSED, timeout, rubbish: nothing is known. `error` is for the log. */
   | { readonly kind: "temporary"; readonly error: string };
 
@@ -23,5 +43,7 @@ export interface Resolver {
   aaaa(name: string): Promise<Answer<string>>;
   /** TXT records; the strings of one record joined. */
   txt(name: string): Promise<Answer<string>>;
+  /** `name` with port and protocol: "_25._tcp.mx.example.com". */
+  tlsa(name: string): Promise<Answer<TlsaRecord>>;
   close(): Promise<void>;
 }

@@ -2,12 +2,13 @@
 // its clients ignore the rcode and the question, and wait for ever.
 //
 // Invariant: only a message that repeats our id and question, says "no error" or "no such name", and decodes in
-// full is an answer (RFC 1035 4.1, RFC 2308, RFC 5452 4). Everything else is not one, and so never says "no".
+// full is an answer (RFC 1035 4.1, RFC 2308, RFC 5452 4). Everything else is not one, and so never says "no". An
+// answer is secure if the server says so of all of it (the AD bit, RFC 4035 3.2.3), and was asked to find out.
 
 import { isIPv4, isIPv6 } from "node:net";
 import { Packet, type Resource } from "dns2";
 import { messageProblem } from "./message-guard.ts";
-import type { Answer, MxRecord } from "./resolver.ts";
+import type { Answer, MxRecord, TlsaRecord } from "./resolver.ts";
 
 /** A type of record: how it is asked for and what it is read into. */
 export interface RecordType<T> {
@@ -44,6 +45,19 @@ export const TXT: RecordType<string> = {
   read: ({ data }) => (Array.isArray(data) ? data.join("") : undefined),
 };
 
+/** Unknown to the codec, which leaves its octets alone (RFC 3597). */
+const TLSA_CODE = 52;
+
+export const TLSA: RecordType<TlsaRecord> = {
+  name: "TLSA",
+  code: TLSA_CODE,
+  read({ data }) {
+    if (!Buffer.isBuffer(data) || data.length < 3) return undefined;
+    const [usage = 0, selector = 0, matching = 0] = data;
+    return { usage, selector, matching, association: data.subarray(3) };
+  },
+};
+
 export interface Query<T> {
   readonly type: RecordType<T>;
   /** Lower case, without the last dot. */
@@ -51,10 +65,19 @@ export interface Query<T> {
   readonly id: number;
   /** Offer datagrams of more than 512 octets (RFC 6891). */
   readonly edns: boolean;
+  /** Ask for DNSSEC's verdict, and believe it. Goes with EDNS only. */
+  readonly dnssec: boolean;
+}
+
+interface Answered<T> {
+  readonly kind: "answer";
+  readonly answer: Answer<T>;
+  /** Seconds. */
+  readonly ttl: number;
 }
 
 export type Reply<T> =
-  | { readonly kind: "answer"; readonly answer: Answer<T>; /** Seconds. */ readonly ttl: number }
+  | Answered<T>
   /** It is longer than a datagram: ask again over TCP. */
   | { readonly kind: "truncated" }
   /** The server may only dislike EDNS: ask again without. */
@@ -66,16 +89,29 @@ export type Reply<T> =
 const DATAGRAM = 1232;
 /** The TC bit of the second word (RFC 1035 4.1.1). */
 const TRUNCATED = 0x0200;
+/** The AD bit of the same word (RFC 4035 3.1.6). */
+const AUTHENTIC = 0x0020;
 /** For a "no" that does not say how long it holds. */
 const NEGATIVE_TTL = 60;
 const LINKS_MAX = 16;
 
-export function encodeQuery({ type, name, id, edns }: Query<unknown>): Buffer {
+export function encodeQuery(query: Query<unknown>): Buffer {
+  const { type, name, id, edns } = query;
   const packet = new Packet();
+  const doFlag = asksForVerdict(query);
   packet.header = new Packet.Header({ id, rd: 1 });
   packet.questions.push(new Packet.Question(name, type.code, Packet.CLASS.IN));
-  if (edns) packet.additionals.push(Packet.Resource.EDNS([], { udpPayloadSize: DATAGRAM }));
-  return packet.toBuffer();
+  if (edns) {
+    packet.additionals.push(Packet.Resource.EDNS([], { udpPayloadSize: DATAGRAM, doFlag }));
+  }
+  const message = packet.toBuffer();
+  // Servers of today answer with AD to either bit (RFC 6840 5.7), older ones to DO only.
+  if (doFlag) message.writeUInt16BE(message.readUInt16BE(2) | AUTHENTIC, 2);
+  return message;
+}
+
+function asksForVerdict({ dnssec, edns }: Query<unknown>): boolean {
+  return dnssec && edns;
 }
 
 /**
@@ -91,7 +127,9 @@ export function decodeReply<T>(message: Buffer, query: Query<T>): Reply<T> | und
     return truncated ? { kind: "truncated" } : unreadable(problem);
   }
   try {
-    return judge(Packet.parse(message), query);
+    const reply = judge(Packet.parse(message), query);
+    const isSecure = asksForVerdict(query) && (message.readUInt16BE(2) & AUTHENTIC) !== 0;
+    return isSecure && reply?.kind === "answer" ? vouched(reply) : reply;
   } catch (error) {
     return unreadable(String(error));
   }
@@ -115,6 +153,11 @@ function judge<T>(packet: Packet, query: Query<T>): Reply<T> | undefined {
   return header.rcode === NXDOMAIN
     ? { kind: "answer", answer: { kind: "no-such-name" }, ttl: negativeTtl(packet) }
     : readAnswer(packet, query);
+}
+
+function vouched<T>(reply: Answered<T>): Answered<T> {
+  const { answer } = reply;
+  return answer.kind === "temporary" ? reply : { ...reply, answer: { ...answer, secure: true } };
 }
 
 function unreadable(why: string): Reply<never> {
@@ -143,7 +186,8 @@ function readAnswer<T>(packet: Packet, { type, name }: Query<T>): Reply<T> {
       const records = wanted.flatMap((resource) => type.read(resource) ?? []);
       if (records.length < wanted.length) return unreadable(type.name);
       ttl = Math.min(ttl, ...wanted.map((resource) => resource.ttl));
-      return { kind: "answer", answer: { kind: "found", records }, ttl };
+      const canonical = owner === name ? {} : { canonical: owner };
+      return { kind: "answer", answer: { kind: "found", records, ...canonical }, ttl };
     }
     const alias = here.find((resource) => resource.type === Packet.TYPE.CNAME);
     if (alias?.domain === undefined) return noData(packet);

@@ -81,7 +81,7 @@ describe("the configuration of a Google Workspace domain", () => {
   });
 
   test("has its named lists, and the system's DNS servers", () => {
-    assert.deepEqual(configuration.dns, { servers: undefined });
+    assert.deepEqual(configuration.dns, { servers: undefined, dnssec: false });
     assert.deepEqual(configuration.domains, new Map([["ours", ["example.com"]]]));
     assert.deepEqual(
       configuration.hosts,

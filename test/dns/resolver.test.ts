@@ -81,7 +81,11 @@ describe("the resolver", () => {
       "round.test": { CNAME: "about.test" },
       "about.test": { CNAME: "round.test" },
     });
-    assert.deepEqual(await t.resolver.a("www.test"), { kind: "found", records: ["192.0.2.1"] });
+    assert.deepEqual(await t.resolver.a("www.test"), {
+      kind: "found",
+      records: ["192.0.2.1"],
+      canonical: "host.test",
+    });
     assert.deepEqual(await t.resolver.aaaa("www.test"), { kind: "no-data" });
     assert.deepEqual(await t.resolver.a("lost.test"), { kind: "no-such-name" });
     assert.equal((await t.resolver.a("round.test")).kind, "temporary");

@@ -20,6 +20,8 @@ export interface Records {
   readonly AAAA?: readonly string[];
   /** A record of several strings is a list. */
   readonly TXT?: readonly (string | readonly string[])[];
+  /** [usage, selector, matching, hexadecimal]. */
+  readonly TLSA?: readonly (readonly [number, number, number, string])[];
   /** The target; its records follow in the answer when the server knows them. */
   readonly CNAME?: string;
 }
@@ -31,6 +33,8 @@ export interface Zone {
   readonly [name: `${string}.${string}`]: Records;
   /** Keys are "TYPE name", or a name for all its types. */
   readonly fail?: Readonly<Record<string, Failure>>;
+  /** Zones with DNSSEC that validates: "example.test" and all below it. Who asks for the verdict is told. */
+  readonly signed?: readonly string[];
 }
 
 export interface FakeDns {
@@ -47,6 +51,8 @@ export interface FakeDns {
 
 const TTL = 300;
 const NEGATIVE_TTL = 60;
+/** RFC 6698 7.1; the codec does not know it. */
+const TLSA_TYPE = 52;
 
 export async function startDns(zone: Zone = {}): Promise<FakeDns> {
   const queries: string[] = [];
@@ -57,7 +63,7 @@ export async function startDns(zone: Zone = {}): Promise<FakeDns> {
     const query = Packet.parse(request);
     const question = query.questions[0];
     if (question === undefined) return undefined;
-    queries.push(`${Packet.typeName(question.type)} ${question.name.toLowerCase()}`);
+    queries.push(`${typeName(question.type)} ${question.name.toLowerCase()}`);
     return respond(query, known);
   };
 
@@ -113,14 +119,14 @@ async function bindBoth(): Promise<{ udp: UdpSocket; tcp: Server; port: number }
 }
 
 function respond(query: Packet, zone: Zone): Packet | undefined {
-  const { fail = {}, ...records } = zone;
+  const { fail = {}, signed = [], ...records } = zone;
   const byName = new Map(
     Object.entries<Records>(records).map(([name, entry]) => [name.toLowerCase(), entry]),
   );
   const question = query.questions[0];
   if (question === undefined) return undefined;
   const name = question.name.toLowerCase();
-  const failure = fail[`${Packet.typeName(question.type)} ${name}`] ?? fail[name];
+  const failure = fail[`${typeName(question.type)} ${name}`] ?? fail[name];
   if (failure === "timeout") return undefined;
 
   const response = Packet.createResponseFromRequest(query);
@@ -129,10 +135,14 @@ function respond(query: Packet, zone: Zone): Packet | undefined {
     response.header.rcode = Packet.RCODE[failure];
     return response;
   }
+  const isSigned = (owner: string) =>
+    signed.some((apex) => owner === apex || owner.endsWith(`.${apex}`));
   let owner = name;
+  let secure = isSigned(name);
   for (let links = 0; links < 16; links++) {
     const target = byName.get(owner)?.CNAME;
     if (target === undefined) break;
+    secure &&= isSigned(target.toLowerCase());
     response.answers.push(record(owner, Packet.TYPE.CNAME, { domain: target }));
     owner = target.toLowerCase();
   }
@@ -142,7 +152,29 @@ function respond(query: Packet, zone: Zone): Packet | undefined {
   if (response.answers.every((answer) => answer.type === Packet.TYPE.CNAME)) {
     response.authorities.push(soa(owner));
   }
+  if (secure && optionOf(query)?.doFlag === true) {
+    Object.assign(response.header, { ad: 1 });
+    const [first] = response.answers;
+    if (first !== undefined) response.answers.push(signature(first));
+  }
   return response;
+}
+
+function typeName(type: number): string {
+  return type === TLSA_TYPE ? "TLSA" : Packet.typeName(type);
+}
+
+function optionOf({ additionals }: Packet): Resource | undefined {
+  return additionals.find(({ type }) => type === Packet.TYPE.EDNS);
+}
+
+/** An RRSIG of nobody's (RFC 4034 3.1): what comes with the answers of a signed zone. */
+function signature({ name, type, ttl }: Resource): Resource {
+  const fixed = Buffer.alloc(18);
+  fixed.writeUInt16BE(type);
+  const signer = Buffer.from("\u0004test\0", "latin1");
+  const data = Buffer.concat([fixed, signer, Buffer.alloc(64, 7)]);
+  return record(name, Packet.TYPE.RRSIG, { ttl, data });
 }
 
 function recordsOf(owner: string, type: number, entry: Records): Resource[] {
@@ -157,6 +189,14 @@ function recordsOf(owner: string, type: number, entry: Records): Resource[] {
       return (entry.AAAA ?? []).map((address) => record(owner, type, { address }));
     case Packet.TYPE.TXT:
       return (entry.TXT ?? []).map((strings) => record(owner, type, { data: pieces(strings) }));
+    case TLSA_TYPE:
+      return (entry.TLSA ?? []).map(([usage, selector, matching, hex]) => {
+        const data = Buffer.concat([
+          Buffer.from([usage, selector, matching]),
+          Buffer.from(hex, "hex"),
+        ]);
+        return record(owner, type, { data });
+      });
     default:
       return [];
   }
@@ -184,7 +224,7 @@ function pieces(strings: string | readonly string[]): string[] {
 }
 
 function fit(response: Packet, request: Buffer): Buffer {
-  const option = Packet.parse(request).additionals.find(({ type }) => type === Packet.TYPE.EDNS);
+  const option = optionOf(Packet.parse(request));
   const whole = response.toBuffer();
   if (whole.length <= Math.max(512, option?.class ?? 0)) return whole;
   const truncated = new Packet();

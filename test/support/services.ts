@@ -32,7 +32,14 @@ export function recordingLog(): RecordingLog {
 /** A resolver that gives every question the same answer. */
 export function resolverAnswering(answer: Answer<never>): Resolver {
   const always = () => Promise.resolve(answer);
-  return { mx: always, a: always, aaaa: always, txt: always, close: () => Promise.resolve() };
+  return {
+    mx: always,
+    a: always,
+    aaaa: always,
+    txt: always,
+    tlsa: always,
+    close: () => Promise.resolve(),
+  };
 }
 
 /** Lists for drivers that use none: a test that gets here has forgotten to give its own. */
