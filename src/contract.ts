@@ -91,6 +91,7 @@ export type RetryError =
   | "refused"
   | "lost_connection"
   | "tls_required"
+  | "auth_failed"
   | "lookup"
   | "quota";
 

@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { nextHops } from "../src/config/next-hops.ts";
+import { readSecret, secretFile } from "../src/config/secret-file.ts";
 import {
   duration,
   flag,
@@ -16,9 +17,13 @@ import {
   path,
   rate,
   text,
+  type Values,
+  withCheck,
   withDefault,
 } from "../src/config/schema.ts";
 import type { Host, TransportDriver } from "../src/contract.ts";
+import type { Credentials } from "../src/smtp/client-auth.ts";
+import type { TlsMode } from "../src/smtp/client.ts";
 import { deliverBatch } from "./smtp/delivery.ts";
 import { Dialler } from "./smtp/dialler.ts";
 import { Pace, type Rate } from "./smtp/pace.ts";
@@ -38,7 +43,7 @@ function isGoogle(hosts: readonly Host[] | undefined): boolean {
   return hosts?.some(({ name }) => /\.(?:google|googlemail)\.com$/i.test(name)) === true;
 }
 
-const smtpOptions = options({
+const declaredOptions = options({
   hosts: optional(
     nextHops(`Hosts to try in this order, unless the router gives some: ${HOST_FORMS}.`),
     "the hosts that the router found",
@@ -52,7 +57,17 @@ const smtpOptions = options({
     integer("Addresses to try in one attempt; the next attempt begins with the first again.", 1),
     5,
   ),
-  port: withDefault(integer("Port of hosts that are written without one.", 1, 65_535), 25),
+  protocol: withDefault(
+    oneOf("With `smtps`, TLS begins with the first byte, and `tls` says how far it is checked.", [
+      "smtp",
+      "smtps",
+    ]),
+    "smtp",
+  ),
+  port: optional(
+    integer("Port of hosts that are written without one.", 1, 65_535),
+    "25, or 465 with `smtps`",
+  ),
   interface: optional(
     list(
       "Addresses to connect from: the first of the family of the host's address.",
@@ -80,6 +95,25 @@ const smtpOptions = options({
     path("PEM file of the authorities that `verify` trusts."),
     "the authorities that Node.js trusts",
   ),
+  auth_user: optional(
+    text("The name to log in with, to `hosts` and to no other host.", {
+      test: /^[^\p{Cc}]+$/u,
+      is: "a name without control characters",
+    }),
+    "no AUTH",
+  ),
+  auth_password_file: optional(
+    secretFile(
+      "File whose first line is the password; only its owner and group may read it. It is read at each login.",
+    ),
+  ),
+  auth_tls: withDefault(
+    oneOf(
+      "The least TLS under which the password is told, in the words of `tls`, which is raised to this.",
+      ["verify", "required", "none"],
+    ),
+    "verify",
+  ),
   max_rcpt: withDefault(integer("Recipients in one transaction.", 1), 100),
   connection_max_messages: withDefault(integer("Messages on one connection.", 1), 500),
   connection_idle: withDefault(
@@ -105,25 +139,69 @@ const smtpOptions = options({
   final_timeout: withDefault(duration("Wait for the reply to the end of the message."), "10m"),
 });
 
+type Given = Values<typeof declaredOptions>;
+
+const smtpOptions = withCheck(declaredOptions, (given, report) => {
+  const { auth_user: user, auth_password_file: file, auth_tls: least, hosts, tls } = given;
+  if (tls === "none" && given.protocol === "smtps") {
+    report("tls", 'cannot be "none": protocol is "smtps"');
+  }
+  if (user === undefined && file === undefined) return;
+  if (file === undefined) report("auth_password_file", "is missing (path): there is an auth_user");
+  if (user === undefined) report("auth_user", "is missing (text): there is an auth_password_file");
+  if (hosts === undefined) {
+    report(
+      "hosts",
+      "is missing (list of next hops): only hosts that stand here are shown a password",
+    );
+  }
+  if (tls === "none" && least !== "none") {
+    report("tls", `cannot be "none": auth_tls is "${least}", so that nobody reads the password`);
+  }
+});
+
+const STRICTNESS: readonly TlsMode[] = ["none", "opportunistic", "required", "verify"];
+
+/** What the password asks for, or the protocol, if that is more than `tls`. */
+function strictest(given: Given, credentials: Credentials | undefined): TlsMode {
+  const asked: TlsMode[] = [given.tls, credentials?.tls ?? "none"];
+  if (given.protocol === "smtps") asked.push("required");
+  return STRICTNESS.findLast((mode) => asked.includes(mode)) ?? "verify";
+}
+
+function credentialsOf(given: Given): Credentials | undefined {
+  const { auth_user: user, auth_password_file: file, auth_tls: tls } = given;
+  if (user === undefined || file === undefined) return undefined;
+  return { user, tls, password: () => readSecret(file) };
+}
+
 /**
  * Outcomes, for each recipient:
  * - delivered: the host answered 2xx to its RCPT and to the end of the message.
  * - failed: 5xx to its RCPT, or to MAIL, DATA or the end of the message; the host does not take what the message
  *   is (8-bit 5.6.3, UTF-8 5.6.7, its size 5.3.4). No other host is asked.
+ * - deferred, message, with an alarm: one of `hosts` says in place of these that we have to log in (530, 534, 535, 538).
  * - deferred, recipient: 4xx to its RCPT.
  * - deferred, message: 4xx to MAIL, DATA or the end of the message; the connection was lost after the final dot;
  *   our copy cannot be read. No other host is asked.
  * - deferred, host: every host that was tried has no address, or refused or lost the connection, greeted with
- *   anything but 2xx, failed at EHLO or TLS, timed out, broke the protocol or said 421; or there is no host.
+ *   anything but 2xx, failed at EHLO, TLS or AUTH (5xx with an alarm), timed out, broke the protocol or said 421; or there is no host.
  *   `notBefore` is the next time of the first of them.
  * - deferred, untried: `rate` or `recipient_rate` is used up; the recipient has been put off; the retry time of
  *   every host has not come, or too many wait for it already; no connection came free in time.
  */
-export const smtp: TransportDriver<SmtpOptions> = {
+export const smtp: TransportDriver<Given> = {
   name: "smtp",
   options: smtpOptions,
   create(given, services) {
     const { hosts, tls_verify_certificates: certificates } = given;
+    const credentials = credentialsOf(given);
+    const settings: SmtpOptions = {
+      ...given,
+      port: given.port ?? (given.protocol === "smtps" ? 465 : 25),
+      tls: strictest(given, credentials),
+      credentials,
+    };
     const recipientRate = given.recipient_rate ?? (isGoogle(hosts) ? GOOGLE_RATE : undefined);
     const pace = (one: Rate | undefined) => one && new Pace(one, services.clock);
     const trusted = certificates === undefined ? undefined : readFileSync(certificates, "utf8");
@@ -133,10 +211,10 @@ export const smtp: TransportDriver<SmtpOptions> = {
       given.connection_idle,
     );
     const means = {
-      options: given,
+      options: settings,
       services,
       pool,
-      dialler: new Dialler(given, services, trusted),
+      dialler: new Dialler(settings, services, trusted),
       turns: new Turns(pace(given.rate), pace(recipientRate)),
     };
     return {

@@ -17,7 +17,7 @@ const retryRules = declared(
 );
 
 const ERRORS =
-  /^(?:timeout|refused|lost_connection|tls_required|lookup|quota|(?:rcpt|data)_4[\dx]{2})$/;
+  /^(?:timeout|refused|lost_connection|tls_required|auth_failed|lookup|quota|(?:rcpt|data)_4[\dx]{2})$/;
 
 export const retryOptions = options({
   match: withDefault(
@@ -32,8 +32,8 @@ export const retryOptions = options({
   ),
   errors: optional(
     list(
-      "The errors that the rules are for: `timeout`, `refused`, `lost_connection`, `tls_required`, `lookup`, `quota`, " +
-        "`rcpt_4xx` (a reply to RCPT) or `data_4xx` (a reply about the message), an `x` for any digit.",
+      "The errors that the rules are for: `timeout`, `refused`, `lost_connection`, `tls_required`, `auth_failed`, " +
+        "`lookup`, `quota`, `rcpt_4xx` (a reply to RCPT) or `data_4xx` (a reply about the message), an `x` for any digit.",
       (item) => (ERRORS.test(item) ? undefined : 'is no error; write "timeout" or "rcpt_452"'),
     ),
     "all",

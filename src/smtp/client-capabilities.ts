@@ -16,6 +16,8 @@ export interface Capabilities {
   readonly dsn: boolean;
   /** RFC 3207. */
   readonly startTls: boolean;
+  /** RFC 4954: the mechanisms, in upper case. */
+  readonly auth: readonly string[];
 }
 
 /** What a server offers that only knows HELO. */
@@ -25,21 +27,23 @@ export const NO_CAPABILITIES: Capabilities = {
   smtputf8: false,
   dsn: false,
   startTls: false,
+  auth: [],
 };
 
 export function parseCapabilities(reply: Reply): Capabilities {
-  const offered = new Map<string, string>();
+  const offered = new Map<string, readonly string[]>();
   for (const line of reply.lines.slice(1)) {
-    const [keyword = "", parameter = ""] = line.trim().split(/\s+/, 2);
-    offered.set(keyword.toUpperCase(), parameter);
+    const [keyword = "", ...parameters] = line.trim().toUpperCase().split(/\s+/);
+    offered.set(keyword, parameters);
   }
-  const size = offered.get("SIZE");
+  const size = offered.get("SIZE")?.[0];
   return {
     pipelining: offered.has("PIPELINING"),
-    ...(size === undefined ? {} : { size: /^\d{1,15}$/.test(size) ? Number(size) : 0 }),
+    ...(offered.has("SIZE") ? { size: /^\d{1,15}$/.test(size ?? "") ? Number(size) : 0 } : {}),
     eightBitMime: offered.has("8BITMIME"),
     smtputf8: offered.has("SMTPUTF8"),
     dsn: offered.has("DSN"),
     startTls: offered.has("STARTTLS"),
+    auth: offered.get("AUTH") ?? [],
   };
 }

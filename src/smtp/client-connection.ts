@@ -57,6 +57,9 @@ export interface Endpoint {
   readonly localAddress?: string;
 }
 
+/** What asks for more, and in which stage it may. */
+const GO_ON: Readonly<Record<string, number>> = { DATA: 354, AUTH: 334 };
+
 type Phase = "connecting" | "securing" | "open";
 
 export class ClientConnection {
@@ -123,7 +126,7 @@ export class ClientConnection {
 
   /**
    * The next reply, which answers `stage`; `timeout` in milliseconds. A 421 is a failure, and so is 3xx, except
-   * for 354 to DATA.
+   * for 354 to DATA and 334 to AUTH.
    */
   async reply(stage: string, timeout: number): Promise<Reply> {
     this.#stage = stage;
@@ -142,7 +145,7 @@ export class ClientConnection {
       this.fail(why);
       throw new ConnectionFailure(why);
     }
-    if (reply.code >= 300 && reply.code < 400 && !(reply.code === 354 && stage === "DATA")) {
+    if (reply.code >= 300 && reply.code < 400 && reply.code !== GO_ON[stage]) {
       throw this.outOfStep(stage);
     }
     return reply;
@@ -164,10 +167,10 @@ export class ClientConnection {
     return this.#replies.length === 0;
   }
 
-  /** The handshake after a positive reply to STARTTLS. */
+  /** The handshake: after a positive reply to STARTTLS, or before the greeting. */
   async startTls(options: ConnectionOptions, timeout: number): Promise<void> {
     if (this.#parser.pending || this.#replies.length > 0) {
-      throw this.fail(status(451, "5.0", "clear text after the reply to STARTTLS"));
+      throw this.fail(status(451, "5.0", "clear text in the place of the TLS handshake"));
     }
     const clear = this.#socket;
     clear.off("data", this.#onBytes).off("drain", this.#onDrain);

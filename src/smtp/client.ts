@@ -1,11 +1,13 @@
 // The SMTP client: opens a conversation with one server at one address, and holds it over many transactions.
-// Greeting, EHLO with the way back to HELO (RFC 5321 3.2), STARTTLS (RFC 3207). What a peer does is an answer,
-// never an exception. It knows nothing of hosts lists, retries or pools; those are the transport's.
+// Greeting, EHLO with the way back to HELO (RFC 5321 3.2), TLS by STARTTLS (RFC 3207) or from the first byte
+// (RFC 8314 3.3), AUTH. What a peer does is an answer, never an exception. It knows nothing of hosts lists, retries
+// or pools; those are the transport's.
 
 import { isIP } from "node:net";
 import type { Clock } from "../clock.ts";
 import type { RetryError } from "../contract.ts";
 import { status, type Status } from "../status.ts";
+import { logIn, unsafe, type Credentials } from "./client-auth.ts";
 import { NO_CAPABILITIES, parseCapabilities, type Capabilities } from "./client-capabilities.ts";
 import { ClientConnection, ConnectionFailure, type Endpoint } from "./client-connection.ts";
 import type { Transaction } from "./client-message.ts";
@@ -19,7 +21,11 @@ import { isPositive, replyStatus } from "./reply.ts";
  */
 export type TlsMode = "none" | "opportunistic" | "required" | "verify";
 
+/** `smtps` is SMTP under TLS from the first byte. */
+export type Protocol = "smtp" | "smtps";
+
 export interface ConnectOptions extends Endpoint {
+  readonly protocol: Protocol;
   /** The host's name: for SNI and for the check of the certificate. May be an address. */
   readonly name: string;
   readonly helo: string;
@@ -28,6 +34,8 @@ export interface ConnectOptions extends Endpoint {
   readonly tryClear: boolean;
   /** Certificates that `verify` trusts, PEM; absent: the system's. */
   readonly trusted?: string;
+  /** Whom to log in as. A server that does not let us in is not used. */
+  readonly credentials?: Credentials;
   readonly timeouts: Timeouts;
   readonly clock: Clock;
 }
@@ -43,6 +51,8 @@ export type Connected =
       /** This machine has no way to such addresses. */
       readonly noRoute: boolean;
       readonly error: RetryError | undefined;
+      /** What went wrong on our side. */
+      readonly cause: unknown;
     };
 
 /** Time that QUIT may take. */
@@ -63,8 +73,8 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
       throw error;
     }
     const { tlsFailed } = opening;
-    const { status: why, noRoute } = error;
-    return { kind: "failed", status: why, tlsFailed, noRoute, error: error.error };
+    const { status: why, noRoute, error: kind, cause } = error;
+    return { kind: "failed", status: why, tlsFailed, noRoute, error: kind, cause };
   } finally {
     signal.removeEventListener("abort", giveUp);
   }
@@ -82,28 +92,30 @@ class Opening {
   }
 
   async run(): Promise<Conversation> {
-    const { timeouts, tls } = this.#options;
+    const { timeouts, protocol } = this.#options;
     await this.connection.connected(timeouts.connect);
+    if (protocol === "smtps") await this.#handshake();
     const greeting = await this.connection.reply("the greeting", timeouts.command);
     if (!isPositive(greeting)) throw this.#refused(replyStatus(greeting));
-    const inClear = await this.#hello();
-    if (tls === "none") return this.#conversation(inClear, false);
-    if (!inClear.startTls) {
-      if (tls !== "opportunistic") throw this.#noTls("The host does not offer TLS");
-      return this.#conversation(inClear, false);
+    let offered = await this.#hello();
+    let secured = protocol === "smtps";
+    if (!secured && (await this.#startTls(offered))) {
+      secured = true;
+      offered = await this.#hello();
     }
-    if (!(await this.#startTls())) return this.#conversation(inClear, false);
-    const capabilities = await this.#hello();
     this.tlsFailed = false;
-    return this.#conversation(capabilities, true);
+    await this.#logIn(offered, secured);
+    const session = { connection: this.connection, offered, timeouts, dirty: false };
+    return new Conversation(session, secured);
   }
 
-  #conversation(offered: Capabilities, secured: boolean): Conversation {
-    const { timeouts } = this.#options;
-    return new Conversation(
-      { connection: this.connection, offered, timeouts, dirty: false },
-      secured,
-    );
+  async #logIn({ auth }: Capabilities, secured: boolean): Promise<void> {
+    const { credentials, tls, timeouts } = this.#options;
+    if (credentials === undefined) return;
+    const { tls: least } = credentials;
+    const isSafe = least === "none" || (secured && (least === "required" || tls === "verify"));
+    if (!isSafe) throw unsafe(this.connection);
+    await logIn(this.connection, auth, credentials, timeouts.command);
   }
 
   async #hello(): Promise<Capabilities> {
@@ -118,15 +130,23 @@ class Opening {
     return NO_CAPABILITIES;
   }
 
-  /** False: the server would not, and that is tolerable. */
-  async #startTls(): Promise<boolean> {
-    const { name, tls, trusted, tryClear, timeouts } = this.#options;
+  /** False: there is to be none, or the server would not, and that is tolerable. */
+  async #startTls({ startTls: isOffered }: Capabilities): Promise<boolean> {
+    const { tls, tryClear, timeouts } = this.#options;
+    if (tls === "none" || (!isOffered && tls === "opportunistic")) return false;
+    if (!isOffered) throw this.#noTls("The host does not offer TLS");
     this.connection.send("STARTTLS\r\n", 1);
     const reply = await this.connection.reply("STARTTLS", timeouts.command);
     if (!isPositive(reply)) {
       if (tls === "opportunistic" && (reply.code >= 500 || tryClear)) return false;
       throw this.#noTls(`The host refused STARTTLS: ${replyStatus(reply).text}`);
     }
+    await this.#handshake();
+    return true;
+  }
+
+  async #handshake(): Promise<void> {
+    const { name, tls, trusted, timeouts } = this.#options;
     this.tlsFailed = true;
     const identity = isIP(name) === 0 ? { servername: name } : {};
     await this.connection.startTls(
@@ -138,7 +158,6 @@ class Opening {
       },
       timeouts.command,
     );
-    return true;
   }
 
   #refused(answer: Status): ConnectionFailure {

@@ -2,7 +2,7 @@
 // none that is not, and the defaults that hold.
 
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { builtInDrivers } from "../../src/config/built-in-drivers.ts";
@@ -96,6 +96,7 @@ describe("etc/routers.toml", () => {
     mkdirSync(join(directory, "tls"));
     copyFileSync(CERTIFICATE, join(directory, "tls/fullchain.pem"));
     copyFileSync(PRIVATE_KEY, join(directory, "tls/key.pem"));
+    writeFileSync(join(directory, "smarthost.password"), "secret", { mode: 0o600 });
   });
 
   test("loads as it stands", async () => {

@@ -85,6 +85,7 @@ describe("connecting", () => {
       port: peer.port,
       name: "mx.example.com",
       helo: "relay.example.com",
+      protocol: "smtp",
       tls: "none",
       tryClear: true,
       timeouts,
@@ -332,7 +333,7 @@ describe("STARTTLS", () => {
       conn.raw("220 go\r\n250-injected\r\n");
       await conn.closed();
     });
-    const expected = /^451 4\.5\.0 clear text after the reply to STARTTLS$/;
+    const expected = /^451 4\.5\.0 clear text in the place of the TLS handshake$/;
     assert.match(await refused(peer.port, { tls: "required" }), expected);
     await using whole = await scriptedServer(async (conn) => {
       await greet(conn, ["STARTTLS"]);

@@ -18,6 +18,7 @@ export function dial(port: number, given: Partial<ConnectOptions> = {}): Promise
       port,
       name: "mx.example.com",
       helo: "relay.example.com",
+      protocol: "smtp",
       tls: "none",
       tryClear: true,
       timeouts: { connect: minute, command: minute, data: minute, final: minute },

@@ -58,8 +58,8 @@ describe("smtp transport, options", () => {
     const { hosts_max_try, max_rcpt, connection_max_messages, ...rest } = readOptions(smtp, {});
     assert.deepEqual([hosts_max_try, max_rcpt, connection_max_messages], [5, 100, 500]);
     assert.deepEqual(
-      [rest.port, rest.tls, rest.tls_tempfail_tryclear],
-      [25, "opportunistic", true],
+      [rest.protocol, rest.tls, rest.tls_tempfail_tryclear],
+      ["smtp", "opportunistic", true],
     );
     assert.deepEqual([rest.connect_timeout, rest.command_timeout], [300_000, 300_000]);
     assert.deepEqual([rest.data_timeout, rest.final_timeout], [300_000, 600_000]);

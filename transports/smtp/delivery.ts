@@ -9,9 +9,9 @@ import type { RecipientId } from "../../src/envelope.ts";
 import type { HostFailure } from "../../src/hints.ts";
 import { describeError } from "../../src/log.ts";
 import type { Conversation } from "../../src/smtp/client.ts";
-import { status, type Status } from "../../src/status.ts";
+import { status, statusLine, type Status } from "../../src/status.ts";
 import type { Dialler } from "./dialler.ts";
-import { outcomeOf, settle } from "./outcomes.ts";
+import { accessRefusal, outcomeOf, settle, withoutAccess } from "./outcomes.ts";
 import type { Lease, Pool } from "./pool.ts";
 import type { SmtpOptions } from "./settings.ts";
 import { targetsOf, type Target } from "./targets.ts";
@@ -155,10 +155,11 @@ class Delivery {
     this.#again = { notBefore: Math.ceil(notBefore), waitsFor: this.#keyOf(target) };
   }
 
-  /** A host may be good for some transports, and not for one that insists on TLS. */
+  /** A host may be good for some transports, and not for one that insists on TLS or logs in. */
   #keyOf({ label }: Target): string {
-    const { tls } = this.#means.options;
-    return tls === "required" || tls === "verify" ? `${label} with TLS` : label;
+    const { tls, credentials } = this.#means.options;
+    const secured = tls === "required" || tls === "verify" ? `${label} with TLS` : label;
+    return credentials === undefined ? secured : `${secured} as ${credentials.user}`;
   }
 
   async #deliverTo(target: Target): Promise<void> {
@@ -202,9 +203,18 @@ class Delivery {
     }
     this.#why = connected.status;
     this.#error = connected.error;
+    if (connected.error === "auth_failed") this.#shutOut(target, connected);
     if (connected.noRoute) this.#tried--;
     else this.#hostFailed(lease, target);
     return undefined;
+  }
+
+  /** Mail waits until somebody has set our access right. */
+  #shutOut({ label }: Target, { status: why, cause }: { status: Status; cause?: unknown }): void {
+    const { log } = this.#means.services;
+    const because = cause === undefined ? "" : ` (${describeError(cause)})`;
+    const what = `${label} does not let this relay in: ${statusLine(why)}${because}`;
+    log.event("alarm", { id: this.#batch.envelope.id, what });
   }
 
   /** Nobody else need find out before the host's retry time. */
@@ -228,8 +238,11 @@ class Delivery {
     const used = conversation.transactions > 0;
     const most = this.#means.options.max_rcpt;
     const recipients = this.#left.slice(0, most);
-    const result = await conversation.transact({ envelope, recipients, body }, this.#signal);
-    const { failure } = result;
+    const answers = await conversation.transact({ envelope, recipients, body }, this.#signal);
+    const { failure } = answers;
+    const refusal = this.#means.dialler.isOwn(target) ? accessRefusal(answers) : undefined;
+    const result = refusal === undefined ? answers : withoutAccess(answers);
+    if (refusal !== undefined) this.#shutOut(target, { status: refusal });
     // It had died of age between two messages: that says nothing of the host, and a new one will do.
     if (used && failure?.scope === "host" && !result.answered && !this.#signal.aborted) return true;
     const again = settle(this.outcomes, recipients, result, target.label);

@@ -10,10 +10,13 @@ import type { Target } from "./targets.ts";
 export class Dialler {
   readonly #common: Omit<ConnectOptions, keyof Target | "localAddress">;
   readonly #interfaces: readonly string[];
+  readonly #options: SmtpOptions;
 
   constructor(options: SmtpOptions, services: Services, trusted: string | undefined) {
+    this.#options = options;
     this.#interfaces = options.interface ?? [];
     this.#common = {
+      protocol: options.protocol,
       helo: options.helo ?? services.hostname,
       tls: options.tls,
       tryClear: options.tls_tempfail_tryclear,
@@ -28,13 +31,21 @@ export class Dialler {
     };
   }
 
+  /** The postmaster wrote it down for this transport: it is not only what a router or the DNS came up with. */
+  isOwn({ name, port }: Target): boolean {
+    const { hosts = [], port: usual } = this.#options;
+    return hosts.some((host) => host.name === name && (host.port ?? usual) === port);
+  }
+
   async dial(target: Target, signal: AbortSignal): Promise<Connected> {
     const family = isIP(target.address);
     const localAddress = this.#interfaces.find((address) => isIP(address) === family);
+    const { credentials } = this.#options;
     const how: ConnectOptions = {
       ...this.#common,
       ...target,
       ...(localAddress === undefined ? {} : { localAddress }),
+      ...(credentials !== undefined && this.isOwn(target) ? { credentials } : {}),
     };
     const connected = await connect(how, signal);
     const inClear =

@@ -4,6 +4,7 @@
 import type { Outcome, Recipient } from "../../src/contract.ts";
 import type { RecipientId } from "../../src/envelope.ts";
 import type { TransactionResult } from "../../src/smtp/client.ts";
+import { temporary } from "../../src/smtp/client-transaction.ts";
 import { isTemporary, type Status } from "../../src/status.ts";
 
 /** Adds an outcome for each recipient that is settled; gives back those that are not. */
@@ -26,6 +27,30 @@ export function settle(
     if (outcome !== undefined) outcomes.set(id, outcome);
     return outcome === undefined;
   });
+}
+
+/** RFC 4954 6, RFC 3207 4: TLS or another way to log in must come first. Nothing is wrong with the mail. */
+const ACCESS: ReadonlySet<number> = new Set([530, 534, 535, 538]);
+
+/** The answer by which the host has said so, if it has. */
+export function accessRefusal({ message, recipients }: TransactionResult): Status | undefined {
+  return [message, ...recipients].find((one) => one !== undefined && ACCESS.has(one.code));
+}
+
+/** The same answers, with a temporary one in the place of each of these. */
+export function withoutAccess(result: TransactionResult): TransactionResult {
+  const { message, recipients, failure, answered, dsn } = result;
+  return {
+    message: message && softened(message),
+    recipients: recipients.map((one) => one && softened(one)),
+    failure,
+    answered,
+    dsn,
+  };
+}
+
+function softened(answer: Status): Status {
+  return ACCESS.has(answer.code) ? temporary(answer) : answer;
 }
 
 /** A host that offers DSN was given NOTIFY with the recipient: reports are its own affair (RFC 3461 5.2.1). */

@@ -1,11 +1,13 @@
-// The options of the smtp transport as its parts see them: durations in milliseconds. transports/smtp.ts declares
-// and documents them.
+// What the parts of the smtp transport know of its options: what is optional in the file is decided here. Durations
+// are milliseconds. transports/smtp.ts declares and documents them.
 
 import type { Host } from "../../src/contract.ts";
-import type { TlsMode } from "../../src/smtp/client.ts";
+import type { Protocol, TlsMode } from "../../src/smtp/client.ts";
+import type { Credentials } from "../../src/smtp/client-auth.ts";
 import type { Rate } from "./pace.ts";
 
 export interface SmtpOptions {
+  readonly protocol: Protocol;
   readonly hosts: readonly Host[] | undefined;
   readonly fallback_hosts: readonly Host[] | undefined;
   readonly hosts_randomize: boolean;
@@ -16,6 +18,8 @@ export interface SmtpOptions {
   readonly tls: TlsMode;
   readonly tls_tempfail_tryclear: boolean;
   readonly tls_verify_certificates: string | undefined;
+  /** Shown to `hosts` and to nobody else. */
+  readonly credentials: Credentials | undefined;
   readonly max_rcpt: number;
   readonly connection_max_messages: number;
   readonly connection_idle: number;
