@@ -4,9 +4,10 @@
 import type { TransportDriver } from "../src/contract.ts";
 import { discard } from "./discard.ts";
 import { maildirAppend } from "./maildir-append.ts";
+import { lmtp } from "./lmtp.ts";
 import { smtp } from "./smtp.ts";
 
-const drivers: readonly TransportDriver[] = [maildirAppend, smtp, discard];
+const drivers: readonly TransportDriver[] = [maildirAppend, smtp, lmtp, discard];
 
 export const transportDrivers: ReadonlyMap<string, TransportDriver> = new Map(
   drivers.map((driver) => [driver.name, driver]),

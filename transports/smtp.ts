@@ -2,19 +2,13 @@
 // defaults. What it does is divided: smtp/delivery.ts takes one batch to one host after the other,
 // smtp/pool.ts keeps connections for the next message, src/smtp/client.ts speaks the protocol.
 
-import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { nextHops } from "../src/config/next-hops.ts";
 import { readSecret, secretFile } from "../src/config/secret-file.ts";
 import {
-  duration,
-  flag,
   integer,
-  list,
   oneOf,
   optional,
   options,
-  path,
   rate,
   text,
   type Values,
@@ -25,13 +19,10 @@ import type { Host, TransportDriver } from "../src/contract.ts";
 import type { Credentials } from "../src/smtp/client-auth.ts";
 import type { TlsMode } from "../src/smtp/client.ts";
 import { deliverBatch } from "./smtp/delivery.ts";
-import { Dialler } from "./smtp/dialler.ts";
-import { Pace, type Rate } from "./smtp/pace.ts";
-import { Pool } from "./smtp/pool.ts";
+import { meansOf } from "./smtp/means.ts";
+import { connectionFields, HOST_FORMS, transferFields } from "./smtp/options.ts";
+import type { Rate } from "./smtp/pace.ts";
 import type { SmtpOptions } from "./smtp/settings.ts";
-import { Turns } from "./smtp/turns.ts";
-
-const HOST_FORMS = '"host", "host:port" or "[v6]:port"; addresses are looked up, never MX';
 
 /**
  * An account of Google's takes 60 messages a minute and may be closed for a day when it gets more. What comes in
@@ -49,14 +40,6 @@ const declaredOptions = options({
     "the hosts that the router found",
   ),
   fallback_hosts: optional(nextHops(`Hosts to try when all others have failed: ${HOST_FORMS}.`)),
-  hosts_randomize: withDefault(
-    flag("Try `hosts` and `fallback_hosts` in another order for each message."),
-    false,
-  ),
-  hosts_max_try: withDefault(
-    integer("Addresses to try in one attempt; the next attempt begins with the first again.", 1),
-    5,
-  ),
   protocol: withDefault(
     oneOf("With `smtps`, TLS begins with the first byte, and `tls` says how far it is checked.", [
       "smtp",
@@ -68,33 +51,7 @@ const declaredOptions = options({
     integer("Port of hosts that are written without one.", 1, 65_535),
     "25, or 465 with `smtps`",
   ),
-  interface: optional(
-    list(
-      "Addresses to connect from: the first of the family of the host's address.",
-      (item) => (isIP(item) === 0 ? "is no address" : undefined),
-      { type: "list of addresses" },
-    ),
-    "chosen by the system",
-  ),
-  helo: optional(
-    text("Name to say in EHLO.", { test: /^[!-~]{1,255}$/, is: "a name without spaces" }),
-    "hostname of [relay]",
-  ),
-  tls: withDefault(
-    oneOf(
-      "TLS by STARTTLS: never, if offered with any certificate, always with any certificate, or only with a valid certificate in the host's name.",
-      ["none", "opportunistic", "required", "verify"],
-    ),
-    "opportunistic",
-  ),
-  tls_tempfail_tryclear: withDefault(
-    flag("With opportunistic TLS: when the handshake fails or is put off, deliver in the clear."),
-    true,
-  ),
-  tls_verify_certificates: optional(
-    path("PEM file of the authorities that `verify` trusts."),
-    "the authorities that Node.js trusts",
-  ),
+  ...connectionFields,
   auth_user: optional(
     text("The name to log in with, to `hosts` and to no other host.", {
       test: /^[^\p{Cc}]+$/u,
@@ -114,16 +71,6 @@ const declaredOptions = options({
     ),
     "verify",
   ),
-  max_rcpt: withDefault(integer("Recipients in one transaction.", 1), 100),
-  connection_max_messages: withDefault(integer("Messages on one connection.", 1), 500),
-  connection_idle: withDefault(
-    duration("How long an unused connection is kept for the next message."),
-    "5s",
-  ),
-  connections_max: withDefault(
-    integer("Connections to one address at a time; further messages wait for their turn.", 1),
-    20,
-  ),
   rate: optional(
     rate(
       "Messages to one domain in a time, `600/1h`. Mail that has waited in the queue is spread evenly over it.",
@@ -133,10 +80,7 @@ const declaredOptions = options({
     rate("Messages to one recipient in a time, `60/1m`, in the same way."),
     "no limit, but 60/1m for mail that has waited if the hosts are Google's, which blocks an account that gets more",
   ),
-  connect_timeout: withDefault(duration("Wait for a connection."), "5m"),
-  command_timeout: withDefault(duration("Wait for the greeting and for each reply."), "5m"),
-  data_timeout: withDefault(duration("Wait until a block of the message is taken."), "5m"),
-  final_timeout: withDefault(duration("Wait for the reply to the end of the message."), "10m"),
+  ...transferFields,
 });
 
 type Given = Values<typeof declaredOptions>;
@@ -194,35 +138,23 @@ export const smtp: TransportDriver<Given> = {
   name: "smtp",
   options: smtpOptions,
   create(given, services) {
-    const { hosts, tls_verify_certificates: certificates } = given;
+    const { hosts } = given;
     const credentials = credentialsOf(given);
     const settings: SmtpOptions = {
       ...given,
       port: given.port ?? (given.protocol === "smtps" ? 465 : 25),
       tls: strictest(given, credentials),
       credentials,
+      socket: undefined,
+      recipient_rate: given.recipient_rate ?? (isGoogle(given.hosts) ? GOOGLE_RATE : undefined),
     };
-    const recipientRate = given.recipient_rate ?? (isGoogle(hosts) ? GOOGLE_RATE : undefined);
-    const pace = (one: Rate | undefined) => one && new Pace(one, services.clock);
-    const trusted = certificates === undefined ? undefined : readFileSync(certificates, "utf8");
-    const pool = new Pool(
-      given.connections_max,
-      given.connection_max_messages,
-      given.connection_idle,
-    );
-    const means = {
-      options: settings,
-      services,
-      pool,
-      dialler: new Dialler(settings, services, trusted),
-      turns: new Turns(pace(given.rate), pace(recipientRate)),
-    };
+    const means = meansOf(settings, services);
     return {
       locality: "remote",
       ...(hosts === undefined ? {} : { hosts }),
       batchKey: ({ mailbox }) => mailbox.domain,
       deliver: (batch, signal) => deliverBatch(means, batch, signal),
-      close: () => pool.close(),
+      close: () => means.pool.close(),
     };
   },
 };

@@ -39,6 +39,7 @@ export function reportKind({ unseen, outcome }: Finding, ending: Ending): Report
   if (ending !== "delivered") return ending === "failed" ? "failed" : "delayed";
   if (outcome.kind === "delivered" && outcome.dsnPassedOn === true) return undefined;
   const { remoteMta } = outcome;
+  if (outcome.kind === "delivered" && outcome.final === true) return "delivered";
   // Who wrote a file, or nothing at all, has delivered; a host has only taken the message on (RFC 3461 5.2.2).
   return remoteMta === undefined || remoteMta.startsWith("/") ? "delivered" : "relayed";
 }

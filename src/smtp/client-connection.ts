@@ -3,7 +3,7 @@
 // commands sent; nothing that came in the clear is read as if it had come under TLS (RFC 3207 5); 421 ends the
 // connection in any state; every wait has a deadline. Once it has failed, it stays failed, for one reason.
 
-import { connect as connectSocket, type Socket } from "node:net";
+import { connect as connectSocket, type NetConnectOpts, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 import type { Clock } from "../clock.ts";
 import type { RetryError } from "../contract.ts";
@@ -36,6 +36,8 @@ const CAUSES: Readonly<Record<string, string>> = {
   ETIMEDOUT: "connection timed out",
   EHOSTUNREACH: "no route to host",
   ENETUNREACH: "network is unreachable",
+  ENOENT: "there is no such socket",
+  EACCES: "permission denied",
 };
 
 const ERRORS: Readonly<Record<string, RetryError>> = {
@@ -55,12 +57,19 @@ export interface Endpoint {
   readonly port: number;
   /** Our side; absent: the system chooses. */
   readonly localAddress?: string;
+  /** A Unix socket in the place of all that. */
+  readonly socket?: string;
 }
 
 /** What asks for more, and in which stage it may. */
 const GO_ON: Readonly<Record<string, number>> = { DATA: 354, AUTH: 334 };
 
 type Phase = "connecting" | "securing" | "open";
+
+function socketOptions({ address: host, port, localAddress, socket }: Endpoint): NetConnectOpts {
+  if (socket !== undefined) return { path: socket };
+  return { host, port, noDelay: true, ...(localAddress === undefined ? {} : { localAddress }) };
+}
 
 export class ClientConnection {
   #socket: Socket;
@@ -82,13 +91,7 @@ export class ClientConnection {
 
   constructor(endpoint: Endpoint, clock: Clock) {
     this.#deadline = new Deadline(clock, () => this.#timedOut());
-    const { address: host, port, localAddress } = endpoint;
-    this.#socket = connectSocket({
-      host,
-      port,
-      noDelay: true,
-      ...(localAddress === undefined ? {} : { localAddress }),
-    });
+    this.#socket = connectSocket(socketOptions(endpoint));
     this.#socket.once("connect", () => {
       this.#phase = "open";
       this.#awake();
@@ -112,9 +115,9 @@ export class ClientConnection {
     this.#socket.write(text, "utf8");
   }
 
-  /** From here on the message may be answered, if the peer cares to before its end. */
-  expectAnswer(): void {
-    this.#outstanding++;
+  /** From here on the message may be answered so many times, if the peer cares to before its end. */
+  expectAnswers(count: number): void {
+    this.#outstanding += count;
   }
 
   /** Writes message bytes, in one go. */

@@ -30,6 +30,8 @@ export interface TransactionResult {
   readonly recipients: readonly (Status | undefined)[];
   /** One answer for every recipient that was not refused by itself: at MAIL, at DATA or after the dot. */
   readonly message: Status | undefined;
+  /** LMTP: for each recipient, the answer to its delivery; undefined where there was none. */
+  readonly deliveries: readonly (Status | undefined)[];
   /** Why the connection is gone, if it is. */
   readonly failure: TransactionFailure | undefined;
   /** The peer answered at all. If not, and the connection was used before, it had died of age. */
@@ -52,6 +54,8 @@ export interface Session {
   readonly connection: ClientConnection;
   readonly offered: Capabilities;
   readonly timeouts: Timeouts;
+  /** After the dot there is an answer for each recipient (RFC 2033 4.2). */
+  readonly lmtp: boolean;
   /** A transaction may still be open at the server: RSET comes first. */
   dirty: boolean;
 }
@@ -76,6 +80,7 @@ export async function transact(
 class Exchange implements TransactionResult {
   readonly recipients: (Status | undefined)[];
   message: Status | undefined;
+  readonly deliveries: (Status | undefined)[] = [];
   failure: TransactionFailure | undefined;
   answered = false;
   readonly dsn: boolean;
@@ -108,8 +113,11 @@ class Exchange implements TransactionResult {
     if (data.code !== 354) {
       if (accepted > 0) this.message = replyStatus(data);
     } else if (accepted > 0) {
-      this.message = await this.#sendMessage();
+      await this.#sendMessage(accepted);
       this.#session.dirty = false;
+    } else if (this.#session.lmtp) {
+      // RFC 2033 4.2: without recipients DATA must fail, for nobody would be answered for.
+      throw connection.outOfStep("DATA");
     } else {
       // DATA went out before the answers came, and the peer waits for a message to nobody (RFC 2920 3.1).
       await this.#ask("the end of an empty message", ".\r\n", true);
@@ -177,19 +185,33 @@ class Exchange implements TransactionResult {
 
   // ---- the message ----
 
-  async #sendMessage(): Promise<Status> {
-    const { connection, timeouts } = this.#session;
+  async #sendMessage(accepted: number): Promise<void> {
+    const { connection, lmtp } = this.#session;
     const { inline } = this.#transaction.body;
     const stuffer = new DotStuffer();
-    connection.expectAnswer();
+    connection.expectAnswers(lmtp ? accepted : 1);
     if (inline === undefined) {
       await this.#stream(stuffer);
     } else {
       this.#dotSent = true;
       connection.sendBody(stuffer.stuff(inline), stuffer.end());
     }
-    const reply = await connection.reply("the end of the message", timeouts.final);
-    return this.#dotSent ? replyStatus(reply) : this.#answeredEarly(reply);
+    if (!this.#dotSent) this.message = this.#answeredEarly(await this.#finalReply());
+    else if (lmtp) await this.#readDeliveries();
+    else this.message = replyStatus(await this.#finalReply());
+  }
+
+  /** RFC 2033 4.2: one for each recipient that was accepted, in the order of the RCPTs. */
+  async #readDeliveries(): Promise<void> {
+    for (const [index, answer] of this.recipients.entries()) {
+      if (answer === undefined || answer.code >= 300) continue;
+      this.deliveries[index] = replyStatus(await this.#finalReply());
+    }
+  }
+
+  #finalReply(): Promise<Reply> {
+    const { connection, timeouts } = this.#session;
+    return connection.reply("the end of the message", timeouts.final);
   }
 
   async #stream(stuffer: DotStuffer): Promise<void> {

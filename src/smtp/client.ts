@@ -21,8 +21,8 @@ import { isPositive, replyStatus } from "./reply.ts";
  */
 export type TlsMode = "none" | "opportunistic" | "required" | "verify";
 
-/** `smtps` is SMTP under TLS from the first byte. */
-export type Protocol = "smtp" | "smtps";
+/** `smtps` is SMTP under TLS from the first byte; `lmtp` is RFC 2033. */
+export type Protocol = "smtp" | "smtps" | "lmtp";
 
 export interface ConnectOptions extends Endpoint {
   readonly protocol: Protocol;
@@ -105,7 +105,8 @@ class Opening {
     }
     this.tlsFailed = false;
     await this.#logIn(offered, secured);
-    const session = { connection: this.connection, offered, timeouts, dirty: false };
+    const lmtp = protocol === "lmtp";
+    const session = { connection: this.connection, offered, timeouts, lmtp, dirty: false };
     return new Conversation(session, secured);
   }
 
@@ -119,11 +120,12 @@ class Opening {
   }
 
   async #hello(): Promise<Capabilities> {
-    const { helo, timeouts } = this.#options;
-    this.connection.send(`EHLO ${helo}\r\n`, 1);
-    const ehlo = await this.connection.reply("EHLO", timeouts.command);
+    const { helo, timeouts, protocol } = this.#options;
+    const word = protocol === "lmtp" ? "LHLO" : "EHLO";
+    this.connection.send(`${word} ${helo}\r\n`, 1);
+    const ehlo = await this.connection.reply(word, timeouts.command);
     if (isPositive(ehlo)) return parseCapabilities(ehlo);
-    if (ehlo.code < 500) throw this.#refused(replyStatus(ehlo));
+    if (ehlo.code < 500 || word === "LHLO") throw this.#refused(replyStatus(ehlo));
     this.connection.send(`HELO ${helo}\r\n`, 1);
     const hello = await this.connection.reply("HELO", timeouts.command);
     if (!isPositive(hello)) throw this.#refused(replyStatus(hello));

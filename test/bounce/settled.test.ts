@@ -73,6 +73,7 @@ const kindOf = (outcome: Outcome) => reportKind(finding(outcome), "delivered");
 test("what a host took on is relayed, what was written is delivered", () => {
   const done = { kind: "delivered", status: reply(250, "0.0", "ok") } as const;
   assert.equal(kindOf({ ...done, remoteMta: HOST }), "relayed");
+  assert.equal(kindOf({ ...done, remoteMta: HOST, final: true }), "delivered");
   assert.equal(kindOf({ ...done, remoteMta: "/var/mail/bob/new/1" }), "delivered");
   assert.equal(kindOf(done), "delivered");
 });

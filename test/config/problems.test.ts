@@ -283,7 +283,7 @@ const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
   "a transport": {
     "has a driver that does not exist": [
       ['driver = "smtp"', 'driver = "appendfile"'],
-      'routers.toml:17: transports.gmail.driver: there is no transport driver "appendfile"; there are maildir-append, smtp, discard',
+      'routers.toml:17: transports.gmail.driver: there is no transport driver "appendfile"; there are maildir-append, smtp, lmtp, discard',
     ],
     "has an option of a misspelt name": [
       ['hosts = "aspmx', 'hots = "aspmx'],

@@ -4,28 +4,18 @@
 // Invariants: a recipient that has an outcome is never sent again; only who is left goes to the next host. Who was
 // taken to no host at all is "untried", and has a time at which it makes sense to try.
 
-import type { Batch, Host, Outcome, Recipient, RetryError, Services } from "../../src/contract.ts";
+import type { Batch, Host, Outcome, Recipient, RetryError } from "../../src/contract.ts";
 import type { RecipientId } from "../../src/envelope.ts";
 import type { HostFailure } from "../../src/hints.ts";
 import { describeError } from "../../src/log.ts";
 import type { Conversation } from "../../src/smtp/client.ts";
 import { status, statusLine, type Status } from "../../src/status.ts";
-import type { Dialler } from "./dialler.ts";
+import type { Means } from "./means.ts";
 import { accessRefusal, outcomeOf, settle, withoutAccess } from "./outcomes.ts";
-import type { Lease, Pool } from "./pool.ts";
-import type { SmtpOptions } from "./settings.ts";
-import { targetsOf, type Target } from "./targets.ts";
-import { addressKey, type Turns } from "./turns.ts";
+import type { Lease } from "./pool.ts";
+import { socketTarget, targetsOf, type Target, type Unresolved } from "./targets.ts";
+import { addressKey } from "./turns.ts";
 import { shuffled } from "../../src/shuffled.ts";
-
-/** What one transport has for all its deliveries. */
-export interface Means {
-  readonly options: SmtpOptions;
-  readonly services: Services;
-  readonly pool: Pool;
-  readonly dialler: Dialler;
-  readonly turns: Turns;
-}
 
 const NO_HOSTS = status(451, "3.5", "No host to deliver to is configured");
 const GIVEN_UP = status(451, "4.7", "The attempt took too long and was given up");
@@ -72,10 +62,10 @@ class Delivery {
   }
 
   async run(): Promise<void> {
-    const { options, services } = this.#means;
-    if (!services.hints.isEmpty && !this.#batch.force) this.#leaveInPeace();
+    const { hints } = this.#means.services;
+    if (!hints.isEmpty && !this.#batch.force) this.#leaveInPeace();
     if (this.#left.length === 0) return;
-    for await (const target of targetsOf(this.#hosts(), options.port, services.resolver)) {
+    for await (const target of this.#targets()) {
       if ("status" in target) {
         this.#why = target.status;
         this.#error = "lookup";
@@ -106,6 +96,13 @@ class Delivery {
       this.outcomes.set(id, untried(PACED, "recipient", notBefore));
     }
     this.#left = this.#left.filter(({ id }) => !later.has(id));
+  }
+
+  #targets(): AsyncIterable<Target | Unresolved> | readonly Target[] {
+    const { options, services } = this.#means;
+    return options.socket === undefined
+      ? targetsOf(this.#hosts(), options.port, services.resolver)
+      : [socketTarget(options.socket)];
   }
 
   #hosts(): readonly Host[] {

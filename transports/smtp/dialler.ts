@@ -33,7 +33,8 @@ export class Dialler {
 
   /** The postmaster wrote it down for this transport: it is not only what a router or the DNS came up with. */
   isOwn({ name, port }: Target): boolean {
-    const { hosts = [], port: usual } = this.#options;
+    const { hosts = [], port: usual, socket } = this.#options;
+    if (socket !== undefined) return true;
     return hosts.some((host) => host.name === name && (host.port ?? usual) === port);
   }
 

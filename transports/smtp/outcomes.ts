@@ -14,16 +14,19 @@ export function settle(
   result: TransactionResult,
   remoteMta: string,
 ): Recipient[] {
-  const { message, failure } = result;
+  const { message, deliveries, failure } = result;
   const shared = message && passedOn(outcomeOf(message, "message", remoteMta), result.dsn);
   const lost = failure?.scope === "message" ? failure.status : undefined;
   const unknown = lost && outcomeOf(lost, "message", remoteMta);
-  const moreLater = message !== undefined && message.code < 300;
+  const moreLater = deliveries.length > 0 || (message !== undefined && message.code < 300);
   return recipients.filter(({ id }, index) => {
     const own = result.recipients[index];
     if (own !== undefined && moreLater && isTooMany(own)) return true;
     const refused = own !== undefined && own.code >= 400;
-    const outcome = refused ? outcomeOf(own, "recipient", remoteMta) : (shared ?? unknown);
+    const ended = refused ? own : deliveries[index];
+    const outcome = ended
+      ? arrived(outcomeOf(ended, "recipient", remoteMta), result.dsn)
+      : (shared ?? unknown);
     if (outcome !== undefined) outcomes.set(id, outcome);
     return outcome === undefined;
   });
@@ -39,10 +42,11 @@ export function accessRefusal({ message, recipients }: TransactionResult): Statu
 
 /** The same answers, with a temporary one in the place of each of these. */
 export function withoutAccess(result: TransactionResult): TransactionResult {
-  const { message, recipients, failure, answered, dsn } = result;
+  const { message, recipients, deliveries, failure, answered, dsn } = result;
   return {
     message: message && softened(message),
     recipients: recipients.map((one) => one && softened(one)),
+    deliveries,
     failure,
     answered,
     dsn,
@@ -56,6 +60,13 @@ function softened(answer: Status): Status {
 /** A host that offers DSN was given NOTIFY with the recipient: reports are its own affair (RFC 3461 5.2.1). */
 function passedOn(outcome: Outcome, dsn: boolean): Outcome {
   return dsn && outcome.kind === "delivered" ? { ...outcome, dsnPassedOn: true } : outcome;
+}
+
+/** Who answers for each recipient has delivered, and not only taken it on (RFC 2033 1). */
+function arrived(outcome: Outcome, dsn: boolean): Outcome {
+  return outcome.kind === "delivered" && !dsn
+    ? { ...outcome, final: true }
+    : passedOn(outcome, dsn);
 }
 
 export function outcomeOf(

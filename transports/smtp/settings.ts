@@ -8,6 +8,8 @@ import type { Rate } from "./pace.ts";
 
 export interface SmtpOptions {
   readonly protocol: Protocol;
+  /** A Unix socket in the place of all hosts. */
+  readonly socket: string | undefined;
   readonly hosts: readonly Host[] | undefined;
   readonly fallback_hosts: readonly Host[] | undefined;
   readonly hosts_randomize: boolean;

@@ -13,6 +13,8 @@ export interface Target {
   readonly port: number;
   /** What stands in the log and in reports: "mx.example.net [192.0.2.1]", ":587" behind it if it is not 25. */
   readonly label: string;
+  /** A Unix socket on this machine, in the place of address and port. */
+  readonly socket?: string;
 }
 
 export interface Unresolved {
@@ -33,6 +35,10 @@ export async function* targetsOf(
 
 export function targetOf(name: string, address: string, port: number): Target {
   return { name, address, port, label: `${name} [${address}]${port === 25 ? "" : `:${port}`}` };
+}
+
+export function socketTarget(path: string): Target {
+  return { name: path, address: "", port: 0, label: path, socket: path };
 }
 
 async function addressesOf(

@@ -1,0 +1,92 @@
+// lmtp: delivers into mailboxes over LMTP (RFC 2033), on a Unix socket of this machine or at hosts. It is the smtp
+// transport with another greeting, and with an answer for each recipient after the message.
+
+import { nextHops } from "../src/config/next-hops.ts";
+import {
+  integer,
+  optional,
+  options,
+  path,
+  type Values,
+  withCheck,
+  withDefault,
+} from "../src/config/schema.ts";
+import type { Batch, Outcome, Recipient, TransportDriver } from "../src/contract.ts";
+import type { RecipientId } from "../src/envelope.ts";
+import { deliverBatch } from "./smtp/delivery.ts";
+import { type Means, meansOf } from "./smtp/means.ts";
+import { connectionFields, HOST_FORMS, transferFields } from "./smtp/options.ts";
+
+const declaredOptions = options({
+  socket: optional(path("The Unix socket of a server on this machine, in the place of all hosts.")),
+  hosts: optional(
+    nextHops(`Hosts to try in this order, unless the router gives some: ${HOST_FORMS}.`),
+    "the hosts that the router found",
+  ),
+  port: withDefault(integer("Port of hosts that are written without one.", 1, 65_535), 24),
+  ...connectionFields,
+  ...transferFields,
+});
+
+type LmtpOptions = Values<typeof declaredOptions>;
+
+const lmtpOptions = withCheck(declaredOptions, ({ socket, hosts }, report) => {
+  if (socket !== undefined && hosts !== undefined) report("hosts", "cannot be: there is a socket");
+});
+
+/**
+ * Outcomes, for each recipient, as those of the smtp transport, and:
+ * - delivered: the server answered 2xx for this recipient after the message. It is in the mailbox.
+ * - failed: 5xx, to its RCPT or for it after the message; or 5xx to MAIL or DATA.
+ * - deferred, recipient: 4xx, to its RCPT or for it after the message.
+ * - deferred, message: the connection was lost before the answer for this recipient.
+ */
+export const lmtp: TransportDriver<LmtpOptions> = {
+  name: "lmtp",
+  options: lmtpOptions,
+  create(given, services) {
+    const { socket, hosts } = given;
+    const means = meansOf(
+      {
+        ...given,
+        protocol: "lmtp",
+        fallback_hosts: undefined,
+        credentials: undefined,
+        rate: undefined,
+        recipient_rate: undefined,
+        ...(socket === undefined ? {} : { tls: "none" }),
+      },
+      services,
+    );
+    return {
+      // As in Exim: what is on this machine comes before the mail goes out, and must not take long.
+      locality: socket === undefined ? "remote" : "local",
+      ...(hosts === undefined ? {} : { hosts }),
+      ...(socket === undefined ? {} : { destination: () => socket }),
+      batchKey: () => "",
+      deliver: (batch, signal) => deliverOnce(means, batch, signal),
+      close: () => means.pool.close(),
+    };
+  },
+};
+
+/** Two recipients with one address are one mailbox: it gets one message. */
+async function deliverOnce(
+  means: Means,
+  batch: Batch,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<RecipientId, Outcome>> {
+  const mailboxes = new Map<string, Recipient>();
+  for (const recipient of batch.recipients) {
+    const { address } = recipient.mailbox;
+    if (!mailboxes.has(address)) mailboxes.set(address, recipient);
+  }
+  const recipients = [...mailboxes.values()];
+  const known = await deliverBatch(means, { ...batch, recipients }, signal);
+  const outcomes = new Map<RecipientId, Outcome>();
+  for (const { id, mailbox } of batch.recipients) {
+    const outcome = known.get(mailboxes.get(mailbox.address)?.id ?? id);
+    if (outcome !== undefined) outcomes.set(id, outcome);
+  }
+  return outcomes;
+}

@@ -1,0 +1,31 @@
+// What one transport has for all its deliveries: connections, and who may use them when.
+
+import { readFileSync } from "node:fs";
+import type { Services } from "../../src/contract.ts";
+import { Dialler } from "./dialler.ts";
+import { Pace, type Rate } from "./pace.ts";
+import { Pool } from "./pool.ts";
+import type { SmtpOptions } from "./settings.ts";
+import { Turns } from "./turns.ts";
+
+export interface Means {
+  readonly options: SmtpOptions;
+  readonly services: Services;
+  readonly pool: Pool;
+  readonly dialler: Dialler;
+  readonly turns: Turns;
+}
+
+/** Throws when the authorities cannot be read. */
+export function meansOf(options: SmtpOptions, services: Services): Means {
+  const { tls_verify_certificates: file, connections_max: most } = options;
+  const trusted = file === undefined ? undefined : readFileSync(file, "utf8");
+  const pace = (rate: Rate | undefined) => rate && new Pace(rate, services.clock);
+  return {
+    options,
+    services,
+    pool: new Pool(most, options.connection_max_messages, options.connection_idle),
+    dialler: new Dialler(options, services, trusted),
+    turns: new Turns(pace(options.rate), pace(options.recipient_rate)),
+  };
+}
