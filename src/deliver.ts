@@ -6,9 +6,11 @@
 
 import type { Clock, Timer } from "./clock.ts";
 import type { Batch, Outcome, Recipient, Transport } from "./contract.ts";
+import type { Passage } from "./cut-through.ts";
 import type { Body, Envelope } from "./envelope.ts";
 import { describeError, type Log } from "./log.ts";
 import type { RoutedDelivery } from "./route.ts";
+import type { StoredRecipient } from "./spool.ts";
 import { LOCAL_ERROR } from "./status.ts";
 
 /** A routed delivery with its place in the message. */
@@ -27,10 +29,24 @@ export interface DeliverServices extends BatchServices {
   readonly clock: Clock;
   /** The attempt's deadline. */
   readonly signal: AbortSignal;
+  /** The message is being passed on already. */
+  readonly passage?: Passage | undefined;
 }
 
 /** As in {@link Batch}. */
 export type Manner = Pick<Batch, "fresh" | "force">;
+
+export function deliveryOf(
+  { position, notify, orcpt }: Pick<StoredRecipient, "position" | "notify" | "orcpt">,
+  delivery: RoutedDelivery,
+): Delivery {
+  return {
+    ...delivery,
+    position,
+    ...(notify === undefined ? {} : { notify }),
+    ...(orcpt === undefined ? {} : { orcpt }),
+  };
+}
 
 export type OnOutcome = (delivery: Delivery, outcome: Outcome) => void;
 
@@ -166,10 +182,11 @@ function recipientOf(delivery: Delivery, id: string): Recipient {
 
 async function deliverGroup(
   { envelope, body, fresh, force }: Message & Manner,
-  { transport, first, members }: Group,
-  { log, clock, signal }: DeliverServices,
+  group: Group,
+  { log, clock, signal, passage }: DeliverServices,
   onOutcome: OnOutcome,
 ): Promise<void> {
+  const { transport, first, members } = group;
   const recipients = Array.from(members.values(), ({ recipient }) => recipient);
   const { hosts } = first;
   const told = hosts === undefined ? {} : { hosts };
@@ -180,7 +197,8 @@ async function deliverGroup(
   };
   const known = new Map<string, Outcome>();
   try {
-    const outcomes = await heeding(signal, clock, transport.deliver(batch, signal));
+    const passed = passage?.finish(group, signal);
+    const outcomes = await heeding(signal, clock, passed ?? transport.deliver(batch, signal));
     for (const { id } of recipients) {
       const outcome = outcomes.get(id);
       if (outcome !== undefined && isPlain(outcome)) known.set(id, outcome);

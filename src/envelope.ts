@@ -58,6 +58,11 @@ export interface Body {
   readonly size: number;
   /** The whole body when it is small enough to be held in memory. */
   readonly inline?: Buffer;
+  /**
+   * Only of a message that is still coming in, which can be read once, and then only to be sent: false from there
+   * on. Its `size` is what the client declared, or 0.
+   */
+  readonly unread?: boolean;
   /** The bytes in order, in pieces of a bounded size. Throws if the stored bytes are damaged. */
   chunks(): AsyncIterable<Buffer>;
 }

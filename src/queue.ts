@@ -6,12 +6,15 @@
 
 import type { Clock, Timer } from "./clock.ts";
 import type { Outcome, Transport } from "./contract.ts";
-import { deliver, type Delivery } from "./deliver.ts";
+import type { Passage } from "./cut-through.ts";
+import { AwaitedVerdict } from "./cut-through/verdict.ts";
+import { deliver, type Delivery, deliveryOf } from "./deliver.ts";
 import type { MessageId } from "./envelope.ts";
 import type { HostHints } from "./hints.ts";
 import { heldDomain, type Holds } from "./holds.ts";
 import { describeError, type Log } from "./log.ts";
-import type { Route, RoutedDelivery, Routing } from "./route.ts";
+import type { Status } from "./status.ts";
+import type { Route, Routing } from "./route.ts";
 import { hasEnded } from "./settle/ended.ts";
 import { isForced } from "./settle/retry-time.ts";
 import { SPOOL_PAUSE, store } from "./settle/store.ts";
@@ -36,6 +39,12 @@ const ATTEMPT_DEADLINE = 3_600_000;
 /** Recipients of one message to be routed at once: one slow domain must not hold up the others. */
 const ROUTED_AT_ONCE = 20;
 
+/** A first attempt whose client waits for what becomes of it. */
+interface CutThroughAttempt {
+  readonly passage: Passage;
+  readonly verdict: AwaitedVerdict;
+}
+
 export class Queue {
   readonly #services: QueueServices;
   readonly #active = new Map<MessageId, AbortController>();
@@ -53,8 +62,18 @@ export class Queue {
     return this.#active.size < ACTIVE_MAX && !this.#stopping;
   }
 
+  /**
+   * As `attempt`, for a client that waits: what the next host says of the message, if it says it soon enough.
+   * A refusal is then not reported.
+   */
+  passOn(message: StoredMessage, passage: Passage): Promise<Status | undefined> {
+    const verdict = new AwaitedVerdict(this.#services.clock);
+    this.attempt(message, { passage, verdict });
+    return verdict.told;
+  }
+
   /** Starts the attempt of a message whose spool state is "active" already. Returns at once. */
-  attempt(message: StoredMessage): void {
+  attempt(message: StoredMessage, cutThrough?: CutThroughAttempt): void {
     const { clock } = this.#services;
     const { id } = message.envelope;
     const controller = new AbortController();
@@ -62,7 +81,7 @@ export class Queue {
     const deadline = clock.after(ATTEMPT_DEADLINE, () =>
       controller.abort(new Error("the attempt took too long")),
     );
-    void this.#run(message, controller.signal).finally(() => {
+    void this.#run(message, controller.signal, cutThrough).finally(() => {
       deadline.cancel();
       this.#active.delete(id);
       if (this.#active.size === 0) this.#whenIdle?.();
@@ -103,8 +122,13 @@ export class Queue {
   }
 
   /** Never throws: whatever goes wrong leaves the message to its next attempt. */
-  async #run(message: StoredMessage, signal: AbortSignal): Promise<void> {
+  async #run(
+    message: StoredMessage,
+    signal: AbortSignal,
+    cutThrough: CutThroughAttempt | undefined,
+  ): Promise<void> {
     const { clock, log } = this.#services;
+    const { passage, verdict } = cutThrough ?? {};
     const { id } = message.envelope;
     const begun = clock.now();
     const attempted = message.recipients.filter(
@@ -112,12 +136,22 @@ export class Queue {
     );
     const delivered: JournalEntry[] = [];
     try {
-      const findings = await this.#attempt(message, attempted, signal, delivered);
+      const means = { signal, passage };
+      const findings = await this.#attempt(message, attempted, means, delivered);
       const now = clock.now();
-      await this.#store(await settle(message, attempted, findings, now, this.#services.settle));
+      const told = verdict?.of(findings);
+      const services = {
+        ...this.#services.settle,
+        refused: told !== undefined && told.code >= 500,
+      };
+      await this.#store(await settle(message, attempted, findings, now, services));
+      verdict?.tell(told);
     } catch (error) {
       log.event("relay.error", { id, where: "attempt", error: describeError(error) });
       await this.#store(postponed(message, delivered, clock.now()));
+    } finally {
+      passage?.abandon();
+      verdict?.tell(undefined);
     }
   }
 
@@ -140,7 +174,7 @@ export class Queue {
   async #attempt(
     message: StoredMessage,
     attempted: readonly StoredRecipient[],
-    signal: AbortSignal,
+    way: { readonly signal: AbortSignal; readonly passage: Passage | undefined },
     delivered: JournalEntry[],
   ): Promise<readonly Finding[]> {
     const { spool, clock, transports, log } = this.#services;
@@ -174,7 +208,7 @@ export class Queue {
       ),
       force: attempted.some((recipient) => isForced(recipient, now, this.#services.settle)),
     };
-    const means = { transports, log, clock, signal };
+    const means = { transports, log, clock, ...way };
     await deliver(message, deliveries, manner, means, (delivery, outcome) => {
       findings.push({ ...delivery, outcome });
       if (outcome.kind !== "delivered") return;
@@ -232,18 +266,6 @@ export class Queue {
     await idle;
     cut.cancel();
   }
-}
-
-function deliveryOf(
-  { position, notify, orcpt }: StoredRecipient,
-  delivery: RoutedDelivery,
-): Delivery {
-  return {
-    ...delivery,
-    position,
-    ...(notify === undefined ? {} : { notify }),
-    ...(orcpt === undefined ? {} : { orcpt }),
-  };
 }
 
 type JournalKey = Pick<JournalEntry, "position" | "address" | "router" | "transport">;

@@ -5,6 +5,7 @@
 // we accepted bounces for want of a user. A message that had to bring proof and did not is refused whole.
 
 import type { Clock } from "./clock.ts";
+import type { CutThrough, Passage, Routed } from "./cut-through.ts";
 import type { Client, MessageId, RecipientRequest } from "./envelope.ts";
 import type { Gate, Proof, Secret } from "./gate.ts";
 import { describeError, type Log } from "./log.ts";
@@ -33,6 +34,9 @@ export interface ReceiveServices {
   hasRoom(): boolean;
   /** Called with each message that was stored while there was room; its first attempt is recorded. */
   attempt(message: StoredMessage): void;
+  readonly cutThrough: Pick<CutThrough, "passage">;
+  /** In place of `attempt`: tells what the next host says, or undefined if the message is in the queue. */
+  passOn(message: StoredMessage, passage: Passage): Promise<Status | undefined>;
   /** Called when a message was stored to wait. */
   queued(): void;
 }
@@ -65,7 +69,7 @@ class Transaction implements MailTransaction {
   readonly #client: Client;
   readonly #mail: MailRequest;
   readonly #services: ReceiveServices;
-  readonly #recipients: RecipientRequest[] = [];
+  readonly #recipients: Routed[] = [];
   readonly #proofs = new Set<Proof>();
   readonly #secrets = new Set<Secret>();
   readonly #rules = new Set<string>();
@@ -80,8 +84,8 @@ class Transaction implements MailTransaction {
     const { mailbox: recipient } = request;
     const { sender } = this.#mail;
     const question = { client: this.#client, sender, recipient };
-    const { reply, gate } = await judgeRecipient(question, this.#services);
-    if (reply.code >= 300) {
+    const { reply, gate, routing } = await judgeRecipient(question, this.#services);
+    if (reply.code >= 300 || routing === undefined) {
       this.#services.log.event("recipient.refused", {
         client: this.#client.address,
         sender: pathText(sender),
@@ -91,7 +95,7 @@ class Transaction implements MailTransaction {
       });
       return reply;
     }
-    this.#recipients.push(request);
+    this.#recipients.push({ request, routing });
     this.#rules.add(gate.rule);
     if (gate.kind === "accept") {
       if (gate.proof !== undefined) this.#proofs.add(gate.proof);
@@ -105,7 +109,7 @@ class Transaction implements MailTransaction {
     const submission = {
       client: this.#client,
       mail: this.#mail,
-      recipients: this.#recipients,
+      routed: this.#recipients,
       rule: [...this.#rules].join(", "),
     };
     return new Intake(submission, header, this.#services);
@@ -116,7 +120,7 @@ class Transaction implements MailTransaction {
 interface Submission {
   readonly client: Client;
   readonly mail: MailRequest;
-  readonly recipients: readonly RecipientRequest[];
+  readonly routed: readonly Routed[];
   /** What the gate decided by. */
   readonly rule: string;
 }
@@ -129,28 +133,32 @@ class Intake implements MessageSink {
   readonly #receivedAt: number;
   readonly #incoming: IncomingMessage;
   readonly #header: HeaderWatch;
+  readonly #passage: Passage | undefined;
   /** Why nothing more is kept. The client is told at the end: until then what it sends is text, not commands. */
   #trouble: { readonly error: unknown } | undefined;
 
   constructor(submission: Submission, header: HeaderWatch, services: ReceiveServices) {
-    const { client, mail, recipients } = submission;
+    const { client, mail, routed } = submission;
     this.#submission = submission;
     this.#services = services;
     this.#id = services.spool.nextId();
     this.#receivedAt = services.clock.now();
     this.#incoming = services.spool.receive(this.#id);
     this.#header = header;
-    const only = recipients.length === 1 ? recipients[0]?.mailbox : undefined;
-    void this.#incoming.write(
-      receivedHeader({
-        client,
-        hostname: services.hostname,
-        id: this.#id,
-        smtputf8: mail.smtputf8,
-        at: this.#receivedAt,
-        recipient: only,
-      }),
-    );
+    const only = routed.length === 1 ? routed[0]?.request.mailbox : undefined;
+    const received = receivedHeader({
+      client,
+      hostname: services.hostname,
+      id: this.#id,
+      smtputf8: mail.smtputf8,
+      at: this.#receivedAt,
+      recipient: only,
+    });
+    const size = mail.declaredSize === undefined ? 0 : mail.declaredSize + received.length;
+    this.#passage = services.cutThrough.passage({ ...this.#envelope(), size }, routed);
+    // Both have room for it.
+    void this.#incoming.write(received);
+    void this.#passage?.write(received);
   }
 
   write(piece: Buffer): MaybePromise<void> {
@@ -165,12 +173,20 @@ class Intake implements MessageSink {
 
   #keep(bytes: Buffer): MaybePromise<void> {
     const kept = this.#incoming.write(bytes);
-    return kept instanceof Promise ? kept.catch((error: unknown) => this.#giveUp(error)) : kept;
+    const passed = this.#passage?.write(bytes);
+    if (!(kept instanceof Promise)) return passed;
+    const safe = kept.catch((error: unknown) => this.#giveUp(error));
+    return passed instanceof Promise ? Promise.all([safe, passed]).then(() => undefined) : safe;
   }
 
   #giveUp(error: unknown): void {
     this.#trouble ??= { error };
+    this.#drop();
+  }
+
+  #drop(): void {
     this.#incoming.abort();
+    this.#passage?.abandon();
   }
 
   async finish(): Promise<Status> {
@@ -183,18 +199,30 @@ class Intake implements MessageSink {
       return refusal;
     }
     const active = this.#services.hasRoom();
+    let stored: StoredMessage;
     try {
-      const stored = await this.#incoming.commit(this.#newMessage(), active);
-      this.#logAccepted(stored);
-      if (active) this.#services.attempt(stored);
-      else this.#services.queued();
+      stored = await this.#incoming.commit(this.#newMessage(), active);
     } catch (error) {
       return this.#failed(error);
     }
-    return status(250, "0.0", `Ok, queued as ${this.#id}`);
+    this.#logAccepted(stored);
+    const verdict = await this.#handOver(stored, active);
+    if (verdict !== undefined && verdict.code >= 500) this.#logRefusal(verdict, "the next host");
+    return verdict ?? status(250, "0.0", `Ok, queued as ${this.#id}`);
+  }
+
+  /** What the next host says of the message, if the client is to hear it. */
+  async #handOver(stored: StoredMessage, active: boolean): Promise<Status | undefined> {
+    const passage = this.#passage;
+    if (active && passage !== undefined) return this.#services.passOn(stored, passage);
+    passage?.abandon();
+    if (active) this.#services.attempt(stored);
+    else this.#services.queued();
+    return undefined;
   }
 
   #failed(error: unknown): Status {
+    this.#passage?.abandon();
     const reply = error instanceof SpoolError && error.full ? DISK_FULL : LOCAL_ERROR;
     this.#services.log.event("spool.failed", { id: this.#id, error: describeError(error) });
     this.#logRefusal(reply, "the spool");
@@ -202,25 +230,27 @@ class Intake implements MessageSink {
   }
 
   abort(reply?: Status): void {
-    this.#incoming.abort();
+    this.#drop();
     if (reply !== undefined) this.#logRefusal(reply, "content");
   }
 
   #newMessage() {
-    const { client, mail, recipients } = this.#submission;
+    const recipients = this.#submission.routed.map(({ request }) => request);
+    return { envelope: this.#envelope(), recipients };
+  }
+
+  #envelope() {
+    const { client, mail } = this.#submission;
     const { sender, eightBit, smtputf8, ret, envid } = mail;
     return {
-      envelope: {
-        id: this.#id,
-        sender,
-        client,
-        receivedAt: this.#receivedAt,
-        eightBit,
-        smtputf8,
-        ...(ret === undefined ? {} : { ret }),
-        ...(envid === undefined ? {} : { envid }),
-      },
-      recipients,
+      id: this.#id,
+      sender,
+      client,
+      receivedAt: this.#receivedAt,
+      eightBit,
+      smtputf8,
+      ...(ret === undefined ? {} : { ret }),
+      ...(envid === undefined ? {} : { envid }),
     };
   }
 
@@ -237,11 +267,11 @@ class Intake implements MessageSink {
   }
 
   #described() {
-    const { client, mail, recipients } = this.#submission;
+    const { client, mail, routed } = this.#submission;
     return {
       client: client.address,
       sender: pathText(mail.sender),
-      recipients: recipients.map(({ mailbox }) => mailbox.address),
+      recipients: routed.map(({ request }) => request.mailbox.address),
     };
   }
 

@@ -9,6 +9,7 @@ import type { Clock } from "./clock.ts";
 import type { Configuration } from "./config/configuration.ts";
 import type { ListenerOptions } from "./config/listener-options.ts";
 import type { Services, Transport } from "./contract.ts";
+import { CutThrough } from "./cut-through.ts";
 import { createResolver } from "./dns/create-resolver.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { dropRoot } from "./drop-root.ts";
@@ -119,6 +120,7 @@ function chainOf({ routers }: Configuration, services: Services): ChainRouter[] 
     router: driver.create(options, services),
     unseen: chain.unseen,
     more: chain.more,
+    cutthrough: chain.cutthrough,
     preconditions: preconditionsOf({
       domains: chain.domains && lists.domains(chain.domains),
       localParts: chain.local_parts && lists.localParts(chain.local_parts),
@@ -165,7 +167,9 @@ export async function startRelay(configuration: Configuration, given: RelayParts
     clock,
     log,
     hasRoom: () => queue.hasRoom,
+    cutThrough: new CutThrough({ transports: chain.transports, clock, log }),
     attempt: (message) => queue.attempt(message),
+    passOn: (message, passage) => queue.passOn(message, passage),
     queued: () => queue.wake(),
   });
   hints.attach(hintStore(spool, queue, log), await spool.hints());

@@ -17,6 +17,7 @@ export interface ChainRouter {
   readonly router: Router;
   readonly unseen: boolean;
   readonly more: boolean;
+  readonly cutthrough?: boolean;
   readonly preconditions: readonly Precondition[];
 }
 
@@ -77,6 +78,8 @@ export interface RoutedDelivery {
   readonly router: string;
   readonly transport: string;
   readonly unseen: boolean;
+  /** The next host is asked before the client has its reply. */
+  readonly cutthrough?: true;
   readonly mailbox: Mailbox;
   readonly original: Mailbox;
   readonly account: Account;
@@ -225,6 +228,7 @@ class Walk {
           router: name,
           transport,
           ...copied,
+          ...(router.cutthrough === true ? { cutthrough: true } : {}),
           original: this.#original,
           account,
           ...(hosts === undefined ? {} : { hosts }),

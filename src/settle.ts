@@ -37,7 +37,11 @@ export interface Finding {
   readonly outcome: Outcome;
 }
 
-export type SettleServices = ReportServices & RetryPolicy;
+export type SettleServices = ReportServices &
+  RetryPolicy & {
+    /** The client has been told in its session that the next host refuses the mail: nobody else is told. */
+    readonly refused?: boolean;
+  };
 
 /** `attempted` are the recipients whose time had come; the others keep their state. */
 export async function settle(
@@ -99,13 +103,14 @@ function judge(
   for (const finding of findings) {
     const { mailbox, router, transport } = finding;
     const again = retryTime(finding, firstFailure ?? now, now, services);
-    const ending = endingOf(finding, again, sender);
+    const isTold = services.refused === true && !finding.unseen;
+    const ending = isTold ? "failed" : endingOf(finding, again, sender);
     ends.push({ finding, ending });
     logFinding(id, finding, ending, again, services.log);
     const alarm = replyRule(finding, services)?.alarm;
     if (alarm !== undefined) services.log.event("alarm", { id, what: alarm });
     const kind = reportKind(finding, ending);
-    if (kind !== undefined && wantsReport(kind, sender, notify)) {
+    if (kind !== undefined && !isTold && wantsReport(kind, sender, notify)) {
       const rules = ending === "deferred" ? rulesFor(finding, services) : undefined;
       const until = rules && retryUntil(rules, firstFailure ?? now);
       lines.push(told(kind, recipient, finding, now, until));

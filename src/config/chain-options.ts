@@ -30,6 +30,14 @@ export const chainOptions = options({
     ),
     "false, unless the driver says otherwise",
   ),
+  cutthrough: withDefault(
+    flag(
+      "A message that goes to one next host only, copies aside, is passed on before its client has its reply, and " +
+        "what the host says is the reply: what it refuses never bounces. Whatever else happens, the message is " +
+        "queued as usual.",
+    ),
+    false,
+  ),
   more: withDefault(
     flag("When the router declines an address, ask the next one. If not, the address fails."),
     true,

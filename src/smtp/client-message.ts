@@ -22,6 +22,11 @@ export interface Transaction {
 }
 
 const NOT_EIGHT_BIT = status(550, "6.3", "The next host does not take 8-bit content");
+const STILL_COMING = status(
+  451,
+  "3.0",
+  "Only a message that is here whole can be sent to this host",
+);
 const NOT_UTF8 = status(550, "6.7", "The next host does not take internationalized mail");
 
 /** Why this server cannot be given the message, or undefined. */
@@ -29,6 +34,9 @@ export async function refusal(
   { envelope, body }: Transaction,
   offered: Capabilities,
 ): Promise<Status | undefined> {
+  // It was read for another host, or would have to be read before it is sent.
+  const isGone = body.unread === false;
+  if (isGone || (body.unread === true && mustBeRead(envelope, offered))) return STILL_COMING;
   if (offered.size !== undefined && offered.size > 0 && body.size > offered.size) {
     return status(552, "3.4", `Message too big: the next host takes ${offered.size} bytes`);
   }
@@ -41,6 +49,11 @@ export async function refusal(
     return NOT_EIGHT_BIT;
   }
   return undefined;
+}
+
+function mustBeRead(envelope: Transaction["envelope"], offered: Capabilities): boolean {
+  const { smtputf8, eightBit } = envelope;
+  return (smtputf8 && !offered.smtputf8) || (eightBit && !offered.eightBitMime);
 }
 
 /** Why this server cannot be given this recipient, or undefined. */
@@ -69,7 +82,8 @@ function announcesEightBit({ envelope, body }: Transaction): boolean {
 export function mailCommand(transaction: Transaction, offered: Capabilities): string {
   const { sender, smtputf8, ret, envid } = transaction.envelope;
   let line = `MAIL FROM:<${addressFor(sender, offered)}>`;
-  if (offered.size !== undefined) line += ` SIZE=${transaction.body.size}`;
+  if (offered.size !== undefined && transaction.body.size > 0)
+    line += ` SIZE=${transaction.body.size}`;
   if (offered.eightBitMime && announcesEightBit(transaction)) line += " BODY=8BITMIME";
   if (offered.smtputf8 && (smtputf8 || hasUtf8Address(transaction))) line += " SMTPUTF8";
   if (offered.dsn && ret !== undefined) line += ` RET=${ret}`;

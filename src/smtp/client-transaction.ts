@@ -126,8 +126,12 @@ class Exchange implements TransactionResult {
 
   failureFrom(error: unknown): TransactionFailure {
     if (!(error instanceof ConnectionFailure)) {
+      const { connection } = this.#session;
+      const wasAlive = connection.alive;
       // Ours, not the peer's. The dot must never follow: the connection is cut in the middle of the message.
-      this.#session.connection.fail(LOCAL_ERROR, error);
+      const { status: first } = connection.fail(LOCAL_ERROR, error);
+      // The attempt was given up, and the reading with it.
+      if (!wasAlive) return { status: first, scope: "message" };
       return { status: LOCAL_ERROR, scope: "message", cause: error };
     }
     // 421 is an answer: the peer has not taken the message.

@@ -133,6 +133,8 @@ function desk(fault: Fault = {}, room = true): Desk {
     clock: manualClock(),
     log,
     hasRoom: () => room,
+    cutThrough: { passage: () => undefined },
+    passOn: () => assert.fail("nothing is passed on while it comes in"),
     attempt: (message) => void attempts.push(message),
     queued: () => void queued++,
   });

@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import type { Batch, Outcome, Transport } from "../../src/contract.ts";
+import { CutThrough } from "../../src/cut-through.ts";
+import { AwaitedVerdict } from "../../src/cut-through/verdict.ts";
+import { PassingBody } from "../../src/cut-through/passing-body.ts";
+import { deliver, deliveryOf } from "../../src/deliver.ts";
+import type { Routing } from "../../src/route.ts";
+import { status } from "../../src/status.ts";
+import { manualClock } from "../support/clock.ts";
+import { envelope, mailbox } from "../support/message.ts";
+import { recordingLog } from "../support/services.ts";
+
+const PIECE = Buffer.alloc(64 * 1024 + 1, "x");
+const DONE: Outcome = { kind: "delivered", status: status(250, "0.0", "done") };
+const REFUSED: Outcome = { kind: "failed", status: status(554, "7.1", "spam \u2013 no\r\nQUIT") };
+
+/** Reads the body as far as `reads` lets it, and takes the message if it comes to the end. */
+function relayed(reads: (read: number) => Promise<void> | void = () => undefined) {
+  const batches: { readonly batch: Batch; readonly signal: AbortSignal; read: number }[] = [];
+  const transport: Transport = {
+    locality: "remote",
+    batchKey: () => "",
+    async deliver(batch, signal) {
+      const one = { batch, signal, read: 0 };
+      batches.push(one);
+      for await (const piece of batch.body.chunks()) {
+        one.read += piece.length;
+        await reads(one.read);
+      }
+      return new Map(batch.recipients.map(({ id }) => [id, DONE]));
+    },
+  };
+  return { transport, batches };
+}
+
+function routing(address: string, cutthrough = true): Routing {
+  const to = mailbox(address);
+  const flag = cutthrough ? ({ cutthrough: true } as const) : {};
+  const by = { router: "r", transport: "next", unseen: false, ...flag };
+  const deliveries = [{ ...by, mailbox: to, original: to, account: {} }];
+  return { deliveries, troubles: [], discarded: [] };
+}
+
+function setUp(next = relayed()) {
+  const clock = manualClock();
+  const services = { transports: new Map([["next", next.transport]]), clock, log: recordingLog() };
+  const cutThrough = new CutThrough(services);
+  const routed = {
+    request: { mailbox: mailbox("a@example.com") },
+    routing: routing("a@example.com"),
+  };
+  const passage = () => cutThrough.passage(envelope(), [routed]);
+  const finish = async (of: ReturnType<typeof passage>, address = "a@example.com") => {
+    const outcomes: Outcome[] = [];
+    const body = new PassingBody(0);
+    body.complete();
+    const deliveries = routing(address).deliveries.map((one) => deliveryOf({ position: 0 }, one));
+    const means = { ...services, signal: new AbortController().signal, passage: of };
+    const message = { envelope: envelope(), body };
+    await deliver(message, deliveries, { fresh: true, force: false }, means, (_, outcome) =>
+      outcomes.push(outcome),
+    );
+    return outcomes;
+  };
+  return { ...next, clock, cutThrough, routed, passage, finish };
+}
+
+test("a message is passed on while it comes in from 64 KiB on, and once", async () => {
+  const { passage, batches, finish } = setUp();
+  const one = passage();
+  assert.ok(one);
+  await one.write(PIECE.subarray(0, 64 * 1024));
+  assert.equal(batches.length, 0);
+  await one.write(PIECE);
+  assert.equal(batches.length, 1);
+  assert.deepEqual(await finish(one), [DONE]);
+  assert.deepEqual(
+    batches.map(({ read }) => read),
+    [64 * 1024 + PIECE.length],
+  );
+});
+
+test("a message that turns out to go to others is taken from the first and delivered anew", async () => {
+  const { passage, batches, finish } = setUp();
+  const one = passage();
+  await one?.write(PIECE);
+  assert.deepEqual(await finish(one, "b@example.com"), [DONE]);
+  assert.equal(batches.length, 2);
+  one?.abandon();
+  assert.equal(batches[0]?.signal.aborted, true);
+});
+
+test("not every router of the recipients asks for it: no passage", () => {
+  const { cutThrough, routed } = setUp();
+  const other = { ...routed, routing: routing("b@example.com", false) };
+  assert.equal(cutThrough.passage(envelope(), [routed, other]), undefined);
+});
+
+test("a client waits for a host that does not keep up, but not for long", async () => {
+  const never = new Promise<void>(() => undefined);
+  const { passage, batches, clock } = setUp(relayed(() => never));
+  const one = passage();
+  let waits = 0;
+  let waiting: Promise<void> | undefined;
+  for (let written = 0; waiting === undefined; written += PIECE.length) {
+    assert.ok(written < 1024 * 1024, "the client was never asked to wait");
+    const room = one?.write(PIECE);
+    if (room instanceof Promise) waiting = room.then(() => void waits++);
+    await setImmediate();
+  }
+  clock.advance(9999);
+  await setImmediate();
+  assert.equal(waits, 0);
+  clock.advance(1);
+  await waiting;
+  assert.equal(batches[0]?.signal.aborted, true);
+  assert.equal(one?.write(PIECE), undefined);
+  assert.equal(clock.pending, 0);
+});
+
+test("a message that takes more than five minutes to come in holds no host any longer", async () => {
+  const { passage, batches, clock } = setUp();
+  const one = passage();
+  await one?.write(PIECE);
+  clock.advance(300_000);
+  assert.equal(batches[0]?.signal.aborted, true);
+});
+
+test("only so many messages are passed on while they come in; a place is free again after its end", async () => {
+  const { passage, batches, finish } = setUp();
+  const all = Array.from({ length: 21 }, passage);
+  for (const one of all) await one?.write(PIECE);
+  assert.equal(batches.length, 20);
+  await finish(all[0]);
+  await passage()?.write(PIECE);
+  assert.equal(batches.length, 21);
+});
+
+test("the reading of an abandoned message fails, it does not end", async () => {
+  const body = new PassingBody(0);
+  body.write(Buffer.from("half"));
+  const read = Array.fromAsync(body.chunks());
+  await setImmediate();
+  body.abandon(new Error("no more"));
+  body.complete();
+  await assert.rejects(read, /no more/);
+  await assert.rejects(Array.fromAsync(body.chunks()), /only once/);
+});
+
+test("a client that has been told that its message is queued is told nothing else", async () => {
+  const clock = manualClock();
+  const finding = { position: 0, router: "r", transport: "t", unseen: false, outcome: REFUSED };
+  const of = { ...finding, mailbox: mailbox("a@example.com"), original: mailbox("a@example.com") };
+  const late = new AwaitedVerdict(clock);
+  clock.advance(60_000);
+  assert.equal(await late.told, undefined);
+  assert.equal(late.of([of]), undefined);
+
+  const early = new AwaitedVerdict(clock);
+  const verdict = early.of([of, { ...of, unseen: true, outcome: DONE }]);
+  clock.advance(60_000);
+  early.tell(verdict);
+  // What a peer says cannot begin a line of our own.
+  assert.deepEqual(await early.told, status(554, "7.1", "spam ? no??QUIT"));
+  assert.equal(new AwaitedVerdict(clock).of([of, { ...of, outcome: DONE }]), undefined);
+});
