@@ -74,8 +74,11 @@ function oneGroup(routed: readonly Routed[], services: CutThroughServices): Grou
 }
 
 function isMail({ members }: Group): boolean {
-  const isSeen = ({ unseen }: Delivery) => !unseen;
   return members.values().some(({ deliveries }) => deliveries.some(isSeen));
+}
+
+function isSeen({ unseen }: Delivery): boolean {
+  return !unseen;
 }
 
 /** One message on its way through: what the client sends goes to the spool and in here. */
@@ -170,7 +173,9 @@ const MANNER = { fresh: true, force: false } as const;
 
 /** The lists may have changed since the recipients were accepted. */
 function isSame(one: Group, other: Group): boolean {
-  const described = ({ first, members }: Group) =>
-    JSON.stringify([first.hosts, Array.from(members.values(), ({ recipient }) => recipient)]);
   return one.transport === other.transport && described(one) === described(other);
+}
+
+function described({ first, members }: Group): string {
+  return JSON.stringify([first.hosts, Array.from(members.values(), ({ recipient }) => recipient)]);
 }

@@ -13,6 +13,7 @@ import type { DiskReserve } from "./receive/disk-reserve.ts";
 import { HeaderWatch } from "./receive/header-watch.ts";
 import { receivedHeader } from "./receive/received-header.ts";
 import { judgeHeader, judgeRecipient } from "./receive/verdict.ts";
+import type { Queue } from "./queue.ts";
 import type { Route } from "./route.ts";
 import { pathText } from "./smtp/address.ts";
 import type { MaybePromise } from "./lists/lists.ts";
@@ -30,15 +31,9 @@ export interface ReceiveServices {
   readonly reserve: Pick<DiskReserve, "hasRoomFor">;
   readonly clock: Clock;
   readonly log: Log;
-  /** Is there room to attempt one more message at once? */
-  hasRoom(): boolean;
-  /** Called with each message that was stored while there was room; its first attempt is recorded. */
-  attempt(message: StoredMessage): void;
+  /** Told of each message that was stored; while it has room, the first attempt is recorded with the message. */
+  readonly queue: Pick<Queue, "hasRoom" | "attempt" | "passOn" | "wake">;
   readonly cutThrough: Pick<CutThrough, "passage">;
-  /** In place of `attempt`: tells what the next host says, or undefined if the message is in the queue. */
-  passOn(message: StoredMessage, passage: Passage): Promise<Status | undefined>;
-  /** Called when a message was stored to wait. */
-  queued(): void;
 }
 
 const DISK_FULL = status(452, "3.1", "Insufficient system storage, try again later");
@@ -198,7 +193,7 @@ class Intake implements MessageSink {
       this.abort(refusal);
       return refusal;
     }
-    const active = this.#services.hasRoom();
+    const active = this.#services.queue.hasRoom;
     let stored: StoredMessage;
     try {
       stored = await this.#incoming.commit(this.#newMessage(), active);
@@ -213,11 +208,12 @@ class Intake implements MessageSink {
 
   /** What the next host says of the message, if the client is to hear it. */
   async #handOver(stored: StoredMessage, active: boolean): Promise<Status | undefined> {
+    const { queue } = this.#services;
     const passage = this.#passage;
-    if (active && passage !== undefined) return this.#services.passOn(stored, passage);
+    if (active && passage !== undefined) return queue.passOn(stored, passage);
     passage?.abandon();
-    if (active) this.#services.attempt(stored);
-    else this.#services.queued();
+    if (active) queue.attempt(stored);
+    else queue.wake();
     return undefined;
   }
 

@@ -166,11 +166,8 @@ export async function startRelay(configuration: Configuration, given: RelayParts
     reserve,
     clock,
     log,
-    hasRoom: () => queue.hasRoom,
+    queue,
     cutThrough: new CutThrough({ transports: chain.transports, clock, log }),
-    attempt: (message) => queue.attempt(message),
-    passOn: (message, passage) => queue.passOn(message, passage),
-    queued: () => queue.wake(),
   });
   hints.attach(hintStore(spool, queue, log), await spool.hints());
   void lists.refresh();

@@ -136,6 +136,7 @@ describe("the configuration of a Google Workspace domain", () => {
       sender_domains: undefined,
       sender_local_parts: undefined,
       unseen: true,
+      cutthrough: false,
       more: true,
     });
     assert.deepEqual(configuration.routers[2]?.options, { transport: "gmail" });

@@ -146,19 +146,19 @@ test("a refused message from <> is the client's affair: nothing is frozen", asyn
 
 /** A host that takes everything; `seen` is told of the message's bytes, and asked before the reply to its dot. */
 function watchedHost(seen: (bytes: string) => void, atDot: () => Promise<void> | void) {
-  return scriptedServer(async ({ socket, readLine, readUntil, send: say }) => {
-    say("220 watched");
-    await readLine();
-    say("250-watched", "250 PIPELINING");
+  return scriptedServer(async (peer) => {
+    peer.send("220 watched");
+    await peer.readLine();
+    peer.send("250-watched", "250 PIPELINING");
     for (const answer of ["250 ok", "250 ok", "354 go on"]) {
-      await readLine();
-      say(answer);
+      await peer.readLine();
+      peer.send(answer);
     }
-    socket.on("data", (chunk: Buffer) => seen(chunk.toString("latin1")));
-    await readUntil("\r\n.\r\n");
+    peer.socket.on("data", (chunk: Buffer) => seen(chunk.toString("latin1")));
+    await peer.readUntil("\r\n.\r\n");
     await atDot();
-    say("250 2.0.0 seen");
-    await readLine();
+    peer.send("250 2.0.0 seen");
+    await peer.readLine();
   });
 }
 

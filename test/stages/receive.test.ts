@@ -132,11 +132,13 @@ function desk(fault: Fault = {}, room = true): Desk {
     reserve: { hasRoomFor: () => true },
     clock: manualClock(),
     log,
-    hasRoom: () => room,
+    queue: {
+      hasRoom: room,
+      attempt: (message) => void attempts.push(message),
+      passOn: () => assert.fail("nothing is passed on while it comes in"),
+      wake: () => void queued++,
+    },
     cutThrough: { passage: () => undefined },
-    passOn: () => assert.fail("nothing is passed on while it comes in"),
-    attempt: (message) => void attempts.push(message),
-    queued: () => void queued++,
   });
   return {
     spool,
