@@ -49,10 +49,14 @@ export const dnslookup: RouterDriver<Values<typeof dnslookupOptions>> = {
   create({ transport, ignore_target_hosts: ignored }, services) {
     const filter = createFilter(ignored, services);
     /** `otherwise`: what it means that none of the targets exists. */
-    const resolved = async (domain: string, targets: readonly MxRecord[], otherwise: Decision) => {
+    const resolved = async (
+      domain: string,
+      { targets, secure }: { targets: readonly MxRecord[]; secure: boolean },
+      otherwise: Decision,
+    ) => {
       const { hosts, ...without } = await look(targets, services, filter);
       return hosts.length > 0
-        ? ({ kind: "accept", transport, hosts } as const)
+        ? ({ kind: "accept", transport, hosts: hosts.map(of(domain, secure)) } as const)
         : refusal(domain, without, otherwise);
     };
     return {
@@ -65,15 +69,32 @@ export const dnslookup: RouterDriver<Values<typeof dnslookupOptions>> = {
           case "no-such-name":
             return noSuchDomain(domain);
           case "no-data":
-            return resolved(domain, [implicitMx(domain)], noSuchDomain(domain));
+            return resolved(
+              domain,
+              { targets: [implicitMx(domain)], secure: true },
+              noSuchDomain(domain),
+            );
           case "found":
             if (isNullMx(mx.records)) return nullMx(domain);
-            return resolved(domain, inOrder(mx.records, services.clock.now()), noSuchHosts(domain));
+            return resolved(
+              domain,
+              {
+                targets: inOrder(mx.records, services.clock.now()),
+                secure: mx.secure === true,
+              },
+              noSuchHosts(domain),
+            );
         }
       },
     };
   },
 };
+
+/** DNSSEC vouches for a host's addresses, and for the way there too only if it does so for the MX. */
+function of(domain: string, secureMx: boolean): (host: Host) => Host {
+  return ({ secure, ...host }) =>
+    secure === true && secureMx ? { ...host, domain, secure } : { ...host, domain };
+}
 
 // ---- which hosts, in which order ----
 
@@ -188,9 +209,9 @@ async function lookAt(name: string, { resolver }: Services, filter: Filter): Pro
   if (answer.kind !== "found") return "nothing";
   const addresses = answer.records.filter((address) => !filter.isIgnored(address));
   if (addresses.some(filter.isOurs)) return "ourselves";
-  return addresses.length === 0
-    ? "ignored"
-    : { name, addresses: addresses.slice(0, ADDRESSES_MAX) };
+  if (addresses.length === 0) return "ignored";
+  const { kind: _kind, records: _records, ...way } = answer;
+  return { name, addresses: addresses.slice(0, ADDRESSES_MAX), ...way };
 }
 
 // ---- what follows from it ----

@@ -19,6 +19,12 @@ export interface Host {
   readonly port?: number;
   /** Resolved and filtered already, in the order to be tried. */
   readonly addresses?: readonly string[];
+  /** The mail domain that DNS names this host for; absent when somebody wrote the host down. */
+  readonly domain?: string;
+  /** DNSSEC vouches for it, from the domain's MX to the host's addresses. */
+  readonly secure?: true;
+  /** Where CNAMEs lead to, if the name is an alias. */
+  readonly canonical?: string;
 }
 
 export type Decision =

@@ -52,6 +52,7 @@ export const lmtp: TransportDriver<LmtpOptions> = {
         protocol: "lmtp",
         fallback_hosts: undefined,
         credentials: undefined,
+        dane: false,
         rate: undefined,
         recipient_rate: undefined,
         ...(socket === undefined ? {} : { tls: "none" }),

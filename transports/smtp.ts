@@ -5,6 +5,7 @@
 import { nextHops } from "../src/config/next-hops.ts";
 import { readSecret, secretFile } from "../src/config/secret-file.ts";
 import {
+  flag,
   integer,
   oneOf,
   optional,
@@ -52,6 +53,12 @@ const declaredOptions = options({
     "25, or 465 with `smtps`",
   ),
   ...connectionFields,
+  dane: withDefault(
+    flag(
+      "With `tls` opportunistic or required: where DNSSEC vouches for a host and its TLSA records, only with a certificate that matches them (RFC 7672). Needs `dnssec` in [dns].",
+    ),
+    true,
+  ),
   auth_user: optional(
     text("The name to log in with, to `hosts` and to no other host.", {
       test: /^[^\p{Cc}]+$/u,
@@ -130,6 +137,7 @@ function credentialsOf(given: Given): Credentials | undefined {
  *   our copy cannot be read. No other host is asked.
  * - deferred, host: every host that was tried has no address, or refused or lost the connection, greeted with
  *   anything but 2xx, failed at EHLO, TLS or AUTH (5xx with an alarm), timed out, broke the protocol or said 421; or there is no host.
+ *   So also when its certificate does not match its TLSA records, and when they cannot be looked up: 4.7.5.
  *   `notBefore` is the next time of the first of them.
  * - deferred, untried: `rate` or `recipient_rate` is used up; the recipient has been put off; the retry time of
  *   every host has not come, or too many wait for it already; no connection came free in time.

@@ -4,12 +4,13 @@
 // connection in any state; every wait has a deadline. Once it has failed, it stays failed, for one reason.
 
 import { connect as connectSocket, type NetConnectOpts, type Socket } from "node:net";
-import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { connect as connectTls, type ConnectionOptions, TLSSocket } from "node:tls";
 import type { Clock } from "../clock.ts";
 import type { RetryError } from "../contract.ts";
 import { status, type Status } from "../status.ts";
 import { Deadline } from "./client-deadline.ts";
 import { ProtocolError, ReplyParser, replyStatus, type Reply } from "./reply.ts";
+import { NO_CERTIFICATES, type PeerCertificates, peerCertificates } from "./tls.ts";
 
 /** The connection is of no further use. Always temporary: it says nothing about a message. */
 export class ConnectionFailure extends Error {
@@ -190,6 +191,12 @@ export class ClientConnection {
     this.#deadline.set(timeout);
     while (this.#phase === "securing") await this.#change();
     this.#deadline.clear();
+  }
+
+  /** After a handshake: what the server showed, its own certificate first, and what OpenSSL has against it. */
+  peerCertificates(): PeerCertificates {
+    const socket = this.#socket;
+    return socket instanceof TLSSocket ? peerCertificates(socket) : NO_CERTIFICATES;
   }
 
   /** Lies idle for at most `time` milliseconds. `ended` is called if the peer or the time ends that. */

@@ -4,6 +4,7 @@
 // or pools; those are the transport's.
 
 import { isIP } from "node:net";
+import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../clock.ts";
 import type { RetryError } from "../contract.ts";
 import { status, type Status } from "../status.ts";
@@ -11,6 +12,7 @@ import { logIn, unsafe, type Credentials } from "./client-auth.ts";
 import { NO_CAPABILITIES, parseCapabilities, type Capabilities } from "./client-capabilities.ts";
 import { ClientConnection, ConnectionFailure, type Endpoint } from "./client-connection.ts";
 import type { Transaction } from "./client-message.ts";
+import { type Anchors, type DaneIdentity, daneHandshake, judgeDane } from "./dane.ts";
 import { temporary, transact } from "./client-transaction.ts";
 import type { Session, Timeouts, TransactionResult } from "./client-transaction.ts";
 import { isPositive, replyStatus } from "./reply.ts";
@@ -18,8 +20,9 @@ import { isPositive, replyStatus } from "./reply.ts";
 /**
  * - `none`: never. `opportunistic`: if offered, with any certificate; in the clear otherwise.
  * - `required`: with any certificate, or not at all. `verify`: with a valid certificate in the host's name.
+ * - `dane`: with a certificate that its TLSA records vouch for.
  */
-export type TlsMode = "none" | "opportunistic" | "required" | "verify";
+export type TlsMode = "none" | "opportunistic" | "required" | "verify" | "dane";
 
 /** `smtps` is SMTP under TLS from the first byte; `lmtp` is RFC 2033. */
 export type Protocol = "smtp" | "smtps" | "lmtp";
@@ -34,6 +37,10 @@ export interface ConnectOptions extends Endpoint {
   readonly tryClear: boolean;
   /** Certificates that `verify` trusts, PEM; absent: the system's. */
   readonly trusted?: string;
+  /** What `dane` goes by. */
+  readonly dane?: DaneIdentity;
+  /** Authorities that an earlier connection has found for `dane`. */
+  readonly anchors?: Anchors;
   /** Whom to log in as. A server that does not let us in is not used. */
   readonly credentials?: Credentials;
   readonly timeouts: Timeouts;
@@ -53,6 +60,8 @@ export type Connected =
       readonly error: RetryError | undefined;
       /** What went wrong on our side. */
       readonly cause: unknown;
+      /** With these for `anchors`, another attempt may find that the certificate matches. */
+      readonly anchors?: Anchors;
     };
 
 /** Time that QUIT may take. */
@@ -72,9 +81,10 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
       opening.connection.fail(GAVE_UP, error);
       throw error;
     }
-    const { tlsFailed } = opening;
+    const { tlsFailed, anchors } = opening;
     const { status: why, noRoute, error: kind, cause } = error;
-    return { kind: "failed", status: why, tlsFailed, noRoute, error: kind, cause };
+    const known = anchors === undefined ? {} : { anchors };
+    return { kind: "failed", status: why, tlsFailed, noRoute, error: kind, cause, ...known };
   } finally {
     signal.removeEventListener("abort", giveUp);
   }
@@ -84,6 +94,7 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
 class Opening {
   readonly connection: ClientConnection;
   tlsFailed = false;
+  anchors: Anchors | undefined;
   readonly #options: ConnectOptions;
 
   constructor(options: ConnectOptions) {
@@ -148,18 +159,34 @@ class Opening {
   }
 
   async #handshake(): Promise<void> {
-    const { name, tls, trusted, timeouts } = this.#options;
+    const { tls, timeouts } = this.#options;
     this.tlsFailed = true;
-    const identity = isIP(name) === 0 ? { servername: name } : {};
-    await this.connection.startTls(
-      {
-        host: name,
-        ...identity,
-        rejectUnauthorized: tls === "verify",
-        ...(trusted === undefined ? {} : { ca: trusted }),
-      },
-      timeouts.command,
-    );
+    await this.connection.startTls(this.#tlsOptions(), timeouts.command);
+    if (tls === "dane") this.#judgeDane();
+  }
+
+  #tlsOptions(): ConnectionOptions {
+    const { name, tls, trusted, dane, anchors = [] } = this.#options;
+    if (dane !== undefined) return daneHandshake(dane, anchors);
+    return {
+      host: name,
+      ...(isIP(name) === 0 ? { servername: name } : {}),
+      rejectUnauthorized: tls === "verify",
+      ...(trusted === undefined ? {} : { ca: trusted }),
+    };
+  }
+
+  #judgeDane(): void {
+    const { dane } = this.#options;
+    const { chain, problem } = this.connection.peerCertificates();
+    const verdict = dane && judgeDane(dane, chain, problem === undefined);
+    if (verdict?.kind === "match") return;
+    if (verdict?.kind === "anchors") this.anchors = verdict.anchors;
+    const why =
+      verdict?.kind === "anchors" && problem !== undefined
+        ? `The certificate's authority matches a TLSA record, but it does not verify: ${problem}`
+        : "The certificate matches no TLSA record";
+    throw this.connection.fail(status(451, "7.5", why), undefined, "tls_required");
   }
 
   #refused(answer: Status): ConnectionFailure {

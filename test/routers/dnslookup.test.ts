@@ -30,7 +30,7 @@ async function setUp(
 ) {
   const dns = await startDns(zone);
   const clock: ManualClock = manualClock();
-  const resolver = createResolver({ servers: [dns.address], clock });
+  const resolver = createResolver({ servers: [dns.address], clock, dnssec: true });
   const read = readOptions(dnslookup, { transport: "smtp", ...table });
   const router = dnslookup.create(
     read,
@@ -456,4 +456,34 @@ describe("ignore_target_hosts", () => {
     assert.equal(problems.length, 1);
     assert.match(problems[0] ?? "", /ignore_target_hosts.*prefix length/);
   });
+});
+
+describe("what dnslookup says of a host", () => {
+  const zone: Zone = {
+    "safe.test": { MX: [[10, "mx.safe.test"]] },
+    "half.test": { MX: [[10, "mx.safe.test"]] },
+    "other.safe.test": { MX: [[10, "a.test"]] },
+    "alone.safe.test": { A: ["192.0.2.7"] },
+    "alias.safe.test": { MX: [[10, "cname.safe.test"]] },
+    "cname.safe.test": { CNAME: "mx.safe.test" },
+    "mx.safe.test": { A: ["192.0.2.1"], AAAA: ["2001:db8::1"] },
+    "a.test": { A: ["192.0.2.2"] },
+    signed: ["safe.test"],
+  };
+  for (const [domain, expected] of [
+    ["safe.test", { name: "mx.safe.test", secure: true }],
+    ["alone.safe.test", { name: "alone.safe.test", secure: true }],
+    ["alias.safe.test", { name: "cname.safe.test", secure: true, canonical: "mx.safe.test" }],
+    ["half.test", { name: "mx.safe.test" }],
+    ["other.safe.test", { name: "a.test" }],
+  ] as const) {
+    test(`${domain}: ${"secure" in expected ? "" : "not "}secure`, async () => {
+      await using t = await setUp(zone);
+      const decision = await t.route(domain);
+      assert.ok(decision.kind === "accept" && decision.hosts?.[0] !== undefined);
+      const { addresses, ...host } = decision.hosts[0];
+      assert.ok(addresses !== undefined);
+      assert.deepEqual(host, { ...expected, domain });
+    });
+  }
 });

@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Lease, Pool } from "../../transports/smtp/pool.ts";
+import { localPolicy } from "../../transports/smtp/policy.ts";
 import { type Target, targetOf } from "../../transports/smtp/targets.ts";
 
 const never = new AbortController().signal;
 
 function target(number: number): Target {
-  return targetOf(`mx${number}.example.net`, "192.0.2.1", 25);
+  return targetOf(`mx${number}.example.net`, "192.0.2.1", 25, localPolicy("opportunistic"));
 }
 
 function pool(): Pool {

@@ -392,6 +392,36 @@ describe("smtp transport, TLS", () => {
     await transport.close?.();
   });
 
+  test("opportunistic: a failed handshake is remembered for ten minutes", async (t) => {
+    const clock = manualClock();
+    const commands: string[] = [];
+    await using peer = await scriptedServer(async (conn) => {
+      await greet(conn, ["PIPELINING", "STARTTLS"]);
+      const command = await conn.readLine();
+      commands.push(command.slice(0, 8));
+      if (command === "STARTTLS") {
+        conn.send("220 go");
+        await conn.readUntil("\u0016\u0003");
+        conn.raw("this is no TLS\r\n");
+      } else {
+        await conn.readUntil("DATA\r\n");
+        conn.send("250 a", "250 b", "354 go");
+        await conn.readUntil("\r\n.\r\n");
+        conn.send("250 2.0.0 ok");
+      }
+      await conn.closed();
+    });
+    const table = { hosts: at(peer.port), connection_idle: "0s" };
+    const transport = create(t, table, { clock });
+    for (const expected of [["STARTTLS", "MAIL FRO"], ["MAIL FRO"]]) {
+      assert.deepEqual(await send(transport), ["delivered 250 2.0.0 ok"]);
+      assert.deepEqual(commands.splice(0), expected);
+    }
+    clock.advance(10 * 60_000);
+    assert.deepEqual(await send(transport), ["delivered 250 2.0.0 ok"]);
+    assert.deepEqual(commands.splice(0), ["STARTTLS", "MAIL FRO"]);
+  });
+
   test("a failed handshake is the host's trouble where the clear is no choice", async (t) => {
     await using peer = await scriptedServer(async (conn) => {
       await greet(conn, ["STARTTLS"]);

@@ -12,8 +12,9 @@ import type { Conversation } from "../../src/smtp/client.ts";
 import { status, statusLine, type Status } from "../../src/status.ts";
 import type { Means } from "./means.ts";
 import { accessRefusal, outcomeOf, settle, withoutAccess } from "./outcomes.ts";
+import type { Barred } from "./policy.ts";
 import type { Lease } from "./pool.ts";
-import { socketTarget, targetsOf, type Target, type Unresolved } from "./targets.ts";
+import { socketTarget, targetsOf, type Target } from "./targets.ts";
 import { addressKey } from "./turns.ts";
 import { shuffled } from "../../src/shuffled.ts";
 
@@ -68,7 +69,7 @@ class Delivery {
     for await (const target of this.#targets()) {
       if ("status" in target) {
         this.#why = target.status;
-        this.#error = "lookup";
+        this.#error = target.error;
       } else if (!(await this.#goesOnAfter(target))) return;
     }
     this.#settleRest(this.#why, "host");
@@ -98,11 +99,12 @@ class Delivery {
     this.#left = this.#left.filter(({ id }) => !later.has(id));
   }
 
-  #targets(): AsyncIterable<Target | Unresolved> | readonly Target[] {
-    const { options, services } = this.#means;
+  #targets(): AsyncIterable<Target | Barred> | readonly Target[] {
+    const { options, services, policies } = this.#means;
+    const { resolver } = services;
     return options.socket === undefined
-      ? targetsOf(this.#hosts(), options.port, services.resolver)
-      : [socketTarget(options.socket)];
+      ? targetsOf(this.#hosts(), options.port, { resolver, policies })
+      : [socketTarget(options.socket, policies.local)];
   }
 
   #hosts(): readonly Host[] {
@@ -152,10 +154,10 @@ class Delivery {
     this.#again = { notBefore: Math.ceil(notBefore), waitsFor: this.#keyOf(target) };
   }
 
-  /** A host may be good for some transports, and not for one that insists on TLS or logs in. */
-  #keyOf({ label }: Target): string {
-    const { tls, credentials } = this.#means.options;
-    const secured = tls === "required" || tls === "verify" ? `${label} with TLS` : label;
+  /** A host may be good for some mail, and not for what insists on TLS, nor for a transport that logs in. */
+  #keyOf({ label, policy }: Target): string {
+    const { credentials } = this.#means.options;
+    const secured = label + policy.hint;
     return credentials === undefined ? secured : `${secured} as ${credentials.user}`;
   }
 

@@ -1,24 +1,43 @@
-// Opens a conversation with one address, the way the options say. Opportunistic TLS that fails in the handshake
-// is tried once more in the clear, on a new connection (Exim's tls_tempfail_tryclear).
+// Opens a conversation with one address, the way the options and the host's TLS policy say. Opportunistic TLS that
+// fails in the handshake is tried once more in the clear, on a new connection (Exim's tls_tempfail_tryclear), and the
+// address is remembered for it. An authority that DANE's records mean is learnt on one connection, for the next ones.
 
 import { isIP } from "node:net";
 import type { Services } from "../../src/contract.ts";
+import { TtlCache } from "../../src/dns/ttl-cache.ts";
 import { connect, type Connected, type ConnectOptions } from "../../src/smtp/client.ts";
+import type { Anchors } from "../../src/smtp/dane.ts";
 import type { SmtpOptions } from "./settings.ts";
 import type { Target } from "./targets.ts";
 
+type Common = Pick<
+  ConnectOptions,
+  "protocol" | "helo" | "tryClear" | "trusted" | "clock" | "timeouts"
+>;
+
+const MEMORY = 1000;
+/** How long mail goes in the clear to an address whose handshake fails, in ms. */
+const CLEAR_FOR = 600_000;
+/** An authority seen is as good as one in a record; it is forgotten to forget hosts that nobody writes to. */
+const ANCHORS_FOR = 86_400_000;
+
 export class Dialler {
-  readonly #common: Omit<ConnectOptions, keyof Target | "localAddress">;
-  readonly #interfaces: readonly string[];
   readonly #options: SmtpOptions;
+  readonly #common: Common;
+  readonly #interfaces: readonly string[];
+  /** By label: the handshake failed, and the clear worked. */
+  readonly #inClear: TtlCache<true>;
+  /** By key of the policy, which holds the records. */
+  readonly #anchors: TtlCache<Anchors>;
 
   constructor(options: SmtpOptions, services: Services, trusted: string | undefined) {
     this.#options = options;
     this.#interfaces = options.interface ?? [];
+    this.#inClear = new TtlCache(services.clock, MEMORY);
+    this.#anchors = new TtlCache(services.clock, MEMORY);
     this.#common = {
       protocol: options.protocol,
       helo: options.helo ?? services.hostname,
-      tls: options.tls,
       tryClear: options.tls_tempfail_tryclear,
       ...(trusted === undefined ? {} : { trusted }),
       clock: services.clock,
@@ -38,23 +57,58 @@ export class Dialler {
     return hosts.some((host) => host.name === name && (host.port ?? usual) === port);
   }
 
-  async dial(target: Target, signal: AbortSignal): Promise<Connected> {
-    const family = isIP(target.address);
-    const localAddress = this.#interfaces.find((address) => isIP(address) === family);
+  dial(target: Target, signal: AbortSignal): Promise<Connected> {
+    switch (target.policy.tls) {
+      case "opportunistic":
+        return this.#dialOpportunistically(target, signal);
+      case "dane":
+        return this.#dialByDane(target, signal);
+      case "none":
+      case "required":
+      case "verify":
+        return connect(this.#how(target), signal);
+    }
+  }
+
+  async #dialOpportunistically(target: Target, signal: AbortSignal): Promise<Connected> {
+    const how = this.#how(target);
+    const inClear = { ...how, tls: "none" } as const;
+    if (this.#inClear.get(target.label) !== undefined) return connect(inClear, signal);
+    const connected = await connect(how, signal);
+    if (connected.kind === "connected" || !connected.tlsFailed) return connected;
+    if (!how.tryClear || signal.aborted) return connected;
+    const again = await connect(inClear, signal);
+    if (again.kind === "connected") this.#inClear.set(target.label, true, CLEAR_FOR);
+    return again;
+  }
+
+  async #dialByDane(target: Target, signal: AbortSignal): Promise<Connected> {
+    const { key } = target.policy;
+    const how = this.#how(target);
+    const known = this.#anchors.get(key);
+    const connected = await connect(known === undefined ? how : { ...how, anchors: known }, signal);
+    if (connected.kind === "connected" || connected.anchors === undefined) return connected;
+    const { anchors } = connected;
+    if (signal.aborted || anchors.every((anchor) => known?.includes(anchor))) return connected;
+    this.#anchors.set(key, anchors, ANCHORS_FOR);
+    return connect({ ...how, anchors }, signal);
+  }
+
+  #how(target: Target): ConnectOptions {
+    const { name, address, port, socket, policy } = target;
     const { credentials } = this.#options;
-    const how: ConnectOptions = {
+    const family = isIP(address);
+    const localAddress = this.#interfaces.find((own) => isIP(own) === family);
+    return {
       ...this.#common,
-      ...target,
+      name,
+      address,
+      port,
+      tls: policy.tls,
+      ...(policy.dane === undefined ? {} : { dane: policy.dane }),
       ...(localAddress === undefined ? {} : { localAddress }),
+      ...(socket === undefined ? {} : { socket }),
       ...(credentials !== undefined && this.isOwn(target) ? { credentials } : {}),
     };
-    const connected = await connect(how, signal);
-    const inClear =
-      connected.kind === "failed" &&
-      connected.tlsFailed &&
-      how.tls === "opportunistic" &&
-      how.tryClear &&
-      !signal.aborted;
-    return inClear ? connect({ ...how, tls: "none" }, signal) : connected;
   }
 }

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import type { Services } from "../../src/contract.ts";
 import { Dialler } from "./dialler.ts";
 import { Pace, type Rate } from "./pace.ts";
+import { Policies } from "./policy.ts";
 import { Pool } from "./pool.ts";
 import type { SmtpOptions } from "./settings.ts";
 import { Turns } from "./turns.ts";
@@ -13,6 +14,7 @@ export interface Means {
   readonly services: Services;
   readonly pool: Pool;
   readonly dialler: Dialler;
+  readonly policies: Policies;
   readonly turns: Turns;
 }
 
@@ -26,6 +28,7 @@ export function meansOf(options: SmtpOptions, services: Services): Means {
     services,
     pool: new Pool(most, options.connection_max_messages, options.connection_idle),
     dialler: new Dialler(options, services, trusted),
+    policies: new Policies(options, services),
     turns: new Turns(pace(options.rate), pace(options.recipient_rate)),
   };
 }

@@ -42,7 +42,9 @@ export const connectionFields = {
     "opportunistic",
   ),
   tls_tempfail_tryclear: withDefault(
-    flag("With opportunistic TLS: when the handshake fails or is put off, deliver in the clear."),
+    flag(
+      "With opportunistic TLS: when the handshake fails or is put off, deliver in the clear, and for ten minutes without another try.",
+    ),
     true,
   ),
   tls_verify_certificates: optional(

@@ -1,6 +1,6 @@
 // Connections that outlive a message. Who finds none free waits in line and is served in order. A lease is the
 // right to one connection: it may hold one from before, and it may have to open one itself. Whoever takes a lease
-// releases it, whatever happens.
+// releases it, whatever happens. A connection serves only who asks for the very TLS policy that it was made under.
 //
 // How many at a time is learnt for each target: it begins with a few, one more for each message that got through,
 // half for each failure. All lines together have a bound, and a line gets a part of what is left of it: so hosts that
@@ -12,9 +12,19 @@ import type { Target } from "./targets.ts";
 /** A conversation from before, or the right to open one. Undefined: there will be none. */
 type Grant = { readonly conversation: Conversation | undefined } | undefined;
 
+interface Idle {
+  readonly conversation: Conversation;
+  readonly policy: string;
+}
+
+interface Waiting {
+  readonly policy: string;
+  readonly granted: (grant: Grant) => void;
+}
+
 /** All that is known of one target. */
 interface Place {
-  readonly idle: Conversation[];
+  readonly idle: Idle[];
   leased: number;
   /** How many may be leased now. */
   limit: number;
@@ -22,7 +32,7 @@ interface Place {
   proven: boolean;
   failures: number;
   /** First come, first served: a Set keeps the order and lets one leave the line. */
-  readonly waiting: Set<(grant: Grant) => void>;
+  readonly waiting: Set<Waiting>;
 }
 
 /** Postfix begins with as many (initial_destination_concurrency). */
@@ -78,10 +88,11 @@ export class Pool {
   /** Undefined when the signal came before the turn, or the pool was closed. */
   async lease(target: Target, signal: AbortSignal): Promise<Lease | undefined> {
     const key = target.label;
+    const policy = target.policy.key;
     const place = this.#place(key);
     this.#taken++;
     const { failures } = place;
-    const grant = await this.#grant(place, signal);
+    const grant = await this.#grant(place, policy, signal);
     if (grant === undefined) {
       this.#taken--;
       this.#forget(key, place);
@@ -90,7 +101,7 @@ export class Pool {
     return new Lease(
       grant.conversation,
       place.failures > failures,
-      (conversation) => this.#release(key, place, conversation),
+      (conversation) => this.#release(key, place, conversation && { conversation, policy }),
       (worked) => this.#learn(place, worked),
     );
   }
@@ -104,13 +115,15 @@ export class Pool {
     if (worked) this.#admit(place, undefined);
   }
 
-  /** Serves the next in line, if there is room; `conversation` is handed on. True when somebody took it. */
-  #admit(place: Place, conversation: Conversation | undefined): boolean {
+  /** Serves the next in line, if there is room; what was left is handed on. True when somebody was served. */
+  #admit(place: Place, left: Idle | undefined): boolean {
     const [next] = place.waiting;
     if (next === undefined || place.leased >= place.limit) return false;
     place.waiting.delete(next);
     place.leased++;
-    next({ conversation });
+    const isGood = left?.policy === next.policy;
+    if (left !== undefined && !isGood) void left.conversation.close();
+    next.granted({ conversation: isGood ? left.conversation : undefined });
     return true;
   }
 
@@ -119,20 +132,25 @@ export class Pool {
     this.#closed = true;
     const idle: Conversation[] = [];
     for (const place of this.#places.values()) {
-      idle.push(...place.idle.splice(0));
-      for (const grant of place.waiting) grant(undefined);
+      idle.push(...place.idle.splice(0).map(({ conversation }) => conversation));
+      for (const { granted } of place.waiting) granted(undefined);
       place.waiting.clear();
     }
     await Promise.all(idle.map((conversation) => conversation.close()));
   }
 
-  #grant(place: Place, signal: AbortSignal): Grant | Promise<Grant> {
+  #grant(place: Place, policy: string, signal: AbortSignal): Grant | Promise<Grant> {
     if (this.#closed || signal.aborted) return undefined;
-    if (place.leased >= place.limit) return wait(place, signal);
-    const conversation = place.idle.pop();
-    conversation?.unpark();
+    if (place.leased >= place.limit) return wait(place, policy, signal);
     place.leased++;
-    return { conversation };
+    const index = place.idle.findLastIndex((one) => one.policy === policy);
+    // One that is no good for this makes room for one that is.
+    const [found] = place.idle.splice(Math.max(index, 0), 1);
+    if (found === undefined) return { conversation: undefined };
+    found.conversation.unpark();
+    if (index >= 0) return found;
+    void found.conversation.close();
+    return { conversation: undefined };
   }
 
   #place(key: string): Place {
@@ -151,28 +169,29 @@ export class Pool {
     return place;
   }
 
-  #release(key: string, place: Place, conversation: Conversation | undefined): void {
+  #release(key: string, place: Place, left: Idle | undefined): void {
     place.leased--;
     this.#taken--;
-    const kept = this.#keep(conversation);
+    const kept = left && this.#isKept(left.conversation) ? left : undefined;
     if (this.#admit(place, kept)) return;
     if (kept !== undefined) this.#park(key, place, kept);
     this.#forget(key, place);
   }
 
-  /** The conversation, if it is good for another message. */
-  #keep(conversation: Conversation | undefined): Conversation | undefined {
-    if (!conversation?.alive) return undefined;
+  /** It is good for another message; it is closed if not. */
+  #isKept(conversation: Conversation): boolean {
+    if (!conversation.alive) return false;
     const spent = conversation.transactions >= this.#messagesEach;
-    if (!this.#closed && !spent && this.#idleTime > 0) return conversation;
+    if (!this.#closed && !spent && this.#idleTime > 0) return true;
     void conversation.close();
-    return undefined;
+    return false;
   }
 
-  #park(key: string, place: Place, conversation: Conversation): void {
-    place.idle.push(conversation);
+  #park(key: string, place: Place, left: Idle): void {
+    const { conversation } = left;
+    place.idle.push(left);
     conversation.park(this.#idleTime, () => {
-      place.idle.splice(place.idle.indexOf(conversation), 1);
+      place.idle.splice(place.idle.indexOf(left), 1);
       this.#forget(key, place);
       void conversation.close();
     });
@@ -188,17 +207,18 @@ function occupied({ leased, waiting }: Place): number {
   return leased + waiting.size;
 }
 
-function wait(place: Place, signal: AbortSignal): Promise<Grant> {
+function wait(place: Place, policy: string, signal: AbortSignal): Promise<Grant> {
   const { promise, resolve } = Promise.withResolvers<Grant>();
   const leave = () => {
-    place.waiting.delete(granted);
+    place.waiting.delete(waiting);
     resolve(undefined);
   };
   const granted = (grant: Grant) => {
     signal.removeEventListener("abort", leave);
     resolve(grant);
   };
-  place.waiting.add(granted);
+  const waiting = { policy, granted };
+  place.waiting.add(waiting);
   signal.addEventListener("abort", leave, { once: true });
   return promise;
 }

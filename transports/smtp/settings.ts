@@ -18,6 +18,7 @@ export interface SmtpOptions {
   readonly interface: readonly string[] | undefined;
   readonly helo: string | undefined;
   readonly tls: TlsMode;
+  readonly dane: boolean;
   readonly tls_tempfail_tryclear: boolean;
   readonly tls_verify_certificates: string | undefined;
   /** Shown to `hosts` and to nobody else. */

@@ -1,10 +1,12 @@
 // Which addresses a batch is taken to, in order. Names are looked up only when their turn comes, A before AAAA,
-// never MX. A host without an address is passed over, and remembered as the reason if nothing else is left.
+// never MX. A host without an address, or one that its TLS policy bars, is passed over, and remembered as the reason
+// if nothing else is left.
 
 import type { Host } from "../../src/contract.ts";
 import { resolveAddresses } from "../../src/dns/addresses.ts";
 import type { Resolver } from "../../src/dns/resolver.ts";
-import { status, type Status } from "../../src/status.ts";
+import { status } from "../../src/status.ts";
+import type { Barred, Policies, TlsPolicy } from "./policy.ts";
 
 /** One address of one host. */
 export interface Target {
@@ -15,39 +17,56 @@ export interface Target {
   readonly label: string;
   /** A Unix socket on this machine, in the place of address and port. */
   readonly socket?: string;
+  readonly policy: TlsPolicy;
 }
 
-export interface Unresolved {
-  readonly status: Status;
+interface Addresses {
+  readonly addresses: readonly string[];
+  readonly secure?: true;
+  readonly canonical?: string;
 }
 
 export async function* targetsOf(
   hosts: readonly Host[],
   defaultPort: number,
-  resolver: Resolver,
-): AsyncGenerator<Target | Unresolved> {
-  for (const { name, port = defaultPort, addresses: known } of hosts) {
-    const addresses = known ?? (await addressesOf(name, resolver));
-    if ("status" in addresses) yield addresses;
-    else for (const address of addresses) yield targetOf(name, address, port);
+  { resolver, policies }: { readonly resolver: Resolver; readonly policies: Policies },
+): AsyncGenerator<Target | Barred> {
+  for (const host of hosts) {
+    const { name, port = defaultPort } = host;
+    const found = isResolved(host) ? host : await addressesOf(name, resolver);
+    if ("status" in found) {
+      yield found;
+      continue;
+    }
+    const policy = await policies.of({ ...host, ...found, port });
+    if ("status" in policy) yield policy;
+    else for (const address of found.addresses) yield targetOf(name, address, port, policy);
   }
 }
 
-export function targetOf(name: string, address: string, port: number): Target {
-  return { name, address, port, label: `${name} [${address}]${port === 25 ? "" : `:${port}`}` };
+export function targetOf(name: string, address: string, port: number, policy: TlsPolicy): Target {
+  const label = `${name} [${address}]${port === 25 ? "" : `:${port}`}`;
+  return { name, address, port, label, policy };
 }
 
-export function socketTarget(path: string): Target {
-  return { name: path, address: "", port: 0, label: path, socket: path };
+export function socketTarget(path: string, policy: TlsPolicy): Target {
+  return { name: path, address: "", port: 0, label: path, socket: path, policy };
 }
 
-async function addressesOf(
-  name: string,
-  resolver: Resolver,
-): Promise<readonly string[] | Unresolved> {
+function isResolved(host: Host): host is Host & Addresses {
+  return host.addresses !== undefined;
+}
+
+async function addressesOf(name: string, resolver: Resolver): Promise<Addresses | Barred> {
   const answer = await resolveAddresses(resolver, name);
-  if (answer.kind === "found") return answer.records;
-  return answer.kind === "temporary"
-    ? { status: status(451, "4.3", `The address of ${name} cannot be looked up at the moment`) }
-    : { status: status(451, "4.4", `The host ${name} has no address`) };
+  if (answer.kind === "found") {
+    const { records: addresses, kind: _, ...rest } = answer;
+    return { addresses, ...rest };
+  }
+  const text =
+    answer.kind === "temporary"
+      ? `The address of ${name} cannot be looked up at the moment`
+      : `The host ${name} has no address`;
+  const detail = answer.kind === "temporary" ? "4.3" : "4.4";
+  return { status: status(451, detail, text), error: "lookup" };
 }
