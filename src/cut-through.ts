@@ -42,15 +42,22 @@ export class CutThrough {
     this.#services = services;
   }
 
-  /** Undefined when the message has to take the way through the queue. Nothing is begun yet. */
-  passage(envelope: Envelope, routed: readonly Routed[]): Passage | undefined {
+  /**
+   * Undefined when the message has to take the way through the queue. Nothing is begun yet, and nothing goes out
+   * before the end of the message unless it `mayGo`: who has to bring proof has no right to it before.
+   */
+  passage(
+    envelope: Envelope,
+    routed: readonly Routed[],
+    mayGo: () => boolean,
+  ): Passage | undefined {
     const group = oneGroup(routed, this.#services);
-    return group && new Passage(group, envelope, this.#services.clock, () => this.#slot());
+    return group && new Passage(group, envelope, this.#services.clock, () => this.#slot(mayGo));
   }
 
   /** Undefined when there is none; else to be called to give it back. */
-  #slot(): (() => void) | undefined {
-    if (this.#underWay === UNDER_WAY_MAX) return undefined;
+  #slot(mayGo: () => boolean): (() => void) | undefined {
+    if (this.#underWay === UNDER_WAY_MAX || !mayGo()) return undefined;
     this.#underWay++;
     return () => void this.#underWay--;
   }

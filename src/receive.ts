@@ -150,7 +150,8 @@ class Intake implements MessageSink {
       recipient: only,
     });
     const size = mail.declaredSize === undefined ? 0 : mail.declaredSize + received.length;
-    this.#passage = services.cutThrough.passage({ ...this.#envelope(), size }, routed);
+    const envelope = { ...this.#envelope(), size };
+    this.#passage = services.cutThrough.passage(envelope, routed, () => header.proven);
     // Both have room for it.
     void this.#incoming.write(received);
     void this.#passage?.write(received);

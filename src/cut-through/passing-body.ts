@@ -43,7 +43,7 @@ export class PassingBody implements Body {
   /** The reading fails, if it has not come to the end. */
   abandon(why: Error): void {
     this.#endWith(why);
-    this.#makeRoom();
+    this.unwanted();
   }
 
   #endWith(end: "complete" | Error): void {

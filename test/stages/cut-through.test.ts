@@ -51,7 +51,7 @@ function setUp(next = relayed()) {
     request: { mailbox: mailbox("a@example.com") },
     routing: routing("a@example.com"),
   };
-  const passage = () => cutThrough.passage(envelope(), [routed]);
+  const passage = (mayGo = true) => cutThrough.passage(envelope(), [routed], () => mayGo);
   const finish = async (of: ReturnType<typeof passage>, address = "a@example.com") => {
     const outcomes: Outcome[] = [];
     const body = new PassingBody(0);
@@ -92,10 +92,22 @@ test("a message that turns out to go to others is taken from the first and deliv
   assert.equal(batches[0]?.signal.aborted, true);
 });
 
+test("a message that must prove itself first stays here until its end", async () => {
+  const { passage, batches, finish } = setUp();
+  const one = passage(false);
+  for (let pieces = 0; pieces < 10; pieces++) assert.equal(one?.write(PIECE), undefined);
+  assert.equal(batches.length, 0);
+  assert.deepEqual(await finish(one), [DONE]);
+  assert.equal(batches.length, 1);
+});
+
 test("not every router of the recipients asks for it: no passage", () => {
   const { cutThrough, routed } = setUp();
   const other = { ...routed, routing: routing("b@example.com", false) };
-  assert.equal(cutThrough.passage(envelope(), [routed, other]), undefined);
+  assert.equal(
+    cutThrough.passage(envelope(), [routed, other], () => true),
+    undefined,
+  );
 });
 
 test("a client waits for a host that does not keep up, but not for long", async () => {
@@ -130,7 +142,7 @@ test("a message that takes more than five minutes to come in holds no host any l
 
 test("only so many messages are passed on while they come in; a place is free again after its end", async () => {
   const { passage, batches, finish } = setUp();
-  const all = Array.from({ length: 21 }, passage);
+  const all = Array.from({ length: 21 }, () => passage());
   for (const one of all) await one?.write(PIECE);
   assert.equal(batches.length, 20);
   await finish(all[0]);
