@@ -1,5 +1,5 @@
 // The bytes between 354 and CRLF.CRLF (RFC 5321 4.5.2), one state machine over single bytes, so that no
-// segmentation of the stream can change its reading.
+// segmentation of the stream can change its reading. Where nothing can change but the length of a line it jumps.
 //
 // Invariants: only CRLF ends a line and only CRLF.CRLF ends the message (RFC 5321 2.3.8, 4.1.1.4). A bare CR or
 // a bare LF is never passed on. It makes the whole message unfit, which is then read to its true end and refused;
@@ -59,8 +59,19 @@ export class MessageReader {
     let state = this.#state;
     let lineLength = this.#lineLength;
     let from = 0;
+    const lineEnds = new LineEnds(chunk);
     for (let i = 0; i < chunk.length; i++) {
-      const byte = chunk[i];
+      let byte = chunk[i];
+      const isText = byte !== CR && byte !== LF && byte !== DOT;
+      if (isText && (state === LINE_START || state === IN_LINE)) {
+        const stop = lineEnds.next(i);
+        lineLength += stop - i;
+        if (lineLength > this.#lineMax) this.unfit ??= "line-too-long";
+        state = IN_LINE;
+        if (stop === chunk.length) break;
+        i = stop;
+        byte = chunk[i];
+      }
       if (byte === LF) {
         if (state === AFTER_DOT_CR) {
           // Nothing is left to emit: the dot and its CR belong to the end, here or in the chunk before.
@@ -122,5 +133,28 @@ export class MessageReader {
     this.size += to - from;
     if (this.size > this.#sizeMax) this.unfit ??= "too-big";
     if (this.unfit === undefined) emit(chunk.subarray(from, to));
+  }
+}
+
+/** Finds CR and LF. Each search goes on where the one before ended: no byte is looked at twice for either. */
+class LineEnds {
+  readonly #text: string;
+  #cr = -1;
+  #lf = -1;
+
+  constructor(chunk: Buffer) {
+    this.#text = chunk.toString("latin1");
+  }
+
+  /** The offset of the first CR or LF from `from` on, or of the end. To be asked in ascending order. */
+  next(from: number): number {
+    if (this.#cr < from) this.#cr = this.#find("\r", from);
+    if (this.#lf < from) this.#lf = this.#find("\n", from);
+    return Math.min(this.#cr, this.#lf);
+  }
+
+  #find(character: string, from: number): number {
+    const index = this.#text.indexOf(character, from);
+    return index < 0 ? this.#text.length : index;
   }
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type BareNewlines, MessageReader } from "../../src/smtp/message-reader.ts";
+import { seeded } from "../support/random.ts";
 
 interface Reading {
   content: string;
@@ -144,6 +145,50 @@ describe("the message reader that normalizes, at every segmentation", () => {
       );
       assert.match(reading.content, /MAIL FROM:<a@b\.c>\r\n$/);
       assert.doesNotMatch(reading.content, /[^\r]\n|\r[^\n]/);
+    });
+  }
+});
+
+describe("the message reader, in big pieces", () => {
+  const parts = [
+    "\r\n",
+    "\r\n",
+    "\r\n",
+    "\r",
+    "\n",
+    ".",
+    "..",
+    "x",
+    "\xff\x00",
+    "a.b ",
+    "y".repeat(40),
+  ] as const;
+  const lines = ["\r\n", "\r\n", ".", "x", "\xff\x00", "a.b ", "y".repeat(40)] as const;
+
+  for (const bareNewlines of ["reject", "normalize"] as const) {
+    it(`reads what it reads byte by byte, when it is to ${bareNewlines} bare newlines`, () => {
+      const random = seeded(8689);
+      let fit = 0;
+      for (let round = 0; round < 3000; round++) {
+        const from = random.oneIn(2) ? parts : lines;
+        const text = Array.from({ length: random.below(40) }, () => random.pick(from)).join("");
+        const wire = `${text}\r\n.\r\nQUIT\r\n`;
+        const limits = [random.pick([50, 1e6]), random.pick([30, 60, 1000]), bareNewlines] as const;
+        const cut = random.below(wire.length);
+        const slow = readInPieces(
+          wire,
+          Array.from(wire, (_, index) => index + 1),
+          ...limits,
+        );
+        const fast = readInPieces(wire, [cut], ...limits);
+        assert.equal(fast.ended, slow.ended, wire);
+        // Of two things that are wrong, either may be found first.
+        assert.equal(fast.unfit === undefined, slow.unfit === undefined, wire);
+        if (slow.unfit !== undefined) continue;
+        assert.equal(fast.content, slow.content);
+        fit++;
+      }
+      assert.ok(fit > 300 && fit < 2700, `${fit} of 3000 were fit`);
     });
   }
 });
