@@ -81,7 +81,8 @@ export class HeaderWatch {
     const section = whole.toString("latin1", 0, sectionLength);
     const kept: Buffer[] = [];
     let from = 0;
-    for (const [start, end] of fields(section)) {
+    for (const { index: start } of section.matchAll(fieldNames(this.#secrets))) {
+      const end = endOfField(section, start);
       if (!this.#isSecret(section.slice(start, end))) continue;
       kept.push(whole.subarray(from, start));
       from = end;
@@ -106,6 +107,9 @@ export class HeaderWatch {
 /** More of a line says nothing about which field it begins. */
 const LINE_START_MAX = 64;
 const LF = 10;
+const CR = 13;
+const CAPITAL_R = 82;
+const SMALL_R = 114;
 
 /** The lines of a header section, in whatever pieces they come. */
 class HeaderLines {
@@ -123,7 +127,10 @@ class HeaderLines {
       const lf = piece.indexOf(LF, from);
       const to = lf < 0 ? piece.length : lf + 1;
       const wanted = LINE_START_MAX - this.#start.length;
-      if (wanted > 0) this.#start += piece.toString("latin1", from, Math.min(to, from + wanted));
+      const isLine = lf >= 0 && this.length === this.#startAt;
+      if (wanted > 0 && !(isLine && isDull(piece[from]))) {
+        this.#start += piece.toString("latin1", from, Math.min(to, from + wanted));
+      }
       this.length += to - from;
       from = to;
       if (lf >= 0) this.#endLine();
@@ -138,17 +145,25 @@ class HeaderLines {
   }
 }
 
-/** Start and end of each field with its folded lines (RFC 5322 2.2), the CRLF at its end included. */
-function* fields(section: string): Generator<readonly [number, number]> {
-  for (let start = 0; start < section.length;) {
-    let end = start;
-    do {
-      const line = section.indexOf("\r\n", end);
-      end = line < 0 ? section.length : line + 2;
-    } while (section[end] === " " || section[end] === "\t");
-    yield [start, end];
-    start = end;
-  }
+/** A line that begins so is neither empty nor a Received field. */
+function isDull(byte: number | undefined): boolean {
+  return byte !== CR && byte !== CAPITAL_R && byte !== SMALL_R;
+}
+
+/** Behind the CRLF of the last of its folded lines (RFC 5322 2.2). */
+function endOfField(section: string, start: number): number {
+  let end = start;
+  do {
+    const line = section.indexOf("\r\n", end);
+    end = line < 0 ? section.length : line + 2;
+  } while (section[end] === " " || section[end] === "\t");
+  return end;
+}
+
+/** Where a field with one of these names begins. Most messages have none: no other field is looked at. */
+function fieldNames(secrets: readonly Secret[]): RegExp {
+  const names = secrets.map(({ name }) => RegExp.escape(name)).join("|");
+  return new RegExp(`(?<=^|\\r\\n)(?:${names})[ \\t]*:`, "gi");
 }
 
 /** In a time that does not tell how much of it is right. */

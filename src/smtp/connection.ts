@@ -33,6 +33,8 @@ export class Connection {
   #output = "";
   /** The client has not read so many of our replies that more of its commands make sense. */
   #blocked = false;
+  /** The owner will come back to its input later. */
+  #held = false;
   #deaf = false;
   #closed = false;
   #socket: Socket;
@@ -63,7 +65,7 @@ export class Connection {
     if (this.#deaf) return;
     this.input = this.input.length === 0 ? chunk : Buffer.concat([this.input, chunk]);
     this.#owner.onInput();
-    if (this.input.length > INPUT_MAX && !this.#deaf) this.#socket.pause();
+    if ((this.#held || this.input.length > INPUT_MAX) && !this.#deaf) this.#socket.pause();
   };
 
   readonly #onDrain = (): void => {
@@ -82,8 +84,16 @@ export class Connection {
     this.#owner.onClose();
   };
 
+  /** Nothing more is read until the input is settled. What was said goes out. */
+  hold(): void {
+    this.flush();
+    this.#held = true;
+    this.#socket.pause();
+  }
+
   /** Says that the input was worked off as far as it went. */
   settled(): void {
+    this.#held = false;
     if (this.#socket.isPaused() && this.input.length <= INPUT_MAX) this.#socket.resume();
   }
 

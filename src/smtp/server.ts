@@ -7,6 +7,7 @@ import { describeError, type Log } from "../log.ts";
 import { status, statusLine } from "../status.ts";
 import { type CertificateFiles, Certificates } from "./certificates.ts";
 import type { SessionLimits } from "./limits.ts";
+import { COMMAND_COST, LoopShare } from "./loop-share.ts";
 import { readProxyHeader } from "./proxy-protocol.ts";
 import type { Reception } from "./reception.ts";
 import { Session } from "./session.ts";
@@ -43,6 +44,7 @@ export class SmtpServer {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #servers: Server[] = [];
+  readonly #share = new LoopShare();
   readonly #sessions = new Set<Session>();
   /** Connections of load balancers whose client is not known yet, each with its deadline. */
   readonly #proxied = new Map<Socket, number>();
@@ -96,6 +98,11 @@ export class SmtpServer {
       this.#early.push(() => this.#accept(socket, door));
       return;
     }
+    this.#share.do(() => this.#receive(socket, door, reception));
+  }
+
+  #receive(socket: Socket, door: Door, reception: Reception): void {
+    this.#share.take(COMMAND_COST);
     const address = unmapped(socket.remoteAddress);
     if (address === undefined) socket.destroy();
     else if (door.isProxy?.(address) === true) this.#awaitClient(socket, address, door, reception);
@@ -129,6 +136,7 @@ export class SmtpServer {
     const session = new Session(socket, address, this.#limits, {
       reception,
       clock: this.#clock,
+      share: this.#share,
       tls: certificates === undefined ? undefined : () => certificates.options,
       onError: (client, where, error) =>
         this.#log.event("relay.error", {

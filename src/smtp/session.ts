@@ -3,7 +3,8 @@
 //
 // Invariants: commands are answered in order, one at a time, however they are segmented. Who speaks before the
 // greeting is cut off. Every wait for the client has a deadline, which only a whole command moves on; the time that
-// the client waits for us is not counted. A session that is over is watched until its socket is gone.
+// the client waits for us is not counted. No session does more at once than its share. A session that is over is
+// watched until its socket is gone.
 
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.ts";
@@ -14,11 +15,14 @@ import { decodeLine } from "./command.ts";
 import { Connection, type TlsOptions } from "./connection.ts";
 import { CLOSING, Dialogue, type Floor } from "./dialogue.ts";
 import type { SessionLimits } from "./limits.ts";
+import { COMMAND_COST, type LoopShare } from "./loop-share.ts";
 import type { Reception } from "./reception.ts";
 
 export interface SessionServices {
   readonly reception: Reception;
   readonly clock: Clock;
+  /** Of the server, for all sessions. */
+  readonly share: LoopShare;
   /** Undefined where TLS is not offered. Asked at every handshake. */
   readonly tls: (() => TlsOptions) | undefined;
   onError(client: Client, where: string, error: unknown): void;
@@ -45,6 +49,8 @@ export class Session implements Floor {
   /** The relay is to answer. */
   #busy = false;
   #shaking = false;
+  /** There is something to do, and it waits for its turn. */
+  #queued = false;
   /** The client has closed its side. */
   #parted = false;
   #ended = false;
@@ -103,22 +109,40 @@ export class Session implements Floor {
     this.write(`220 ${this.#limits.hostname} ESMTP unseen\r\n`);
   }
 
-  /** An error of our own in here costs the client its session, and nobody else anything. */
   #run(): void {
+    if (this.#queued || this.#ended) return;
+    this.#queued = true;
+    this.#services.share.do(this.#onTurn);
+    if (this.#queued) this.#connection.hold();
+  }
+
+  /** An error of our own in here costs the client its session, and nobody else anything. */
+  readonly #onTurn = (): void => {
+    this.#queued = false;
     try {
       this.#workOff();
     } catch (error) {
       this.#services.onError(this.client, "session", error);
       this.#connection.destroy();
     }
+  };
+
+  /** The rest is for later; until then the client is not read from. */
+  #waitForTurn(): void {
+    this.#queued = true;
+    this.#connection.hold();
+    this.#services.share.later(this.#onTurn);
   }
 
   /** Works off the input until something has to be waited for. */
   #workOff(): void {
     const connection = this.#connection;
+    const { share } = this.#services;
     if (!this.#greeted && this.hasInput) return this.outOfStep("text ahead of the greeting");
     while (this.hasInput && !this.#ended && !this.#busy && !connection.blocked) {
       const { transfer } = this.#dialogue;
+      const cost = transfer === undefined ? COMMAND_COST : connection.input.length;
+      if (!share.take(cost)) return this.#waitForTurn();
       if (transfer === undefined) {
         if (!this.#readCommand()) break;
       } else {
@@ -129,7 +153,10 @@ export class Session implements Floor {
     if (this.#ended || this.#busy) return;
     if (this.#draining && !this.#dialogue.inTransaction) return this.end(CLOSING, "shutting down");
     connection.flush();
-    if (this.#parted && !connection.blocked) return this.#leave("connection lost");
+    if (this.#parted && !connection.blocked) {
+      if (!share.take(COMMAND_COST)) return this.#waitForTurn();
+      return this.#leave("connection lost");
+    }
     connection.settled();
   }
 
@@ -260,7 +287,8 @@ export class Session implements Floor {
   /** A client may close its side behind its last command and still wait for the reply. */
   #onParted(): void {
     this.#parted = true;
-    if (!this.#busy || this.#shaking) this.#leave("connection lost");
+    if (this.#shaking || this.#connection.blocked) this.#leave("connection lost");
+    else if (!this.#busy) this.#run();
   }
 
   /** The relay stops: a transaction under way may end, then the session is over. */

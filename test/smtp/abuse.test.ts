@@ -313,6 +313,32 @@ describe("a sink that fails in the middle of a message", () => {
 });
 
 describe("clients in numbers", () => {
+  it("that send all at once are read a bounded amount in each turn of the event loop", () => {
+    let read = 0;
+    let inTurn = 0;
+    let mostInTurn = 0;
+    const write = (piece: Buffer) => {
+      read += piece.length;
+      inTurn += piece.length;
+    };
+    const options = { connectionsPerClientMax: 100 };
+    return atTheDoor({ sink: { write }, options }, async ({ greeted }) => {
+      const wires = await Promise.all(Array.from({ length: 60 }, () => greeted()));
+      await Promise.all(wires.map(inData));
+      const content = Buffer.from(`${"x".repeat(73)}\r\n`.repeat(3000));
+      for (const wire of wires) wire.send(content);
+      while (read < wires.length * content.length) {
+        await new Promise(setImmediate);
+        mostInTurn = Math.max(mostInTurn, inTurn);
+        inTurn = 0;
+      }
+      // Two shares of half a megabyte meet between two looks, each with the last piece on top.
+      assert.ok(mostInTurn < 1.5 * 2 ** 20, `${mostInTurn} bytes in one turn`);
+      for (const wire of wires) wire.send(".\r\n");
+      for (const wire of wires) assert.match(await wire.reply(), /^250/);
+    });
+  });
+
   it("share the connections of their /24", () =>
     atTheDoor(
       { options: { connectionsPerClientMax: 2, connectionsPerNetworkMax: 3 } },

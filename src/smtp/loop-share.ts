@@ -1,0 +1,62 @@
+// What all sessions together may do in one turn of the event loop. A thousand clients that each send a megabyte at
+// once, or go away at once, are many small pieces of work that Node hands over in one turn: this cuts them up.
+//
+// Invariants: work that waits is done in the order in which it came, and nothing overtakes it. From one turn to the
+// next, no more is begun than the share allows.
+
+/** The cost of work is counted in octets of a message; the rest is set against that. */
+const SHARE = 512 * 1024;
+/** A command with its reply, or an end: about what so many octets cost. */
+export const COMMAND_COST = 4096;
+/** What one session may do before it is another one's turn. */
+const SLICE = 64 * 1024;
+
+export class LoopShare {
+  #left = SHARE;
+  #sliceLeft = SLICE;
+  /** The share is renewed in the next turn. */
+  #armed = false;
+  #waiting: (() => void)[] = [];
+
+  /** Does `work` now if the turn has something left and nobody waits, else when its time comes. */
+  do(work: () => void): void {
+    if (this.#left <= 0 || this.#waiting.length > 0) return this.later(work);
+    this.#sliceLeft = SLICE;
+    work();
+  }
+
+  /** Does `work` in a later turn, or later in this one. */
+  later(work: () => void): void {
+    this.#waiting.push(work);
+    this.#arm();
+  }
+
+  /** To be said before each piece of work. False when the rest has to wait: it is to be handed to `later`. */
+  take(cost: number): boolean {
+    if (this.#left <= 0 || this.#sliceLeft <= 0) return false;
+    this.#left -= cost;
+    this.#sliceLeft -= cost;
+    this.#arm();
+    return true;
+  }
+
+  #arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    setImmediate(this.#onTurn);
+  }
+
+  readonly #onTurn = (): void => {
+    this.#armed = false;
+    this.#left = SHARE;
+    const waiting = this.#waiting;
+    // What is to be done later from here on stands behind those who wait already.
+    let begun = 0;
+    while (begun < waiting.length && this.#left > 0) {
+      this.#sliceLeft = SLICE;
+      waiting[begun++]?.();
+    }
+    waiting.splice(0, begun);
+    if (waiting.length > 0) this.#arm();
+  };
+}

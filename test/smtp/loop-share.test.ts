@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { LoopShare } from "../../src/smtp/loop-share.ts";
+
+const KILOBYTE = 1024;
+const MEGABYTE = 1024 * KILOBYTE;
+
+/** So much of somebody's work, a kilobyte at a time; `done` hears of each. */
+function work(share: LoopShare, kilobytes: number, done: () => void): () => void {
+  let left = kilobytes;
+  const turn = () => {
+    for (; left > 0; left--) {
+      if (!share.take(KILOBYTE)) return share.later(turn);
+      done();
+    }
+  };
+  return turn;
+}
+
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
+describe("the share of a turn of the event loop", () => {
+  test("is bounded, however much there is to do, and all of it gets done", async () => {
+    const share = new LoopShare();
+    const perTurn: number[] = [];
+    let done = 0;
+    for (let n = 0; n < 100; n++) share.do(work(share, 40, () => done++));
+    for (let before = 0; before < 4000;) {
+      perTurn.push(done - before);
+      before = done;
+      await nextTurn();
+    }
+    assert.equal(done, 4000);
+    assert.ok(Math.max(...perTurn) * KILOBYTE <= MEGABYTE, `${perTurn.join()} kB a turn`);
+    assert.ok(perTurn.length >= 4);
+  });
+
+  test("is divided: who has much to do does not keep the others waiting until the end", async () => {
+    const share = new LoopShare();
+    const order: string[] = [];
+    share.do(work(share, 2000, () => order.push("big")));
+    for (let n = 0; n < 5; n++) share.do(work(share, 1, () => order.push("small")));
+    while (order.length < 2005) await nextTurn();
+    assert.ok(
+      order.lastIndexOf("small") < 500,
+      `the last small one came as ${order.lastIndexOf("small")}th`,
+    );
+  });
+
+  test("goes to those who wait in the order in which they came, newcomers last", async () => {
+    const share = new LoopShare();
+    const order: string[] = [];
+    while (share.take(64 * KILOBYTE)) share.do(() => undefined);
+    for (const name of ["a", "b", "c"]) share.do(() => order.push(name));
+    assert.equal(order.length, 0);
+    setImmediate(() => share.do(() => order.push("d")));
+    await nextTurn();
+    await nextTurn();
+    assert.deepEqual(order, ["a", "b", "c", "d"]);
+  });
+
+  test("is there at once while nobody waits", () => {
+    const share = new LoopShare();
+    let done = 0;
+    share.do(work(share, 10, () => done++));
+    assert.equal(done, 10);
+  });
+});
