@@ -22,15 +22,18 @@ const NEVER_A_TARGET =
 const HOSTS_MAX = 20;
 const ADDRESSES_MAX = 8;
 
+/** For every router whose addresses are given by strangers. */
+export const ignoreTargetHosts = withDefault(
+  hostList(
+    "Addresses that no mail is sent to, as if DNS had not given them. " +
+      "With [] every address is good, our own included.",
+  ),
+  NEVER_A_TARGET.split(" "),
+);
+
 const dnslookupOptions = options({
   transport: transportName("Delivers to the hosts that DNS gives."),
-  ignore_target_hosts: withDefault(
-    hostList(
-      "Addresses that no mail is sent to, as if DNS had not given them. " +
-        "With [] every address is good, our own included.",
-    ),
-    NEVER_A_TARGET.split(" "),
-  ),
+  ignore_target_hosts: ignoreTargetHosts,
 });
 
 /**
@@ -148,7 +151,8 @@ interface Filter {
   readonly isOurs: (address: string) => boolean;
 }
 
-function createFilter(ignored: readonly string[], { lists, ...services }: Services): Filter {
+/** By an empty list nothing is ignored, and we are nobody. */
+export function createFilter(ignored: readonly string[], { lists, ...services }: Services): Filter {
   if (ignored.length === 0) return { isIgnored: never, isOurName: never, isOurs: never };
   const own = [...services.ownAddresses].filter((item) => parseAddress(item) !== undefined);
   const hostname = services.hostname.toLowerCase();

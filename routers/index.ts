@@ -4,6 +4,7 @@
 import type { RouterDriver } from "../src/contract.ts";
 import { accept } from "./accept.ts";
 import { dnslookup } from "./dnslookup.ts";
+import { ipliteral } from "./ipliteral.ts";
 import { manualroute } from "./manualroute.ts";
 import { redirect } from "./redirect.ts";
 import { senderMatch } from "./sender-match.ts";
@@ -16,6 +17,7 @@ const drivers: readonly RouterDriver[] = [
   redirect,
   dnslookup,
   manualroute,
+  ipliteral,
 ];
 
 export const routerDrivers: ReadonlyMap<string, RouterDriver> = new Map(

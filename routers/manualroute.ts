@@ -1,30 +1,130 @@
-// manualroute: sends every address to hosts that the postmaster wrote down, a smarthost for example. They are
-// taken at their word: no MX lookup, no ignore_target_hosts, no loop guard.
+// manualroute: sends addresses to hosts that the postmaster wrote down, a smarthost for example: all to the same, or
+// by domain. The hosts are taken at their word: no MX lookup, no ignore_target_hosts, no loop guard. Only where "/MX"
+// asks for the mail exchangers of a host does the DNS have a say, and is looked at as the dnslookup router does.
+//
+// Invariant: the postmaster's hosts are no reason to bounce. What cannot be found defers.
 
 import { nextHops } from "../src/config/next-hops.ts";
-import { flag, options, transportName, type Values, withDefault } from "../src/config/schema.ts";
-import type { Decision, RouterDriver } from "../src/contract.ts";
+import { routeRules, type RouteHost } from "../src/config/route-rules.ts";
+import {
+  flag,
+  optional,
+  options,
+  transportName,
+  type Values,
+  withCheck,
+  withDefault,
+} from "../src/config/schema.ts";
+import type {
+  Decision,
+  Host,
+  RouteContext,
+  Router,
+  RouterDriver,
+  Services,
+} from "../src/contract.ts";
 import { shuffled } from "../src/shuffled.ts";
+import { LOCAL_ERROR, status } from "../src/status.ts";
+import { dnslookup, ignoreTargetHosts } from "./dnslookup.ts";
 
-const manualrouteOptions = options({
+const declaredOptions = options({
   transport: transportName("Delivers to the hosts."),
-  route: nextHops('The hosts, in the order to be tried: "host", "host:port" or "[v6]:port".'),
+  route: optional(
+    nextHops('The hosts, in the order to be tried: "host", "host:port" or "[v6]:port".'),
+    "by `route_list`",
+  ),
+  route_list: optional(
+    routeRules(
+      "Rules in place of `route`, each a domain (or any item of a list of domains), hosts with commas between them, " +
+        "and maybe `randomize` or `no_randomize`: `*.example.com  mx1.example.com, mx2.example.com:587  randomize`. " +
+        "The first that matches decides. `host/MX` is the mail exchangers of that host.",
+    ),
+  ),
   hosts_randomize: withDefault(
     flag("Try the hosts in another order for each message, to spread the load over equals."),
     false,
   ),
+  ignore_target_hosts: ignoreTargetHosts,
+});
+
+type ManualrouteOptions = Values<typeof declaredOptions>;
+
+const manualrouteOptions = withCheck(declaredOptions, ({ route, route_list: rules }, report) => {
+  if (route === undefined && rules === undefined) report("route", "must be given, or a route_list");
+  if (route !== undefined && rules !== undefined) {
+    report("route_list", "cannot be: there is a route");
+  }
 });
 
 /**
  * Decisions:
- * - accept: always, with the hosts of `route`.
+ * - accept: with the hosts of `route`, or of the first rule of `route_list` that matches the domain.
+ * - decline: no rule matches.
+ * - defer 451 4.4.4: all hosts of the rule are `host/MX`, and no mail exchanger is found, for whatever reason.
+ * - defer 451 4.3.0: the list of a rule cannot be read.
  */
-export const manualroute: RouterDriver<Values<typeof manualrouteOptions>> = {
+export const manualroute: RouterDriver<ManualrouteOptions> = {
   name: "manualroute",
   options: manualrouteOptions,
-  create({ transport, route, hosts_randomize: randomize }) {
+  create(given, services) {
+    const { transport, route, hosts_randomize: randomize } = given;
+    if (route === undefined) return byDomain(given, services);
     const inOrder: Decision = { kind: "accept", transport, hosts: route };
     if (!randomize) return { route: () => inOrder };
     return { route: () => ({ kind: "accept", transport, hosts: shuffled(route) }) };
   },
 };
+
+function byDomain(given: ManualrouteOptions, services: Services): Router {
+  const { transport, route_list: written = [], hosts_randomize: usually } = given;
+  const exchangers = dnslookup.create(given, services);
+  const rules = written.map(({ domains, hosts, randomize = usually }) => ({
+    domains: services.lists.domains([domains]),
+    inOrder: () => (randomize ? shuffled(hosts) : hosts),
+  }));
+  return {
+    async route({ mailbox: { domain } }, context) {
+      for (const { domains, inOrder } of rules) {
+        const match = await domains.match(domain);
+        if (match.kind === "out") continue;
+        if (match.kind === "defer") return { kind: "defer", status: LOCAL_ERROR, why: match.why };
+        const found = await withExchangers(inOrder(), exchangers, context);
+        return "why" in found
+          ? nowhere(domain, found.why)
+          : { kind: "accept", transport, hosts: found };
+      }
+      return { kind: "decline", why: `no rule of route_list matches ${domain}` };
+    },
+  };
+}
+
+/** The hosts as they are, with the mail exchangers in the place of each that asks for them. */
+async function withExchangers(
+  hosts: readonly RouteHost[],
+  exchangers: Router,
+  context: RouteContext,
+): Promise<readonly Host[] | { readonly why: string }> {
+  const found: Host[] = [];
+  let trouble: string | undefined;
+  for (const { mx, ...host } of hosts) {
+    if (mx !== true) {
+      found.push(host);
+      continue;
+    }
+    const { name, port } = host;
+    const mailbox = { address: `postmaster@${name}`, localPart: "postmaster", domain: name };
+    const decision = await exchangers.route({ mailbox, original: mailbox }, context);
+    if (decision.kind === "accept") {
+      const at = port === undefined ? {} : { port };
+      found.push(...(decision.hosts ?? []).map((one) => ({ ...one, ...at })));
+    } else {
+      trouble ??= `${name}/MX: ${"why" in decision ? decision.why : decision.kind}`;
+    }
+  }
+  return found.length > 0 ? found : { why: trouble ?? "the rule has no hosts" };
+}
+
+function nowhere(domain: string, why: string): Decision {
+  const text = `No host for ${domain} can be found at the moment`;
+  return { kind: "defer", status: status(451, "4.4", text), why };
+}

@@ -14,12 +14,12 @@ import type { Mailbox } from "../src/envelope.ts";
 import { type LsearchAnswer, openLsearch } from "../src/lists/lsearch.ts";
 import type { Log } from "../src/log.ts";
 import { parseDomain, parseMailbox } from "../src/smtp/address.ts";
-import { LOCAL_ERROR, status } from "../src/status.ts";
+import { LOCAL_ERROR, status, type Status } from "../src/status.ts";
 
 const redirectOptions = options({
   file: path(
-    "The aliases, an lsearch file of `name: address, address` or `name@domain: address`. In the place of " +
-      "addresses may stand `:fail: text`, `:defer: text` or `:blackhole:`.",
+    "The aliases, an lsearch file of `name: address, address` or `name@domain: address`. An entry with " +
+      "`:fail: text`, `:defer: text` or `:blackhole:` is that, whatever stands before it; the text may begin with a reply code.",
   ),
   qualify_domain: optional(
     parsedText(
@@ -38,9 +38,9 @@ const redirectOptions = options({
  * Decisions:
  * - redirect: the file has an entry, with one address or more.
  * - decline: the file has no entry for the address, or an empty one.
- * - discard: the entry is `:blackhole:`.
- * - fail: the entry is `:fail:`, with its text.
- * - defer: the entry is `:defer:`; or the file cannot be read, or an address in the entry is none.
+ * - discard: the entry has `:blackhole:`.
+ * - fail: the entry has `:fail:`, with its text.
+ * - defer: the entry has `:defer:`; or the file cannot be read, or an address in the entry is none.
  */
 export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
   name: "redirect",
@@ -57,7 +57,7 @@ export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
             return { kind: "decline", why: `not in ${file}` } satisfies Decision;
           }
           const entry = { file, key, domain: qualifyDomain ?? mailbox.domain };
-          return special(value) ?? addresses(value, entry, log);
+          return addresses(value, entry, log);
         };
         const answer = aliases.read();
         return answer instanceof Promise ? answer.then(decide) : decide(answer);
@@ -78,24 +78,45 @@ function keysOf({ localPart, domain }: Mailbox): string[] {
   );
 }
 
-function special(value: string): Decision | undefined {
-  const [, word, said = ""] = /^:(fail|defer|blackhole):\s*(.*)$/is.exec(value) ?? [];
-  // It is sent as a reply: printable ASCII (RFC 5321 4.2), in one line.
-  const reply = said.replaceAll(/[^ -~]/g, "?").slice(0, 400);
-  switch ((word ?? "").toLowerCase()) {
+/**
+ * Exim's special items. Wherever one stands in a list, it is the whole list, and what follows `:fail:` and `:defer:`
+ * is text to its end, commas included.
+ */
+function special(rest: string): Decision | undefined {
+  const [, word = "", said = ""] = /^:(fail|defer|blackhole):\s*(.*)$/is.exec(rest) ?? [];
+  switch (word.toLowerCase()) {
     case "fail":
-      return { kind: "fail", status: status(550, "1.1", reply || "No such user here"), why: value };
-    case "defer":
       return {
-        kind: "defer",
-        status: { ...LOCAL_ERROR, text: reply || LOCAL_ERROR.text },
-        why: value,
+        kind: "fail",
+        status: worded(status(550, "1.1", "No such user here"), said),
+        why: rest,
       };
+    case "defer":
+      return { kind: "defer", status: worded(LOCAL_ERROR, said), why: rest };
     case "blackhole":
-      return { kind: "discard", why: value };
+      return { kind: "discard", why: rest };
     default:
       return undefined;
   }
+}
+
+/**
+ * As in Exim, the text may begin with a code of the same class, and an enhanced one: "554 5.7.1 Go away". But 421 would
+ * speak of the session.
+ */
+function worded(usual: Status, said: string): Status {
+  const digit = Math.trunc(usual.code / 100);
+  const codes = new RegExp(
+    `^((?!421)${digit}\\d\\d)(?: ${digit}\\.(\\d{1,3}\\.\\d{1,3}))?(?: |$)`,
+  ).exec(said);
+  // It is sent as a reply: printable ASCII (RFC 5321 4.2), in one line.
+  const text =
+    said
+      .slice(codes?.[0].length ?? 0)
+      .replaceAll(/[^ -~]/g, "?")
+      .slice(0, 400) || usual.text;
+  if (codes === null) return { ...usual, text };
+  return status(Number(codes[1]), codes[2] ?? "0.0", text);
 }
 
 /**
@@ -112,9 +133,11 @@ interface Entry {
 
 function addresses(value: string, { file, key, domain }: Entry, log: Log): Decision {
   const to = new Map<string, Mailbox>();
-  for (const [item] of value.matchAll(ITEM)) {
+  for (const { 0: item, index } of value.matchAll(ITEM)) {
     const written = item.trim();
     if (written === "") continue;
+    const decision = special(value.slice(index).trimStart());
+    if (decision !== undefined) return decision;
     const mailbox = /^[|/:]/.test(written) ? undefined : parseAddress(written, domain);
     if (mailbox === undefined) {
       const error = `${JSON.stringify(written)} at "${key}" is no address`;

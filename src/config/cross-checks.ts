@@ -42,9 +42,9 @@ function namedLists(section: unknown): NamedTexts {
   return lists;
 }
 
-/** The list that an item stands for: "+name" and "!+name". */
+/** The list that an item stands for: "+name" and "!+name"; a rule of a route_list goes on after it. */
 function referredTo(item: string): string | undefined {
-  return /^!?\+(.+)$/.exec(item)?.[1];
+  return /^!?\+(\S+)/.exec(item)?.[1];
 }
 
 function checkReference(

@@ -21,10 +21,11 @@ export function hostList(doc: string): Option<readonly string[]> {
   return list(doc, hostItemProblem, { type: "list of hosts", refersTo: "hosts" });
 }
 
-function domainItemProblem(item: string): string | undefined {
+/** What is wrong with one item of a list of domains, if anything. */
+export function domainItemProblem(item: string): string | undefined {
   const bare = withoutNegation(item);
   if (bare === "*") return undefined;
-  if (bare.startsWith("+")) return bare === "+" ? "names no list" : undefined;
+  if (bare.startsWith("+")) return /^\+\S+$/.test(bare) ? undefined : "names no list";
   if (isLookup(bare)) return lookupProblem(bare);
   const domain = bare.startsWith("*.") ? bare.slice(2) : bare;
   if (domain.includes("@")) return "is an address; a domain is wanted here";

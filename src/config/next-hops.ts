@@ -8,7 +8,7 @@ import { list } from "./kinds.ts";
 import type { Option } from "./option.ts";
 
 /** "mx.example.net", "mx.example.net:587", "192.0.2.1:25", "[2001:db8::1]:25", or an address without a port. */
-function parseNextHop(written: string): Host | undefined {
+export function parseNextHop(written: string): Host | undefined {
   if (isIP(written) === 6) return { name: written, addresses: [written] };
   const [, bracketed, plain, digits] = SHAPE.exec(written) ?? [];
   const port = digits === undefined ? undefined : Number(digits);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { Decision } from "../../src/contract.ts";
 import { redirect } from "../../routers/redirect.ts";
+import { statusLine } from "../../src/status.ts";
 import { problemsOf, readOptions } from "../conformance/driver.ts";
 import { context, subject, testRouter } from "../conformance/router.ts";
 import { fakeServices, recordingLog } from "../support/services.ts";
@@ -125,6 +126,39 @@ test(":fail: and :defer: speak for themselves", async () => {
     const decision = await decide(`${local}@example.com`);
     assert.ok(decision.kind === kind, local);
     assert.deepEqual(decision.status, { code, enhanced, text });
+  }
+});
+
+test(":fail:, :defer: and :blackhole: are the whole entry, wherever they stand; text goes on to the end", async () => {
+  const file = aliases(
+    'gone: :fail: Gone, as "Bob" said, for good\n' +
+      "late: alice, :DEFER:later\nhole: alice,:blackhole:, bob\nboth: :blackhole:, :fail: no\n",
+  );
+  const gone = await decide("gone@example.com", { file });
+  assert.ok(gone.kind === "fail");
+  assert.equal(gone.status.text, 'Gone, as "Bob" said, for good');
+  const late = await decide("late@example.com", { file });
+  assert.ok(late.kind === "defer");
+  assert.equal(late.status.text, "later");
+  assert.equal((await decide("hole@example.com", { file })).kind, "discard");
+  assert.equal((await decide("both@example.com", { file })).kind, "discard");
+});
+
+test("the text of :fail: and :defer: may begin with codes of its class", async () => {
+  const cases = [
+    [":fail: 554 5.7.1 Go away", "554 5.7.1 Go away"],
+    [":fail: 552 too much", "552 5.0.0 too much"],
+    [":fail: 521", "521 5.0.0 No such user here"],
+    [":fail: 451 4.3.0 no", "550 5.1.1 451 4.3.0 no"],
+    [":fail: 5541 is no code", "550 5.1.1 5541 is no code"],
+    [":fail: 554 4.7.1 mixed", "554 5.0.0 4.7.1 mixed"],
+    [":defer: 450 4.2.1 later", "450 4.2.1 later"],
+    [":defer: 421 4.3.2 the session ends", "451 4.3.0 421 4.3.2 the session ends"],
+  ] as const;
+  for (const [entry, expected] of cases) {
+    const decision = await decide("one@example.com", { file: aliases(`one: ${entry}\n`) });
+    assert.ok(decision.kind === "fail" || decision.kind === "defer", entry);
+    assert.equal(statusLine(decision.status), expected);
   }
 });
 
