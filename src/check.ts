@@ -10,7 +10,7 @@ import type { Client, Mailbox } from "./envelope.ts";
 import type { Proof, Verdict } from "./gate.ts";
 import type { Log } from "./log.ts";
 import { judgeRecipient, type RecipientVerdict } from "./receive/verdict.ts";
-import type { Chain } from "./relay.ts";
+import type { Chain, RelayParts } from "./relay.ts";
 import type { RoutedDelivery, Routing, RouteTrouble, TraceStep } from "./route.ts";
 import { parseRcpt } from "./smtp/command.ts";
 import type { Status } from "./status.ts";
@@ -69,7 +69,12 @@ export interface CheckReport {
   readonly message?: Status;
 }
 
-export async function check(request: CheckRequest, chain: Chain, log: Log): Promise<CheckReport> {
+export async function check(
+  request: CheckRequest,
+  chain: Chain,
+  { clock, log }: RelayParts,
+): Promise<CheckReport> {
+  const { resolver } = chain;
   const recipients: CheckedRecipient[] = [];
   // One after the other, as in a session: what a lookup gives the first, it gives the second from memory.
   for (const written of request.recipients) {
@@ -83,7 +88,7 @@ export async function check(request: CheckRequest, chain: Chain, log: Log): Prom
   const answer =
     message === undefined || accepted.length === 0
       ? undefined
-      : judgeMessage({ ...message, proofs: [...new Set(proofs)] });
+      : await judgeMessage({ ...message, proofs: [...new Set(proofs)] }, { resolver, clock });
   const refused = answer !== undefined && answer.code >= 300;
   return {
     client,

@@ -19,9 +19,11 @@ export interface Secret {
   readonly value: string;
 }
 
-/** What the message has to show at the end of DATA. */
+/** What the message has to show at the end of DATA: one of the two. */
 export interface Proof {
   readonly header?: Secret;
+  /** Domains of our tenant: their DKIM signature is a proof. */
+  readonly dkim?: DomainList;
 }
 
 export type Verdict =
@@ -75,7 +77,7 @@ export class Gate {
         rule.sender_local_parts === undefined
           ? undefined
           : lists.localParts(rule.sender_local_parts),
-      proof: rule.proof === undefined ? undefined : proofOf(rule.proof),
+      proof: rule.proof === undefined ? undefined : proofOf(rule.proof, lists),
     }));
   }
 
@@ -188,9 +190,17 @@ async function judgeRelay(
   return accept(proof !== undefined, why);
 }
 
-function proofOf({ header }: { readonly header: string | undefined }): Proof {
-  if (header === undefined) return {};
+type ProofOptions = NonNullable<GateOptions["relay"][number]["proof"]>;
+
+function proofOf({ header, dkim }: ProofOptions, lists: Lists): Proof {
+  return {
+    ...(header === undefined ? {} : { header: secretOf(header) }),
+    ...(dkim === undefined ? {} : { dkim: lists.domains(dkim) }),
+  };
+}
+
+function secretOf(header: string): Secret {
   const colon = header.indexOf(":");
   const name = header.slice(0, colon).toLowerCase();
-  return { header: { name, value: header.slice(colon + 1).trim() } };
+  return { name, value: header.slice(colon + 1).trim() };
 }

@@ -4,15 +4,17 @@
 // is in the envelope, none merged, none left out. What the router chain fails is refused at RCPT, so nothing that
 // we accepted bounces for want of a user. A message that had to bring proof and did not is refused whole.
 
+import { Examination } from "./authentication/examination.ts";
 import type { Clock } from "./clock.ts";
 import type { CutThrough, Passage, Routed } from "./cut-through.ts";
+import type { Resolver } from "./dns/resolver.ts";
 import type { Client, MessageId, RecipientRequest } from "./envelope.ts";
 import type { Gate, Proof, Secret } from "./gate.ts";
 import { describeError, type Log } from "./log.ts";
 import type { DiskReserve } from "./receive/disk-reserve.ts";
 import { HeaderWatch } from "./receive/header-watch.ts";
 import { receivedHeader } from "./receive/received-header.ts";
-import { judgeHeader, judgeRecipient } from "./receive/verdict.ts";
+import { judgeHeader, judgeProofs, judgeRecipient } from "./receive/verdict.ts";
 import type { Queue } from "./queue.ts";
 import type { Route } from "./route.ts";
 import { pathText } from "./smtp/address.ts";
@@ -29,6 +31,7 @@ export interface ReceiveServices {
   readonly route: Route;
   readonly spool: Pick<Spool, "nextId" | "receive">;
   readonly reserve: Pick<DiskReserve, "hasRoomFor">;
+  readonly resolver: Resolver;
   readonly clock: Clock;
   readonly log: Log;
   /** Told of each message that was stored; while it has room, the first attempt is recorded with the message. */
@@ -100,14 +103,17 @@ class Transaction implements MailTransaction {
   }
 
   message(): MessageSink {
-    const header = new HeaderWatch([...this.#proofs], [...this.#secrets]);
+    const proofs = [...this.#proofs];
+    const header = new HeaderWatch(proofs, [...this.#secrets]);
+    const isSigned = proofs.some(({ dkim }) => dkim !== undefined);
     const submission = {
       client: this.#client,
       mail: this.#mail,
       routed: this.#recipients,
       rule: [...this.#rules].join(", "),
     };
-    return new Intake(submission, header, this.#services);
+    const examination = isSigned ? new Examination(this.#services) : undefined;
+    return new Intake(submission, { header, examination }, this.#services);
   }
 }
 
@@ -120,6 +126,13 @@ interface Submission {
   readonly rule: string;
 }
 
+/** What looks at the content while it goes by. */
+interface Watches {
+  readonly header: HeaderWatch;
+  /** Absent when nobody asks what signatures are worth. */
+  readonly examination: Examination | undefined;
+}
+
 /** The content of one message on its way into the spool. */
 class Intake implements MessageSink {
   readonly #submission: Submission;
@@ -129,17 +142,20 @@ class Intake implements MessageSink {
   readonly #incoming: IncomingMessage;
   readonly #header: HeaderWatch;
   readonly #passage: Passage | undefined;
+  #examination: Examination | undefined;
   /** Why nothing more is kept. The client is told at the end: until then what it sends is text, not commands. */
   #trouble: { readonly error: unknown } | undefined;
 
-  constructor(submission: Submission, header: HeaderWatch, services: ReceiveServices) {
+  constructor(submission: Submission, watches: Watches, services: ReceiveServices) {
     const { client, mail, routed } = submission;
+    const { header } = watches;
     this.#submission = submission;
     this.#services = services;
     this.#id = services.spool.nextId();
     this.#receivedAt = services.clock.now();
     this.#incoming = services.spool.receive(this.#id);
     this.#header = header;
+    this.#examination = watches.examination;
     const only = routed.length === 1 ? routed[0]?.request.mailbox : undefined;
     const received = receivedHeader({
       client,
@@ -151,7 +167,7 @@ class Intake implements MessageSink {
     });
     const size = mail.declaredSize === undefined ? 0 : mail.declaredSize + received.length;
     const envelope = { ...this.#envelope(), size };
-    this.#passage = services.cutThrough.passage(envelope, routed, () => header.proven);
+    this.#passage = services.cutThrough.passage(envelope, routed, () => header.unproven.size === 0);
     // Both have room for it.
     void this.#incoming.write(received);
     void this.#passage?.write(received);
@@ -161,10 +177,21 @@ class Intake implements MessageSink {
     if (this.#trouble !== undefined) return undefined;
     try {
       const ready = this.#header.pass(piece);
-      return ready === undefined ? undefined : this.#keep(ready);
+      const kept = ready === undefined ? undefined : this.#keep(ready);
+      const examined = this.#examine(piece);
+      return examined === undefined ? kept : examined.then(() => kept);
     } catch (error) {
       return this.#giveUp(error);
     }
+  }
+
+  #examine(piece: Buffer): MaybePromise<void> {
+    const { done, unproven } = this.#header;
+    if (!done || unproven.size > 0) return this.#examination?.write(piece);
+    // A header was the proof.
+    this.#examination?.abort();
+    this.#examination = undefined;
+    return undefined;
   }
 
   #keep(bytes: Buffer): MaybePromise<void> {
@@ -183,13 +210,14 @@ class Intake implements MessageSink {
   #drop(): void {
     this.#incoming.abort();
     this.#passage?.abandon();
+    this.#examination?.abort();
   }
 
   async finish(): Promise<Status> {
     const rest = this.#header.end();
     if (rest !== undefined) await this.#keep(rest);
     if (this.#trouble !== undefined) return this.#failed(this.#trouble.error);
-    const refusal = judgeHeader(this.#header, this.#services.receivedHeadersMax);
+    const refusal = await this.#judge();
     if (refusal !== undefined) {
       this.abort(refusal);
       return refusal;
@@ -216,6 +244,21 @@ class Intake implements MessageSink {
     if (active) queue.attempt(stored);
     else queue.wake();
     return undefined;
+  }
+
+  async #judge(): Promise<Status | undefined> {
+    const refusal = judgeHeader(this.#header, this.#services.receivedHeadersMax);
+    const examination = this.#examination;
+    if (refusal !== undefined) return refusal;
+    try {
+      return await judgeProofs(this.#header.unproven, examination && (() => examination.finish()));
+    } catch (error) {
+      const where = "the proof of the tenant";
+      this.#services.log.event("relay.error", { id: this.#id, where, error: describeError(error) });
+      return LOCAL_ERROR;
+    } finally {
+      examination?.abort();
+    }
   }
 
   #failed(error: unknown): Status {

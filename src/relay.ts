@@ -5,6 +5,7 @@
 
 import { rmSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import { preload } from "./authentication/mailauth.ts";
 import type { Clock } from "./clock.ts";
 import type { Configuration } from "./config/configuration.ts";
 import type { ListenerOptions } from "./config/listener-options.ts";
@@ -98,6 +99,7 @@ export function assemble(
     transports.set(name, driver.create(options, services));
   }
   const chain = chainOf(configuration, services);
+  if (gate.relay.some(({ proof }) => proof?.dkim !== undefined)) void preload();
   return {
     gate: new Gate(gate, lists, new BlockLists(gate.dnsbl, resolver, log)),
     route: createRoute(chain, log),
@@ -164,6 +166,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
     route,
     spool,
     reserve,
+    resolver: chain.resolver,
     clock,
     log,
     queue,

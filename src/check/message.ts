@@ -1,9 +1,10 @@
 // The message of a dry run, judged as at the end of DATA: by the reader that reads it from the wire, then by the
 // rules for its header section.
 
+import { Examination, type ExaminationServices } from "../authentication/examination.ts";
 import type { Proof } from "../gate.ts";
 import { HeaderWatch } from "../receive/header-watch.ts";
-import { judgeHeader } from "../receive/verdict.ts";
+import { judgeHeader, judgeProofs } from "../receive/verdict.ts";
 import { DotStuffer } from "../smtp/dot-stuffing.ts";
 import { type BareNewlines, MessageReader, UNFIT } from "../smtp/message-reader.ts";
 import { status, type Status } from "../status.ts";
@@ -21,18 +22,31 @@ export interface MessageQuestion {
 const TAKEN = status(250, "0.0", "Ok, queued");
 
 /** The reply after the dot. */
-export function judgeMessage(question: MessageQuestion): Status {
+export async function judgeMessage(
+  question: MessageQuestion,
+  services: ExaminationServices,
+): Promise<Status> {
   const { sizeMax, textLineMax, bareNewlines, receivedHeadersMax, proofs } = question;
   const reader = new MessageReader(sizeMax, textLineMax, bareNewlines);
   const header = new HeaderWatch(proofs);
+  const examination = new Examination(services);
   const stuffer = new DotStuffer();
   const onTheWire = stuffer.stuff(withWireLineEnds(question.bytes));
+  const content: Buffer[] = [];
   for (const bytes of [onTheWire, stuffer.end()]) {
-    reader.read(bytes, (piece) => void header.pass(piece));
+    reader.read(bytes, (piece) => void content.push(piece));
+  }
+  for (const piece of content) {
+    header.pass(piece);
+    await examination.write(piece);
   }
   header.end();
-  if (reader.unfit !== undefined) return UNFIT[reader.unfit];
-  return judgeHeader(header, receivedHeadersMax) ?? TAKEN;
+  const refusal =
+    (reader.unfit && UNFIT[reader.unfit]) ??
+    judgeHeader(header, receivedHeadersMax) ??
+    (await judgeProofs(header.unproven, () => examination.finish()));
+  examination.abort();
+  return refusal ?? TAKEN;
 }
 
 /** A file whose first line ends in LF alone has the line ends of this system; any other is taken as it is. */

@@ -116,10 +116,12 @@ function messageLines({ message, proofs }: CheckReport): string[] {
   return labelled("message", `must have ${proofs.map(proofText).join(" and ")}, or it is refused`);
 }
 
-function proofText({ header }: Proof): string {
-  return header === undefined
-    ? "a proof that is not judged yet"
-    : `the header ${header.name} with its secret`;
+function proofText({ header, dkim }: Proof): string {
+  const ways = [
+    ...(header === undefined ? [] : [`the header ${header.name} with its secret`]),
+    ...(dkim === undefined ? [] : ["a DKIM signature of its author's domain"]),
+  ];
+  return ways.join(" or ");
 }
 
 function batchTitle(batches: readonly CheckedBatch[]): string {

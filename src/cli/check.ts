@@ -45,10 +45,11 @@ export async function checkCommand(
   const configuration = await requireConfiguration(options.config);
   const message = options.message === undefined ? undefined : await messageFile(options.message);
   const request = requestOf(configuration, { client, sender, recipients }, message);
-  const chain = assemble(configuration, { clock: systemClock, log: warnings }, true);
+  const parts = { clock: systemClock, log: warnings };
+  const chain = assemble(configuration, parts, true);
   try {
     await Promise.race([chain.lists.refresh(), sleep(LISTS_PATIENCE, undefined, { ref: false })]);
-    const report = await check(request, chain, warnings);
+    const report = await check(request, chain, parts);
     process.stdout.write(options.json === true ? `${reportJson(report)}\n` : reportText(report));
     return exitCodeOf(report);
   } finally {

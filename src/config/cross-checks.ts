@@ -20,6 +20,7 @@ export function crossCheck(root: Root, written: readonly Written[], problems: Pr
   for (const one of written) {
     checkReference(one, names, problems);
     if (TRUSTED.test(one.path)) checkOpenRelay(one, hosts, problems);
+    if (PROVING.test(one.path)) checkOpenProof(one, domains, problems);
   }
   checkCircles("domains", domains, problems);
   checkCircles("hosts", hosts, problems);
@@ -29,6 +30,9 @@ export function crossCheck(root: Root, written: readonly Written[], problems: Pr
 
 /** Who is in these lists may relay, or may claim to be anybody who may. */
 const TRUSTED = /^(?:gate\.relay\[\d+\]\.hosts|listeners\[\d+\]\.proxy_hosts)$/;
+
+/** Whose signature opens the gate. */
+const PROVING = /^gate\.relay\[\d+\]\.proof\.dkim$/;
 
 type NamedTexts = Record<string, readonly string[]>;
 
@@ -123,6 +127,22 @@ function tooWide(text: string, hosts: NamedTexts, seen: Set<string>): string | u
 /** fc00::/7 and fe80::/10 hold nobody from outside. */
 function isLocalIpv6(text: string): boolean {
   return /^f[cde][0-9a-f]{2}:/i.test(text) && Number(text.split("/")[1]) >= 7;
+}
+
+/** Every domain has somebody who can sign for it. */
+function checkOpenProof({ path, value }: Written, lists: NamedTexts, problems: Problem[]): void {
+  const items = textsOf(value, path).map(({ text }) => text);
+  if (!holdsEverybody(items, lists, new Set())) return;
+  problems.push({ path, message: "matches every domain, so anybody's signature is a proof" });
+}
+
+function holdsEverybody(items: readonly string[], lists: NamedTexts, seen: Set<string>): boolean {
+  if (items.at(-1)?.startsWith("!") === true) return true;
+  return items.some((item) => {
+    const name = item.startsWith("+") ? item.slice(1) : undefined;
+    if (name === undefined || seen.has(name)) return item === "*";
+    return holdsEverybody(lists[name] ?? [], lists, seen.add(name));
+  });
 }
 
 function checkUnique(written: readonly Written[], at: RegExp, problems: Problem[]): void {

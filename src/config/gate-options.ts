@@ -20,7 +20,7 @@ const proofOptions = withCheck(
     ),
     dkim: optional(
       domainList(
-        "A valid DKIM signature of one of these domains. It is not judged yet, so nothing passes by it.",
+        "A DKIM signature of one of these domains, over the whole message as it came, by the domain of its one author.",
       ),
       "none",
     ),

@@ -5,19 +5,20 @@
 // Invariant: only the header lines with the secret of a proof are removed; every other byte stays as it came.
 
 import { timingSafeEqual } from "node:crypto";
+import { endOfField } from "../authentication/header-fields.ts";
 import type { Proof, Secret } from "../gate.ts";
+import { Gathered } from "./gathered.ts";
+import { HeaderLines } from "./header-lines.ts";
 
 /** A header section longer than this makes the message unfit: nothing more of it is kept. */
 const HEADER_MAX = 1024 * 1024;
 
-const RECEIVED = /^received[ \t]*:/i;
 const FIELD_NAME = /^([!-9;-~]+)[ \t]*:/;
 
 export class HeaderWatch {
   tooLong = false;
-  /** The beginning of the message, in the first `#length` bytes. */
-  #held = Buffer.alloc(0);
-  #length = 0;
+  /** The beginning of the message. */
+  readonly #held = new Gathered();
   #done = false;
   readonly #lines = new HeaderLines();
   readonly #unproven: Set<Proof>;
@@ -35,9 +36,14 @@ export class HeaderWatch {
     return this.#lines.hops;
   }
 
-  /** Every proof that was asked for was found. */
-  get proven(): boolean {
-    return this.#unproven.size === 0;
+  /** The header section was read to its end, or is too long to be. */
+  get done(): boolean {
+    return this.#done || this.tooLong;
+  }
+
+  /** The proofs that were asked for and not found. */
+  get unproven(): ReadonlySet<Proof> {
+    return this.#unproven;
   }
 
   /** The bytes that may go on now. */
@@ -48,33 +54,26 @@ export class HeaderWatch {
     const { sectionLength, length } = this.#lines;
     if ((sectionLength ?? length) > HEADER_MAX) {
       this.tooLong = true;
-      this.#held = Buffer.alloc(0);
+      this.#held.take();
       return undefined;
     }
     this.#done = sectionLength !== undefined;
     if (this.#secrets.length === 0) return piece;
-    const whole = this.#done && this.#length === 0 ? piece : this.#append(piece);
-    return sectionLength === undefined ? undefined : this.#withoutSecrets(whole, sectionLength);
-  }
-
-  /** Grows by doubling: a header that comes byte by byte costs no more than one that comes at once. */
-  #append(piece: Buffer): Buffer {
-    const length = this.#length + piece.length;
-    if (length > this.#held.length) {
-      const larger = Buffer.allocUnsafe(Math.max(4096, 2 * length));
-      this.#held.copy(larger, 0, 0, this.#length);
-      this.#held = larger;
+    if (sectionLength !== undefined && this.#held.length === 0) {
+      return this.#withoutSecrets(piece, sectionLength);
     }
-    piece.copy(this.#held, this.#length);
-    this.#length = length;
-    return this.#held.subarray(0, length);
+    this.#held.append(piece);
+    return sectionLength === undefined
+      ? undefined
+      : this.#withoutSecrets(this.#held.take(), sectionLength);
   }
 
   /** What was still held back when the message ended. */
   end(): Buffer | undefined {
-    if (this.#done || this.tooLong || this.#length === 0) return undefined;
+    if (this.#done || this.tooLong || this.#held.length === 0) return undefined;
     this.#done = true;
-    return this.#withoutSecrets(this.#held.subarray(0, this.#length), this.#length);
+    const { length } = this.#held;
+    return this.#withoutSecrets(this.#held.take(), length);
   }
 
   #withoutSecrets(whole: Buffer, sectionLength: number): Buffer {
@@ -102,62 +101,6 @@ export class HeaderWatch {
     }
     return found.length > 0;
   }
-}
-
-/** More of a line says nothing about which field it begins. */
-const LINE_START_MAX = 64;
-const LF = 10;
-const CR = 13;
-const CAPITAL_R = 82;
-const SMALL_R = 114;
-
-/** The lines of a header section, in whatever pieces they come. */
-class HeaderLines {
-  hops = 0;
-  /** Octets up to the empty line, as soon as that is there. */
-  sectionLength: number | undefined;
-  /** Octets read. */
-  length = 0;
-  /** The beginning of the line under way, and where in the message that is. */
-  #start = "";
-  #startAt = 0;
-
-  read(piece: Buffer): void {
-    for (let from = 0; from < piece.length && this.sectionLength === undefined;) {
-      const lf = piece.indexOf(LF, from);
-      const to = lf < 0 ? piece.length : lf + 1;
-      const wanted = LINE_START_MAX - this.#start.length;
-      const isLine = lf >= 0 && this.length === this.#startAt;
-      if (wanted > 0 && !(isLine && isDull(piece[from]))) {
-        this.#start += piece.toString("latin1", from, Math.min(to, from + wanted));
-      }
-      this.length += to - from;
-      from = to;
-      if (lf >= 0) this.#endLine();
-    }
-  }
-
-  #endLine(): void {
-    if (this.#start === "\r\n") this.sectionLength = this.#startAt;
-    else if (RECEIVED.test(this.#start)) this.hops++;
-    this.#start = "";
-    this.#startAt = this.length;
-  }
-}
-
-/** A line that begins so is neither empty nor a Received field. */
-function isDull(byte: number | undefined): boolean {
-  return byte !== CR && byte !== CAPITAL_R && byte !== SMALL_R;
-}
-
-/** Behind the CRLF of the last of its folded lines (RFC 5322 2.2). */
-function endOfField(section: string, start: number): number {
-  let end = start;
-  do {
-    const line = section.indexOf("\r\n", end);
-    end = line < 0 ? section.length : line + 2;
-  } while (section[end] === " " || section[end] === "\t");
-  return end;
 }
 
 /** Where a field with one of these names begins. Most messages have none: no other field is looked at. */

@@ -1,8 +1,10 @@
 // What a client is told about one recipient, and about a header section at the end of DATA. The session and
 // the dry run of `relayctl check` both ask here, so they cannot disagree.
 
+import type { Examined } from "../authentication/examination.ts";
+import { judgeTenant } from "../authentication/tenant.ts";
 import type { Client, Mailbox } from "../envelope.ts";
-import type { Gate, Verdict } from "../gate.ts";
+import type { Gate, Proof, Verdict } from "../gate.ts";
 import type { Route, RouteTrouble, Routing, TraceStep } from "../route.ts";
 import { status, type Status } from "../status.ts";
 import type { HeaderWatch } from "./header-watch.ts";
@@ -66,6 +68,27 @@ function isForeign({ enhanced }: Status): boolean {
 /** The refusal of a message that was read to its end; undefined when its header section is as it should be. */
 export function judgeHeader(header: HeaderWatch, receivedHeadersMax: number): Status | undefined {
   if (header.tooLong) return HEADER_TOO_BIG;
-  if (header.hops > receivedHeadersMax) return LOOPS;
-  return header.proven ? undefined : NO_PROOF;
+  return header.hops > receivedHeadersMax ? LOOPS : undefined;
+}
+
+/**
+ * The refusal of a message that does not bring the proofs which its header section left open. `examine` tells what
+ * its signatures are worth; it is asked only if one of them may be a proof.
+ */
+export async function judgeProofs(
+  open: ReadonlySet<Proof>,
+  examine?: () => Promise<Examined>,
+): Promise<Status | undefined> {
+  if (open.size === 0) return undefined;
+  const lists = Array.from(open, ({ dkim }) => dkim);
+  if (examine === undefined || lists.includes(undefined)) return NO_PROOF;
+  const examined = await examine();
+  for (const ours of lists) {
+    const verdict = ours && (await judgeTenant(examined, ours));
+    if (verdict === undefined || verdict.kind === "proven") continue;
+    return verdict.kind === "unknown"
+      ? status(451, "7.0", `Try again later: ${verdict.why}`)
+      : { ...NO_PROOF, text: `${NO_PROOF.text}: ${verdict.why}` };
+  }
+  return undefined;
 }

@@ -231,6 +231,14 @@ const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
       relayRule('hosts = "+trusted"\nproof = { header = "s3cret" }'),
       'routers.toml:22: gate.relay[0].proof.header: must be a header like "X-Tenant: secret", not "s3cret"',
     ],
+    "takes anybody's signature for a proof": [
+      relayRule('hosts = "+trusted"\nproof = { dkim = ["!example.net", "*"] }'),
+      "routers.toml:22: gate.relay[0].proof.dkim: matches every domain, so anybody's signature is a proof",
+    ],
+    "takes anybody's signature but one for a proof": [
+      relayRule('hosts = "+trusted"\nproof = { dkim = "!example.net" }'),
+      "routers.toml:22: gate.relay[0].proof.dkim: matches every domain, so anybody's signature is a proof",
+    ],
     "believes everybody's PROXY header": [
       ["[[listeners]]", '[[listeners]]\nproxy_hosts = ["192.0.2.1", "0.0.0.0/0"]'],
       "routers.toml:4: listeners[0].proxy_hosts: matches everybody: an open relay",

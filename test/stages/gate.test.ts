@@ -230,10 +230,13 @@ describe("the proof", () => {
     });
   });
 
-  test("by DKIM alone cannot be brought yet: the gate is shut, not open", async () => {
+  test("by DKIM is a list of domains", async () => {
     const relay = [{ ...google, proof: { dkim: ["+ours"], header: undefined } }];
     const verdict = await judged(relay, { by: "192.0.2.1" });
-    assert.deepEqual(verdict.kind === "accept" && verdict.proof, {});
+    const proof = verdict.kind === "accept" ? verdict.proof : undefined;
+    assert.deepEqual(Object.keys(proof ?? {}), ["dkim"]);
+    assert.equal((await proof?.dkim?.match("mail.example.com"))?.kind, "in");
+    assert.equal((await proof?.dkim?.match("example.org"))?.kind, "out");
   });
 });
 

@@ -12,7 +12,7 @@ import { LOCAL_ERROR, status, type Status, statusLine } from "../../src/status.t
 import { bench } from "../lists/support.ts";
 import { manualClock } from "../support/clock.ts";
 import { inlineBody, mailbox } from "../support/message.ts";
-import { recordingLog } from "../support/services.ts";
+import { recordingLog, resolverAnswering } from "../support/services.ts";
 
 interface Fault {
   /** At the second piece, the Received header being the first. */
@@ -130,6 +130,7 @@ function desk(fault: Fault = {}, room = true): Desk {
     route: (recipient) => Promise.resolve(routings[recipient.localPart] ?? nothing),
     spool,
     reserve: { hasRoomFor: () => true },
+    resolver: resolverAnswering({ kind: "no-such-name" }),
     clock: manualClock(),
     log,
     queue: {

@@ -1,0 +1,136 @@
+// One message while it streams by: its header section is read, and its body goes through the DKIM verifier if a
+// signature asks for that. Nothing of it is kept but the header section.
+//
+// Invariant: the message is judged as it was received, before anything was taken out of it or put in front.
+
+import type { Clock } from "../clock.ts";
+import type { Resolver } from "../dns/resolver.ts";
+import type { MaybePromise } from "../lists/lists.ts";
+import { Gathered } from "../receive/gathered.ts";
+import { HeaderLines } from "../receive/header-lines.ts";
+import { type Author, authorOf } from "./author.ts";
+import { type Ask, createQuestions, type Questions } from "./dns-questions.ts";
+import { type Field, parseHeaderFields } from "./header-fields.ts";
+import { type Signature, type Verification, verifySignatures } from "./mailauth.ts";
+import { signedPart } from "./signatures.ts";
+
+/** What a message shows of itself. */
+export interface Examined {
+  /** False when it has so many fields that none was looked at. */
+  readonly readable: boolean;
+  readonly fields: readonly Field[];
+  readonly author: Author;
+  /** Those of its DKIM signatures that were looked at. */
+  readonly signatures: readonly Signature[];
+  /** It bears signatures, and none was fit to be looked at. */
+  readonly unfit: boolean;
+}
+
+export interface ExaminationServices {
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+}
+
+/** For the keys of one message, asked for at the same time; in milliseconds. */
+const KEY_TIMEOUT = 10_000;
+/** The receiver refuses what is longer. */
+const HEADER_MAX = 1024 * 1024;
+const BLOCK = 64 * 1024;
+
+export class Examination {
+  readonly #services: ExaminationServices;
+  readonly #lines = new HeaderLines();
+  /** The header section, and then the body, as far as it has not gone on. */
+  readonly #gathered = new Gathered();
+  #section: Pick<Examined, "readable" | "fields" | "author"> | undefined;
+  #questions: Questions | undefined;
+  #verification: Verification | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(services: ExaminationServices) {
+    this.#services = services;
+  }
+
+  /** Never throws: who is to wait for the result hears of it. A promise asks to wait. */
+  write(piece: Buffer): MaybePromise<void> {
+    if (this.#failure !== undefined) return undefined;
+    try {
+      if (this.#section === undefined) return this.#writeHeader(piece);
+      return this.#verification === undefined ? undefined : this.#writeBody(piece);
+    } catch (error) {
+      this.#failure = { error };
+      return undefined;
+    }
+  }
+
+  #writeHeader(piece: Buffer): MaybePromise<void> {
+    if (this.#lines.length > HEADER_MAX) return undefined;
+    this.#lines.read(piece);
+    this.#gathered.append(piece);
+    const { sectionLength } = this.#lines;
+    if (sectionLength === undefined) return undefined;
+    const bytes = this.#gathered.take();
+    this.#readHeader(bytes.subarray(0, sectionLength));
+    return this.write(bytes.subarray(sectionLength + 2));
+  }
+
+  #readHeader(section: Buffer): void {
+    const fields = parseHeaderFields(section);
+    if (fields === undefined) {
+      this.#section = UNREADABLE;
+      return;
+    }
+    const author = authorOf(fields);
+    this.#section = { readable: true, fields, author };
+    const signed = signedPart(fields, author);
+    if (signed === undefined) return;
+    const { resolver, clock } = this.#services;
+    // All at the same time: one that is slow must not make the others late.
+    const { ask } = (this.#questions = createQuestions(resolver, clock, KEY_TIMEOUT));
+    const keys = new Map(Array.from(signed.keys, (name) => [name, keyRecord(ask(name, "TXT"))]));
+    for (const key of keys.values()) key.catch(() => undefined);
+    this.#verification = verifySignatures(
+      (name, type) => keys.get(name.toLowerCase()) ?? ask(name, type),
+      clock.now(),
+    );
+    this.#gathered.append(signed.header);
+  }
+
+  #writeBody(piece: Buffer): MaybePromise<void> {
+    this.#gathered.append(piece);
+    return this.#gathered.length < BLOCK
+      ? undefined
+      : this.#verification?.write(this.#gathered.take());
+  }
+
+  /** Rejects when the verifier does not know what to make of the message. */
+  async finish(): Promise<Examined> {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#section === undefined) this.#readHeader(this.#gathered.take());
+    const section = this.#section ?? UNREADABLE;
+    const unfit =
+      this.#verification === undefined &&
+      section.fields.some(({ name }) => name === "dkim-signature");
+    try {
+      await this.#verification?.write(this.#gathered.take());
+      const signatures = (await this.#verification?.finish()) ?? [];
+      return { ...section, signatures, unfit };
+    } finally {
+      this.#questions?.end();
+    }
+  }
+
+  /** Nobody wants to know any more. */
+  abort(): void {
+    this.#verification?.abort();
+    this.#questions?.end();
+  }
+}
+
+const UNREADABLE = { readable: false, fields: [], author: { domains: [], exact: false } };
+
+/** Of several records any may be meant (RFC 6376 3.6.2.2): then there is no telling which, and so no key. */
+async function keyRecord(asked: ReturnType<Ask>): ReturnType<Ask> {
+  const records = await asked;
+  return records.length === 1 ? records : [];
+}

@@ -1,0 +1,137 @@
+// The only module that knows mailauth: DKIM (RFC 6376, 8301, 8463), in its strict mode and out of our own resolver.
+// What it is given is bounded by those who call: see signatures.ts.
+
+import { PassThrough, type Readable } from "node:stream";
+import type { DKIMResult, DKIMVerifyOptions, DKIMVerifyResult } from "mailauth";
+import type { MaybePromise } from "../lists/lists.ts";
+import type { Ask } from "./dns-questions.ts";
+
+/** With our resolver: mailauth's own type for it has forgotten MX. */
+type Resolving<Options> = Omit<Options, "resolver"> & { readonly resolver?: Ask };
+
+interface Library {
+  dkimVerify(message: Readable, how?: Resolving<DKIMVerifyOptions>): Promise<DKIMVerifyResult>;
+}
+
+/** Loaded when a configuration asks for it: it is larger than all the rest of the relay. */
+async function load(): Promise<Library> {
+  const { dkimVerify } = await import("mailauth/lib/dkim/verify.js");
+  return { dkimVerify };
+}
+
+let loading: Promise<Library> | undefined;
+
+/** Without it the first message pays for the loading, a tenth of a second. */
+export function preload(): Promise<Library> {
+  if (loading === undefined) {
+    loading = load();
+    // Who needs it hears of it.
+    loading.catch(nothing);
+  }
+  return loading;
+}
+
+/** The methods' words (RFC 8601 2.7). */
+type Result =
+  | "none"
+  | "pass"
+  | "fail"
+  | "softfail"
+  | "neutral"
+  | "policy"
+  | "temperror"
+  | "permerror";
+
+const RESULTS: readonly Result[] = [
+  "none",
+  "pass",
+  "fail",
+  "softfail",
+  "neutral",
+  "policy",
+  "temperror",
+  "permerror",
+];
+
+function resultOf(word: string): Result {
+  return RESULTS.find((known) => known === word) ?? "permerror";
+}
+
+/** What became of one DKIM signature. */
+export interface Signature {
+  readonly result: Result;
+  /** Why it does not pass; "" when it does. */
+  readonly why: string;
+  /** The d= tag as it was written. */
+  readonly domain: string;
+  readonly selector: string;
+  /** The beginning of the signature itself (RFC 6008). */
+  readonly start: string;
+  /** Lower-case names of the fields that it covers, of those that are there. */
+  readonly covered: ReadonlySet<string>;
+  /** It covers only a part of the body (l=). */
+  readonly partial: boolean;
+  /** The key says that its domain is only trying (t=y). */
+  readonly testing: boolean;
+}
+
+/** Octets that wait between us and the verifier. */
+const BUFFERED = 64 * 1024;
+
+/** A message on its way through the verifier. */
+export interface Verification {
+  /** A promise asks to wait. Keeps `block` until then. */
+  write(block: Buffer): MaybePromise<void>;
+  /** Rejects when mailauth does not know what to make of the message. */
+  finish(): Promise<readonly Signature[]>;
+  abort(): void;
+}
+
+/** `now` in milliseconds since the epoch. */
+export function verifySignatures(ask: Ask, now: number): Verification {
+  const source = new PassThrough({ highWaterMark: BUFFERED });
+  let wake = nothing;
+  source.on("drain", () => wake());
+  source.on("close", () => wake());
+  const verified = preload().then((library) =>
+    library.dkimVerify(source, { resolver: ask, curTime: new Date(now), strict: true }),
+  );
+  // A verifier that has failed reads no more: nobody must wait for it.
+  verified.catch(() => source.destroy());
+  return {
+    write(block) {
+      if (source.destroyed || source.write(block)) return undefined;
+      return new Promise((resolve) => {
+        wake = resolve;
+      });
+    },
+    async finish() {
+      if (!source.destroyed) source.end();
+      const { results } = await verified;
+      return results.flatMap((one) => signatureOf(one) ?? []);
+    },
+    abort: () => void source.destroy(),
+  };
+}
+
+/** A reason that may be told; others come from the depths of a library. */
+const PLAIN = /^[A-Za-z ]{0,60}$/;
+
+/** Undefined for "there is no signature". */
+function signatureOf(verified: DKIMResult): Signature | undefined {
+  const { status, signingDomain, selector, signature, signingHeaders } = verified;
+  if (status.result === "none" || signingDomain === undefined) return undefined;
+  const comment = status.comment ?? (status.result === "policy" ? "weak key" : "");
+  return {
+    result: resultOf(status.result),
+    why: PLAIN.test(comment) ? comment : status.result,
+    domain: signingDomain,
+    selector: selector ?? "",
+    start: (signature ?? "").slice(0, 8),
+    covered: new Set(signingHeaders?.keys.toLowerCase().split(": ")),
+    partial: verified.canonBodyLengthLimited === true,
+    testing: status.testing === true,
+  };
+}
+
+function nothing(): void {}
