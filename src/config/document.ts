@@ -34,7 +34,7 @@ changes nothing.
 `;
 
 const DRIVERS = `A driver that is not on this page is a module of yours: \`driver = "./mine.ts"\`, or the name of a package that is
-installed beside this file. Its default export is the driver; the READMEs in \`routers/\` and \`transports/\` say what one must do.
+installed beside this file. [drivers.md](drivers.md) shows how one is written.
 A changed module is loaded when the relay is restarted, not by a reload.
 `;
 
