@@ -13,6 +13,7 @@ import type { Gate, Proof, Secret } from "./gate.ts";
 import { describeError, type Log } from "./log.ts";
 import type { DiskReserve } from "./receive/disk-reserve.ts";
 import { HeaderWatch } from "./receive/header-watch.ts";
+import type { RelayRates } from "./receive/relay-rates.ts";
 import { receivedHeader } from "./receive/received-header.ts";
 import { judgeHeader, judgeProofs, judgeRecipient } from "./receive/verdict.ts";
 import type { Queue } from "./queue.ts";
@@ -32,6 +33,7 @@ export interface ReceiveServices {
   readonly spool: Pick<Spool, "nextId" | "receive">;
   readonly reserve: Pick<DiskReserve, "hasRoomFor">;
   readonly resolver: Resolver;
+  readonly rates: Pick<RelayRates, "take">;
   readonly clock: Clock;
   readonly log: Log;
   /** Told of each message that was stored; while it has room, the first attempt is recorded with the message. */
@@ -82,14 +84,16 @@ class Transaction implements MailTransaction {
     const { mailbox: recipient } = request;
     const { sender } = this.#mail;
     const question = { client: this.#client, sender, recipient };
-    const { reply, gate, routing } = await judgeRecipient(question, this.#services);
+    const { reply: verdict, gate, routing } = await judgeRecipient(question, this.#services);
+    const putOff = verdict.code < 300 ? this.#services.rates.take(gate.rule, sender) : undefined;
+    const reply = putOff ?? verdict;
     if (reply.code >= 300 || routing === undefined) {
       this.#services.log.event("recipient.refused", {
         client: this.#client.address,
         sender: pathText(sender),
         recipient: pathText(recipient),
         reply: statusLine(reply),
-        why: gate.rule,
+        why: putOff === undefined ? gate.rule : `${gate.rule}: rate`,
       });
       return reply;
     }

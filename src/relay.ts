@@ -28,6 +28,7 @@ import { describeError, type Log } from "./log.ts";
 import { Queue } from "./queue.ts";
 import { createReception } from "./receive.ts";
 import { limitRates } from "./receive/client-rates.ts";
+import { RelayRates } from "./receive/relay-rates.ts";
 import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "./reply-rules.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
@@ -167,6 +168,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
     spool,
     reserve,
     resolver: chain.resolver,
+    rates: new RelayRates(configuration.gate.relay, clock),
     clock,
     log,
     queue,
@@ -252,6 +254,7 @@ function withRates(
   return limitRates(reception, {
     messages: relay.messages_per_client_rate,
     recipients: relay.recipients_per_client_rate,
+    refusedRecipients: relay.refused_recipients_per_client_rate,
     isExempt: (address) => gate.isRelayHost(address),
     clock,
     log,
@@ -313,6 +316,7 @@ function limitsOf(configuration: Configuration): SessionLimits {
     textLineMax: relay.text_line_max,
     errorsMax: relay.protocol_errors_max,
     refusedRecipientsMax: relay.refused_recipients_max,
+    junkCommandsMax: relay.junk_commands_max,
     greetingDelay: relay.greeting_delay,
     tlsTimeout: relay.tls_timeout,
     dataRateMin: relay.data_rate_min,

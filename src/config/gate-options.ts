@@ -2,7 +2,7 @@
 
 import { parseBlockList } from "../gate/dnsbl.ts";
 import { domainList, hostList, localPartList } from "./list-kinds.ts";
-import { flag, list, nested, oneOf, optional, options, tables, text } from "./schema.ts";
+import { flag, list, nested, oneOf, optional, options, rate, tables, text } from "./schema.ts";
 import { withCheck, withDefault } from "./schema.ts";
 import type { Values } from "./schema.ts";
 
@@ -41,6 +41,18 @@ const relayRuleOptions = withCheck(
     sender_local_parts: optional(
       localPartList("The local part of the envelope sender must be in this list."),
       "any",
+    ),
+    rate: optional(
+      rate(
+        "Recipients that the rule lets through in a time, `5000/1h`; then they are put off. One message to ten counts ten.",
+      ),
+      "no limit",
+    ),
+    sender_rate: optional(
+      rate(
+        "Recipients of one envelope sender that the rule lets through in a time, in the same way; `alice+x@` is `alice@`.",
+      ),
+      "no limit",
     ),
     require_tls: withDefault(flag("Refuse the client until it speaks TLS."), false),
     proof: optional(

@@ -81,6 +81,12 @@ export const relayOptions = options({
     rate("Recipients that one client may give in a time, in the same way."),
     "no limit",
   ),
+  refused_recipients_per_client_rate: withDefault(
+    rate(
+      "Recipients of one client that may be refused in a time, over all its sessions; then it is put off for a while, for existing recipients too. It stops those who try names to see which exist. Hosts of a relay rule are exempt.",
+    ),
+    "300/1h",
+  ),
   greeting_delay: withDefault(
     duration(
       "How long clients wait for the greeting. Who talks before it is refused, with a delay or without; some malware does not wait so long.",
@@ -101,6 +107,13 @@ export const relayOptions = options({
   ),
   protocol_errors_max: withDefault(integer("So many errors end a session.", 1), 20),
   refused_recipients_max: withDefault(integer("So many refused recipients end a session.", 1), 50),
+  junk_commands_max: withDefault(
+    integer(
+      "So many NOOP, RSET, VRFY, HELO and EHLO without a message between them end a session.",
+      10,
+    ),
+    100,
+  ),
   command_timeout: withDefault(duration("How long a client may take for its next command."), "5m"),
   message_timeout: withDefault(
     duration("How long a client may take from MAIL to DATA, and again for the message itself."),

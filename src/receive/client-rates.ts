@@ -1,88 +1,107 @@
-// How much mail one client may bring in a time: messages and recipients, each with a rate of its own. A client is an
-// IPv4 address or a /64 of IPv6. Hosts of a relay rule are exempt.
+// How much mail one client may bring in a time: messages, recipients and recipients that are refused, each with a
+// rate of its own, over all its sessions. A client is an IPv4 address or a /64 of IPv6. Hosts of a relay rule are
+// exempt.
 //
-// Invariant: over its rate a client is put off, never refused for good, and what is remembered of clients is bounded.
+// Invariant: over its rate a client is put off, never refused for good. Who has asked for too many that do not exist
+// learns of no further recipient whether it does.
 
 import type { Clock } from "../clock.ts";
 import type { Rate } from "../config/kinds.ts";
 import type { Client } from "../envelope.ts";
 import type { Log } from "../log.ts";
+import type { MailRequest } from "../smtp/command.ts";
 import { customerOf } from "../smtp/network.ts";
 import type { MailTransaction, Reception } from "../smtp/reception.ts";
-import { status, statusLine } from "../status.ts";
+import { status, type Status, statusLine } from "../status.ts";
+import { KeyedRate } from "./keyed-rate.ts";
 
 export interface ClientRateOptions {
   readonly messages: Rate | undefined;
   readonly recipients: Rate | undefined;
+  readonly refusedRecipients: Rate | undefined;
   isExempt(address: string): boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-const CLIENTS_MAX = 100_000;
 const TOO_MUCH = status(450, "7.1", "Too much mail from your address, try again later");
+const TOO_MANY_REFUSED = status(
+  450,
+  "7.1",
+  "Too many unknown recipients from your address, try again later",
+);
 
 /** The same reception, which puts off who comes too often. */
 export function limitRates(reception: Reception, options: ClientRateOptions): Reception {
-  const { clock, log } = options;
-  const messages = options.messages && new ClientRate(options.messages, clock);
-  const recipients = options.recipients && new ClientRate(options.recipients, clock);
-  if (messages === undefined && recipients === undefined) return reception;
-
-  const isOver = (rate: ClientRate | undefined, { address }: Client, why: string) => {
-    if (rate === undefined || options.isExempt(address) || rate.take(customerOf(address)))
-      return false;
-    log.event("session.refused", { client: address, reply: statusLine(TOO_MUCH), why });
-    return true;
-  };
-  const limited = (transaction: MailTransaction, client: Client): MailTransaction => ({
-    recipient: (request) =>
-      isOver(recipients, client, "recipients_per_client_rate")
-        ? TOO_MUCH
-        : transaction.recipient(request),
-    message: () => transaction.message(),
-  });
-  return {
-    connect: (client) => reception.connect(client),
-    mail(client, request) {
-      if (isOver(messages, client, "messages_per_client_rate")) return TOO_MUCH;
-      const answer = reception.mail(client, request);
-      const then = (given: Awaited<typeof answer>) =>
-        "code" in given ? given : limited(given, client);
-      return answer instanceof Promise ? answer.then(then) : then(answer);
-    },
-  };
+  const { messages, recipients, refusedRecipients } = options;
+  const isUnlimited = (messages ?? recipients ?? refusedRecipients) === undefined;
+  return isUnlimited ? reception : new LimitedReception(reception, options);
 }
 
-/** The generic cell rate algorithm: a window's worth at once, then evenly. */
-class ClientRate {
-  readonly #gap: number;
-  readonly #window: number;
-  readonly #clock: Clock;
-  /** When the window of a client will be unused again, the client that came last at the end. */
-  readonly #freeAt = new Map<string, number>();
+class LimitedReception implements Reception {
+  readonly #reception: Reception;
+  readonly #options: ClientRateOptions;
+  readonly #messages: KeyedRate | undefined;
+  readonly #recipients: KeyedRate | undefined;
+  readonly #refused: KeyedRate | undefined;
 
-  constructor({ count, window }: Rate, clock: Clock) {
-    this.#gap = window / count;
-    this.#window = window;
-    this.#clock = clock;
+  constructor(reception: Reception, options: ClientRateOptions) {
+    const { messages, recipients, refusedRecipients, clock } = options;
+    this.#reception = reception;
+    this.#options = options;
+    this.#messages = messages && new KeyedRate(messages, clock);
+    this.#recipients = recipients && new KeyedRate(recipients, clock);
+    this.#refused = refusedRecipients && new KeyedRate(refusedRecipients, clock);
   }
 
-  take(key: string): boolean {
-    const now = this.#clock.now();
-    const freeAt = Math.max(this.#freeAt.get(key) ?? 0, now) + this.#gap;
-    if (freeAt > now + this.#window + this.#gap / 2) return false;
-    this.#freeAt.delete(key);
-    this.#freeAt.set(key, freeAt);
-    if (this.#freeAt.size > CLIENTS_MAX) this.#forget(now);
-    return true;
+  connect(client: Client): ReturnType<Reception["connect"]> {
+    return this.#reception.connect(client);
   }
 
-  /** Those whose window is unused, or else the one that has not come for longest. */
-  #forget(now: number): void {
-    for (const [key, freeAt] of this.#freeAt) {
-      if (freeAt > now && this.#freeAt.size <= CLIENTS_MAX) break;
-      this.#freeAt.delete(key);
-    }
+  mail(client: Client, request: MailRequest): ReturnType<Reception["mail"]> {
+    if (this.#options.isExempt(client.address)) return this.#reception.mail(client, request);
+    const key = customerOf(client.address);
+    const refusal = this.#harvests(key, client) ?? this.#isOver(this.#messages, key, client);
+    if (refusal !== undefined) return refusal;
+    const answer = this.#reception.mail(client, request);
+    const then = (given: Awaited<typeof answer>) =>
+      "code" in given ? given : this.#limited(given, key, client);
+    return answer instanceof Promise ? answer.then(then) : then(answer);
+  }
+
+  #limited(transaction: MailTransaction, key: string, client: Client): MailTransaction {
+    const counted = (reply: Status) => {
+      if (reply.code >= 500) this.#refused?.take(key);
+      return reply;
+    };
+    return {
+      recipient: (request) => {
+        const refusal = this.#harvests(key, client) ?? this.#isOver(this.#recipients, key, client);
+        if (refusal !== undefined) return refusal;
+        const reply = transaction.recipient(request);
+        return reply instanceof Promise ? reply.then(counted) : counted(reply);
+      },
+      message: () => transaction.message(),
+    };
+  }
+
+  #harvests(key: string, client: Client): Status | undefined {
+    if (this.#refused?.has(key) !== false) return undefined;
+    return this.#putOff(client, TOO_MANY_REFUSED, "refused_recipients_per_client_rate");
+  }
+
+  #isOver(rate: KeyedRate | undefined, key: string, client: Client): Status | undefined {
+    if (rate?.take(key) !== false) return undefined;
+    const what = rate === this.#messages ? "messages" : "recipients";
+    return this.#putOff(client, TOO_MUCH, `${what}_per_client_rate`);
+  }
+
+  #putOff({ address }: Client, reply: Status, why: string): Status {
+    this.#options.log.event("session.refused", {
+      client: address,
+      reply: statusLine(reply),
+      why,
+    });
+    return reply;
   }
 }

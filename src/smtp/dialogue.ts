@@ -41,7 +41,11 @@ export interface Floor {
 
 const OK = status(250, "0.0", "Ok");
 const NO_SENDER = status(503, "5.1", "MAIL first");
+const TOO_MUCH_JUNK = status(421, "7.0", "Too many commands without mail, closing connection");
 export const CLOSING = status(421, "3.2", "Service is shutting down, closing connection");
+
+/** Commands with which a client can keep us busy for ever and never send anything. */
+const JUNK: ReadonlySet<string> = new Set(["NOOP", "RSET", "VRFY", "HELO", "EHLO"]);
 
 const EMPTY = Buffer.alloc(0);
 
@@ -53,6 +57,8 @@ export class Dialogue {
   #extended = false;
   #errors = 0;
   #refusedRecipients = 0;
+  /** Since the last message. */
+  #junkCommands = 0;
   #mail: MailRequest | undefined;
   #transaction: MailTransaction | undefined;
   #accepted = 0;
@@ -74,6 +80,9 @@ export class Dialogue {
     const space = line.indexOf(" ");
     const verb = (space < 0 ? line : line.slice(0, space)).toUpperCase();
     const argument = space < 0 ? "" : line.slice(space + 1);
+    if (JUNK.has(verb) && ++this.#junkCommands > this.#limits.junkCommandsMax) {
+      return this.#floor.end(TOO_MUCH_JUNK, "too many commands without a message");
+    }
     switch (verb) {
       case "EHLO":
       case "HELO":
@@ -228,6 +237,7 @@ export class Dialogue {
     const unfit = transfer.unfit();
     const settle = (answer: Status) => {
       this.reset();
+      if (answer.code < 300) this.#junkCommands = 0;
       this.#floor.reply(answer);
     };
     if (unfit !== undefined) {

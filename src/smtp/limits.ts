@@ -11,6 +11,8 @@ export interface SessionLimits {
   readonly textLineMax: number;
   readonly errorsMax: number;
   readonly refusedRecipientsMax: number;
+  /** Commands that get a client nowhere, since it came or since its last message. */
+  readonly junkCommandsMax: number;
   /** Before the greeting, to see who talks first; 0 for none. */
   readonly greetingDelay: number;
   readonly commandTimeout: number;

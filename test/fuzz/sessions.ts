@@ -91,6 +91,7 @@ const serverOptions: ServerOptions = {
     textLineMax: 1000,
     errorsMax: 10,
     refusedRecipientsMax: 10,
+    junkCommandsMax: 100,
     greetingDelay: 0,
     tlsTimeout: 30_000,
     dataRateMin: 100,

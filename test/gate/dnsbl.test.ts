@@ -120,6 +120,8 @@ describe("the gate", () => {
         hosts: ["192.0.2.0/24"],
         sender_domains: ["*"],
         sender_local_parts: undefined,
+        rate: undefined,
+        sender_rate: undefined,
         require_tls: false,
         proof: undefined,
         null_sender: "refuse" as const,

@@ -13,7 +13,8 @@ const REQUEST = { sender: null, eightBit: false, smtputf8: false };
 const willing: Reception = {
   connect: () => undefined,
   mail: async () => ({
-    recipient: () => status(250, "1.5", "ok"),
+    recipient: ({ mailbox: { localPart } }) =>
+      localPart === "nobody" ? status(550, "1.1", "Unknown user") : status(250, "1.5", "ok"),
     message: () => assert.fail("no message in this test"),
   }),
 };
@@ -22,12 +23,13 @@ function aMinute(count: number | undefined) {
   return count === undefined ? undefined : { count, window: MINUTE };
 }
 
-function door(messages: number | undefined, recipients?: number) {
+function door(messages: number | undefined, recipients?: number, refusedRecipients?: number) {
   const clock = manualClock();
   const log = recordingLog();
   const reception = limitRates(willing, {
     messages: aMinute(messages),
     recipients: aMinute(recipients),
+    refusedRecipients: aMinute(refusedRecipients),
     isExempt: (address) => address === "192.0.2.1",
     clock,
     log,
@@ -85,6 +87,46 @@ test("recipients have a rate of their own", async () => {
     replies.map(({ code }) => code),
     [250, 250, 450],
   );
+});
+
+async function ask({ mail }: ReturnType<typeof door>, name: string, address: string) {
+  const transaction = await mail(address);
+  if ("code" in transaction) return transaction.code;
+  return (await transaction.recipient({ mailbox: mailbox(`${name}@example.com`) })).code;
+}
+
+describe("recipients that are refused", () => {
+  test("put their client off for a while, over all its sessions, and nobody else", async () => {
+    const here = door(undefined, undefined, 3);
+    for (let n = 0; n < 3; n++) assert.equal(await ask(here, "nobody", "203.0.113.9"), 550);
+    assert.equal(await ask(here, "alice", "203.0.113.9"), 450);
+    assert.equal(await ask(here, "alice", "203.0.113.10"), 250);
+    assert.match(
+      JSON.stringify(here.log.named("session.refused")),
+      /refused_recipients_per_client_rate/,
+    );
+    here.clock.advance(MINUTE / 3);
+    assert.equal(await ask(here, "alice", "203.0.113.9"), 250);
+    assert.equal(await ask(here, "nobody", "203.0.113.9"), 550);
+    assert.equal(await ask(here, "nobody", "203.0.113.9"), 450);
+  });
+
+  test("end what a transaction under way can find out", async () => {
+    const here = door(undefined, undefined, 2);
+    const transaction = await here.mail("203.0.113.9");
+    assert.ok(!("code" in transaction));
+    const codes = [];
+    for (const name of ["nobody", "nobody", "nobody", "alice"]) {
+      codes.push((await transaction.recipient({ mailbox: mailbox(`${name}@example.com`) })).code);
+    }
+    assert.deepEqual(codes, [550, 550, 450, 450]);
+  });
+
+  test("are not held against those that exist, or against the hosts of a relay rule", async () => {
+    const here = door(undefined, undefined, 3);
+    for (let n = 0; n < 20; n++) assert.equal(await ask(here, "alice", "203.0.113.9"), 250);
+    for (let n = 0; n < 20; n++) assert.equal(await ask(here, "nobody", "192.0.2.1"), 550);
+  });
 });
 
 test("without a rate nothing stands between", () => {

@@ -23,6 +23,7 @@ const LIMITS: SessionLimits = {
   textLineMax: 1000,
   errorsMax: 5,
   refusedRecipientsMax: 5,
+  junkCommandsMax: 100,
   greetingDelay: 0,
   tlsTimeout: 30 * SECOND,
   commandTimeout: 5 * MINUTE,
@@ -220,6 +221,31 @@ describe("a client that takes its time", () => {
       assert.match(await third.reply(), /^220/);
       socket.destroy();
       await gone;
+    }));
+});
+
+describe("a client that gets nowhere", () => {
+  it("is cut off after so many commands without a message, however polite they are", () =>
+    atTheDoor({ limits: { junkCommandsMax: 12 } }, async ({ greeted, log }) => {
+      const wire = await greeted();
+      for (let n = 0; n < 3; n++) {
+        for (const line of ["EHLO client.test", "NOOP", "RSET", "VRFY alice"]) {
+          assert.match(await wire.ask(line), /^25[02]/);
+        }
+      }
+      assert.match(await wire.ask("NOOP"), /^421 4\.7\.0 Too many commands without mail/);
+      assert.equal(log.named("session.ended")[0]?.why, "too many commands without a message");
+    }));
+
+  it("starts anew with each message that is accepted", () =>
+    atTheDoor({ limits: { junkCommandsMax: 3 } }, async ({ greeted }) => {
+      const wire = await greeted();
+      for (let n = 0; n < 5; n++) {
+        assert.match(await wire.ask("RSET"), /^250/);
+        assert.match(await wire.ask("NOOP"), /^250/);
+        await inData(wire);
+        assert.match(await wire.ask("Subject: x\r\n\r\nx\r\n."), /^250/);
+      }
     }));
 });
 

@@ -119,6 +119,7 @@ describe("a server with two certificates", () => {
       textLineMax: 1000,
       errorsMax: 5,
       refusedRecipientsMax: 5,
+      junkCommandsMax: 100,
       greetingDelay: 0,
       tlsTimeout: 30_000,
       dataRateMin: 100,

@@ -94,6 +94,7 @@ async function behindBalancer(tls: "starttls" | "implicit", play: (stage: Stage)
     textLineMax: 1000,
     errorsMax: 5,
     refusedRecipientsMax: 5,
+    junkCommandsMax: 100,
     greetingDelay: 0,
     tlsTimeout: 30_000,
     dataRateMin: 100,

@@ -16,6 +16,7 @@ const LIMITS: SessionLimits = {
   textLineMax: 1000,
   errorsMax: 5,
   refusedRecipientsMax: 4,
+  junkCommandsMax: 100,
   greetingDelay: 0,
   tlsTimeout: 30_000,
   dataRateMin: 100,

@@ -15,6 +15,8 @@ function rule(given: Partial<Relay> & Pick<Relay, "hosts">): Relay {
   return {
     sender_domains: ["*"],
     sender_local_parts: undefined,
+    rate: undefined,
+    sender_rate: undefined,
     require_tls: false,
     proof: undefined,
     null_sender: "refuse",

@@ -4,6 +4,7 @@ import type { Client, RecipientRequest } from "../../src/envelope.ts";
 import type { GateOptions } from "../../src/config/gate-options.ts";
 import { Gate } from "../../src/gate.ts";
 import { createReception } from "../../src/receive.ts";
+import { RelayRates } from "../../src/receive/relay-rates.ts";
 import type { Routing } from "../../src/route.ts";
 import type { MailRequest } from "../../src/smtp/command.ts";
 import type { MailTransaction, MessageSink } from "../../src/smtp/reception.ts";
@@ -99,6 +100,8 @@ const google: GateOptions["relay"][number] = {
   hosts: ["192.0.2.0/24"],
   sender_domains: ["*"],
   sender_local_parts: undefined,
+  rate: undefined,
+  sender_rate: undefined,
   require_tls: false,
   proof: { header: "X-Unseen-Tenant: s3cret", dkim: undefined },
   null_sender: "accept",
@@ -116,6 +119,7 @@ interface Desk {
 function desk(fault: Fault = {}, room = true): Desk {
   using here = bench();
   const spool = memorySpool(fault);
+  const clock = manualClock();
   const log = recordingLog();
   const attempts: StoredMessage[] = [];
   let queued = 0;
@@ -131,7 +135,8 @@ function desk(fault: Fault = {}, room = true): Desk {
     spool,
     reserve: { hasRoomFor: () => true },
     resolver: resolverAnswering({ kind: "no-such-name" }),
-    clock: manualClock(),
+    rates: new RelayRates([{ rate: undefined, sender_rate: { count: 2, window: 1000 } }], clock),
+    clock,
     log,
     queue: {
       hasRoom: room,
@@ -203,6 +208,25 @@ describe("at RCPT", () => {
         why: "none",
       },
     ]);
+  });
+});
+
+describe("the rate of a relay rule", () => {
+  test("puts off the recipient that is one too many, and mail for us never", async () => {
+    const { begin, log } = desk();
+    const transaction = await begin();
+    for (const name of ["a", "b"]) {
+      assert.equal(await rcpt(transaction, `${name}@example.org`), "250 2.1.5");
+    }
+    assert.equal(await rcpt(transaction, "c@example.org"), "450 4.7.1");
+    assert.equal(await rcpt(transaction, "alice@example.com"), "250 2.1.5");
+    assert.match(JSON.stringify(log.named("recipient.refused")), /"why":"gate.relay\[0\]: rate"/);
+  });
+
+  test("does not count what is refused", async () => {
+    const transaction = await desk().begin();
+    for (let n = 0; n < 5; n++) await rcpt(transaction, "nobody@example.org");
+    assert.equal(await rcpt(transaction, "a@example.org"), "250 2.1.5");
   });
 });
 
