@@ -11,6 +11,7 @@ import type { Body, Client, Envelope, Mailbox, RecipientId } from "./envelope.ts
 import type { HostHints } from "./hints.ts";
 import type { Lists } from "./lists/lists.ts";
 import type { Log } from "./log.ts";
+import type { StsPolicies } from "./mta-sts.ts";
 import type { Status } from "./status.ts";
 
 /** A next hop. Without `addresses` the transport looks the name up itself (A and AAAA, never MX). */
@@ -148,6 +149,7 @@ export interface Services {
   readonly resolver: Resolver;
   readonly lists: Lists;
   readonly hints: HostHints;
+  readonly mtaSts: StsPolicies;
   /** Our own name: EHLO, Received, Maildir file names. */
   readonly hostname: string;
   /** Addresses that we listen on or hold: a host that resolves to one of them is ourselves. */

@@ -109,6 +109,18 @@ export interface Events {
   /** A peer's reply says that something is set up wrongly: the postmaster has to act. */
   alarm: { id: string; what: string };
 
+  /** A domain's MTA-STS policy, new or once more. */
+  "mta_sts.fetched": {
+    domain: string;
+    mode: "enforce" | "testing" | "none";
+    mx: readonly string[];
+    max_age_s: number;
+  };
+  /** With `kept` an older policy holds; without, mail to the domain goes as if there was none. */
+  "mta_sts.failed": { domain: string; error: string; kept: boolean };
+  /** Mail went to the host, although it is not what the domain's policy under test asks for. */
+  "mta_sts.would_fail": { domain: string; host: string; error: string };
+
   "lookup.failed": { lookup: string; error: string };
   "hosts.refreshed": { list: string; entries: number };
   "hosts.failed": { list: string; error: string; kept: number };

@@ -25,6 +25,8 @@ import { Holds } from "./holds.ts";
 import type { Lists } from "./lists/lists.ts";
 import { HostHints, type HintStore } from "./hints.ts";
 import { describeError, type Log } from "./log.ts";
+import { MtaSts } from "./mta-sts.ts";
+import type { Https } from "./mta-sts/fetch.ts";
 import { Queue } from "./queue.ts";
 import { createReception } from "./receive.ts";
 import { limitRates } from "./receive/client-rates.ts";
@@ -54,6 +56,8 @@ export interface Chain {
 export interface RelayParts {
   readonly clock: Clock;
   readonly log: Log;
+  /** How policy hosts are reached, if not as all the world does. */
+  readonly https?: Https;
 }
 
 export interface Relay {
@@ -68,7 +72,7 @@ export interface Relay {
 /** `readOnly` is a dry run: nothing on disk is touched. */
 export function assemble(
   configuration: Configuration,
-  { clock, log }: RelayParts,
+  { clock, log, https }: RelayParts,
   readOnly: boolean,
 ): Chain {
   const { relay, dns, gate, domains, hosts, directory } = configuration;
@@ -84,6 +88,14 @@ export function assemble(
     clock,
     readOnly,
   });
+  const mtaSts = new MtaSts({
+    clock,
+    log,
+    resolver,
+    spoolDirectory: relay.spool_directory,
+    readOnly,
+    ...(https === undefined ? {} : { https }),
+  });
   const hints = new HostHints(retryPolicyOf(configuration), clock);
   const services: Services = {
     clock,
@@ -91,6 +103,7 @@ export function assemble(
     resolver,
     lists,
     hints,
+    mtaSts,
     hostname: relay.hostname,
     ownAddresses: ownAddresses(configuration),
     configDirectory: directory,
@@ -110,6 +123,7 @@ export function assemble(
     hints,
     async close() {
       await Promise.all(Array.from(transports.values(), async (one) => one.close?.()));
+      await mtaSts.close();
       await lists.close();
       await resolver.close();
     },
@@ -148,7 +162,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const { relay } = configuration;
   const history = createHistory(configuration, given);
   const log = history === undefined ? given.log : remembered(given.log, history);
-  const parts = { clock, log };
+  const parts = { ...given, log };
   const chain = assemble(configuration, parts, false);
   const { gate, route, lists, hints } = chain;
   const server = createServer(configuration, chain, parts);

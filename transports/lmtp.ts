@@ -53,6 +53,7 @@ export const lmtp: TransportDriver<LmtpOptions> = {
         fallback_hosts: undefined,
         credentials: undefined,
         dane: false,
+        mta_sts: false,
         rate: undefined,
         recipient_rate: undefined,
         ...(socket === undefined ? {} : { tls: "none" }),

@@ -59,6 +59,12 @@ const declaredOptions = options({
     ),
     true,
   ),
+  mta_sts: withDefault(
+    flag(
+      "With `tls` opportunistic or required: to the mail hosts of a domain that has an MTA-STS policy, only as it says (RFC 8461). Not for hosts that are written down, nor where DANE says more.",
+    ),
+    true,
+  ),
   auth_user: optional(
     text("The name to log in with, to `hosts` and to no other host.", {
       test: /^[^\p{Cc}]+$/u,
@@ -137,7 +143,8 @@ function credentialsOf(given: Given): Credentials | undefined {
  *   our copy cannot be read. No other host is asked.
  * - deferred, host: every host that was tried has no address, or refused or lost the connection, greeted with
  *   anything but 2xx, failed at EHLO, TLS or AUTH (5xx with an alarm), timed out, broke the protocol or said 421; or there is no host.
- *   So also when its certificate does not match its TLSA records, and when they cannot be looked up: 4.7.5.
+ *   So also when its certificate does not match its TLSA records, when they cannot be looked up, and when the
+ *   domain's MTA-STS policy does not allow for it: 4.7.5.
  *   `notBefore` is the next time of the first of them.
  * - deferred, untried: `rate` or `recipient_rate` is used up; the recipient has been put off; the retry time of
  *   every host has not come, or too many wait for it already; no connection came free in time.

@@ -1,12 +1,12 @@
 // The last good answer of an `spf:` list on disk, so that a restart without DNS does not shut the gate. One JSON
-// file a domain, replaced whole: tmp, fsync, rename, fsync of the directory.
+// file a domain, replaced whole.
 //
 // Invariant: what is read back is checked as if a stranger had written it.
 
 import { readFileSync } from "node:fs";
-import { mkdir, open, rename } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { isTable } from "../config/option.ts";
+import { replaceFile } from "../replace-file.ts";
 import { parseHostItem } from "./host-items.ts";
 import { passProblem } from "./spf.ts";
 
@@ -54,15 +54,5 @@ function texts(list: unknown): string[] {
 }
 
 export async function writeKeptAnswer(path: string, answer: KeptAnswer): Promise<void> {
-  const directory = dirname(path);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${process.pid}.tmp`;
-  {
-    await using file = await open(temporary, "w", 0o600);
-    await file.writeFile(`${JSON.stringify(answer, undefined, 2)}\n`);
-    await file.sync();
-  }
-  await rename(temporary, path);
-  await using parent = await open(directory, "r");
-  await parent.sync();
+  await replaceFile(path, `${JSON.stringify(answer, undefined, 2)}\n`);
 }

@@ -214,6 +214,11 @@ export class Conversation {
     return this.#session.connection.alive;
   }
 
+  /** Why the server's certificate is not valid for its name; undefined when it is. */
+  get certificateProblem(): string | undefined {
+    return this.#session.connection.peerCertificates().problem;
+  }
+
   /** Never rejects. */
   async transact(transaction: Transaction, signal: AbortSignal): Promise<TransactionResult> {
     this.transactions++;

@@ -21,6 +21,7 @@ import { type Configuration, problemLine } from "../../src/config/configuration.
 import { loadConfiguration } from "../../src/config/load.ts";
 import type { EventName, Events } from "../../src/events.ts";
 import type { Log } from "../../src/log.ts";
+import type { Https } from "../../src/mta-sts/fetch.ts";
 import { type Relay, startRelay } from "../../src/relay.ts";
 import { type FakeDns, startDns, type Zone } from "./dns.ts";
 import { Wire } from "./wire.ts";
@@ -32,6 +33,8 @@ export interface TestRelayOptions {
   /** Written into the directory before the start. */
   readonly files?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
+  /** Where the policy hosts of MTA-STS are. */
+  readonly https?: Https;
   /** Of an earlier relay, for a restart on its spool. It is not removed at the end. */
   readonly directory?: string;
 }
@@ -64,7 +67,8 @@ export async function startTestRelay(options: TestRelayOptions): Promise<TestRel
     `${preamble(options.config, dns)}${options.config}`,
   );
   const log = new WaitingLog();
-  const relay = await startRelay(configuration, { clock: options.clock ?? systemClock, log });
+  const { clock = systemClock, https } = options;
+  const relay = await startRelay(configuration, { clock, log, ...(https && { https }) });
   const port = Number(relay.addresses[0]?.split(":").at(-1));
 
   let stopped: Promise<void> | undefined;
@@ -96,7 +100,7 @@ export async function startTestRelay(options: TestRelayOptions): Promise<TestRel
 function preamble(config: string, dns: FakeDns): string {
   const tables = {
     "[relay]": 'hostname = "mx.example.com"\nspool_directory = "spool"',
-    "[dns]": `servers = ["${dns.address}"]`,
+    "[dns]": `servers = ["${dns.address}"]\ndnssec = true`,
     "[[listeners]]": 'address = "127.0.0.1:0"',
   };
   const lines = config.split("\n").map((line) => line.trim());

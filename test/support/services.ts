@@ -63,6 +63,7 @@ export function fakeServices(given: Partial<Services> = {}): Services {
     log: recordingLog(),
     resolver: resolverAnswering({ kind: "no-such-name" }),
     lists: noLists,
+    mtaSts: { policyOf: () => Promise.resolve(undefined) },
     hostname: "mx.example.com",
     ownAddresses: new Set(["127.0.0.1", "::1"]),
     configDirectory: "/etc/unseen",

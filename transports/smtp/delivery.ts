@@ -9,6 +9,7 @@ import type { RecipientId } from "../../src/envelope.ts";
 import type { HostFailure } from "../../src/hints.ts";
 import { describeError } from "../../src/log.ts";
 import type { Conversation } from "../../src/smtp/client.ts";
+import { isListed } from "../../src/mta-sts/policy-text.ts";
 import { status, statusLine, type Status } from "../../src/status.ts";
 import type { Means } from "./means.ts";
 import { accessRefusal, outcomeOf, settle, withoutAccess } from "./outcomes.ts";
@@ -198,6 +199,7 @@ class Delivery {
     const connected = await dialler.dial(target, this.#signal);
     if (connected.kind === "connected") {
       lease.conversation = connected.conversation;
+      this.#reportTest(connected.conversation, target);
       return connected.conversation;
     }
     this.#why = connected.status;
@@ -214,6 +216,18 @@ class Delivery {
     const because = cause === undefined ? "" : ` (${describeError(cause)})`;
     const what = `${label} does not let this relay in: ${statusLine(why)}${because}`;
     log.event("alarm", { id: this.#batch.envelope.id, what });
+  }
+
+  /** What MTA-STS under test would have refused (RFC 8461 5). */
+  #reportTest(conversation: Conversation, { name: host, label, policy }: Target): void {
+    const { testing } = policy;
+    if (testing === undefined) return;
+    const { domain } = testing;
+    const error = isListed(host, testing)
+      ? conversation.certificateProblem
+      : "it is not in the policy";
+    if (error === undefined) return;
+    this.#means.services.log.event("mta_sts.would_fail", { domain, host: label, error });
   }
 
   /** Nobody else need find out before the host's retry time. */

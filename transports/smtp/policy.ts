@@ -1,13 +1,15 @@
 // Which TLS a host has to be spoken to with, and by whose word: the postmaster's (`tls`), or what the destination
-// has published where the postmaster leaves room for it: DANE (RFC 7672).
+// has published where the postmaster leaves room for it: DANE (RFC 7672), else MTA-STS (RFC 8461 2).
 //
 // Invariants: a published policy only ever asks for more than `tls` does. What may have been published and cannot be
-// found out bars the host for now: no mail goes there with less.
+// found out bars the host for now: no mail goes there with less. (MTA-STS cannot know that before the first contact.)
 
 import type { RetryError, Services } from "../../src/contract.ts";
 import type { TlsaRecord } from "../../src/dns/resolver.ts";
 import { type DaneIdentity, usableRecords } from "../../src/smtp/dane.ts";
 import type { TlsMode } from "../../src/smtp/client.ts";
+import { endOf, type KeptPolicy } from "../../src/mta-sts/kept-policy.ts";
+import { isListed } from "../../src/mta-sts/policy-text.ts";
 import { status, type Status } from "../../src/status.ts";
 import type { SmtpOptions } from "./settings.ts";
 
@@ -20,12 +22,15 @@ export interface TlsPolicy {
   readonly hint: string;
   /** "DANE: 2 TLSA records, secure". */
   readonly why: string;
+  /** MTA-STS under test: what is not as it says is reported, and delivered. */
+  readonly testing?: KeptPolicy;
 }
 
 /** The host is not to be spoken to at all. */
 export interface Barred {
   readonly status: Status;
   readonly error: RetryError;
+  readonly why: string;
 }
 
 /** A host as far as its policy goes. */
@@ -38,7 +43,8 @@ export interface PolicySubject {
   readonly canonical?: string;
 }
 
-type PolicyOptions = Pick<SmtpOptions, "tls" | "dane">;
+type PolicyOptions = Pick<SmtpOptions, "tls" | "dane" | "mta_sts">;
+type PolicyServices = Pick<Services, "resolver" | "mtaSts">;
 
 const LOCAL_REASONS: Readonly<Record<TlsMode, string>> = {
   none: 'none: tls = "none"',
@@ -56,11 +62,11 @@ export function localPolicy(tls: TlsMode): TlsPolicy {
 
 export class Policies {
   readonly #options: PolicyOptions;
-  readonly #services: Pick<Services, "resolver">;
+  readonly #services: PolicyServices;
   /** By the postmaster's word alone. */
   readonly local: TlsPolicy;
 
-  constructor(options: PolicyOptions, services: Pick<Services, "resolver">) {
+  constructor(options: PolicyOptions, services: PolicyServices) {
     this.#options = options;
     this.#services = services;
     this.local = localPolicy(options.tls);
@@ -68,13 +74,26 @@ export class Policies {
 
   /** Without a question to anybody if nothing can have been published. */
   of(subject: PolicySubject): TlsPolicy | Promise<TlsPolicy | Barred> {
-    const { tls, dane } = this.#options;
-    const isOpen = tls === "opportunistic" || tls === "required";
-    return isOpen && dane && subject.secure === true ? this.#published(subject) : this.local;
+    const { tls, dane, mta_sts: sts } = this.#options;
+    if (tls !== "opportunistic" && tls !== "required") return this.local;
+    const signed = dane && subject.secure === true;
+    const domain = sts ? subject.domain : undefined;
+    return signed || domain !== undefined ? this.#published(subject, signed, domain) : this.local;
   }
 
-  async #published(subject: PolicySubject): Promise<TlsPolicy | Barred> {
-    return (await this.#dane(subject)) ?? this.local;
+  async #published(
+    subject: PolicySubject,
+    signed: boolean,
+    domain: string | undefined,
+  ): Promise<TlsPolicy | Barred> {
+    const dane = signed ? await this.#dane(subject) : undefined;
+    // DANE decides, unless all that it says is "some TLS".
+    if (dane !== undefined && ("status" in dane || dane.tls === "dane")) return dane;
+    const policy = domain === undefined ? undefined : await this.#services.mtaSts.policyOf(domain);
+    if (policy?.mode === "enforce") return enforced(policy, subject.name);
+    if (dane !== undefined || policy?.mode !== "testing") return dane ?? this.local;
+    const { tls } = this.local;
+    return { ...this.local, testing: policy, why: `${tls}: MTA-STS testing, ${until(policy)}` };
   }
 
   /** RFC 7672 2.2: at the end of the CNAMEs, else at the name itself. Undefined: there is no DANE. */
@@ -84,7 +103,8 @@ export class Policies {
       const answer = await this.#services.resolver.tlsa(`_${port}._tcp.${base}`);
       if (answer.kind === "temporary") {
         const text = `The TLSA records of ${base} cannot be looked up at the moment`;
-        return { status: status(451, "7.5", text), error: "lookup" };
+        const why = `not to be used now: TLSA of ${base}: ${answer.error}`;
+        return { status: status(451, "7.5", text), error: "lookup", why };
       }
       if (answer.kind === "found" && answer.secure === true) {
         return danePolicy(subject, base, answer.records);
@@ -117,4 +137,18 @@ function recordText({ usage, selector, matching, association }: TlsaRecord): str
 
 function count({ length }: readonly TlsaRecord[]): string {
   return `${length} TLSA record${length === 1 ? "" : "s"}`;
+}
+
+function enforced(policy: KeptPolicy, host: string): TlsPolicy | Barred {
+  if (isListed(host, policy)) {
+    const why = `MTA-STS enforce, ${until(policy)}`;
+    return { tls: "verify", key: "verify", hint: " with MTA-STS", why };
+  }
+  const text = `${host} is not in the MTA-STS policy of ${policy.domain}`;
+  const why = `not to be used: ${text}, ${until(policy)}`;
+  return { status: status(451, "7.5", text), error: "tls_required", why };
+}
+
+function until(policy: KeptPolicy): string {
+  return `cached until ${new Date(endOf(policy)).toISOString()}`;
 }

@@ -19,6 +19,7 @@ export interface SmtpOptions {
   readonly helo: string | undefined;
   readonly tls: TlsMode;
   readonly dane: boolean;
+  readonly mta_sts: boolean;
   readonly tls_tempfail_tryclear: boolean;
   readonly tls_verify_certificates: string | undefined;
   /** Shown to `hosts` and to nobody else. */

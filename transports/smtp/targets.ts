@@ -68,5 +68,5 @@ async function addressesOf(name: string, resolver: Resolver): Promise<Addresses 
       ? `The address of ${name} cannot be looked up at the moment`
       : `The host ${name} has no address`;
   const detail = answer.kind === "temporary" ? "4.3" : "4.4";
-  return { status: status(451, detail, text), error: "lookup" };
+  return { status: status(451, detail, text), error: "lookup", why: text };
 }

@@ -1,0 +1,67 @@
+// What a domain publishes for MTA-STS, read: the TXT record that says that there is a policy (RFC 8461 3.1), and the
+// policy itself (RFC 8461 3.2).
+//
+// Invariant: what is not in the form of the RFC is no policy; nothing of it is guessed.
+
+/** What a domain asks of those who send mail to it. */
+export interface StsPolicy {
+  /** `testing`: deliver as without it, and say what would have gone wrong. `none`: there is no policy any more. */
+  readonly mode: "enforce" | "testing" | "none";
+  /** "mx.example.com", or "*.example.com" for one label more. Lower case. */
+  readonly mx: readonly string[];
+  /** Seconds. */
+  readonly maxAge: number;
+}
+
+/** A year. RFC 8461 3.2. */
+const LONGEST_AGE = 31_557_600;
+
+const RECORD = /^v=STSv1[ \t]*;/;
+const MODES = ["enforce", "testing", "none"] as const;
+const MX = /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9-]{1,63}$/;
+
+/** The id of the one STS record among the TXT records of `_mta-sts`; undefined when there is none, or several. */
+export function recordId(texts: readonly string[]): string | undefined {
+  const [record, ...others] = texts.filter((text) => RECORD.test(text));
+  if (record === undefined || others.length > 0) return undefined;
+  const fields = record.split(";").map((field) => field.trim());
+  const ids = fields.filter((field) => field.startsWith("id=")).map((field) => field.slice(3));
+  return ids.length === 1 && /^[A-Za-z0-9]{1,32}$/.test(ids[0] ?? "") ? ids[0] : undefined;
+}
+
+/** Throws, saying what is wrong, when the text is no policy. */
+export function parsePolicy(text: string): StsPolicy {
+  const fields = new Map<string, string[]>();
+  for (const line of text.split(/\r?\n/)) {
+    if (line.trim() === "") continue;
+    const [, key, value] = /^([A-Za-z0-9][\w.-]{0,31})[ \t]*:[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+    if (key === undefined || value === undefined) throw new Error(`no field: ${quoted(line)}`);
+    const known = fields.get(key);
+    if (known === undefined) fields.set(key, [value]);
+    else known.push(value);
+  }
+  // Of all others but mx the first counts.
+  const first = (key: string) => fields.get(key)?.[0] ?? "";
+  if (first("version") !== "STSv1") throw new Error(`version is ${quoted(first("version"))}`);
+  const mode = MODES.find((word) => word === first("mode"));
+  if (mode === undefined) throw new Error(`mode is ${quoted(first("mode"))}`);
+  if (!/^\d{1,10}$/.test(first("max_age"))) {
+    throw new Error(`max_age is ${quoted(first("max_age"))}`);
+  }
+  const mx = (fields.get("mx") ?? []).map((pattern) => pattern.toLowerCase());
+  const odd = mx.find((pattern) => !MX.test(pattern));
+  if (odd !== undefined) throw new Error(`mx is ${quoted(odd)}`);
+  if (mode !== "none" && mx.length === 0) throw new Error("there is no mx");
+  return { mode, mx, maxAge: Math.min(Number(first("max_age")), LONGEST_AGE) };
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 80));
+}
+
+/** RFC 8461 4.1: the name itself, or one label in the place of the star. */
+export function isListed(host: string, { mx }: Pick<StsPolicy, "mx">): boolean {
+  const name = host.toLowerCase();
+  const parent = name.slice(name.indexOf(".") + 1);
+  return mx.some((pattern) => pattern === name || pattern === `*.${parent}`);
+}

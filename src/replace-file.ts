@@ -1,0 +1,19 @@
+// A small file that is replaced whole: after a power cut there is the old one or the new one, and never half of it.
+
+import { mkdir, open, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** tmp, fsync, rename, fsync of the directory, which is made when it is missing. Nobody else may read it. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const directory = dirname(path);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const temporary = `${path}.${process.pid}.tmp`;
+  {
+    await using file = await open(temporary, "w", 0o600);
+    await file.writeFile(text);
+    await file.sync();
+  }
+  await rename(temporary, path);
+  await using parent = await open(directory, "r");
+  await parent.sync();
+}
