@@ -33,8 +33,10 @@ export interface Envelope {
   readonly client: Client;
   /** Milliseconds since the epoch. */
   readonly receivedAt: number;
-  /** Bytes of the body as stored, our Received header included. */
+  /** Bytes of the body, our own header fields included. */
   readonly size: number;
+  /** Header fields that were found out when the rest was written: the body has them above what is stored. */
+  readonly head?: string;
   /** The client declared 8BITMIME (RFC 6152). */
   readonly eightBit: boolean;
   /** The client declared SMTPUTF8 (RFC 6531). */

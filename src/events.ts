@@ -23,6 +23,8 @@ export interface Events {
     tls?: string;
     /** What the gate decided by, for the recipients. */
     rule: string;
+    /** "spf=pass dkim=none dmarc=fail"; absent when nobody asked. */
+    authentication?: string;
     size: number;
   };
   "message.refused": {

@@ -64,7 +64,7 @@ export class Gate {
   readonly #blockLists: BlockLists | undefined;
   readonly #disconnects: boolean;
 
-  constructor(options: GateOptions, lists: Lists, blockLists?: BlockLists) {
+  constructor(options: Omit<GateOptions, "authentication">, lists: Lists, blockLists?: BlockLists) {
     this.#blockLists = blockLists?.none === true ? undefined : blockLists;
     this.#disconnects = options.dnsbl_action === "disconnect";
     this.#localDomains = lists.domains(options.local_domains);

@@ -4,18 +4,15 @@
 // is in the envelope, none merged, none left out. What the router chain fails is refused at RCPT, so nothing that
 // we accepted bounces for want of a user. A message that had to bring proof and did not is refused whole.
 
-import { Examination } from "./authentication/examination.ts";
-import type { Clock } from "./clock.ts";
 import type { CutThrough, Passage, Routed } from "./cut-through.ts";
-import type { Resolver } from "./dns/resolver.ts";
 import type { Client, MessageId, RecipientRequest } from "./envelope.ts";
 import type { Gate, Proof, Secret } from "./gate.ts";
-import { describeError, type Log } from "./log.ts";
+import { describeError } from "./log.ts";
 import type { DiskReserve } from "./receive/disk-reserve.ts";
-import { HeaderWatch } from "./receive/header-watch.ts";
+import { Inspection, type InspectionServices, type Judgement } from "./receive/inspection.ts";
 import type { RelayRates } from "./receive/relay-rates.ts";
 import { receivedHeader } from "./receive/received-header.ts";
-import { judgeHeader, judgeProofs, judgeRecipient } from "./receive/verdict.ts";
+import { judgeRecipient } from "./receive/verdict.ts";
 import type { Queue } from "./queue.ts";
 import type { Route } from "./route.ts";
 import { pathText } from "./smtp/address.ts";
@@ -25,17 +22,13 @@ import type { MailTransaction, MessageSink, Reception } from "./smtp/reception.t
 import { type IncomingMessage, type Spool, SpoolError, type StoredMessage } from "./spool.ts";
 import { LOCAL_ERROR, status, type Status, statusLine } from "./status.ts";
 
-export interface ReceiveServices {
+export interface ReceiveServices extends InspectionServices {
   readonly hostname: string;
-  readonly receivedHeadersMax: number;
   readonly gate: Gate;
   readonly route: Route;
   readonly spool: Pick<Spool, "nextId" | "receive">;
   readonly reserve: Pick<DiskReserve, "hasRoomFor">;
-  readonly resolver: Resolver;
   readonly rates: Pick<RelayRates, "take">;
-  readonly clock: Clock;
-  readonly log: Log;
   /** Told of each message that was stored; while it has room, the first attempt is recorded with the message. */
   readonly queue: Pick<Queue, "hasRoom" | "attempt" | "passOn" | "wake">;
   readonly cutThrough: Pick<CutThrough, "passage">;
@@ -107,17 +100,26 @@ class Transaction implements MailTransaction {
   }
 
   message(): MessageSink {
-    const proofs = [...this.#proofs];
-    const header = new HeaderWatch(proofs, [...this.#secrets]);
-    const isSigned = proofs.some(({ dkim }) => dkim !== undefined);
+    const { address } = this.#client;
+    const { gate, inbound } = this.#services;
+    const inspection = new Inspection(
+      {
+        client: this.#client,
+        sender: this.#mail.sender,
+        proofs: [...this.#proofs],
+        secrets: [...this.#secrets],
+        isLocal: this.#rules.has("local_domains"),
+        isRelayed: inbound !== undefined && gate.isRelayHost(address),
+      },
+      this.#services,
+    );
     const submission = {
       client: this.#client,
       mail: this.#mail,
       routed: this.#recipients,
       rule: [...this.#rules].join(", "),
     };
-    const examination = isSigned ? new Examination(this.#services) : undefined;
-    return new Intake(submission, { header, examination }, this.#services);
+    return new Intake(submission, inspection, this.#services);
   }
 }
 
@@ -130,13 +132,6 @@ interface Submission {
   readonly rule: string;
 }
 
-/** What looks at the content while it goes by. */
-interface Watches {
-  readonly header: HeaderWatch;
-  /** Absent when nobody asks what signatures are worth. */
-  readonly examination: Examination | undefined;
-}
-
 /** The content of one message on its way into the spool. */
 class Intake implements MessageSink {
   readonly #submission: Submission;
@@ -144,22 +139,19 @@ class Intake implements MessageSink {
   readonly #id: MessageId;
   readonly #receivedAt: number;
   readonly #incoming: IncomingMessage;
-  readonly #header: HeaderWatch;
+  readonly #inspection: Inspection;
   readonly #passage: Passage | undefined;
-  #examination: Examination | undefined;
   /** Why nothing more is kept. The client is told at the end: until then what it sends is text, not commands. */
   #trouble: { readonly error: unknown } | undefined;
 
-  constructor(submission: Submission, watches: Watches, services: ReceiveServices) {
+  constructor(submission: Submission, inspection: Inspection, services: ReceiveServices) {
     const { client, mail, routed } = submission;
-    const { header } = watches;
     this.#submission = submission;
     this.#services = services;
     this.#id = services.spool.nextId();
     this.#receivedAt = services.clock.now();
     this.#incoming = services.spool.receive(this.#id);
-    this.#header = header;
-    this.#examination = watches.examination;
+    this.#inspection = inspection;
     const only = routed.length === 1 ? routed[0]?.request.mailbox : undefined;
     const received = receivedHeader({
       client,
@@ -171,7 +163,9 @@ class Intake implements MessageSink {
     });
     const size = mail.declaredSize === undefined ? 0 : mail.declaredSize + received.length;
     const envelope = { ...this.#envelope(), size };
-    this.#passage = services.cutThrough.passage(envelope, routed, () => header.unproven.size === 0);
+    this.#passage = inspection.hasResults
+      ? undefined
+      : services.cutThrough.passage(envelope, routed, () => inspection.isProven);
     // Both have room for it.
     void this.#incoming.write(received);
     void this.#passage?.write(received);
@@ -180,22 +174,13 @@ class Intake implements MessageSink {
   write(piece: Buffer): MaybePromise<void> {
     if (this.#trouble !== undefined) return undefined;
     try {
-      const ready = this.#header.pass(piece);
+      const ready = this.#inspection.pass(piece);
       const kept = ready === undefined ? undefined : this.#keep(ready);
-      const examined = this.#examine(piece);
+      const examined = this.#inspection.examine(piece);
       return examined === undefined ? kept : examined.then(() => kept);
     } catch (error) {
       return this.#giveUp(error);
     }
-  }
-
-  #examine(piece: Buffer): MaybePromise<void> {
-    const { done, unproven } = this.#header;
-    if (!done || unproven.size > 0) return this.#examination?.write(piece);
-    // A header was the proof.
-    this.#examination?.abort();
-    this.#examination = undefined;
-    return undefined;
   }
 
   #keep(bytes: Buffer): MaybePromise<void> {
@@ -214,14 +199,15 @@ class Intake implements MessageSink {
   #drop(): void {
     this.#incoming.abort();
     this.#passage?.abandon();
-    this.#examination?.abort();
+    this.#inspection.abort();
   }
 
   async finish(): Promise<Status> {
-    const rest = this.#header.end();
+    const rest = this.#inspection.end();
     if (rest !== undefined) await this.#keep(rest);
     if (this.#trouble !== undefined) return this.#failed(this.#trouble.error);
-    const refusal = await this.#judge();
+    const judgement = await this.#inspection.judge();
+    const { refusal } = judgement;
     if (refusal !== undefined) {
       this.abort(refusal);
       return refusal;
@@ -229,11 +215,11 @@ class Intake implements MessageSink {
     const active = this.#services.queue.hasRoom;
     let stored: StoredMessage;
     try {
-      stored = await this.#incoming.commit(this.#newMessage(), active);
+      stored = await this.#incoming.commit(this.#newMessage(judgement), active);
     } catch (error) {
       return this.#failed(error);
     }
-    this.#logAccepted(stored);
+    this.#logAccepted(stored, judgement);
     const verdict = await this.#handOver(stored, active);
     if (verdict !== undefined && verdict.code >= 500) this.#logRefusal(verdict, "the next host");
     return verdict ?? status(250, "0.0", `Ok, queued as ${this.#id}`);
@@ -250,21 +236,6 @@ class Intake implements MessageSink {
     return undefined;
   }
 
-  async #judge(): Promise<Status | undefined> {
-    const refusal = judgeHeader(this.#header, this.#services.receivedHeadersMax);
-    const examination = this.#examination;
-    if (refusal !== undefined) return refusal;
-    try {
-      return await judgeProofs(this.#header.unproven, examination && (() => examination.finish()));
-    } catch (error) {
-      const where = "the proof of the tenant";
-      this.#services.log.event("relay.error", { id: this.#id, where, error: describeError(error) });
-      return LOCAL_ERROR;
-    } finally {
-      examination?.abort();
-    }
-  }
-
   #failed(error: unknown): Status {
     this.#passage?.abandon();
     const reply = error instanceof SpoolError && error.full ? DISK_FULL : LOCAL_ERROR;
@@ -278,9 +249,10 @@ class Intake implements MessageSink {
     if (reply !== undefined) this.#logRefusal(reply, "content");
   }
 
-  #newMessage() {
+  #newMessage({ evaluation }: Judgement) {
     const recipients = this.#submission.routed.map(({ request }) => request);
-    return { envelope: this.#envelope(), recipients };
+    const head = evaluation === undefined ? {} : { head: evaluation.header };
+    return { envelope: { ...this.#envelope(), ...head }, recipients };
   }
 
   #envelope() {
@@ -298,7 +270,7 @@ class Intake implements MessageSink {
     };
   }
 
-  #logAccepted({ envelope }: StoredMessage): void {
+  #logAccepted({ envelope }: StoredMessage, { evaluation }: Judgement): void {
     const { client, rule } = this.#submission;
     this.#services.log.event("message.accepted", {
       id: this.#id,
@@ -306,6 +278,7 @@ class Intake implements MessageSink {
       helo: client.helo,
       ...(client.tls === undefined ? {} : { tls: `${client.tls.version} ${client.tls.cipher}` }),
       rule,
+      ...(evaluation === undefined ? {} : { authentication: evaluation.summary }),
       size: envelope.size,
     });
   }

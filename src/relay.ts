@@ -5,6 +5,7 @@
 
 import { rmSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import { Inbound } from "./authentication/inbound.ts";
 import { preload } from "./authentication/mailauth.ts";
 import type { Clock } from "./clock.ts";
 import type { Configuration } from "./config/configuration.ts";
@@ -113,7 +114,7 @@ export function assemble(
     transports.set(name, driver.create(options, services));
   }
   const chain = chainOf(configuration, services);
-  if (gate.relay.some(({ proof }) => proof?.dkim !== undefined)) void preload();
+  if (judgesSignatures(gate)) void preload();
   return {
     gate: new Gate(gate, lists, new BlockLists(gate.dnsbl, resolver, log)),
     route: createRoute(chain, log),
@@ -128,6 +129,10 @@ export function assemble(
       await resolver.close();
     },
   };
+}
+
+function judgesSignatures({ authentication, relay }: Configuration["gate"]): boolean {
+  return authentication.policy !== "off" || relay.some(({ proof }) => proof?.dkim !== undefined);
 }
 
 function chainOf({ routers }: Configuration, services: Services): ChainRouter[] {
@@ -183,6 +188,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
     reserve,
     resolver: chain.resolver,
     rates: new RelayRates(configuration.gate.relay, clock),
+    ...inboundOf(configuration, chain, clock),
     clock,
     log,
     queue,
@@ -216,6 +222,18 @@ export async function startRelay(configuration: Configuration, given: RelayParts
       log.event("relay.stopped", {});
     },
   };
+}
+
+/** Nothing when strangers' mail is to be left as it is. */
+function inboundOf(
+  { relay, gate }: Configuration,
+  { resolver }: Chain,
+  clock: Clock,
+): { readonly inbound?: Inbound } {
+  const { policy } = gate.authentication;
+  if (policy === "off") return {};
+  const { hostname } = relay;
+  return { inbound: new Inbound({ hostname, policy }, { resolver, clock }) };
 }
 
 function createReserve({ relay }: Configuration, { clock, log }: RelayParts): DiskReserve {

@@ -17,7 +17,7 @@ interface MxTarget {
 export interface Questions {
   readonly ask: Ask;
   /** Every question that is still open, or comes later, has no answer. */
-  end(): void;
+  readonly end: () => void;
 }
 
 /** No honest key, policy or SPF record is longer; mailauth's patterns take their time with longer ones. */

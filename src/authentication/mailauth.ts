@@ -1,8 +1,16 @@
-// The only module that knows mailauth: DKIM (RFC 6376, 8301, 8463), in its strict mode and out of our own resolver.
-// What it is given is bounded by those who call: see signatures.ts.
+// The only module that knows mailauth: DKIM (RFC 6376, 8301, 8463), SPF (RFC 7208) and DMARC (RFC 9989), each in
+// its strict mode and out of our own resolver. What it is given is bounded by those who call: see signatures.ts.
 
 import { PassThrough, type Readable } from "node:stream";
-import type { DKIMResult, DKIMVerifyOptions, DKIMVerifyResult } from "mailauth";
+import type {
+  DKIMResult,
+  DKIMVerifyOptions,
+  DKIMVerifyResult,
+  DMARCOptions,
+  DMARCResult,
+  SPFOptions,
+  SPFResult,
+} from "mailauth";
 import type { MaybePromise } from "../lists/lists.ts";
 import type { Ask } from "./dns-questions.ts";
 
@@ -11,12 +19,18 @@ type Resolving<Options> = Omit<Options, "resolver"> & { readonly resolver?: Ask 
 
 interface Library {
   dkimVerify(message: Readable, how?: Resolving<DKIMVerifyOptions>): Promise<DKIMVerifyResult>;
+  spf(question: Resolving<SPFOptions>): Promise<SPFResult>;
+  dmarc(question: Resolving<DMARCOptions & { strict?: boolean }>): Promise<DMARCResult | false>;
 }
 
 /** Loaded when a configuration asks for it: it is larger than all the rest of the relay. */
 async function load(): Promise<Library> {
-  const { dkimVerify } = await import("mailauth/lib/dkim/verify.js");
-  return { dkimVerify };
+  const [{ dkimVerify }, { spf }, { dmarc }] = await Promise.all([
+    import("mailauth/lib/dkim/verify.js"),
+    import("mailauth/lib/spf/index.js"),
+    import("mailauth/lib/dmarc/index.js"),
+  ]);
+  return { dkimVerify, spf, dmarc };
 }
 
 let loading: Promise<Library> | undefined;
@@ -32,7 +46,7 @@ export function preload(): Promise<Library> {
 }
 
 /** The methods' words (RFC 8601 2.7). */
-type Result =
+export type Result =
   | "none"
   | "pass"
   | "fail"
@@ -133,5 +147,70 @@ function signatureOf(verified: DKIMResult): Signature | undefined {
     testing: status.testing === true,
   };
 }
+
+interface SpfQuestion {
+  /** The reverse-path; "" is <>, and then HELO is judged (RFC 7208 2.4). */
+  readonly sender: string;
+  readonly address: string;
+  readonly helo: string;
+  /** Our own name. */
+  readonly hostname: string;
+}
+
+/** RFC 7208 4.6.4 */
+const SPF_LOOKUPS_MAX = 10;
+const SPF_VOID_MAX = 2;
+
+export async function checkSpf(
+  { sender, address, helo, hostname }: SpfQuestion,
+  ask: Ask,
+): Promise<{ readonly result: Result; readonly domain: string }> {
+  const library = await preload();
+  const { status, domain } = await library.spf({
+    sender,
+    ip: address,
+    helo,
+    mta: hostname,
+    resolver: ask,
+    strict: true,
+    maxResolveCount: SPF_LOOKUPS_MAX,
+    maxVoidCount: SPF_VOID_MAX,
+  });
+  return { result: resultOf(status.result), domain };
+}
+
+interface DmarcQuestion {
+  /** The author's, canonical. */
+  readonly domain: string;
+  /** Domains that SPF, and that DKIM, have shown. */
+  readonly spf: readonly string[];
+  readonly dkim: readonly string[];
+}
+
+export interface DmarcAnswer {
+  readonly result: Result;
+  /** What the author's domain asks for; absent when it has no policy, or none is known. */
+  readonly policy?: "none" | "quarantine" | "reject";
+}
+
+export async function checkDmarc(
+  { domain, spf, dkim }: DmarcQuestion,
+  ask: Ask,
+): Promise<DmarcAnswer> {
+  const library = await preload();
+  const answer = await library.dmarc({
+    headerFrom: domain,
+    fromFields: 1,
+    spfDomains: [...spf],
+    dkimDomains: dkim.map((one) => ({ domain: one })),
+    resolver: ask,
+    strict: true,
+  });
+  if (answer === false) return { result: "permerror" };
+  const policy = POLICIES.find((known) => known === answer.policy);
+  return { result: resultOf(answer.status.result), ...(policy && { policy }) };
+}
+
+const POLICIES = ["none", "quarantine", "reject"] as const;
 
 function nothing(): void {}

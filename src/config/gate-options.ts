@@ -78,6 +78,16 @@ const relayRuleOptions = withCheck(
   },
 );
 
+const authenticationOptions = options({
+  policy: withDefault(
+    oneOf(
+      "Mail for `local_domains` from clients that are hosts of no relay rule: leave it as it is; write down what SPF, DKIM and DMARC say of it in an `Authentication-Results` header, and take out those that others wrote in our name; or refuse besides what fails DMARC where the author's domain asks for `p=reject`.",
+      ["off", "tag", "enforce"],
+    ),
+    "off",
+  ),
+});
+
 export const gateOptions = options({
   local_domains: domainList(
     "Mail for these domains is accepted from everybody, if a router takes the recipient.",
@@ -99,6 +109,10 @@ export const gateOptions = options({
       "disconnect",
     ]),
     "refuse",
+  ),
+  authentication: withDefault(
+    nested("Who is the author of strangers' mail?", authenticationOptions),
+    {},
   ),
   relay: withDefault(
     tables(

@@ -2,10 +2,12 @@
 // takes it out. Only a message from which something may have to be taken is held back until its header section is
 // complete: strangers cost no memory here. The body passes through untouched.
 //
-// Invariant: only the header lines with the secret of a proof are removed; every other byte stays as it came.
+// Invariant: only the header lines with the secret of a proof are removed, and where we write Authentication-Results,
+// those of others in our name; every other byte stays as it came.
 
 import { timingSafeEqual } from "node:crypto";
 import { endOfField } from "../authentication/header-fields.ts";
+import { claimsToBeOurs } from "../authentication/own-results.ts";
 import type { Proof, Secret } from "../gate.ts";
 import { Gathered } from "./gathered.ts";
 import { HeaderLines } from "./header-lines.ts";
@@ -13,6 +15,7 @@ import { HeaderLines } from "./header-lines.ts";
 /** A header section longer than this makes the message unfit: nothing more of it is kept. */
 const HEADER_MAX = 1024 * 1024;
 
+const RESULTS = "authentication-results";
 const FIELD_NAME = /^([!-9;-~]+)[ \t]*:/;
 
 export class HeaderWatch {
@@ -23,12 +26,21 @@ export class HeaderWatch {
   readonly #lines = new HeaderLines();
   readonly #unproven: Set<Proof>;
   readonly #secrets: readonly Secret[];
+  readonly #hostname: string | undefined;
+  /** Names of the fields that may have to be taken out. */
+  readonly #unwanted: readonly string[];
 
-  /** `secrets` are taken out if they are there; what a proof asks for must be there, and is taken out as well. */
-  constructor(proofs: readonly Proof[], secrets: readonly Secret[] = []) {
+  /**
+   * `secrets` are taken out if they are there; what a proof asks for must be there, and is taken out as well. So are
+   * the Authentication-Results in the name of `hostname`, if that is given.
+   */
+  constructor(proofs: readonly Proof[], secrets: readonly Secret[] = [], hostname?: string) {
     this.#unproven = new Set(proofs);
     const asked = proofs.flatMap(({ header }) => (header === undefined ? [] : [header]));
     this.#secrets = [...new Set([...asked, ...secrets])];
+    this.#hostname = hostname;
+    const names = this.#secrets.map(({ name }) => name);
+    this.#unwanted = hostname === undefined ? names : [...names, RESULTS];
   }
 
   /** Received fields found, ours not among them. */
@@ -58,14 +70,14 @@ export class HeaderWatch {
       return undefined;
     }
     this.#done = sectionLength !== undefined;
-    if (this.#secrets.length === 0) return piece;
+    if (this.#unwanted.length === 0) return piece;
     if (sectionLength !== undefined && this.#held.length === 0) {
-      return this.#withoutSecrets(piece, sectionLength);
+      return this.#cleaned(piece, sectionLength);
     }
     this.#held.append(piece);
     return sectionLength === undefined
       ? undefined
-      : this.#withoutSecrets(this.#held.take(), sectionLength);
+      : this.#cleaned(this.#held.take(), sectionLength);
   }
 
   /** What was still held back when the message ended. */
@@ -73,20 +85,26 @@ export class HeaderWatch {
     if (this.#done || this.tooLong || this.#held.length === 0) return undefined;
     this.#done = true;
     const { length } = this.#held;
-    return this.#withoutSecrets(this.#held.take(), length);
+    return this.#cleaned(this.#held.take(), length);
   }
 
-  #withoutSecrets(whole: Buffer, sectionLength: number): Buffer {
+  #cleaned(whole: Buffer, sectionLength: number): Buffer {
     const section = whole.toString("latin1", 0, sectionLength);
     const kept: Buffer[] = [];
     let from = 0;
-    for (const { index: start } of section.matchAll(fieldNames(this.#secrets))) {
+    for (const { index: start } of section.matchAll(fieldNames(this.#unwanted))) {
       const end = endOfField(section, start);
-      if (!this.#isSecret(section.slice(start, end))) continue;
+      const field = section.slice(start, end);
+      if (!this.#isSecret(field) && !this.#isForged(field)) continue;
       kept.push(whole.subarray(from, start));
       from = end;
     }
     return from === 0 ? whole : Buffer.concat([...kept, whole.subarray(from)]);
+  }
+
+  #isForged(field: string): boolean {
+    if (this.#hostname === undefined || !field.toLowerCase().startsWith(RESULTS)) return false;
+    return claimsToBeOurs(field, this.#hostname);
   }
 
   #isSecret(field: string): boolean {
@@ -104,9 +122,9 @@ export class HeaderWatch {
 }
 
 /** Where a field with one of these names begins. Most messages have none: no other field is looked at. */
-function fieldNames(secrets: readonly Secret[]): RegExp {
-  const names = secrets.map(({ name }) => RegExp.escape(name)).join("|");
-  return new RegExp(`(?<=^|\\r\\n)(?:${names})[ \\t]*:`, "gi");
+function fieldNames(all: readonly string[]): RegExp {
+  const names = all.map((name) => RegExp.escape(name)).join("|");
+  return new RegExp(`(?<=^|\\r\\n)(?:${names})[ \\t]*(?:\\r\\n[ \\t]+)?:`, "gi");
 }
 
 /** In a time that does not tell how much of it is right. */

@@ -36,6 +36,20 @@ export function inlineBody(bytes: Buffer): Body {
   };
 }
 
+/** The body with header fields above it that are stored apart. */
+export function withHead(head: string | undefined, body: Body): Body {
+  if (head === undefined) return body;
+  const bytes = Buffer.from(head, "latin1");
+  return {
+    size: bytes.length + body.size,
+    ...(body.inline === undefined ? {} : { inline: Buffer.concat([bytes, body.inline]) }),
+    async *chunks() {
+      yield bytes;
+      yield* body.chunks();
+    },
+  };
+}
+
 /**
  * Throws CorruptBody behind the last chunk when the file is not what was stored: the reader must not finish.
  * `onDamage` hears of it too.

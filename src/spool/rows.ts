@@ -12,7 +12,7 @@ import type {
   StoredRecipient,
 } from "../spool.ts";
 import type { Status } from "../status.ts";
-import { bodyFile, CorruptBody, fileBody, INLINE_MAX, inlineBody } from "./body.ts";
+import { bodyFile, CorruptBody, fileBody, INLINE_MAX, inlineBody, withHead } from "./body.ts";
 
 type Value = unknown;
 export type Row = Readonly<Record<string, Value>>;
@@ -147,15 +147,17 @@ export function messageOf(
   }
   const envelope: Omit<Envelope, "id" | "size"> = JSON.parse(text);
   const file = bodyFile(spoolDirectory, id);
+  const stored =
+    bodyOf(row.body, size, checksum) ??
+    fileBody(file, size, checksum, (damage) => onDamage(id, damage));
+  const body = withHead(envelope.head, stored);
   return {
-    envelope: { ...envelope, id, size },
+    envelope: { ...envelope, id, size: body.size },
     state: wordOf(message["state"], ["active", "queued", "frozen"]),
     warnings: numberOf(message["warnings"]),
     recipients: row.recipients.map(recipientOf),
     journal: row.journal.map(journalEntryOf),
-    body:
-      bodyOf(row.body, size, checksum) ??
-      fileBody(file, size, checksum, (damage) => onDamage(id, damage)),
+    body,
   };
 }
 

@@ -25,7 +25,7 @@ import {
 } from "../spool.ts";
 import { DirectorySyncs } from "../maildir/directory-syncs.ts";
 import { type FileCalls, nodeFileCalls } from "../maildir/file-calls.ts";
-import type { CorruptBody } from "./body.ts";
+import { type CorruptBody, withHead } from "./body.ts";
 import { makeDirectory } from "./directory.ts";
 import type { Recovery } from "./engine.ts";
 import { type BodyStore, IncomingBody } from "./incoming.ts";
@@ -200,9 +200,10 @@ export class SqliteSpool implements Spool {
     const state = active ? "active" : "queued";
     let body: Body;
     try {
-      body = await incoming.finish();
+      const stored = await incoming.finish();
       const { size, checksum } = incoming;
-      await this.#commit([insertion(message, state, size, checksum, body.inline)]);
+      await this.#commit([insertion(message, state, size, checksum, stored.inline)]);
+      body = withHead(message.envelope.head, stored);
     } catch (error) {
       await this.#discard(message.envelope.id, incoming);
       throw error;
@@ -215,7 +216,7 @@ export class SqliteSpool implements Spool {
       attempts: 0,
       nextAttempt: receivedAt,
     }));
-    const envelope = { ...message.envelope, size: incoming.size };
+    const envelope = { ...message.envelope, size: body.size };
     return { envelope, state, recipients, journal: [], warnings: 0, body };
   }
 

@@ -99,6 +99,7 @@ describe("the configuration of a Google Workspace domain", () => {
       local_domains: ["+ours"],
       dnsbl: [],
       dnsbl_action: "refuse",
+      authentication: { policy: "off" },
       relay: [
         {
           hosts: ["+trusted"],

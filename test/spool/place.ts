@@ -52,6 +52,7 @@ export async function store(
   spool: SqliteSpool,
   content: string | Buffer,
   active = false,
+  head?: string,
 ): Promise<StoredMessage> {
   const id = spool.nextId();
   const incoming = spool.receive(id);
@@ -68,6 +69,7 @@ export async function store(
       eightBit: true,
       smtputf8: false,
       envid: "x+2By",
+      ...(head === undefined ? {} : { head }),
     },
     recipients: [{ mailbox: alice }, { mailbox: bob, notify: "NEVER", orcpt: "rfc822;x" }],
   };

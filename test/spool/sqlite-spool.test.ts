@@ -32,6 +32,28 @@ describe("the spool", () => {
       }));
   }
 
+  it("gives a message with the fields above it that were found out last, after a restart too", () =>
+    inPlace(async ({ open }) => {
+      const head = "Authentication-Results: mx.example.com; none\r\n";
+      const first = await open();
+      const contents = [Buffer.from("Subject: x\r\n\r\n"), big];
+      const whole = contents.map((content) => Buffer.concat([Buffer.from(head), content]));
+      for (const [index, content] of contents.entries()) {
+        const stored = await store(first, content, false, head);
+        assert.deepEqual(await bytesOf(stored), whole[index]);
+        assert.equal(stored.envelope.size, whole[index]?.length);
+      }
+      await first.close();
+      const second = await open();
+      const again = await second.take(Date.now(), 10);
+      assert.deepEqual(await Promise.all(again.map(bytesOf)), whole);
+      assert.deepEqual(
+        again.map(({ envelope, body }) => [envelope.size, body.size]),
+        whole.map(({ length }) => [length, length]),
+      );
+      await second.close();
+    }));
+
   it("gives a message to one attempt only", () =>
     inPlace(async ({ open }) => {
       const spool = await open();

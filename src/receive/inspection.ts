@@ -1,0 +1,116 @@
+// All that is asked of the content of one message while it goes by: its header section, its proofs, its results.
+//
+// Invariant: what may be kept of it is what came, less the fields that must not go on; what is judged is what came.
+
+import { Examination } from "../authentication/examination.ts";
+import type { Evaluation, Inbound } from "../authentication/inbound.ts";
+import type { Client, Mailbox } from "../envelope.ts";
+import type { Clock } from "../clock.ts";
+import type { Resolver } from "../dns/resolver.ts";
+import type { Proof, Secret } from "../gate.ts";
+import type { MaybePromise } from "../lists/lists.ts";
+import { describeError, type Log } from "../log.ts";
+import { LOCAL_ERROR, type Status } from "../status.ts";
+import { HeaderWatch } from "./header-watch.ts";
+import { judgeHeader, judgeProofs } from "./verdict.ts";
+
+export interface Inspected {
+  readonly client: Client;
+  readonly sender: Mailbox | null;
+  readonly proofs: readonly Proof[];
+  readonly secrets: readonly Secret[];
+  /** It is for a domain of ours. */
+  readonly isLocal: boolean;
+  /** The client is a host of a relay rule. */
+  readonly isRelayed: boolean;
+}
+
+export interface InspectionServices {
+  readonly receivedHeadersMax: number;
+  readonly resolver: Resolver;
+  /** Absent when strangers' mail is not to be authenticated. */
+  readonly inbound?: Inbound;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Judgement {
+  readonly refusal?: Status;
+  readonly evaluation?: Evaluation;
+}
+
+export class Inspection {
+  readonly #services: InspectionServices;
+  readonly #header: HeaderWatch;
+  /** Absent when nobody asks what signatures are worth. */
+  #examination: Examination | undefined;
+  readonly #evaluate: ReturnType<Inbound["begin"]> | undefined;
+
+  constructor(inspected: Inspected, services: InspectionServices) {
+    const { client, sender, proofs, secrets, isLocal, isRelayed } = inspected;
+    const inbound = isLocal ? services.inbound : undefined;
+    this.#services = services;
+    this.#header = new HeaderWatch(proofs, secrets, inbound?.hostname);
+    this.#evaluate = isRelayed ? undefined : inbound?.begin(client, sender);
+    const isSigned = proofs.some(({ dkim }) => dkim !== undefined);
+    if (isSigned || this.#evaluate !== undefined) this.#examination = new Examination(services);
+  }
+
+  /** What it shows may let the message go out before its end. */
+  get isProven(): boolean {
+    return this.#header.unproven.size === 0;
+  }
+
+  /** There will be results to stand above the message: nothing can go out before its end. */
+  get hasResults(): boolean {
+    return this.#evaluate !== undefined;
+  }
+
+  /** The bytes that may be kept now. */
+  pass(piece: Buffer): Buffer | undefined {
+    return this.#header.pass(piece);
+  }
+
+  /** To be called behind `pass`, with the same. Never throws. A promise asks to wait. */
+  examine(piece: Buffer): MaybePromise<void> {
+    if (this.hasResults || !this.#header.done || !this.isProven) {
+      return this.#examination?.write(piece);
+    }
+    // A header was the proof.
+    this.abort();
+    return undefined;
+  }
+
+  /** The bytes that were still held back when the message ended. */
+  end(): Buffer | undefined {
+    return this.#header.end();
+  }
+
+  /** Never throws: what cannot be judged is put off where it had to bring proof, and else let pass. */
+  async judge(): Promise<Judgement> {
+    const refusal = judgeHeader(this.#header, this.#services.receivedHeadersMax);
+    if (refusal !== undefined) return { refusal };
+    try {
+      const examination = this.#examination;
+      const examine = examination && (() => examination.finish());
+      const unproven = await judgeProofs(this.#header.unproven, examine);
+      if (unproven !== undefined) return { refusal: unproven };
+      const evaluation =
+        examination && this.#evaluate && (await this.#evaluate(await examination.finish()));
+      if (evaluation === undefined) return {};
+      const rejected = evaluation.refusal;
+      return { evaluation, ...(rejected === undefined ? {} : { refusal: rejected }) };
+    } catch (error) {
+      const where = "mail authentication";
+      this.#services.log.event("relay.error", { where, error: describeError(error) });
+      return this.isProven ? {} : { refusal: LOCAL_ERROR };
+    } finally {
+      this.abort();
+    }
+  }
+
+  abort(): void {
+    this.#examination?.abort();
+    this.#examination = undefined;
+  }
+}
