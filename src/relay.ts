@@ -29,7 +29,7 @@ import { describeError, type Log } from "./log.ts";
 import { MtaSts } from "./mta-sts.ts";
 import type { Https } from "./mta-sts/fetch.ts";
 import { Queue } from "./queue.ts";
-import { createReception } from "./receive.ts";
+import { createReception, type ReceiveServices } from "./receive.ts";
 import { limitRates } from "./receive/client-rates.ts";
 import { RelayRates } from "./receive/relay-rates.ts";
 import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
@@ -186,9 +186,8 @@ export async function startRelay(configuration: Configuration, given: RelayParts
     route,
     spool,
     reserve,
-    resolver: chain.resolver,
     rates: new RelayRates(configuration.gate.relay, clock),
-    ...inboundOf(configuration, chain, clock),
+    ...authenticationOf(configuration, chain, clock),
     clock,
     log,
     queue,
@@ -224,16 +223,15 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   };
 }
 
-/** Nothing when strangers' mail is to be left as it is. */
-function inboundOf(
+function authenticationOf(
   { relay, gate }: Configuration,
   { resolver }: Chain,
   clock: Clock,
-): { readonly inbound?: Inbound } {
+): Pick<ReceiveServices, "resolver" | "inbound"> {
   const { policy } = gate.authentication;
-  if (policy === "off") return {};
   const { hostname } = relay;
-  return { inbound: new Inbound({ hostname, policy }, { resolver, clock }) };
+  if (policy === "off") return { resolver };
+  return { resolver, inbound: new Inbound({ hostname, policy }, { resolver, clock }) };
 }
 
 function createReserve({ relay }: Configuration, { clock, log }: RelayParts): DiskReserve {
