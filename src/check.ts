@@ -1,10 +1,10 @@
 // The dry run: what would become of a message, asked of the very gate, chain, transports and header rules that a
 // session asks. Knows how to ask, and nothing of how an answer looks: src/check/ prints it.
 //
-// Invariant: nothing on disk is touched, and no peer is spoken to but the DNS.
+// Invariant: nothing on disk is touched, and nobody is spoken to but the DNS and the policy hosts of MTA-STS.
 
 import { judgeMessage, type MessageQuestion } from "./check/message.ts";
-import type { Host, Recipient } from "./contract.ts";
+import type { Host, Recipient, TlsRule, Transport } from "./contract.ts";
 import { groupByBatch } from "./deliver.ts";
 import type { Client, Mailbox } from "./envelope.ts";
 import type { Proof, Verdict } from "./gate.ts";
@@ -32,8 +32,14 @@ export interface CheckedDelivery extends RoutedDelivery {
   readonly path?: string;
   /** Where mail would go: the router's hosts, or the transport's own. */
   readonly nextHops?: readonly Host[];
+  /** How each of them would be spoken to. */
+  readonly tls?: readonly CheckedTls[];
   /** The account gives no safe path: the copy would be frozen. */
   readonly unsafe: boolean;
+}
+
+export interface CheckedTls extends TlsRule {
+  readonly host: string;
 }
 
 export interface CheckedRecipient {
@@ -124,7 +130,8 @@ async function checkRecipient(
   const verdict = await judgeRecipient({ client, sender, recipient, trace }, chain);
   const { routing } = verdict;
   const accepted = verdict.reply.code < 300 && routing !== undefined;
-  const deliveries = accepted ? routing.deliveries.map((one) => destined(one, chain)) : [];
+  const routed = accepted ? routing.deliveries : [];
+  const deliveries = await Promise.all(routed.map((one) => destined(one, chain)));
   return { ...conclude(recipient.address, verdict, deliveries), trace };
 }
 
@@ -145,18 +152,34 @@ function conclude(
   return { address, outcome, gate, reply, deliveries, troubles, discarded, trace: [] };
 }
 
-function destined(delivery: RoutedDelivery, { transports }: Chain): CheckedDelivery {
+async function destined(delivery: RoutedDelivery, { transports }: Chain): Promise<CheckedDelivery> {
   const transport = transports.get(delivery.transport);
   const { mailbox, original, account } = delivery;
   const recipient: Recipient = { id: "", mailbox, original, account };
   const path = transport?.destination?.(recipient);
   const nextHops = delivery.hosts ?? transport?.hosts;
+  const tls = transport && nextHops && (await tlsRules(transport, nextHops));
   return {
     ...delivery,
     unsafe: transport?.destination !== undefined && path === undefined,
     ...(path === undefined ? {} : { path }),
     ...(nextHops === undefined ? {} : { nextHops }),
+    ...(tls === undefined ? {} : { tls }),
   };
+}
+
+/** Undefined for a transport that knows no TLS. */
+async function tlsRules(
+  transport: Transport,
+  hosts: readonly Host[],
+): Promise<CheckedTls[] | undefined> {
+  const rules = await Promise.all(
+    hosts.map(async (host) => {
+      const rule = await transport.tlsRule?.(host);
+      return rule === undefined ? [] : [{ host: host.name, ...rule }];
+    }),
+  );
+  return rules.every(({ length }) => length === 0) ? undefined : rules.flat();
 }
 
 /** The batches that an attempt would make of all deliveries together, local ones first. */

@@ -129,6 +129,13 @@ export type Outcome =
       readonly untried?: true;
     };
 
+export interface TlsRule {
+  /** A value of `tls`, if no policy of the destination's decides; `barred`: nothing is sent to the host now. */
+  readonly rule: "none" | "opportunistic" | "required" | "verify" | "dane" | "mta-sts" | "barred";
+  /** "DANE: 2 TLSA records, secure". */
+  readonly why: string;
+}
+
 export interface Transport {
   /** "remote" waits until the local copies of a message are done, and is what a bounce speaks of. */
   readonly locality: "local" | "remote";
@@ -139,6 +146,8 @@ export interface Transport {
   destination?(recipient: Recipient): string | undefined;
   /** The hosts this transport would try by itself, for a dry run. */
   readonly hosts?: readonly Host[];
+  /** By which rule a host would be spoken to under TLS, for a dry run. */
+  tlsRule?(host: Host): Promise<TlsRule>;
   close?(): Promise<void>;
 }
 

@@ -14,7 +14,7 @@ import {
 import type { Batch, Outcome, Recipient, TransportDriver } from "../src/contract.ts";
 import type { RecipientId } from "../src/envelope.ts";
 import { deliverBatch } from "./smtp/delivery.ts";
-import { type Means, meansOf } from "./smtp/means.ts";
+import { type Means, meansOf, tlsRuleOf } from "./smtp/means.ts";
 import { connectionFields, HOST_FORMS, transferFields } from "./smtp/options.ts";
 
 const declaredOptions = options({
@@ -67,6 +67,7 @@ export const lmtp: TransportDriver<LmtpOptions> = {
       ...(socket === undefined ? {} : { destination: () => socket }),
       batchKey: () => "",
       deliver: (batch, signal) => deliverOnce(means, batch, signal),
+      tlsRule: (host) => tlsRuleOf(means, host),
       close: () => means.pool.close(),
     };
   },

@@ -18,9 +18,8 @@ import {
 } from "../src/config/schema.ts";
 import type { Host, TransportDriver } from "../src/contract.ts";
 import type { Credentials } from "../src/smtp/client-auth.ts";
-import type { TlsMode } from "../src/smtp/client.ts";
 import { deliverBatch } from "./smtp/delivery.ts";
-import { meansOf } from "./smtp/means.ts";
+import { meansOf, tlsRuleOf } from "./smtp/means.ts";
 import { connectionFields, HOST_FORMS, transferFields } from "./smtp/options.ts";
 import type { Rate } from "./smtp/pace.ts";
 import type { SmtpOptions } from "./smtp/settings.ts";
@@ -117,11 +116,11 @@ const smtpOptions = withCheck(declaredOptions, (given, report) => {
   }
 });
 
-const STRICTNESS: readonly TlsMode[] = ["none", "opportunistic", "required", "verify"];
+const STRICTNESS = ["none", "opportunistic", "required", "verify"] as const;
 
 /** What the password asks for, or the protocol, if that is more than `tls`. */
-function strictest(given: Given, credentials: Credentials | undefined): TlsMode {
-  const asked: TlsMode[] = [given.tls, credentials?.tls ?? "none"];
+function strictest(given: Given, credentials: Credentials | undefined): SmtpOptions["tls"] {
+  const asked: SmtpOptions["tls"][] = [given.tls, credentials?.tls ?? "none"];
   if (given.protocol === "smtps") asked.push("required");
   return STRICTNESS.findLast((mode) => asked.includes(mode)) ?? "verify";
 }
@@ -169,6 +168,7 @@ export const smtp: TransportDriver<Given> = {
       ...(hosts === undefined ? {} : { hosts }),
       batchKey: ({ mailbox }) => mailbox.domain,
       deliver: (batch, signal) => deliverBatch(means, batch, signal),
+      tlsRule: (host) => tlsRuleOf(means, host),
       close: () => means.pool.close(),
     };
   },

@@ -39,12 +39,13 @@ function recipientObject(recipient: CheckedRecipient, message: Status | undefine
     gate: gateObject(gate),
     outcome,
     reply: statusLine(refusedLater ? message : recipient.reply),
-    deliveries: deliveries.map(({ router, transport, unseen, path, nextHops }) => ({
+    deliveries: deliveries.map(({ router, transport, unseen, path, nextHops, tls }) => ({
       router,
       transport,
       unseen,
       ...(path === undefined ? {} : { path }),
       ...(nextHops === undefined ? {} : { hosts: nextHops.map(hostText) }),
+      ...(tls === undefined ? {} : { tls }),
     })),
     trace: trace.map(({ router, result, why }) => ({ router, result, why })),
   };

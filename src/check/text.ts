@@ -1,7 +1,13 @@
 // The dry run for people: for each recipient the gate, the routers in the order in which they were asked, where
 // the message goes, and what the client hears.
 
-import type { CheckedBatch, CheckedDelivery, CheckedRecipient, CheckReport } from "../check.ts";
+import type {
+  CheckedBatch,
+  CheckedDelivery,
+  CheckedRecipient,
+  CheckedTls,
+  CheckReport,
+} from "../check.ts";
 import { type Colour, folded, paint } from "../cli/terminal.ts";
 import type { Host } from "../contract.ts";
 import type { Client } from "../envelope.ts";
@@ -97,11 +103,25 @@ function reasons(why: string): string[] {
   return why.split("; ").flatMap((one) => folded(one, REASON));
 }
 
-function deliveryLines({ transport, unseen, unsafe, path, nextHops }: CheckedDelivery): string[] {
+function deliveryLines(delivery: CheckedDelivery): string[] {
+  const { transport, unseen, unsafe, path, nextHops, tls = [] } = delivery;
   const where = unsafe
     ? "the account gives no safe path, so the copy would be frozen"
     : (path ?? hostsText(nextHops));
-  return labelled(unseen ? "copy" : "mail", where === "" ? transport : `${transport}: ${where}`);
+  return [
+    ...labelled(unseen ? "copy" : "mail", where === "" ? transport : `${transport}: ${where}`),
+    ...tlsLines(tls),
+  ];
+}
+
+/** One line for all hosts if they are all the same. */
+function tlsLines(rules: readonly CheckedTls[]): string[] {
+  const lines = rules.map(({ rule, why }) => (rule === "barred" ? `nothing is sent: ${why}` : why));
+  const [first] = lines;
+  if (first === undefined) return [];
+  return lines.every((line) => line === first)
+    ? labelled("tls", first)
+    : rules.flatMap(({ host }, index) => labelled("tls", `${host}: ${lines[index]}`));
 }
 
 function hostsText(hosts: readonly Host[] = []): string {

@@ -121,6 +121,7 @@ async function messageFile(file: string): Promise<Buffer> {
 const WORTH_TELLING: ReadonlySet<EventName> = new Set([
   "lookup.failed",
   "hosts.failed",
+  "mta_sts.failed",
   "relay.error",
   "relay.warning",
 ]);

@@ -189,6 +189,7 @@ suite("relayctl check, the dry run", () => {
           transport: "gmail",
           unseen: false,
           hosts: ["127.0.0.1:2525"],
+          tls: [{ host: "127.0.0.1", rule: "opportunistic", why: "opportunistic: no policy" }],
         },
       ],
     });

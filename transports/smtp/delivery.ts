@@ -101,10 +101,9 @@ class Delivery {
   }
 
   #targets(): AsyncIterable<Target | Barred> | readonly Target[] {
-    const { options, services, policies } = this.#means;
-    const { resolver } = services;
+    const { options, policies } = this.#means;
     return options.socket === undefined
-      ? targetsOf(this.#hosts(), options.port, { resolver, policies })
+      ? targetsOf(this.#hosts(), options.port, this.#means)
       : [socketTarget(options.socket, policies.local)];
   }
 

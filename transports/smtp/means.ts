@@ -1,12 +1,13 @@
 // What one transport has for all its deliveries: connections, and who may use them when.
 
 import { readFileSync } from "node:fs";
-import type { Services } from "../../src/contract.ts";
+import type { Host, Services, TlsRule } from "../../src/contract.ts";
 import { Dialler } from "./dialler.ts";
 import { Pace, type Rate } from "./pace.ts";
 import { Policies } from "./policy.ts";
 import { Pool } from "./pool.ts";
 import type { SmtpOptions } from "./settings.ts";
+import { lookUp } from "./targets.ts";
 import { Turns } from "./turns.ts";
 
 export interface Means {
@@ -16,6 +17,13 @@ export interface Means {
   readonly dialler: Dialler;
   readonly policies: Policies;
   readonly turns: Turns;
+}
+
+/** For a dry run. */
+export async function tlsRuleOf(means: Means, host: Host): Promise<TlsRule> {
+  const found = await lookUp({ ...host, port: host.port ?? means.options.port }, means);
+  const { rule, why } = "policy" in found ? found.policy : found;
+  return { rule, why };
 }
 
 /** Throws when the authorities cannot be read. */

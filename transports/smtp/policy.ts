@@ -4,7 +4,7 @@
 // Invariants: a published policy only ever asks for more than `tls` does. What may have been published and cannot be
 // found out bars the host for now: no mail goes there with less. (MTA-STS cannot know that before the first contact.)
 
-import type { RetryError, Services } from "../../src/contract.ts";
+import type { RetryError, Services, TlsRule } from "../../src/contract.ts";
 import type { TlsaRecord } from "../../src/dns/resolver.ts";
 import { type DaneIdentity, usableRecords } from "../../src/smtp/dane.ts";
 import type { TlsMode } from "../../src/smtp/client.ts";
@@ -13,24 +13,22 @@ import { isListed } from "../../src/mta-sts/policy-text.ts";
 import { status, type Status } from "../../src/status.ts";
 import type { SmtpOptions } from "./settings.ts";
 
-export interface TlsPolicy {
+export interface TlsPolicy extends TlsRule {
   readonly tls: TlsMode;
   readonly dane?: DaneIdentity;
   /** Connections made under policies of one key are as good as each other. */
   readonly key: string;
   /** What stands behind the host in the key of its hint: it may be good for some mail, and not for this. */
   readonly hint: string;
-  /** "DANE: 2 TLSA records, secure". */
-  readonly why: string;
   /** MTA-STS under test: what is not as it says is reported, and delivered. */
   readonly testing?: KeptPolicy;
 }
 
 /** The host is not to be spoken to at all. */
-export interface Barred {
+export interface Barred extends TlsRule {
+  readonly rule: "barred";
   readonly status: Status;
   readonly error: RetryError;
-  readonly why: string;
 }
 
 /** A host as far as its policy goes. */
@@ -46,18 +44,19 @@ export interface PolicySubject {
 type PolicyOptions = Pick<SmtpOptions, "tls" | "dane" | "mta_sts">;
 type PolicyServices = Pick<Services, "resolver" | "mtaSts">;
 
-const LOCAL_REASONS: Readonly<Record<TlsMode, string>> = {
-  none: 'none: tls = "none"',
+type LocalMode = Exclude<TlsMode, "dane">;
+
+const LOCAL_REASONS: Readonly<Record<LocalMode, string>> = {
+  none: "none",
   opportunistic: "opportunistic: no policy",
-  required: 'required: tls = "required"',
-  verify: 'verify: tls = "verify"',
-  dane: "DANE",
+  required: "required, with any certificate",
+  verify: "required, with a valid certificate",
 };
 
 /** By the postmaster's word alone. */
-export function localPolicy(tls: TlsMode): TlsPolicy {
+export function localPolicy(tls: LocalMode): TlsPolicy {
   const hint = tls === "required" || tls === "verify" ? " with TLS" : "";
-  return { tls, key: tls, hint, why: LOCAL_REASONS[tls] };
+  return { tls, rule: tls, key: tls, hint, why: LOCAL_REASONS[tls] };
 }
 
 export class Policies {
@@ -103,8 +102,8 @@ export class Policies {
       const answer = await this.#services.resolver.tlsa(`_${port}._tcp.${base}`);
       if (answer.kind === "temporary") {
         const text = `The TLSA records of ${base} cannot be looked up at the moment`;
-        const why = `not to be used now: TLSA of ${base}: ${answer.error}`;
-        return { status: status(451, "7.5", text), error: "lookup", why };
+        const why = `TLSA of ${base}: ${answer.error}`;
+        return { rule: "barred", status: status(451, "7.5", text), error: "lookup", why };
       }
       if (answer.kind === "found" && answer.secure === true) {
         return danePolicy(subject, base, answer.records);
@@ -123,12 +122,12 @@ function danePolicy(
   const hint = " with DANE";
   if (records.length === 0) {
     const why = `DANE: ${count(published)}, none usable: TLS with any certificate`;
-    return { tls: "required", key: "required", hint, why };
+    return { tls: "required", rule: "dane", key: "required", hint, why };
   }
   const names = [...new Set([base, name, ...(domain === undefined ? [] : [domain])])];
   const why = `DANE: ${count(records)}, secure`;
   const key = `dane ${names.join(" ")} ${records.map(recordText).join(" ")}`;
-  return { tls: "dane", dane: { base, names, records }, key, hint, why };
+  return { tls: "dane", rule: "dane", dane: { base, names, records }, key, hint, why };
 }
 
 function recordText({ usage, selector, matching, association }: TlsaRecord): string {
@@ -142,11 +141,11 @@ function count({ length }: readonly TlsaRecord[]): string {
 function enforced(policy: KeptPolicy, host: string): TlsPolicy | Barred {
   if (isListed(host, policy)) {
     const why = `MTA-STS enforce, ${until(policy)}`;
-    return { tls: "verify", key: "verify", hint: " with MTA-STS", why };
+    return { tls: "verify", rule: "mta-sts", key: "verify", hint: " with MTA-STS", why };
   }
   const text = `${host} is not in the MTA-STS policy of ${policy.domain}`;
-  const why = `not to be used: ${text}, ${until(policy)}`;
-  return { status: status(451, "7.5", text), error: "tls_required", why };
+  const why = `not in the MTA-STS policy, ${until(policy)}`;
+  return { rule: "barred", status: status(451, "7.5", text), error: "tls_required", why };
 }
 
 function until(policy: KeptPolicy): string {

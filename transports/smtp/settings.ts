@@ -17,7 +17,7 @@ export interface SmtpOptions {
   readonly port: number;
   readonly interface: readonly string[] | undefined;
   readonly helo: string | undefined;
-  readonly tls: TlsMode;
+  readonly tls: Exclude<TlsMode, "dane">;
   readonly dane: boolean;
   readonly mta_sts: boolean;
   readonly tls_tempfail_tryclear: boolean;

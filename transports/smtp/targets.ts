@@ -20,6 +20,11 @@ export interface Target {
   readonly policy: TlsPolicy;
 }
 
+interface LookupMeans {
+  readonly services: { readonly resolver: Resolver };
+  readonly policies: Policies;
+}
+
 interface Addresses {
   readonly addresses: readonly string[];
   readonly secure?: true;
@@ -29,19 +34,28 @@ interface Addresses {
 export async function* targetsOf(
   hosts: readonly Host[],
   defaultPort: number,
-  { resolver, policies }: { readonly resolver: Resolver; readonly policies: Policies },
+  means: LookupMeans,
 ): AsyncGenerator<Target | Barred> {
   for (const host of hosts) {
-    const { name, port = defaultPort } = host;
-    const found = isResolved(host) ? host : await addressesOf(name, resolver);
-    if ("status" in found) {
-      yield found;
-      continue;
+    const port = host.port ?? defaultPort;
+    const found = await lookUp({ ...host, port }, means);
+    if ("status" in found) yield found;
+    else {
+      const { addresses, policy } = found;
+      for (const address of addresses) yield targetOf(host.name, address, port, policy);
     }
-    const policy = await policies.of({ ...host, ...found, port });
-    if ("status" in policy) yield policy;
-    else for (const address of found.addresses) yield targetOf(name, address, port, policy);
   }
+}
+
+/** The addresses of a host, and its TLS policy. */
+export async function lookUp(
+  host: Host & { readonly port: number },
+  { services: { resolver }, policies }: LookupMeans,
+): Promise<Barred | { readonly addresses: readonly string[]; readonly policy: TlsPolicy }> {
+  const found = isResolved(host) ? host : await addressesOf(host.name, resolver);
+  if ("status" in found) return found;
+  const policy = await policies.of({ ...host, ...found });
+  return "status" in policy ? policy : { addresses: found.addresses, policy };
 }
 
 export function targetOf(name: string, address: string, port: number, policy: TlsPolicy): Target {
@@ -68,5 +82,5 @@ async function addressesOf(name: string, resolver: Resolver): Promise<Addresses 
       ? `The address of ${name} cannot be looked up at the moment`
       : `The host ${name} has no address`;
   const detail = answer.kind === "temporary" ? "4.3" : "4.4";
-  return { status: status(451, detail, text), error: "lookup", why: text };
+  return { rule: "barred", status: status(451, detail, text), error: "lookup", why: text };
 }
