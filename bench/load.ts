@@ -76,13 +76,16 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Waits until somebody answers on the port; throws when the program ended instead, or after half a minute. */
-export async function untilConnected(port: number, child: ChildProcess): Promise<void> {
+/**
+ * Waits until somebody answers on the port, which is asked every `pause` ms; throws when the program ended instead,
+ * or after half a minute.
+ */
+export async function untilConnected(port: number, child: ChildProcess, pause = 50): Promise<void> {
   const giveUp = Date.now() + 30_000;
   while (Date.now() < giveUp) {
     if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
     if (await canConnect(port)) return;
-    await sleep(50);
+    await sleep(pause);
   }
   throw new Error("it did not listen within 30 s");
 }

@@ -34,6 +34,10 @@ export interface QueueServices {
 
 /** Messages under attempt at once; each holds at most 64 KiB of body in memory. */
 const ACTIVE_MAX = 500;
+/** Of those from the spool, so many may have begun in the last moment: enough for any host, and little memory. */
+const AHEAD_MAX = 100;
+/** What takes longer waits for a host, and others need not wait for it; in ms. */
+const MOMENT = 250;
 /** No attempt takes longer, whatever its hosts do; in ms. */
 const ATTEMPT_DEADLINE = 3_600_000;
 /** Recipients of one message to be routed at once: one slow domain must not hold up the others. */
@@ -45,10 +49,18 @@ interface CutThroughAttempt {
   readonly verdict: AwaitedVerdict;
 }
 
+interface Attempt {
+  readonly controller: AbortController;
+  readonly begun: number;
+  /** From the spool, rather than from a client. */
+  readonly taken: boolean;
+}
+
 export class Queue {
   readonly #services: QueueServices;
-  readonly #active = new Map<MessageId, AbortController>();
+  readonly #active = new Map<MessageId, Attempt>();
   #timer: Timer | undefined;
+  #momentLater: Timer | undefined;
   #taking: Promise<void> | undefined;
   #takeAgain = false;
   #stopping = false;
@@ -68,16 +80,20 @@ export class Queue {
    */
   passOn(message: StoredMessage, passage: Passage): Promise<Status | undefined> {
     const verdict = new AwaitedVerdict(this.#services.clock);
-    this.attempt(message, { passage, verdict });
+    this.#begin(message, false, { passage, verdict });
     return verdict.told;
   }
 
   /** Starts the attempt of a message whose spool state is "active" already. Returns at once. */
-  attempt(message: StoredMessage, cutThrough?: CutThroughAttempt): void {
+  attempt(message: StoredMessage): void {
+    this.#begin(message, false);
+  }
+
+  #begin(message: StoredMessage, taken: boolean, cutThrough?: CutThroughAttempt): void {
     const { clock } = this.#services;
     const { id } = message.envelope;
     const controller = new AbortController();
-    this.#active.set(id, controller);
+    this.#active.set(id, { controller, begun: clock.now(), taken });
     const deadline = clock.after(ATTEMPT_DEADLINE, () =>
       controller.abort(new Error("the attempt took too long")),
     );
@@ -91,7 +107,7 @@ export class Queue {
 
   /** Something may be due: looks now. */
   wake(): void {
-    this.#takeAgain = this.#taking !== undefined || !this.hasRoom;
+    this.#takeAgain = this.#taking !== undefined || !this.#mayTake();
     if (this.#takeAgain) return;
     this.#taking = this.#take().finally(() => {
       this.#taking = undefined;
@@ -99,13 +115,31 @@ export class Queue {
     });
   }
 
+  #mayTake(): boolean {
+    if (!this.hasRoom) return false;
+    if (this.#ahead() < AHEAD_MAX) return true;
+    this.#momentLater ??= this.#services.clock.after(MOMENT, () => {
+      this.#momentLater = undefined;
+      this.wake();
+    });
+    return false;
+  }
+
+  /** Attempts that may be over in a moment. */
+  #ahead(): number {
+    const since = this.#services.clock.now() - MOMENT;
+    let ahead = 0;
+    for (const { taken, begun } of this.#active.values()) if (taken && begun > since) ahead++;
+    return ahead;
+  }
+
   async #take(): Promise<void> {
     const { spool, clock, log } = this.#services;
     this.#timer?.cancel();
     try {
-      const room = ACTIVE_MAX - this.#active.size;
+      const room = Math.min(ACTIVE_MAX - this.#active.size, AHEAD_MAX - this.#ahead());
       const due = await spool.take(clock.now(), room);
-      for (const message of due) this.attempt(message);
+      for (const message of due) this.#begin(message, true);
       if (due.length === room) this.#takeAgain = true;
       const next = await spool.nextDue();
       if (next !== undefined) this.#wakeAfter(next - clock.now());
@@ -255,12 +289,13 @@ export class Queue {
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
     this.#timer?.cancel();
+    this.#momentLater?.cancel();
     // What is being taken from the spool right now is recorded as under attempt: it is attempted.
     await this.#taking;
     if (this.#active.size === 0) return;
     const idle = new Promise<void>((resolve) => (this.#whenIdle = resolve));
     const cut = this.#services.clock.after(grace, () => {
-      for (const controller of this.#active.values())
+      for (const { controller } of this.#active.values())
         controller.abort(new Error("the relay stops"));
     });
     await idle;

@@ -22,7 +22,7 @@ export class Database {
     try {
       this.#connection.exec("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL");
       this.#connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-      this.#connection.exec("PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16000");
+      this.#connection.exec("PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -4000");
       syncDirectoryOf(file);
     } catch (error) {
       this.#connection.close();

@@ -49,6 +49,9 @@ const SET_ASIDE_PAUSE = 300_000;
 /** Milliseconds that a settlement may wait for a commit that goes anyway. */
 const PATIENCE = 5;
 
+/** Rows come and go: the thread needs little room for garbage. */
+const MEMORY = { maxYoungGenerationSizeMb: 8 };
+
 interface Waiting {
   readonly transaction: Transaction;
   readonly patient: boolean;
@@ -95,7 +98,10 @@ export class SqliteSpool implements Spool {
       const rest = { warnings: 0, recipients: [], journal };
       void this.#commitUnasked(id, { kind: "settle", id: idNumber(id), ...rest });
     });
-    this.#thread = new Worker(new URL("thread.ts", import.meta.url), { workerData: directory });
+    this.#thread = new Worker(new URL("thread.ts", import.meta.url), {
+      workerData: directory,
+      resourceLimits: MEMORY,
+    });
     this.#thread.on("message", (response: Response | Notice) => {
       if ("salvaged" in response) return log.event("spool.salvaged", response.salvaged);
       if ("failed" in response) return log.event("spool.failed", { error: response.failed });

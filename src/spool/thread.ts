@@ -101,6 +101,15 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
   }
 }
 
+/** What is handed over, and need not be copied. */
+function bodiesIn(answer: Answers[keyof Answers]): ArrayBuffer[] {
+  if (!Array.isArray(answer)) return [];
+  return answer.flatMap((one) => {
+    const bytes = typeof one === "object" && "body" in one ? one.body : undefined;
+    return bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : [];
+  });
+}
+
 /** Damage again so soon after it was mended is a disk that is broken, in ms. */
 const SALVAGE_PAUSE = 60_000;
 /** So long nothing was committed: time to tidy up, in ms. */
@@ -136,7 +145,8 @@ function serve(port: MessagePort, directory: string): void {
   };
   port.on("message", ({ number, call }: Request) => {
     try {
-      port.postMessage({ number, answer: answer(call) });
+      const given = answer(call);
+      port.postMessage({ number, answer: given }, bodiesIn(given));
     } catch (error) {
       port.postMessage({ number, error: messageOf(error) });
     }

@@ -235,13 +235,35 @@ describe("attempts", () => {
     assert.equal(queue.activeCount, 0);
   });
 
-  test("are five hundred at once, and the next begins when one ends", async () => {
+  test("hold a hundred messages in memory, and the next is read when one ends", async () => {
     const host = later();
-    const messages = Array.from({ length: 502 }, (_, index) => message(`m${index}`));
+    const messages = Array.from({ length: 102 }, (_, index) => message(`m${index}`));
     const { queue, spool } = runner(messages, host.answer);
     queue.wake();
     await quiet();
-    assert.deepEqual([queue.activeCount, queue.hasRoom], [500, false]);
+    assert.deepEqual([queue.activeCount, host.waiting.length], [100, 100]);
+    host.waiting.shift()?.(DONE);
+    await quiet();
+    assert.deepEqual([queue.activeCount, host.waiting.length], [100, 100]);
+    host.all(DONE);
+    await quiet();
+    host.all(DONE);
+    await quiet();
+    assert.deepEqual([queue.activeCount, spool.held.size], [0, 0]);
+  });
+
+  test("that take their time do not count against the hundred; five hundred is the end", async () => {
+    const host = later();
+    const messages = Array.from({ length: 502 }, (_, index) => message(`m${index}`));
+    const { queue, clock, spool } = runner(messages, host.answer);
+    queue.wake();
+    await quiet();
+    for (const expected of [200, 300, 400, 500, 500]) {
+      clock.advance(250);
+      await quiet();
+      assert.equal(queue.activeCount, expected);
+    }
+    assert.equal(queue.hasRoom, false);
     host.waiting.shift()?.(DONE);
     await quiet();
     assert.deepEqual([queue.activeCount, host.waiting.length], [500, 500]);
@@ -250,6 +272,21 @@ describe("attempts", () => {
     host.all(DONE);
     await quiet();
     assert.deepEqual([queue.activeCount, queue.hasRoom, spool.held.size], [0, true, 0]);
+  });
+
+  test("of mail that has just come in do not keep the queue waiting", async () => {
+    const host = later();
+    const { queue, spool, batches } = runner([message("old")], host.answer);
+    for (let n = 0; n < 150; n++) {
+      const fresh = message(`new${n}`, { state: "active" });
+      spool.held.set(fresh.envelope.id, fresh);
+      queue.attempt(fresh);
+    }
+    queue.wake();
+    await quiet();
+    assert.ok(batches.includes("old@example.com"));
+    host.all(DONE);
+    await quiet();
   });
 
   test("leave alone a recipient whose time has not come, or who is done", async () => {
