@@ -7,7 +7,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 
-import { asInstalled, etcWithUsers, unpack } from "./packages.ts";
+import { postfixServices } from "../peers/postfix.ts";
+import { asInstalled, etcWithUsers, makeOwned, unpack } from "../peers/unpacked.ts";
 
 export interface Place {
   /** An empty directory of this run, on a disk. */
@@ -39,15 +40,6 @@ function write(directory: string, files: Readonly<Record<string, string>>): void
     const file = path.join(directory, name);
     fs.mkdirSync(path.dirname(file), { recursive: true });
     fs.writeFileSync(file, text);
-  }
-}
-
-function makeOwned(directory: string, names: readonly string[], etc: string, user: string): void {
-  const passwd = fs.readFileSync(path.join(etc, "passwd"), "utf8");
-  const [, uid, gid] = new RegExp(`^${user}:[^:]*:(\\d+):(\\d+):`, "m").exec(passwd) ?? [];
-  for (const name of names) {
-    fs.mkdirSync(path.join(directory, name));
-    fs.chownSync(path.join(directory, name), Number(uid), Number(gid));
   }
 }
 
@@ -223,17 +215,6 @@ export function postfix(): Contestant {
       };
     },
   };
-}
-
-/** Postfix' own table, with our port and without chroot, which would need a copy of the machine's libraries. */
-function postfixServices(tree: string, port: number): string {
-  return fs
-    .readFileSync(path.join(tree, "usr/share/postfix/master.cf.dist"), "utf8")
-    .split("\n")
-    .filter((line) => !line.startsWith("#"))
-    .map((line) => line.replace(/^smtp +inet .*/, `127.0.0.1:${port} inet n - n - - smtpd`))
-    .map((line) => line.replace(/^(\S+ +\S+ +\S+ +\S+ +)y /, "$1n "))
-    .join("\n");
 }
 
 function postfixConfiguration({ directory, sinkPort }: Place): string {

@@ -7,7 +7,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { RECIPIENT, SENDER } from "./contestants.ts";
-import { unpack } from "./packages.ts";
+import { unpack } from "../peers/unpacked.ts";
 
 const MESSAGE_BYTES = 4096;
 const CONNECTIONS = 20;

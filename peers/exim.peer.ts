@@ -1,18 +1,22 @@
-// Exim and the relay hand each other real mail, over TLS, and not a byte of it changes.
+// Exim and the relay hand each other real mail, over TLS, and not a byte of it changes. Exim as a smarthost lets the
+// relay in by name and password.
 
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { digest, digestAtHost } from "../demo/letters.ts";
 import { startTestRelay, workspaceConfig } from "../test/support/relay.ts";
 import { startSink } from "../test/support/sink.ts";
 import { startExim } from "./exim.ts";
-import { eventually, type Mail, realMail, submit } from "./mail.ts";
+import { eventually, realMail, submit } from "./mail.ts";
 import { missing } from "./packages.ts";
+import { type SignedMail, signedMail } from "./signed-mail.ts";
 import { freePort } from "../test/support/relay-process.ts";
 
 const TLS = join(import.meta.dirname, "..", "test", "support", "tls");
 const skip = missing("exim4-daemon-light");
+const COUNT = 60;
 
 const listener = (port: number) => `
 [[listeners]]
@@ -22,15 +26,11 @@ certificate = "${TLS}/certificate.pem"
 private_key = "${TLS}/private-key.pem"
 `;
 
-function sameMail(arrived: readonly Buffer[], sent: readonly Mail[]): void {
-  const digests = arrived.map(digestAtHost);
-  const lost = sent.filter(({ bytes }) => !digests.includes(digest(bytes)));
-  assert.deepEqual(
-    lost.map(({ name }) => name),
-    [],
-    "did not arrive as it was sent",
-  );
-  assert.equal(arrived.length, sent.length);
+/** Nothing is lost, nothing is changed, and every signature verifies. */
+async function arrived(raw: readonly Buffer[], { mails, failures }: SignedMail): Promise<void> {
+  const digests = raw.map(digestAtHost).toSorted();
+  assert.deepEqual(digests, mails.map(({ bytes }) => digest(bytes)).toSorted());
+  assert.deepEqual(await failures(raw), []);
 }
 
 test("what a user sends arrives at Exim byte for byte", { skip }, async () => {
@@ -40,12 +40,12 @@ test("what a user sends arrives at Exim byte for byte", { skip }, async () => {
     config: workspaceConfig(exim.port).concat(listener(port)),
     files: { gmail_accounts: "alice\n" },
   });
-  const mails = realMail();
-  await submit(relay.port, "alice@example.com", "carol@example.org", mails);
-  await eventually("all mail is at Exim", () => exim.messages().length >= mails.length);
-  sameMail(exim.messages(), mails);
+  const signed = await signedMail(COUNT);
+  await submit(relay.port, "alice@example.com", "carol@example.org", signed.mails);
+  await eventually("all mail is at Exim", () => exim.messages().length >= COUNT);
+  await arrived(exim.messages(), signed);
   assert.match(exim.log(), /P=esmtps X=TLS1\.3/);
-  assert.equal((await relay.copies("mail/example.com/alice/.Sent")).length, mails.length);
+  assert.equal((await relay.copies("mail/example.com/alice/.Sent")).length, COUNT);
 });
 
 test("what Exim sends arrives at Google byte for byte", { skip }, async () => {
@@ -56,17 +56,51 @@ test("what Exim sends arrives at Google byte for byte", { skip }, async () => {
     config: workspaceConfig(google.port).concat(listener(port)),
     files: { gmail_accounts: "alice\n" },
   });
-  const mails = realMail();
-  await submit(exim.port, "carol@example.org", "alice@example.com", mails);
-  await eventually("all mail is at Google", () => google.messages.length >= mails.length);
-  sameMail(
+  const signed = await signedMail(COUNT);
+  await submit(exim.port, "carol@example.org", "alice@example.com", signed.mails);
+  await eventually("all mail is at Google", () => google.messages.length >= COUNT);
+  await arrived(
     google.messages.map(({ raw }) => raw),
-    mails,
+    signed,
   );
   const copies = await relay.copies("mail/example.com/alice");
-  assert.equal(copies.length, mails.length);
+  assert.equal(copies.length, COUNT);
   assert.match(
     copies[0] ?? "",
     /^Received: from exim\.test \(\[127\.0\.0\.1\]\)\n\tby .* with ESMTPS \(TLSv1\.3 /m,
   );
 });
+
+test(
+  "Exim as a smarthost takes mail when the password is right, and no mail bounces before",
+  { skip },
+  async () => {
+    await using exim = await startExim(await freePort());
+    await using relay = await startTestRelay({
+      config: workspaceConfig(exim.port).replace(
+        '[transports.remote_smtp]\ndriver = "smtp"\n',
+        `[transports.remote_smtp]
+driver = "smtp"
+hosts = ["127.0.0.1:${exim.port}"]
+tls_verify_certificates = "${TLS}/certificate.pem"
+auth_user = "relay"
+auth_password_file = "password"
+[[retry]]
+rules = "F,1h,1s"
+`,
+      ),
+      files: { gmail_accounts: "alice\n", password: "wrong" },
+      modes: { password: 0o600 },
+    });
+    const [first = assert.fail()] = realMail();
+    await submit(relay.port, "alice@example.com", "carol@example.org", [first]);
+    const [alarm] = await relay.happened("alarm");
+    assert.match(alarm?.what ?? "", /AUTH was refused: 535 .*Incorrect authentication data/);
+    assert.equal(exim.messages().length, 0);
+
+    writeFileSync(join(relay.directory, "password"), "open sesame\n");
+    await eventually("the mail is at Exim", () => exim.messages().length === 1);
+    assert.match(exim.log(), /P=esmtpsa X=TLS1\.3.* A=plain:relay/);
+    assert.equal(relay.log.named("message.bounced").length, 0);
+  },
+);

@@ -116,5 +116,13 @@ maildir:
   user = ${USER}
 begin retry
 * * F,1h,1s
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_advertise_condition = \${if def:tls_in_cipher}
+  server_prompts = :
+  server_condition = \${if and{{eq{$auth2}{relay}}{eq{$auth3}{open sesame}}}}
+  server_set_id = $auth2
 `;
 }

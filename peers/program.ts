@@ -15,11 +15,12 @@ export function workDirectory(name: string): string {
   return directory;
 }
 
-/** Runs a daemon in the foreground until it is disposed of; its directory goes with it. */
+/** Runs a daemon in the foreground until it is disposed of, by this signal; its directory goes with it. */
 export async function startDaemon(
   argv: readonly string[],
   port: number,
   directory: string,
+  end: "SIGTERM" | "SIGKILL" = "SIGTERM",
 ): Promise<AsyncDisposable> {
   const [command = "", ...args] = argv;
   // A group of its own, because both Exim and Dovecot are more than one process.
@@ -45,7 +46,7 @@ export async function startDaemon(
   }
   return {
     async [Symbol.asyncDispose]() {
-      child.kill("SIGTERM");
+      child.kill(end);
       await ended;
       rmSync(directory, { recursive: true, force: true });
     },

@@ -32,6 +32,8 @@ export interface TestRelayOptions {
   readonly dns?: Zone;
   /** Written into the directory before the start. */
   readonly files?: Readonly<Record<string, string>>;
+  /** For those of the files that not everybody may read. */
+  readonly modes?: Readonly<Record<string, number>>;
   readonly clock?: Clock;
   /** Where the policy hosts of MTA-STS are. */
   readonly https?: Https;
@@ -60,7 +62,7 @@ export async function startTestRelay(options: TestRelayOptions): Promise<TestRel
   const dns = await startDns(options.dns);
   for (const [name, text] of Object.entries(options.files ?? {})) {
     await mkdir(dirname(join(directory, name)), { recursive: true });
-    await writeFile(join(directory, name), text);
+    await writeFile(join(directory, name), text, { mode: options.modes?.[name] ?? 0o644 });
   }
   const configuration = await configured(
     directory,

@@ -1,17 +1,32 @@
 // Exim and Postfix as Debian builds them, side by side on one machine although the packages exclude each other:
 // each is unpacked into a folder of its own, with the libraries this machine lacks, and laid over /usr and /etc
-// in a mount namespace of its own. Nothing is installed and nothing of the machine is changed.
+// in a mount namespace of its own. Nothing is installed and nothing of the machine is changed. For the benchmark, and
+// for tests with a package that cannot be installed beside another.
 
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 
-const CACHE = process.env["UNSEEN_BENCH_CACHE"] ?? "/var/cache/unseen-bench";
+const CACHE = process.env["UNSEEN_PACKAGE_CACHE"] ?? "/var/cache/unseen-packages";
 
 export interface Unpacked {
   /** Holds usr/ and etc/ of the package and of what it needs. */
   readonly tree: string;
   readonly version: string;
+}
+
+/** For the `skip` option of a test: false when the package is there, or why it is not. On CI it must be. */
+export function notUnpacked(name: string): string | false {
+  try {
+    if (process.getuid?.() !== 0) throw new Error("only root can lay packages over /usr");
+    unpack(name);
+    run("unshare", ["--mount", "--pid", "--fork", "true"]);
+    return false;
+  } catch (error) {
+    const why = `needs ${name}: ${error instanceof Error ? error.message : String(error)}`;
+    if (process.env["CI"] === "true") throw new Error(why, { cause: error });
+    return why;
+  }
 }
 
 /** Downloads once; later runs take what is in the cache. */
@@ -72,6 +87,21 @@ export function etcWithUsers(directory: string, users: readonly string[]): void 
   }
   fs.writeFileSync(path.join(directory, "passwd"), passwd);
   fs.writeFileSync(path.join(directory, "group"), group);
+}
+
+/** New directories that belong to a user of that /etc. */
+export function makeOwned(
+  directory: string,
+  names: readonly string[],
+  etc: string,
+  user: string,
+): void {
+  const passwd = fs.readFileSync(path.join(etc, "passwd"), "utf8");
+  const [, uid, gid] = new RegExp(`^${user}:[^:]*:(\\d+):(\\d+):`, "m").exec(passwd) ?? [];
+  for (const name of names) {
+    fs.mkdirSync(path.join(directory, name));
+    fs.chownSync(path.join(directory, name), Number(uid), Number(gid));
+  }
 }
 
 /**
