@@ -41,6 +41,8 @@ export interface Envelope {
   readonly eightBit: boolean;
   /** The client declared SMTPUTF8 (RFC 6531). */
   readonly smtputf8: boolean;
+  /** The client declared REQUIRETLS (RFC 8689): no next host may be given it without. */
+  readonly requireTls?: true;
   /** RFC 3461 RET and ENVID; ENVID still in xtext. */
   readonly ret?: "FULL" | "HDRS";
   readonly envid?: string;

@@ -257,7 +257,7 @@ class Intake implements MessageSink {
 
   #envelope() {
     const { client, mail } = this.#submission;
-    const { sender, eightBit, smtputf8, ret, envid } = mail;
+    const { sender, eightBit, smtputf8, requireTls, ret, envid } = mail;
     return {
       id: this.#id,
       sender,
@@ -265,6 +265,7 @@ class Intake implements MessageSink {
       receivedAt: this.#receivedAt,
       eightBit,
       smtputf8,
+      ...(requireTls === undefined ? {} : { requireTls }),
       ...(ret === undefined ? {} : { ret }),
       ...(envid === undefined ? {} : { envid }),
     };

@@ -351,6 +351,7 @@ function limitsOf(configuration: Configuration): SessionLimits {
     tlsTimeout: relay.tls_timeout,
     dataRateMin: relay.data_rate_min,
     bareNewlines: relay.bare_newlines,
+    requireTls: relay.requiretls,
     commandTimeout: relay.command_timeout,
     messageTimeout: relay.message_timeout,
     sessionTimeout: relay.session_timeout,

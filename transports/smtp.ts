@@ -136,6 +136,8 @@ function credentialsOf(given: Given): Credentials | undefined {
  * - delivered: the host answered 2xx to its RCPT and to the end of the message.
  * - failed: 5xx to its RCPT, or to MAIL, DATA or the end of the message; the host does not take what the message
  *   is (8-bit 5.6.3, UTF-8 5.6.7, its size 5.3.4). No other host is asked.
+ * - failed, 5.7.30: the message requires TLS, and no host can ever take it so: none of them offers STARTTLS and
+ *   REQUIRETLS, with a valid certificate, under a name that somebody vouches for.
  * - deferred, message, with an alarm: one of `hosts` says in place of these that we have to log in (530, 534, 535, 538).
  * - deferred, recipient: 4xx to its RCPT.
  * - deferred, message: 4xx to MAIL, DATA or the end of the message; the connection was lost after the final dot;

@@ -105,6 +105,13 @@ export const relayOptions = options({
     ),
     "reject",
   ),
+  requiretls: withDefault(
+    oneOf(
+      "Who is offered REQUIRETLS (RFC 8689) under TLS: hosts of a relay rule, everybody, or nobody. Such mail goes only to hosts with a valid certificate that offer it too, and else back to its sender. Google offers it not: with `all`, such mail for your people bounces.",
+      ["relay", "all", "none"],
+    ),
+    "relay",
+  ),
   protocol_errors_max: withDefault(integer("So many errors end a session.", 1), 20),
   refused_recipients_max: withDefault(integer("So many refused recipients end a session.", 1), 50),
   junk_commands_max: withDefault(

@@ -139,8 +139,10 @@ async function newReport(
   if (kind === "failed") log.event("message.bounced", fields);
   else log.event("message.reported", { ...fields, kind });
   const client = { address: "", helo: hostname };
+  // RFC 8689 5: a report tells of the message, and needs the same protection.
+  const protection = envelope.requireTls === true ? ({ requireTls: true } as const) : {};
   return {
-    envelope: { id, sender: null, client, receivedAt: now, eightBit, smtputf8 },
+    envelope: { id, sender: null, client, receivedAt: now, eightBit, smtputf8, ...protection },
     recipients: [{ mailbox: sender }],
     bytes,
   };

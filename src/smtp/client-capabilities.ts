@@ -16,6 +16,8 @@ export interface Capabilities {
   readonly dsn: boolean;
   /** RFC 3207. */
   readonly startTls: boolean;
+  /** RFC 8689; true only under TLS. */
+  readonly requireTls: boolean;
   /** RFC 4954: the mechanisms, in upper case. */
   readonly auth: readonly string[];
 }
@@ -27,10 +29,11 @@ export const NO_CAPABILITIES: Capabilities = {
   smtputf8: false,
   dsn: false,
   startTls: false,
+  requireTls: false,
   auth: [],
 };
 
-export function parseCapabilities(reply: Reply): Capabilities {
+export function parseCapabilities(reply: Reply, secured: boolean): Capabilities {
   const offered = new Map<string, readonly string[]>();
   for (const line of reply.lines.slice(1)) {
     const [keyword = "", ...parameters] = line.trim().toUpperCase().split(/\s+/);
@@ -44,6 +47,7 @@ export function parseCapabilities(reply: Reply): Capabilities {
     smtputf8: offered.has("SMTPUTF8"),
     dsn: offered.has("DSN"),
     startTls: offered.has("STARTTLS"),
+    requireTls: secured && offered.has("REQUIRETLS"),
     auth: offered.get("AUTH") ?? [],
   };
 }

@@ -16,7 +16,10 @@ export interface TransactionRecipient {
 
 /** One message to one server. */
 export interface Transaction {
-  readonly envelope: Pick<Envelope, "sender" | "eightBit" | "smtputf8" | "ret" | "envid">;
+  readonly envelope: Pick<
+    Envelope,
+    "sender" | "eightBit" | "smtputf8" | "requireTls" | "ret" | "envid"
+  >;
   readonly recipients: readonly TransactionRecipient[];
   readonly body: Body;
 }
@@ -27,6 +30,7 @@ const STILL_COMING = status(
   "3.0",
   "Only a message that is here whole can be sent to this host",
 );
+const NO_REQUIRETLS = status(550, "7.30", "The next host does not offer REQUIRETLS");
 const NOT_UTF8 = status(550, "6.7", "The next host does not take internationalized mail");
 
 /** Why this server cannot be given the message, or undefined. */
@@ -34,6 +38,8 @@ export async function refusal(
   { envelope, body }: Transaction,
   offered: Capabilities,
 ): Promise<Status | undefined> {
+  // Whoever chose this server has seen to it; this is for whoever has not.
+  if (envelope.requireTls === true && !offered.requireTls) return NO_REQUIRETLS;
   // It was read for another host, or would have to be read before it is sent.
   const isGone = body.unread === false;
   if (isGone || (body.unread === true && mustBeRead(envelope, offered))) return STILL_COMING;
@@ -80,12 +86,13 @@ function announcesEightBit({ envelope, body }: Transaction): boolean {
 }
 
 export function mailCommand(transaction: Transaction, offered: Capabilities): string {
-  const { sender, smtputf8, ret, envid } = transaction.envelope;
+  const { sender, smtputf8, requireTls, ret, envid } = transaction.envelope;
   let line = `MAIL FROM:<${addressFor(sender, offered)}>`;
   if (offered.size !== undefined && transaction.body.size > 0)
     line += ` SIZE=${transaction.body.size}`;
   if (offered.eightBitMime && announcesEightBit(transaction)) line += " BODY=8BITMIME";
   if (offered.smtputf8 && (smtputf8 || hasUtf8Address(transaction))) line += " SMTPUTF8";
+  if (requireTls === true) line += " REQUIRETLS";
   if (offered.dsn && ret !== undefined) line += ` RET=${ret}`;
   if (offered.dsn && envid !== undefined) line += ` ENVID=${safe(envid)}`;
   return `${line}\r\n`;

@@ -108,11 +108,11 @@ class Opening {
     if (protocol === "smtps") await this.#handshake();
     const greeting = await this.connection.reply("the greeting", timeouts.command);
     if (!isPositive(greeting)) throw this.#refused(replyStatus(greeting));
-    let offered = await this.#hello();
     let secured = protocol === "smtps";
+    let offered = await this.#hello(secured);
     if (!secured && (await this.#startTls(offered))) {
       secured = true;
-      offered = await this.#hello();
+      offered = await this.#hello(secured);
     }
     this.tlsFailed = false;
     await this.#logIn(offered, secured);
@@ -130,12 +130,12 @@ class Opening {
     await logIn(this.connection, auth, credentials, timeouts.command);
   }
 
-  async #hello(): Promise<Capabilities> {
+  async #hello(secured: boolean): Promise<Capabilities> {
     const { helo, timeouts, protocol } = this.#options;
     const word = protocol === "lmtp" ? "LHLO" : "EHLO";
     this.connection.send(`${word} ${helo}\r\n`, 1);
     const ehlo = await this.connection.reply(word, timeouts.command);
-    if (isPositive(ehlo)) return parseCapabilities(ehlo);
+    if (isPositive(ehlo)) return parseCapabilities(ehlo, secured);
     if (ehlo.code < 500 || word === "LHLO") throw this.#refused(replyStatus(ehlo));
     this.connection.send(`HELO ${helo}\r\n`, 1);
     const hello = await this.connection.reply("HELO", timeouts.command);
@@ -217,6 +217,11 @@ export class Conversation {
   /** Why the server's certificate is not valid for its name; undefined when it is. */
   get certificateProblem(): string | undefined {
     return this.#session.connection.peerCertificates().problem;
+  }
+
+  /** The server promises to go on with the protection that a message requires (RFC 8689). */
+  get takesRequireTls(): boolean {
+    return this.#session.offered.requireTls;
   }
 
   /** Never rejects. */

@@ -1,4 +1,5 @@
-// What a client may say in one command line, parsed strictly (RFC 5321 4.1.1, RFC 3461 4, RFC 6152, RFC 6531).
+// What a client may say in one command line, parsed strictly (RFC 5321 4.1.1, RFC 3461 4, RFC 6152, RFC 6531,
+// RFC 8689).
 // Pure functions: text in; a request or the reply that refuses it out.
 //
 // Invariant: nothing is skipped. Junk behind an address, an unknown or repeated parameter, a value that its
@@ -15,6 +16,8 @@ export interface MailRequest {
   readonly declaredSize?: number;
   readonly eightBit: boolean;
   readonly smtputf8: boolean;
+  /** RFC 8689. */
+  readonly requireTls?: true;
   readonly ret?: "FULL" | "HDRS";
   readonly envid?: string;
 }
@@ -61,11 +64,13 @@ function mailParameters(
     else if (keyword === "BODY" && /^(?:7BIT|8BITMIME)$/i.test(value)) {
       request.eightBit = value.toUpperCase() === "8BITMIME";
     } else if (keyword === "SMTPUTF8" && value === "") request.smtputf8 = true;
+    else if (keyword === "REQUIRETLS" && value === "") request.requireTls = true;
     else if (keyword === "RET" && /^FULL$/i.test(value)) request.ret = "FULL";
     else if (keyword === "RET" && /^HDRS$/i.test(value)) request.ret = "HDRS";
     else if (keyword === "ENVID" && XTEXT.test(value) && value.length <= ENVID_LENGTH_MAX) {
       request.envid = value;
-    } else return refusedParameter(keyword, ["SIZE", "BODY", "SMTPUTF8", "RET", "ENVID"]);
+    } else
+      return refusedParameter(keyword, ["SIZE", "BODY", "SMTPUTF8", "REQUIRETLS", "RET", "ENVID"]);
   }
   return { ok: request };
 }

@@ -19,6 +19,8 @@ export interface Floor {
   /** The relay stops: no new transaction. */
   readonly draining: boolean;
   readonly offersTls: boolean;
+  /** The client is a host of a relay rule. */
+  readonly isRelayHost: boolean;
   /** The client has sent more than the command that is being carried out. */
   readonly hasInput: boolean;
   now(): number;
@@ -41,6 +43,8 @@ export interface Floor {
 
 const OK = status(250, "0.0", "Ok");
 const NO_SENDER = status(503, "5.1", "MAIL first");
+const NO_REQUIRETLS = status(555, "5.4", "REQUIRETLS is not offered");
+const NEEDS_TLS = status(530, "7.0", "REQUIRETLS needs TLS: issue a STARTTLS command first");
 const TOO_MUCH_JUNK = status(421, "7.0", "Too many commands without mail, closing connection");
 export const CLOSING = status(421, "3.2", "Service is shutting down, closing connection");
 
@@ -124,6 +128,7 @@ export class Dialogue {
       lines.push("STARTTLS");
     }
     lines.push("ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8");
+    if (this.#mayRequireTls && this.#floor.client.tls !== undefined) lines.push("REQUIRETLS");
     const last = lines.length - 1;
     const reply = lines.map((line, index) => `250${index === last ? " " : "-"}${line}\r\n`);
     this.#floor.write(reply.join(""));
@@ -143,6 +148,12 @@ export class Dialogue {
     this.#floor.startTls();
   }
 
+  get #mayRequireTls(): boolean {
+    const { requireTls } = this.#limits;
+    const { offersTls, isRelayHost } = this.#floor;
+    return offersTls && (requireTls === "all" || (requireTls === "relay" && isRelayHost));
+  }
+
   #mailFrom(argument: string): void {
     if (this.#floor.client.helo === "") return this.error(status(503, "5.1", "HELO or EHLO first"));
     if (this.#mail !== undefined) return this.error(status(503, "5.1", "MAIL was given already"));
@@ -150,6 +161,11 @@ export class Dialogue {
     const parsed = parseMail(argument);
     if ("refused" in parsed) return this.error(parsed.refused);
     const request = parsed.ok;
+    if (request.requireTls === true) {
+      if (!this.#mayRequireTls) return this.error(NO_REQUIRETLS);
+      // RFC 8689 4: what came in the clear is no secret any more.
+      if (this.#floor.client.tls === undefined) return this.error(NEEDS_TLS);
+    }
     if ((request.declaredSize ?? 0) > this.#limits.sizeMax)
       return this.#floor.reply(UNFIT["too-big"]);
     const begin = (answer: Status | MailTransaction) => {

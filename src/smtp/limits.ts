@@ -22,6 +22,8 @@ export interface SessionLimits {
   /** Octets a second that a message must come with, over a minute; 0 for any. */
   readonly dataRateMin: number;
   readonly bareNewlines: BareNewlines;
+  /** Who is offered REQUIRETLS, under TLS: hosts of a relay rule, everybody, or nobody. */
+  readonly requireTls: "relay" | "all" | "none";
   /** Domain for the bare <postmaster>. */
   readonly postmasterDomain?: string;
 }

@@ -137,6 +137,7 @@ export class SmtpServer {
       reception,
       clock: this.#clock,
       share: this.#share,
+      isRelayHost: slot.isReserved,
       tls: certificates === undefined ? undefined : () => certificates.options,
       onError: (client, where, error) =>
         this.#log.event("relay.error", {

@@ -23,6 +23,8 @@ export interface SessionServices {
   readonly clock: Clock;
   /** Of the server, for all sessions. */
   readonly share: LoopShare;
+  /** The client is a host of a relay rule. */
+  readonly isRelayHost: boolean;
   /** Undefined where TLS is not offered. Asked at every handshake. */
   readonly tls: (() => TlsOptions) | undefined;
   onError(client: Client, where: string, error: unknown): void;
@@ -242,6 +244,10 @@ export class Session implements Floor {
 
   get offersTls(): boolean {
     return this.#services.tls !== undefined;
+  }
+
+  get isRelayHost(): boolean {
+    return this.#services.isRelayHost;
   }
 
   get hasInput(): boolean {

@@ -15,7 +15,7 @@ export interface SlotOptions {
 }
 
 export type Slot =
-  | { readonly kind: "taken"; release(): void }
+  | { readonly kind: "taken"; readonly isReserved: boolean; release(): void }
   | { readonly kind: "refused"; readonly why: string };
 
 export class Slots {
@@ -44,6 +44,7 @@ export class Slots {
     if (network !== undefined) this.#perNetwork.add(network, 1);
     return {
       kind: "taken",
+      isReserved: slots === "reserved",
       release: () => {
         this.#open[slots]--;
         this.#perClient.add(address, -1);

@@ -27,7 +27,7 @@ import {
   type Transaction,
   type Write,
 } from "./rows.ts";
-import { SCHEMA, SCHEMA_VERSION } from "./schema.ts";
+import { SCHEMA_VERSION, upgradeFrom } from "./schema.ts";
 
 export interface Recovery {
   readonly messages: number;
@@ -75,12 +75,13 @@ export class Engine {
     this.#database = new Database(join(directory, DATABASE));
     try {
       const version = numberOf(this.#database.get("PRAGMA user_version")?.["user_version"]);
-      if (version === 0) this.#database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`);
-      else if (version !== SCHEMA_VERSION) {
+      const upgrade = upgradeFrom(version);
+      if (upgrade === undefined) {
         throw new Error(
           `spool ${directory} has version ${version}, this program needs ${SCHEMA_VERSION}`,
         );
       }
+      if (upgrade !== "") this.#database.exec(`BEGIN IMMEDIATE; ${upgrade} COMMIT`);
       this.#load = createLoader(this.#database);
     } catch (error) {
       this.#database.close();

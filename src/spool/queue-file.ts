@@ -13,7 +13,7 @@ import { DATABASE } from "./engine.ts";
 import { countHeld, readHolds } from "./hold-table.ts";
 import { createLoader } from "./loader.ts";
 import { idNumber, idText, messageOf, numberOf } from "./rows.ts";
-import { SCHEMA_VERSION } from "./schema.ts";
+import { isReadable, SCHEMA_VERSION } from "./schema.ts";
 import { messageCondition } from "./selection.ts";
 
 export interface QueueFile {
@@ -61,13 +61,13 @@ export function isSpool(directory: string): boolean {
 export function openQueueFile(directory: string): QueueFile | undefined {
   if (!isSpool(directory)) return undefined;
   const database = new DatabaseSync(databaseFile(directory), { readOnly: true, timeout: 10_000 });
-  const version = database.prepare("PRAGMA user_version").get()?.["user_version"];
+  const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
   // A relay that starts just now has not written its tables yet.
   const isEmpty = version === 0;
-  if (!isEmpty && version !== SCHEMA_VERSION) {
+  if (!isEmpty && !isReadable(version)) {
     database.close();
     throw new Error(
-      `spool ${directory} has version ${String(version)}, this program needs ${SCHEMA_VERSION}`,
+      `spool ${directory} has version ${version}, this program needs ${SCHEMA_VERSION}`,
     );
   }
   return {

@@ -1,9 +1,32 @@
 // The tables of the spool. Bodies stand apart, so that a change of state never rewrites one.
 
-/** Rises with every change of the tables; a spool of another version is refused, not guessed at. */
-export const SCHEMA_VERSION = 2;
+/**
+ * Rises with every change of the tables, and of what an envelope can ask of us: a program that has not heard of
+ * REQUIRETLS must not deliver what asks for it. A spool of an unknown version is refused, not guessed at.
+ */
+export const SCHEMA_VERSION = 3;
 
-export const SCHEMA = `
+/** From an older version to the one after it. */
+const UPGRADES: ReadonlyMap<number, string> = new Map([[2, "PRAGMA user_version = 3;"]]);
+
+/** What makes a spool of this version one of ours, in one transaction; undefined when nothing does. */
+export function upgradeFrom(version: number): string | undefined {
+  if (version === 0) return SCHEMA;
+  const steps: string[] = [];
+  for (let at = version; at !== SCHEMA_VERSION; at++) {
+    const step = UPGRADES.get(at);
+    if (step === undefined) return undefined;
+    steps.push(step);
+  }
+  return steps.join("");
+}
+
+/** The tables are those of this program, whatever else has changed since. */
+export function isReadable(version: number): boolean {
+  return version === 2 || version === SCHEMA_VERSION;
+}
+
+const SCHEMA = `
 CREATE TABLE messages (
   id            INTEGER PRIMARY KEY,
   state         TEXT    NOT NULL CHECK (state IN ('active', 'queued', 'frozen')),

@@ -92,6 +92,7 @@ const serverOptions: ServerOptions = {
     errorsMax: 10,
     refusedRecipientsMax: 10,
     junkCommandsMax: 100,
+    requireTls: "relay",
     greetingDelay: 0,
     tlsTimeout: 30_000,
     dataRateMin: 100,

@@ -24,6 +24,7 @@ const LIMITS: SessionLimits = {
   errorsMax: 5,
   refusedRecipientsMax: 5,
   junkCommandsMax: 100,
+  requireTls: "relay",
   greetingDelay: 0,
   tlsTimeout: 30 * SECOND,
   commandTimeout: 5 * MINUTE,
@@ -336,6 +337,37 @@ describe("a sink that fails in the middle of a message", () => {
         assert.equal(log.named("relay.error").length, 1);
       }));
   }
+});
+
+/** To this client, under TLS. */
+async function offersRequireTls(
+  requireTls: SessionLimits["requireTls"],
+  from: string,
+): Promise<boolean> {
+  let hello = "";
+  const options = { isReserved: (address: string) => address === "127.0.0.9" };
+  await atTheDoor({ limits: { requireTls }, options }, async ({ greeted }) => {
+    const wire = await greeted(from);
+    await wire.ask("EHLO client.test");
+    await wire.ask("STARTTLS");
+    await wire.startTls();
+    hello = await wire.ask("EHLO client.test");
+  });
+  return hello.includes("REQUIRETLS");
+}
+
+describe("REQUIRETLS", () => {
+  it("is offered to hosts of a relay rule, or to everybody, or to nobody", async () => {
+    const [stranger, ours] = ["127.0.0.8", "127.0.0.9"];
+    assert.deepEqual(
+      [await offersRequireTls("relay", stranger), await offersRequireTls("relay", ours)],
+      [false, true],
+    );
+    assert.deepEqual(
+      [await offersRequireTls("all", stranger), await offersRequireTls("none", ours)],
+      [true, false],
+    );
+  });
 });
 
 describe("clients in numbers", () => {

@@ -120,6 +120,7 @@ describe("a server with two certificates", () => {
       errorsMax: 5,
       refusedRecipientsMax: 5,
       junkCommandsMax: 100,
+      requireTls: "relay" as const,
       greetingDelay: 0,
       tlsTimeout: 30_000,
       dataRateMin: 100,

@@ -95,6 +95,7 @@ async function behindBalancer(tls: "starttls" | "implicit", play: (stage: Stage)
     errorsMax: 5,
     refusedRecipientsMax: 5,
     junkCommandsMax: 100,
+    requireTls: "relay" as const,
     greetingDelay: 0,
     tlsTimeout: 30_000,
     dataRateMin: 100,

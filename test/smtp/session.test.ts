@@ -17,6 +17,7 @@ const LIMITS: SessionLimits = {
   errorsMax: 5,
   refusedRecipientsMax: 4,
   junkCommandsMax: 100,
+  requireTls: "relay",
   greetingDelay: 0,
   tlsTimeout: 30_000,
   dataRateMin: 100,
@@ -50,7 +51,7 @@ async function onStage(limits: Partial<SessionLimits>, play: (stage: Stage) => P
       connectionsMax: 10,
       connectionsPerClientMax: 5,
       connectionsPerNetworkMax: 5,
-      isReserved: () => false,
+      isReserved: () => true,
     },
     systemClock,
     { event: () => undefined },
@@ -233,6 +234,30 @@ describe("an SMTP session", () => {
       await wire.ask("DATA");
       assert.match(await wire.ask("x\r\n."), /^250/);
       assert.equal(taken.length, 1);
+    }));
+
+  it("offers REQUIRETLS under TLS only, and takes it there only", () =>
+    onStage({}, async ({ wire, taken }) => {
+      assert.doesNotMatch(await wire.ask(HELLO), /REQUIRETLS/);
+      assert.match(await wire.ask("MAIL FROM:<a@b.test> REQUIRETLS"), /^530 5\.7\.0/);
+      await wire.ask("STARTTLS");
+      await wire.startTls();
+      assert.match(await wire.ask(HELLO), /^250[ -]REQUIRETLS$/m);
+      assert.match(await wire.ask("MAIL FROM:<a@b.test> REQUIRETLS=yes"), /^501/);
+      assert.match(await wire.ask("MAIL FROM:<a@b.test> requiretls"), /^250/);
+      await wire.ask("RCPT TO:<c@d.test>");
+      await wire.ask("DATA");
+      assert.match(await wire.ask("x\r\n."), /^250/);
+      assert.equal(taken[0]?.request.requireTls, true);
+    }));
+
+  it("takes no REQUIRETLS where it is not offered", () =>
+    onStage({ requireTls: "none" }, async ({ wire }) => {
+      await wire.ask(HELLO);
+      await wire.ask("STARTTLS");
+      await wire.startTls();
+      assert.doesNotMatch(await wire.ask(HELLO), /REQUIRETLS/);
+      assert.match(await wire.ask("MAIL FROM:<a@b.test> REQUIRETLS"), /^555 5\.5\.4/);
     }));
 
   it("asks for another message behind the recipients it takes in one", () =>

@@ -52,7 +52,7 @@ export async function store(
   spool: SqliteSpool,
   content: string | Buffer,
   active = false,
-  head?: string,
+  given: Partial<NewMessage["envelope"]> = {},
 ): Promise<StoredMessage> {
   const id = spool.nextId();
   const incoming = spool.receive(id);
@@ -69,7 +69,7 @@ export async function store(
       eightBit: true,
       smtputf8: false,
       envid: "x+2By",
-      ...(head === undefined ? {} : { head }),
+      ...given,
     },
     recipients: [{ mailbox: alice }, { mailbox: bob, notify: "NEVER", orcpt: "rfc822;x" }],
   };

@@ -7,6 +7,7 @@ import { describe, it } from "node:test";
 import { systemClock } from "../../src/clock.ts";
 import type { JournalEntry } from "../../src/spool.ts";
 import { INLINE_MAX } from "../../src/spool/body.ts";
+import { openQueueFile } from "../../src/spool/queue-file.ts";
 import { SpoolInUse } from "../../src/spool/lock.ts";
 import { SqliteSpool } from "../../src/spool/sqlite-spool.ts";
 import { alice, big, bob, bytesOf, inPlace, settled, store } from "./place.ts";
@@ -39,7 +40,7 @@ describe("the spool", () => {
       const contents = [Buffer.from("Subject: x\r\n\r\n"), big];
       const whole = contents.map((content) => Buffer.concat([Buffer.from(head), content]));
       for (const [index, content] of contents.entries()) {
-        const stored = await store(first, content, false, head);
+        const stored = await store(first, content, false, { head });
         assert.deepEqual(await bytesOf(stored), whole[index]);
         assert.equal(stored.envelope.size, whole[index]?.length);
       }
@@ -254,6 +255,39 @@ describe("the spool", () => {
       await rm(join(directory, "bodies", stored.envelope.id));
       await assert.rejects(bytesOf(stored), /damaged/);
       await spool.close();
+    }));
+
+  it("takes over the spool of version 2, which had not heard of REQUIRETLS, with its mail", () =>
+    inPlace(async ({ open, directory }) => {
+      const before = await open();
+      const stored = await store(before, "some words");
+      await before.close();
+      const version = (change = "") => {
+        const database = new DatabaseSync(join(directory, "spool.sqlite"));
+        database.exec(change);
+        const row = database.prepare("PRAGMA user_version").get();
+        database.close();
+        return row?.["user_version"];
+      };
+      assert.equal(version("PRAGMA user_version = 2"), 2);
+      using queue = openQueueFile(directory);
+      assert.equal(queue?.message(stored.envelope.id)?.envelope.id, stored.envelope.id);
+      const after = await open();
+      const [again] = await after.take(Date.now(), 10);
+      assert.deepEqual(again?.envelope, stored.envelope);
+      await after.close();
+      assert.equal(version(), 3);
+    }));
+
+  it("keeps what a message requires of its next hosts", () =>
+    inPlace(async ({ open }) => {
+      const spool = await open();
+      await store(spool, "some words", false, { requireTls: true });
+      await spool.close();
+      const again = await open();
+      const [taken] = await again.take(Date.now(), 10);
+      assert.equal(taken?.envelope.requireTls, true);
+      await again.close();
     }));
 
   it("refuses a spool of another version by name", () =>

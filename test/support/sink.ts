@@ -31,6 +31,8 @@ export interface SinkMessage {
   readonly envid?: string;
   readonly eightBit: boolean;
   readonly smtputf8: boolean;
+  /** MAIL came with REQUIRETLS. */
+  readonly requireTls: boolean;
   /** As it came after dot unstuffing. */
   readonly raw: Buffer;
   /** Protocol of the TLS session, absent in clear. */
@@ -191,7 +193,7 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
 }
 
 function collected(session: SMTPServerSession, raw: Buffer, connection: number): SinkMessage {
-  const { mailFrom, rcptTo, dsn, bodyType, smtpUtf8 } = session.envelope;
+  const { mailFrom, rcptTo, dsn, bodyType, smtpUtf8, requireTLS } = session.envelope;
   const secured = session.tlsOptions;
   return {
     sender: mailFrom === false ? "" : mailFrom.address,
@@ -205,6 +207,7 @@ function collected(session: SMTPServerSession, raw: Buffer, connection: number):
     ...(typeof dsn?.envid === "string" ? { envid: dsn.envid } : {}),
     eightBit: bodyType === "8bitmime",
     smtputf8: smtpUtf8 === true,
+    requireTls: requireTLS === true,
     raw,
     ...(secured === false ? {} : { tls: secured.version ?? secured.name }),
     helo: session.hostNameAppearsAs,

@@ -12,7 +12,14 @@ import { statusLine } from "../../src/status.ts";
 import { lmtp } from "../../transports/lmtp.ts";
 import { problemsOf, readOptions, type OptionTable } from "../conformance/driver.ts";
 import { testTransport } from "../conformance/transport.ts";
-import { batch, damagedBody, MESSAGE, recipient, streamedBody } from "../support/message.ts";
+import {
+  batch,
+  envelope,
+  damagedBody,
+  MESSAGE,
+  recipient,
+  streamedBody,
+} from "../support/message.ts";
 import { fakeServices, recordingLog } from "../support/services.ts";
 import { greet, scriptedServer, startSink, type ScriptedConnection } from "../support/sink.ts";
 
@@ -222,6 +229,16 @@ describe("lmtp transport, on a Unix socket", () => {
       assert.equal(server.messages.length, round);
     }
     assert.equal(server.connections, 1);
+  });
+
+  test("delivers there what requires TLS on its way: this is its end", async (t) => {
+    await using server = await startServer();
+    const { transport } = create(t, { socket: await socketTo(t, server.port) });
+    const recipients = people("bob");
+    const given = batch(recipients, { envelope: envelope({ requireTls: true }) });
+    const outcomes = await transport.deliver(given, never());
+    assert.deepEqual(told(outcomes, recipients), ["delivered 250 2.0.0 taken"]);
+    assert.equal(server.messages[0]?.requireTls, false);
   });
 
   test("uses it whatever hosts a router gives", async (t) => {

@@ -15,6 +15,7 @@ import type { Means } from "./means.ts";
 import { accessRefusal, outcomeOf, settle, withoutAccess } from "./outcomes.ts";
 import type { Barred } from "./policy.ts";
 import type { Lease } from "./pool.ts";
+import { refusalOf, withoutRequireTls } from "./require-tls.ts";
 import { socketTarget, targetsOf, type Target } from "./targets.ts";
 import { addressKey } from "./turns.ts";
 import { shuffled } from "../../src/shuffled.ts";
@@ -50,6 +51,9 @@ class Delivery {
   /** Why nobody was talked to, who that was, and when it makes sense to try again. */
   #why: Status = NO_HOSTS;
   #error: RetryError | undefined;
+  /** Why no host that was asked so far can ever be given a message that requires TLS. */
+  #cannot: Status | undefined;
+  readonly #requiresTls: boolean;
   #whose: string | undefined;
   #again: PutOff | undefined;
   #tried = 0;
@@ -61,6 +65,7 @@ class Delivery {
     this.#batch = batch;
     this.#signal = signal;
     this.#left = batch.recipients;
+    this.#requiresTls = batch.envelope.requireTls === true && means.options.socket === undefined;
   }
 
   async run(): Promise<void> {
@@ -68,12 +73,19 @@ class Delivery {
     if (!hints.isEmpty && !this.#batch.force) this.#leaveInPeace();
     if (this.#left.length === 0) return;
     for await (const target of this.#targets()) {
-      if ("status" in target) {
+      if ("status" in target && target.status.code >= 500) {
+        this.#cannot = target.status;
+      } else if ("status" in target) {
         this.#why = target.status;
         this.#error = target.error;
       } else if (!(await this.#goesOnAfter(target))) return;
     }
-    this.#settleRest(this.#why, "host");
+    this.#settleRest(this.#reason, "host");
+  }
+
+  /** A host that may do better another time is a better reason than one that never will. */
+  get #reason(): Status {
+    return this.#why === NO_HOSTS ? (this.#cannot ?? NO_HOSTS) : this.#why;
   }
 
   /** Recipients that have been put off, with all their mail. */
@@ -101,10 +113,11 @@ class Delivery {
   }
 
   #targets(): AsyncIterable<Target | Barred> | readonly Target[] {
-    const { options, policies } = this.#means;
+    const { options, services } = this.#means;
+    const policies = this.#requiresTls ? this.#means.strictPolicies : this.#means.policies;
     return options.socket === undefined
-      ? targetsOf(this.#hosts(), options.port, this.#means)
-      : [socketTarget(options.socket, policies.local)];
+      ? targetsOf(this.#hosts(), options.port, { services, policies })
+      : [socketTarget(options.socket, this.#means.policies.local)];
   }
 
   #hosts(): readonly Host[] {
@@ -117,7 +130,8 @@ class Delivery {
   /** Takes who is left to this target. False when there is nothing more to do. */
   async #goesOnAfter(target: Target): Promise<boolean> {
     if (this.#signal.aborted) this.#settleRest(GIVEN_UP, "host");
-    else if (this.#tried >= this.#means.options.hosts_max_try) this.#settleRest(this.#why, "host");
+    else if (this.#tried >= this.#means.options.hosts_max_try)
+      this.#settleRest(this.#reason, "host");
     else if (!this.#isBlocked(target)) await this.#deliverTo(target);
     return this.#left.length > 0;
   }
@@ -183,9 +197,15 @@ class Delivery {
     this.#whose = target.label;
     while (this.#left.length > 0) {
       const conversation = await this.#conversation(lease, target);
-      if (conversation === undefined || !(await this.#transact(conversation, lease, target)))
-        return;
+      if (conversation === undefined || this.#isRefusedBy(conversation, target)) return;
+      if (!(await this.#transact(conversation, lease, target))) return;
     }
+  }
+
+  #isRefusedBy(reached: Parameters<typeof refusalOf>[1], { label }: Target): boolean {
+    const refusal = this.#requiresTls ? refusalOf(label, reached) : undefined;
+    this.#cannot = refusal ?? this.#cannot;
+    return refusal !== undefined;
   }
 
   /** The connection of the lease if it is still good, or a new one; undefined if there is none to be had. */
@@ -201,6 +221,7 @@ class Delivery {
       this.#reportTest(connected.conversation, target);
       return connected.conversation;
     }
+    if (this.#isRefusedBy(connected, target)) return undefined;
     this.#why = connected.status;
     this.#error = connected.error;
     if (connected.error === "auth_failed") this.#shutOut(target, connected);
@@ -246,7 +267,10 @@ class Delivery {
 
   /** One transaction for as many as may be in one. False: the host is done with, as far as this batch goes. */
   async #transact(conversation: Conversation, lease: Lease, target: Target): Promise<boolean> {
-    const { envelope, body } = this.#batch;
+    const { body } = this.#batch;
+    const envelope = this.#requiresTls
+      ? this.#batch.envelope
+      : withoutRequireTls(this.#batch.envelope);
     const used = conversation.transactions > 0;
     const most = this.#means.options.max_rcpt;
     const recipients = this.#left.slice(0, most);

@@ -5,6 +5,7 @@ import type { Host, Services, TlsRule } from "../../src/contract.ts";
 import { Dialler } from "./dialler.ts";
 import { Pace, type Rate } from "./pace.ts";
 import { Policies } from "./policy.ts";
+import { RequireTlsPolicies } from "./require-tls.ts";
 import { Pool } from "./pool.ts";
 import type { SmtpOptions } from "./settings.ts";
 import { lookUp } from "./targets.ts";
@@ -16,6 +17,8 @@ export interface Means {
   readonly pool: Pool;
   readonly dialler: Dialler;
   readonly policies: Policies;
+  /** For mail that requires TLS. */
+  readonly strictPolicies: RequireTlsPolicies;
   readonly turns: Turns;
 }
 
@@ -31,12 +34,14 @@ export function meansOf(options: SmtpOptions, services: Services): Means {
   const { tls_verify_certificates: file, connections_max: most } = options;
   const trusted = file === undefined ? undefined : readFileSync(file, "utf8");
   const pace = (rate: Rate | undefined) => rate && new Pace(rate, services.clock);
+  const policies = new Policies(options, services);
   return {
     options,
     services,
     pool: new Pool(most, options.connection_max_messages, options.connection_idle),
     dialler: new Dialler(options, services, trusted),
-    policies: new Policies(options, services),
+    policies,
+    strictPolicies: new RequireTlsPolicies(policies),
     turns: new Turns(pace(options.rate), pace(options.recipient_rate)),
   };
 }

@@ -22,7 +22,7 @@ export interface Target {
 
 interface LookupMeans {
   readonly services: { readonly resolver: Resolver };
-  readonly policies: Policies;
+  readonly policies: Pick<Policies, "of">;
 }
 
 interface Addresses {

@@ -81,12 +81,13 @@ async function headerOf({ body }: StoredMessage): Promise<string> {
 }
 
 function details({ envelope, journal, recipients }: StoredMessage) {
-  const { client, receivedAt, eightBit, smtputf8, ret, envid } = envelope;
+  const { client, receivedAt, eightBit, smtputf8, requireTls, ret, envid } = envelope;
   return {
     received_at: new Date(receivedAt).toISOString(),
     client,
     eight_bit: eightBit,
     smtputf8,
+    ...(requireTls === undefined ? {} : { require_tls: requireTls }),
     ...(ret === undefined ? {} : { ret }),
     ...(envid === undefined ? {} : { envid }),
     journal: withoutMarks(journal).map(({ position, address, router, transport, outcome, at }) => ({
