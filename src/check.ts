@@ -9,6 +9,7 @@ import { groupByBatch } from "./deliver.ts";
 import type { Client, Mailbox } from "./envelope.ts";
 import type { Proof, Verdict } from "./gate.ts";
 import type { Log } from "./log.ts";
+import type { Inspected } from "./receive/inspection.ts";
 import { judgeRecipient, type RecipientVerdict } from "./receive/verdict.ts";
 import type { Chain, RelayParts } from "./relay.ts";
 import type { RoutedDelivery, Routing, RouteTrouble, TraceStep } from "./route.ts";
@@ -24,7 +25,7 @@ export interface CheckRequest {
   /** Whose postmaster the bare "postmaster" is. */
   readonly postmasterDomain?: string;
   /** The message itself, when it is to be judged too. */
-  readonly message?: Omit<MessageQuestion, "proofs">;
+  readonly message?: MessageQuestion;
 }
 
 export interface CheckedDelivery extends RoutedDelivery {
@@ -78,39 +79,58 @@ export interface CheckReport {
 export async function check(
   request: CheckRequest,
   chain: Chain,
-  { clock, log }: RelayParts,
+  parts: RelayParts,
 ): Promise<CheckReport> {
-  const { resolver } = chain;
   const recipients: CheckedRecipient[] = [];
   // One after the other, as in a session: what a lookup gives the first, it gives the second from memory.
   for (const written of request.recipients) {
     recipients.push(await checkRecipient(written, request, chain));
   }
   const accepted = recipients.filter(({ reply }) => reply.code < 300);
-  const proofs = accepted.flatMap(({ gate }) =>
-    gate.kind === "accept" && gate.proof !== undefined ? [gate.proof] : [],
-  );
   const { client, sender, message } = request;
   const answer =
     message === undefined || accepted.length === 0
       ? undefined
-      : await judgeMessage({ ...message, proofs: [...new Set(proofs)] }, { resolver, clock });
+      : await judgeMessage(message, inspectedOf(request, accepted, chain), { ...chain, ...parts });
   const refused = answer !== undefined && answer.code >= 300;
   return {
     client,
     sender,
-    recipients: refused ? recipients.map(withoutMessage) : recipients,
-    proofs: [...new Set(proofs)],
-    batches: refused ? [] : batchesOf(accepted, chain, log),
+    recipients: refused ? recipients.map((one) => withoutMessage(one, answer)) : recipients,
+    proofs: proofsOf(accepted),
+    batches: refused ? [] : batchesOf(accepted, chain, parts.log),
     ...(answer === undefined ? {} : { message: answer }),
   };
 }
 
-/** The message was refused after the dot: for everybody. */
-function withoutMessage(recipient: CheckedRecipient): CheckedRecipient {
-  return recipient.reply.code >= 300
-    ? recipient
-    : { ...recipient, outcome: "failed", deliveries: [] };
+function inspectedOf(
+  { client, sender }: CheckRequest,
+  accepted: readonly CheckedRecipient[],
+  { gate }: Chain,
+): Inspected {
+  const verdicts = accepted.map((recipient) => recipient.gate);
+  return {
+    client,
+    sender,
+    proofs: proofsOf(accepted),
+    secrets: [],
+    isLocal: verdicts.some(({ rule }) => rule === "local_domains"),
+    isRelayed: gate.isRelayHost(client.address),
+  };
+}
+
+/** What the message has to show for these recipients. */
+function proofsOf(accepted: readonly CheckedRecipient[]): readonly Proof[] {
+  const proofs = accepted.flatMap(({ gate }) =>
+    gate.kind === "accept" && gate.proof !== undefined ? [gate.proof] : [],
+  );
+  return [...new Set(proofs)];
+}
+
+/** The message was refused or put off after the dot: for everybody. */
+function withoutMessage(recipient: CheckedRecipient, answer: Status): CheckedRecipient {
+  const outcome = answer.code >= 500 ? "failed" : "deferred";
+  return recipient.reply.code >= 300 ? recipient : { ...recipient, outcome, deliveries: [] };
 }
 
 async function checkRecipient(

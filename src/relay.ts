@@ -5,6 +5,7 @@
 
 import { rmSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import type { ExaminationServices } from "./authentication/examination.ts";
 import { Inbound } from "./authentication/inbound.ts";
 import { preload } from "./authentication/mailauth.ts";
 import type { Clock } from "./clock.ts";
@@ -29,7 +30,7 @@ import { describeError, type Log } from "./log.ts";
 import { MtaSts } from "./mta-sts.ts";
 import type { Https } from "./mta-sts/fetch.ts";
 import { Queue } from "./queue.ts";
-import { createReception, type ReceiveServices } from "./receive.ts";
+import { createReception } from "./receive.ts";
 import { limitRates } from "./receive/client-rates.ts";
 import { RelayRates } from "./receive/relay-rates.ts";
 import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
@@ -50,6 +51,8 @@ export interface Chain {
   readonly transports: ReadonlyMap<string, Transport>;
   readonly lists: ListsWithRefresh;
   readonly resolver: Resolver;
+  /** Absent when strangers' mail is to be left as it is. */
+  readonly inbound: Inbound | undefined;
   readonly hints: HostHints;
   close(): Promise<void>;
 }
@@ -121,6 +124,7 @@ export function assemble(
     transports,
     lists,
     resolver,
+    inbound: inboundOf(configuration, { resolver, clock }),
     hints,
     async close() {
       await Promise.all(Array.from(transports.values(), async (one) => one.close?.()));
@@ -169,7 +173,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const log = history === undefined ? given.log : remembered(given.log, history);
   const parts = { ...given, log };
   const chain = assemble(configuration, parts, false);
-  const { gate, route, lists, hints } = chain;
+  const { gate, lists, hints } = chain;
   const server = createServer(configuration, chain, parts);
   const addresses = await bindListeners(server, configuration, lists);
   if (relay.user !== undefined) dropRoot(relay.user, relay.spool_directory);
@@ -182,12 +186,10 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const reception = createReception({
     hostname: relay.hostname,
     receivedHeadersMax: relay.received_headers_max,
-    gate,
-    route,
+    ...chain,
     spool,
     reserve,
     rates: new RelayRates(configuration.gate.relay, clock),
-    ...authenticationOf(configuration, chain, clock),
     clock,
     log,
     queue,
@@ -223,15 +225,13 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   };
 }
 
-function authenticationOf(
+/** Undefined when strangers' mail is to be left as it is. */
+function inboundOf(
   { relay, gate }: Configuration,
-  { resolver }: Chain,
-  clock: Clock,
-): Pick<ReceiveServices, "resolver" | "inbound"> {
+  services: ExaminationServices,
+): Inbound | undefined {
   const { policy } = gate.authentication;
-  const { hostname } = relay;
-  if (policy === "off") return { resolver };
-  return { resolver, inbound: new Inbound({ hostname, policy }, { resolver, clock }) };
+  return policy === "off" ? undefined : new Inbound({ hostname: relay.hostname, policy }, services);
 }
 
 function createReserve({ relay }: Configuration, { clock, log }: RelayParts): DiskReserve {

@@ -1,10 +1,7 @@
-// The message of a dry run, judged as at the end of DATA: by the reader that reads it from the wire, then by the
-// rules for its header section.
+// The message of a dry run, judged as at the end of DATA: by the reader that reads it from the wire, then by all
+// that looks at the content in a session.
 
-import { Examination, type ExaminationServices } from "../authentication/examination.ts";
-import type { Proof } from "../gate.ts";
-import { HeaderWatch } from "../receive/header-watch.ts";
-import { judgeHeader, judgeProofs } from "../receive/verdict.ts";
+import { type Inspected, Inspection, type InspectionServices } from "../receive/inspection.ts";
 import { DotStuffer } from "../smtp/dot-stuffing.ts";
 import { type BareNewlines, MessageReader, UNFIT } from "../smtp/message-reader.ts";
 import { status, type Status } from "../status.ts";
@@ -16,7 +13,6 @@ export interface MessageQuestion {
   readonly textLineMax: number;
   readonly bareNewlines: BareNewlines;
   readonly receivedHeadersMax: number;
-  readonly proofs: readonly Proof[];
 }
 
 const TAKEN = status(250, "0.0", "Ok, queued");
@@ -24,28 +20,24 @@ const TAKEN = status(250, "0.0", "Ok, queued");
 /** The reply after the dot. */
 export async function judgeMessage(
   question: MessageQuestion,
-  services: ExaminationServices,
+  inspected: Inspected,
+  services: Omit<InspectionServices, "receivedHeadersMax">,
 ): Promise<Status> {
-  const { sizeMax, textLineMax, bareNewlines, receivedHeadersMax, proofs } = question;
+  const { sizeMax, textLineMax, bareNewlines, receivedHeadersMax } = question;
   const reader = new MessageReader(sizeMax, textLineMax, bareNewlines);
-  const header = new HeaderWatch(proofs);
-  const examination = new Examination(services);
   const stuffer = new DotStuffer();
-  const onTheWire = stuffer.stuff(withWireLineEnds(question.bytes));
   const content: Buffer[] = [];
-  for (const bytes of [onTheWire, stuffer.end()]) {
+  for (const bytes of [stuffer.stuff(withWireLineEnds(question.bytes)), stuffer.end()]) {
     reader.read(bytes, (piece) => void content.push(piece));
   }
+  if (reader.unfit !== undefined) return UNFIT[reader.unfit];
+  const inspection = new Inspection(inspected, { ...services, receivedHeadersMax });
   for (const piece of content) {
-    header.pass(piece);
-    await examination.write(piece);
+    inspection.pass(piece);
+    await inspection.examine(piece);
   }
-  header.end();
-  const refusal =
-    (reader.unfit && UNFIT[reader.unfit]) ??
-    judgeHeader(header, receivedHeadersMax) ??
-    (await judgeProofs(header.unproven, () => examination.finish()));
-  examination.abort();
+  inspection.end();
+  const { refusal } = await inspection.judge();
   return refusal ?? TAKEN;
 }
 

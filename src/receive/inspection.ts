@@ -29,7 +29,7 @@ export interface InspectionServices {
   readonly receivedHeadersMax: number;
   readonly resolver: Resolver;
   /** Absent when strangers' mail is not to be authenticated. */
-  readonly inbound?: Inbound;
+  readonly inbound?: Inbound | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }

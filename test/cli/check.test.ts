@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { suite, test } from "node:test";
+import { LETTER, rsaKey, signed } from "../authentication/signing.ts";
+import { startDns } from "../support/dns.ts";
 import { assertGolden, Place, relayctl } from "../support/program.ts";
 import { startTestRelay, workspaceConfig } from "../support/relay.ts";
 
@@ -272,6 +274,37 @@ suite("relayctl check --message", () => {
       if (exit !== 0) assert.match(recipients[0].reply, reply);
     });
   }
+
+  test("a message is judged by its signature and its author as in a session", async () => {
+    const key = rsaKey();
+    await using dns = await startDns({
+      "sel._domainkey.example.com": { TXT: [key.record] },
+      "_dmarc.example.com": { TXT: ["v=DMARC1; p=reject"] },
+      fail: { "silent._domainkey.example.com": "SERVFAIL" },
+    });
+    const config = CONFIG.replace('{ header = "X-Tenant: s3cret" }', '{ dkim = "+ours" }')
+      .replace("[[gate.relay]]", '[gate.authentication]\npolicy = "enforce"\n[[gate.relay]]')
+      .concat(`[dns]\nservers = ["${dns.address}"]\n`);
+    using here = place(config);
+    const how = { key, domain: "example.com" };
+    here.write("signed.eml", signed(LETTER, how));
+    here.write("changed.eml", signed(LETTER, how).replace("Hello", "Hallo"));
+    here.write("silent.eml", signed(LETTER, { ...how, selector: "silent" }));
+    here.write("unsigned.eml", LETTER);
+    const toWorld = ["dave@example.org", ...TENANT];
+    for (const [file, args, reply, exit] of [
+      ["signed.eml", toWorld, /^250 /, 0],
+      ["changed.eml", toWorld, /^550 5\.7\.1 .*body hash did not verify/, 2],
+      ["silent.eml", toWorld, /^451 4\.7\.0 /, 1],
+      ["signed.eml", ["alice@example.com"], /^250 /, 0],
+      ["unsigned.eml", ["alice@example.com"], /^550 5\.7\.26 .*example\.com/, 2],
+    ] as const) {
+      const options = ["--message", file, "--json", "--config", "routers.toml"];
+      const { code, stdout } = await here.relayctl("check", ...args, ...options);
+      assert.match(JSON.parse(stdout).message.reply, reply, file);
+      assert.equal(code, exit, file);
+    }
+  });
 
   test("a missing message is exit 66", async () => {
     using here = place();
