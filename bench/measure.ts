@@ -65,7 +65,7 @@ export async function measure(
     let peakMemory = 0;
     const sampler = setInterval(() => {
       peakMemory = Math.max(peakMemory, group.memory());
-    }, 250);
+    }, 1000);
     using _ = { [Symbol.dispose]: () => clearInterval(sampler) };
     const cpuBefore = group.cpuSeconds();
     const startedAt = performance.now();
