@@ -163,9 +163,7 @@ class Intake implements MessageSink {
     });
     const size = mail.declaredSize === undefined ? 0 : mail.declaredSize + received.length;
     const envelope = { ...this.#envelope(), size };
-    this.#passage = inspection.hasResults
-      ? undefined
-      : services.cutThrough.passage(envelope, routed, () => inspection.isProven);
+    this.#passage = services.cutThrough.passage(envelope, routed, () => inspection.mayGo);
     // Both have room for it.
     void this.#incoming.write(received);
     void this.#passage?.write(received);

@@ -56,13 +56,16 @@ export class Inspection {
     if (isSigned || this.#evaluate !== undefined) this.#examination = new Examination(services);
   }
 
-  /** What it shows may let the message go out before its end. */
-  get isProven(): boolean {
+  /** It may go out before its end: nothing is left to be proven, and no results will stand above it. */
+  get mayGo(): boolean {
+    return this.#isProven && !this.#hasResults;
+  }
+
+  get #isProven(): boolean {
     return this.#header.unproven.size === 0;
   }
 
-  /** There will be results to stand above the message: nothing can go out before its end. */
-  get hasResults(): boolean {
+  get #hasResults(): boolean {
     return this.#evaluate !== undefined;
   }
 
@@ -73,7 +76,7 @@ export class Inspection {
 
   /** To be called behind `pass`, with the same. Never throws. A promise asks to wait. */
   examine(piece: Buffer): MaybePromise<void> {
-    if (this.hasResults || !this.#header.done || !this.isProven) {
+    if (this.#hasResults || !this.#header.done || !this.#isProven) {
       return this.#examination?.write(piece);
     }
     // A header was the proof.
@@ -103,7 +106,7 @@ export class Inspection {
     } catch (error) {
       const where = "mail authentication";
       this.#services.log.event("relay.error", { where, error: describeError(error) });
-      return this.isProven ? {} : { refusal: LOCAL_ERROR };
+      return this.#isProven ? {} : { refusal: LOCAL_ERROR };
     } finally {
       this.abort();
     }

@@ -10,13 +10,12 @@ import { begin, say } from "../support/transaction.ts";
 const BANK = rsaKey();
 const STRANGER = "127.0.0.9";
 
-function start(sink: Sink, policy: string): Promise<TestRelay> {
+function start(sink: Sink, policy: string, cutthrough = false): Promise<TestRelay> {
   return startTestRelay({
-    config: workspaceConfig(sink.port).replace(
-      "[[gate.relay]]",
-      `[gate.authentication]\npolicy = "${policy}"\n[[gate.relay]]`,
-    ),
-    files: { gmail_accounts: "alice\n" },
+    config: workspaceConfig(sink.port)
+      .replace("[[gate.relay]]", `[gate.authentication]\npolicy = "${policy}"\n[[gate.relay]]`)
+      .replace('name = "gmail_remote"', `$&\ncutthrough = ${cutthrough}`),
+    files: { gmail_accounts: "alice\npermfail-data\n" },
     dns: {
       "bank.test": { TXT: ["v=spf1 -all"] },
       "_dmarc.bank.test": { TXT: ["v=DMARC1; p=reject"] },
@@ -25,15 +24,21 @@ function start(sink: Sink, policy: string): Promise<TestRelay> {
   });
 }
 
-async function sent(relay: TestRelay, letter: string, by = STRANGER): Promise<string> {
+async function sent(
+  relay: TestRelay,
+  letter: string,
+  by = STRANGER,
+  to = "alice",
+): Promise<string> {
   using client = await relay.connect(by);
   await begin(client, "<ceo@bank.test>");
-  assert.match(await client.ask("RCPT TO:<alice@example.com>"), /^250 /);
+  assert.match(await client.ask(`RCPT TO:<${to}@example.com>`), /^250 /);
   return await say(client, letter);
 }
 
 const FROM_BANK = LETTER.replace("Alice <alice@example.com>", "ceo@bank.test");
 const SIGNED = signed(FROM_BANK, { key: BANK, domain: "bank.test" });
+const LARGE = signed(FROM_BANK + "a line\r\n".repeat(50_000), { key: BANK, domain: "bank.test" });
 const FORGED = "Authentication-Results: mx.example.com; dmarc=pass header.from=bank.test\r\n";
 const FOREIGN = "Authentication-Results: mx.bank.test; dmarc=pass\r\n";
 
@@ -55,18 +60,24 @@ test("results stand above our Received line, in the copy and on the wire; forged
   assert.equal(accepted.size, Buffer.byteLength(arrived, "latin1"));
 });
 
+test("a message with results is passed on whole, and what the next host says of it is the reply", async () => {
+  await using sink = await startSink();
+  await using relay = await start(sink, "tag", true);
+  assert.match(await sent(relay, LARGE), /^250 2\.0\.0 taken$/);
+  const arrived = sink.messages[0]?.raw.toString("latin1") ?? "";
+  assert.match(arrived, /^Authentication-Results: mx\.example\.com;\r\n/);
+  assert.ok(arrived.endsWith(`\r\n${LARGE}`));
+  assert.match(await sent(relay, LARGE, STRANGER, "permfail-data"), /^554 5\.6\.0 not this$/);
+});
+
 test("a large message gets them as well", async () => {
   await using sink = await startSink();
-  const letter = signed(FROM_BANK + "a line\r\n".repeat(50_000), {
-    key: BANK,
-    domain: "bank.test",
-  });
   await using relay = await start(sink, "tag");
-  assert.match(await sent(relay, letter), /^250 /);
+  assert.match(await sent(relay, LARGE), /^250 /);
   await relay.happened("message.completed");
   const arrived = sink.messages[0]?.raw.toString("latin1") ?? "";
   assert.match(arrived, /^Authentication-Results: mx\.example\.com;\r\n/);
-  assert.ok(arrived.endsWith(`\r\n${letter}`));
+  assert.ok(arrived.endsWith(`\r\n${LARGE}`));
 });
 
 test("a forged author is tagged, or refused where that is wanted", async () => {
