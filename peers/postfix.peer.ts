@@ -14,7 +14,6 @@ import { notUnpacked } from "./unpacked.ts";
 
 const TLS = join(import.meta.dirname, "..", "test", "support", "tls");
 const skip = notUnpacked("postfix");
-const COUNT = 60;
 
 const listener = (port: number) => `
 [[listeners]]
@@ -47,14 +46,14 @@ test(
       config: workspaceConfig(postfix.port).concat(listener(port)),
       files: { gmail_accounts: "alice\n" },
     });
-    const { mails, failures } = await signedMail(COUNT);
+    const { mails, failures } = await signedMail();
     await submit(relay.port, "alice@example.com", "carol@example.org", mails);
-    await eventually("all mail is behind Postfix", () => world.messages.length >= COUNT);
+    await eventually("all mail is behind Postfix", () => world.messages.length >= mails.length);
     const arrived = world.messages.map(({ raw }) => raw);
     assert.deepEqual(digests(arrived), mails.map(({ bytes }) => digest(bytes)).toSorted());
     assert.deepEqual(await failures(arrived), []);
     assert.match(postfix.log(), /TLS connection established from \S+: TLSv1\.3/);
-    assert.equal((await relay.copies("mail/example.com/alice/.Sent")).length, COUNT);
+    assert.equal((await relay.copies("mail/example.com/alice/.Sent")).length, mails.length);
   },
 );
 
@@ -69,15 +68,15 @@ test(
       config: workspaceConfig(google.port).concat(listener(port)),
       files: { gmail_accounts: "alice\n" },
     });
-    const { mails, failures } = await signedMail(COUNT);
+    const { mails, failures } = await signedMail();
     await submit(postfix.port, "carol@example.org", "alice@example.com", mails);
-    await eventually("all mail is at Google", () => google.messages.length >= COUNT);
+    await eventually("all mail is at Google", () => google.messages.length >= mails.length);
     const arrived = google.messages.map(({ raw }) => raw);
     assert.deepEqual(digests(arrived), mails.map(({ bytes }) => digest(bytes)).toSorted());
     assert.deepEqual(await failures(arrived), []);
     assert.match(postfix.log(), /TLS connection established to \S+: TLSv1\.3/);
     const copies = await relay.copies("mail/example.com/alice");
-    assert.equal(copies.length, COUNT);
+    assert.equal(copies.length, mails.length);
     assert.match(
       copies[0] ?? "",
       /^Received: from postfix\.test \(\[127\.0\.0\.1\]\)\n\tby .* with ESMTPS \(TLSv1\.3 /m,

@@ -5,8 +5,8 @@ import { generateKeyPairSync } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
 import DKIM from "nodemailer/lib/dkim";
-import { numbered } from "../demo/letters.ts";
-import type { Mail } from "./mail.ts";
+import { withHeader } from "../demo/letters.ts";
+import { type Mail, realMail } from "./mail.ts";
 
 const DOMAIN = "example.org";
 const SELECTOR = "peers";
@@ -17,8 +17,11 @@ export interface SignedMail {
   readonly failures: (arrived: readonly Buffer[]) => Promise<string[]>;
 }
 
-/** `count` messages, no two the same. */
-export async function signedMail(count: number): Promise<SignedMail> {
+/** So many deliveries show what one would hide. */
+const LEAST = 60;
+
+/** All the real mail there is, over and over until it is enough; no two messages are the same. */
+export async function signedMail(): Promise<SignedMail> {
   const { privateKey, publicKey } = generateKeyPairSync("rsa", {
     modulusLength: 2048,
     privateKeyEncoding: { type: "pkcs8", format: "pem" },
@@ -26,10 +29,12 @@ export async function signedMail(count: number): Promise<SignedMail> {
   });
   const record = `v=DKIM1; k=rsa; p=${publicKey.toString("base64")}`;
   const signer = new DKIM({ domainName: DOMAIN, keySelector: SELECTOR, privateKey });
+  const real = realMail();
+  const copies = Array.from({ length: Math.ceil(LEAST / real.length) }, () => real).flat();
   const mails = await Promise.all(
-    numbered(count).map(async ({ name, bytes }, index) => ({
+    copies.map(async ({ name, bytes }, index) => ({
       name: `${index + 1} ${name}`,
-      bytes: await buffer(signer.sign(bytes)),
+      bytes: await buffer(signer.sign(withHeader(`X-Number: ${index + 1}`, bytes))),
     })),
   );
   const resolver = (name: string) =>
