@@ -1,8 +1,9 @@
 // Becoming an ordinary user once the privileged ports are bound. What root has created in the spool before goes
 // to that user, so that a relay which ran as root for a day can be given a user later.
 
-import { chownSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { chownSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeMissing } from "./spool/directory.ts";
 
 interface Account {
   readonly uid: number;
@@ -25,7 +26,7 @@ export function dropRoot(user: string, spoolDirectory: string): void {
   if (process.getuid?.() !== 0) return;
   const account = findUser(user);
   if (account === undefined) throw new Error(`there is no user "${user}" in /etc/passwd`);
-  mkdirSync(spoolDirectory, { recursive: true, mode: 0o700 });
+  makeMissing(spoolDirectory);
   chownSync(spoolDirectory, account.uid, account.gid);
   for (const name of readdirSync(spoolDirectory, { recursive: true, encoding: "utf8" })) {
     chownSync(join(spoolDirectory, name), account.uid, account.gid);

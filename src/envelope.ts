@@ -22,6 +22,8 @@ export interface Client {
   /** IPv4 or IPv6 in text form, mapped IPv4 unmapped; "" for mail that we made ourselves. */
   readonly address: string;
   readonly helo: string;
+  /** It said HELO: SMTP without extensions. */
+  readonly basic?: true;
   /** Negotiated TLS protocol and cipher, absent in clear. */
   readonly tls?: { readonly version: string; readonly cipher: string };
 }

@@ -10,7 +10,6 @@ import { Inbound } from "./authentication/inbound.ts";
 import { preload } from "./authentication/mailauth.ts";
 import type { Clock } from "./clock.ts";
 import type { Configuration } from "./config/configuration.ts";
-import type { ListenerOptions } from "./config/listener-options.ts";
 import type { Services, Transport } from "./contract.ts";
 import { CutThrough } from "./cut-through.ts";
 import { createResolver } from "./dns/create-resolver.ts";
@@ -24,7 +23,7 @@ import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
 import { History, remembered } from "./history.ts";
 import { historyDirectory } from "./history/days.ts";
 import { Holds } from "./holds.ts";
-import type { Lists } from "./lists/lists.ts";
+import { bindListeners, limitsOf } from "./listening.ts";
 import { HostHints, type HintStore } from "./hints.ts";
 import { describeError, type Log } from "./log.ts";
 import { MtaSts } from "./mta-sts.ts";
@@ -37,8 +36,6 @@ import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "./reply-rules.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
 import type { SettleServices } from "./settle.ts";
-import type { CertificateFiles } from "./smtp/certificates.ts";
-import type { SessionLimits } from "./smtp/limits.ts";
 import type { Reception } from "./smtp/reception.ts";
 import { SmtpServer } from "./smtp/server.ts";
 import type { Spool } from "./spool.ts";
@@ -169,35 +166,32 @@ function ownAddresses({ listeners }: Configuration): ReadonlySet<string> {
 export async function startRelay(configuration: Configuration, given: RelayParts): Promise<Relay> {
   const { clock } = given;
   const { relay } = configuration;
+  // In reverse: what is in here is all that has been begun when something goes wrong.
+  await using begun = new AsyncDisposableStack();
   const history = createHistory(configuration, given);
   const log = history === undefined ? given.log : remembered(given.log, history);
   const parts = { ...given, log };
   const chain = assemble(configuration, parts, false);
-  const { gate, lists, hints } = chain;
+  begun.defer(() => chain.close());
+  const { lists, hints } = chain;
   const server = createServer(configuration, chain, parts);
+  begun.defer(() => server.stop(0));
   const addresses = await bindListeners(server, configuration, lists);
   if (relay.user !== undefined) dropRoot(relay.user, relay.spool_directory);
 
   const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
+  begun.defer(() => spool.close());
   history?.start();
+  begun.defer(() => history?.close());
   const holds = new Holds(await spool.holds(), spool);
   const queue = createQueue(configuration, chain, { spool, holds }, parts);
-  const reserve = createReserve(configuration, parts);
-  const reception = createReception({
-    hostname: relay.hostname,
-    receivedHeadersMax: relay.received_headers_max,
-    ...chain,
-    spool,
-    reserve,
-    rates: new RelayRates(configuration.gate.relay, clock),
-    clock,
-    log,
-    queue,
-    cutThrough: new CutThrough({ transports: chain.transports, clock, log }),
-  });
   hints.attach(hintStore(spool, queue, log), await spool.hints());
   void lists.refresh();
-  server.open(withRates(reception, configuration, gate, parts));
+  begun.defer(async () => {
+    await server.stop(0);
+    await queue.stop(0);
+  });
+  server.open(receptionOf(configuration, chain, { spool, queue }, parts));
   queue.wake();
   const control = await openControl(controlSocket(relay), {
     spool,
@@ -209,6 +203,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   });
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
 
+  begun.move();
   return {
     addresses,
     spool,
@@ -223,6 +218,29 @@ export async function startRelay(configuration: Configuration, given: RelayParts
       log.event("relay.stopped", {});
     },
   };
+}
+
+function receptionOf(
+  configuration: Configuration,
+  chain: Chain,
+  { spool, queue }: Pick<Relay, "spool" | "queue">,
+  parts: RelayParts,
+): Reception {
+  const { relay } = configuration;
+  const { clock, log } = parts;
+  const reception = createReception({
+    hostname: relay.hostname,
+    receivedHeadersMax: relay.received_headers_max,
+    ...chain,
+    spool,
+    reserve: createReserve(configuration, parts),
+    rates: new RelayRates(configuration.gate.relay, clock),
+    clock,
+    log,
+    queue,
+    cutThrough: new CutThrough({ transports: chain.transports, clock, log }),
+  });
+  return withRates(reception, configuration, chain.gate, parts);
 }
 
 /** Undefined when strangers' mail is to be left as it is. */
@@ -333,64 +351,4 @@ function hintStore(spool: Spool, queue: Queue, log: Log): HintStore {
       }
     },
   };
-}
-
-function limitsOf(configuration: Configuration): SessionLimits {
-  const { relay } = configuration;
-  const postmasterDomain = firstLocalDomain(configuration);
-  return {
-    hostname: relay.hostname,
-    sizeMax: relay.message_size_limit,
-    recipientsMax: relay.recipients_max,
-    commandLineMax: relay.command_line_max,
-    textLineMax: relay.text_line_max,
-    errorsMax: relay.protocol_errors_max,
-    refusedRecipientsMax: relay.refused_recipients_max,
-    junkCommandsMax: relay.junk_commands_max,
-    greetingDelay: relay.greeting_delay,
-    tlsTimeout: relay.tls_timeout,
-    dataRateMin: relay.data_rate_min,
-    bareNewlines: relay.bare_newlines,
-    requireTls: relay.requiretls,
-    commandTimeout: relay.command_timeout,
-    messageTimeout: relay.message_timeout,
-    sessionTimeout: relay.session_timeout,
-    ...(postmasterDomain === undefined ? {} : { postmasterDomain }),
-  };
-}
-
-/** The first local domain that is written out: the bare <postmaster> is its postmaster. */
-export function firstLocalDomain({ gate, domains }: Configuration): string | undefined {
-  const items = gate.local_domains.flatMap((item) =>
-    item.startsWith("+") ? (domains.get(item.slice(1)) ?? []) : [item],
-  );
-  return items.find((item) => /^[a-z0-9.-]+$/i.test(item));
-}
-
-async function bindListeners(
-  server: SmtpServer,
-  { listeners }: Configuration,
-  lists: Lists,
-): Promise<string[]> {
-  const addresses: string[] = [];
-  for (const listener of listeners) {
-    const { host, port } = listener.address;
-    const proxies = listener.proxy_hosts && lists.hosts(listener.proxy_hosts);
-    const bound = await server.listen({
-      host,
-      port,
-      tls: listener.tls,
-      certificates: certificatesOf(listener),
-      ...(proxies && { isProxy: (address) => proxies.match(address).kind === "in" }),
-    });
-    addresses.push(host.includes(":") ? `[${host}]:${bound}` : `${host}:${bound}`);
-  }
-  return addresses;
-}
-
-function certificatesOf(listener: ListenerOptions): CertificateFiles[] {
-  const { certificate, private_key: privateKey, certificates } = listener;
-  const first = certificate && privateKey ? [{ certificate, privateKey }] : [];
-  const more = certificates.map((one) => ({ ...one, privateKey: one.private_key }));
-  return [...first, ...more];
 }

@@ -65,6 +65,9 @@ const CAUSES: Readonly<Record<string, string>> = {
   EADDRINUSE: "the port is in use",
   EADDRNOTAVAIL: "this machine does not have the address",
   EACCES: "permission denied",
+  ENOENT: "the file system does not allow for it",
+  ENOTDIR: "a file is in the way",
+  EROFS: "the file system is read-only",
 };
 
 function whyNotStarted(error: unknown, { relay }: Configuration): string {
@@ -73,6 +76,9 @@ function whyNotStarted(error: unknown, { relay }: Configuration): string {
     return `cannot open the spool ${relay.spool_directory}: ${error.message}`;
   }
   const cause = CAUSES[String(error.code)];
+  if ("syscall" in error && error.syscall === "mkdir" && "path" in error) {
+    return `cannot create the directory ${String(error.path)}: ${cause ?? String(error.code)}`;
+  }
   if (cause === undefined) return describeError(error);
   if ("address" in error && "port" in error) {
     return `cannot listen on ${String(error.address)} port ${String(error.port)}: ${cause}`;

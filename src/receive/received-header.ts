@@ -17,13 +17,18 @@ export interface Hop {
 
 export function receivedHeader({ client, hostname, id, smtputf8, at, recipient }: Hop): Buffer {
   const address = client.address.includes(":") ? `IPv6:${client.address}` : client.address;
-  // RFC 3848 and RFC 6531 3.7.3 name the protocols.
-  const protocol = `${smtputf8 ? "UTF8SMTP" : "ESMTP"}${client.tls === undefined ? "" : "S"}`;
   const tls = client.tls === undefined ? "" : ` (${client.tls.version} ${client.tls.cipher})`;
   const to = recipient === undefined ? "" : `\r\n\tfor <${recipient.address}>`;
   return Buffer.from(
     `Received: from ${client.helo} ([${address}])\r\n` +
-      `\tby ${hostname} (unseen) with ${protocol}${tls} id ${id}${to};\r\n` +
+      `\tby ${hostname} (unseen) with ${protocolOf(client, smtputf8)}${tls} id ${id}${to};\r\n` +
       `\t${messageDate(at)}\r\n`,
   );
+}
+
+/** RFC 5321 4.4, RFC 3848 and RFC 6531 3.7.3 name them. There is none for HELO under TLS. */
+function protocolOf({ tls, basic }: Client, smtputf8: boolean): string {
+  const secured = tls === undefined ? "" : "S";
+  if (smtputf8) return `UTF8SMTP${secured}`;
+  return basic === true ? "SMTP" : `ESMTP${secured}`;
 }

@@ -118,7 +118,8 @@ export class Dialogue {
     if (!isHeloName(name)) return this.error(status(501, "5.4", "Say who you are: a host name"));
     this.reset();
     this.#extended = extended;
-    this.#floor.client = { ...this.#floor.client, helo: name };
+    const { basic: _, ...client } = this.#floor.client;
+    this.#floor.client = { ...client, helo: name, ...(extended ? {} : { basic: true }) };
     if (!extended) {
       this.#floor.write(`250 ${this.#limits.hostname}\r\n`);
       return;

@@ -52,7 +52,7 @@ export class SmtpServer {
   #whenEmpty: (() => void) | undefined;
   #reception: Reception | undefined;
   /** Clients that came between binding and opening. */
-  #early: (() => void)[] = [];
+  readonly #early: { readonly socket: Socket; readonly door: Door }[] = [];
 
   constructor(options: ServerOptions, clock: Clock, log: Log) {
     this.#limits = options.limits;
@@ -64,7 +64,7 @@ export class SmtpServer {
   /** Answers clients from now on, those that wait already first. */
   open(reception: Reception): void {
     this.#reception = reception;
-    for (const accept of this.#early.splice(0)) accept();
+    for (const { socket, door } of this.#early.splice(0)) this.#accept(socket, door);
   }
 
   /** Binds one listener and returns the port it got; clients wait until `open`. Throws when it cannot be bound. */
@@ -95,7 +95,7 @@ export class SmtpServer {
     socket.on("error", () => socket.destroy());
     const reception = this.#reception;
     if (reception === undefined) {
-      this.#early.push(() => this.#accept(socket, door));
+      this.#early.push({ socket, door });
       return;
     }
     this.#share.do(() => this.#receive(socket, door, reception));
@@ -171,6 +171,7 @@ export class SmtpServer {
     const closed = this.#servers.map(
       (server) => new Promise<void>((resolve) => server.close(() => resolve())),
     );
+    for (const { socket } of this.#early.splice(0)) socket.destroy();
     for (const socket of this.#proxied.keys()) socket.destroy();
     for (const session of this.#sessions) session.drain();
     if (this.#sessions.size > 0) {

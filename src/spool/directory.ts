@@ -1,6 +1,7 @@
 // Directories that survive a power cut: a new name is durable only when the directory that holds it is synced.
 
-import { mkdir, open } from "node:fs/promises";
+import { existsSync, mkdirSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 
 export async function syncDirectory(path: string): Promise<void> {
@@ -14,9 +15,25 @@ export async function syncDirectory(path: string): Promise<void> {
 
 /** Creates `path` and its parents as needed, mode 0700, and syncs the parent of each that was new. */
 export async function makeDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) {
-    await syncDirectory(dirname(made));
+  for (const made of makeMissing(path)) await syncDirectory(dirname(made));
+}
+
+/**
+ * Creates `path` and its parents as needed, mode 0700; gives those that it made. Node's own recursive mkdir does not
+ * come to an end below /proc, where the parent is there and the system says that it is not.
+ */
+export function makeMissing(path: string): string[] {
+  const missing: string[] = [];
+  for (let at = path; !existsSync(at); at = dirname(at)) missing.unshift(at);
+  for (const one of missing) makeOne(one);
+  return missing;
+}
+
+/** Somebody else may have been faster. */
+function makeOne(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (!existsSync(path)) throw error;
   }
 }

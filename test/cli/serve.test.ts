@@ -169,6 +169,18 @@ suite("relayctl serve", () => {
     server.close();
   });
 
+  test("a spool directory that cannot be made is exit 69, in one line", async () => {
+    using here = new Place();
+    const spool = "/proc/unseen/spool";
+    here.write("routers.toml", config().replace('"spool"', `"${spool}"`));
+    await using relay = new Serving(here);
+    assert.equal(await relay.exit(), 69);
+    assert.equal(
+      relay.stderr,
+      "cannot create the directory /proc/unseen: the file system does not allow for it\n",
+    );
+  });
+
   test("a wrong configuration is exit 78, with every problem", async () => {
     using here = new Place();
     here.write("routers.toml", config().replace("hostname", "hostnam"));

@@ -34,6 +34,13 @@ const LIMITS: SessionLimits = {
   bareNewlines: "reject",
 };
 
+const OPTIONS: Omit<ServerOptions, "limits"> = {
+  connectionsMax: 100,
+  connectionsPerClientMax: 50,
+  connectionsPerNetworkMax: 100,
+  isReserved: () => false,
+};
+
 const pem = (name: string) => fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url));
 
 interface Door {
@@ -57,14 +64,8 @@ async function atTheDoor(
 ): Promise<void> {
   const clock = manualClock();
   const log = new WaitingLog();
-  const options: ServerOptions = {
-    limits: { ...LIMITS, ...given.limits },
-    connectionsMax: 100,
-    connectionsPerClientMax: 50,
-    connectionsPerNetworkMax: 100,
-    isReserved: () => false,
-    ...given.options,
-  };
+  const limits = { ...LIMITS, ...given.limits };
+  const options: ServerOptions = { ...OPTIONS, limits, ...given.options };
   const server = new SmtpServer(options, clock, log);
   const port = await server.listen({
     host: "127.0.0.1",
@@ -367,6 +368,19 @@ describe("REQUIRETLS", () => {
       [await offersRequireTls("all", stranger), await offersRequireTls("none", ours)],
       [true, false],
     );
+  });
+});
+
+describe("a relay that does not get as far as opening", () => {
+  it("closes its ports and sends away who came early", async () => {
+    const options = { ...OPTIONS, limits: LIMITS };
+    const server = new SmtpServer(options, manualClock(), new WaitingLog());
+    const port = await server.listen({ host: "127.0.0.1", port: 0, tls: "none", certificates: [] });
+    using early = await Wire.open(port);
+    await arrived();
+    await server.stop(0);
+    assert.equal(await early.closed(), "");
+    await assert.rejects(Wire.open(port), /ECONNREFUSED/);
   });
 });
 

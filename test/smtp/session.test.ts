@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/clock.ts";
+import type { Client } from "../../src/envelope.ts";
 import type { MailRequest } from "../../src/smtp/command.ts";
 import type { SessionLimits } from "../../src/smtp/limits.ts";
 import { SmtpServer } from "../../src/smtp/server.ts";
@@ -31,6 +32,7 @@ const LIMITS: SessionLimits = {
 const pem = (name: string) => fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url));
 
 interface Taken {
+  client: Client;
   request: MailRequest;
   recipients: string[];
   content: string;
@@ -66,8 +68,8 @@ async function onStage(limits: Partial<SessionLimits>, play: (stage: Stage) => P
   const stage: Stage = { wire, server, port, taken: [], aborted: 0 };
   server.open({
     connect: () => undefined,
-    mail(_client, request) {
-      const message: Taken = { request, recipients: [], content: "" };
+    mail(client, request) {
+      const message: Taken = { client, request, recipients: [], content: "" };
       return {
         recipient({ mailbox }): Promise<Status> | Status {
           if (mailbox.localPart === "nobody") return status(550, "1.1", "No such user here");
@@ -234,6 +236,21 @@ describe("an SMTP session", () => {
       await wire.ask("DATA");
       assert.match(await wire.ask("x\r\n."), /^250/);
       assert.equal(taken.length, 1);
+    }));
+
+  it("knows who said HELO from who said EHLO last", () =>
+    onStage({}, async ({ wire, taken }) => {
+      for (const hello of ["HELO old.test", HELLO]) {
+        await wire.ask(hello);
+        await wire.ask("MAIL FROM:<a@b.test>");
+        await wire.ask("RCPT TO:<c@d.test>");
+        await wire.ask("DATA");
+        assert.match(await wire.ask("x\r\n."), /^250/);
+      }
+      assert.deepEqual(
+        taken.map(({ client }) => client.basic),
+        [true, undefined],
+      );
     }));
 
   it("offers REQUIRETLS under TLS only, and takes it there only", () =>

@@ -293,6 +293,11 @@ describe("the message", () => {
     assert.doesNotMatch(bytes, /for <|alice|bob/);
   });
 
+  test("tells ESMTP from SMTP, which HELO begins", async () => {
+    const basic = await storedOf(CAROL, { ...CLIENT, basic: true }, ["alice@example.com"]);
+    assert.match(basic, /with SMTP id /);
+  });
+
   test("says how it came: TLS, SMTPUTF8, IPv6", async () => {
     const tls = { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256" };
     const secured = await storedOf(CAROL, { ...CLIENT, tls }, ["alice@example.com"]);

@@ -70,7 +70,11 @@ export async function startTestRelay(options: TestRelayOptions): Promise<TestRel
   );
   const log = new WaitingLog();
   const { clock = systemClock, https } = options;
-  const relay = await startRelay(configuration, { clock, log, ...(https && { https }) });
+  const parts = { clock, log, ...(https && { https }) };
+  const relay = await startRelay(configuration, parts).catch(async (error: unknown) => {
+    await dns.close();
+    throw error;
+  });
   const port = Number(relay.addresses[0]?.split(":").at(-1));
 
   let stopped: Promise<void> | undefined;

@@ -1,0 +1,68 @@
+// What the configuration says of listeners and of sessions, in the words of src/smtp/.
+
+import type { Configuration } from "./config/configuration.ts";
+import type { ListenerOptions } from "./config/listener-options.ts";
+import type { Lists } from "./lists/lists.ts";
+import type { CertificateFiles } from "./smtp/certificates.ts";
+import type { SessionLimits } from "./smtp/limits.ts";
+import type { SmtpServer } from "./smtp/server.ts";
+
+export function limitsOf(configuration: Configuration): SessionLimits {
+  const { relay } = configuration;
+  const postmasterDomain = firstLocalDomain(configuration);
+  return {
+    hostname: relay.hostname,
+    sizeMax: relay.message_size_limit,
+    recipientsMax: relay.recipients_max,
+    commandLineMax: relay.command_line_max,
+    textLineMax: relay.text_line_max,
+    errorsMax: relay.protocol_errors_max,
+    refusedRecipientsMax: relay.refused_recipients_max,
+    junkCommandsMax: relay.junk_commands_max,
+    greetingDelay: relay.greeting_delay,
+    tlsTimeout: relay.tls_timeout,
+    dataRateMin: relay.data_rate_min,
+    bareNewlines: relay.bare_newlines,
+    requireTls: relay.requiretls,
+    commandTimeout: relay.command_timeout,
+    messageTimeout: relay.message_timeout,
+    sessionTimeout: relay.session_timeout,
+    ...(postmasterDomain === undefined ? {} : { postmasterDomain }),
+  };
+}
+
+/** The first local domain that is written out: the bare <postmaster> is its postmaster. */
+export function firstLocalDomain({ gate, domains }: Configuration): string | undefined {
+  const items = gate.local_domains.flatMap((item) =>
+    item.startsWith("+") ? (domains.get(item.slice(1)) ?? []) : [item],
+  );
+  return items.find((item) => /^[a-z0-9.-]+$/i.test(item));
+}
+
+export async function bindListeners(
+  server: SmtpServer,
+  { listeners }: Configuration,
+  lists: Lists,
+): Promise<string[]> {
+  const addresses: string[] = [];
+  for (const listener of listeners) {
+    const { host, port } = listener.address;
+    const proxies = listener.proxy_hosts && lists.hosts(listener.proxy_hosts);
+    const bound = await server.listen({
+      host,
+      port,
+      tls: listener.tls,
+      certificates: certificatesOf(listener),
+      ...(proxies && { isProxy: (address) => proxies.match(address).kind === "in" }),
+    });
+    addresses.push(host.includes(":") ? `[${host}]:${bound}` : `${host}:${bound}`);
+  }
+  return addresses;
+}
+
+function certificatesOf(listener: ListenerOptions): CertificateFiles[] {
+  const { certificate, private_key: privateKey, certificates } = listener;
+  const first = certificate && privateKey ? [{ certificate, privateKey }] : [];
+  const more = certificates.map((one) => ({ ...one, privateKey: one.private_key }));
+  return [...first, ...more];
+}
