@@ -110,6 +110,8 @@ export type Outcome =
       readonly remoteMta?: string;
       /** Delivered to a host that took NOTIFY over, and reports success by itself (RFC 3461 5.2.1). */
       readonly dsnPassedOn?: true;
+      /** The TLS that it was told under, for the log. */
+      readonly tls?: string;
       /** Delivered into the mailbox itself, although by a host. */
       readonly final?: true;
     }

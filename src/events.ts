@@ -50,6 +50,8 @@ export interface Events {
     /** A copy. */
     unseen?: true;
     host?: string;
+    /** Protocol and cipher, and what the certificate was worth; absent in clear. */
+    tls?: string;
     status: string;
   };
   "delivery.deferred": {

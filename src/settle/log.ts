@@ -26,8 +26,10 @@ export function logFinding(
     ...(outcome.remoteMta === undefined ? {} : { host: outcome.remoteMta }),
     status: statusLine(outcome.status),
   };
-  if (ending === "delivered") log.event("delivery.done", fields);
-  else if (ending === "failed") log.event("delivery.failed", fields);
+  if (ending === "delivered") {
+    const tls = outcome.kind === "deferred" ? undefined : outcome.tls;
+    log.event("delivery.done", tls === undefined ? fields : { ...fields, tls });
+  } else if (ending === "failed") log.event("delivery.failed", fields);
   else if (ending === "frozen") log.event("delivery.frozen", fields);
   else {
     const next = new Date(again ?? 0).toISOString();

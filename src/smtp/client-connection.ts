@@ -10,7 +10,7 @@ import type { RetryError } from "../contract.ts";
 import { status, type Status } from "../status.ts";
 import { Deadline } from "./client-deadline.ts";
 import { ProtocolError, ReplyParser, replyStatus, type Reply } from "./reply.ts";
-import { NO_CERTIFICATES, type PeerCertificates, peerCertificates } from "./tls.ts";
+import { describeTls, NO_CERTIFICATES, type PeerCertificates, peerCertificates } from "./tls.ts";
 
 /** The connection is of no further use. Always temporary: it says nothing about a message. */
 export class ConnectionFailure extends Error {
@@ -197,6 +197,19 @@ export class ClientConnection {
   peerCertificates(): PeerCertificates {
     const socket = this.#socket;
     return socket instanceof TLSSocket ? peerCertificates(socket) : NO_CERTIFICATES;
+  }
+
+  /** The server's certificate is valid for the name that was asked for. */
+  get isValid(): boolean {
+    return this.#socket instanceof TLSSocket && this.#socket.authorized;
+  }
+
+  /** After a handshake: "TLSv1.3 TLS_AES_256_GCM_SHA384", as long as there is a connection. */
+  tlsText(): string {
+    const socket = this.#socket;
+    if (!(socket instanceof TLSSocket) || socket.destroyed) return "TLS";
+    const { version, cipher } = describeTls(socket);
+    return `${version} ${cipher}`;
   }
 
   /** Lies idle for at most `time` milliseconds. `ended` is called if the peer or the time ends that. */

@@ -118,7 +118,7 @@ class Opening {
     await this.#logIn(offered, secured);
     const lmtp = protocol === "lmtp";
     const session = { connection: this.connection, offered, timeouts, lmtp, dirty: false };
-    return new Conversation(session, secured);
+    return new Conversation(session, secured ? this.#tlsText() : undefined);
   }
 
   async #logIn({ auth }: Capabilities, secured: boolean): Promise<void> {
@@ -176,6 +176,13 @@ class Opening {
     };
   }
 
+  #tlsText(): string {
+    const { tls } = this.#options;
+    const { isValid } = this.connection;
+    const certificate = isValid ? "valid certificate" : "certificate not verified";
+    return `${this.connection.tlsText()}, ${tls === "dane" ? "DANE" : certificate}`;
+  }
+
   #judgeDane(): void {
     const { dane } = this.#options;
     const { chain, problem } = this.connection.peerCertificates();
@@ -203,11 +210,14 @@ export class Conversation {
   /** Transactions so far. */
   transactions = 0;
   readonly secured: boolean;
+  /** "TLSv1.3 TLS_AES_256_GCM_SHA384, DANE": what the certificate was found to be comes last. Absent in clear. */
+  readonly tls: string | undefined;
   readonly #session: Session;
 
-  constructor(session: Session, secured: boolean) {
+  constructor(session: Session, tls: string | undefined) {
     this.#session = session;
-    this.secured = secured;
+    this.secured = tls !== undefined;
+    this.tls = tls;
   }
 
   get alive(): boolean {

@@ -77,9 +77,10 @@ function signedBy({ certificate }: Certified, port: number): Zone {
   return { ...service, signed: ["example.test"] };
 }
 
-async function isDelivered(t: TestContext, setting: Setting): Promise<TestRelay> {
+async function isDelivered(t: TestContext, setting: Setting, told: RegExp): Promise<TestRelay> {
   const { relay, sink } = await setUp(t, setting);
-  await relay.happened("delivery.done");
+  const [done] = await relay.happened("delivery.done");
+  assert.match(done?.tls ?? "", told);
   assert.ok(sink.messages[0]?.tls !== undefined);
   return relay;
 }
@@ -92,11 +93,12 @@ async function waits(t: TestContext, setting: Setting, expected: RegExp): Promis
   return sink;
 }
 
+const NOT_VERIFIED = /^TLSv1\.3 \w+, certificate not verified$/;
 const ENFORCE = ["mode: enforce", "mx: *.example.test"];
 const TESTING = ["mode: testing", "mx: mx.example.test"];
 
 test("enforce: a host with a valid certificate gets the mail", async (t) => {
-  await isDelivered(t, { shows: right, policy: ENFORCE });
+  await isDelivered(t, { shows: right, policy: ENFORCE }, /, valid certificate$/);
 });
 
 test("enforce: a host with another certificate gets nothing", async (t) => {
@@ -113,27 +115,25 @@ test("enforce: a host that is not in the policy is not spoken to", async (t) => 
 });
 
 test("testing: mail goes, and what would have gone wrong is in the log", async (t) => {
-  const relay = await isDelivered(t, { shows: wrong, policy: TESTING });
+  const relay = await isDelivered(t, { shows: wrong, policy: TESTING }, NOT_VERIFIED);
   const [would] = await relay.happened("mta_sts.would_fail");
   assert.equal(would?.domain, "example.test");
   assert.match(would.host, /^mx\.example\.test \[127\.0\.0\.1\]/);
 });
 
 test("testing: a host that is not in the policy is in the log too", async (t) => {
-  const relay = await isDelivered(t, {
-    shows: right,
-    policy: ["mode: testing", "mx: mx2.example.test"],
-  });
+  const policyLines = ["mode: testing", "mx: mx2.example.test"];
+  const relay = await isDelivered(t, { shows: wrong, policy: policyLines }, NOT_VERIFIED);
   const [would] = await relay.happened("mta_sts.would_fail");
   assert.equal(would?.error, "it is not in the policy");
 });
 
 test("none: mail goes as before", async (t) => {
-  await isDelivered(t, { shows: wrong, policy: ["mode: none"] });
+  await isDelivered(t, { shows: wrong, policy: ["mode: none"] }, NOT_VERIFIED);
 });
 
 test("DANE comes first: what matches it needs no public certificate", async (t) => {
-  await isDelivered(t, { shows: wrong, policy: ENFORCE, tlsa: wrong });
+  await isDelivered(t, { shows: wrong, policy: ENFORCE, tlsa: wrong }, /, DANE$/);
 });
 
 test("DANE comes first: a public certificate is not enough", async (t) => {

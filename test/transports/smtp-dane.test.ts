@@ -36,6 +36,7 @@ interface Setting {
 async function setUp(t: TestContext, setting: Setting) {
   const { shows, tlsa = [], signed = ["signed.test"], fail, options = {} } = setting;
   const asked: string[] = [];
+  let tls: string | undefined;
   const sink = await startSink(
     shows === undefined
       ? {}
@@ -81,10 +82,13 @@ async function setUp(t: TestContext, setting: Setting) {
       dns.set(zone(records));
       clock.advance(DAY);
     },
+    /** Of the last delivery. */
+    tls: () => tls,
     async send(): Promise<string> {
       const given = batch([recipient("bob@example.com")], { hosts });
       const [outcome] = (await transport.deliver(given, never())).values();
       assert.ok(outcome !== undefined);
+      tls = outcome.kind === "deferred" ? undefined : outcome.tls;
       return `${outcome.kind} ${statusLine(outcome.status)}`;
     },
   };
@@ -120,6 +124,7 @@ describe("usage 3, the server's own certificate", () => {
       const right = await setUp(t, { shows: server, tlsa: tlsa.map(asTlsa) });
       assert.equal(await right.send(), TAKEN);
       assert.ok(right.sink.messages[0]?.tls !== undefined);
+      assert.match(right.tls() ?? "", /^TLSv1\.3 \w+, DANE$/);
       assert.deepEqual(right.asked, [NAME]);
       const wrong = await setUp(t, { shows: stranger, tlsa: tlsa.map(asTlsa) });
       assert.match(await wrong.send(), MISMATCH);

@@ -281,7 +281,8 @@ class Delivery {
     if (refusal !== undefined) this.#shutOut(target, { status: refusal });
     // It had died of age between two messages: that says nothing of the host, and a new one will do.
     if (used && failure?.scope === "host" && !result.answered && !this.#signal.aborted) return true;
-    const again = settle(this.outcomes, recipients, result, target.label);
+    const { tls } = conversation;
+    const again = settle(this.outcomes, recipients, result, { label: target.label, tls });
     this.#left = [...again, ...this.#left.slice(most)];
     this.#learnOf(recipients, target);
     if (failure === undefined) {

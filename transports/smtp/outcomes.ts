@@ -12,10 +12,12 @@ export function settle(
   outcomes: Map<RecipientId, Outcome>,
   recipients: readonly Recipient[],
   result: TransactionResult,
-  remoteMta: string,
+  { label: remoteMta, tls }: { readonly label: string; readonly tls: string | undefined },
 ): Recipient[] {
   const { message, deliveries, failure } = result;
-  const shared = message && passedOn(outcomeOf(message, "message", remoteMta), result.dsn);
+  const told = (outcome: Outcome): Outcome =>
+    tls === undefined || outcome.kind !== "delivered" ? outcome : { ...outcome, tls };
+  const shared = message && told(passedOn(outcomeOf(message, "message", remoteMta), result.dsn));
   const lost = failure?.scope === "message" ? failure.status : undefined;
   const unknown = lost && outcomeOf(lost, "message", remoteMta);
   const moreLater = deliveries.length > 0 || (message !== undefined && message.code < 300);
@@ -25,7 +27,7 @@ export function settle(
     const refused = own !== undefined && own.code >= 400;
     const ended = refused ? own : deliveries[index];
     const outcome = ended
-      ? arrived(outcomeOf(ended, "recipient", remoteMta), result.dsn)
+      ? told(arrived(outcomeOf(ended, "recipient", remoteMta), result.dsn))
       : (shared ?? unknown);
     if (outcome !== undefined) outcomes.set(id, outcome);
     return outcome === undefined;

@@ -97,6 +97,7 @@ function delivery({ at, fields }: HistoryEvent): Entry {
   return entry("", text("recipient"), "dim", [
     prefixed("by ", by),
     prefixed(text("host").startsWith("/") ? "" : "at ", text("host")),
+    prefixed("under ", text("tls")),
     fields["unseen"] === true && text("status").startsWith("2") ? "" : text("status"),
     Number.isNaN(wait) ? "" : `next attempt after ${ageText(wait)}`,
   ]);
