@@ -88,6 +88,8 @@ export interface Batch {
   readonly hosts?: readonly Host[];
   /** Its first attempt: it has not waited in the queue. */
   readonly fresh: boolean;
+  /** An earlier attempt was cut short by the end of the relay: what it has delivered may not be known. */
+  readonly interrupted?: true;
   /** By the postmaster's order, or because it is the last attempt: hints are to be ignored. */
   readonly force: boolean;
 }

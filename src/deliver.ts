@@ -34,7 +34,7 @@ export interface DeliverServices extends BatchServices {
 }
 
 /** As in {@link Batch}. */
-export type Manner = Pick<Batch, "fresh" | "force">;
+export type Manner = Pick<Batch, "fresh" | "force" | "interrupted">;
 
 export function deliveryOf(
   { position, notify, orcpt }: Pick<StoredRecipient, "position" | "notify" | "orcpt">,
@@ -181,7 +181,7 @@ function recipientOf(delivery: Delivery, id: string): Recipient {
 }
 
 async function deliverGroup(
-  { envelope, body, fresh, force }: Message & Manner,
+  { envelope, body, fresh, force, interrupted }: Message & Manner,
   group: Group,
   { log, clock, signal, passage }: DeliverServices,
   onOutcome: OnOutcome,
@@ -189,7 +189,10 @@ async function deliverGroup(
   const { transport, first, members } = group;
   const recipients = Array.from(members.values(), ({ recipient }) => recipient);
   const { hosts } = first;
-  const told = hosts === undefined ? {} : { hosts };
+  const told = {
+    ...(hosts === undefined ? {} : { hosts }),
+    ...(interrupted === undefined ? {} : { interrupted }),
+  };
   const batch: Batch = { envelope, body, recipients, fresh, force, ...told };
   const failed = (error: unknown) => {
     const where = `transport ${first.transport}`;

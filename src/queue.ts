@@ -241,6 +241,7 @@ export class Queue {
         ({ attempts, firstFailure }) => attempts === 0 && firstFailure === undefined,
       ),
       force: attempted.some((recipient) => isForced(recipient, now, this.#services.settle)),
+      ...(message.interrupted ? { interrupted: true as const } : {}),
     };
     const means = { transports, log, clock, ...way };
     await deliver(message, deliveries, manner, means, (delivery, outcome) => {

@@ -49,6 +49,8 @@ export interface StoredMessage {
   readonly journal: readonly JournalEntry[];
   /** Delay warnings that went out. */
   readonly warnings: number;
+  /** The relay ended in the middle of an attempt: it may have delivered more than the journal knows. */
+  readonly interrupted?: true;
   readonly body: Body;
 }
 

@@ -69,7 +69,8 @@ type MaildirAppendOptions = Values<typeof maildirAppendOptions>;
 
 /**
  * Outcomes:
- * - delivered: the file is in new/, and it and its directory are synced. `remoteMta` is its path.
+ * - delivered: the file is in new/, and it and its directory are synced. `remoteMta` is its path. After an attempt
+ *   that was interrupted, a file that it has left in new/ or cur/ is not written again.
  * - deferred, freeze: a placeholder has no value, or one that is not one safe path component.
  * - deferred, 452: the disk or the quota is full.
  * - deferred, 451: every other error of the system, and a delivery that ran out of time.
@@ -86,12 +87,13 @@ export class MaildirAppend implements Transport {
   readonly locality = "local";
   readonly #options: MaildirAppendOptions;
   readonly #services: Services;
+  readonly #names: FileNames;
   readonly #maildirs: Maildirs;
 
   constructor(given: MaildirAppendOptions, services: Services, calls?: FileCalls) {
     this.#options = given;
     this.#services = services;
-    const names = new FileNames(services.clock, services.hostname);
+    this.#names = new FileNames(services.clock, services.hostname);
     const maildir = {
       root: given.directory.root,
       mode: given.mode,
@@ -99,7 +101,7 @@ export class MaildirAppend implements Transport {
       tag: (size: number) => given.maildir_tag.replaceAll("{size}", String(size)),
       report: (error: unknown) => this.#report(error),
     };
-    this.#maildirs = new Maildirs(maildir, names, calls);
+    this.#maildirs = new Maildirs(maildir, this.#names, calls);
   }
 
   /** The Maildir itself: recipients that lead to one share one copy. */
@@ -135,7 +137,7 @@ export class MaildirAppend implements Transport {
   async #store(
     maildir: string,
     recipients: readonly Recipient[],
-    { envelope, body }: Batch,
+    { envelope, body, interrupted }: Batch,
     signal: AbortSignal,
   ): Promise<Outcome> {
     const wanted = {
@@ -145,8 +147,10 @@ export class MaildirAppend implements Transport {
     };
     const now = this.#services.clock.now();
     const head = Buffer.from(deliveryHeaders(wanted, envelope.sender, recipients, now));
+    const key = this.#names.key(envelope, recipients);
     try {
-      const path = await this.#maildirs.write(maildir, head, body, signal);
+      const earlier = interrupted ? await this.#maildirs.find(maildir, key) : undefined;
+      const path = earlier ?? (await this.#maildirs.write(maildir, { key, head, body }, signal));
       return { kind: "delivered", status: STORED, remoteMta: path };
     } catch (error) {
       if (error instanceof UnreadableBody) throw error;

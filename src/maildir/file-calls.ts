@@ -18,6 +18,8 @@ export interface FileCalls {
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   mkdir(path: string, mode: number): Promise<void>;
+  /** The names in a directory, some at a time. */
+  names(path: string): AsyncIterable<string>;
 }
 
 const mkdir = promisify(fs.mkdir);
@@ -31,6 +33,9 @@ export const nodeFileCalls: FileCalls = {
   unlink: promisify(fs.unlink),
   mkdir: async (path, mode) => {
     await mkdir(path, { mode });
+  },
+  async *names(path) {
+    for await (const { name } of await fs.promises.opendir(path, { bufferSize: 1000 })) yield name;
   },
 };
 

@@ -1,11 +1,17 @@
-// Unique names for files in a Maildir: time, process, count and host, as https://cr.yp.to/proto/maildir.html wants
-// them, with a random number against equal process ids in containers. No name has a colon, a slash or a leading dot.
+// Unique names for files in a Maildir: time, delivery, process, count and host, as https://cr.yp.to/proto/maildir.html
+// wants them, with a random number against equal process ids in containers. No name has a colon, a slash or a leading
+// dot. The key of a delivery is in the name, so that its file can be found again, wherever a reader has moved it.
 
 import { randomBytes } from "node:crypto";
+import { crc32 } from "node:zlib";
 import type { Clock } from "../clock.ts";
+import type { Recipient } from "../contract.ts";
+import type { Envelope } from "../envelope.ts";
 
 /** A name with its tag must fit into the 255 bytes of a directory entry. */
 const HOST_MAX = 100;
+
+const KEY = /E[0-9a-z]+G[0-9a-f]{8}(?=P)/;
 
 export class FileNames {
   readonly #clock: Clock;
@@ -19,12 +25,27 @@ export class FileNames {
     this.#host = hostname.slice(0, HOST_MAX).replaceAll("/", "\\057").replaceAll(":", "\\072");
   }
 
-  /** "1767225600.M123000P4711Q1R00c0ffee00c0ffee.mx.example.com" */
-  next(): string {
+  /**
+   * The same for every attempt of one delivery, and for no other: the id of the message, and a sum over what could
+   * be different in a message of the same id, from another relay, or in another copy of this one.
+   */
+  key({ id, sender, size }: Envelope, recipients: readonly Recipient[]): string {
+    const who = recipients.map(({ original }) => original.address).toSorted();
+    const sum = crc32(JSON.stringify([this.#host, sender?.address, size, who]));
+    return `E${id}G${sum.toString(16).padStart(8, "0")}`;
+  }
+
+  /** "1767225600.M123000E0123456789Gc0ffee00P4711Q1R00c0ffee00c0ffee.mx.example.com" */
+  next(key: string): string {
     const now = this.#clock.now();
     const seconds = Math.floor(now / 1000);
     const micros = (now - seconds * 1000) * 1000;
     this.#count += 1;
-    return `${seconds}.M${micros}${this.#process}${this.#count}${this.#random}.${this.#host}`;
+    return `${seconds}.M${micros}${key}${this.#process}${this.#count}${this.#random}.${this.#host}`;
   }
+}
+
+/** The key in the name of a file of ours. */
+export function keyIn(name: string): string | undefined {
+  return KEY.exec(name)?.[0];
 }

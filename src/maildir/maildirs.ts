@@ -5,8 +5,9 @@
 // call them safe. The file is written anew at the next attempt.
 
 import { constants } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Body } from "../envelope.ts";
+import { EarlierCopies } from "./earlier-copies.ts";
 import { Directories, directoryMode } from "./directories.ts";
 import { DirectorySyncs } from "./directory-syncs.ts";
 import { errorCode, type FileCalls, nodeFileCalls } from "./file-calls.ts";
@@ -24,6 +25,15 @@ export interface MaildirOptions {
   tag(size: number): string;
   /** Told of what could not be cleaned up after an error. */
   report(error: unknown): void;
+}
+
+/** What is to be written. */
+export interface Copy {
+  /** Of the delivery, as {@link FileNames} makes it. */
+  readonly key: string;
+  /** What stands above the message. */
+  readonly head: Buffer;
+  readonly body: Body;
 }
 
 /** The message itself could not be read; `cause` says why. Nothing is wrong with the Maildir. */
@@ -46,6 +56,7 @@ export class Maildirs {
   readonly #calls: FileCalls;
   readonly #syncs: DirectorySyncs;
   readonly #directories: Directories;
+  readonly #earlier: EarlierCopies;
 
   constructor(options: MaildirOptions, names: FileNames, calls: FileCalls = nodeFileCalls) {
     this.#options = options;
@@ -54,27 +65,37 @@ export class Maildirs {
     this.#syncs = new DirectorySyncs(calls);
     const mode = directoryMode(options.mode);
     this.#directories = new Directories(calls, this.#syncs, options.root, mode);
+    this.#earlier = new EarlierCopies(calls);
+  }
+
+  /** The file that an attempt wrote before it could say so, durable now; undefined when it got not so far. */
+  async find(maildir: string, key: string): Promise<string | undefined> {
+    const path = await this.#earlier.find(maildir, key);
+    if (path === undefined) return undefined;
+    if (this.#options.createDirectory) await this.#directories.ready(maildir);
+    await this.#syncs.sync(dirname(path));
+    return path;
   }
 
   /** The path of the new file. The signal is obeyed until the message stands in new/. */
-  async write(maildir: string, head: Buffer, body: Body, signal: AbortSignal): Promise<string> {
-    if (!this.#options.createDirectory) return this.#deliver(maildir, head, body, signal);
+  async write(maildir: string, copy: Copy, signal: AbortSignal): Promise<string> {
+    if (!this.#options.createDirectory) return this.#deliver(maildir, copy, signal);
     await this.#directories.ready(maildir);
     try {
-      return await this.#deliver(maildir, head, body, signal);
+      return await this.#deliver(maildir, copy, signal);
     } catch (error) {
       if (errorCode(error) !== "ENOENT") throw error;
     }
     this.#directories.forget(maildir);
     await this.#directories.ready(maildir);
-    return this.#deliver(maildir, head, body, signal);
+    return this.#deliver(maildir, copy, signal);
   }
 
-  async #deliver(maildir: string, head: Buffer, body: Body, signal: AbortSignal): Promise<string> {
+  async #deliver(maildir: string, copy: Copy, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
-    const file = await this.#create(join(maildir, "tmp"));
+    const file = await this.#create(join(maildir, "tmp"), copy.key);
     try {
-      const size = await this.#fill(file, head, body, signal);
+      const size = await this.#fill(file, copy, signal);
       await this.#close(file);
       signal.throwIfAborted();
       const path = join(maildir, "new", file.name + this.#options.tag(size));
@@ -89,9 +110,9 @@ export class Maildirs {
     }
   }
 
-  async #create(directory: string): Promise<NewFile> {
+  async #create(directory: string, key: string): Promise<NewFile> {
     for (let tried = 1; ; tried++) {
-      const name = this.#names.next();
+      const name = this.#names.next(key);
       const path = join(directory, name);
       try {
         const fd = await this.#calls.open(path, EXCLUSIVE, this.#options.mode);
@@ -103,7 +124,7 @@ export class Maildirs {
   }
 
   /** Gives the size of the file, which is on disk then. */
-  async #fill({ fd }: NewFile, head: Buffer, body: Body, signal: AbortSignal): Promise<number> {
+  async #fill({ fd }: NewFile, { head, body }: Copy, signal: AbortSignal): Promise<number> {
     let size = 0;
     if (body.inline !== undefined) {
       const bytes = Buffer.allocUnsafe(head.length + body.inline.length);

@@ -155,6 +155,7 @@ export function messageOf(
     envelope: { ...envelope, id, size: body.size },
     state: wordOf(message["state"], ["active", "queued", "frozen"]),
     warnings: numberOf(message["warnings"]),
+    ...(numberOf(message["interruptions"]) > 0 ? { interrupted: true } : {}),
     recipients: row.recipients.map(recipientOf),
     journal: row.journal.map(journalEntryOf),
     body,

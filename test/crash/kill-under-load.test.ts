@@ -13,10 +13,12 @@ import { Wire } from "../support/wire.ts";
 
 const ROUNDS = 5;
 const SENDERS = 6;
+/** The sink takes its time over the second: its copies are there long before its mail is done. */
+const ACCOUNTS = ["alice", "slow"];
 
 function configuration(directory: string, port: number, sinkPort: number): string {
   const file = join(directory, "routers.toml");
-  writeFileSync(join(directory, "accounts"), "alice\n");
+  writeFileSync(join(directory, "accounts"), `${ACCOUNTS.join("\n")}\n`);
   writeFileSync(
     file,
     `[relay]
@@ -94,7 +96,7 @@ class Senders {
         while (!this.#stopped) {
           const number = this.#next++;
           await wire.ask("MAIL FROM:<sender@w.test>");
-          await wire.ask("RCPT TO:<alice@example.com>");
+          await wire.ask(`RCPT TO:<${ACCOUNTS[number % 2]}@example.com>`);
           await wire.ask("DATA");
           const reply = await wire.ask(`${compose(number)}.`);
           assert.match(reply, /^250 /);
@@ -116,7 +118,7 @@ class Senders {
 async function drained(config: string, sink: Sink, wanted: ReadonlySet<number>): Promise<number[]> {
   const relay = await startRelayProcess(config);
   const there = () => sink.messages.map(({ raw }) => numberOf(raw.toString("latin1")));
-  for (let tries = 0; tries < 400; tries++) {
+  for (let tries = 0; tries < 1200; tries++) {
     const numbers = new Set(there());
     if ([...wanted].every((number) => numbers.has(number))) break;
     await pause(50);
@@ -125,10 +127,10 @@ async function drained(config: string, sink: Sink, wanted: ReadonlySet<number>):
   return there();
 }
 
-it("kill -9 in a loop under load loses no message that got a 250", async () => {
+it("kill -9 in a loop under load loses no message that got a 250, and leaves one copy of each", async () => {
   const directory = mkdtempSync(join(tmpdir(), "unseen-crash-"));
   try {
-    await using sink = await startSink();
+    await using sink = await startSink({ slowness: 40 });
     const port = await freePort();
     const config = configuration(directory, port, sink.port);
     let relay = await startRelayProcess(config);
@@ -142,18 +144,22 @@ it("kill -9 in a loop under load loses no message that got a 250", async () => {
     await relay.kill("SIGKILL");
 
     const arrived = await drained(config, sink, senders.acknowledged);
-    const copies = readdirSync(join(directory, "mail", "alice", "new")).map((name) =>
-      numberOf(readFileSync(join(directory, "mail", "alice", "new", name), "latin1")),
-    );
+    const copies = ACCOUNTS.flatMap((account) => {
+      const directoryOfNew = join(directory, "mail", account, "new");
+      return readdirSync(directoryOfNew).map((name) =>
+        numberOf(readFileSync(join(directoryOfNew, name), "latin1")),
+      );
+    });
     for (const [where, numbers] of [
       ["sink", arrived],
       ["Maildir", copies],
     ] as const) {
       const lost = [...senders.acknowledged].filter((number) => !numbers.includes(number));
       assert.deepEqual(lost, [], `lost on the way to the ${where}`);
-      // Each kill can catch every sender and every delivery in flight once, and no more.
+      // Each kill can catch every delivery to a host in flight once, and no more. A copy is found again.
       const surplus = numbers.length - new Set(numbers).size;
-      assert.ok(surplus <= (ROUNDS + 1) * 30, `${surplus} duplicates in the ${where}`);
+      const most = where === "sink" ? (ROUNDS + 1) * 30 : 0;
+      assert.ok(surplus <= most, `${surplus} duplicates in the ${where}`);
     }
     assert.ok(
       senders.acknowledged.size > 50,

@@ -52,6 +52,10 @@ export function faultyCalls(before: (name: string, index: number) => void): Faul
       enter("mkdir");
       await nodeFileCalls.mkdir(path, mode);
     },
+    names(path) {
+      enter("names");
+      return nodeFileCalls.names(path);
+    },
   };
 }
 
