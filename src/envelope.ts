@@ -25,7 +25,12 @@ export interface Client {
   /** It said HELO: SMTP without extensions. */
   readonly basic?: true;
   /** Negotiated TLS protocol and cipher, absent in clear. */
-  readonly tls?: { readonly version: string; readonly cipher: string };
+  readonly tls?: {
+    readonly version: string;
+    readonly cipher: string;
+    /** SHA-256 of the certificate that the client has shown, and whose key it has: "3F:2A:…". Nobody else vouches for it. */
+    readonly certificate?: string;
+  };
 }
 
 export interface Envelope {

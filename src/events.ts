@@ -21,6 +21,8 @@ export interface Events {
     helo: string;
     /** Protocol and cipher; absent in clear. */
     tls?: string;
+    /** SHA-256 of the client's certificate. */
+    client_certificate?: string;
     /** What the gate decided by, for the recipients. */
     rule: string;
     /** "spf=pass dkim=none dmarc=fail"; absent when nobody asked. */

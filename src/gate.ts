@@ -47,6 +47,8 @@ interface Rule {
   readonly name: string;
   readonly options: GateOptions["relay"][number];
   readonly hosts: HostList;
+  /** Fingerprints, one of which the client has to show; undefined where none is asked for. */
+  readonly certificates: ReadonlySet<string> | undefined;
   readonly senderDomains: DomainList;
   readonly senderLocalParts: LocalPartList | undefined;
   readonly proof: Proof | undefined;
@@ -72,6 +74,7 @@ export class Gate {
       name: `gate.relay[${index}]`,
       options: rule,
       hosts: lists.hosts(rule.hosts),
+      certificates: rule.client_certificates && new Set(rule.client_certificates.map(canonical)),
       senderDomains: lists.domains(rule.sender_domains),
       senderLocalParts:
         rule.sender_local_parts === undefined
@@ -81,9 +84,14 @@ export class Gate {
     }));
   }
 
-  /** A host of any relay rule: it has connection slots of its own. */
+  /**
+   * A host of any relay rule that its address alone is enough for: it has connection slots of its own. What a client
+   * may show later is worth nothing before it is shown.
+   */
   isRelayHost(address: string): boolean {
-    return this.#rules.some(({ hosts }) => hosts.match(address).kind === "in");
+    return this.#rules.some(
+      ({ hosts, certificates }) => certificates === undefined && hosts.match(address).kind === "in",
+    );
   }
 
   /** Asked before the greeting; a refusal ends the session. */
@@ -106,11 +114,16 @@ export class Gate {
     };
   }
 
-  /** The first rule whose hosts hold the client. */
-  #ruleOf(address: string): { readonly rule: Rule; readonly why: string } | undefined {
+  /** The first rule whose hosts hold the client, and one of whose certificates it has shown if there are any. */
+  #ruleOf({ address, tls }: Client): { readonly rule: Rule; readonly why: string } | undefined {
     for (const rule of this.#rules) {
       const { kind, why } = rule.hosts.match(address);
-      if (kind === "in") return { rule, why };
+      if (kind !== "in") continue;
+      if (rule.certificates === undefined) return { rule, why };
+      const shown = tls?.certificate && canonical(tls.certificate);
+      if (shown !== undefined && rule.certificates.has(shown)) {
+        return { rule, why: `${why}; client_certificates: ${shown}` };
+      }
     }
     return undefined;
   }
@@ -135,7 +148,7 @@ export class Gate {
     const local = await this.#localDomains.match(recipient.domain);
     const why = `recipient: ${local.why}`;
     if (local.kind === "in") {
-      const found = this.#ruleOf(from.address);
+      const found = this.#ruleOf(from);
       const refusal =
         found === undefined ? await this.#judgeStranger(from, recipient, why) : undefined;
       if (refusal !== undefined) return refusal;
@@ -146,9 +159,12 @@ export class Gate {
     if (local.kind === "defer") {
       return { kind: "defer", rule: "local_domains", why, reply: LOCAL_ERROR };
     }
-    const found = this.#ruleOf(from.address);
+    const found = this.#ruleOf(from);
     if (found !== undefined) return judgeRelay(found.rule, `hosts: ${found.why}`, from, sender);
-    const nobody = `${from.address} is in the hosts of no relay rule`;
+    const isInHosts = this.#rules.some(({ hosts }) => hosts.match(from.address).kind === "in");
+    const nobody = isInHosts
+      ? `${from.address} has shown none of the certificates of its relay rule`
+      : `${from.address} is in the hosts of no relay rule`;
     return { kind: "refuse", rule: "none", why: `${why}; hosts: ${nobody}`, reply: DENIED };
   }
 }
@@ -203,4 +219,9 @@ function secretOf(header: string): Secret {
   const colon = header.indexOf(":");
   const name = header.slice(0, colon).toLowerCase();
   return { name, value: header.slice(colon + 1).trim() };
+}
+
+/** Of a fingerprint, however it is written. */
+function canonical(fingerprint: string): string {
+  return fingerprint.replaceAll(":", "").toLowerCase();
 }

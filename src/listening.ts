@@ -53,6 +53,7 @@ export async function bindListeners(
       port,
       tls: listener.tls,
       certificates: certificatesOf(listener),
+      requestCert: listener.client_certificates === "request",
       ...(proxies && { isProxy: (address) => proxies.match(address).kind === "in" }),
     });
     addresses.push(host.includes(":") ? `[${host}]:${bound}` : `${host}:${bound}`);

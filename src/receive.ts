@@ -276,6 +276,9 @@ class Intake implements MessageSink {
       ...this.#described(),
       helo: client.helo,
       ...(client.tls === undefined ? {} : { tls: `${client.tls.version} ${client.tls.cipher}` }),
+      ...(client.tls?.certificate === undefined
+        ? {}
+        : { client_certificate: client.tls.certificate }),
       rule,
       ...(evaluation === undefined ? {} : { authentication: evaluation.summary }),
       size: envelope.size,

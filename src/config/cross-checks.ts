@@ -17,9 +17,18 @@ export function crossCheck(root: Root, written: readonly Written[], problems: Pr
     hosts: Object.keys(hosts),
     transport: isTable(root["transports"]) ? Object.keys(root["transports"]) : [],
   };
+  // Whom a certificate makes trustworthy may come from anywhere.
+  const certified = new Set(
+    written.flatMap(({ path, value }) =>
+      CERTIFICATES.test(path) && textsOf(value, path).length > 0
+        ? [path.replace(CERTIFICATES, "$1.hosts")]
+        : [],
+    ),
+  );
   for (const one of written) {
     checkReference(one, names, problems);
-    if (TRUSTED.test(one.path)) checkOpenRelay(one, hosts, problems);
+    if (TRUSTED.test(one.path) && !certified.has(one.path)) checkOpenRelay(one, hosts, problems);
+    if (CERTIFICATES.test(one.path)) checkRequested(one, written, problems);
     if (PROVING.test(one.path)) checkOpenProof(one, domains, problems);
   }
   checkCircles("domains", domains, problems);
@@ -33,6 +42,17 @@ const TRUSTED = /^(?:gate\.relay\[\d+\]\.hosts|listeners\[\d+\]\.proxy_hosts)$/;
 
 /** Whose signature opens the gate. */
 const PROVING = /^gate\.relay\[\d+\]\.proof\.dkim$/;
+
+const CERTIFICATES = /^(gate\.relay\[\d+\])\.client_certificates$/;
+
+function checkRequested({ path }: Written, written: readonly Written[], problems: Problem[]): void {
+  const isRequested = written.some(
+    (one) => /^listeners\[\d+\]\.client_certificates$/.test(one.path) && one.value === "request",
+  );
+  if (isRequested) return;
+  const message = 'no listener has client_certificates = "request": nobody is asked for one';
+  problems.push({ path, message });
+}
 
 type NamedTexts = Record<string, readonly string[]>;
 

@@ -32,6 +32,9 @@ const proofOptions = withCheck(
   },
 );
 
+/** As `openssl x509 -fingerprint -sha256` writes it, or without its colons. */
+const FINGERPRINT = /^(?:[0-9a-f]{2}:?){31}[0-9a-f]{2}$/i;
+
 const relayRuleOptions = withCheck(
   options({
     hosts: hostList("The clients that the rule is for. The first rule with the client decides."),
@@ -41,6 +44,17 @@ const relayRuleOptions = withCheck(
     sender_local_parts: optional(
       localPartList("The local part of the envelope sender must be in this list."),
       "any",
+    ),
+    client_certificates: optional(
+      list(
+        'SHA-256 fingerprints of certificates. The rule is for a client of `hosts` only if it shows one of them, under TLS at a listener that asks for it. Such a rule may have any `hosts`, `["0.0.0.0/0", "::/0"]` included.',
+        (item) =>
+          FINGERPRINT.test(item)
+            ? undefined
+            : "is no SHA-256 fingerprint: 64 hexadecimal digits, with or without colons",
+        { type: "list of fingerprints" },
+      ),
+      "no certificate is asked for",
     ),
     rate: optional(
       rate(
@@ -72,6 +86,9 @@ const relayRuleOptions = withCheck(
     ),
   }),
   (rule, report) => {
+    if (rule.client_certificates?.length === 0) {
+      report("client_certificates", "is empty: nobody can show one of them");
+    }
     if (rule.null_sender === "proof" && rule.proof === undefined) {
       report("null_sender", 'is "proof", and the rule has no proof');
     }

@@ -62,6 +62,13 @@ const declaredOptions = options({
     ),
     [],
   ),
+  client_certificates: optional(
+    oneOf(
+      "Ask clients for a certificate of theirs, for `client_certificates` of a relay rule. Who has none is served all the same.",
+      ["request"],
+    ),
+    "nobody is asked",
+  ),
   proxy_hosts: optional(
     hostList(
       "Load balancers that say by the PROXY protocol, version 1 or 2, whom they speak for. They must, and they are believed. What comes from other hosts is not read so.",
@@ -76,6 +83,9 @@ type Report = (key: string, message: string) => void;
 
 export const listenerOptions = withCheck(declaredOptions, (listener, report) => {
   const { tls, certificate: cert, private_key: key } = listener;
+  if (tls === "none" && listener.client_certificates === "request") {
+    report("client_certificates", 'is "request", and tls is "none"');
+  }
   if (tls === "none") return;
   const missing = `is missing (path): tls is "${tls}"`;
   if (cert === undefined) report("certificate", missing);

@@ -17,7 +17,7 @@ export interface Hop {
 
 export function receivedHeader({ client, hostname, id, smtputf8, at, recipient }: Hop): Buffer {
   const address = client.address.includes(":") ? `IPv6:${client.address}` : client.address;
-  const tls = client.tls === undefined ? "" : ` (${client.tls.version} ${client.tls.cipher})`;
+  const tls = client.tls === undefined ? "" : ` (${tlsText(client.tls)})`;
   const to = recipient === undefined ? "" : `\r\n\tfor <${recipient.address}>`;
   return Buffer.from(
     `Received: from ${client.helo} ([${address}])\r\n` +
@@ -31,4 +31,10 @@ function protocolOf({ tls, basic }: Client, smtputf8: boolean): string {
   const secured = tls === undefined ? "" : "S";
   if (smtputf8) return `UTF8SMTP${secured}`;
   return basic === true ? "SMTP" : `ESMTP${secured}`;
+}
+
+/** With the first digits of a certificate's fingerprint: enough to find it again, too few to pass for it. */
+function tlsText({ version, cipher, certificate }: NonNullable<Client["tls"]>): string {
+  const shown = certificate === undefined ? "" : `, client certificate ${certificate.slice(0, 23)}`;
+  return `${version} ${cipher}${shown}`;
 }

@@ -31,16 +31,18 @@ export class Certificates {
   readonly #pairs: readonly Pair[];
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #requestCert: boolean;
   #lookedAt: number;
   #options: TlsOptions;
 
   /** The first is for clients that ask for no name or an unknown one. Throws when one cannot be used. */
-  constructor(files: readonly CertificateFiles[], clock: Clock, log: Log) {
+  constructor(files: readonly CertificateFiles[], requestCert: boolean, clock: Clock, log: Log) {
+    this.#requestCert = requestCert;
     this.#pairs = files.map((pair) => new Pair(pair));
     this.#clock = clock;
     this.#log = log;
     this.#lookedAt = clock.now();
-    this.#options = optionsOf(this.#pairs);
+    this.#options = optionsOf(this.#pairs, requestCert);
   }
 
   /** For the next handshake. */
@@ -50,7 +52,7 @@ export class Certificates {
     this.#lookedAt = now;
     // All of them, before anything is decided.
     if (this.#pairs.map((pair) => this.#refresh(pair)).includes(true)) {
-      this.#options = optionsOf(this.#pairs);
+      this.#options = optionsOf(this.#pairs, this.#requestCert);
     }
     return this.#options;
   }
@@ -101,7 +103,9 @@ function stampOf({ certificate, privateKey }: CertificateFiles): string {
 function load(files: CertificateFiles): Loaded {
   const cert = readFileSync(files.certificate, "utf8");
   const key = readFileSync(files.privateKey, "utf8");
-  const context = createSecureContext({ cert, key, minVersion: "TLSv1.2" });
+  // OpenSSL resumes no session of a client with a certificate unless it knows whose session it is.
+  const sessionIdContext = "unseen";
+  const context = createSecureContext({ cert, key, minVersion: "TLSv1.2", sessionIdContext });
   const { subjectAltName = "" } = new X509Certificate(cert);
   const names = Array.from(subjectAltName.matchAll(/DNS:([^,\s"]+)/g), ([, name = ""]) =>
     name.toLowerCase(),
@@ -109,11 +113,11 @@ function load(files: CertificateFiles): Loaded {
   return { context, names };
 }
 
-function optionsOf(pairs: readonly Pair[]): TlsOptions {
+function optionsOf(pairs: readonly Pair[], requestCert: boolean): TlsOptions {
   const [first, ...others] = pairs;
   if (first === undefined) throw new Error("there is no certificate");
   const secureContext = first.loaded.context;
-  if (others.length === 0) return { secureContext };
+  if (others.length === 0) return { secureContext, requestCert };
   const byName = new Map<string, SecureContext>();
   // The first one that has a name has it.
   for (const { loaded } of pairs.toReversed()) {
@@ -121,6 +125,7 @@ function optionsOf(pairs: readonly Pair[]): TlsOptions {
   }
   return {
     secureContext,
+    requestCert,
     secureContextFor(asked) {
       const name = asked.toLowerCase();
       return byName.get(name) ?? byName.get(`*${name.slice(name.indexOf("."))}`);

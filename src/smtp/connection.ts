@@ -6,7 +6,7 @@
 
 import type { Socket } from "node:net";
 import { type SecureContext, TLSSocket } from "node:tls";
-import { describeTls } from "./tls.ts";
+import { describeTls, type TlsDescription } from "./tls.ts";
 
 export interface ConnectionOwner {
   /** There is input, or room for output again. */
@@ -19,6 +19,8 @@ export interface ConnectionOwner {
 
 export interface TlsOptions {
   readonly secureContext: SecureContext;
+  /** Ask the client for a certificate. Any will do here, and none: the gate decides what it is good for. */
+  readonly requestCert: boolean;
   /** A context for the name that the client asks for; undefined for the one above. Never throws. */
   readonly secureContextFor?: (name: string) => SecureContext | undefined;
 }
@@ -109,8 +111,8 @@ export class Connection {
 
   /** Shakes hands on the socket as it is; `done` is called once, with what went wrong if anything did. */
   startTls(
-    { secureContext, secureContextFor }: TlsOptions,
-    done: (result: Error | ReturnType<typeof describeTls>) => void,
+    { secureContext, requestCert, secureContextFor }: TlsOptions,
+    done: (result: Error | TlsDescription) => void,
   ): void {
     const clear = this.#socket;
     // What is in there already is the beginning of the handshake; TLS takes it from a socket that stands still.
@@ -121,6 +123,8 @@ export class Connection {
     this.input = EMPTY;
     const secure = new TLSSocket(clear, {
       isServer: true,
+      requestCert,
+      rejectUnauthorized: false,
       secureContext,
       ...(secureContextFor === undefined
         ? {}

@@ -20,6 +20,8 @@ export interface Listener {
   readonly tls: "none" | "starttls" | "implicit";
   /** At least one unless tls is "none"; the first is for clients that ask for no name. */
   readonly certificates: readonly CertificateFiles[];
+  /** Ask clients for a certificate of theirs. */
+  readonly requestCert?: boolean;
   /** Hosts that speak the PROXY protocol, and must. */
   isProxy?(address: string): boolean;
 }
@@ -72,7 +74,12 @@ export class SmtpServer {
     const certificates =
       listener.tls === "none"
         ? undefined
-        : new Certificates(listener.certificates, this.#clock, this.#log);
+        : new Certificates(
+            listener.certificates,
+            listener.requestCert === true,
+            this.#clock,
+            this.#log,
+          );
     const door = { ...listener, certificates };
     const server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket, door));
     await new Promise<void>((resolve, reject) => {

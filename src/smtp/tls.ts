@@ -30,6 +30,18 @@ function problemText(problem: unknown): string {
   return problem instanceof Error ? problem.message : String(problem);
 }
 
-export function describeTls(socket: TLSSocket): { version: string; cipher: string } {
-  return { version: socket.getProtocol() ?? "TLS", cipher: socket.getCipher().name };
+export interface TlsDescription {
+  readonly version: string;
+  readonly cipher: string;
+  /** SHA-256 of the peer's certificate, if we have asked for it and it has shown one. */
+  readonly certificate?: string;
+}
+
+export function describeTls(socket: TLSSocket): TlsDescription {
+  const certificate = socket.getPeerX509Certificate()?.fingerprint256;
+  return {
+    version: socket.getProtocol() ?? "TLS",
+    cipher: socket.getCipher().name,
+    ...(certificate === undefined ? {} : { certificate }),
+  };
 }

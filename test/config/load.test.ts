@@ -78,6 +78,7 @@ describe("the configuration of a Google Workspace domain", () => {
         certificate: join(directory, "certificate.pem"),
         private_key: join(directory, "private-key.pem"),
         certificates: [],
+        client_certificates: undefined,
         proxy_hosts: undefined,
       },
     ]);
@@ -106,6 +107,7 @@ describe("the configuration of a Google Workspace domain", () => {
           hosts: ["+trusted"],
           sender_domains: ["*"],
           sender_local_parts: undefined,
+          client_certificates: undefined,
           rate: undefined,
           sender_rate: undefined,
           require_tls: false,
@@ -116,6 +118,7 @@ describe("the configuration of a Google Workspace domain", () => {
           hosts: ["+google_relays"],
           sender_domains: ["+ours"],
           sender_local_parts: undefined,
+          client_certificates: undefined,
           rate: undefined,
           sender_rate: undefined,
           require_tls: true,

@@ -192,6 +192,17 @@ const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
       relayRule('hosts = ["127.0.0.1", "::/0"]'),
       "routers.toml:21: gate.relay[0].hosts: matches everybody: an open relay",
     ],
+    "goes by certificates that no listener asks for, and that are none": [
+      relayRule('hosts = "*"\nclient_certificates = "3F:2A"'),
+      'routers.toml:22: gate.relay[0].client_certificates: "3F:2A": is no SHA-256 fingerprint: 64 hexadecimal digits, with or without colons',
+      'routers.toml:22: gate.relay[0].client_certificates: no listener has client_certificates = "request": nobody is asked for one',
+    ],
+    "lets in everybody, and none of the certificates that could be shown": [
+      relayRule('hosts = "*"\nclient_certificates = []'),
+      "routers.toml:21: gate.relay[0].hosts: matches everybody: an open relay",
+      "routers.toml:22: gate.relay[0].client_certificates: is empty: nobody can show one of them",
+      'routers.toml:22: gate.relay[0].client_certificates: no listener has client_certificates = "request": nobody is asked for one',
+    ],
     "lets in everybody by a star": [
       relayRule('hosts = "*"'),
       "routers.toml:21: gate.relay[0].hosts: matches everybody: an open relay",

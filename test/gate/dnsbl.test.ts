@@ -120,6 +120,7 @@ describe("the gate", () => {
         hosts: ["192.0.2.0/24"],
         sender_domains: ["*"],
         sender_local_parts: undefined,
+        client_certificates: undefined,
         rate: undefined,
         sender_rate: undefined,
         require_tls: false,

@@ -27,7 +27,7 @@ function changeable() {
   put(OURS);
   const clock = manualClock();
   const log = recordingLog();
-  const certificates = new Certificates([files], clock, log);
+  const certificates = new Certificates([files], false, clock, log);
   const remove = () => rmSync(directory, { recursive: true });
   return { files, put, clock, log, certificates, [Symbol.dispose]: remove };
 }
@@ -70,12 +70,12 @@ describe("certificates whose files change", () => {
 
   it("must be usable at the start", () => {
     const wrong = { certificate: OTHER.certificate, privateKey: OURS.privateKey };
-    assert.throws(() => new Certificates([wrong], manualClock(), recordingLog()));
+    assert.throws(() => new Certificates([wrong], false, manualClock(), recordingLog()));
   });
 });
 
 describe("the certificate for a name", () => {
-  const { secureContextFor } = new Certificates([OURS, OTHER], manualClock(), recordingLog())
+  const { secureContextFor } = new Certificates([OURS, OTHER], false, manualClock(), recordingLog())
     .options;
   assert.ok(secureContextFor);
   const ours = secureContextFor("mx.example.com");

@@ -15,6 +15,7 @@ function rule(given: Partial<Relay> & Pick<Relay, "hosts">): Relay {
   return {
     sender_domains: ["*"],
     sender_local_parts: undefined,
+    client_certificates: undefined,
     rate: undefined,
     sender_rate: undefined,
     require_tls: false,

@@ -100,6 +100,7 @@ const google: GateOptions["relay"][number] = {
   hosts: ["192.0.2.0/24"],
   sender_domains: ["*"],
   sender_local_parts: undefined,
+  client_certificates: undefined,
   rate: undefined,
   sender_rate: undefined,
   require_tls: false,

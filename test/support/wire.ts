@@ -1,12 +1,14 @@
 // An SMTP client that says exactly the bytes it is told to, in the segments it is told to.
 
 import { connect, type Socket } from "node:net";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 
 export class Wire {
   #socket: Socket | TLSSocket;
   #text = "";
   #closed = false;
+  /** Of TLS, to be resumed. */
+  session: Buffer | undefined;
   #wake: (() => void) | undefined;
 
   private constructor(socket: Socket) {
@@ -61,9 +63,10 @@ export class Wire {
     return this.reply();
   }
 
-  async startTls(): Promise<void> {
+  async startTls(options: ConnectionOptions = {}): Promise<void> {
     this.#socket.removeAllListeners();
-    const secure = connectTls({ socket: this.#socket, rejectUnauthorized: false });
+    const secure = connectTls({ ...options, socket: this.#socket, rejectUnauthorized: false });
+    secure.on("session", (session) => (this.session = session));
     await new Promise<void>((resolve, reject) => {
       secure.once("secureConnect", resolve);
       secure.once("error", reject);
