@@ -42,9 +42,11 @@ const DIGESTS: ReadonlyMap<number, { readonly name: string; readonly length: num
  */
 export function usableRecords(records: readonly TlsaRecord[]): TlsaRecord[] {
   const usable = records.filter(isUsable);
-  const strongest = (one: TlsaRecord) =>
-    Math.max(...usable.filter((other) => isOfOneKind(one, other)).map(({ matching }) => matching));
-  return usable.filter((one) => one.matching === 0 || one.matching === strongest(one));
+  const strongest = new Map<string, number>();
+  for (const one of usable) {
+    strongest.set(kindOf(one), Math.max(one.matching, strongest.get(kindOf(one)) ?? 0));
+  }
+  return usable.filter((one) => one.matching === 0 || one.matching === strongest.get(kindOf(one)));
 }
 
 function isUsable({ usage, selector, matching, association }: TlsaRecord): boolean {
@@ -55,8 +57,8 @@ function isUsable({ usage, selector, matching, association }: TlsaRecord): boole
     : association.length === DIGESTS.get(matching)?.length;
 }
 
-function isOfOneKind(one: TlsaRecord, other: TlsaRecord): boolean {
-  return one.usage === other.usage && one.selector === other.selector;
+function kindOf({ usage, selector }: TlsaRecord): string {
+  return `${usage} ${selector}`;
 }
 
 /** What a handshake needs so that `judgeDane` can judge afterwards. */
@@ -105,6 +107,7 @@ export function judgeDane(
 
 function isMatch({ selector, matching, association }: TlsaRecord, certificate: Buffer): boolean {
   const selected = selector === WHOLE ? certificate : publicKeyOf(certificate);
+  if (selected === undefined) return false;
   const digest = DIGESTS.get(matching);
   return digest === undefined
     ? association.equals(selected)
@@ -113,18 +116,24 @@ function isMatch({ selector, matching, association }: TlsaRecord, certificate: B
 
 /**
  * SubjectPublicKeyInfo as the certificate has it, octet for octet: a key that is read and written again may look
- * different. It is the sixth field behind the version (RFC 5280 4.1).
+ * different. It is the sixth field behind the version (RFC 5280 4.1). Undefined if the certificate is not in DER,
+ * about which OpenSSL is generous.
  */
-function publicKeyOf(certificate: Buffer): Buffer {
-  const outer = element(certificate, 0);
-  let field = element(certificate, element(certificate, outer.content).content);
-  const VERSION = 0xa0;
-  const before = certificate[field.start] === VERSION ? 6 : 5;
-  for (let count = 0; count < before; count++) field = element(certificate, field.end);
-  return certificate.subarray(field.start, field.end);
+export function publicKeyOf(certificate: Buffer): Buffer | undefined {
+  try {
+    const outer = element(certificate, 0);
+    let field = element(certificate, element(certificate, outer.content).content);
+    const VERSION = 0xa0;
+    const before = certificate[field.start] === VERSION ? 6 : 5;
+    for (let count = 0; count < before; count++) field = element(certificate, field.end);
+    return certificate.subarray(field.start, field.end);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
-/** One element of DER that begins at `start`. OpenSSL has read the certificate before us: it is well formed. */
+/** One element of DER that begins at `start`. Throws RangeError, as Buffer does, where there is none. */
 function element(der: Buffer, start: number): { start: number; content: number; end: number } {
   const first = der.readUInt8(start + 1);
   if (first < 0x80) return { start, content: start + 2, end: start + 2 + first };
