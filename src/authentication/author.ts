@@ -14,14 +14,16 @@ export interface Author {
   readonly exact: boolean;
 }
 
-/** No honest From is longer, in octets. */
-export const FROM_MAX = 4096;
+/** No honest From is longer, in octets; all together, if there are several. */
+const FROM_MAX = 4096;
 
 const MAILBOX =
   /^(?:[^<>@]*<[ \t]*[^<>@ \t]+@([^<>@ \t]+)[ \t]*>|[ \t]*[^<>@ \t]+@([^<>@ \t]+))[ \t]*$/;
 
-export function authorOf(fields: readonly Field[]): Author {
+/** Undefined when From is longer than any honest one: nobody can say whom a reader sees in it. */
+export function authorOf(fields: readonly Field[]): Author | undefined {
   const from = fields.filter(({ name }) => name === "from");
+  if (from.reduce((sum, { value }) => sum + value.length, 0) > FROM_MAX) return undefined;
   const [only] = from;
   if (from.length === 1 && only !== undefined) {
     const domains = exactDomains(only.value);
@@ -32,7 +34,7 @@ export function authorOf(fields: readonly Field[]): Author {
 
 /** Undefined when the text is not a list of mailboxes. A group (RFC 6854) is none. */
 function exactDomains(value: string): string[] | undefined {
-  const bare = value.length > FROM_MAX ? undefined : withoutQuotes(value);
+  const bare = withoutQuotes(value);
   if (bare === undefined || /[:;]/.test(bare)) return undefined;
   const domains = bare.split(",").map((mailbox) => {
     const [, angled, plain] = MAILBOX.exec(mailbox) ?? [];
@@ -43,11 +45,10 @@ function exactDomains(value: string): string[] | undefined {
 
 /** What somebody might show: the addresses in angle brackets, or else whatever stands behind an "@". */
 function anyDomains(value: string): string[] {
-  const start = value.slice(0, FROM_MAX);
-  const text = withoutQuotes(start) ?? start;
+  const text = withoutQuotes(value) ?? value;
   const angled = [...text.matchAll(/@([^<>@ \t]*)[ \t]*>/g)];
   const found = angled.length > 0 ? angled : [...text.matchAll(/@[ \t]*([^<>@ \t,;:"()]*)/g)];
-  return found.flatMap(([, domain]) => canonical(domain) ?? []);
+  return found.flatMap(([, domain]) => canonical(domain?.replace(/\.$/, "")) ?? []);
 }
 
 function canonical(written: string | undefined): string | undefined {

@@ -16,7 +16,7 @@ import { signedPart } from "./signatures.ts";
 
 /** What a message shows of itself. */
 export interface Examined {
-  /** False when it has so many fields that none was looked at. */
+  /** False when it has so many fields, or so long a From, that none was looked at. */
   readonly readable: boolean;
   readonly fields: readonly Field[];
   readonly author: Author;
@@ -76,11 +76,11 @@ export class Examination {
 
   #readHeader(section: Buffer): void {
     const fields = parseHeaderFields(section);
-    if (fields === undefined) {
+    const author = fields && authorOf(fields);
+    if (fields === undefined || author === undefined) {
       this.#section = UNREADABLE;
       return;
     }
-    const author = authorOf(fields);
     this.#section = { readable: true, fields, author };
     const signed = signedPart(fields, author);
     if (signed === undefined) return;

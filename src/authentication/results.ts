@@ -10,6 +10,7 @@ import { status, type Status } from "../status.ts";
 import type { Ask } from "./dns-questions.ts";
 import type { Examined } from "./examination.ts";
 import { checkDmarc, type DmarcAnswer, type Result, type Signature } from "./mailauth.ts";
+import { AUTHORS_MAX } from "./signatures.ts";
 
 export interface Spf {
   readonly result: Result;
@@ -30,9 +31,6 @@ export interface Results {
   /** Of several authors, what the one who asks for most says. */
   readonly dmarc: Dmarc;
 }
-
-/** No honest message has authors in more domains. */
-const AUTHORS_MAX = 4;
 
 export async function evaluate(
   { readable, author, signatures, unfit }: Examined,

@@ -5,7 +5,7 @@
 // Invariants: what is left out can only make a signature fail. The signatures that speak for the author come first,
 // so that others, however many, cannot crowd them out.
 
-import { type Author, FROM_MAX } from "./author.ts";
+import type { Author } from "./author.ts";
 import type { Field } from "./header-fields.ts";
 
 /** What the verifier has to look at. */
@@ -22,20 +22,23 @@ const SIGNATURE_MAX = 8192;
 const HEADER_MAX = 256 * 1024;
 const FIELDS_MAX = 500;
 const LINES_MAX = 4000;
+/** Authors for whom signatures are looked for. No honest message has more. */
+export const AUTHORS_MAX = 4;
 
 interface Candidate {
   readonly field: Field;
   readonly domain: string;
   readonly selector: string;
   readonly covers: readonly string[];
+  /** How much it says about the author. */
+  readonly rank: number;
 }
 
 /** Undefined when there is no signature, or none that is fit to be looked at. */
 export function signedPart(fields: readonly Field[], author: Author): Signed | undefined {
-  const candidates = fields.flatMap((field) => candidateOf(field) ?? []);
-  const chosen = candidates
-    .toSorted((a, b) => rank(b, author) - rank(a, author))
-    .slice(0, SIGNATURES_MAX);
+  const authors = author.domains.slice(0, AUTHORS_MAX);
+  const candidates = fields.flatMap((field) => candidateOf(field, authors) ?? []);
+  const chosen = candidates.toSorted((a, b) => b.rank - a.rank).slice(0, SIGNATURES_MAX);
   if (chosen.length === 0) return undefined;
   const own = new Set(chosen.map(({ field }) => field));
   const covered = new Set(["from", ...chosen.flatMap(({ covers }) => covers)]);
@@ -46,11 +49,7 @@ export function signedPart(fields: readonly Field[], author: Author): Signed | u
   );
   if (relevant.length > FIELDS_MAX) return undefined;
   const header = Buffer.concat([...relevant.map(({ bytes }) => bytes), CRLF]);
-  const tooMuch =
-    header.length > HEADER_MAX ||
-    linesOf(header) > LINES_MAX ||
-    relevant.some(({ name, value }) => name === "from" && value.length > FROM_MAX);
-  if (tooMuch) return undefined;
+  if (header.length > HEADER_MAX || linesOf(header) > LINES_MAX) return undefined;
   const keys = new Set(chosen.map(({ selector, domain }) => `${selector}._domainkey.${domain}`));
   return { header, keys };
 }
@@ -58,22 +57,23 @@ export function signedPart(fields: readonly Field[], author: Author): Signed | u
 const CRLF = Buffer.from("\r\n");
 
 /** As far as it decides what is looked at; whether it is right is for the verifier to say. */
-function candidateOf(field: Field): Candidate | undefined {
+function candidateOf(field: Field, authors: readonly string[]): Candidate | undefined {
   if (field.name !== "dkim-signature" || field.bytes.length > SIGNATURE_MAX) return undefined;
-  const tags = new Map(
-    field.value.split(";").map((tag) => {
-      const [name = "", value = ""] = tag.split(/=(.*)/s);
-      return [name.trim(), value.replaceAll(/[ \t]/g, "").toLowerCase()];
-    }),
-  );
+  const tags = new Map<string, string>();
+  for (const [, name = "", value = ""] of field.value.matchAll(TAG)) {
+    tags.set(name, value.replaceAll(/[ \t]/g, "").toLowerCase());
+  }
   const domain = tags.get("d");
   const selector = tags.get("s");
   if (domain === undefined || selector === undefined) return undefined;
-  return { field, domain, selector, covers: (tags.get("h") ?? "").split(":") };
+  const covers = (tags.get("h") ?? "").split(":");
+  return { field, domain, selector, covers, rank: rankOf(domain, authors) };
 }
 
-/** How much it says about the author. */
-function rank({ domain }: Candidate, { domains }: Author): number {
+/** Those that we look at. */
+const TAG = /(?<=^|;)\s*([dhs])\s*=([^;]*)/g;
+
+function rankOf(domain: string, domains: readonly string[]): number {
   if (domains.some((one) => one === domain)) return 3;
   if (domains.some((one) => one.endsWith(`.${domain}`) || domain.endsWith(`.${one}`))) return 2;
   if (domains.some((one) => domain.startsWith(`${one.replaceAll(".", "-")}.`))) return 2;

@@ -178,6 +178,10 @@ describe("a forged author is refused where his domain asks for it", () => {
       refused,
     ],
     "in a From that is none": [{ letter: letterFrom('"ceo@bank.test'), from: evil }, refused],
+    "with the dot of the root behind it": [
+      { letter: letterFrom("<ceo@bank.test.>"), from: evil },
+      refused,
+    ],
     "in a group": [{ letter: letterFrom("us: ceo@bank.test;"), from: evil }, refused],
     "behind a comment": [
       { letter: letterFrom("(x@evil.test) ceo@bank.test"), from: evil },
@@ -209,6 +213,17 @@ describe("a forged author is refused where his domain asks for it", () => {
     ],
     "under so many fields that nobody reads them": [
       { letter: "a:\r\n".repeat(20_000) + letterFrom("ceo@bank.test"), from: evil },
+      "spf=pass dkim=none dmarc=permerror 550",
+    ],
+    "at the end of a From that nobody reads so far": [
+      { letter: letterFrom(`"${"x".repeat(5000)}" <ceo@bank.test>`), from: evil },
+      "spf=pass dkim=none dmarc=permerror 550",
+    ],
+    "in the last of more From fields than anybody reads": [
+      {
+        letter: `From: ${"x".repeat(3000)}\r\n`.repeat(2) + letterFrom("ceo@bank.test"),
+        from: evil,
+      },
       "spf=pass dkim=none dmarc=permerror 550",
     ],
     "among so many authors that nobody asks for all": [

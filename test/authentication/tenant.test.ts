@@ -282,12 +282,21 @@ describe("another tenant cannot send through us", () => {
       `From: ${'"\\'.repeat(100_000)}\r\n`,
       `From: ${"a@b,".repeat(50_000)}\r\n`,
       `From: ${"a@b <".repeat(1600)}\r\n`,
+      `${manyAuthors(500)}${"DKIM-Signature: d=n.test;s=a\r\n".repeat(9900)}`,
+      `${manyAuthors(50_000)}${"DKIM-Signature: d=n.test;s=a\r\n".repeat(9000)}`,
+      `DKIM-Signature: ${";".repeat(8000)}\r\n`.repeat(128),
     ]) {
       const verdict = await verdictOf(filler + signed(LETTER, by({ key: THEIRS })));
       assert.equal(verdict.kind, "unproven");
     }
   });
 });
+
+/** Five hundred in each From. */
+function manyAuthors(count: number): string {
+  const authors = Array.from({ length: count }, (_, i) => `@n${i}.t${i % 500 === 499 ? "" : ","}`);
+  return authors.join("").replaceAll(/(?:@[^,@]+,?){500}/g, "From: $&\r\n");
+}
 
 describe("while it cannot be known, nobody is refused for good, and nobody let in", () => {
   test("the DNS does not answer about a key of the author's domain", async () => {
