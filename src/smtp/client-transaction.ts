@@ -224,6 +224,8 @@ class Exchange implements TransactionResult {
       connection.sendBody(stuffer.stuff(chunk));
       if (!(await connection.drained(timeouts.data))) return;
     }
+    // The end may be long in coming: what was said meanwhile is no answer to it.
+    if (!(await connection.drained(timeouts.data))) return;
     this.#dotSent = true;
     connection.sendBody(stuffer.end());
   }

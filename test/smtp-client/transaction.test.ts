@@ -228,6 +228,31 @@ describe("transaction", () => {
     assert.equal(line(result.message), "552 5.3.4 enough");
     assert.equal(conversation.alive, false);
   });
+
+  test("a message that is taken before its end is not taken", async () => {
+    const { promise: said, resolve: say } = Promise.withResolvers<void>();
+    await using peer = await scriptedServer(async (conn) => {
+      await greet(conn, ["PIPELINING", "8BITMIME"]);
+      await envelopeReplies(conn, "250 a", "250 b", "354 go");
+      await conn.readUntil("half");
+      conn.socket.write("250 taken\r\n", () => say());
+      await conn.closed();
+    });
+    const conversation = await open(peer.port);
+    const coming = {
+      size: 0,
+      async *chunks() {
+        yield Buffer.from("half");
+        await said;
+        // Turns of the event loop in which the reply is read.
+        for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+      },
+    };
+    const result = await conversation.transact({ ...message(""), body: coming }, never());
+    assert.equal(result.message, undefined);
+    assert.equal(result.failure?.status.code, 451);
+    assert.equal(conversation.alive, false);
+  });
 });
 
 /** One transaction with a peer that offers this and accepts everything. */
