@@ -216,3 +216,24 @@ for (const [what, end] of [
     assert.deepEqual(relay.log.named("message.accepted"), []);
   });
 }
+
+test("a host that loses patience while a client dawdles is not put off for others", async () => {
+  await using host = await scriptedServer(async (peer, ordinal) => {
+    peer.send("220 impatient");
+    await peer.readLine();
+    peer.send("250-impatient", "250 PIPELINING");
+    await peer.readUntil("DATA\r\n");
+    peer.send("250 ok", "250 ok", "354 go on");
+    if (ordinal === 1) {
+      await peer.readUntil("x".repeat(70));
+      return peer.send("421 4.4.2 timeout");
+    }
+    await peer.readUntil("\r\n.\r\n");
+    peer.send("250 2.0.0 taken");
+    await peer.readLine();
+  });
+  await using relay = await startTestRelay({ config: config(host.port), files });
+  using client = await beginLarge(relay);
+  assert.match(await client.ask("."), /^250 2\.0\.0 Ok, queued as /);
+  assert.match(await send(client, ["bob@example.com"]), /^250 2\.0\.0 taken$/);
+});

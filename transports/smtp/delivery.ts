@@ -295,7 +295,9 @@ class Delivery {
     this.#why = failure.status;
     this.#error = failure.error;
     // A connection that broke after some answers may have been the only one, or it was for this message.
-    const isHosts = failure.status.code === 421 || !result.answered;
+    // So may one that said 421 to a message whose client is slow: a stranger must not put a host off for others.
+    const wasClosed = failure.status.code === 421 && body.unread !== false;
+    const isHosts = wasClosed || !result.answered;
     if (failure.scope === "host" && isHosts) this.#hostFailed(lease, target);
     if (failure.cause !== undefined) this.#ownTrouble(failure.status, failure.cause);
     return false;
