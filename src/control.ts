@@ -1,4 +1,4 @@
-// The control socket: how relayctl asks the running relay to change its queue. HTTP over a Unix socket that only
+// The control socket: how relayctl asks the running relay to change its queue, or to read its configuration. HTTP over a Unix socket that only
 // the relay's own user (and root) can open.
 //
 // Invariant: whatever is asked here, mail goes on: a request that fails is answered, and a socket that cannot be
@@ -10,6 +10,11 @@ import { connect } from "node:net";
 import { type ControlAnswer, parseOrder, unfitSocketPath } from "./control/protocol.ts";
 import { describeError } from "./log.ts";
 import { carryOut, type PostmasterServices } from "./postmaster.ts";
+import type { Reloaded } from "./reload.ts";
+
+export interface ControlServices extends PostmasterServices {
+  reload(): Promise<Reloaded>;
+}
 
 export interface Control {
   close(): Promise<void>;
@@ -18,7 +23,7 @@ export interface Control {
 const REQUEST_MAX = 8 * 1024 * 1024;
 
 /** Never throws: without a socket the relay runs, and the log says what is wrong. */
-export async function openControl(path: string, services: PostmasterServices): Promise<Control> {
+export async function openControl(path: string, services: ControlServices): Promise<Control> {
   const server = createServer((request, response) => {
     void respond(request, response, services);
   });
@@ -74,7 +79,7 @@ function isAlive(path: string): Promise<boolean> {
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  services: PostmasterServices,
+  services: ControlServices,
 ): Promise<void> {
   const { code, body } = await answer(request, services);
   // relayctl asks once: a connection that is kept open would only hold up the end of the relay.
@@ -84,9 +89,12 @@ async function respond(
 
 async function answer(
   request: IncomingMessage,
-  services: PostmasterServices,
-): Promise<{ readonly code: number; readonly body: ControlAnswer }> {
+  services: ControlServices,
+): Promise<{ readonly code: number; readonly body: ControlAnswer | Reloaded }> {
   try {
+    if (request.method === "POST" && request.url === "/reload") {
+      return { code: 200, body: await services.reload() };
+    }
     const text = await textOf(request);
     const wanted = text === undefined ? undefined : parseOrder(text);
     if (request.method !== "POST" || request.url !== "/queue" || wanted === undefined) {

@@ -3,6 +3,10 @@
 
 export interface Events {
   "relay.started": { listeners: readonly string[]; queued: number };
+  /** The configuration was read again and is in force; `kept` are options that need a restart to change. */
+  "relay.reloaded": { listeners: readonly string[]; kept: readonly string[] };
+  /** It was read again, and the one in force stays. */
+  "relay.reload_refused": { problems: readonly string[] };
   "relay.stopping": { reason: string };
   "relay.stopped": Record<string, never>;
   "relay.warning": { what: string };

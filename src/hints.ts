@@ -46,7 +46,7 @@ const LONGEST_HOLD = DAY + 600_000;
 export class HostHints {
   readonly #hints = new Map<string, HostHint>();
   readonly #waiters = new Waiters((key, most) => this.#store?.wake(key, most) ?? nobody);
-  readonly #policy: RetryPolicy;
+  #policy: RetryPolicy;
   readonly #clock: Clock;
   #store: HintStore | undefined;
   #sweepAt: number;
@@ -65,6 +65,11 @@ export class HostHints {
       this.#waiters.add(key);
     }
     this.#sweep();
+  }
+
+  /** What fails from now on is tried again by these rules. */
+  follow(policy: RetryPolicy): void {
+    this.#policy = policy;
   }
 
   /** Nothing is known to anybody's disadvantage. */

@@ -5,9 +5,12 @@
 // crash loses that second, and a disk that is too slow loses more, which is said. Strangers cannot fill the disk
 // with it: of refusals only so many a second are kept.
 
+import { rmSync } from "node:fs";
 import { Worker } from "node:worker_threads";
+import type { Configuration } from "./config/configuration.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { EventName, Events } from "./events.ts";
+import { historyDirectory } from "./history/days.ts";
 import type { HistoryRequest, HistoryResponse } from "./history/thread.ts";
 import type { Piece } from "./history/pieces.ts";
 import { addressesIn, idsIn, isRefusal } from "./history/pieces.ts";
@@ -142,4 +145,15 @@ export function remembered(log: Log, history: History): Log {
       history.record(name, fields);
     },
   };
+}
+
+/** Undefined when none is to be kept: then what there is of it goes too. */
+export function createHistory(
+  { relay }: Configuration,
+  { clock, log }: { readonly clock: Clock; readonly log: Log },
+): History | undefined {
+  const { history: keep, spool_directory: spoolDirectory } = relay;
+  if (keep > 0) return new History({ spoolDirectory, keep }, clock, log);
+  rmSync(historyDirectory(spoolDirectory), { recursive: true, force: true });
+  return undefined;
 }

@@ -5,7 +5,7 @@ import type { ListenerOptions } from "./config/listener-options.ts";
 import type { Lists } from "./lists/lists.ts";
 import type { CertificateFiles } from "./smtp/certificates.ts";
 import type { SessionLimits } from "./smtp/limits.ts";
-import type { SmtpServer } from "./smtp/server.ts";
+import type { Listener, SmtpServer } from "./smtp/server.ts";
 
 export function limitsOf(configuration: Configuration): SessionLimits {
   const { relay } = configuration;
@@ -39,26 +39,30 @@ export function firstLocalDomain({ gate, domains }: Configuration): string | und
   return items.find((item) => /^[a-z0-9.-]+$/i.test(item));
 }
 
+/** Listens where the configuration says, and no longer elsewhere: see {@link SmtpServer.listenOnly}. */
 export async function bindListeners(
   server: SmtpServer,
   { listeners }: Configuration,
   lists: Lists,
 ): Promise<string[]> {
-  const addresses: string[] = [];
-  for (const listener of listeners) {
-    const { host, port } = listener.address;
-    const proxies = listener.proxy_hosts && lists.hosts(listener.proxy_hosts);
-    const bound = await server.listen({
-      host,
-      port,
-      tls: listener.tls,
-      certificates: certificatesOf(listener),
-      requestCert: listener.client_certificates === "request",
-      ...(proxies && { isProxy: (address) => proxies.match(address).kind === "in" }),
-    });
-    addresses.push(host.includes(":") ? `[${host}]:${bound}` : `${host}:${bound}`);
-  }
-  return addresses;
+  const ports = await server.listenOnly(listeners.map((one) => listenerOf(one, lists)));
+  return listeners.map(({ address: { host } }, index) => {
+    const port = ports[index];
+    return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  });
+}
+
+function listenerOf(listener: ListenerOptions, lists: Lists): Listener {
+  const { host, port } = listener.address;
+  const proxies = listener.proxy_hosts && lists.hosts(listener.proxy_hosts);
+  return {
+    host,
+    port,
+    tls: listener.tls,
+    certificates: certificatesOf(listener),
+    requestCert: listener.client_certificates === "request",
+    ...(proxies && { isProxy: (address) => proxies.match(address).kind === "in" }),
+  };
 }
 
 function certificatesOf(listener: ListenerOptions): CertificateFiles[] {

@@ -32,6 +32,9 @@ export interface QueueServices {
   readonly holds: Pick<Holds, "isEmpty" | "outcomeFor" | "awaited">;
 }
 
+/** What decides about a message, and delivers it: an attempt ends with those with which it began. */
+export type QueueChain = Pick<QueueServices, "route" | "transports" | "settle">;
+
 /** Messages under attempt at once; each holds at most 64 KiB of body in memory. */
 const ACTIVE_MAX = 500;
 /** Of those from the spool, so many may have begun in the last moment: enough for any host, and little memory. */
@@ -49,15 +52,22 @@ interface CutThroughAttempt {
   readonly verdict: AwaitedVerdict;
 }
 
+interface AttemptMeans {
+  readonly signal: AbortSignal;
+  readonly passage: Passage | undefined;
+  readonly chain: QueueChain;
+}
+
 interface Attempt {
   readonly controller: AbortController;
   readonly begun: number;
   /** From the spool, rather than from a client. */
   readonly taken: boolean;
+  readonly ended: Promise<void>;
 }
 
 export class Queue {
-  readonly #services: QueueServices;
+  #services: QueueServices;
   readonly #active = new Map<MessageId, Attempt>();
   #timer: Timer | undefined;
   #momentLater: Timer | undefined;
@@ -68,6 +78,16 @@ export class Queue {
 
   constructor(services: QueueServices) {
     this.#services = services;
+  }
+
+  /** For the attempts that begin from now on. */
+  follow(chain: QueueChain): void {
+    this.#services = { ...this.#services, ...chain };
+  }
+
+  /** Resolves when every attempt that is under way now has ended. */
+  async passed(): Promise<void> {
+    await Promise.all(Array.from(this.#active.values(), ({ ended }) => ended));
   }
 
   get hasRoom(): boolean {
@@ -93,16 +113,16 @@ export class Queue {
     const { clock } = this.#services;
     const { id } = message.envelope;
     const controller = new AbortController();
-    this.#active.set(id, { controller, begun: clock.now(), taken });
     const deadline = clock.after(ATTEMPT_DEADLINE, () =>
       controller.abort(new Error("the attempt took too long")),
     );
-    void this.#run(message, controller.signal, cutThrough).finally(() => {
+    const ended = this.#run(message, controller.signal, cutThrough).finally(() => {
       deadline.cancel();
       this.#active.delete(id);
       if (this.#active.size === 0) this.#whenIdle?.();
       if (this.#takeAgain) this.wake();
     });
+    this.#active.set(id, { controller, begun: clock.now(), taken, ended });
   }
 
   /** Something may be due: looks now. */
@@ -161,7 +181,8 @@ export class Queue {
     signal: AbortSignal,
     cutThrough: CutThroughAttempt | undefined,
   ): Promise<void> {
-    const { clock, log } = this.#services;
+    const chain = this.#services;
+    const { clock, log } = chain;
     const { passage, verdict } = cutThrough ?? {};
     const { id } = message.envelope;
     const begun = clock.now();
@@ -170,12 +191,12 @@ export class Queue {
     );
     const delivered: JournalEntry[] = [];
     try {
-      const means = { signal, passage };
+      const means = { signal, passage, chain };
       const findings = await this.#attempt(message, attempted, means, delivered);
       const now = clock.now();
       const told = verdict?.of(findings);
       const services = {
-        ...this.#services.settle,
+        ...chain.settle,
         refused: told !== undefined && told.code >= 500,
       };
       await this.#store(await settle(message, attempted, findings, now, services));
@@ -208,15 +229,16 @@ export class Queue {
   async #attempt(
     message: StoredMessage,
     attempted: readonly StoredRecipient[],
-    way: { readonly signal: AbortSignal; readonly passage: Passage | undefined },
+    { chain, ...way }: AttemptMeans,
     delivered: JournalEntry[],
   ): Promise<readonly Finding[]> {
-    const { spool, clock, transports, log } = this.#services;
+    const { spool, clock, log } = this.#services;
+    const { transports, settle: policy } = chain;
     const { envelope, journal } = message;
     const findings: Finding[] = [];
     const deliveries: Delivery[] = [];
     const done = new Set(journal.map(journalKey));
-    for (const { recipient, routing } of await this.#routed(message, attempted)) {
+    for (const { recipient, routing } of await this.#routed(message, attempted, chain)) {
       for (const verdict of verdicts(recipient, routing, done)) {
         findings.push({ ...verdict, outcome: this.#held(verdict) ?? verdict.outcome });
       }
@@ -240,7 +262,7 @@ export class Queue {
       fresh: attempted.every(
         ({ attempts, firstFailure }) => attempts === 0 && firstFailure === undefined,
       ),
-      force: attempted.some((recipient) => isForced(recipient, now, this.#services.settle)),
+      force: attempted.some((recipient) => isForced(recipient, now, policy)),
       ...(message.interrupted ? { interrupted: true as const } : {}),
     };
     const means = { transports, log, clock, ...way };
@@ -267,10 +289,11 @@ export class Queue {
   async #routed(
     { envelope, journal }: StoredMessage,
     attempted: readonly StoredRecipient[],
+    { route }: QueueChain,
   ): Promise<readonly { recipient: StoredRecipient; routing: Routing }[]> {
     const request = { sender: envelope.sender, client: envelope.client, verify: false };
     const one = async (recipient: StoredRecipient) => {
-      const routing = await this.#services.route(recipient.mailbox, request);
+      const routing = await route(recipient.mailbox, request);
       const ended = hasEnded(journal, recipient.position);
       return { recipient, routing: ended ? onlyCopies(routing) : routing };
     };

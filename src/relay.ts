@@ -3,7 +3,6 @@
 // Invariants: ports are bound before root is dropped, and answered only when the spool is open. Stopping begins at
 // the front door and ends at the spool, so nothing that was promised is on its way when the spool closes.
 
-import { rmSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import type { ExaminationServices } from "./authentication/examination.ts";
 import { Inbound } from "./authentication/inbound.ts";
@@ -15,21 +14,22 @@ import { CutThrough } from "./cut-through.ts";
 import { createResolver } from "./dns/create-resolver.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { dropRoot } from "./drop-root.ts";
-import { openControl } from "./control.ts";
+import { type Control, openControl } from "./control.ts";
 import { controlSocket } from "./control/protocol.ts";
 import { Gate } from "./gate.ts";
 import { BlockLists } from "./gate/dnsbl.ts";
 import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
-import { History, remembered } from "./history.ts";
-import { historyDirectory } from "./history/days.ts";
+import { createHistory, remembered } from "./history.ts";
 import { Holds } from "./holds.ts";
 import { bindListeners, limitsOf } from "./listening.ts";
 import { HostHints, type HintStore } from "./hints.ts";
 import { describeError, type Log } from "./log.ts";
 import { MtaSts } from "./mta-sts.ts";
 import type { Https } from "./mta-sts/fetch.ts";
-import { Queue } from "./queue.ts";
+import { Queue, type QueueChain } from "./queue.ts";
 import { createReception } from "./receive.ts";
+import { Generations } from "./reload/generations.ts";
+import { type PutInForce, type Reloaded, Reloading, withFixedOptions } from "./reload.ts";
 import { limitRates } from "./receive/client-rates.ts";
 import { RelayRates } from "./receive/relay-rates.ts";
 import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
@@ -37,7 +37,7 @@ import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "./reply-rules.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
 import type { SettleServices } from "./settle.ts";
 import type { Reception } from "./smtp/reception.ts";
-import { SmtpServer } from "./smtp/server.ts";
+import { type ServerOptions, SmtpServer } from "./smtp/server.ts";
 import type { Spool } from "./spool.ts";
 import { SqliteSpool } from "./spool/sqlite-spool.ts";
 
@@ -66,15 +66,18 @@ export interface Relay {
   readonly addresses: readonly string[];
   readonly spool: Spool;
   readonly queue: Queue;
+  /** Reads the configuration again. */
+  reload(): Promise<Reloaded>;
   /** Ends sessions and attempts in good order, or cuts them after `grace` ms. */
   stop(grace: number): Promise<void>;
 }
 
-/** `readOnly` is a dry run: nothing on disk is touched. */
+/** `readOnly` is a dry run: nothing on disk is touched. `hints` are what is known already. */
 export function assemble(
   configuration: Configuration,
   { clock, log, https }: RelayParts,
   readOnly: boolean,
+  hints = new HostHints(retryPolicyOf(configuration), clock),
 ): Chain {
   const { relay, dns, gate, domains, hosts, directory } = configuration;
   const { servers, dnssec } = dns;
@@ -97,7 +100,6 @@ export function assemble(
     readOnly,
     ...(https === undefined ? {} : { https }),
   });
-  const hints = new HostHints(retryPolicyOf(configuration), clock);
   const services: Services = {
     clock,
     log,
@@ -173,10 +175,10 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const parts = { ...given, log };
   const chain = assemble(configuration, parts, false);
   begun.defer(() => chain.close());
-  const { lists, hints } = chain;
-  const server = createServer(configuration, chain, parts);
+  const { hints } = chain;
+  const server = new SmtpServer(serverOptions(configuration, chain), clock, log);
   begun.defer(() => server.stop(0));
-  const addresses = await bindListeners(server, configuration, lists);
+  const addresses = await bindListeners(server, configuration, chain.lists);
   if (relay.user !== undefined) dropRoot(relay.user, relay.spool_directory);
 
   const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
@@ -184,23 +186,24 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   history?.start();
   begun.defer(() => history?.close());
   const holds = new Holds(await spool.holds(), spool);
-  const queue = createQueue(configuration, chain, { spool, holds }, parts);
+  const first = queueChain(configuration, chain, spool, log);
+  const queue = new Queue({ spool, ...first, clock, log, hints, holds });
   hints.attach(hintStore(spool, queue, log), await spool.hints());
-  void lists.refresh();
+  void chain.lists.refresh();
   begun.defer(async () => {
     await server.stop(0);
     await queue.stop(0);
   });
-  server.open(receptionOf(configuration, chain, { spool, queue }, parts));
-  queue.wake();
-  const control = await openControl(controlSocket(relay), {
-    spool,
-    holds,
-    settle: settleServicesOf(configuration, spool, log),
+  const generations = new Generations(
+    { configuration, chain, reception: receptionOf(configuration, chain, { spool, queue }, parts) },
+    queue,
     clock,
-    log,
-    wake: () => queue.wake(),
-  });
+  );
+  server.open(generations.reception);
+  queue.wake();
+  const lasting = { server, queue, spool, generations, hints };
+  const reloading = new Reloading(configuration.file, replacing(lasting, parts), log);
+  const control = await controlOf(lasting, { holds, reloading, clock, log });
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
 
   begun.move();
@@ -208,16 +211,64 @@ export async function startRelay(configuration: Configuration, given: RelayParts
     addresses,
     spool,
     queue,
+    reload: () => reloading.reload(),
     async stop(grace) {
       await control.close();
+      await reloading.stop();
       await server.stop(grace);
       await queue.stop(grace);
-      await chain.close();
+      await generations.close();
       await spool.close();
       await history?.close();
       log.event("relay.stopped", {});
     },
   };
+}
+
+interface Lasting extends Pick<Relay, "spool" | "queue"> {
+  readonly server: SmtpServer;
+  readonly generations: Generations;
+  readonly hints: HostHints;
+}
+
+/** Puts a new configuration in the place of the one in force, in one step, when nothing can fail any more. */
+function replacing(lasting: Lasting, parts: RelayParts): PutInForce {
+  const { server, queue, spool, generations, hints } = lasting;
+  return async (wanted) => {
+    const { next, kept } = withFixedOptions(generations.current.configuration, wanted);
+    const chain = assemble(next, parts, false, hints);
+    let listeners: readonly string[];
+    try {
+      listeners = await bindListeners(server, next, chain.lists);
+    } catch (error) {
+      await chain.close();
+      throw error;
+    }
+    const reception = receptionOf(next, chain, lasting, parts);
+    generations.follow({ configuration: next, chain, reception });
+    server.follow(serverOptions(next, chain));
+    queue.follow(queueChain(next, chain, spool, parts.log));
+    hints.follow(retryPolicyOf(next));
+    void chain.lists.refresh();
+    return { listeners, kept };
+  };
+}
+
+function controlOf(
+  { spool, queue, generations }: Lasting,
+  { holds, reloading, clock, log }: RelayParts & { holds: Holds; reloading: Reloading },
+): Promise<Control> {
+  return openControl(controlSocket(generations.current.configuration.relay), {
+    spool,
+    holds,
+    get settle() {
+      return settleServicesOf(generations.current.configuration, spool, log);
+    },
+    clock,
+    log,
+    wake: () => queue.wake(),
+    reload: () => reloading.reload(),
+  });
 }
 
 function receptionOf(
@@ -262,35 +313,19 @@ function createReserve({ relay }: Configuration, { clock, log }: RelayParts): Di
   });
 }
 
-/** Undefined when none is to be kept: then what there is of it goes too. */
-export function createHistory(
-  { relay }: Configuration,
-  { clock, log }: RelayParts,
-): History | undefined {
-  const { history: keep, spool_directory: spoolDirectory } = relay;
-  if (keep > 0) return new History({ spoolDirectory, keep }, clock, log);
-  rmSync(historyDirectory(spoolDirectory), { recursive: true, force: true });
-  return undefined;
-}
-
 function retryPolicyOf({ retry, replies }: Configuration): RetryPolicy {
   return { retry, replies: [...replies, ...BUILT_IN_REPLY_RULES] };
 }
 
-function createServer(
-  configuration: Configuration,
-  { gate }: Chain,
-  { clock, log }: RelayParts,
-): SmtpServer {
+function serverOptions(configuration: Configuration, { gate }: Chain): ServerOptions {
   const { relay } = configuration;
-  const options = {
+  return {
     limits: limitsOf(configuration),
     connectionsMax: relay.connections_max,
     connectionsPerClientMax: relay.connections_per_client_max,
     connectionsPerNetworkMax: relay.connections_per_network_max,
-    isReserved: (address: string) => gate.isRelayHost(address),
+    isReserved: (address) => gate.isRelayHost(address),
   };
-  return new SmtpServer(options, clock, log);
 }
 
 function withRates(
@@ -309,14 +344,13 @@ function withRates(
   });
 }
 
-function createQueue(
+function queueChain(
   configuration: Configuration,
-  { route, transports, hints }: Chain,
-  { spool, holds }: { readonly spool: Spool; readonly holds: Holds },
-  { clock, log }: RelayParts,
-): Queue {
-  const settle = settleServicesOf(configuration, spool, log);
-  return new Queue({ spool, route, transports, clock, log, settle, hints, holds });
+  { route, transports }: Chain,
+  spool: Spool,
+  log: Log,
+): QueueChain {
+  return { route, transports, settle: settleServicesOf(configuration, spool, log) };
 }
 
 export function settleServicesOf(

@@ -9,6 +9,7 @@ import { type ChangeAction, type ChangeOptions, queueChange } from "./queue/chan
 import { type HoldOptions, queueHold, queueRelease } from "./queue/hold.ts";
 import { type ListOptions, queueCount, queueList } from "./queue/list.ts";
 import { queueShow, type ShowOptions } from "./queue/show.ts";
+import { reloadCommand, type ReloadOptions } from "./reload.ts";
 import { serve } from "./serve.ts";
 import { traceCommand, type TraceOptions } from "./trace.ts";
 
@@ -65,6 +66,12 @@ function createProgram(exit: Exit): Command {
     .description("run the relay in the foreground; the log goes to stdout")
     .action(async (_, command: Command) => {
       exit(await serve(command.optsWithGlobals<GlobalOptions>().config));
+    });
+  program
+    .command("reload")
+    .description("the running relay reads its configuration again; a wrong one changes nothing")
+    .action(async (_, command: Command) => {
+      exit(await reloadCommand(command.optsWithGlobals<ReloadOptions>()));
     });
   program
     .command("check")

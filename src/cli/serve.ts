@@ -33,7 +33,8 @@ export async function serve(configFile: string | undefined): Promise<number> {
   warnOfRoot(configuration, log);
   try {
     const relay = await start(configuration, log);
-    const stopped = untilSignal(log, output);
+    process.on("SIGHUP", () => void relay.reload());
+    const stopped = untilSignal(output);
     process.stderr.write("ready\n");
     log.event("relay.stopping", { reason: await stopped });
     await relay.stop(GRACE);
@@ -94,11 +95,7 @@ function warnOfRoot({ relay }: Configuration, log: Log): void {
 }
 
 /** The name of the first signal to stop; a second one ends the process at once. */
-function untilSignal(log: Log, output: LogOutput): Promise<string> {
-  process.on("SIGHUP", () => {
-    const what = "SIGHUP: the configuration is read at the start only, restart to change it";
-    log.event("relay.warning", { what });
-  });
+function untilSignal(output: LogOutput): Promise<string> {
   return new Promise((resolve) => {
     let stopping = false;
     const onSignal = (name: keyof typeof SIGNALS) => {

@@ -3,6 +3,7 @@
 import { request } from "node:http";
 import { describeError } from "../log.ts";
 import type { Order } from "../postmaster.ts";
+import type { Reloaded } from "../reload.ts";
 import type { ControlAnswer } from "./protocol.ts";
 
 /** Nobody answers: there is no socket, or its relay is dead. `cause` says which. */
@@ -16,27 +17,40 @@ export class NoRelay extends Error {
 const NOBODY = new Set(["ENOENT", "ECONNREFUSED", "EINVAL", "ENAMETOOLONG"]);
 
 /** Throws NoRelay when none listens, and other errors when one does and does not answer rightly. */
-export function askRelay(path: string, order: Order): Promise<ControlAnswer> {
+export async function askRelay(path: string, order: Order): Promise<ControlAnswer> {
+  const answer: ControlAnswer = await ask(path, "/queue", JSON.stringify(order));
+  return answer;
+}
+
+/** As {@link askRelay}. */
+export async function askForReload(path: string): Promise<Reloaded | { readonly error: string }> {
+  const answer: Reloaded | { readonly error: string } = await ask(path, "/reload", "");
+  return answer;
+}
+
+/** What the relay says, whatever it is. */
+function ask(socketPath: string, path: string, order: string): Promise<never> {
   return new Promise((resolve, reject) => {
-    const post = request({ socketPath: path, path: "/queue", method: "POST" }, (response) => {
+    const post = request({ socketPath, path, method: "POST" }, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => (text += chunk));
       response.on("error", reject);
       response.on("end", () => {
         try {
-          const answer: ControlAnswer = JSON.parse(text);
-          resolve(answer);
+          resolve(JSON.parse(text));
         } catch (cause) {
-          reject(new Error(`the relay's answer on ${path} is none`, { cause }));
+          reject(new Error(`the relay's answer on ${socketPath} is none`, { cause }));
         }
       });
     });
     post.on("error", (error) => {
       const code = "code" in error ? String(error.code) : "";
-      const wrong = new Error(`cannot use ${path}: ${describeError(error)}`, { cause: error });
-      reject(NOBODY.has(code) ? new NoRelay(path, error) : wrong);
+      const wrong = new Error(`cannot use ${socketPath}: ${describeError(error)}`, {
+        cause: error,
+      });
+      reject(NOBODY.has(code) ? new NoRelay(socketPath, error) : wrong);
     });
-    post.end(JSON.stringify(order));
+    post.end(order);
   });
 }

@@ -26,6 +26,13 @@ export interface Listener {
   isProxy?(address: string): boolean;
 }
 
+/** A socket that listens, and what it says at present to those who come. */
+interface Bound {
+  readonly server: Server;
+  readonly place: string;
+  door: Door;
+}
+
 interface Door extends Omit<Listener, "certificates"> {
   readonly certificates: Certificates | undefined;
 }
@@ -41,11 +48,13 @@ const PROXY_TIMEOUT = 10_000;
 const TOO_MANY = statusLine(status(421, "7.0", "Too many connections, try again later"));
 
 export class SmtpServer {
-  readonly #limits: SessionLimits;
+  #limits: SessionLimits;
   readonly #slots: Slots;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #servers: Server[] = [];
+  #bound: readonly Bound[] = [];
+  /** No longer listened on; each ends with its last session. */
+  readonly #closing = new Set<Promise<void>>();
   readonly #share = new LoopShare();
   readonly #sessions = new Set<Session>();
   /** Connections of load balancers whose client is not known yet, each with its deadline. */
@@ -69,19 +78,63 @@ export class SmtpServer {
     for (const { socket, door } of this.#early.splice(0)) this.#accept(socket, door);
   }
 
+  /** For those who come from now on; sessions go on as they have begun. */
+  follow(options: ServerOptions): void {
+    this.#limits = options.limits;
+    this.#slots.follow(options);
+  }
+
   /** Binds one listener and returns the port it got; clients wait until `open`. Throws when it cannot be bound. */
   async listen(listener: Listener): Promise<number> {
-    const certificates =
-      listener.tls === "none"
-        ? undefined
-        : new Certificates(
-            listener.certificates,
-            listener.requestCert === true,
-            this.#clock,
-            this.#log,
-          );
-    const door = { ...listener, certificates };
-    const server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket, door));
+    const bound = await this.#bind(listener, this.#doorOf(listener));
+    this.#bound = [...this.#bound, bound];
+    this.#watch ??= this.#clock.after(WATCH_INTERVAL, this.#onWatch);
+    return portOf(bound, listener);
+  }
+
+  /**
+   * Listens in these places and in no others: what is bound already stays so. The ports, in order. Throws when one
+   * cannot be bound or a certificate not be used, and then everything is as it was.
+   */
+  async listenOnly(listeners: readonly Listener[]): Promise<readonly number[]> {
+    const left = [...this.#bound];
+    const wanted = listeners.map((listener) => {
+      const at = left.findIndex(({ place }) => place === placeOf(listener));
+      const [known] = at === -1 ? [] : left.splice(at, 1);
+      return { listener, door: this.#doorOf(listener), known };
+    });
+    const made: Bound[] = [];
+    const next: Bound[] = [];
+    try {
+      for (const { listener, door, known } of wanted) {
+        const bound = known ?? (await this.#bind(listener, door));
+        if (known === undefined) made.push(bound);
+        next.push(bound);
+      }
+    } catch (error) {
+      for (const { server } of made) this.#close(server);
+      throw error;
+    }
+    for (const { door, known } of wanted) if (known !== undefined) known.door = door;
+    for (const { server } of left) this.#close(server);
+    this.#bound = next;
+    this.#watch ??= this.#clock.after(WATCH_INTERVAL, this.#onWatch);
+    return wanted.map(({ listener }, index) => portOf(next[index], listener));
+  }
+
+  /** Throws when a certificate cannot be used. */
+  #doorOf(listener: Listener): Door {
+    const { tls, certificates: files, requestCert = false } = listener;
+    if (tls === "none") return { ...listener, certificates: undefined };
+    const certificates = new Certificates(files, requestCert, this.#clock, this.#log);
+    return { ...listener, certificates };
+  }
+
+  async #bind(listener: Listener, door: Door): Promise<Bound> {
+    const server = createServer({ allowHalfOpen: true }, (socket) =>
+      this.#accept(socket, bound.door),
+    );
+    const bound: Bound = { server, place: placeOf(listener), door };
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen({ host: listener.host, port: listener.port }, () => {
@@ -92,10 +145,13 @@ export class SmtpServer {
     server.on("error", (error) =>
       this.#log.event("relay.error", { where: "listener", error: describeError(error) }),
     );
-    this.#servers.push(server);
-    this.#watch ??= this.#clock.after(WATCH_INTERVAL, this.#onWatch);
-    const bound = server.address();
-    return typeof bound === "object" && bound !== null ? bound.port : listener.port;
+    return bound;
+  }
+
+  #close(server: Server): void {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    this.#closing.add(closed);
+    void closed.then(() => this.#closing.delete(closed));
   }
 
   #accept(socket: Socket, door: Door): void {
@@ -175,9 +231,8 @@ export class SmtpServer {
 
   /** No new connections; sessions end after their transaction, or are cut after `grace` ms. */
   async stop(grace: number): Promise<void> {
-    const closed = this.#servers.map(
-      (server) => new Promise<void>((resolve) => server.close(() => resolve())),
-    );
+    for (const { server } of this.#bound) this.#close(server);
+    this.#bound = [];
     for (const { socket } of this.#early.splice(0)) socket.destroy();
     for (const socket of this.#proxied.keys()) socket.destroy();
     for (const session of this.#sessions) session.drain();
@@ -190,8 +245,17 @@ export class SmtpServer {
       cut.cancel();
     }
     this.#watch?.cancel();
-    await Promise.all(closed);
+    await Promise.all(this.#closing);
   }
+}
+
+function placeOf({ host, port }: Listener): string {
+  return `${host} ${port}`;
+}
+
+function portOf(bound: Bound | undefined, { port }: Listener): number {
+  const address = bound?.server.address();
+  return typeof address === "object" && address !== null ? address.port : port;
 }
 
 /** IPv4 that came in over an IPv6 socket is IPv4 to everybody (::ffff:192.0.2.1). */

@@ -19,12 +19,17 @@ export type Slot =
   | { readonly kind: "refused"; readonly why: string };
 
 export class Slots {
-  readonly #options: SlotOptions;
+  #options: SlotOptions;
   readonly #perClient = new Counter();
   readonly #perNetwork = new Counter();
   readonly #open = { world: 0, reserved: 0 };
 
   constructor(options: SlotOptions) {
+    this.#options = options;
+  }
+
+  /** For those who come from now on; who is there stays. */
+  follow(options: SlotOptions): void {
     this.#options = options;
   }
 

@@ -116,15 +116,34 @@ suite("relayctl serve", () => {
     assert.equal(await relay.exit(), 143);
   });
 
-  test("SIGHUP does not end it", async () => {
+  test("SIGHUP and relayctl reload put a new configuration in force, and a wrong one never", async () => {
     using here = new Place();
     here.write("routers.toml", config());
     await using relay = new Serving(here);
-    await relay.ready();
+    const port = await relay.ready();
+    here.write("routers.toml", `${config()}[nonsense]\n`);
     relay.child.kill("SIGHUP");
-    await relay.until(() => relay.stdout.includes("SIGHUP"));
+    await relay.until(() => relay.stdout.includes("relay.reload_refused"));
+    const refused = await here.relayctl("reload", "--config", "routers.toml");
+    assert.equal(refused.code, 78);
+    assert.match(refused.stderr, /routers\.toml:\d+: nonsense: /);
+
+    here.write("routers.toml", config().replace("mx.example.com", "mx.example.org"));
+    relay.child.kill("SIGHUP");
+    await relay.until(() => relay.stdout.includes("relay.reloaded"));
+    using wire = await Wire.open(port);
+    assert.match(await wire.reply(), /^220 mx\.example\.org /);
+    here.write("routers.toml", config().replace("[[lis", 'history = "1d"\n[[lis'));
+    assert.deepEqual(await here.relayctl("reload", "--config", "routers.toml"), {
+      code: 0,
+      stdout: `The new configuration is in force, on 127.0.0.1:${port}.\nrelay.history: as it was; restart the relay to change it\n`,
+      stderr: "",
+    });
     relay.child.kill("SIGTERM");
     assert.equal(await relay.exit(), 0);
+    const nobody = await here.relayctl("reload", "--config", "routers.toml");
+    assert.equal(nobody.code, 69);
+    assert.match(nobody.stderr, /no relay answers/);
   });
 
   test("a closed log does not end it", async () => {

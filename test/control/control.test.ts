@@ -48,6 +48,7 @@ function services() {
     settle,
     clock: manualClock(),
     wake: () => void calls.push("wake"),
+    reload: () => Promise.resolve({ listeners: [], kept: [] }),
   };
 }
 

@@ -1,0 +1,82 @@
+// Reload: the configuration is read again, and takes the place of the one in force while mail goes on.
+//
+// Invariants: a configuration with anything wrong, or whose ports cannot be bound, leaves the one in force as it is,
+// and is said. One reload at a time.
+
+import { type Configuration, problemLine } from "./config/configuration.ts";
+import { loadConfiguration } from "./config/load.ts";
+import { describeError, type Log } from "./log.ts";
+
+export type Reloaded =
+  | {
+      readonly listeners: readonly string[];
+      /** Options that have changed in the file, and need a restart. */
+      readonly kept: readonly string[];
+    }
+  /** Why everything is as it was, a line each. */
+  | { readonly problems: readonly string[] };
+
+/** Puts a right configuration in force. Throws when that cannot be done, and then nothing has changed. */
+export type PutInForce = (
+  wanted: Configuration,
+) => Promise<Extract<Reloaded, { listeners: unknown }>>;
+
+/** Files, sockets and rights that a relay has from its start to its end. */
+const FIXED = ["spool_directory", "user", "control_socket", "history"] as const;
+
+/** The new configuration with the fixed options of the one in force; `kept` are those of which that is not asked. */
+export function withFixedOptions(
+  { relay: inForce }: Configuration,
+  wanted: Configuration,
+): { readonly next: Configuration; readonly kept: readonly string[] } {
+  const { spool_directory, user, control_socket, history } = inForce;
+  const relay = { ...wanted.relay, spool_directory, user, control_socket, history };
+  const kept = FIXED.filter((name) => wanted.relay[name] !== inForce[name]);
+  return { next: { ...wanted, relay }, kept: kept.map((name) => `relay.${name}`) };
+}
+
+export class Reloading {
+  readonly #file: string;
+  readonly #putInForce: PutInForce;
+  readonly #log: Log;
+  #last: Promise<unknown> = Promise.resolve();
+  #stopped = false;
+
+  constructor(file: string, putInForce: PutInForce, log: Log) {
+    this.#file = file;
+    this.#putInForce = putInForce;
+    this.#log = log;
+  }
+
+  /** Never rejects; the log says what came of it. */
+  reload(): Promise<Reloaded> {
+    const reloaded = this.#last.then(() => this.#reload());
+    this.#last = reloaded;
+    return reloaded;
+  }
+
+  async #reload(): Promise<Reloaded> {
+    const reloaded = await this.#attempt();
+    if ("problems" in reloaded) this.#log.event("relay.reload_refused", reloaded);
+    else this.#log.event("relay.reloaded", { listeners: reloaded.listeners, kept: reloaded.kept });
+    return reloaded;
+  }
+
+  async #attempt(): Promise<Reloaded> {
+    if (this.#stopped) return { problems: ["the relay stops"] };
+    try {
+      const loaded = await loadConfiguration(this.#file);
+      if ("unreadable" in loaded) return { problems: [loaded.unreadable] };
+      if ("problems" in loaded) return { problems: loaded.problems.map(problemLine) };
+      return await this.#putInForce(loaded.configuration);
+    } catch (error) {
+      return { problems: [`it cannot be put in force: ${describeError(error)}`] };
+    }
+  }
+
+  /** Resolves when none is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#last;
+  }
+}
