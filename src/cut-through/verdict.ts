@@ -18,6 +18,7 @@ export class AwaitedVerdict {
   readonly #tell: (verdict: Status | undefined) => void;
   readonly #timer: Timer;
   #isAwaited = true;
+  #verdict: Status | undefined;
 
   constructor(clock: Clock) {
     const { promise, resolve } = Promise.withResolvers<Status | undefined>();
@@ -25,14 +26,19 @@ export class AwaitedVerdict {
     this.#tell = resolve;
     this.#timer = clock.after(PATIENCE, () => {
       this.#isAwaited = false;
-      resolve(undefined);
+      resolve(this.#verdict);
     });
   }
 
-  /** What the client is going to be told. From here on it waits for `tell`. */
+  /**
+   * What the client is going to be told, at the latest when its patience is over. But for a refusal it waits until
+   * `tell`: as long as the refusal is not in the spool, the message is still ours.
+   */
   of(findings: readonly Finding[]): Status | undefined {
-    this.#timer.cancel();
-    return this.#isAwaited ? verdictOf(findings) : undefined;
+    if (!this.#isAwaited) return undefined;
+    this.#verdict = verdictOf(findings);
+    if (this.#verdict !== undefined && this.#verdict.code >= 500) this.#timer.cancel();
+    return this.#verdict;
   }
 
   tell(verdict: Status | undefined): void {

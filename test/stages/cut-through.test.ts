@@ -178,3 +178,17 @@ test("a client that has been told that its message is queued is told nothing els
   assert.deepEqual(await early.told, status(554, "7.1", "spam ? no??QUIT"));
   assert.equal(new AwaitedVerdict(clock).of([of, { ...of, outcome: DONE }]), undefined);
 });
+
+test("a client hears of its delivery although that cannot be written down; of a refusal it does not", async () => {
+  const clock = manualClock();
+  const finding = { position: 0, router: "r", transport: "t", unseen: false, outcome: DONE };
+  const of = { ...finding, mailbox: mailbox("a@example.com"), original: mailbox("a@example.com") };
+  const delivered = new AwaitedVerdict(clock);
+  const verdict = delivered.of([of]);
+  const refused = new AwaitedVerdict(clock);
+  refused.of([{ ...of, outcome: REFUSED }]);
+  clock.advance(60_000);
+  assert.equal((await delivered.told)?.code, 250);
+  assert.equal(await Promise.race([refused.told, setImmediate("nothing")]), "nothing");
+  delivered.tell(verdict);
+});
