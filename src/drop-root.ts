@@ -2,8 +2,8 @@
 // to that user, so that a relay which ran as root for a day can be given a user later.
 
 import { chownSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { makeMissing } from "./spool/directory.ts";
+import { dirname, join } from "node:path";
+import { makeMissing, syncDirectoryNow } from "./spool/directory.ts";
 
 interface Account {
   readonly uid: number;
@@ -26,7 +26,7 @@ export function dropRoot(user: string, spoolDirectory: string): void {
   if (process.getuid?.() !== 0) return;
   const account = findUser(user);
   if (account === undefined) throw new Error(`there is no user "${user}" in /etc/passwd`);
-  makeMissing(spoolDirectory);
+  for (const made of makeMissing(spoolDirectory)) syncDirectoryNow(dirname(made));
   chownSync(spoolDirectory, account.uid, account.gid);
   for (const name of readdirSync(spoolDirectory, { recursive: true, encoding: "utf8" })) {
     chownSync(join(spoolDirectory, name), account.uid, account.gid);

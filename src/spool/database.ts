@@ -3,9 +3,9 @@
 // Invariants: WAL with synchronous=FULL, so what has returned is on disk. No commit rests on a write that failed:
 // after an I/O error nothing is committed until the log has been checkpointed and emptied.
 
-import { closeSync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { syncDirectoryNow } from "./directory.ts";
 import { numberOf, type Row } from "./rows.ts";
 
 type Parameter = string | number | null | Uint8Array;
@@ -23,7 +23,7 @@ export class Database {
       this.#connection.exec("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL");
       this.#connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
       this.#connection.exec("PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -4000");
-      syncDirectoryOf(file);
+      syncDirectoryNow(dirname(file));
     } catch (error) {
       this.#connection.close();
       throw error;
@@ -98,15 +98,6 @@ export class Database {
   close(): void {
     this.#statements.clear();
     this.#connection.close();
-  }
-}
-
-function syncDirectoryOf(file: string): void {
-  const directory = openSync(dirname(file), "r");
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
   }
 }
 

@@ -13,7 +13,7 @@ import type { HostHint } from "../hints.ts";
 import { BodyFiles } from "./body-files.ts";
 import { bodyDirectory } from "./body.ts";
 import { Database, isDamage, isFull, isReadError, isWriteError } from "./database.ts";
-import { readHints, saveHint, wakeWaiting } from "./hint-table.ts";
+import { readHints, saveHint } from "./hint-table.ts";
 import { changeEach, changeMessages, type Wanted } from "./changes.ts";
 import { readHolds, releaseHeld, saveHold, type StoredHold } from "./hold-table.ts";
 import { createLoader, type Loader } from "./loader.ts";
@@ -28,6 +28,7 @@ import {
   type Write,
 } from "./rows.ts";
 import { SCHEMA_VERSION, upgradeFrom } from "./schema.ts";
+import { wakeWaiting } from "./waiting.ts";
 
 export interface Recovery {
   readonly messages: number;
@@ -265,7 +266,9 @@ export class Engine {
 
   /** Makes the `most` oldest that wait for a hint's end due at `now`. How many there were. */
   wake(waitsFor: string, most: number, now: number): number {
-    return this.#database.atomically(() => wakeWaiting(this.#database, waitsFor, most, now));
+    return this.#database.atomically(() =>
+      wakeWaiting(this.#database, waitsFor, { most, now, anew: false }),
+    );
   }
 
   holds(): StoredHold[] {

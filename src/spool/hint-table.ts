@@ -1,4 +1,4 @@
-// Retry hints in the spool's database, and the recipients that wait for the end of one.
+// Retry hints in the spool's database.
 
 import type { DatabaseSync } from "node:sqlite";
 import type { HostHint } from "../hints.ts";
@@ -28,30 +28,4 @@ export function readHints(database: Statements): [key: string, hint: HostHint][]
       status: statusOf(row["status"]),
     },
   ]);
-}
-
-/** Makes the `most` oldest recipients that wait for a hint's end due at `now`. How many there were. */
-export function wakeWaiting(
-  database: Statements,
-  waitsFor: string,
-  most: number,
-  now: number,
-): number {
-  const woken = database
-    .prepare(
-      "SELECT message, position FROM recipients WHERE waits_for = ? AND state = 'pending' ORDER BY message, position LIMIT ?",
-    )
-    .all(waitsFor, most);
-  const makeDue = database.prepare(
-    "UPDATE recipients SET next_attempt = min(next_attempt, ?), waits_for = NULL WHERE message = ? AND position = ?",
-  );
-  const wakeMessage = database.prepare(
-    "UPDATE messages SET next_attempt = min(next_attempt, ?) WHERE id = ? AND state = 'queued'",
-  );
-  for (const row of woken) {
-    const message = numberOf(row["message"]);
-    makeDue.run(now, message, numberOf(row["position"]));
-    wakeMessage.run(now, message);
-  }
-  return woken.length;
 }

@@ -3,6 +3,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { holdKey } from "../holds.ts";
 import { numberOf, textOf } from "./rows.ts";
+import { wakeWaiting } from "./waiting.ts";
 
 type Statements = Pick<DatabaseSync, "prepare">;
 
@@ -30,23 +31,7 @@ export function releaseHeld(
   now: number,
 ): number {
   database.prepare("DELETE FROM holds WHERE domain = ?").run(domain);
-  const held = database
-    .prepare(
-      "SELECT message, position FROM recipients WHERE waits_for = ? ORDER BY message, position LIMIT ?",
-    )
-    .all(holdKey(domain), most);
-  const release = database.prepare(
-    "UPDATE recipients SET next_attempt = ?, first_failure = NULL, waits_for = NULL WHERE message = ? AND position = ?",
-  );
-  const wake = database.prepare(
-    "UPDATE messages SET next_attempt = min(next_attempt, ?) WHERE id = ? AND state = 'queued'",
-  );
-  for (const row of held) {
-    const message = numberOf(row["message"]);
-    release.run(now, message, numberOf(row["position"]));
-    wake.run(now, message);
-  }
-  return held.length;
+  return wakeWaiting(database, holdKey(domain), { most, now, anew: true });
 }
 
 /** Messages that wait for the end of a hold, or will when their time has come. */
