@@ -15,6 +15,7 @@ import { heldDomain, type Holds } from "./holds.ts";
 import { describeError, type Log } from "./log.ts";
 import type { Status } from "./status.ts";
 import type { Route, Routing } from "./route.ts";
+import { journalKey, keyOf, onlyCopies, verdicts } from "./queue/findings.ts";
 import { hasEnded } from "./settle/ended.ts";
 import { isForced } from "./settle/retry-time.ts";
 import { SPOOL_PAUSE, store } from "./settle/store.ts";
@@ -239,6 +240,7 @@ export class Queue {
     const deliveries: Delivery[] = [];
     const done = new Set(journal.map(journalKey));
     for (const { recipient, routing } of await this.#routed(message, attempted, chain)) {
+      const before = findings.length + deliveries.length;
       for (const verdict of verdicts(recipient, routing, done)) {
         findings.push({ ...verdict, outcome: this.#held(verdict) ?? verdict.outcome });
       }
@@ -256,6 +258,9 @@ export class Queue {
         if (outcome === undefined) deliveries.push(delivery);
         else findings.push({ ...delivery, outcome });
       }
+      const isIdle = findings.length + deliveries.length === before;
+      if (isIdle && hasEnded(journal, recipient.position))
+        this.#copyDropped(envelope.id, recipient);
     }
     const now = clock.now();
     const manner = {
@@ -277,6 +282,12 @@ export class Queue {
       spool.note(envelope.id, entry);
     });
     return findings;
+  }
+
+  /** The account is gone from the list, for example. */
+  #copyDropped(id: MessageId, { mailbox }: StoredRecipient): void {
+    const why = "a copy was still to be made, and no router asks for it any more";
+    this.#services.log.event("recipient.discarded", { id, recipient: mailbox.address, why });
   }
 
   /** Copies are made whatever is on hold. */
@@ -325,43 +336,6 @@ export class Queue {
     await idle;
     cut.cancel();
   }
-}
-
-type JournalKey = Pick<JournalEntry, "position" | "address" | "router" | "transport">;
-
-function keyOf({ position, mailbox: { address }, router, transport }: Delivery): string {
-  return journalKey({ position, address, router, transport });
-}
-
-/** Addresses and names hold no line break. */
-function journalKey({ position, address, router, transport }: JournalKey): string {
-  return `${position}\n${address}\n${router}\n${transport}`;
-}
-
-function onlyCopies({ deliveries, troubles }: Routing): Routing {
-  return {
-    deliveries: deliveries.filter(({ unseen }) => unseen),
-    troubles: troubles.filter(({ unseen }) => unseen),
-    discarded: [],
-  };
-}
-
-/** What the chain itself decided about a recipient, less what an earlier attempt has settled already. */
-function verdicts(
-  recipient: StoredRecipient,
-  routing: Routing,
-  done: ReadonlySet<string>,
-): Finding[] {
-  const { position, mailbox: original } = recipient;
-  return routing.troubles.flatMap(({ kind, mailbox, router, unseen, status }): Finding[] => {
-    const transport = "";
-    if (done.has(journalKey({ position, address: mailbox.address, router, transport }))) return [];
-    // What defers in the chain is a lookup of some kind; only the guard against loops stands above the routers.
-    const why = router === "" ? {} : ({ error: "lookup" } as const);
-    const outcome: Outcome =
-      kind === "failed" ? { kind, status } : { kind, status, scope: "recipient", ...why };
-    return [{ position, mailbox, original, router, transport, unseen, outcome }];
-  });
 }
 
 /** After an error of our own: as it was, less what was delivered, a little later. */

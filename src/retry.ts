@@ -114,15 +114,34 @@ export function matchRetryRule(
   configs: readonly RetryConfig[],
   subject: RetrySubject,
 ): readonly RetryRule[] {
+  const found = entriesFor(configs, subject).find(
+    ({ errors }) =>
+      errors === undefined || errors.some((pattern) => isError(pattern, subject.error)),
+  );
+  return found?.rules ?? defaultRules;
+}
+
+/** When the last attempt may be made, whatever its trouble will be: one time for each entry that may decide then. */
+export function possibleEnds(
+  configs: readonly RetryConfig[],
+  subject: RetrySubject,
+  firstFailureAt: number,
+): readonly number[] {
+  const entries = entriesFor(configs, subject);
+  const general = entries.findIndex(({ errors }) => errors === undefined);
+  const deciding =
+    general === -1 ? [...entries, { rules: defaultRules }] : entries.slice(0, general + 1);
+  return deciding.map(({ rules }) => retryUntil(rules, firstFailureAt));
+}
+
+function entriesFor(
+  configs: readonly RetryConfig[],
+  subject: RetrySubject,
+): readonly RetryConfig[] {
   const names = [subject.host, subject.domain, subject.address]
     .filter((name) => name !== undefined)
     .map((name) => name.toLowerCase());
-  const found = configs.find(
-    ({ match, errors }) =>
-      matches(match.toLowerCase(), names) &&
-      (errors === undefined || errors.some((pattern) => isError(pattern, subject.error))),
-  );
-  return found?.rules ?? defaultRules;
+  return configs.filter(({ match }) => matches(match.toLowerCase(), names));
 }
 
 /** "rcpt_4xx" stands for every digit in the place of an x. */

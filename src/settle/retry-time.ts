@@ -3,7 +3,16 @@
 
 import type { Outcome } from "../contract.ts";
 import { findReplyRule, type ReplyRule, type RetryPolicy, rulesAfter } from "../reply-rules.ts";
-import { matchRetryRule, nextAttempt, type RetryRule, retryUntil, spread } from "../retry.ts";
+import {
+  matchRetryRule,
+  nextAttempt,
+  possibleEnds,
+  type RetryRule,
+  type RetrySubject,
+  retryUntil,
+  spread,
+} from "../retry.ts";
+import type { Mailbox } from "../envelope.ts";
 import type { Finding } from "../settle.ts";
 import type { StoredRecipient } from "../spool.ts";
 
@@ -20,15 +29,15 @@ export function replyRule({ outcome }: Finding, { replies }: RetryPolicy): Reply
 }
 
 export function rulesFor({ outcome, mailbox }: Finding, policy: RetryPolicy): readonly RetryRule[] {
-  const host = hostName(outcome.remoteMta);
   const error = errorOf(outcome);
-  const subject = {
-    domain: mailbox.domain,
-    address: `${mailbox.localPart}@${mailbox.domain}`,
-    ...(host === undefined ? {} : { host }),
-    ...(error === undefined ? {} : { error }),
-  };
-  return rulesAfter(outcome.status, subject, policy);
+  const subject = subjectOf(mailbox, outcome.remoteMta);
+  return rulesAfter(outcome.status, error === undefined ? subject : { ...subject, error }, policy);
+}
+
+function subjectOf({ localPart, domain }: Mailbox, remoteMta: string | undefined): RetrySubject {
+  const host = hostName(remoteMta);
+  const address = `${localPart}@${domain}`;
+  return host === undefined ? { domain, address } : { domain, address, host };
 }
 
 /** Exim's name for what went wrong: "rcpt_452" for a reply to RCPT, "data_451" for one about the message. */
@@ -55,7 +64,10 @@ export function retryTime(
     const { notBefore = now, waitsFor } = outcome;
     // Who merely waits for a host does not come in the moment in which somebody finds out about it.
     const at = waitsFor === undefined ? notBefore : spread(notBefore, now, random);
-    return until > now ? Math.min(at, until) : at;
+    // Whose trouble has rules of its own, that end sooner, does not wait beyond that end.
+    const subject = subjectOf(finding.mailbox, outcome.remoteMta);
+    const ends = [until, ...possibleEnds(policy.retry, subject, firstFailureAt)];
+    return Math.min(at, ...ends.filter((end) => end > now));
   }
   const times = { firstFailureAt, now, ...(random === undefined ? {} : { random }) };
   const next = nextAttempt(rules, times);
@@ -65,17 +77,13 @@ export function retryTime(
 
 /**
  * Hints are to be ignored: the postmaster has said so (a next attempt at 0), or the recipient's rules end with this
- * attempt.
+ * attempt. An attempt that is due at the very end of some rules is their last.
  */
 export function isForced(recipient: StoredRecipient, now: number, { retry }: RetryPolicy): boolean {
   const { nextAttempt: due, firstFailure, mailbox, waitsFor } = recipient;
   if (due === 0) return true;
   if (firstFailure === undefined) return false;
-  const host = hostName(waitsFor);
-  const subject = {
-    domain: mailbox.domain,
-    address: `${mailbox.localPart}@${mailbox.domain}`,
-    ...(host === undefined ? {} : { host }),
-  };
-  return now >= retryUntil(matchRetryRule(retry, subject), firstFailure);
+  const subject = subjectOf(mailbox, waitsFor);
+  if (now >= retryUntil(matchRetryRule(retry, subject), firstFailure)) return true;
+  return possibleEnds(retry, subject, firstFailure).includes(due);
 }

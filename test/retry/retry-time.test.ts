@@ -142,6 +142,14 @@ describe("the next attempt of what was not tried", () => {
   });
 });
 
+test("who waits for a host is tried at the end of any rules that may be his, and not hours later", () => {
+  const waits = { untried: true, notBefore: NOW + 6 * HOUR } as const;
+  const rules = policy([["*", "timeout", "F,2h,15m"]]);
+  assert.equal(wait(waits, HOUR, rules), 60);
+  assert.equal(wait(waits, 3 * HOUR, rules), 360);
+  assert.equal(wait(waits, HOUR, policy([["*.org", "timeout", "F,2h,15m"]])), 360);
+});
+
 function forced(given: Partial<StoredRecipient>, rules = policy()): boolean {
   const recipient: StoredRecipient = {
     position: 0,
@@ -166,6 +174,13 @@ describe("hints are ignored", () => {
 
   test("when the postmaster has asked for the attempt: yes", () => {
     assert.ok(forced({ nextAttempt: 0 }));
+  });
+
+  test("at the end of rules for one kind of trouble, when the attempt is due for that: yes", () => {
+    const rules = policy([["*", "timeout", "F,1h,5m"]]);
+    assert.ok(forced({ firstFailure: NOW - HOUR }, rules));
+    assert.ok(!forced({ firstFailure: NOW - HOUR, nextAttempt: NOW - 1 }, rules));
+    assert.ok(!forced({ firstFailure: NOW - HOUR }, policy([["*.org", "timeout", "F,1h,5m"]])));
   });
 
   test("the end is that of the rules for the domain, the address or the host", () => {

@@ -446,6 +446,26 @@ describe("what is done", () => {
     assert.deepEqual(batches, ["copy a@example.com", "a@example.com", "copy a@example.com"]);
   });
 
+  test("a copy that no router asks for any more is given up, and that is logged", async () => {
+    let gone = false;
+    const { queue, clock, log, spool, batches } = runner(
+      [message("a")],
+      () => (batches.at(-1)?.startsWith("copy") === true ? LATER : DONE),
+      (address) => (gone ? { deliveries: [delivery(address, "smtp")] } : both(address)),
+    );
+    queue.wake();
+    await quiet();
+    assert.deepEqual(log.named("recipient.discarded"), []);
+    gone = true;
+    clock.advance(HOUR);
+    await quiet();
+    const why = "a copy was still to be made, and no router asks for it any more";
+    assert.deepEqual(log.named("recipient.discarded"), [
+      { id: "a", recipient: "a@example.com", why },
+    ]);
+    assert.equal(spool.held.size, 0);
+  });
+
   test("a discarded recipient is logged, and its message is completed", async () => {
     const { queue, log, spool } = runner(
       [message("a")],
