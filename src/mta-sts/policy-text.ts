@@ -34,8 +34,9 @@ export function parsePolicy(text: string): StsPolicy {
   const fields = new Map<string, string[]>();
   for (const line of text.split(/\r?\n/)) {
     if (line.trim() === "") continue;
-    const [, key, value] = /^([A-Za-z0-9][\w.-]{0,31})[ \t]*:[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
-    if (key === undefined || value === undefined) throw new Error(`no field: ${quoted(line)}`);
+    const [, key, written] = /^([A-Za-z0-9][\w.-]{0,31})[ \t]*:(.*)$/.exec(line) ?? [];
+    if (key === undefined || written === undefined) throw new Error(`no field: ${quoted(line)}`);
+    const value = written.trim();
     const known = fields.get(key);
     if (known === undefined) fields.set(key, [value]);
     else known.push(value);

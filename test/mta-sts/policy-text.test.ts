@@ -77,6 +77,11 @@ describe("the policy", () => {
     ["a max_age that is no number", lines(...good.with(3, "max_age: 1d")), /max_age is "1d"/],
     ["an mx that is no name", lines(...good.with(2, "mx: *")), /mx is "\*"/],
     ["a star in the middle", lines(...good.with(2, "mx: a.*.test")), /mx is/],
+    [
+      "a line that would keep a careless reader busy for minutes",
+      `version: STSv1\nmx: a${" ".repeat(2_000_000)}b`,
+      /mode is/,
+    ],
     ["a page for people", "<!doctype html>\n<p>hello", /no field/],
     ["nothing", "", /version is ""/],
   ] as const) {
