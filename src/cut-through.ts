@@ -183,6 +183,13 @@ function isSame(one: Group, other: Group): boolean {
   return one.transport === other.transport && described(one) === described(other);
 }
 
+/** Hosts that are equals come in another order each time. */
 function described({ first, members }: Group): string {
-  return JSON.stringify([first.hosts, Array.from(members.values(), ({ recipient }) => recipient)]);
+  const hosts = first.hosts?.map((host) =>
+    JSON.stringify({ ...host, addresses: host.addresses?.toSorted() }),
+  );
+  return JSON.stringify([
+    hosts?.toSorted(),
+    Array.from(members.values(), ({ recipient }) => recipient),
+  ]);
 }

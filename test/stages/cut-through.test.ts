@@ -35,28 +35,34 @@ function relayed(reads: (read: number) => Promise<void> | void = () => undefined
   return { transport, batches };
 }
 
-function routing(address: string, cutthrough = true): Routing {
+function routing(address: string, cutthrough = true, hosts: readonly string[] = []): Routing {
   const to = mailbox(address);
   const flag = cutthrough ? ({ cutthrough: true } as const) : {};
-  const by = { router: "r", transport: "next", unseen: false, ...flag };
+  const named = hosts.length === 0 ? {} : { hosts: hosts.map((name) => ({ name })) };
+  const by = { router: "r", transport: "next", unseen: false, ...flag, ...named };
   const deliveries = [{ ...by, mailbox: to, original: to, account: {} }];
   return { deliveries, troubles: [], discarded: [] };
 }
 
-function setUp(next = relayed()) {
+function setUp(next = relayed(), hosts: readonly string[] = []) {
   const clock = manualClock();
   const services = { transports: new Map([["next", next.transport]]), clock, log: recordingLog() };
   const cutThrough = new CutThrough(services);
   const routed = {
     request: { mailbox: mailbox("a@example.com") },
-    routing: routing("a@example.com"),
+    routing: routing("a@example.com", true, hosts),
   };
   const passage = (mayGo = true) => cutThrough.passage(envelope(), [routed], () => mayGo);
-  const finish = async (of: ReturnType<typeof passage>, address = "a@example.com") => {
+  const finish = async (
+    of: ReturnType<typeof passage>,
+    address = "a@example.com",
+    to: readonly string[] = [],
+  ) => {
     const outcomes: Outcome[] = [];
     const body = new PassingBody(0);
     body.complete();
-    const deliveries = routing(address).deliveries.map((one) => deliveryOf({ position: 0 }, one));
+    const now = routing(address, true, to);
+    const deliveries = now.deliveries.map((one) => deliveryOf({ position: 0 }, one));
     const means = { ...services, signal: new AbortController().signal, passage: of };
     const message = { envelope: envelope(), body };
     await deliver(message, deliveries, { fresh: true, force: false }, means, (_, outcome) =>
@@ -90,6 +96,20 @@ test("a message that turns out to go to others is taken from the first and deliv
   assert.equal(batches.length, 2);
   one?.abandon();
   assert.equal(batches[0]?.signal.aborted, true);
+});
+
+test("equal hosts in another order are the same hosts, and others are not", async () => {
+  for (const [hosts, attempts] of [
+    [["y.test", "x.test"], 1],
+    [["x.test", "z.test"], 2],
+  ] as const) {
+    const { passage, batches, finish } = setUp(relayed(), ["x.test", "y.test"]);
+    const one = passage();
+    await one?.write(PIECE);
+    assert.deepEqual(await finish(one, "a@example.com", hosts), [DONE]);
+    assert.equal(batches.length, attempts);
+    one?.abandon();
+  }
 });
 
 test("a message that must prove itself first stays here until its end", async () => {
