@@ -16,11 +16,14 @@ import type { Routing } from "./route.ts";
 
 /** A message no longer than this is passed on when it is here: a client that trickles holds no connection. */
 const BEGIN_AT = 64 * 1024;
-/** Messages that are passed on while they come in, at once. */
-const UNDER_WAY_MAX = 20;
+/** Messages that are passed on while they come in, at once: fewer than any host gets connections to begin with. */
+const UNDER_WAY_MAX = 4;
 /** How long such a message may take, and how long its client waits for a host that does not keep up, in ms. */
 const TIME_MAX = 300_000;
 const STALL_MAX = 10_000;
+/** In each such time so many octets have to come: other mail may be waiting for the connection. */
+const PACE_TIME = 10_000;
+const PACE = 256 * 1024;
 
 export interface Routed {
   readonly request: RecipientRequest;
@@ -100,6 +103,7 @@ export class Passage {
   #state: "waiting" | "passing" | "over" = "waiting";
   #outcomes: Promise<ReadonlyMap<RecipientId, Outcome>> | undefined;
   #deadline: Timer | undefined;
+  #pace: Timer | undefined;
 
   constructor(
     group: Group,
@@ -127,6 +131,7 @@ export class Passage {
     if (giveBack === undefined) return this.abandon();
     this.#state = "passing";
     this.#deadline = this.#clock.after(TIME_MAX, () => this.abandon());
+    this.#watchPace(this.#size);
     const { transport, first, members } = this.#group;
     const recipients = Array.from(members.values(), ({ recipient }) => recipient);
     const batch = { envelope: this.#envelope, body: this.#body, recipients, ...MANNER };
@@ -138,6 +143,13 @@ export class Passage {
     };
     // Who waits for the outcomes hears of an error; where nobody does, the queue makes its own attempt.
     this.#outcomes.then(over, over);
+  }
+
+  #watchPace(before: number): void {
+    this.#pace = this.#clock.after(PACE_TIME, () => {
+      if (this.#size - before < PACE) this.abandon();
+      else this.#watchPace(this.#size);
+    });
   }
 
   async #orStalled(room: Promise<void>): Promise<void> {
@@ -159,6 +171,7 @@ export class Passage {
       return undefined;
     }
     this.#deadline?.cancel();
+    this.#pace?.cancel();
     if (signal.aborted) this.abandon();
     else signal.addEventListener("abort", () => this.abandon(), { once: true });
     this.#body.complete();
@@ -170,6 +183,7 @@ export class Passage {
     if (this.#state === "over") return;
     this.#state = "over";
     this.#deadline?.cancel();
+    this.#pace?.cancel();
     const why = new Error("the message is not passed on while it comes in after all");
     this.#controller.abort(why);
     this.#body.abandon(why);
