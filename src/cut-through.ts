@@ -8,7 +8,7 @@
 import type { Clock, Timer } from "./clock.ts";
 import type { Outcome, Transport } from "./contract.ts";
 import { PassingBody } from "./cut-through/passing-body.ts";
-import { type Delivery, deliveryOf, type Group, groupByBatch } from "./deliver.ts";
+import { deliveryOf, type Group, groupByBatch, isMail } from "./deliver.ts";
 import type { Envelope, RecipientId, RecipientRequest } from "./envelope.ts";
 import type { MaybePromise } from "./lists/lists.ts";
 import type { Log } from "./log.ts";
@@ -81,14 +81,6 @@ function oneGroup(routed: readonly Routed[], services: CutThroughServices): Grou
   const groups = groupByBatch(deliveries, services, () => undefined).filter(isMail);
   const [only] = groups;
   return groups.length === 1 && only?.transport.locality === "remote" ? only : undefined;
-}
-
-function isMail({ members }: Group): boolean {
-  return members.values().some(({ deliveries }) => deliveries.some(isSeen));
-}
-
-function isSeen({ unseen }: Delivery): boolean {
-  return !unseen;
 }
 
 /** One message on its way through: what the client sends goes to the spool and in here. */

@@ -79,17 +79,27 @@ export async function deliver(
   onOutcome: OnOutcome,
 ): Promise<void> {
   const groups = groupByBatch(deliveries, services, onOutcome);
-  const copies = groups.filter(({ transport }) => transport.locality === "local");
+  const local = groups.filter(({ transport }) => transport.locality === "local");
   const others = groups.filter(({ transport }) => transport.locality === "remote");
   const run = (batches: readonly Group[], means: DeliverServices) =>
     Promise.all(
       batches.map((group) => deliverGroup({ ...message, ...manner }, group, means, onOutcome)),
     );
-  if (copies.length > 0) {
+  // Mail for a mailbox server of this machine may have arrived already when it is cut off: it has all its time.
+  const mailHere = run(local.filter(isMail), services);
+  if (local.length > 0) {
     using deadline = new Deadline(services);
+    const copies = local.filter((group) => !isMail(group));
     await run(copies, { ...services, signal: deadline.signal });
+    await Promise.race([mailHere, deadline.passed]);
   }
   await run(others, services);
+  await mailHere;
+}
+
+/** Something in it is more than a copy. */
+export function isMail({ members }: Group): boolean {
+  return members.values().some(({ deliveries }) => deliveries.some(({ unseen }) => !unseen));
 }
 
 /** Ends with `signal`, and by itself when the copies have taken too long. */
@@ -111,6 +121,14 @@ class Deadline {
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  get passed(): Promise<void> {
+    const { signal } = this;
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) =>
+      signal.addEventListener("abort", () => resolve(), { once: true }),
+    );
   }
 
   [Symbol.dispose](): void {

@@ -9,6 +9,7 @@ import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { recordingLog } from "../support/services.ts";
 
 const DONE: Outcome = { kind: "delivered", status: status(250, "0.0", "done") };
+const COPY = { unseen: true } as const;
 const REFUSED: Outcome = { kind: "failed", status: status(550, "1.1", "no") };
 
 type Answer = (
@@ -213,7 +214,7 @@ describe("copies", () => {
       return new Promise<never>(() => undefined);
     });
     const smtp = transport("remote", all(DONE));
-    const both = [delivery("a@x.test", "file"), delivery("a@x.test", "smtp")];
+    const both = [delivery("a@x.test", "file", COPY), delivery("a@x.test", "smtp")];
     const run = begin(both, { smtp, file });
     await setImmediate();
     run.clock.advance(59_999);
@@ -231,10 +232,34 @@ describe("copies", () => {
     assert.equal(run.clock.pending, 0);
   });
 
+  test("mail for this machine comes first too, but after a minute it is not cut off: the rest goes on beside it", async () => {
+    const taken = Promise.withResolvers<void>();
+    let told = false;
+    const lmtp = transport("local", async (batch, signal) => {
+      signal.addEventListener("abort", () => (told = true));
+      await taken.promise;
+      return all(DONE)(batch, signal);
+    });
+    const smtp = transport("remote", all(DONE));
+    const run = begin([delivery("a@x.test", "lmtp"), delivery("b@x.test", "smtp")], { smtp, lmtp });
+    await setImmediate();
+    run.clock.advance(59_999);
+    await setImmediate();
+    assert.deepEqual(smtp.batches, []);
+    run.clock.advance(1);
+    await setImmediate();
+    assert.deepEqual(short(run.outcomes), ["smtp b@x.test: delivered 2.0.0"]);
+    assert.equal(told, false);
+    taken.resolve();
+    await run.done;
+    assert.equal(run.outcomes.length, 2);
+    assert.equal(run.clock.pending, 0);
+  });
+
   test("one that hangs does not undo another that is done", async () => {
     const hanging = transport("local", () => new Promise<never>(() => undefined));
     const file = transport("local", all(DONE));
-    const run = begin([delivery("a@x.test", "hanging"), delivery("a@x.test", "file")], {
+    const run = begin([delivery("a@x.test", "hanging", COPY), delivery("a@x.test", "file")], {
       hanging,
       file,
     });
