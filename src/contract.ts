@@ -13,6 +13,7 @@ import type { Lists } from "./lists/lists.ts";
 import type { Log } from "./log.ts";
 import type { StsPolicies } from "./mta-sts.ts";
 import type { Status } from "./status.ts";
+import type { TlsSessions } from "./tls-reports.ts";
 
 /** A next hop. Without `addresses` the transport looks the name up itself (A and AAAA, never MX). */
 export interface Host {
@@ -163,6 +164,8 @@ export interface Services {
   readonly lists: Lists;
   readonly hints: HostHints;
   readonly mtaSts: StsPolicies;
+  /** Absent where nobody counts: in a dry run. */
+  readonly tlsSessions?: TlsSessions;
   /** Our own name: EHLO, Received, Maildir file names. */
   readonly hostname: string;
   /** Addresses that we listen on or hold: a host that resolves to one of them is ourselves. */

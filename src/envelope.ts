@@ -50,6 +50,8 @@ export interface Envelope {
   readonly smtputf8: boolean;
   /** The client declared REQUIRETLS (RFC 8689): no next host may be given it without. */
   readonly requireTls?: true;
+  /** A report on TLS: it goes although TLS, as its destination wants it, cannot be had (RFC 8460 3). */
+  readonly tlsOptional?: true;
   /** RFC 3461 RET and ENVID; ENVID still in xtext. */
   readonly ret?: "FULL" | "HDRS";
   readonly envid?: string;

@@ -131,6 +131,11 @@ export interface Events {
   /** Mail went to the host, although it is not what the domain's policy under test asks for. */
   "mta_sts.would_fail": { domain: string; host: string; error: string };
 
+  /** A domain has its report on TLS: by HTTPS, or by the message `id`, which is on its way. */
+  "tls_report.sent": { id?: string; domain: string; to: string; report_id: string };
+  /** Without `next_attempt` it will not have it. */
+  "tls_report.failed": { domain: string; to: string; error: string; next_attempt?: string };
+
   "lookup.failed": { lookup: string; error: string };
   "hosts.refreshed": { list: string; entries: number };
   "hosts.failed": { list: string; error: string; kept: number };

@@ -1,5 +1,6 @@
 // What the configuration says of listeners and of sessions, in the words of src/smtp/.
 
+import { networkInterfaces } from "node:os";
 import type { Configuration } from "./config/configuration.ts";
 import type { ListenerOptions } from "./config/listener-options.ts";
 import type { Lists } from "./lists/lists.ts";
@@ -50,6 +51,15 @@ export async function bindListeners(
     const port = ports[index];
     return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
   });
+}
+
+/** Every address of this machine: mail for one of them is mail for us. */
+export function ownAddresses({ listeners }: Configuration): ReadonlySet<string> {
+  const own = new Set(listeners.map(({ address }) => address.host));
+  for (const addresses of Object.values(networkInterfaces())) {
+    for (const { address } of addresses ?? []) own.add(address);
+  }
+  return own;
 }
 
 function listenerOf(listener: ListenerOptions, lists: Lists): Listener {

@@ -13,6 +13,8 @@ import { fetchPolicy, type Https } from "./mta-sts/fetch.ts";
 import { endOf, type KeptPolicy, readPolicies } from "./mta-sts/kept-policy.ts";
 import { removePolicy, writePolicy } from "./mta-sts/kept-policy.ts";
 import { parsePolicy, recordId } from "./mta-sts/policy-text.ts";
+import type { TlsSessions } from "./tls-reports.ts";
+import { certificateResult, codeOf } from "./tls-reports/results.ts";
 
 /** What a transport asks. */
 export interface StsPolicies {
@@ -28,6 +30,8 @@ export interface MtaStsOptions {
   /** Nothing is written. */
   readonly readOnly: boolean;
   readonly https?: Https;
+  /** Told of policies that cannot be had. */
+  readonly tlsSessions?: TlsSessions;
 }
 
 const HOUR = 3_600_000;
@@ -96,8 +100,9 @@ export class MtaSts implements StsPolicies {
   async #fetch(domain: string, id: string): Promise<KeptPolicy | undefined> {
     const { clock, log, resolver, https = { port: 443 } } = this.#options;
     const { signal } = this.#closing;
+    let text: string | undefined;
     try {
-      const text = await fetchPolicy(domain, { clock, resolver, https, signal });
+      text = await fetchPolicy(domain, { clock, resolver, https, signal });
       const policy = { domain, id, fetchedAt: clock.now(), ...parsePolicy(text) };
       await this.#keep(policy);
       const { mode, mx, maxAge } = policy;
@@ -109,8 +114,19 @@ export class MtaSts implements StsPolicies {
       this.#failed.set(`${domain} ${id}`, true, kept?.id === id ? FRESH : PAUSE);
       const why = describeError(error);
       log.event("mta_sts.failed", { domain, error: why, kept: kept !== undefined });
+      if (kept === undefined) this.#count(domain, error, text !== undefined);
       return undefined;
     }
+  }
+
+  /** Mail goes without the policy: the domain will want to know (RFC 8460 4.3.2.2). */
+  #count(domain: string, error: unknown, isFetched: boolean): void {
+    const isUntrusted = certificateResult(codeOf(error)) !== undefined;
+    const unfetched = isUntrusted ? "sts-webpki-invalid" : "sts-policy-fetch-error";
+    const result = isFetched ? "sts-policy-invalid" : unfetched;
+    const reason = error instanceof Error ? error.message : String(error);
+    const policy = { type: "sts", domain, lines: [], mx: [] } as const;
+    this.#options.tlsSessions?.ended(domain, () => ({ policy, failure: { result, reason } }));
   }
 
   async #keep(policy: KeptPolicy): Promise<void> {

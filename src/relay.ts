@@ -3,7 +3,6 @@
 // Invariants: ports are bound before root is dropped, and answered only when the spool is open. Stopping begins at
 // the front door and ends at the spool, so nothing that was promised is on its way when the spool closes.
 
-import { networkInterfaces } from "node:os";
 import type { ExaminationServices } from "./authentication/examination.ts";
 import { Inbound } from "./authentication/inbound.ts";
 import { preload } from "./authentication/mailauth.ts";
@@ -21,7 +20,7 @@ import { BlockLists } from "./gate/dnsbl.ts";
 import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
 import { createHistory, remembered } from "./history.ts";
 import { Holds } from "./holds.ts";
-import { bindListeners, limitsOf } from "./listening.ts";
+import { bindListeners, limitsOf, ownAddresses } from "./listening.ts";
 import { HostHints, type HintStore } from "./hints.ts";
 import { describeError, type Log } from "./log.ts";
 import { MtaSts } from "./mta-sts.ts";
@@ -40,6 +39,7 @@ import type { Reception } from "./smtp/reception.ts";
 import { type ServerOptions, SmtpServer } from "./smtp/server.ts";
 import type { Spool } from "./spool.ts";
 import { SqliteSpool } from "./spool/sqlite-spool.ts";
+import { TlsReports, type TlsSessions } from "./tls-reports.ts";
 
 /** What decides about mail, without a spool or a port: all that a dry run needs. */
 export interface Chain {
@@ -59,6 +59,8 @@ export interface RelayParts {
   readonly log: Log;
   /** How policy hosts are reached, if not as all the world does. */
   readonly https?: Https;
+  /** Who counts how TLS goes. */
+  readonly tlsSessions?: TlsSessions;
 }
 
 export interface Relay {
@@ -75,10 +77,11 @@ export interface Relay {
 /** `readOnly` is a dry run: nothing on disk is touched. `hints` are what is known already. */
 export function assemble(
   configuration: Configuration,
-  { clock, log, https }: RelayParts,
+  parts: RelayParts,
   readOnly: boolean,
-  hints = new HostHints(retryPolicyOf(configuration), clock),
+  hints = new HostHints(retryPolicyOf(configuration), parts.clock),
 ): Chain {
+  const { clock, log, tlsSessions } = parts;
   const { relay, dns, gate, domains, hosts, directory } = configuration;
   const { servers, dnssec } = dns;
   const resolver = createResolver({ clock, dnssec, ...(servers === undefined ? {} : { servers }) });
@@ -92,14 +95,8 @@ export function assemble(
     clock,
     readOnly,
   });
-  const mtaSts = new MtaSts({
-    clock,
-    log,
-    resolver,
-    spoolDirectory: relay.spool_directory,
-    readOnly,
-    ...(https === undefined ? {} : { https }),
-  });
+  const { spool_directory: spoolDirectory } = relay;
+  const mtaSts = new MtaSts({ ...parts, resolver, spoolDirectory, readOnly });
   const services: Services = {
     clock,
     log,
@@ -107,6 +104,7 @@ export function assemble(
     lists,
     hints,
     mtaSts,
+    ...(tlsSessions && { tlsSessions }),
     hostname: relay.hostname,
     ownAddresses: ownAddresses(configuration),
     configDirectory: directory,
@@ -155,15 +153,6 @@ function chainOf({ routers }: Configuration, services: Services): ChainRouter[] 
   }));
 }
 
-/** Every address of this machine: mail for one of them is mail for us. */
-function ownAddresses({ listeners }: Configuration): ReadonlySet<string> {
-  const own = new Set(listeners.map(({ address }) => address.host));
-  for (const addresses of Object.values(networkInterfaces())) {
-    for (const { address } of addresses ?? []) own.add(address);
-  }
-  return own;
-}
-
 /** Throws when a port cannot be bound or the spool cannot be opened. */
 export async function startRelay(configuration: Configuration, given: RelayParts): Promise<Relay> {
   const { clock } = given;
@@ -172,7 +161,8 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   await using begun = new AsyncDisposableStack();
   const history = createHistory(configuration, given);
   const log = history === undefined ? given.log : remembered(given.log, history);
-  const parts = { ...given, log };
+  const tlsReports = new TlsReports({ ...relay, ...given, log });
+  const parts = { ...given, log, tlsSessions: tlsReports };
   const chain = assemble(configuration, parts, false);
   begun.defer(() => chain.close());
   const { hints } = chain;
@@ -190,18 +180,17 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const queue = new Queue({ spool, ...first, clock, log, hints, holds });
   hints.attach(hintStore(spool, queue, log), await spool.hints());
   void chain.lists.refresh();
+  await tlsReports.start(configuration, chain.resolver, { spool, queue });
   begun.defer(async () => {
     await server.stop(0);
     await queue.stop(0);
+    await tlsReports.close();
   });
-  const generations = new Generations(
-    { configuration, chain, reception: receptionOf(configuration, chain, { spool, queue }, parts) },
-    queue,
-    clock,
-  );
+  const reception = receptionOf(configuration, chain, { spool, queue }, parts);
+  const generations = new Generations({ configuration, chain, reception }, queue, clock);
   server.open(generations.reception);
   queue.wake();
-  const lasting = { server, queue, spool, generations, hints };
+  const lasting = { server, queue, spool, generations, hints, tlsReports };
   const reloading = new Reloading(configuration.file, replacing(lasting, parts), log);
   const control = await controlOf(lasting, { holds, reloading, clock, log });
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
@@ -217,6 +206,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
       await reloading.stop();
       await server.stop(grace);
       await queue.stop(grace);
+      await tlsReports.close();
       await generations.close();
       await spool.close();
       await history?.close();
@@ -229,11 +219,12 @@ interface Lasting extends Pick<Relay, "spool" | "queue"> {
   readonly server: SmtpServer;
   readonly generations: Generations;
   readonly hints: HostHints;
+  readonly tlsReports: TlsReports;
 }
 
 /** Puts a new configuration in the place of the one in force, in one step, when nothing can fail any more. */
 function replacing(lasting: Lasting, parts: RelayParts): PutInForce {
-  const { server, queue, spool, generations, hints } = lasting;
+  const { server, queue, spool, generations, hints, tlsReports } = lasting;
   return async (wanted) => {
     const { next, kept } = withFixedOptions(generations.current.configuration, wanted);
     const chain = assemble(next, parts, false, hints);
@@ -249,6 +240,7 @@ function replacing(lasting: Lasting, parts: RelayParts): PutInForce {
     server.follow(serverOptions(next, chain));
     queue.follow(queueChain(next, chain, spool, parts.log));
     hints.follow(retryPolicyOf(next));
+    tlsReports.follow(next, chain.resolver);
     void chain.lists.refresh();
     return { listeners, kept };
   };

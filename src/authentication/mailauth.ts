@@ -213,4 +213,38 @@ export async function checkDmarc(
 
 const POLICIES = ["none", "quarantine", "reject"] as const;
 
+export interface SigningKey {
+  readonly domain: string;
+  readonly selector: string;
+  /** PEM. */
+  readonly privateKey: string;
+}
+
+/**
+ * The DKIM-Signature field of a message, with its CRLF: over the whole body, and over the fields of these names, with
+ * the algorithm of the key. `now` in milliseconds since the epoch. Rejects when there is none to be had.
+ */
+export async function signMessage(
+  message: Buffer,
+  fields: readonly string[],
+  { domain: signingDomain, selector, privateKey }: SigningKey,
+  now: number,
+): Promise<string> {
+  const { dkimSign } = await import("mailauth/lib/dkim/sign.js");
+  const signature = { signingDomain, selector, privateKey };
+  // Its type wants on top what it reads in the list.
+  const { signatures, errors } = await dkimSign(message, {
+    ...signature,
+    signatureData: [signature],
+    headerList: [...fields],
+    signTime: new Date(now),
+    canonicalization: "relaxed/relaxed",
+    strict: true,
+  });
+  const [failed] = errors;
+  if (failed !== undefined) throw new Error("it cannot be signed", { cause: failed.err });
+  if (signatures === "") throw new Error("it cannot be signed");
+  return signatures;
+}
+
 function nothing(): void {}

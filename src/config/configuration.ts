@@ -8,6 +8,7 @@ import type { ListenerOptions } from "./listener-options.ts";
 import type { RelayOptions } from "./relay-options.ts";
 import type { ReplyOptions, RetryOptions } from "./retry-options.ts";
 import type { BounceOptions, DnsOptions } from "./sections.ts";
+import type { TlsReportOptions } from "./tls-report-options.ts";
 
 export interface Configuration {
   /** As it was asked for. */
@@ -26,6 +27,8 @@ export interface Configuration {
   readonly retry: readonly RetryOptions[];
   readonly replies: readonly ReplyOptions[];
   readonly bounce: BounceOptions;
+  /** Undefined: there are no such reports. */
+  readonly tls_reports: TlsReportOptions | undefined;
 }
 
 type NamedLists = ReadonlyMap<string, readonly string[]>;

@@ -90,12 +90,14 @@ async function readRoot(
   const retry = read("retry", sections.retry);
   const replies = read("replies", sections.replies);
   const bounce = read("bounce", sections.bounce);
+  const tlsReports = read("tls_reports", sections.tls_reports);
   const routers = await readRouters(root["routers"], drivers.routers, reading);
   const transports = await readTransports(root["transports"], drivers.transports, reading);
   crossCheck(root, written, problems);
 
   const own = { relay, listeners, dns, domains, hosts, gate, retry, replies, bounce };
-  return isComplete(own) ? { file, directory, ...own, routers, transports } : undefined;
+  if (!isComplete(own)) return undefined;
+  return { file, directory, ...own, routers, transports, tls_reports: tlsReports };
 }
 
 type Complete<T> = { readonly [K in keyof T]: Exclude<T[K], undefined> };

@@ -6,6 +6,7 @@ import { DEFAULT_RETRY } from "../retry.ts";
 import { gateOptions } from "./gate-options.ts";
 import { listenerOptions } from "./listener-options.ts";
 import { domainList, hostList } from "./list-kinds.ts";
+import { tlsReportOptions } from "./tls-report-options.ts";
 import { durations, flag, list, named, nested } from "./schema.ts";
 import { optional, options, size, tables, withDefault } from "./schema.ts";
 import type { Values } from "./schema.ts";
@@ -69,6 +70,12 @@ export const sections = {
     [],
   ),
   bounce: withDefault(nested("Reports to senders.", bounceOptions), {}),
+  tls_reports: optional(
+    nested(
+      "Daily reports on TLS (RFC 8460), to the domains that ask for them. Without this table there are none.",
+      tlsReportOptions,
+    ),
+  ),
 };
 
 export type DnsOptions = Values<typeof dnsOptions>;

@@ -1,12 +1,10 @@
 // Fetches the MTA-STS policy of a domain (RFC 8461 3.3): over HTTPS with a certificate that is valid for the policy host,
 // from nowhere else, in little time and of little size.
 
-import type { LookupAddress } from "node:dns";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
-import { isIPv6, type LookupFunction } from "node:net";
 import type { Clock } from "../clock.ts";
-import { resolveAddresses } from "../dns/addresses.ts";
+import { lookupOf } from "../dns/lookup.ts";
 import type { Resolver } from "../dns/resolver.ts";
 
 /** How policy hosts are reached. */
@@ -73,24 +71,6 @@ async function get(
     .on("error", reject)
     .end();
   return promise;
-}
-
-/** Its addresses, from our resolver and not from the system's. */
-async function lookupOf(host: string, resolver: Resolver): Promise<LookupFunction> {
-  const answer = await resolveAddresses(resolver, host);
-  const [first] = answer.kind === "found" ? answer.records : [];
-  if (answer.kind !== "found" || first === undefined) {
-    const why = answer.kind === "temporary" ? answer.error : "it has no address";
-    throw new Error(`${host}: ${why}`);
-  }
-  return (_, { all }, callback) => {
-    if (all === true) callback(null, answer.records.map(withFamily));
-    else callback(null, first, withFamily(first).family);
-  };
-}
-
-function withFamily(address: string): LookupAddress {
-  return { address, family: isIPv6(address) ? 6 : 4 };
 }
 
 /** Redirects are not followed, and a page for people is no policy (RFC 8461 3.3). */

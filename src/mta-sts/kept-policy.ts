@@ -72,7 +72,8 @@ export async function writePolicy(directory: string, policy: KeptPolicy): Promis
   await replaceFile(pathOf(directory, domain), `${JSON.stringify(kept, undefined, 2)}\n`);
 }
 
-function policyText({ mode, mx, maxAge }: StsPolicy): string {
+/** As a policy host would say it. */
+export function policyText({ mode, mx, maxAge }: StsPolicy): string {
   const lines = ["version: STSv1", `mode: ${mode}`, ...mx.map((pattern) => `mx: ${pattern}`)];
   return [...lines, `max_age: ${maxAge}`, ""].join("\n");
 }

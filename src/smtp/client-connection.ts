@@ -73,6 +73,8 @@ function socketOptions({ address: host, port, localAddress, socket }: Endpoint):
 }
 
 export class ClientConnection {
+  /** Our own end, as soon as there is a connection. */
+  localAddress: string | undefined;
   #socket: Socket;
   #parser = new ReplyParser();
   readonly #replies: Reply[] = [];
@@ -95,6 +97,7 @@ export class ClientConnection {
     this.#socket = connectSocket(socketOptions(endpoint));
     this.#socket.once("connect", () => {
       this.#phase = "open";
+      this.localAddress = this.#socket.localAddress;
       this.#awake();
     });
     this.#listen();

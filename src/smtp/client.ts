@@ -60,6 +60,8 @@ export type Connected =
       readonly error: RetryError | undefined;
       /** What went wrong on our side. */
       readonly cause: unknown;
+      /** Our own address, if there was a connection. */
+      readonly from: string | undefined;
       /** With these for `anchors`, another attempt may find that the certificate matches. */
       readonly anchors?: Anchors;
     };
@@ -84,7 +86,8 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
     const { tlsFailed, anchors } = opening;
     const { status: why, noRoute, error: kind, cause } = error;
     const known = anchors === undefined ? {} : { anchors };
-    return { kind: "failed", status: why, tlsFailed, noRoute, error: kind, cause, ...known };
+    const { localAddress: from } = opening.connection;
+    return { kind: "failed", status: why, tlsFailed, noRoute, error: kind, cause, from, ...known };
   } finally {
     signal.removeEventListener("abort", giveUp);
   }
@@ -227,6 +230,11 @@ export class Conversation {
   /** Why the server's certificate is not valid for its name; undefined when it is. */
   get certificateProblem(): string | undefined {
     return this.#session.connection.peerCertificates().problem;
+  }
+
+  /** Our own address. */
+  get from(): string | undefined {
+    return this.#session.connection.localAddress;
   }
 
   /** The server promises to go on with the protection that a message requires (RFC 8689). */

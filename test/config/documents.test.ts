@@ -2,6 +2,7 @@
 // none that is not, and the defaults that hold.
 
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
@@ -96,6 +97,9 @@ describe("etc/routers.toml", () => {
     mkdirSync(join(directory, "tls"));
     copyFileSync(CERTIFICATE, join(directory, "tls/fullchain.pem"));
     copyFileSync(PRIVATE_KEY, join(directory, "tls/key.pem"));
+    const { privateKey } = generateKeyPairSync("ed25519");
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" });
+    writeFileSync(join(directory, "tls-reports.key"), pem, { mode: 0o600 });
     writeFileSync(join(directory, "smarthost.password"), "secret", { mode: 0o600 });
   });
 

@@ -9,7 +9,12 @@ import { type Target, targetOf } from "../../transports/smtp/targets.ts";
 const never = new AbortController().signal;
 
 function target(number: number): Target {
-  return targetOf(`mx${number}.example.net`, "192.0.2.1", 25, localPolicy("opportunistic"));
+  return targetOf(
+    { name: `mx${number}.example.net` },
+    "192.0.2.1",
+    25,
+    localPolicy("opportunistic"),
+  );
 }
 
 function pool(): Pool {

@@ -13,9 +13,10 @@ import { isListed } from "../../src/mta-sts/policy-text.ts";
 import { status, statusLine, type Status } from "../../src/status.ts";
 import type { Means } from "./means.ts";
 import { accessRefusal, outcomeOf, settle, withoutAccess } from "./outcomes.ts";
-import type { Barred } from "./policy.ts";
+import type { Barred, Policies } from "./policy.ts";
 import type { Lease } from "./pool.ts";
 import { refusalOf, withoutRequireTls } from "./require-tls.ts";
+import { countBarred } from "./sessions.ts";
 import { socketTarget, targetsOf, type Target } from "./targets.ts";
 import { addressKey } from "./turns.ts";
 import { shuffled } from "../../src/shuffled.ts";
@@ -73,6 +74,7 @@ class Delivery {
     if (!hints.isEmpty && !this.#batch.force) this.#leaveInPeace();
     if (this.#left.length === 0) return;
     for await (const target of this.#targets()) {
+      if ("status" in target) countBarred(this.#means.services.tlsSessions, target);
       if ("status" in target && target.status.code >= 500) {
         this.#cannot = target.status;
       } else if ("status" in target) {
@@ -114,10 +116,17 @@ class Delivery {
 
   #targets(): AsyncIterable<Target | Barred> | readonly Target[] {
     const { options, services } = this.#means;
-    const policies = this.#requiresTls ? this.#means.strictPolicies : this.#means.policies;
+    const policies = this.#policies();
     return options.socket === undefined
       ? targetsOf(this.#hosts(), options.port, { services, policies })
       : [socketTarget(options.socket, this.#means.policies.local)];
+  }
+
+  /** RFC 8460 3: the report that says that TLS is broken gets through all the same. */
+  #policies(): Pick<Policies, "of"> {
+    const { policies, strictPolicies } = this.#means;
+    if (this.#batch.envelope.tlsOptional === true) return { of: () => policies.local };
+    return this.#requiresTls ? strictPolicies : policies;
   }
 
   #hosts(): readonly Host[] {

@@ -7,6 +7,8 @@ import type { Services } from "../../src/contract.ts";
 import { TtlCache } from "../../src/dns/ttl-cache.ts";
 import { connect, type Connected, type ConnectOptions } from "../../src/smtp/client.ts";
 import type { Anchors } from "../../src/smtp/dane.ts";
+import type { TlsSessions } from "../../src/tls-reports.ts";
+import { countSession } from "./sessions.ts";
 import type { SmtpOptions } from "./settings.ts";
 import type { Target } from "./targets.ts";
 
@@ -25,6 +27,7 @@ export class Dialler {
   readonly #options: SmtpOptions;
   readonly #common: Common;
   readonly #interfaces: readonly string[];
+  readonly #sessions: TlsSessions | undefined;
   /** By label: the handshake failed, and the clear worked. */
   readonly #inClear: TtlCache<true>;
   /** By key of the policy, which holds the records. */
@@ -33,6 +36,7 @@ export class Dialler {
   constructor(options: SmtpOptions, services: Services, trusted: string | undefined) {
     this.#options = options;
     this.#interfaces = options.interface ?? [];
+    this.#sessions = services.tlsSessions;
     this.#inClear = new TtlCache(services.clock, MEMORY);
     this.#anchors = new TtlCache(services.clock, MEMORY);
     this.#common = {
@@ -57,24 +61,30 @@ export class Dialler {
     return hosts.some((host) => host.name === name && (host.port ?? usual) === port);
   }
 
-  dial(target: Target, signal: AbortSignal): Promise<Connected> {
+  async dial(target: Target, signal: AbortSignal): Promise<Connected> {
     switch (target.policy.tls) {
       case "opportunistic":
         return this.#dialOpportunistically(target, signal);
       case "dane":
-        return this.#dialByDane(target, signal);
+        return this.#counted(target, await this.#dialByDane(target, signal), signal);
       case "none":
       case "required":
       case "verify":
-        return connect(this.#how(target), signal);
+        return this.#counted(target, await connect(this.#how(target), signal), signal);
     }
+  }
+
+  /** What we have cut short says nothing of the host. */
+  #counted(target: Target, connected: Connected, signal: AbortSignal): Connected {
+    if (!signal.aborted) countSession(this.#sessions, target, connected);
+    return connected;
   }
 
   async #dialOpportunistically(target: Target, signal: AbortSignal): Promise<Connected> {
     const how = this.#how(target);
     const inClear = { ...how, tls: "none" } as const;
     if (this.#inClear.get(target.label) !== undefined) return connect(inClear, signal);
-    const connected = await connect(how, signal);
+    const connected = this.#counted(target, await connect(how, signal), signal);
     if (connected.kind === "connected" || !connected.tlsFailed) return connected;
     if (!how.tryClear || signal.aborted) return connected;
     const again = await connect(inClear, signal);

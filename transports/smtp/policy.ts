@@ -11,6 +11,7 @@ import type { TlsMode } from "../../src/smtp/client.ts";
 import { endOf, type KeptPolicy } from "../../src/mta-sts/kept-policy.ts";
 import { isListed } from "../../src/mta-sts/policy-text.ts";
 import { status, type Status } from "../../src/status.ts";
+import type { TlsFailure } from "../../src/tls-reports/results.ts";
 import type { SmtpOptions } from "./settings.ts";
 
 export interface TlsPolicy extends TlsRule {
@@ -22,13 +23,35 @@ export interface TlsPolicy extends TlsRule {
   readonly hint: string;
   /** MTA-STS under test: what is not as it says is reported, and delivered. */
   readonly testing?: KeptPolicy;
+  /** Absent where the destination was not asked. */
+  readonly published?: Published;
 }
+
+/** What the destination has published, for its reports. */
+export type Published =
+  | { readonly type: "none" }
+  | { readonly type: "sts"; readonly policy: KeptPolicy }
+  | {
+      readonly type: "tlsa";
+      /** Where the records stand. */
+      readonly base: string;
+      /** Those that can be used; or all of them if none can, which is what `unusable` says. */
+      readonly records: readonly TlsaRecord[];
+      readonly unusable?: true;
+    };
 
 /** The host is not to be spoken to at all. */
 export interface Barred extends TlsRule {
   readonly rule: "barred";
   readonly status: Status;
   readonly error: RetryError;
+  /** By what the destination has published. */
+  readonly because?: {
+    readonly host: string;
+    readonly domain: string | undefined;
+    readonly published: Published;
+    readonly failure: TlsFailure;
+  };
 }
 
 /** A host as far as its policy goes. */
@@ -43,6 +66,11 @@ export interface PolicySubject {
 
 type PolicyOptions = Pick<SmtpOptions, "tls" | "dane" | "mta_sts">;
 type PolicyServices = Pick<Services, "resolver" | "mtaSts">;
+
+export const UNLISTED: TlsFailure = {
+  result: "validation-failure",
+  reason: "the host is not in the policy",
+};
 
 type LocalMode = Exclude<TlsMode, "dane">;
 
@@ -64,11 +92,13 @@ export class Policies {
   readonly #services: PolicyServices;
   /** By the postmaster's word alone. */
   readonly local: TlsPolicy;
+  readonly #unpublished: TlsPolicy;
 
   constructor(options: PolicyOptions, services: PolicyServices) {
     this.#options = options;
     this.#services = services;
     this.local = localPolicy(options.tls);
+    this.#unpublished = { ...this.local, published: { type: "none" } };
   }
 
   /** Without a question to anybody if nothing can have been published. */
@@ -90,9 +120,13 @@ export class Policies {
     if (dane !== undefined && ("status" in dane || dane.tls === "dane")) return dane;
     const policy = domain === undefined ? undefined : await this.#services.mtaSts.policyOf(domain);
     if (policy?.mode === "enforce") return enforced(policy, subject.name);
-    if (dane !== undefined || policy?.mode !== "testing") return dane ?? this.local;
-    const { tls } = this.local;
-    return { ...this.local, testing: policy, why: `${tls}: MTA-STS testing, ${until(policy)}` };
+    if (dane !== undefined) return dane;
+    if (policy?.mode === "testing") {
+      const why = `${this.local.tls}: MTA-STS testing, ${until(policy)}`;
+      return { ...this.local, testing: policy, published: { type: "sts", policy }, why };
+    }
+    // Who has not asked for both cannot say that there is none.
+    return domain === undefined || !this.#options.dane ? this.local : this.#unpublished;
   }
 
   /** RFC 7672 2.2: at the end of the CNAMEs, else at the name itself. Undefined: there is no DANE. */
@@ -103,7 +137,10 @@ export class Policies {
       if (answer.kind === "temporary") {
         const text = `The TLSA records of ${base} cannot be looked up at the moment`;
         const why = `TLSA of ${base}: ${answer.error}`;
-        return { rule: "barred", status: status(451, "7.5", text), error: "lookup", why };
+        const failure = { result: "dnssec-invalid", reason: answer.error } as const;
+        const published = { type: "tlsa", base, records: [] } as const;
+        const because = { host: name, domain: subject.domain, published, failure };
+        return { rule: "barred", status: status(451, "7.5", text), error: "lookup", why, because };
       }
       if (answer.kind === "found" && answer.secure === true) {
         return danePolicy(subject, base, answer.records);
@@ -116,18 +153,20 @@ export class Policies {
 function danePolicy(
   { name, domain }: PolicySubject,
   base: string,
-  published: readonly TlsaRecord[],
+  all: readonly TlsaRecord[],
 ): TlsPolicy {
-  const records = usableRecords(published);
+  const records = usableRecords(all);
   const hint = " with DANE";
   if (records.length === 0) {
-    const why = `DANE: ${count(published)}, none usable: TLS with any certificate`;
-    return { tls: "required", rule: "dane", key: "required", hint, why };
+    const why = `DANE: ${count(all)}, none usable: TLS with any certificate`;
+    const published = { type: "tlsa", base, records: all, unusable: true } as const;
+    return { tls: "required", rule: "dane", key: "required", hint, why, published };
   }
   const names = [...new Set([base, name, ...(domain === undefined ? [] : [domain])])];
   const why = `DANE: ${count(records)}, secure`;
   const key = `dane ${names.join(" ")} ${records.map(recordText).join(" ")}`;
-  return { tls: "dane", rule: "dane", dane: { base, names, records }, key, hint, why };
+  const published = { type: "tlsa", base, records } as const;
+  return { tls: "dane", rule: "dane", dane: { base, names, records }, key, hint, why, published };
 }
 
 function recordText({ usage, selector, matching, association }: TlsaRecord): string {
@@ -139,13 +178,15 @@ function count({ length }: readonly TlsaRecord[]): string {
 }
 
 function enforced(policy: KeptPolicy, host: string): TlsPolicy | Barred {
+  const published = { type: "sts", policy } as const;
   if (isListed(host, policy)) {
     const why = `MTA-STS enforce, ${until(policy)}`;
-    return { tls: "verify", rule: "mta-sts", key: "verify", hint: " with MTA-STS", why };
+    return { tls: "verify", rule: "mta-sts", key: "verify", hint: " with MTA-STS", why, published };
   }
   const text = `${host} is not in the MTA-STS policy of ${policy.domain}`;
   const why = `not in the MTA-STS policy, ${until(policy)}`;
-  return { rule: "barred", status: status(451, "7.5", text), error: "tls_required", why };
+  const because = { host, domain: policy.domain, published, failure: UNLISTED };
+  return { rule: "barred", status: status(451, "7.5", text), error: "tls_required", why, because };
 }
 
 function until(policy: KeptPolicy): string {

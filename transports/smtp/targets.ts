@@ -18,6 +18,8 @@ export interface Target {
   /** A Unix socket on this machine, in the place of address and port. */
   readonly socket?: string;
   readonly policy: TlsPolicy;
+  /** The mail domain that DNS names the host for. */
+  readonly domain?: string;
 }
 
 interface LookupMeans {
@@ -42,7 +44,7 @@ export async function* targetsOf(
     if ("status" in found) yield found;
     else {
       const { addresses, policy } = found;
-      for (const address of addresses) yield targetOf(host.name, address, port, policy);
+      for (const address of addresses) yield targetOf(host, address, port, policy);
     }
   }
 }
@@ -58,9 +60,15 @@ export async function lookUp(
   return "status" in policy ? policy : { addresses: found.addresses, policy };
 }
 
-export function targetOf(name: string, address: string, port: number, policy: TlsPolicy): Target {
+export function targetOf(
+  { name, domain }: Pick<Host, "name" | "domain">,
+  address: string,
+  port: number,
+  policy: TlsPolicy,
+): Target {
   const label = `${name} [${address}]${port === 25 ? "" : `:${port}`}`;
-  return { name, address, port, label, policy };
+  const target = { name, address, port, label, policy };
+  return domain === undefined ? target : { ...target, domain };
 }
 
 export function socketTarget(path: string, policy: TlsPolicy): Target {

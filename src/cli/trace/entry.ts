@@ -40,6 +40,10 @@ export function entryOf(event: HistoryEvent, id: string | undefined): Entry {
     case "message.bounced":
     case "message.reported":
       return report(event, id);
+    case "tls_report.sent":
+      return entry("report", `on TLS with ${text("domain")}`, "bold", [
+        prefixed("to ", text("to")),
+      ]);
     case "message.frozen":
       return entry("frozen", "", "red", [text("why")]);
     case "message.completed":

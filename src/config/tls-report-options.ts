@@ -1,0 +1,52 @@
+// [tls_reports]: who we are to those who ask for reports on TLS, and the key that vouches for it.
+//
+// Invariant: the sender's domain is the signature's or lies below it, so that the reports are aligned (RFC 8460 3).
+
+import { parseDomain, parseMailbox } from "../smtp/address.ts";
+import { isAscii } from "../bounce/text.ts";
+import { options, parsedText, text, type Values, withCheck } from "./schema.ts";
+import { privateKeyFile } from "./secret-file.ts";
+
+const declaredOptions = options({
+  from: parsedText(
+    "address",
+    {
+      doc: "The sender of the reports, and whom their readers may write to. Its domain is the submitter.",
+      is: 'an address like "tls-reports@example.com"',
+    },
+    (written) => {
+      const mailbox = isAscii(written) ? parseMailbox(written) : undefined;
+      return mailbox?.domain.startsWith("[") === true ? undefined : mailbox;
+    },
+  ),
+  organization: text("The name of your organization, as the reports give it.", {
+    test: /^[^\p{Cc}]{1,200}$/u,
+    is: "a name of at most 200 characters, without control characters",
+  }),
+  dkim_domain: parsedText(
+    "domain",
+    {
+      doc: "The domain that signs the reports: that of `from`, or one above it.",
+      is: 'a domain like "example.com"',
+    },
+    parseDomain,
+  ),
+  dkim_selector: text(
+    "The selector of the key: its record is `SELECTOR._domainkey.DOMAIN`, and says `s=email:tlsrpt`.",
+    {
+      test: /^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/i,
+      is: 'a selector like "tlsrpt"',
+    },
+  ),
+  dkim_key_file: privateKeyFile(
+    "The key, PEM: RSA of 1024 bits or more, or Ed25519. Only its owner and group may read it. It is read for each report.",
+  ),
+});
+
+export const tlsReportOptions = withCheck(declaredOptions, (given, report) => {
+  const { from, dkim_domain: signer } = given;
+  if (from.domain === signer || from.domain.endsWith(`.${signer}`)) return;
+  report("dkim_domain", `cannot sign for ${from.domain}: it is neither this domain nor above it`);
+});
+
+export type TlsReportOptions = Values<typeof tlsReportOptions>;
