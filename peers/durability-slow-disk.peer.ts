@@ -55,7 +55,8 @@ it("a session that waits for a slow disk holds up no other", { skip }, async () 
   const held = send(waiting, 1, SMALL).finally(() => (isAnswered = true));
   // By now its commit is in the middle of the fsync.
   await pause(300);
-  for (let i = 0; i < 100; i++) {
+  // Who says NOOP a hundred times is cut off.
+  for (let i = 0; i < 90; i++) {
     assert.match(await lively.ask("NOOP"), /^250 /);
     assert.equal(isAnswered, false, `the slow one was answered before NOOP ${i + 1}`);
   }
