@@ -51,6 +51,8 @@ function eventsOf(log: string): Event[] {
 /** What breaks the promise, in words. `within` is the directory that holds spool and Maildirs. */
 function violationsOf(events: readonly Event[], within: string): { acks: number; found: string[] } {
   const unsynced = new Set<string>();
+  /** Opened so that each write to them is synced. */
+  const synced = new Set<string>();
   const found: string[] = [];
   let acks = 0;
   const spool = join(within, "spool/");
@@ -77,9 +79,12 @@ function violationsOf(events: readonly Event[], within: string): { acks: number;
       for (const path of ours.slice(-1)) unsynced.add(`${dirname(path)}/`);
     } else if (call === "openat" && text.includes("O_CREAT")) {
       for (const path of ours) unsynced.add(`${dirname(path)}/`);
+      if (text.includes("O_DSYNC")) for (const path of ours) synced.add(path);
     } else if (/write|ftruncate/.test(call)) {
       // The index of the log is built anew after a crash.
-      for (const path of ours) if (!path.endsWith("-shm")) unsynced.add(path);
+      for (const path of ours) {
+        if (!path.endsWith("-shm") && !synced.has(path)) unsynced.add(path);
+      }
     }
   }
   return { acks, found };

@@ -48,7 +48,7 @@ export class DirectorySyncs {
     try {
       await this.#calls.fsync(fd);
     } finally {
-      await this.#calls.close(fd);
+      this.#calls.close(fd);
     }
   }
 }

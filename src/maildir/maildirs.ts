@@ -1,4 +1,4 @@
-// Writes one message into one Maildir: tmp/, fsync, rename into new/, fsync of new/. Only then is it delivered.
+// Writes one message into one Maildir: tmp/, sync, rename into new/, fsync of new/. Only then is it delivered.
 //
 // Invariant: `write` resolves when the message is on disk under its final name, or rejects and leaves nothing
 // behind. A failed fsync is final for its file: the kernel may have dropped the pages, and a second fsync would
@@ -10,7 +10,7 @@ import type { Body } from "../envelope.ts";
 import { EarlierCopies } from "./earlier-copies.ts";
 import { Directories, directoryMode } from "./directories.ts";
 import { DirectorySyncs } from "./directory-syncs.ts";
-import { errorCode, type FileCalls, nodeFileCalls } from "./file-calls.ts";
+import { errorCode, type FileCalls, nodeFileCalls, SYNCED_WRITES } from "./file-calls.ts";
 import type { FileNames } from "./file-names.ts";
 import { LfStream, writeWithLf } from "./line-ends.ts";
 
@@ -93,10 +93,12 @@ export class Maildirs {
 
   async #deliver(maildir: string, copy: Copy, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted();
-    const file = await this.#create(join(maildir, "tmp"), copy.key);
+    const syncs = copy.body.inline === undefined ? undefined : SYNCED_WRITES;
+    const file = await this.#create(join(maildir, "tmp"), copy.key, syncs);
     try {
       const size = await this.#fill(file, copy, signal);
-      await this.#close(file);
+      if (syncs === undefined) await this.#calls.fsync(file.fd);
+      this.#close(file);
       signal.throwIfAborted();
       const path = join(maildir, "new", file.name + this.#options.tag(size));
       await this.#calls.rename(file.path, path);
@@ -110,12 +112,12 @@ export class Maildirs {
     }
   }
 
-  async #create(directory: string, key: string): Promise<NewFile> {
+  async #create(directory: string, key: string, flags = 0): Promise<NewFile> {
     for (let tried = 1; ; tried++) {
       const name = this.#names.next(key);
       const path = join(directory, name);
       try {
-        const fd = await this.#calls.open(path, EXCLUSIVE, this.#options.mode);
+        const fd = await this.#calls.open(path, EXCLUSIVE | flags, this.#options.mode);
         return { fd, isOpen: true, path, name };
       } catch (error) {
         if (errorCode(error) !== "EEXIST" || tried === NAMES_TRIED_MAX) throw error;
@@ -123,7 +125,7 @@ export class Maildirs {
     }
   }
 
-  /** Gives the size of the file, which is on disk then. */
+  /** Gives the size of the file. What is in memory already is written in one piece. */
   async #fill({ fd }: NewFile, { head, body }: Copy, signal: AbortSignal): Promise<number> {
     let size = 0;
     if (body.inline !== undefined) {
@@ -137,7 +139,6 @@ export class Maildirs {
         size += bytes.length;
       }
     }
-    await this.#calls.fsync(fd);
     return size;
   }
 
@@ -150,15 +151,15 @@ export class Maildirs {
   }
 
   /** Once only, error or not: the number may belong to another file by then. */
-  async #close(file: NewFile): Promise<void> {
+  #close(file: NewFile): void {
     if (!file.isOpen) return;
     file.isOpen = false;
-    await this.#calls.close(file.fd);
+    this.#calls.close(file.fd);
   }
 
   async #abandon(file: NewFile): Promise<void> {
     try {
-      await this.#close(file);
+      this.#close(file);
     } catch (error) {
       this.#options.report(error);
     }

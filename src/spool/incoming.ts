@@ -103,7 +103,7 @@ export class IncomingBody {
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#descriptor === undefined) throw new Error("the message was given up");
       await calls.fsync(this.#descriptor);
-      await this.#close();
+      this.#close();
       await syncs.sync(bodyDirectory(spoolDirectory));
     } catch (error) {
       throw spoolError("cannot store the body", error);
@@ -112,10 +112,10 @@ export class IncomingBody {
   }
 
   /** A close that fails has closed. */
-  async #close(): Promise<void> {
+  #close(): void {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
-    if (descriptor !== undefined) await this.#store.calls.close(descriptor);
+    if (descriptor !== undefined) this.#store.calls.close(descriptor);
   }
 
   /** Nothing of the body is left. Throws when its file cannot be removed. */
@@ -124,7 +124,11 @@ export class IncomingBody {
     this.#pieces = [];
     if (this.#writing === undefined) return;
     await this.#writing;
-    await this.#close().catch((error: unknown) => (this.#failure ??= error));
+    try {
+      this.#close();
+    } catch (error) {
+      this.#failure ??= error;
+    }
     await this.#store.calls.unlink(this.#path).catch((error: unknown) => {
       if (errorCode(error) !== "ENOENT") throw error;
     });

@@ -17,7 +17,6 @@ function heldCalls() {
     },
     close: () => {
       open -= 1;
-      return Promise.resolve();
     },
   };
   return { calls, held, isClosed: () => open === 0 };

@@ -1,9 +1,9 @@
 // The real system calls, with one that fails, and a count of what is open: for tests of what a fault leaves behind.
 
-import { type FileCalls, nodeFileCalls } from "../../src/maildir/file-calls.ts";
+import { type FileCalls, nodeFileCalls, SYNCED_WRITES } from "../../src/maildir/file-calls.ts";
 
 export interface FaultyCalls extends FileCalls {
-  /** Names of the calls so far, in order. */
+  /** Names of the calls so far, in order; "open synced" when every write to the file is. */
   readonly made: readonly string[];
   /** Descriptors that have been opened and not closed. */
   readonly descriptors: ReadonlySet<number>;
@@ -21,7 +21,7 @@ export function faultyCalls(before: (name: string, index: number) => void): Faul
     made,
     descriptors,
     async open(path, flags, mode) {
-      enter("open");
+      enter((flags & (SYNCED_WRITES ?? 0)) === 0 ? "open" : "open synced");
       const fd = await nodeFileCalls.open(path, flags, mode);
       descriptors.add(fd);
       return fd;
@@ -34,10 +34,10 @@ export function faultyCalls(before: (name: string, index: number) => void): Faul
       enter("fsync");
       await nodeFileCalls.fsync(fd);
     },
-    async close(fd) {
+    close(fd) {
       // A close that fails has closed, as on Linux; the number must not be used again.
       const wasOpen = descriptors.delete(fd);
-      if (wasOpen) await nodeFileCalls.close(fd);
+      if (wasOpen) nodeFileCalls.close(fd);
       enter(wasOpen ? "close" : "close again");
     },
     async rename(from, to) {

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import type { Body } from "../../src/envelope.ts";
-import { type FileCalls, nodeFileCalls } from "../../src/maildir/file-calls.ts";
+import { type FileCalls, nodeFileCalls, SYNCED_WRITES } from "../../src/maildir/file-calls.ts";
 import { MaildirAppend, maildirAppend } from "../../transports/maildir-append.ts";
 import { readOptions } from "../conformance/driver.ts";
 import { faultyCalls, systemError } from "../support/file-calls.ts";
@@ -46,14 +46,19 @@ async function callsOf(t: TestContext, body: Body): Promise<readonly string[]> {
   return calls.made;
 }
 
-test("the file is synced before it is renamed, and its directory after", async (t) => {
-  const calls = faultyCalls(() => undefined);
-  const { transport } = setup(t, calls);
-  await transport.deliver(batch([BOB]), never);
-  const first = calls.made.length;
-  await transport.deliver(batch([BOB]), never);
-  assert.equal(calls.made.slice(first).join(" "), "open write fsync close rename open fsync close");
-});
+for (const [kind, body] of Object.entries(BODIES)) {
+  test(`${kind}: the file is synced before it is renamed, and its directory after`, async (t) => {
+    const calls = faultyCalls(() => undefined);
+    const { transport } = setup(t, calls);
+    await transport.deliver(batch([BOB]), never);
+    const first = calls.made.length;
+    await transport.deliver(batch([BOB], { body }), never);
+    const made = calls.made.slice(first).join(" ");
+    const isSynced = SYNCED_WRITES !== undefined && body.inline !== undefined;
+    const file = isSynced ? "open synced write" : "open (write )+fsync";
+    assert.match(made, new RegExp(`^${file} close rename open fsync close$`));
+  });
+}
 
 test("a directory that is made is synced, and so is the one that holds it", async (t) => {
   const made = await callsOf(t, inlineBody());
