@@ -40,15 +40,15 @@ export function unpack(name: string): Unpacked {
       fs.mkdirSync(path.join(tree, part), { recursive: true });
     }
     const archives = path.join(tree, "archives");
-    run(
-      "apt-get",
-      ["-q", "download", ...missing.map((it) => `${it.name}=${it.version}`)],
-      archives,
-    );
+    if (missing.length > 0) {
+      const versions = missing.map((it) => `${it.name}=${it.version}`);
+      run("apt-get", ["-q", "download", ...versions], archives);
+    }
     for (const file of fs.readdirSync(archives)) {
       run("dpkg-deb", ["--extract", path.join(archives, file), tree], tree);
     }
-    fs.writeFileSync(marker, missing.find((it) => it.name === name)?.version ?? "as installed");
+    const version = missing.find((it) => it.name === name)?.version ?? installedVersion(name);
+    fs.writeFileSync(marker, version);
   }
   return { tree, version: fs.readFileSync(marker, "utf8") };
 }
@@ -67,6 +67,10 @@ function missingPackages(name: string): { name: string; version: string }[] {
   return [...plan.matchAll(/^Inst (\S+)(?: \[\S+\])? \((\S+)/gm)].map(
     ([, packageName = "", version = ""]) => ({ name: packageName, version }),
   );
+}
+
+function installedVersion(name: string): string {
+  return run("dpkg-query", ["--show", "--showformat=${Version}", name]);
 }
 
 function run(command: string, args: readonly string[], cwd = "/"): string {
