@@ -49,6 +49,8 @@ const SET_ASIDE_PAUSE = 300_000;
 /** Milliseconds that a settlement may wait for a commit that goes anyway. */
 const PATIENCE = 5;
 
+/** Whoever waits for a commit is answered in one turn of the event loop, which others wait for. */
+const COMMITTED_AT_ONCE = 50;
 /** Rows come and go: the thread needs little room for garbage. */
 const MEMORY = { maxYoungGenerationSizeMb: 8 };
 
@@ -70,7 +72,7 @@ export class SqliteSpool implements Spool {
   readonly #thread: Worker;
   readonly #answers = new Map<number, (response: Response) => void>();
   readonly #notes: JournalNotes;
-  #waiting: Waiting[] = [];
+  readonly #waiting: Waiting[] = [];
   #committing = false;
   #patience: Timer | undefined;
   #closed: Promise<void> | undefined;
@@ -246,8 +248,7 @@ export class SqliteSpool implements Spool {
 
   async #commitWaiting(): Promise<void> {
     do {
-      const batch = this.#waiting;
-      this.#waiting = [];
+      const batch = this.#waiting.splice(0, COMMITTED_AT_ONCE);
       try {
         const transactions = batch.map(({ transaction }) => transaction);
         const results = await this.#ask({ name: "commit", transactions });

@@ -55,6 +55,24 @@ describe("the spool", () => {
       await second.close();
     }));
 
+  it("answers some at a time when many wait for a commit: the event loop is not held up", () =>
+    inPlace(async ({ open }) => {
+      const spool = await open();
+      let turn = 0;
+      const tick = () => {
+        turn += 1;
+        ticking = setImmediate(tick);
+      };
+      let ticking = setImmediate(tick);
+      const answeredIn = await Promise.all(
+        Array.from({ length: 300 }, () => store(spool, "x").then(() => turn)),
+      );
+      clearImmediate(ticking);
+      const inOneTurn = Object.values(Object.groupBy(answeredIn, String)).map((all) => all?.length);
+      assert.ok(Math.max(...inOneTurn.map(Number)) < 150, inOneTurn.join(" "));
+      await spool.close();
+    }));
+
   it("gives a message to one attempt only", () =>
     inPlace(async ({ open }) => {
       const spool = await open();
