@@ -130,7 +130,7 @@ export function exim(): Contestant {
       makeOwned(directory, ["spool", "log", "mail"], etc, "Debian-exim");
       write(directory, { accounts: "alice:\n", "etc/exim4/exim4.conf": eximConfiguration(place) });
       return {
-        argv: asInstalled(tree, etc, ["exim4", "-bdf", "-q1m"]),
+        argv: asInstalled(tree, etc, ["exim4", "-bdf", "-q20s"]),
         copies: path.join(directory, "mail/bench.test/alice/new"),
         isQueueEmpty: () => holdsNoFile(path.join(directory, "spool/input")),
       };
@@ -190,8 +190,9 @@ gmail:
   driver = smtp
   port = ${sinkPort}
   allow_localhost
+# The default lets everything for the sink wait for a quarter of an hour when one connection fails.
 begin retry
-* * F,2h,15m; G,16h,1h,1.5; F,4d,6h
+* * F,2h,10s
 `;
 }
 
