@@ -15,7 +15,7 @@ import type { Piece } from "./pieces.ts";
 const DAY = 86_400_000;
 const FILE_NAME = /^(\d{4}-\d\d-\d\d)\.sqlite$/;
 
-/** A message has one row a day. Refusals have the negated microseconds of their time for a number. */
+/** A message has one row a day. Refusals have negated microseconds, as ids are, for a number. */
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS stories (
   message INTEGER PRIMARY KEY,
@@ -121,8 +121,12 @@ function dayOf(time: number): string {
   return new Date(time).toISOString().slice(0, 10);
 }
 
+/**
+ * Refusals stand before the messages of their millisecond: a session has a recipient refused first, and the message
+ * taken on after that.
+ */
 function numberOfPiece({ key, at }: Piece): number {
-  return key.startsWith("-") ? Number(key) - at * 1000 : idNumber(key);
+  return key.startsWith("-") ? Number(key) - (at - 1) * 1000 : idNumber(key);
 }
 
 function openDay(directory: string, day: string): Today {

@@ -42,6 +42,12 @@ function read<T>(directory: string, look: (history: HistoryReader) => T): T {
   return look(history);
 }
 
+/** Its one event, of a@example.com, has the name of the key. */
+function piece(key: string, at: number) {
+  const events = JSON.stringify([at, key, { sender: "<a@example.com>" }]);
+  return { key, at, events, addresses: ["a@example.com"] };
+}
+
 const namesOf = (events: readonly { readonly name: string }[]) => events.map(({ name }) => name);
 
 describe("the history", () => {
@@ -117,6 +123,18 @@ describe("the history", () => {
       assert.deepEqual(idsOf('"b b"@example.com'), [later]);
       assert.deepEqual(idsOf("nobody@example.com"), [undefined]);
       assert.deepEqual(idsOf("bob@example.co"), []);
+    }));
+
+  it("takes the refusals of a millisecond for older than its messages, in their order", () =>
+    inPlace(({ directory }) => {
+      const days = new HistoryDays(directory, DAY);
+      const earlier = idText((START - 1) * 1000);
+      days.write([piece("-1", START), piece(ID, START), piece("-2", START)], START);
+      days.write([piece(earlier, START - 1)], START);
+      days.close();
+      const stories = read(directory, (told) => [...told.stories("a@example.com")]);
+      const names = stories.flatMap(({ events }) => namesOf(events));
+      assert.deepEqual(names, [ID, "-2", "-1", earlier]);
     }));
 
   it("joins what happened on several days", () =>
