@@ -3,7 +3,7 @@
 
 import { once } from "node:events";
 import { SMTPServer } from "smtp-server";
-import { testCertificate } from "../test/support/sink.ts";
+import { testCertificate } from "../test/support/certificates.ts";
 
 export interface Arrival {
   readonly sender: string;

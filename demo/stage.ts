@@ -3,12 +3,11 @@
 import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tlsListener } from "../test/support/certificates.ts";
 import { type FakeDns, startDns } from "../test/support/dns.ts";
 import { freePort } from "../test/support/relay-process.ts";
 import { Peer } from "./peer.ts";
 import type { Sender } from "./sender.ts";
-
-const TLS = join(import.meta.dirname, "..", "test", "support", "tls");
 
 /** Google adds it to what our tenant sends; nobody else knows it. */
 export const TENANT_HEADER = "X-Unseen-Tenant: a-long-secret-of-ours";
@@ -74,13 +73,7 @@ function configuration(parts: {
 [relay]
 hostname = "mx.example.com"
 spool_directory = "spool"
-
-[[listeners]]
-address = "127.0.0.1:${parts.port}"
-tls = "starttls"
-certificate = "${TLS}/certificate.pem"
-private_key = "${TLS}/private-key.pem"
-
+${tlsListener(parts.port)}
 [dns]
 servers = ["${parts.dns.address}"]
 

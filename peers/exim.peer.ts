@@ -6,6 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { digest, digestAtHost } from "../demo/letters.ts";
+import { OURS, tlsListener } from "../test/support/certificates.ts";
 import { startTestRelay, workspaceConfig } from "../test/support/relay.ts";
 import { startSink } from "../test/support/sink.ts";
 import { startExim } from "./exim.ts";
@@ -14,16 +15,7 @@ import { missing } from "./packages.ts";
 import { type SignedMail, signedMail } from "./signed-mail.ts";
 import { freePort } from "../test/support/relay-process.ts";
 
-const TLS = join(import.meta.dirname, "..", "test", "support", "tls");
 const skip = missing("exim4-daemon-light");
-
-const listener = (port: number) => `
-[[listeners]]
-address = "127.0.0.1:${port}"
-tls = "starttls"
-certificate = "${TLS}/certificate.pem"
-private_key = "${TLS}/private-key.pem"
-`;
 
 /** Nothing is lost, nothing is changed, and every signature verifies. */
 async function arrived(raw: readonly Buffer[], { mails, failures }: SignedMail): Promise<void> {
@@ -36,7 +28,7 @@ test("what a user sends arrives at Exim byte for byte", { skip }, async () => {
   const port = await freePort();
   await using exim = await startExim(port);
   await using relay = await startTestRelay({
-    config: workspaceConfig(exim.port).concat(listener(port)),
+    config: workspaceConfig(exim.port).concat(tlsListener(port)),
     files: { gmail_accounts: "alice\n" },
   });
   const signed = await signedMail();
@@ -52,7 +44,7 @@ test("what Exim sends arrives at Google byte for byte", { skip }, async () => {
   await using exim = await startExim(port);
   await using google = await startSink({ tls: true });
   await using relay = await startTestRelay({
-    config: workspaceConfig(google.port).concat(listener(port)),
+    config: workspaceConfig(google.port).concat(tlsListener(port)),
     files: { gmail_accounts: "alice\n" },
   });
   const signed = await signedMail();
@@ -81,7 +73,7 @@ test(
         `[transports.remote_smtp]
 driver = "smtp"
 hosts = ["127.0.0.1:${exim.port}"]
-tls_verify_certificates = "${TLS}/certificate.pem"
+tls_verify_certificates = "${OURS.certificate}"
 auth_user = "relay"
 auth_password_file = "password"
 [[retry]]

@@ -12,10 +12,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { findUser } from "../src/drop-root.ts";
+import { pem } from "../test/support/certificates.ts";
 import { freePort } from "../test/support/relay-process.ts";
 import { startDaemon, textOf, workDirectory } from "./program.ts";
 
-const TLS = join(import.meta.dirname, "..", "test", "support", "tls");
 const USER = "Debian-exim";
 
 export interface Exim extends AsyncDisposable {
@@ -35,9 +35,9 @@ export async function startExim(relayPort: number): Promise<Exim> {
     mkdirSync(join(directory, name));
     own(join(directory, name));
   }
-  for (const name of ["certificate.pem", "private-key.pem"]) {
-    copyFileSync(join(TLS, name), join(directory, name));
-    own(join(directory, name));
+  for (const name of ["certificate", "private-key"]) {
+    copyFileSync(pem(name), join(directory, `${name}.pem`));
+    own(join(directory, `${name}.pem`));
   }
   const file = join(directory, "exim.conf");
   writeFileSync(file, configuration(directory, port, relayPort), { mode: 0o644 });

@@ -1,9 +1,9 @@
 // Postfix and the relay hand each other real mail under STARTTLS, and every signature still verifies.
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { test } from "node:test";
 import { digest, digestAtHost } from "../demo/letters.ts";
+import { tlsListener } from "../test/support/certificates.ts";
 import { freePort } from "../test/support/relay-process.ts";
 import { startTestRelay, workspaceConfig } from "../test/support/relay.ts";
 import { startSink } from "../test/support/sink.ts";
@@ -12,16 +12,7 @@ import { startPostfix } from "./postfix.ts";
 import { signedMail } from "./signed-mail.ts";
 import { notUnpacked } from "./unpacked.ts";
 
-const TLS = join(import.meta.dirname, "..", "test", "support", "tls");
 const skip = notUnpacked("postfix");
-
-const listener = (port: number) => `
-[[listeners]]
-address = "127.0.0.1:${port}"
-tls = "starttls"
-certificate = "${TLS}/certificate.pem"
-private_key = "${TLS}/private-key.pem"
-`;
 
 /** Postfix puts its own Received on top, in front of ours or behind it. */
 function withoutPostfix(raw: Buffer): Buffer {
@@ -43,7 +34,7 @@ test(
     await using world = await startSink();
     await using postfix = await startPostfix(port, world.port);
     await using relay = await startTestRelay({
-      config: workspaceConfig(postfix.port).concat(listener(port)),
+      config: workspaceConfig(postfix.port).concat(tlsListener(port)),
       files: { gmail_accounts: "alice\n" },
     });
     const { mails, failures } = await signedMail();
@@ -65,7 +56,7 @@ test(
     await using google = await startSink({ tls: true });
     await using postfix = await startPostfix(port, google.port);
     await using relay = await startTestRelay({
-      config: workspaceConfig(google.port).concat(listener(port)),
+      config: workspaceConfig(google.port).concat(tlsListener(port)),
       files: { gmail_accounts: "alice\n" },
     });
     const { mails, failures } = await signedMail();

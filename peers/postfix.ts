@@ -3,11 +3,10 @@
 
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pem } from "../test/support/certificates.ts";
 import { freePort } from "../test/support/relay-process.ts";
 import { startDaemon, textOf, workDirectory } from "./program.ts";
 import { asInstalled, etcWithUsers, makeOwned, unpack } from "./unpacked.ts";
-
-const TLS = join(import.meta.dirname, "..", "test", "support", "tls");
 
 export interface Postfix extends AsyncDisposable {
   readonly port: number;
@@ -22,8 +21,8 @@ export async function startPostfix(relayPort: number, sinkPort: number): Promise
   etcWithUsers(etc, ["postfix", "postdrop"]);
   makeOwned(directory, ["data", "log"], etc, "postfix");
   mkdirSync(join(directory, "queue"));
-  for (const name of ["certificate.pem", "private-key.pem"]) {
-    copyFileSync(join(TLS, name), join(directory, name));
+  for (const name of ["certificate", "private-key"]) {
+    copyFileSync(pem(name), join(directory, `${name}.pem`));
   }
   mkdirSync(join(etc, "postfix"));
   const settings = configuration(directory, relayPort, sinkPort);

@@ -2,23 +2,14 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { tlsListener } from "../test/support/certificates.ts";
 import { startTestRelay, type TestRelay, workspaceConfig } from "../test/support/relay.ts";
 import { startSink } from "../test/support/sink.ts";
 import { missing } from "./packages.ts";
 
-const TLS = join(import.meta.dirname, "..", "test", "support", "tls");
 const skip = missing("swaks", "libnet-ssleay-perl");
-
-const LISTENER = `
-[[listeners]]
-address = "127.0.0.1:0"
-tls = "starttls"
-certificate = "${TLS}/certificate.pem"
-private_key = "${TLS}/private-key.pem"
-`;
 
 async function swaks(relay: TestRelay, ...args: readonly string[]): Promise<string> {
   const server = ["--server", "127.0.0.1", "--port", String(relay.port)];
@@ -33,7 +24,7 @@ for (const { name, args, protocol } of [
   test(`swaks delivers ${name}`, { skip }, async () => {
     await using google = await startSink();
     await using relay = await startTestRelay({
-      config: workspaceConfig(google.port).concat(LISTENER),
+      config: workspaceConfig(google.port).concat(tlsListener()),
       files: { gmail_accounts: "alice\n" },
     });
     const said = await swaks(relay, ...args, "-f", "carol@example.org", "-t", "alice@example.com");
@@ -48,7 +39,7 @@ for (const { name, args, protocol } of [
 test("swaks sees an unknown recipient refused at RCPT", { skip }, async () => {
   await using google = await startSink();
   await using relay = await startTestRelay({
-    config: workspaceConfig(google.port).concat(LISTENER),
+    config: workspaceConfig(google.port).concat(tlsListener()),
     files: { gmail_accounts: "alice\n" },
   });
   // Exit code 24: no recipient was accepted.

@@ -6,25 +6,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { startDns } from "../support/dns.ts";
 import { Place } from "../support/program.ts";
+import { outboundConfig } from "../support/relay.ts";
 
 const CONFIG = `[relay]
 hostname = "mx.example.com"
 spool_directory = "spool"
 [[listeners]]
 address = "127.0.0.1:0"
-[gate]
-local_domains = "example.com"
-[[gate.relay]]
-hosts = "127.0.0.1"
-sender_domains = "*"
-[[routers]]
-name = "world"
-driver = "dnslookup"
-ignore_target_hosts = []
-transport = "remote_smtp"
-[transports.remote_smtp]
-driver = "smtp"
-`;
+${outboundConfig("")}`;
 
 const UNTIL = "2100-01-01T00:00:00.000Z";
 const ZONE = {

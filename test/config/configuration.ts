@@ -5,17 +5,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { fileURLToPath } from "node:url";
 import { problemLine } from "../../src/config/configuration.ts";
 import type { Configuration } from "../../src/config/configuration.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
+import { OURS } from "../support/certificates.ts";
 
-export const CERTIFICATE = fileURLToPath(
-  new URL("../support/tls/certificate.pem", import.meta.url),
-);
-export const PRIVATE_KEY = fileURLToPath(
-  new URL("../support/tls/private-key.pem", import.meta.url),
-);
+export const { certificate: CERTIFICATE, privateKey: PRIVATE_KEY } = OURS;
 
 /** 18 lines, and nothing wrong with them. */
 export const RIGHT = `[relay]

@@ -8,13 +8,14 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../src/clock.ts";
 import type { Reception } from "../../src/smtp/reception.ts";
-import { type ServerOptions, SmtpServer } from "../../src/smtp/server.ts";
+import { SmtpServer } from "../../src/smtp/server.ts";
 import { status } from "../../src/status.ts";
+import { OURS } from "../support/certificates.ts";
 import { type Random, seeded } from "../support/random.ts";
+import { serverOptions } from "../support/server-options.ts";
 import { Wire } from "../support/wire.ts";
 
 const STATES = [
@@ -54,12 +55,12 @@ export async function fuzzSessions(
   goesOn: (n: number) => boolean,
 ): Promise<Record<string, number>> {
   const random = seeded(seed);
-  const server = new SmtpServer(serverOptions, systemClock, { event: () => undefined });
+  const server = new SmtpServer(OPTIONS, systemClock, { event: () => undefined });
   const port = await server.listen({
     host: "127.0.0.1",
     port: 0,
     tls: "starttls",
-    certificates: [{ certificate: pem("certificate"), privateKey: pem("private-key") }],
+    certificates: [OURS],
   });
   server.open(moodyReception(random));
   const tally: Record<string, number> = {};
@@ -80,33 +81,18 @@ export async function fuzzSessions(
   return tally;
 }
 
-const pem = (name: string) => fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url));
-
-const serverOptions: ServerOptions = {
-  limits: {
-    hostname: "mx.example.com",
+const OPTIONS = serverOptions(
+  {
     sizeMax: 100_000,
-    recipientsMax: 10,
-    commandLineMax: 512,
-    textLineMax: 1000,
     errorsMax: 10,
     refusedRecipientsMax: 10,
-    junkCommandsMax: 100,
-    requireTls: "relay",
-    greetingDelay: 0,
-    tlsTimeout: 30_000,
-    dataRateMin: 100,
-    bareNewlines: "reject",
     commandTimeout: 5000,
     messageTimeout: 5000,
     sessionTimeout: 5000,
     postmasterDomain: "example.com",
   },
-  connectionsMax: 1000,
-  connectionsPerClientMax: 1000,
-  connectionsPerNetworkMax: 1000,
-  isReserved: () => false,
-};
+  { connectionsMax: 1000, connectionsPerClientMax: 1000, connectionsPerNetworkMax: 1000 },
+);
 
 /** At times it is slow, and at times it breaks. */
 function moodyReception(random: Random): Reception {

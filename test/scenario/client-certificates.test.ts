@@ -4,13 +4,12 @@ import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { pem, tlsListener } from "../support/certificates.ts";
 import { type TestRelay, startTestRelay, workspaceConfig } from "../support/relay.ts";
 import { type Sink, startSink } from "../support/sink.ts";
 import { begin, send } from "../support/transaction.ts";
 import type { Wire } from "../support/wire.ts";
 
-const pem = (name: string) => fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url));
 const read = (name: string) => readFileSync(pem(name), "utf8");
 
 const KNOWN = { cert: read("other-certificate"), key: read("other-private-key") };
@@ -19,12 +18,7 @@ const FINGERPRINT = new X509Certificate(KNOWN.cert).fingerprint256;
 
 /** From anywhere, with this certificate; and one address without. */
 async function relayTo(sink: Sink, written = FINGERPRINT): Promise<TestRelay> {
-  const config = `
-[[listeners]]
-address = "127.0.0.1:0"
-tls = "starttls"
-certificate = "${pem("certificate")}"
-private_key = "${pem("private-key")}"
+  const config = `${tlsListener()}
 client_certificates = "request"
 ${workspaceConfig(sink.port).replace(
   'hosts = "+trusted"',

@@ -1,25 +1,16 @@
 // Mail that requires TLS (RFC 8689), from the client that asks for it to the report that needs the same protection.
 
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { test } from "node:test";
+import { OURS, tlsListener } from "../support/certificates.ts";
 import { startTestRelay, workspaceConfig } from "../support/relay.ts";
 import { startSink } from "../support/sink.ts";
 import { send } from "../support/transaction.ts";
 
-const pem = (name: string) => fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url));
-
 /** Google and the world at these ports, with a certificate that is good for 127.0.0.1. */
 function config(google: number, world: number): string {
-  const listener = `
-[[listeners]]
-address = "127.0.0.1:0"
-tls = "starttls"
-certificate = "${pem("certificate")}"
-private_key = "${pem("private-key")}"
-`;
-  const verified = `driver = "smtp"\ntls_verify_certificates = "${pem("certificate")}"`;
-  return listener + workspaceConfig(google, world).replaceAll('driver = "smtp"', verified);
+  const verified = `driver = "smtp"\ntls_verify_certificates = "${OURS.certificate}"`;
+  return tlsListener() + workspaceConfig(google, world).replaceAll('driver = "smtp"', verified);
 }
 
 test("is passed on with it, and its copy is kept", async () => {

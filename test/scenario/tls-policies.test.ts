@@ -2,11 +2,10 @@
 
 import assert from "node:assert/strict";
 import { after, before, test, type TestContext } from "node:test";
-import type { TestRelay } from "../support/relay.ts";
-import { startTestRelay } from "../support/relay.ts";
 import { association, Authority, type Certified } from "../support/authority.ts";
 import type { Zone } from "../support/dns.ts";
 import { policy, startPolicyHost } from "../support/policy-host.ts";
+import { outboundConfig, startTestRelay, type TestRelay } from "../support/relay.ts";
 import { type Sink, startSink } from "../support/sink.ts";
 import { send } from "../support/transaction.ts";
 
@@ -44,22 +43,7 @@ async function setUp(t: TestContext, setting: Setting): Promise<{ relay: TestRel
     dns,
     https: host.https,
     files: { "authority.pem": authority.certificate.toString() },
-    config: `
-[gate]
-local_domains = "example.com"
-[[gate.relay]]
-hosts = "127.0.0.1"
-sender_domains = "*"
-[[routers]]
-name = "world"
-driver = "dnslookup"
-transport = "remote_smtp"
-ignore_target_hosts = []
-[transports.remote_smtp]
-driver = "smtp"
-port = ${sink.port}
-tls_verify_certificates = "authority.pem"
-`,
+    config: outboundConfig(`port = ${sink.port}\ntls_verify_certificates = "authority.pem"`),
   });
   t.after(async () => {
     await relay[Symbol.asyncDispose]();

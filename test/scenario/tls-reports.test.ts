@@ -14,7 +14,7 @@ import { association, Authority, type Certified } from "../support/authority.ts"
 import { manualClock, type ManualClock } from "../support/clock.ts";
 import type { Zone } from "../support/dns.ts";
 import { policy, type PolicyHost, startPolicyHost } from "../support/policy-host.ts";
-import { startTestRelay, type TestRelay } from "../support/relay.ts";
+import { outboundConfig, startTestRelay, type TestRelay } from "../support/relay.ts";
 import { type Sink, type SinkMessage, startSink } from "../support/sink.ts";
 import { send } from "../support/transaction.ts";
 
@@ -93,25 +93,10 @@ async function setUp(t: TestContext, setting: Setting): Promise<Stage> {
   return { clock, sink, host, start };
 }
 
-function configuration(port: number): string {
-  return `
-[gate]
-local_domains = "example.com"
-[[gate.relay]]
-hosts = "127.0.0.1"
-sender_domains = "*"
-[[routers]]
-name = "world"
-driver = "dnslookup"
-transport = "remote_smtp"
-ignore_target_hosts = []
-[transports.remote_smtp]
-driver = "smtp"
-port = ${port}
+const configuration = (port: number) =>
+  outboundConfig(`port = ${port}
 connection_idle = "0s"
-tls_verify_certificates = "authority.pem"
-`;
-}
+tls_verify_certificates = "authority.pem"`);
 
 const TABLE = `
 [tls_reports]

@@ -3,7 +3,8 @@ import { describe, test } from "node:test";
 import type { Credentials } from "../../src/smtp/client-auth.ts";
 import type { ConnectOptions } from "../../src/smtp/client.ts";
 import { statusLine } from "../../src/status.ts";
-import { greet, scriptedServer, startSink, testCertificate } from "../support/sink.ts";
+import { testCertificate } from "../support/certificates.ts";
+import { greet, scriptedServer, startSink } from "../support/sink.ts";
 import { dial, open, refused } from "./conversation.ts";
 
 const SECRET = "pässword-17";

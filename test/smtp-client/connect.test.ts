@@ -5,7 +5,8 @@ import { connect } from "../../src/smtp/client.ts";
 import { systemClock } from "../../src/clock.ts";
 import { manualClock } from "../support/clock.ts";
 import { damagedBody } from "../support/message.ts";
-import { greet, scriptedServer, startSink, testCertificate } from "../support/sink.ts";
+import { testCertificate } from "../support/certificates.ts";
+import { greet, scriptedServer, startSink } from "../support/sink.ts";
 import { dial, line, message, never, open, refused, to } from "./conversation.ts";
 
 const TEXT = "Subject: x\r\n\r\nhello\r\n";

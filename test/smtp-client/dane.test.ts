@@ -5,7 +5,7 @@ import { createHash, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { describe, test } from "node:test";
 import type { TlsaRecord } from "../../src/dns/resolver.ts";
 import { judgeDane, publicKeyOf, usableRecords } from "../../src/smtp/dane.ts";
-import { testCertificate } from "../support/sink.ts";
+import { testCertificate } from "../support/certificates.ts";
 
 function record(usage: number, selector: number, matching: number, octets: number): TlsaRecord {
   return { usage, selector, matching, association: Buffer.alloc(octets, usage) };

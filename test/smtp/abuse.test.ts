@@ -3,45 +3,18 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { SessionLimits } from "../../src/smtp/limits.ts";
 import type { MessageSink, Reception } from "../../src/smtp/reception.ts";
 import { type ServerOptions, SmtpServer } from "../../src/smtp/server.ts";
 import { status } from "../../src/status.ts";
+import { OURS } from "../support/certificates.ts";
 import { type ManualClock, manualClock } from "../support/clock.ts";
+import { serverOptions } from "../support/server-options.ts";
 import { Wire } from "../support/wire.ts";
 import { WaitingLog } from "../support/relay.ts";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
-
-const LIMITS: SessionLimits = {
-  hostname: "mx.example.com",
-  sizeMax: 1_000_000,
-  recipientsMax: 10,
-  commandLineMax: 512,
-  textLineMax: 1000,
-  errorsMax: 5,
-  refusedRecipientsMax: 5,
-  junkCommandsMax: 100,
-  requireTls: "relay",
-  greetingDelay: 0,
-  tlsTimeout: 30 * SECOND,
-  commandTimeout: 5 * MINUTE,
-  messageTimeout: 30 * MINUTE,
-  sessionTimeout: 120 * MINUTE,
-  dataRateMin: 100,
-  bareNewlines: "reject",
-};
-
-const OPTIONS: Omit<ServerOptions, "limits"> = {
-  connectionsMax: 100,
-  connectionsPerClientMax: 50,
-  connectionsPerNetworkMax: 100,
-  isReserved: () => false,
-};
-
-const pem = (name: string) => fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url));
 
 interface Door {
   readonly port: number;
@@ -64,14 +37,12 @@ async function atTheDoor(
 ): Promise<void> {
   const clock = manualClock();
   const log = new WaitingLog();
-  const limits = { ...LIMITS, ...given.limits };
-  const options: ServerOptions = { ...OPTIONS, limits, ...given.options };
-  const server = new SmtpServer(options, clock, log);
+  const server = new SmtpServer(serverOptions(given.limits, given.options), clock, log);
   const port = await server.listen({
     host: "127.0.0.1",
     port: 0,
     tls: given.tls ?? "starttls",
-    certificates: [{ certificate: pem("certificate"), privateKey: pem("private-key") }],
+    certificates: [OURS],
   });
   const taken = status(250, "0.0", "Ok, queued");
   const sink = { write: () => undefined, finish: async () => taken, abort: () => undefined };
@@ -373,8 +344,7 @@ describe("REQUIRETLS", () => {
 
 describe("a relay that does not get as far as opening", () => {
   it("closes its ports and sends away who came early", async () => {
-    const options = { ...OPTIONS, limits: LIMITS };
-    const server = new SmtpServer(options, manualClock(), new WaitingLog());
+    const server = new SmtpServer(serverOptions(), manualClock(), new WaitingLog());
     const port = await server.listen({ host: "127.0.0.1", port: 0, tls: "none", certificates: [] });
     using early = await Wire.open(port);
     await arrived();

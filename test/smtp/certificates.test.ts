@@ -5,16 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { connect, createSecureContext } from "node:tls";
-import { fileURLToPath } from "node:url";
 import { Certificates } from "../../src/smtp/certificates.ts";
 import { SmtpServer } from "../../src/smtp/server.ts";
+import { OTHER, OURS } from "../support/certificates.ts";
 import { manualClock } from "../support/clock.ts";
+import { serverOptions } from "../support/server-options.ts";
 import { recordingLog } from "../support/services.ts";
-
-const pem = (name: string) => fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url));
-
-const OURS = { certificate: pem("certificate"), privateKey: pem("private-key") };
-const OTHER = { certificate: pem("other-certificate"), privateKey: pem("other-private-key") };
 
 /** Certificates in a directory of their own, to be changed there. */
 function changeable() {
@@ -111,31 +107,7 @@ describe("the certificate for a name", () => {
 describe("a server with two certificates", () => {
   it("shows each client the one that it asks for, and survives what is no name", async () => {
     const clock = manualClock();
-    const options = {
-      hostname: "mx.example.com",
-      sizeMax: 1000,
-      recipientsMax: 10,
-      commandLineMax: 512,
-      textLineMax: 1000,
-      errorsMax: 5,
-      refusedRecipientsMax: 5,
-      junkCommandsMax: 100,
-      requireTls: "relay" as const,
-      greetingDelay: 0,
-      tlsTimeout: 30_000,
-      dataRateMin: 100,
-      bareNewlines: "reject" as const,
-      commandTimeout: 60_000,
-      messageTimeout: 60_000,
-      sessionTimeout: 60_000,
-    };
-    const slots = {
-      connectionsMax: 100,
-      connectionsPerClientMax: 100,
-      connectionsPerNetworkMax: 100,
-      isReserved: () => false,
-    };
-    const server = new SmtpServer({ limits: options, ...slots }, clock, recordingLog());
+    const server = new SmtpServer(serverOptions(), clock, recordingLog());
     const port = await server.listen({
       host: "127.0.0.1",
       port: 0,

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import { parseProxyHeader } from "../../src/smtp/proxy-protocol.ts";
 import { SmtpServer } from "../../src/smtp/server.ts";
 import { status } from "../../src/status.ts";
+import { OURS } from "../support/certificates.ts";
 import { type ManualClock, manualClock } from "../support/clock.ts";
+import { serverOptions } from "../support/server-options.ts";
 import { recordingLog, type RecordingLog } from "../support/services.ts";
 import { Wire } from "../support/wire.ts";
 
@@ -79,43 +80,18 @@ interface Stage {
   readonly clients: string[];
 }
 
-const pem = (name: string) => fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url));
-
 /** 127.0.0.9 is a load balancer; 203.0.113.9 is refused. */
 async function behindBalancer(tls: "starttls" | "implicit", play: (stage: Stage) => Promise<void>) {
   const clock = manualClock();
   const log = recordingLog();
   const clients: string[] = [];
-  const limits = {
-    hostname: "mx.example.com",
-    sizeMax: 1000,
-    recipientsMax: 10,
-    commandLineMax: 512,
-    textLineMax: 1000,
-    errorsMax: 5,
-    refusedRecipientsMax: 5,
-    junkCommandsMax: 100,
-    requireTls: "relay" as const,
-    greetingDelay: 0,
-    tlsTimeout: 30_000,
-    dataRateMin: 100,
-    bareNewlines: "reject" as const,
-    commandTimeout: 60_000,
-    messageTimeout: 60_000,
-    sessionTimeout: 60_000,
-  };
-  const slots = {
-    connectionsMax: 100,
-    connectionsPerClientMax: 1,
-    connectionsPerNetworkMax: 100,
-    isReserved: () => false,
-  };
-  const server = new SmtpServer({ limits, ...slots }, clock, log);
+  const options = serverOptions({}, { connectionsPerClientMax: 1 });
+  const server = new SmtpServer(options, clock, log);
   const port = await server.listen({
     host: "127.0.0.1",
     port: 0,
     tls,
-    certificates: [{ certificate: pem("certificate"), privateKey: pem("private-key") }],
+    certificates: [OURS],
     isProxy: (address) => address === "127.0.0.9",
   });
   server.open({

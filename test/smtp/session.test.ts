@@ -1,35 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
 import { systemClock } from "../../src/clock.ts";
 import type { Client } from "../../src/envelope.ts";
 import type { MailRequest } from "../../src/smtp/command.ts";
 import type { SessionLimits } from "../../src/smtp/limits.ts";
 import { SmtpServer } from "../../src/smtp/server.ts";
 import { status, type Status } from "../../src/status.ts";
+import { OURS } from "../support/certificates.ts";
+import { serverOptions } from "../support/server-options.ts";
 import { Wire } from "../support/wire.ts";
-
-const LIMITS: SessionLimits = {
-  hostname: "mx.example.com",
-  sizeMax: 10_000,
-  recipientsMax: 3,
-  commandLineMax: 512,
-  textLineMax: 1000,
-  errorsMax: 5,
-  refusedRecipientsMax: 4,
-  junkCommandsMax: 100,
-  requireTls: "relay",
-  greetingDelay: 0,
-  tlsTimeout: 30_000,
-  dataRateMin: 100,
-  bareNewlines: "reject",
-  commandTimeout: 60_000,
-  messageTimeout: 60_000,
-  sessionTimeout: 60_000,
-  postmasterDomain: "example.com",
-};
-
-const pem = (name: string) => fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url));
 
 interface Taken {
   client: Client;
@@ -47,22 +26,23 @@ interface Stage {
 }
 
 async function onStage(limits: Partial<SessionLimits>, play: (stage: Stage) => Promise<void>) {
-  const server = new SmtpServer(
+  const options = serverOptions(
     {
-      limits: { ...LIMITS, ...limits },
-      connectionsMax: 10,
-      connectionsPerClientMax: 5,
-      connectionsPerNetworkMax: 5,
-      isReserved: () => true,
+      sizeMax: 10_000,
+      recipientsMax: 3,
+      refusedRecipientsMax: 4,
+      commandTimeout: 60_000,
+      postmasterDomain: "example.com",
+      ...limits,
     },
-    systemClock,
-    { event: () => undefined },
+    { connectionsPerClientMax: 5, isReserved: () => true },
   );
+  const server = new SmtpServer(options, systemClock, { event: () => undefined });
   const port = await server.listen({
     host: "127.0.0.1",
     port: 0,
     tls: "starttls",
-    certificates: [{ certificate: pem("certificate"), privateKey: pem("private-key") }],
+    certificates: [OURS],
   });
   const wire = await Wire.open(port);
   const stage: Stage = { wire, server, port, taken: [], aborted: 0 };

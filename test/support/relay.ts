@@ -178,6 +178,25 @@ export class WaitingLog implements Log {
   }
 }
 
+/** What 127.0.0.1 sends goes to where the DNS says, by an smtp transport with these `settings`. */
+export function outboundConfig(settings: string): string {
+  return `
+[gate]
+local_domains = "example.com"
+[[gate.relay]]
+hosts = "127.0.0.1"
+sender_domains = "*"
+[[routers]]
+name = "world"
+driver = "dnslookup"
+transport = "remote_smtp"
+ignore_target_hosts = []
+[transports.remote_smtp]
+driver = "smtp"
+${settings}
+`;
+}
+
 /** The founding configuration with small names: accounts in gmail_accounts, Google and the world at ports here. */
 export function workspaceConfig(google: number, world: number = google): string {
   return `

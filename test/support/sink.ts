@@ -2,18 +2,10 @@
 // chosen by the local part of an address; `scriptedServer` is a bare socket for peers that break the rules.
 // Both listen on 127.0.0.1 at a port of the kernel's choice and close with `await using`.
 
-import { readFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { TLSSocket, type TlsOptions } from "node:tls";
 import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from "smtp-server";
-
-/** The test certificate: CN and names of test/support/tls/. */
-export function testCertificate(): { cert: Buffer; key: Buffer } {
-  return {
-    cert: readFileSync(new URL("./tls/certificate.pem", import.meta.url)),
-    key: readFileSync(new URL("./tls/private-key.pem", import.meta.url)),
-  };
-}
+import { testCertificate } from "./certificates.ts";
 
 export interface SinkRecipient {
   readonly address: string;

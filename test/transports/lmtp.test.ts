@@ -6,9 +6,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { systemClock } from "../../src/clock.ts";
-import type { Outcome, Recipient } from "../../src/contract.ts";
-import type { RecipientId } from "../../src/envelope.ts";
-import { statusLine } from "../../src/status.ts";
 import { lmtp } from "../../transports/lmtp.ts";
 import { problemsOf, readOptions, type OptionTable } from "../conformance/driver.ts";
 import { testTransport } from "../conformance/transport.ts";
@@ -22,9 +19,8 @@ import {
 } from "../support/message.ts";
 import { fakeServices, recordingLog } from "../support/services.ts";
 import { greet, scriptedServer, startSink, type ScriptedConnection } from "../support/sink.ts";
+import { at, never, people, told } from "./support.ts";
 
-const never = () => new AbortController().signal;
-const at = (...ports: readonly number[]) => ports.map((port) => `127.0.0.1:${port}`);
 const startServer = () => startSink({ server: { lmtp: true } });
 
 function create(t: TestContext, table: OptionTable) {
@@ -35,19 +31,6 @@ function create(t: TestContext, table: OptionTable) {
   );
   t.after(() => transport.close?.());
   return { transport, log };
-}
-
-function people(...names: readonly string[]): Recipient[] {
-  return names.map((name) => recipient(`${name}@example.com`));
-}
-
-function told(outcomes: ReadonlyMap<RecipientId, Outcome>, recipients: readonly Recipient[]) {
-  return recipients.map(({ id }) => {
-    const outcome = outcomes.get(id);
-    assert.ok(outcome !== undefined, `no outcome for ${id}`);
-    const scope = outcome.kind === "deferred" ? ` ${outcome.scope}` : "";
-    return `${outcome.kind}${scope} ${statusLine(outcome.status)}`;
-  });
 }
 
 /** A Unix socket that leads to a port of this machine. */

@@ -6,21 +6,22 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, describe, test, type TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { SMTPServerOptions } from "smtp-server";
 import { systemClock } from "../../src/clock.ts";
 import type { Batch, Host } from "../../src/contract.ts";
 import { statusLine } from "../../src/status.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { problemsOf, readOptions, type OptionTable } from "../conformance/driver.ts";
+import { OTHER, OURS } from "../support/certificates.ts";
 import { batch, recipient } from "../support/message.ts";
 import { fakeServices, recordingLog } from "../support/services.ts";
 import { greet, scriptedServer, startSink } from "../support/sink.ts";
+import { at } from "./support.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "unseen-auth-"));
 after(() => rmSync(directory, { recursive: true }));
 const file = join(directory, "password");
-const authorities = fileURLToPath(new URL("../support/tls/certificate.pem", import.meta.url));
+const authorities = OURS.certificate;
 
 function setPassword(password: string): void {
   writeFileSync(file, `${password}\n`);
@@ -57,8 +58,6 @@ function create(t: TestContext, table: OptionTable) {
     },
   };
 }
-
-const at = (port: number) => [`127.0.0.1:${port}`];
 
 describe("smtp transport, AUTH", () => {
   test("logs in under verified TLS, without a further word in the file", async (t) => {
@@ -99,8 +98,8 @@ describe("smtp transport, AUTH", () => {
       tls: true,
       server: notTold,
     });
-    const other = fileURLToPath(new URL("../support/tls/other-certificate.pem", import.meta.url));
-    const { send } = create(t, { hosts: at(sink.port), tls_verify_certificates: other });
+    const table = { hosts: at(sink.port), tls_verify_certificates: OTHER.certificate };
+    const { send } = create(t, table);
     assert.match(await send(), /^deferred 451 4\.7\.5 TLS handshake failed/);
   });
 

@@ -11,6 +11,7 @@ import { type OptionTable, readOptions } from "../conformance/driver.ts";
 import { batch, envelope, recipient } from "../support/message.ts";
 import { fakeServices } from "../support/services.ts";
 import { greet, scriptedServer, startSink } from "../support/sink.ts";
+import { at } from "./support.ts";
 
 const MINUTE = 60_000;
 const never = new AbortController().signal;
@@ -56,7 +57,6 @@ async function deferralOf(transport: Transport, given: Partial<Batch> = {}): Pro
   return outcome;
 }
 
-const at = (...ports: readonly number[]) => ports.map((port) => `127.0.0.1:${port}`);
 /** A server that hangs up on everybody. */
 const hangingUp = () => scriptedServer(() => Promise.resolve());
 

@@ -1,18 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { systemClock } from "../../src/clock.ts";
-import type { Outcome, Recipient, Services, Transport } from "../../src/contract.ts";
-import type { RecipientId } from "../../src/envelope.ts";
-import { statusLine } from "../../src/status.ts";
+import type { Services, Transport } from "../../src/contract.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { problemsOf, readOptions, type OptionTable } from "../conformance/driver.ts";
 import { testTransport } from "../conformance/transport.ts";
+import { OURS } from "../support/certificates.ts";
 import { manualClock } from "../support/clock.ts";
 import { batch, damagedBody, MESSAGE, recipient } from "../support/message.ts";
 import { fakeServices, recordingLog } from "../support/services.ts";
 import { greet, scriptedServer, startSink, type ScriptedConnection } from "../support/sink.ts";
-
-const never = () => new AbortController().signal;
+import { at, never, people, told } from "./support.ts";
 
 function create(t: TestContext, table: OptionTable, services: Partial<Services> = {}): Transport {
   const transport = smtp.create(
@@ -21,24 +19,6 @@ function create(t: TestContext, table: OptionTable, services: Partial<Services> 
   );
   t.after(() => transport.close?.());
   return transport;
-}
-
-function at(...ports: readonly number[]): string[] {
-  return ports.map((port) => `127.0.0.1:${port}`);
-}
-
-function people(...names: readonly string[]): Recipient[] {
-  return names.map((name) => recipient(`${name}@example.com`));
-}
-
-/** One line for each recipient: "deferred host 451 4.4.1 text". */
-function told(outcomes: ReadonlyMap<RecipientId, Outcome>, recipients: readonly Recipient[]) {
-  return recipients.map(({ id }) => {
-    const outcome = outcomes.get(id);
-    assert.ok(outcome !== undefined, `no outcome for ${id}`);
-    const scope = outcome.kind === "deferred" ? ` ${outcome.scope}` : "";
-    return `${outcome.kind}${scope} ${statusLine(outcome.status)}`;
-  });
 }
 
 async function send(transport: Transport, recipients = people("bob"), signal = never()) {
@@ -356,8 +336,7 @@ describe("smtp transport, TLS", () => {
 
   test("verify: against tls_verify_certificates and the host's name", async (t) => {
     await using sink = await startSink({ tls: true });
-    const file = new URL("../support/tls/certificate.pem", import.meta.url).pathname;
-    const table = { tls: "verify", tls_verify_certificates: file };
+    const table = { tls: "verify", tls_verify_certificates: OURS.certificate };
     const named = (name: string) => [{ name, port: sink.port, addresses: ["127.0.0.1"] }];
     const transport = create(t, table);
     for (const [name, kind] of [
