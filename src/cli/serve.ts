@@ -22,6 +22,7 @@ const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
 /** Resolves when a signal has stopped the relay. Throws CommandError when it cannot be started. */
 export async function serve(configFile: string | undefined): Promise<number> {
   keepHeapSmall();
+  const reloadAtHangup = heedHangup();
   const configuration = await requireConfiguration(configFile);
   const output = new LogOutput(1);
   const log = createLog(systemClock, output);
@@ -33,7 +34,7 @@ export async function serve(configFile: string | undefined): Promise<number> {
   warnOfRoot(configuration, log);
   try {
     const relay = await start(configuration, log);
-    process.on("SIGHUP", () => void relay.reload());
+    reloadAtHangup(relay);
     const stopped = untilSignal(output);
     process.stderr.write("ready\n");
     log.event("relay.stopping", { reason: await stopped });
@@ -94,6 +95,20 @@ function warnOfRoot({ relay }: Configuration, log: Log): void {
   log.event("relay.warning", {
     what: "the relay runs as root and stays root: name a user in [relay]",
   });
+}
+
+/** From here on SIGHUP is a reload: of the relay that is given later, if it comes before that. */
+function heedHangup(): (started: Pick<Relay, "reload">) => void {
+  let relay: Pick<Relay, "reload"> | undefined;
+  let cameEarly = false;
+  process.on("SIGHUP", () => {
+    if (relay === undefined) cameEarly = true;
+    else void relay.reload();
+  });
+  return (started) => {
+    relay = started;
+    if (cameEarly) void relay.reload();
+  };
 }
 
 /** The name of the first signal to stop; a second one ends the process at once. */

@@ -1,9 +1,11 @@
 // relayctl serve as systemd sees it: ready, signals, exit codes, and what keeps it from starting.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { open } from "node:fs/promises";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Place } from "../support/program.ts";
@@ -144,6 +146,23 @@ suite("relayctl serve", () => {
     const nobody = await here.relayctl("reload", "--config", "routers.toml");
     assert.equal(nobody.code, 69);
     assert.match(nobody.stderr, /no relay answers/);
+  });
+
+  test("a SIGHUP that comes before it is ready is heeded when it is", async () => {
+    using here = new Place();
+    execFileSync("mkfifo", [join(here.directory, "routers.toml")]);
+    await using relay = new Serving(here);
+    // A pipe is opened for writing when the relay opens it for reading, and not before.
+    const first = await open(join(here.directory, "routers.toml"), "w");
+    relay.child.kill("SIGHUP");
+    await first.writeFile(config());
+    await first.close();
+    await relay.ready();
+    const second = await open(join(here.directory, "routers.toml"), "w");
+    await second.writeFile(config());
+    await second.close();
+    await relay.until(() => relay.stdout.includes("relay.reloaded"));
+    assert.equal(relay.stderr, "ready\n");
   });
 
   test("a closed log does not end it", async () => {
