@@ -1,7 +1,8 @@
-// Becoming an ordinary user once the privileged ports are bound. What root has created in the spool before goes
-// to that user, so that a relay which ran as root for a day can be given a user later.
+// Becoming an ordinary user: the relay, once the privileged ports are bound; relayctl, before it writes to a spool.
+// What root has created in the spool before goes to the relay's user, so that a relay which ran as root for a day can
+// be given a user later.
 
-import { chownSync, readdirSync, readFileSync } from "node:fs";
+import { chownSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { makeMissing, syncDirectoryNow } from "./spool/directory.ts";
 
@@ -31,7 +32,16 @@ export function dropRoot(user: string, spoolDirectory: string): void {
   for (const name of readdirSync(spoolDirectory, { recursive: true, encoding: "utf8" })) {
     chownSync(join(spoolDirectory, name), account.uid, account.gid);
   }
-  process.setgroups?.([account.gid]);
-  process.setgid?.(account.gid);
-  process.setuid?.(account.uid);
+  become(account);
+}
+
+/** What root does to a spool by hand leaves nothing in it that its relay could not write to. */
+export function becomeOwnerOf(path: string): void {
+  if (process.getuid?.() === 0) become(statSync(path));
+}
+
+function become({ uid, gid }: Account): void {
+  process.setgroups?.([gid]);
+  process.setgid?.(gid);
+  process.setuid?.(uid);
 }

@@ -70,12 +70,22 @@ async function changeMessages(
     changes.push(
       ...(action === "bounce"
         ? await bounce(some, only, services)
-        : await services.spool.change(action, some, only)),
+        : await changeSome(action, some, only, services)),
     );
   }
-  const done = changes.filter(({ result }) => result === "done").map(({ id }) => id);
-  if (done.length > 0) services.log.event("queue.changed", { action, ids: done });
   services.wake();
+  return changes;
+}
+
+async function changeSome(
+  action: Action,
+  ids: readonly MessageId[],
+  only: AddressFilter | undefined,
+  { spool, log }: PostmasterServices,
+): Promise<readonly Change[]> {
+  const changes = await spool.change(action, ids, only);
+  const done = changes.filter(({ result }) => result === "done").map(({ id }) => id);
+  if (done.length > 0) log.event("queue.changed", { action, ids: done });
   return changes;
 }
 
@@ -84,16 +94,20 @@ async function bounce(
   only: AddressFilter | undefined,
   services: PostmasterServices,
 ): Promise<readonly Change[]> {
-  const { spool } = services;
-  const failed = new Set<MessageId>();
+  const { spool, log } = services;
   const { changes, messages } = await spool.claim(ids);
+  const claimed = messages.map(({ envelope }) => envelope.id);
+  // What follows is the postmaster's doing, and stands behind this in the story of each message.
+  if (claimed.length > 0) log.event("queue.changed", { action: "bounce", ids: claimed });
+  const bounced = new Set<MessageId>();
   await Promise.all(
     messages.map(async (message) => {
-      if (!(await bounceOne(message, only, services))) failed.add(message.envelope.id);
+      if (await bounceOne(message, only, services)) bounced.add(message.envelope.id);
     }),
   );
-  return changes.map((change) =>
-    failed.has(change.id) ? { id: change.id, result: "failed" } : change,
+  // What turned out to be damaged was set aside, and is not among the messages.
+  return changes.map(({ id, result }) =>
+    result === "done" && !bounced.has(id) ? { id, result: "failed" } : { id, result },
   );
 }
 

@@ -60,7 +60,9 @@ export async function traceCommand(what: string, options: TraceOptions): Promise
 
 export function openHistory(directory: string): HistoryReader {
   try {
-    return new HistoryReader(directory);
+    return new HistoryReader(directory, (day) => {
+      process.stderr.write(`relayctl: the history of ${day} is damaged, and left out\n`);
+    });
   } catch (error) {
     throw new CommandError(`cannot read the history: ${describeError(error)}`, EXIT.unavailable);
   }

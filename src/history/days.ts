@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { isDamage } from "../spool/database.ts";
+import { createPrivate } from "../spool/directory.ts";
 import { idNumber } from "../spool/rows.ts";
 import type { Piece } from "./pieces.ts";
 
@@ -141,6 +142,7 @@ function openDay(directory: string, day: string): Today {
 
 function opened(directory: string, day: string): Today {
   const file = dayFile(directory, day);
+  createPrivate(file);
   const database = new DatabaseSync(file, { timeout: 10_000 });
   try {
     belongTo(directory, file);

@@ -1,7 +1,10 @@
 // The history as relayctl reads it, beside a running relay or without one. Nothing is created.
+//
+// Invariant: a day that a disk has damaged tells less, and hides neither the other days nor the queue.
 
 import { DatabaseSync } from "node:sqlite";
 import type { MessageId } from "../envelope.ts";
+import { isDamage } from "../spool/database.ts";
 import { idNumber, idText, numberOf, textOf } from "../spool/rows.ts";
 import { addressHash, dayFile, daysIn, historyDirectory } from "./days.ts";
 import { plainAddress } from "./pieces.ts";
@@ -19,17 +22,36 @@ export interface Story {
   readonly events: readonly HistoryEvent[];
 }
 
+interface Day {
+  readonly name: string;
+  readonly database: DatabaseSync;
+}
+
 export class HistoryReader implements Disposable {
   /** Newest first. */
-  readonly #days: readonly DatabaseSync[];
+  readonly #days: readonly Day[];
+  readonly #damaged = new Set<string>();
+  readonly #onDamage: (day: string) => void;
 
-  /** Throws when a day is there and cannot be read. */
-  constructor(spoolDirectory: string) {
+  /** Throws when a day is there and may not be read; one that is damaged is told to `onDamage`, once. */
+  constructor(spoolDirectory: string, onDamage: (day: string) => void) {
+    this.#onDamage = onDamage;
     const directory = historyDirectory(spoolDirectory);
     this.#days = daysIn(directory)
       .toReversed()
-      .map((day) => new DatabaseSync(dayFile(directory, day), { readOnly: true, timeout: 10_000 }))
-      .filter(isMade);
+      .map((name) => ({ name, database: openDay(dayFile(directory, name)) }))
+      .filter((day) => this.#ask(day, isMade, false));
+  }
+
+  #ask<T>({ name, database }: Day, question: (database: DatabaseSync) => T, otherwise: T): T {
+    try {
+      return question(database);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      if (!this.#damaged.has(name)) this.#onDamage(name);
+      this.#damaged.add(name);
+      return otherwise;
+    }
   }
 
   /** What is known of one message, in order; nothing for one that was never seen or is too long ago. */
@@ -39,8 +61,12 @@ export class HistoryReader implements Disposable {
   }
 
   #eventsOf(number: number): readonly HistoryEvent[] {
-    const texts = this.#days.flatMap((day) => textIn(day, number) ?? []).toReversed();
+    const texts = this.#days.flatMap((day) => this.#textIn(day, number) ?? []).toReversed();
     return texts.flatMap(parsed).toSorted((a, b) => a.at - b.at);
+  }
+
+  #textIn(day: Day, number: number): string | undefined {
+    return this.#ask(day, (database) => textIn(database, number), undefined);
   }
 
   /** Everything that has to do with an address, the newest first. */
@@ -49,11 +75,11 @@ export class HistoryReader implements Disposable {
     const quoted = JSON.stringify(address).slice(1, -1);
     const seen = new Set<number>();
     for (const day of this.#days) {
-      for (const number of numbersIn(day, address)) {
+      for (const number of this.#ask(day, (database) => numbersIn(database, address), [])) {
         if (seen.has(number)) continue;
         seen.add(number);
         // Another address may have the same hash.
-        if (textIn(day, number)?.toLowerCase().includes(quoted) !== true) continue;
+        if (this.#textIn(day, number)?.toLowerCase().includes(quoted) !== true) continue;
         const events = this.#eventsOf(number);
         yield number < 0 ? { events } : { id: idText(number), events };
       }
@@ -61,8 +87,12 @@ export class HistoryReader implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const day of this.#days) day.close();
+    for (const { database } of this.#days) database.close();
   }
+}
+
+function openDay(file: string): DatabaseSync {
+  return new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
 }
 
 /** A relay that begins its day just now has not made the tables yet. */

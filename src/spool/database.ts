@@ -5,7 +5,7 @@
 
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { syncDirectoryNow } from "./directory.ts";
+import { createPrivate, syncDirectoryNow } from "./directory.ts";
 import { numberOf, type Row } from "./rows.ts";
 
 type Parameter = string | number | null | Uint8Array;
@@ -18,6 +18,7 @@ export class Database {
 
   /** Opens the file, or creates it. */
   constructor(file: string) {
+    createPrivate(file);
     this.#connection = new DatabaseSync(file, { timeout: 10_000 });
     try {
       this.#connection.exec("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL");

@@ -39,6 +39,11 @@ export function makeMissing(path: string): string[] {
   return missing;
 }
 
+/** Creates the file if it is missing, mode 0600: what makes databases would let everybody read them. */
+export function createPrivate(file: string): void {
+  if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
+}
+
 /** Somebody else may have been faster. */
 function makeOne(path: string): void {
   try {

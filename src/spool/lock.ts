@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { createPrivate } from "./directory.ts";
 
 export class SpoolInUse extends Error {
   constructor(directory: string) {
@@ -19,7 +20,9 @@ const SQLITE_BUSY = 5;
 
 /** Throws SpoolInUse when somebody else holds it. */
 export function lockSpool(directory: string): SpoolLock {
-  const database = new DatabaseSync(join(directory, "lock"), { timeout: 0 });
+  const file = join(directory, "lock");
+  createPrivate(file);
+  const database = new DatabaseSync(file, { timeout: 0 });
   try {
     database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
   } catch (error) {

@@ -124,7 +124,11 @@ suite("relayctl trace", () => {
     const { events, queued } = JSON.parse((await ask(relay, "trace", id, "--json")).stdout);
     const actions = events.flatMap(({ action }: Record<string, string>) => action ?? []);
     assert.deepEqual([actions, queued], [["freeze", "bounce"], null]);
-    assert.match((await ask(relay, "trace", id)).stdout, /bounced in report \w{10}\n/);
+    const { stdout: told } = await ask(relay, "trace", id);
+    assert.match(told, /bounce by the postmaster\n[^]*bounced in report \w{10}\n/);
+    const report = /bounced in report (\w{10})\n/.exec(told)?.[1] ?? "";
+    await ask(relay, "queue", "remove", report);
+    assert.match((await ask(relay, "trace", report)).stdout, /^\w{10}: removed\n/);
   });
 });
 

@@ -38,7 +38,7 @@ const REFUSED = {
 };
 
 function read<T>(directory: string, look: (history: HistoryReader) => T): T {
-  using history = new HistoryReader(directory);
+  using history = new HistoryReader(directory, assert.fail);
   return look(history);
 }
 

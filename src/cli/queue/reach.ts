@@ -5,6 +5,7 @@ import { systemClock } from "../../clock.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import { askRelay, NoRelay } from "../../control/client.ts";
 import { controlSocket } from "../../control/protocol.ts";
+import { becomeOwnerOf } from "../../drop-root.ts";
 import { createHistory, remembered } from "../../history.ts";
 import { Holds } from "../../holds.ts";
 import { describeError, type Log } from "../../log.ts";
@@ -70,6 +71,7 @@ async function openOurselves(configuration: Configuration, why: NoRelay): Promis
   const { spool_directory: directory } = configuration.relay;
   try {
     if (!isSpool(directory)) return NO_QUEUE;
+    becomeOwnerOf(directory);
     const spool = await SqliteSpool.open(directory, systemClock, ownLog);
     const history = createHistory(configuration, { clock: systemClock, log: ownLog });
     history?.start();

@@ -78,12 +78,19 @@ const ENDS: readonly (readonly [event: string, word: string, colour: Colour])[] 
   ["message.completed", "completed", "green"],
 ];
 
+const REMOVED = ["queue.changed", "removed", "yellow"] as const;
+
 /** "ID: completed", and what else there is to say in a word. */
 export function headLine({ id, events }: Story, state: string | undefined): string {
   if (id === undefined) return paint("bold", "refused");
   const names = new Set(events.map(({ name }) => name));
   const bounced = names.has("message.bounced") && events.some(({ fields }) => fields["id"] === id);
-  const end = ENDS.find(([name]) => names.has(name) && (name !== "message.bounced" || bounced));
+  const removed = events.some(
+    ({ name, fields }) => name === "queue.changed" && fields["action"] === "remove",
+  );
+  const end = removed
+    ? REMOVED
+    : ENDS.find(([name]) => names.has(name) && (name !== "message.bounced" || bounced));
   const [, word, colour] = end ?? ["", "gone", "dim"];
   const said = state ?? word;
   return `${paint("bold", id)}: ${paint(state === undefined ? colour : "yellow", said)}`;
