@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 
-import { postfixServices } from "../peers/postfix.ts";
+import { postfixServices, postfixSettings } from "../peers/postfix.ts";
 import { asInstalled, etcWithUsers, makeOwned, unpack } from "../peers/unpacked.ts";
 
 export interface Place {
@@ -228,19 +228,7 @@ export function postfix(): Contestant {
 }
 
 function postfixConfiguration({ directory, sinkPort }: Place): string {
-  return `
-compatibility_level = 3.6
-myhostname = ${HOSTNAME}
-mydestination =
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
-queue_directory = ${directory}/queue
-data_directory = ${directory}/data
-maillog_file = ${directory}/log/maillog
-maillog_file_prefixes = ${directory}
-alias_maps =
-alias_database =
+  return `${postfixSettings(directory, HOSTNAME)}
 relay_domains = bench.test
 relay_recipient_maps = texthash:${directory}/accounts
 recipient_bcc_maps = texthash:${directory}/copies
@@ -250,10 +238,5 @@ virtual_mailbox_maps = texthash:${directory}/mailboxes
 virtual_mailbox_base = ${directory}/mail
 virtual_uid_maps = static:${fs.statSync(path.join(directory, "mail")).uid}
 virtual_gid_maps = static:${fs.statSync(path.join(directory, "mail")).gid}
-# No look-ups on 127.0.0.1: there is nobody to answer.
-smtpd_peername_lookup = no
-disable_dns_lookups = yes
-# The default makes a client wait a second when mail comes in faster than it goes out.
-in_flow_delay = 0
 `;
 }

@@ -8,7 +8,12 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { freePort, type RelayProcess, startRelayProcess } from "../test/support/relay-process.ts";
+import {
+  freePort,
+  processConfig,
+  type RelayProcess,
+  startRelayProcess,
+} from "../test/support/relay-process.ts";
 import { type Sink, startSink } from "../test/support/sink.ts";
 import { Wire } from "../test/support/wire.ts";
 import { missing } from "./packages.ts";
@@ -77,42 +82,11 @@ export async function prepareGround(options: GroundOptions = {}): Promise<Ground
   };
 }
 
+/** The disk of a test may be small; what failed is tried again at once. */
 function configuration(port: number, sinkPort: number, relay: string): string {
-  return `
-[relay]
-hostname = "mx.example.com"
-spool_directory = "spool"
-spool_reserve = "0"
-spool_reserve_inodes = 0
-${relay}
-[[listeners]]
-address = "127.0.0.1:${port}"
-tls = "none"
-[gate]
-local_domains = "example.com"
-[[routers]]
-name = "copy"
-driver = "unseen-copy"
-domains = "example.com"
-local_parts = "lsearch:accounts"
-transport = "maildir"
-[[routers]]
-name = "remote"
-driver = "accept"
-domains = "example.com"
-local_parts = "lsearch:accounts"
-transport = "google"
-[transports.maildir]
-driver = "maildir-append"
-directory = "mail/{local_part}"
-[transports.google]
-driver = "smtp"
-hosts = ["127.0.0.1:${sinkPort}"]
-tls = "none"
-[[retry]]
-match = "*"
-rules = "F,2h,1s"
-`;
+  const reserve = 'spool_reserve = "0"\nspool_reserve_inodes = 0';
+  const retry = '[[retry]]\nmatch = "*"\nrules = "F,2h,1s"\n';
+  return processConfig(port, sinkPort, `${reserve}\n${relay}`) + retry;
 }
 
 function compose(number: number, size: number): string {

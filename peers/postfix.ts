@@ -48,10 +48,11 @@ export function postfixServices(tree: string, port: number): string {
     .join("\n");
 }
 
-function configuration(directory: string, relayPort: number, sinkPort: number): string {
+/** The part of a main.cf that holds for any Postfix in a directory of its own, on this machine. */
+export function postfixSettings(directory: string, hostname: string): string {
   return `
 compatibility_level = 3.6
-myhostname = postfix.test
+myhostname = ${hostname}
 mydestination =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
@@ -62,10 +63,18 @@ maillog_file = ${directory}/log/maillog
 maillog_file_prefixes = ${directory}
 alias_maps =
 alias_database =
-transport_maps = inline:{example.com=smtp:[127.0.0.1]:${relayPort}}
-default_transport = smtp:[127.0.0.1]:${sinkPort}
+# No look-ups on 127.0.0.1: there is nobody to answer.
 smtpd_peername_lookup = no
 disable_dns_lookups = yes
+# The default makes a client wait a second when mail comes in faster than it goes out.
+in_flow_delay = 0
+`;
+}
+
+function configuration(directory: string, relayPort: number, sinkPort: number): string {
+  return `${postfixSettings(directory, "postfix.test")}
+transport_maps = inline:{example.com=smtp:[127.0.0.1]:${relayPort}}
+default_transport = smtp:[127.0.0.1]:${sinkPort}
 smtpd_tls_security_level = may
 smtpd_tls_received_header = yes
 smtpd_tls_loglevel = 1
@@ -77,7 +86,6 @@ message_drop_headers =
 disable_mime_output_conversion = yes
 smtp_line_length_limit = 0
 local_header_rewrite_clients =
-in_flow_delay = 0
 message_size_limit = 0
 `;
 }

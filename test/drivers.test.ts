@@ -1,47 +1,27 @@
 // docs/drivers.md: the driver on the page is loaded, held to the contract, and takes a message to where it says.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer } from "node:http";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { routerDrivers } from "../routers/index.ts";
-import { chainOptions } from "../src/config/chain-options.ts";
-import { findDriver } from "../src/config/drivers.ts";
-import type { Router } from "../src/contract.ts";
 import { readOptions } from "./conformance/driver.ts";
 import { context, subject, testRouter } from "./conformance/router.ts";
-import { compilerErrors, exampleDirectory } from "./support/readme-driver.ts";
+import { startHttp } from "./support/http-server.ts";
+import { compilerErrors, exampleDirectory, exampleRouter } from "./support/readme-driver.ts";
 import { startTestRelay } from "./support/relay.ts";
 import { fakeServices } from "./support/services.ts";
 import { startSink } from "./support/sink.ts";
 
 const directory = exampleDirectory("docs/drivers.md", "mailhost.ts");
-const found = await findDriver<Router>(
-  "./mailhost.ts",
-  { word: "router", builtIn: routerDrivers, reserved: Object.keys(chainOptions.fields) },
-  directory,
-);
-assert.ok("driver" in found, JSON.stringify(found));
-const mailhost = found.driver;
+const mailhost = await exampleRouter(directory, "mailhost.ts");
 
 /** Knows the host of some addresses, and is broken for others. */
-async function startDirectory(t: TestContext, hosts: Readonly<Record<string, string>>) {
-  const server = createServer((request, response) => {
+function startDirectory(t: TestContext, hosts: Readonly<Record<string, string>>): Promise<string> {
+  return startHttp(t, (request, response) => {
     const address = decodeURIComponent((request.url ?? "").slice(1));
     const host = hosts[address];
     response.writeHead(address.startsWith("broken@") ? 500 : host === undefined ? 404 : 200);
     response.end(host);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  assert.ok(typeof address === "object" && address !== null);
-  return `http://127.0.0.1:${address.port}/`;
 }
 
 test("the example of docs/drivers.md satisfies the compiler", () => {

@@ -117,7 +117,7 @@ async function readDriven<Generic, Instance>(
   const options = driver.options.read(pick(table, own), path, problems);
   const missing = (driver.requires ?? []).filter((key) => table[key] === undefined);
   for (const key of missing) {
-    const message = `is missing: a router with driver "${written}" needs it`;
+    const message = `is missing: a ${kind.word} with driver "${written}" needs it`;
     problems.push({ path: join(path, key), message });
   }
   if (genericValues === undefined || options === undefined || missing.length > 0) return undefined;

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { freePort, startRelayProcess } from "../support/relay-process.ts";
+import { freePort, processConfig, startRelayProcess } from "../support/relay-process.ts";
 import { type Sink, startSink } from "../support/sink.ts";
 import { Wire } from "../support/wire.ts";
 
@@ -16,40 +16,10 @@ const SENDERS = 6;
 /** The sink takes its time over the second: its copies are there long before its mail is done. */
 const ACCOUNTS = ["alice", "slow"];
 
-function configuration(directory: string, port: number, sinkPort: number): string {
+function configured(directory: string, port: number, sinkPort: number): string {
   const file = join(directory, "routers.toml");
   writeFileSync(join(directory, "accounts"), `${ACCOUNTS.join("\n")}\n`);
-  writeFileSync(
-    file,
-    `[relay]
-hostname = "mx.example.com"
-spool_directory = "spool"
-[[listeners]]
-address = "127.0.0.1:${port}"
-tls = "none"
-[gate]
-local_domains = "example.com"
-[[routers]]
-name = "copy"
-driver = "unseen-copy"
-domains = "example.com"
-local_parts = "lsearch:accounts"
-transport = "maildir"
-[[routers]]
-name = "remote"
-driver = "accept"
-domains = "example.com"
-local_parts = "lsearch:accounts"
-transport = "google"
-[transports.maildir]
-driver = "maildir-append"
-directory = "mail/{local_part}"
-[transports.google]
-driver = "smtp"
-hosts = ["127.0.0.1:${sinkPort}"]
-tls = "none"
-`,
-  );
+  writeFileSync(file, processConfig(port, sinkPort));
   return file;
 }
 
@@ -132,7 +102,7 @@ it("kill -9 in a loop under load loses no message that got a 250, and leaves one
   try {
     await using sink = await startSink({ slowness: 40 });
     const port = await freePort();
-    const config = configuration(directory, port, sink.port);
+    const config = configured(directory, port, sink.port);
     let relay = await startRelayProcess(config);
     const senders = new Senders(port);
     for (let round = 0; round < ROUNDS; round++) {

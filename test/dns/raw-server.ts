@@ -1,10 +1,8 @@
 // A DNS server that says what a test tells it to, byte for byte. Nothing in here knows what is right.
 
-import { createSocket, type Socket as UdpSocket } from "node:dgram";
-import { once } from "node:events";
-import { createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { Packet } from "dns2";
-import { framed, onMessages } from "../support/dns.ts";
+import { bindBoth, framed, onMessages } from "../support/dns.ts";
 
 export interface RawServer {
   readonly address: string;
@@ -23,14 +21,14 @@ export interface RawBehaviour {
 
 export async function rawServer(behaviour: RawBehaviour): Promise<RawServer> {
   const seen = { udp: 0, tcp: 0 };
-  const udp = createSocket("udp4");
+  const { udp, tcp, port } = await bindBoth();
   udp.on("message", (query, peer) => {
     seen.udp += 1;
     for (const answer of behaviour.udp?.(query, peer.port) ?? [])
       udp.send(answer, peer.port, peer.address);
   });
   const sockets = new Set<Socket>();
-  const tcp = createServer((socket) => {
+  tcp.on("connection", (socket) => {
     sockets.add(socket);
     socket.on("error", () => socket.destroy());
     onMessages(socket, (query) => {
@@ -38,35 +36,13 @@ export async function rawServer(behaviour: RawBehaviour): Promise<RawServer> {
       behaviour.tcp?.(query, socket);
     });
   });
-  const port = await bindBoth(udp, behaviour.tcp === undefined ? undefined : tcp);
+  if (behaviour.tcp === undefined) tcp.close();
   const close = async () => {
     for (const socket of sockets) socket.destroy();
     udp.close();
     tcp.close();
   };
   return { address: `127.0.0.1:${port}`, seen, close, [Symbol.asyncDispose]: close };
-}
-
-/** One number for both, which the kernel gives for UDP only; another one when TCP has it in use. */
-async function bindBoth(udp: UdpSocket, tcp: Server | undefined): Promise<number> {
-  if (tcp === undefined) {
-    udp.bind(0, "127.0.0.1");
-    await once(udp, "listening");
-    return udp.address().port;
-  }
-  tcp.listen(0, "127.0.0.1");
-  await once(tcp, "listening");
-  const bound = tcp.address();
-  const port = typeof bound === "object" && bound !== null ? bound.port : 0;
-  try {
-    udp.bind(port, "127.0.0.1");
-    await once(udp, "listening");
-    return port;
-  } catch {
-    tcp.close();
-    await once(tcp, "close");
-    return bindBoth(udp, tcp);
-  }
 }
 
 type Fields = ConstructorParameters<typeof Packet.Resource>[0];

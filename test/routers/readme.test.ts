@@ -1,22 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chainOptions } from "../../src/config/chain-options.ts";
-import { findDriver } from "../../src/config/drivers.ts";
-import type { Router } from "../../src/contract.ts";
-import { routerDrivers } from "../../routers/index.ts";
 import { readOptions } from "../conformance/driver.ts";
 import { context, subject, testRouter } from "../conformance/router.ts";
-import { compilerErrors, exampleDirectory } from "../support/readme-driver.ts";
+import { compilerErrors, exampleDirectory, exampleRouter } from "../support/readme-driver.ts";
 import { fakeServices } from "../support/services.ts";
 
 const directory = exampleDirectory("routers/README.md", "closed.ts");
-const found = await findDriver<Router>(
-  "./closed.ts",
-  { word: "router", builtIn: routerDrivers, reserved: Object.keys(chainOptions.fields) },
-  directory,
-);
-assert.ok("driver" in found, JSON.stringify(found));
-const closed = found.driver;
+const closed = await exampleRouter(directory, "closed.ts");
 
 testRouter(closed, { table: { message: "closed" } });
 

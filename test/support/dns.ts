@@ -99,8 +99,8 @@ export async function startDns(zone: Zone = {}): Promise<FakeDns> {
   };
 }
 
-/** A TCP port may be taken although the UDP port of the same number was free. */
-async function bindBoth(): Promise<{ udp: UdpSocket; tcp: Server; port: number }> {
+/** One port of 127.0.0.1 for both. TCP may have it in use although UDP had not. */
+export async function bindBoth(): Promise<{ udp: UdpSocket; tcp: Server; port: number }> {
   for (let attempt = 1; ; attempt++) {
     const udp = createSocket("udp4");
     await new Promise<void>((resolve) => udp.bind(0, "127.0.0.1", resolve));

@@ -7,6 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after } from "node:test";
+import { chainOptions, transportOptions } from "../../src/config/chain-options.ts";
+import { type DriverKind, findDriver } from "../../src/config/drivers.ts";
+import type { Router, Transport } from "../../src/contract.ts";
+import { routerDrivers } from "../../routers/index.ts";
+import { transportDrivers } from "../../transports/index.ts";
 
 const project = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -22,6 +27,26 @@ export function exampleDirectory(page: string, name: string): string {
   writeFileSync(join(directory, name), source.replaceAll("/opt/unseen/", project));
   writeFileSync(join(directory, "package.json"), '{ "type": "module" }');
   return directory;
+}
+
+export const exampleRouter = (directory: string, name: string) =>
+  found<Router>(directory, name, {
+    word: "router",
+    builtIn: routerDrivers,
+    reserved: Object.keys(chainOptions.fields),
+  });
+
+export const exampleTransport = (directory: string, name: string) =>
+  found<Transport>(directory, name, {
+    word: "transport",
+    builtIn: transportDrivers,
+    reserved: Object.keys(transportOptions.fields),
+  });
+
+async function found<Instance>(directory: string, name: string, kind: DriverKind<Instance>) {
+  const result = await findDriver(`./${name}`, kind, directory);
+  if ("wrong" in result) throw new Error(`${name}: ${result.wrong}`);
+  return result.driver;
 }
 
 /** What the compiler says of the file, with the options of the project; "" when it is content. */

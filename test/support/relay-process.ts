@@ -48,6 +48,39 @@ export async function startRelayProcess(
   };
 }
 
+/** Mail for the `accounts` of example.com goes to a sink, and a copy into mail/ACCOUNT; `relay` are more lines of [relay]. */
+export function processConfig(port: number, sinkPort: number, relay = ""): string {
+  return `[relay]
+hostname = "mx.example.com"
+spool_directory = "spool"
+${relay}
+[[listeners]]
+address = "127.0.0.1:${port}"
+tls = "none"
+[gate]
+local_domains = "example.com"
+[[routers]]
+name = "copy"
+driver = "unseen-copy"
+domains = "example.com"
+local_parts = "lsearch:accounts"
+transport = "maildir"
+[[routers]]
+name = "remote"
+driver = "accept"
+domains = "example.com"
+local_parts = "lsearch:accounts"
+transport = "google"
+[transports.maildir]
+driver = "maildir-append"
+directory = "mail/{local_part}"
+[transports.google]
+driver = "smtp"
+hosts = ["127.0.0.1:${sinkPort}"]
+tls = "none"
+`;
+}
+
 /** A port that was free a moment ago: for a server that must come back on the same one. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");

@@ -1,30 +1,19 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import { once } from "node:events";
 import { test, type TestContext } from "node:test";
-import { transportOptions } from "../../src/config/chain-options.ts";
-import { findDriver } from "../../src/config/drivers.ts";
-import type { Transport } from "../../src/contract.ts";
-import { transportDrivers } from "../../transports/index.ts";
 import { readOptions } from "../conformance/driver.ts";
 import { testTransport } from "../conformance/transport.ts";
+import { startHttp } from "../support/http-server.ts";
 import { batch, MESSAGE, recipient } from "../support/message.ts";
-import { compilerErrors, exampleDirectory } from "../support/readme-driver.ts";
+import { compilerErrors, exampleDirectory, exampleTransport } from "../support/readme-driver.ts";
 import { fakeServices } from "../support/services.ts";
 
 const directory = exampleDirectory("transports/README.md", "webhook.ts");
-const found = await findDriver<Transport>(
-  "./webhook.ts",
-  { word: "transport", builtIn: transportDrivers, reserved: Object.keys(transportOptions.fields) },
-  directory,
-);
-assert.ok("driver" in found, JSON.stringify(found));
-const webhook = found.driver;
+const webhook = await exampleTransport(directory, "webhook.ts");
 
-/** An HTTP server that answers every request with `code`, and keeps what it was sent. */
+/** Answers every request with `code`, and keeps what it was sent. */
 async function listen(t: TestContext, code = 204) {
   const requests: { path: string; body: string }[] = [];
-  const server = createServer((request, response) => {
+  const url = await startHttp(t, (request, response) => {
     let body = "";
     request.setEncoding("latin1").on("data", (piece: string) => (body += piece));
     request.on("end", () => {
@@ -32,15 +21,7 @@ async function listen(t: TestContext, code = 204) {
       response.writeHead(code).end();
     });
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const address = server.address();
-  assert.ok(typeof address === "object" && address !== null);
-  return { requests, table: { url: `http://127.0.0.1:${address.port}/mail` } };
+  return { requests, table: { url: `${url}mail` } };
 }
 
 testTransport(webhook, { setup: (t) => listen(t) });
