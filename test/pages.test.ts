@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { globSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { parseLsearch } from "../src/lists/lsearch-text.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const pages = globSync(["*.md", "{docs,routers,transports,test}/**/*.md"], { cwd: ROOT });
@@ -31,3 +32,17 @@ for (const page of pages) {
     }
   });
 }
+
+test("the accounts that docs/set-up.md shows are read as it says", async () => {
+  const text = readFileSync(join(ROOT, "docs/set-up.md"), "utf8");
+  const accounts = /^```\n(alice\n[^`]*)```$/m.exec(text)?.[1] ?? "";
+  assert.deepEqual(
+    [...(await parseLsearch(accounts))],
+    [
+      ["alice", "alice"],
+      ["bob", "bob"],
+      ["bob.smith", "bob"],
+      ["sales", "sales"],
+    ],
+  );
+});
