@@ -4,9 +4,9 @@
 // Invariants: the files are looked at at a handshake, once a second at most. What cannot be used leaves the old
 // certificate in force and is said once. Nothing in here throws at a handshake, whatever name a client asks for.
 
-import { X509Certificate } from "node:crypto";
+import { constants, X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
-import { createSecureContext, type SecureContext } from "node:tls";
+import { createSecureContext, DEFAULT_CIPHERS, type SecureContext } from "node:tls";
 import type { Clock } from "../clock.ts";
 import type { TlsOptions } from "./connection.ts";
 import { describeError, type Log } from "../log.ts";
@@ -26,6 +26,8 @@ interface Loaded {
 
 /** How often the files are looked at, in ms. */
 const FRESH = 1000;
+/** What costs us much is asked for once in a session, and by the first word of its handshake: see LoopShare. */
+const CIPHERS = `${DEFAULT_CIPHERS}:!kRSA`;
 
 export class Certificates {
   readonly #pairs: readonly Pair[];
@@ -105,7 +107,14 @@ function load(files: CertificateFiles): Loaded {
   const key = readFileSync(files.privateKey, "utf8");
   // OpenSSL resumes no session of a client with a certificate unless it knows whose session it is.
   const sessionIdContext = "unseen";
-  const context = createSecureContext({ cert, key, minVersion: "TLSv1.2", sessionIdContext });
+  const context = createSecureContext({
+    cert,
+    key,
+    minVersion: "TLSv1.2",
+    ciphers: CIPHERS,
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    sessionIdContext,
+  });
   const { subjectAltName = "" } = new X509Certificate(cert);
   const names = Array.from(subjectAltName.matchAll(/DNS:([^,\s"]+)/g), ([, name = ""]) =>
     name.toLowerCase(),

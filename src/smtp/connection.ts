@@ -6,6 +6,7 @@
 
 import type { Socket } from "node:net";
 import { type SecureContext, TLSSocket } from "node:tls";
+import { awaitHello } from "./client-hello.ts";
 import { describeTls, type TlsDescription } from "./tls.ts";
 
 export interface ConnectionOwner {
@@ -24,6 +25,11 @@ export interface TlsOptions {
   /** A context for the name that the client asks for; undefined for the one above. Never throws. */
   readonly secureContextFor?: (name: string) => SecureContext | undefined;
 }
+
+export type Handshake = (
+  options: TlsOptions,
+  done: (result: Error | TlsDescription) => void,
+) => void;
 
 const EMPTY = Buffer.alloc(0);
 /** Input that waits while a command is carried out; beyond it the client is made to wait. */
@@ -109,18 +115,26 @@ export class Connection {
     this.#output = "";
   }
 
-  /** Shakes hands on the socket as it is; `done` is called once, with what went wrong if anything did. */
-  startTls(
+  /**
+   * Waits for the first word of a handshake. `ready` is called once with what begins it, unless the socket closes
+   * first: its `done` is called once, with what went wrong if anything did.
+   */
+  awaitTls(ready: (shake: Handshake) => void): void {
+    const clear = this.#socket;
+    clear.off("data", this.#onData);
+    clear.off("drain", this.#onDrain);
+    this.input = EMPTY;
+    awaitHello(clear, () => ready((options, done) => this.#startTls(options, done)));
+  }
+
+  #startTls(
     { secureContext, requestCert, secureContextFor }: TlsOptions,
     done: (result: Error | TlsDescription) => void,
   ): void {
+    // The hello is in there; TLS takes it from a socket that stands still.
     const clear = this.#socket;
-    // What is in there already is the beginning of the handshake; TLS takes it from a socket that stands still.
-    clear.pause();
-    clear.off("data", this.#onData);
-    clear.off("drain", this.#onDrain);
+    if (clear.destroyed) return;
     clear.off("end", this.#onEnd);
-    this.input = EMPTY;
     const secure = new TLSSocket(clear, {
       isServer: true,
       requestCert,

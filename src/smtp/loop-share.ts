@@ -8,6 +8,8 @@
 const SHARE = 512 * 1024;
 /** A command with its reply, or an end: about what so many octets cost. */
 export const COMMAND_COST = 4096;
+/** The beginning of a TLS handshake: a signature, by an RSA key of 4096 bits four milliseconds. */
+export const HANDSHAKE_COST = 128 * 1024;
 /** What one session may do before it is another one's turn. */
 const SLICE = 64 * 1024;
 

@@ -15,8 +15,9 @@ import { decodeLine } from "./command.ts";
 import { Connection, type TlsOptions } from "./connection.ts";
 import { CLOSING, Dialogue, type Floor } from "./dialogue.ts";
 import type { SessionLimits } from "./limits.ts";
-import { COMMAND_COST, type LoopShare } from "./loop-share.ts";
+import { COMMAND_COST, HANDSHAKE_COST, type LoopShare } from "./loop-share.ts";
 import type { Reception } from "./reception.ts";
+import type { TlsDescription } from "./tls.ts";
 
 export interface SessionServices {
   readonly reception: Reception;
@@ -224,18 +225,27 @@ export class Session implements Floor {
     this.#busy = true;
     this.#shaking = true;
     this.#since = this.now();
-    this.#connection.startTls(tls(), (result) => {
-      this.#busy = false;
-      this.#shaking = false;
-      if (this.#ended) return;
-      if (result instanceof Error) {
-        this.#services.onTlsFailure(this.client, result);
-        return this.#finish("TLS handshake failed");
-      }
-      this.client = { ...this.client, helo: "", tls: result };
-      this.#since = this.now();
-      then();
-    });
+    const { share } = this.#services;
+    this.#connection.awaitTls((shake) =>
+      share.do(() => {
+        if (this.#ended) return;
+        share.take(HANDSHAKE_COST);
+        shake(tls(), (result) => this.#onTls(result, then));
+      }),
+    );
+  }
+
+  #onTls(result: Error | TlsDescription, then: () => void): void {
+    this.#busy = false;
+    this.#shaking = false;
+    if (this.#ended) return;
+    if (result instanceof Error) {
+      this.#services.onTlsFailure(this.client, result);
+      return this.#finish("TLS handshake failed");
+    }
+    this.client = { ...this.client, helo: "", tls: result };
+    this.#since = this.now();
+    then();
   }
 
   get draining(): boolean {
