@@ -4,6 +4,7 @@
 // copies are done, well or badly, or have taken too long. A transport that throws, runs into the deadline, leaves a
 // recipient out or says what is no outcome has deferred it. Every delivery gets exactly one outcome.
 
+import { notifyOfBoth } from "./bounce/wanted.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Batch, Outcome, Recipient, Transport } from "./contract.ts";
 import type { Passage } from "./cut-through.ts";
@@ -40,10 +41,12 @@ export function deliveryOf(
   { position, notify, orcpt }: Pick<StoredRecipient, "position" | "notify" | "orcpt">,
   delivery: RoutedDelivery,
 ): Delivery {
+  // A copy is nobody's business, the next host's neither.
+  const wanted = delivery.unseen ? "NEVER" : notify;
   return {
     ...delivery,
     position,
-    ...(notify === undefined ? {} : { notify }),
+    ...(wanted === undefined ? {} : { notify: wanted }),
     ...(orcpt === undefined ? {} : { orcpt }),
   };
 }
@@ -62,7 +65,12 @@ export interface Group {
   readonly transport: Transport;
   readonly first: Delivery;
   /** Two deliveries to one remote address are one recipient. */
-  readonly members: Map<string, { recipient: Recipient; deliveries: Delivery[] }>;
+  readonly members: Map<string, Member>;
+}
+
+interface Member {
+  readonly recipient: Recipient;
+  readonly deliveries: readonly Delivery[];
 }
 
 interface Message {
@@ -165,9 +173,17 @@ export function groupByBatch(
     const member = transport.locality === "local" ? recipient.id : delivery.mailbox.address;
     const known = group.members.get(member);
     if (known === undefined) group.members.set(member, { recipient, deliveries: [delivery] });
-    else known.deliveries.push(delivery);
+    else group.members.set(member, joined(known, recipient, delivery));
   }
   return [...groups.values()];
+}
+
+/** One recipient in the place of two: it asks for whatever one of them asks for. */
+function joined({ recipient: first, deliveries }: Member, other: Recipient, delivery: Delivery) {
+  const notify = notifyOfBoth(first.notify, other.notify);
+  const { notify: _, ...rest } = first;
+  const recipient = notify === undefined ? rest : { ...rest, notify };
+  return { recipient, deliveries: [...deliveries, delivery] };
 }
 
 /** Undefined when the transport has thrown. */

@@ -131,15 +131,18 @@ function whatNext({ kind, recipients }: ReportRequest): string {
 }
 
 function whatFollows(
-  { envelope, kind, returnSizeLimit }: ReportRequest,
+  { envelope, kind, body, returnSizeLimit }: ReportRequest,
   original: Original,
 ): string {
   const details = "The details for mail programs follow";
   if (original.isWhole) return `${details}, and then your message.`;
-  const isTooLarge = kind === "failed" && envelope.ret !== "HDRS";
-  return isTooLarge
-    ? `${details}, and then only the header of your message: as a whole it is larger than the ${inUnits(returnSizeLimit)} that we send back.`
-    : `${details}, and then the header of your message.`;
+  if (kind !== "failed" || envelope.ret === "HDRS")
+    return `${details}, and then the header of your message.`;
+  const why =
+    body.size > returnSizeLimit
+      ? `as a whole it is larger than the ${inUnits(returnSizeLimit)} that we send back`
+      : "the rest of it holds bytes that must not be in a mail";
+  return `${details}, and then only the header of your message: ${why}.`;
 }
 
 function inUnits(bytes: number): string {

@@ -1,5 +1,6 @@
 // The message that a report is about, as far as it goes back to its sender: whole, or only its header.
-// Invariant: never more than the size limit, or 64 KiB of header, is held in memory.
+// Invariants: never more than the size limit, or 64 KiB of header, is held in memory. What goes back holds no NUL:
+// neither 7bit nor 8bit knows it (RFC 2045 2.7), and who is strict refuses the whole report.
 
 import type { Body } from "../envelope.ts";
 
@@ -11,22 +12,38 @@ export interface Original {
 
 const HEADER_LIMIT = 64 * 1024;
 const CRLF = Buffer.from("\r\n");
+const NUL = 0;
+const QUESTION_MARK = 0x3f;
 
 /** Throws what the body throws when its bytes are damaged. */
 export async function readOriginal(body: Body, limit: number): Promise<Original> {
   if (body.size > limit) return { content: await readHeader(body), isWhole: false };
   const pieces: Buffer[] = [];
   for await (const piece of body.chunks()) pieces.push(piece);
-  return { content: Buffer.concat(pieces), isWhole: true };
+  const content = Buffer.concat(pieces);
+  if (content.includes(NUL)) return { content: await readHeader(body), isWhole: false };
+  return { content, isWhole: true };
 }
 
-/** The header with the CRLF of its last field; one that is too long ends after a whole line. */
+/** The header with the CRLF of its last field; one that is too long ends after a whole line. "?" stands for a NUL. */
 export async function readHeader(body: Body): Promise<Buffer> {
+  const header = cutHeader(await readHead(body));
+  return header.includes(NUL)
+    ? Buffer.from(header.map((byte) => (byte === NUL ? QUESTION_MARK : byte)))
+    : header;
+}
+
+/** The header, and perhaps more. */
+async function readHead(body: Body): Promise<Buffer> {
   let head: Buffer = Buffer.alloc(0);
   for await (const piece of body.chunks()) {
     head = Buffer.concat([head, piece]);
     if (endOfHeader(head) >= 0 || head.length > HEADER_LIMIT) break;
   }
+  return head;
+}
+
+function cutHeader(head: Buffer): Buffer {
   const end = endOfHeader(head);
   if (end >= 0 && end <= HEADER_LIMIT) return head.subarray(0, end);
   if (head.length <= HEADER_LIMIT) return head;

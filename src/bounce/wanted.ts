@@ -25,8 +25,7 @@ export function wantsReport(
   notify: string | undefined,
 ): boolean {
   if (sender === null) return false;
-  const word = NOTIFY_WORD[kind];
-  return notify === undefined ? word !== "SUCCESS" : notify.toUpperCase().split(",").includes(word);
+  return notifyWords(notify).includes(NOTIFY_WORD[kind]);
 }
 
 /**
@@ -41,4 +40,20 @@ export function wantsWarning(content: Buffer): boolean {
     !/bulk|list|junk/i.test(value("precedence")) &&
     !/auto-generated|auto-replied/i.test(value("auto-submitted"))
   );
+}
+
+/** What two recipients ask for that turn out to be one: nobody goes without a report that he wants. */
+export function notifyOfBoth(
+  one: string | undefined,
+  other: string | undefined,
+): string | undefined {
+  if (one === other) return one;
+  const words = new Set([...notifyWords(one), ...notifyWords(other)]);
+  return words.size === 0 ? "NEVER" : [...words].join(",");
+}
+
+function notifyWords(notify: string | undefined): readonly string[] {
+  if (notify === undefined) return ["FAILURE", "DELAY"];
+  const words = notify.toUpperCase();
+  return words === "NEVER" ? [] : words.split(",");
 }

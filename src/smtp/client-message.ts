@@ -102,8 +102,17 @@ export function rcptCommand(recipient: TransactionRecipient, offered: Capabiliti
   const { mailbox, notify, orcpt } = recipient;
   let line = `RCPT TO:<${addressFor(mailbox, offered)}>`;
   if (offered.dsn && notify !== undefined) line += ` NOTIFY=${safe(notify)}`;
-  if (offered.dsn && orcpt !== undefined) line += ` ORCPT=${safe(orcpt)}`;
+  if (offered.dsn && orcpt !== undefined) line += ` ORCPT=${safe(orcptFor(orcpt, offered))}`;
   return `${line}\r\n`;
+}
+
+/** RFC 6533 3: without SMTPUTF8 an address of the type utf-8 is written in ASCII. */
+function orcptFor(orcpt: string, { smtputf8 }: Capabilities): string {
+  if (smtputf8 || isAsciiText(orcpt)) return orcpt;
+  return orcpt.replaceAll(/\P{ASCII}/gu, (character) => {
+    const hex = character.codePointAt(0)?.toString(16).toUpperCase() ?? "";
+    return `\\x{${hex}}`;
+  });
 }
 
 function hasUtf8Address({ envelope, recipients }: Transaction): boolean {

@@ -5,6 +5,7 @@
 // Invariant: nothing is skipped. Junk behind an address, an unknown or repeated parameter, a value that its
 // parameter does not take: each is refused, because what is not understood cannot be passed on rightly.
 
+import { isAscii } from "node:buffer";
 import type { Mailbox, RecipientRequest } from "../envelope.ts";
 import { status, type Status } from "../status.ts";
 import { needsSmtpUtf8, parseMailbox } from "./address.ts";
@@ -67,7 +68,7 @@ function mailParameters(
     else if (keyword === "REQUIRETLS" && value === "") request.requireTls = true;
     else if (keyword === "RET" && /^FULL$/i.test(value)) request.ret = "FULL";
     else if (keyword === "RET" && /^HDRS$/i.test(value)) request.ret = "HDRS";
-    else if (keyword === "ENVID" && XTEXT.test(value) && value.length <= ENVID_LENGTH_MAX) {
+    else if (keyword === "ENVID" && isEnvid(value)) {
       request.envid = value;
     } else
       return refusedParameter(keyword, ["SIZE", "BODY", "SMTPUTF8", "REQUIRETLS", "RET", "ENVID"]);
@@ -95,7 +96,7 @@ export function parseRcpt(
     if (keyword !== "NOTIFY" && keyword !== "ORCPT") return refusedParameter(keyword, []);
   }
   if (notify !== undefined && !isNotify(notify)) return refusedParameter("NOTIFY", ["NOTIFY"]);
-  if (orcpt !== undefined && !isOrcpt(orcpt)) return refusedParameter("ORCPT", ["ORCPT"]);
+  if (orcpt !== undefined && !isOrcpt(orcpt, smtputf8)) return refusedParameter("ORCPT", ["ORCPT"]);
   return {
     ok: {
       mailbox,
@@ -103,6 +104,10 @@ export function parseRcpt(
       ...(orcpt === undefined ? {} : { orcpt }),
     },
   };
+}
+
+function isEnvid(value: string): boolean {
+  return XTEXT.test(value) && isAscii(Buffer.from(value)) && value.length <= ENVID_LENGTH_MAX;
 }
 
 /** "NEVER" alone, or SUCCESS, FAILURE and DELAY once each (RFC 3461 4.1). */
@@ -115,11 +120,12 @@ function isNotify(value: string): boolean {
   );
 }
 
-function isOrcpt(value: string): boolean {
+/** Characters beyond ASCII only of the type utf-8, and where the client has declared SMTPUTF8 (RFC 6533 3). */
+function isOrcpt(value: string, smtputf8: boolean): boolean {
   const type = ORCPT.exec(value)?.[0];
-  return (
-    type !== undefined && value.length <= ORCPT_LENGTH_MAX && XTEXT.test(value.slice(type.length))
-  );
+  if (type === undefined || value.length > ORCPT_LENGTH_MAX) return false;
+  const mayBeUnicode = smtputf8 && type.toLowerCase() === "utf-8;";
+  return XTEXT.test(value.slice(type.length)) && (mayBeUnicode || isAscii(Buffer.from(value)));
 }
 
 /** RFC 5321 4.1.1.11: 555 for a parameter that is unknown, 501 for a value that is wrong. */

@@ -91,8 +91,9 @@ export function textOf(value: Value): string {
 
 export function statusOf(value: Value): Status {
   const status: Partial<Status> = JSON.parse(textOf(value));
-  const { code, enhanced, text } = status;
-  return { code: numberOf(code), enhanced: textOf(enhanced), text: textOf(text) };
+  const { code, enhanced, text, remote } = status;
+  const said = { code: numberOf(code), enhanced: textOf(enhanced), text: textOf(text) };
+  return remote === true ? { ...said, remote } : said;
 }
 
 function wordOf<const T extends string>(value: Value, words: readonly T[]): T {

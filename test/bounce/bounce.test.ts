@@ -214,6 +214,15 @@ test("recipients with the same answer share one explanation", async () => {
   assert.equal(letter.content.match(/There is no such mailbox/g)?.length, 1);
 });
 
+test("what holds a NUL goes back as its header, without it: such bytes are not fit for a report", async () => {
+  const given = `X-Odd: a\0b\r\n${MESSAGE.replace("twelve", "\0twelve")}`;
+  const { bytes } = await composeReport(request({ body: body(given) }));
+  assert.ok(!bytes.includes(0));
+  assert.match(bytes.toString(), /^X-Odd: a\?b\r$/m);
+  assert.match(bytes.toString(), /^Content-Type: text\/rfc822-headers\r$/m);
+  assert.match(bytes.toString(), /the rest of it holds\s+bytes that must not be in a mail\./);
+});
+
 test("a large message is not read beyond its header, whatever RET says", async () => {
   let read = 0;
   const piece = Buffer.from(`Subject: large\r\n\r\n${"x".repeat(60_000)}\r\n`);

@@ -391,6 +391,17 @@ describe("what the peer does not offer", () => {
     assert.doesNotMatch(silent.envelope, /RET|ENVID|NOTIFY|ORCPT/);
   });
 
+  test("the original address is in ASCII for a peer without SMTPUTF8", async () => {
+    const recipients = [{ mailbox: mailbox("a@example.com"), orcpt: "utf-8;zoë@example.com" }];
+    const old = await transactWith(["DSN"], TEXT, recipients);
+    assert.match(
+      old.envelope,
+      /^RCPT TO:<a@example\.com> ORCPT=utf-8;zo\\x\{EB\}@example\.com\r$/m,
+    );
+    const { envelope } = await transactWith(["DSN", "SMTPUTF8"], TEXT, recipients);
+    assert.match(Buffer.from(envelope, "latin1").toString(), / ORCPT=utf-8;zoë@example\.com\r$/m);
+  });
+
   test("an argument that would end its command is never written", async () => {
     await using sink = await startSink();
     const conversation = await open(sink.port);

@@ -233,6 +233,25 @@ describe("an SMTP session", () => {
       );
     }));
 
+  it("takes DSN parameters in ASCII, and an original address beyond it under SMTPUTF8 only", () =>
+    onStage({}, async ({ wire }) => {
+      await wire.ask(HELLO);
+      assert.match(await wire.ask("MAIL FROM:<a@b.test> ENVID=zo\u00c3\u00ab"), /^501 5\.5\.4/);
+      assert.match(await wire.ask("MAIL FROM:<a@b.test>"), /^250/);
+      assert.match(
+        await wire.ask("RCPT TO:<c@d.test> ORCPT=utf-8;zo\u00c3\u00ab@d.test"),
+        /^501 5\.5\.4/,
+      );
+      assert.match(await wire.ask("RCPT TO:<c@d.test> ORCPT=utf-8;zo\\x{EB}@d.test"), /^250/);
+      await wire.ask("RSET");
+      assert.match(await wire.ask("MAIL FROM:<a@b.test> SMTPUTF8"), /^250/);
+      assert.match(
+        await wire.ask("RCPT TO:<c@d.test> ORCPT=rfc822;zo\u00c3\u00ab@d.test"),
+        /^501 5\.5\.4/,
+      );
+      assert.match(await wire.ask("RCPT TO:<c@d.test> ORCPT=utf-8;zo\u00c3\u00ab@d.test"), /^250/);
+    }));
+
   it("offers REQUIRETLS under TLS only, and takes it there only", () =>
     onStage({}, async ({ wire, taken }) => {
       assert.doesNotMatch(await wire.ask(HELLO), /REQUIRETLS/);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import type { Batch, Host, Outcome, Transport } from "../../src/contract.ts";
-import { deliver, type Delivery } from "../../src/deliver.ts";
+import { deliver, type Delivery, deliveryOf } from "../../src/deliver.ts";
 import { status } from "../../src/status.ts";
 import { manualClock } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
@@ -65,6 +65,16 @@ function begin(
     (of, outcome) => outcomes.push([`${of.transport} ${of.mailbox.address}`, outcome]),
   );
   return { outcomes, clock, log, done };
+}
+
+/** The NOTIFY that a host is asked for, when these are those of one address. */
+async function askedOfOne(...notify: (string | undefined)[]) {
+  const smtp = transport("remote", all(DONE));
+  const same = notify.map((one, position) =>
+    delivery("bob@x.test", "smtp", { position, ...(one === undefined ? {} : { notify: one }) }),
+  );
+  await delivered(same, { smtp });
+  return smtp.batches[0]?.recipients.map((one) => one.notify);
 }
 
 /** "delivered 2.0.0" for each delivery, in the order in which it became known. */
@@ -153,6 +163,21 @@ describe("a batch", () => {
       "smtp bob@x.test: failed 5.1.1",
       "smtp Bob@x.test: failed 5.1.1",
     ]);
+  });
+
+  test("asks for every report on it that one of its deliveries asks for", async () => {
+    assert.deepEqual(await askedOfOne("NEVER", "FAILURE"), ["FAILURE"]);
+    assert.deepEqual(await askedOfOne("SUCCESS", "FAILURE", "NEVER"), ["SUCCESS,FAILURE"]);
+    assert.deepEqual(await askedOfOne("NEVER", "NEVER"), ["NEVER"]);
+    assert.deepEqual(await askedOfOne("NEVER", undefined), ["FAILURE,DELAY"]);
+    assert.deepEqual(await askedOfOne(undefined, undefined), [undefined]);
+  });
+
+  test("asks no host for reports on a copy", () => {
+    const [copy, mail] = [true, false].map((unseen) =>
+      deliveryOf({ position: 0, notify: "SUCCESS" }, delivery("bob@x.test", "smtp", { unseen })),
+    );
+    assert.deepEqual([copy?.notify, mail?.notify], ["NEVER", "SUCCESS"]);
   });
 
   test("has one local address as often as it comes: Envelope-to names where each came from", async () => {
