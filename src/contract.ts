@@ -1,5 +1,5 @@
 // The contract between the relay and its drivers: what a router may decide, what a transport may report.
-// routers/README.md and transports/README.md say it in prose. A third party's driver imports this file only.
+// routers/README.md and transports/README.md say it in prose. A third party's driver has its types from here.
 //
 // Invariants: a driver that throws means "defer"; a recipient that a transport leaves out of its map counts as
 // deferred. So a bug delays mail and never loses or bounces it.

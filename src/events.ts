@@ -1,6 +1,18 @@
 // Every event that the relay logs, with its fields. Closed: an event that is not here cannot be logged,
 // so a postmaster's filters and the metrics can rely on this page. Ids come first.
 
+/** What became of one delivery of a message. */
+interface Attempt {
+  id: string;
+  recipient: string;
+  router: string;
+  transport: string;
+  /** A copy. */
+  unseen?: true;
+  host?: string;
+  status: string;
+}
+
 export interface Events {
   "relay.started": { listeners: readonly string[]; queued: number };
   /** The configuration was read again and is in force; `kept` are options that need a restart to change. */
@@ -48,45 +60,13 @@ export interface Events {
     why: string;
   };
 
-  "delivery.done": {
-    id: string;
-    recipient: string;
-    router: string;
-    transport: string;
-    /** A copy. */
-    unseen?: true;
-    host?: string;
+  "delivery.done": Attempt & {
     /** Protocol and cipher, and what the certificate was worth; absent in clear. */
     tls?: string;
-    status: string;
   };
-  "delivery.deferred": {
-    id: string;
-    recipient: string;
-    router: string;
-    transport: string;
-    unseen?: true;
-    host?: string;
-    status: string;
-    next_attempt: string;
-  };
-  "delivery.failed": {
-    id: string;
-    recipient: string;
-    router: string;
-    transport: string;
-    unseen?: true;
-    host?: string;
-    status: string;
-  };
-  "delivery.frozen": {
-    id: string;
-    recipient: string;
-    router: string;
-    transport: string;
-    unseen?: true;
-    status: string;
-  };
+  "delivery.deferred": Attempt & { next_attempt: string };
+  "delivery.failed": Attempt;
+  "delivery.frozen": Omit<Attempt, "host">;
   "recipient.discarded": { id: string; recipient: string; why: string };
   "message.completed": { id: string; seconds: number };
   /** `report` is the id of the message that tells the sender. */

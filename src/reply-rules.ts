@@ -3,8 +3,8 @@
 
 import type { Status } from "./status.ts";
 import {
+  knownRules,
   matchRetryRule,
-  parseRetryRules,
   type RetryConfig,
   type RetryRule,
   type RetrySubject,
@@ -33,13 +33,7 @@ export interface RetryPolicy {
 
 const GOOGLE = ["*.google.com", "*.googlemail.com"];
 
-function rules(text: string): readonly RetryRule[] {
-  const parsed = parseRetryRules(text);
-  if ("problem" in parsed) throw new Error(parsed.problem);
-  return parsed.rules;
-}
-
-const SLOW_DOWN = rules("G,8d,1h,2");
+const SLOW_DOWN = knownRules("G,8d,1h,2");
 const UNSOLICITED =
   "Google sees an unusual rate of unsolicited mail from this relay: look what passes through it";
 const UNAUTHENTICATED =
@@ -48,9 +42,14 @@ const UNAUTHENTICATED =
 /** Google's replies to a gateway, from its own list of SMTP errors. */
 export const BUILT_IN_REPLY_RULES: readonly ReplyRule[] = [
   // The account gets mail too fast: it is left in peace, with all its mail, and nobody else is.
-  { hosts: GOOGLE, reply: "450 4.2.1", rules: rules("G,2h,5m,1.5; F,8d,30m"), hold: "recipient" },
+  {
+    hosts: GOOGLE,
+    reply: "450 4.2.1",
+    rules: knownRules("G,2h,5m,1.5; F,8d,30m"),
+    hold: "recipient",
+  },
   // The mailbox is full: somebody must empty it first. The copy is safe.
-  { hosts: GOOGLE, reply: "452 4.2.2", rules: rules("F,8d,4h") },
+  { hosts: GOOGLE, reply: "452 4.2.2", rules: knownRules("F,8d,4h") },
   {
     hosts: GOOGLE,
     reply: "421 4.7.0 whitelist",

@@ -98,7 +98,8 @@ function parseRule(piece: string): RetryRule | string {
   return factor < 1 ? "the factor must be 1 or more" : { kind, cutoff, interval, factor };
 }
 
-function knownRules(text: string): readonly RetryRule[] {
+/** Rules that stand in the source. Throws when they are wrong. */
+export function knownRules(text: string): readonly RetryRule[] {
   const parsed = parseRetryRules(text);
   if ("problem" in parsed) throw new Error(parsed.problem);
   return parsed.rules;

@@ -7,7 +7,7 @@ import { reportJson } from "../check/json.ts";
 import { reportText } from "../check/text.ts";
 import { systemClock } from "../clock.ts";
 import type { Configuration } from "../config/configuration.ts";
-import { cannotRead } from "../config/listener-options.ts";
+import { cannotRead } from "../config/cannot-read.ts";
 import type { Client, Mailbox } from "../envelope.ts";
 import type { EventName } from "../events.ts";
 import { parseAddress } from "../lists/cidr.ts";

@@ -97,8 +97,7 @@ function table(fields: Fields): string {
 /** What `shown` is in the file's notation stands as code; what is a remark stands as it is. */
 function defaultOf({ required, shown, fallback, inner }: Option<unknown>): string {
   if (required) return "**required**";
-  if (inner !== undefined) return "none";
-  if (shown === undefined) return "none";
+  if (inner !== undefined || shown === undefined) return "none";
   return fallback === undefined ? shown : code(shown);
 }
 

@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { isIPv4, isIPv6 } from "node:net";
 import { createSecureContext } from "node:tls";
+import { cannotRead } from "./cannot-read.ts";
 import { hostList } from "./list-kinds.ts";
 import { oneOf, optional, options, parsedText, path, tables } from "./schema.ts";
 import { withCheck, withDefault } from "./schema.ts";
@@ -112,16 +113,4 @@ function contents(option: string, file: string, report: Report): Buffer | undefi
     report(option, cannotRead(file, error));
     return undefined;
   }
-}
-
-const CAUSES: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  EACCES: "permission denied",
-  EISDIR: "it is a directory",
-};
-
-/** "cannot read /etc/x: permission denied". */
-export function cannotRead(file: string, error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return `cannot read ${file}: ${CAUSES[code] ?? (code === "" ? String(error) : code)}`;
 }

@@ -10,7 +10,7 @@ import type { Configuration, ConfigurationProblem } from "./configuration.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { readRouters, readTransports } from "./driven.ts";
 import type { BuiltInDrivers, Reading } from "./driven.ts";
-import { cannotRead } from "./listener-options.ts";
+import { cannotRead } from "./cannot-read.ts";
 import { checkKeys, readOption, resolvePath } from "./schema.ts";
 import type { Option, Problem } from "./schema.ts";
 import { sections } from "./sections.ts";

@@ -5,7 +5,7 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { cannotRead } from "./listener-options.ts";
+import { cannotRead } from "./cannot-read.ts";
 import { path } from "./kinds.ts";
 import type { Option } from "./option.ts";
 

@@ -1,5 +1,5 @@
-// Our trace header (RFC 5321 4.4): the only bytes that we add to a message. Google reads the client's address
-// from its brackets.
+// Our trace header (RFC 5321 4.4): the only bytes that we add to a message, unless results of its authentication are
+// written above. Google reads the client's address from its brackets.
 
 import type { Client, Mailbox, MessageId } from "../envelope.ts";
 import { messageDate } from "../message-date.ts";

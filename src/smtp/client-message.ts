@@ -1,7 +1,8 @@
 // What a message asks of a server beyond RFC 5321, held against what the server offers. Promise: what was declared
-// as 8-bit or UTF-8 goes only to servers that take it; to others the message is refused here, as RFC 6152 3 and RFC 6531 3.2 say,
-// and never changed. How much is known of the content: a body in memory is looked at; of a streamed one the
-// client's declaration is taken where that is safe, and it is read through only when the server lacks an extension.
+// as 8-bit or UTF-8 goes only to servers that take it; to others the message is refused here, as RFC 6152 3 and
+// RFC 6531 3.2 say, and never changed. How much is known of the content: a body in memory is looked at; of a streamed
+// one the client's declaration is taken where that is safe, and it is read through only when the server lacks an
+// extension.
 
 import { isAscii } from "node:buffer";
 import type { Body, Envelope, Mailbox } from "../envelope.ts";
