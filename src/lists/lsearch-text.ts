@@ -31,10 +31,10 @@ export async function parseLsearch(
   for (let start = 0, end: number; start < text.length; start = end + 1) {
     end = text.indexOf("\n", start);
     if (end === -1) end = text.length;
-    const line = text.slice(start, end);
+    const line = text.slice(start, end).trimEnd();
     count += 1;
     if (count % SLICE === 0) await new Promise(setImmediate);
-    if (line.startsWith("#") || /^[ \t\v\f\r]*$/.test(line)) continue;
+    if (line === "" || line.startsWith("#")) continue;
     if (/^[ \t\v\f\r]/.test(line)) {
       value += ` ${line.trim()}`;
       continue;

@@ -34,6 +34,7 @@ describe("an lsearch file", () => {
     ["a quote that never ends takes the line", '"a b: c\n', { "a b: c": "a b: c" }],
     ["an empty key is nobody", ': alice\n"": bob\n', {}],
     ["CRLF line ends are white space", "alice\r\nbob: b\r\n\r\n", { alice: "alice", bob: "b" }],
+    ["white space at the end of a line is no part of a value", "a: b \r\n c\t\r\n", { a: "b c" }],
     [
       "nothing is a prototype",
       "__proto__: x\nconstructor\n",
