@@ -1,7 +1,9 @@
 // What is wrong only when two places of the file are seen together: names that lead nowhere or round in a
 // circle, names given twice, and relay rules that would make us an open relay.
 
+import { isIPv4 } from "node:net";
 import { coversEverybody, parseHostItem } from "../lists/host-items.ts";
+import { parseListenAddress } from "./listener-options.ts";
 import { isTable, suggestion } from "./schema.ts";
 import type { Problem, Reference } from "./schema.ts";
 import { textsOf } from "./walk.ts";
@@ -30,12 +32,17 @@ export function crossCheck(root: Root, written: readonly Written[], problems: Pr
     if (TRUSTED.test(one.path) && !certified.has(one.path)) checkOpenRelay(one, hosts, problems);
     if (CERTIFICATES.test(one.path)) checkRequested(one, written, problems);
     if (PROVING.test(one.path)) checkOpenProof(one, domains, problems);
+    if (one.path === "gate.local_domains") checkOpenDomains(one, domains, problems);
+    if (one.option.refersTo === "domains") checkForgottenPlus(one, domains, problems);
   }
   checkCircles("domains", domains, problems);
   checkCircles("hosts", hosts, problems);
   checkUnique(written, /^routers\[\d+\]\.name$/, problems);
-  checkUnique(written, /^listeners\[\d+\]\.address$/, problems);
+  checkUnique(written, LISTENING, problems);
+  checkOverlaps(written, problems);
 }
+
+const LISTENING = /^listeners\[\d+\]\.address$/;
 
 /** Who is in these lists may relay, or may claim to be anybody who may. */
 const TRUSTED = /^(?:gate\.relay\[\d+\]\.hosts|listeners\[\d+\]\.proxy_hosts)$/;
@@ -156,6 +163,27 @@ function checkOpenProof({ path, value }: Written, lists: NamedTexts, problems: P
   problems.push({ path, message: "matches every domain, so anybody's signature is a proof" });
 }
 
+/** Mail for local domains is taken from everybody. */
+function checkOpenDomains({ path, value }: Written, lists: NamedTexts, problems: Problem[]): void {
+  const items = textsOf(value, path).map(({ text }) => text);
+  if (!holdsEverybody(items, lists, new Set())) return;
+  problems.push({ path, message: "matches every domain: an open relay" });
+}
+
+/** `domains = "ours"` is one domain of a strange name, and so no mail at all. */
+function checkForgottenPlus(
+  { path, value }: Written,
+  lists: NamedTexts,
+  problems: Problem[],
+): void {
+  for (const { text, path: at } of textsOf(value, path)) {
+    const name = text.startsWith("!") ? text.slice(1) : text;
+    const isMeant = lists[name]?.includes(name) ?? true;
+    if (!isMeant)
+      problems.push({ path: at, message: `"${name}" is a domain; the list is "+${name}"` });
+  }
+}
+
 function holdsEverybody(items: readonly string[], lists: NamedTexts, seen: Set<string>): boolean {
   if (items.at(-1)?.startsWith("!") === true) return true;
   return items.some((item) => {
@@ -173,5 +201,27 @@ function checkUnique(written: readonly Written[], at: RegExp, problems: Problem[
     const before = first.get(value);
     if (before === undefined) first.set(value, path);
     else problems.push({ path, message: `is the same as ${before}: ${JSON.stringify(value)}` });
+  }
+}
+
+/** The system binds a port of all addresses only where none of them has it. */
+function checkOverlaps(written: readonly Written[], problems: Problem[]): void {
+  const listeners = written.flatMap(({ path, value }) => {
+    const isAddress = LISTENING.test(path) && typeof value === "string";
+    const address = isAddress ? parseListenAddress(value) : undefined;
+    return address === undefined || address.port === 0 ? [] : [{ path, ...address }];
+  });
+  for (const wide of listeners) {
+    if (wide.host !== "::" && wide.host !== "0.0.0.0") continue;
+    for (const one of listeners) {
+      const isWithin =
+        wide.host === "::" ? one.host !== "::" : one.host !== "0.0.0.0" && isIPv4(one.host);
+      if (one.port !== wide.port || !isWithin) continue;
+      const every = `every address of the machine${wide.host === "::" ? ", IPv4 and IPv6" : ""}`;
+      problems.push({
+        path: one.path,
+        message: `is within ${wide.path}: ${JSON.stringify(wide.written)} is ${every}`,
+      });
+    }
   }
 }

@@ -30,7 +30,7 @@ export function domainItemProblem(item: string): string | undefined {
   const domain = bare.startsWith("*.") ? bare.slice(2) : bare;
   if (domain.includes("@")) return "is an address; a domain is wanted here";
   const canonical = parseDomain(domain);
-  if (canonical === undefined) return "is no domain";
+  if (canonical === undefined) return notOneName(bare) ?? "is no domain";
   return canonical === domain.toLowerCase() ? undefined : `must be written as "${canonical}"`;
 }
 
@@ -39,8 +39,19 @@ function localPartItemProblem(item: string): string | undefined {
   if (bare === "") return "is empty";
   if (isLookup(bare)) return lookupProblem(bare);
   if (bare.startsWith("+")) return "cannot be the name of a list: there are none of local parts";
-  return bare.includes("@")
-    ? 'is an address; what stands before the "@" is wanted here'
+  if (bare.includes("@")) return 'is an address; what stands before the "@" is wanted here';
+  return bare === "*" ? undefined : notOneName(bare);
+}
+
+/** What Exim's lists have, and ours have in another way or not at all. */
+function notOneName(bare: string): string | undefined {
+  if (bare !== bare.trim()) return "has white space around it";
+  if (/[\s,:]/.test(bare)) return 'is not one item; several are written ["one", "two"]';
+  if (bare.startsWith("/")) return `is a file; names in a file are "lsearch:${bare}"`;
+  if (bare.startsWith("^")) return "is a regular expression, and there are none here";
+  if (bare.startsWith(".")) return `begins with a dot; subdomains are "*${bare}"`;
+  return bare.includes("*")
+    ? 'has a "*" that is neither alone nor in front of a ".domain"'
     : undefined;
 }
 
@@ -50,10 +61,13 @@ function withoutNegation(item: string): string {
 
 /** A colon is in no domain; a local part that has one must be asked for by a lookup. */
 function isLookup(item: string): boolean {
-  return /^[a-z]+:/.test(item);
+  return /^[a-z]+[:;]/.test(item);
 }
 
 function lookupProblem(item: string): string | undefined {
+  const file = item.slice("lsearch:".length);
+  if (item.startsWith("lsearch;")) return `must be written as "lsearch:${file.trim()}"`;
   if (!item.startsWith("lsearch:")) return 'is no lookup that we know; "lsearch:FILE" is';
-  return item === "lsearch:" ? "names no file" : undefined;
+  if (file === "") return "names no file";
+  return file === file.trim() ? undefined : "has white space around the name of the file";
 }

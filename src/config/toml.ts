@@ -32,7 +32,7 @@ export function parseToml(
     if (!isTable(root)) throw new Error("a TOML document is not a table");
     return { document: { root, positions: indexPositions(text) } };
   } catch (error) {
-    return { problem: problemOf(error) };
+    return { problem: problemOf(error, text) };
   }
 }
 
@@ -49,7 +49,7 @@ function invalidUtf8At(bytes: Buffer): number | undefined {
 }
 
 /** What is the parser's own trouble, and not a wrong text, goes on as an exception. */
-function problemOf(error: unknown): TomlProblem {
+function problemOf(error: unknown, text: string): TomlProblem {
   if (!(error instanceof Error)) throw error;
   const { message } = error;
   if (hasLocation(error)) {
@@ -58,7 +58,11 @@ function problemOf(error: unknown): TomlProblem {
   }
   if (!("line" in error) || typeof error.line !== "number") throw error;
   const twice = /^Cannot redefine existing key '(.+)'\.$/.exec(message)?.[1];
-  if (twice !== undefined) return { line: error.line, path: twice, message: "stands here twice" };
+  if (twice !== undefined) {
+    const isOneOfMany = text.split("\n")[error.line - 1]?.startsWith("[[") === true;
+    const hint = isOneOfMany ? `; it must be [[${twice}]] each time` : "";
+    return { line: error.line, path: twice, message: `stands here twice${hint}` };
+  }
   return { line: error.line, path: "", message };
 }
 
@@ -78,10 +82,25 @@ function syntaxMessage(found: unknown, expected: unknown, column: number): strin
     [null, "the end of the file"],
     ["\n", "the end of the line"],
     ["\r", "the end of the line"],
+    [`"`, "a quote"],
   ]);
   const what = names.get(found) ?? JSON.stringify(found);
-  const wantsValue =
-    Array.isArray(expected) && expected.some((one) => isTable(one) && one["text"] === "true");
-  const hint = wantsValue ? " where a value should be; a text stands in quotes" : "";
-  return `syntax: ${what} in column ${column}${hint || " is not expected"}`;
+  const texts = new Set(
+    (Array.isArray(expected) ? expected : []).map((one) =>
+      isTable(one) ? one["text"] : undefined,
+    ),
+  );
+  const at = `syntax: ${what} in column ${column}`;
+  if (texts.has("true")) return `${at} where a value should be; a text stands in quotes`;
+  const missing = MISSING.find(([sign]) => texts.has(sign))?.[1];
+  return `${at} is not expected${missing === undefined ? "" : `; is ${missing} missing before it?`}`;
 }
+
+/** By what the parser would have liked. */
+const MISSING: readonly (readonly [sign: string, what: string])[] = [
+  [",", "a comma, or the end of the list,"],
+  [`"`, "a quote"],
+  ["'", "a quote"],
+  ["]", `a "]"`],
+  ["=", `a "="`],
+];

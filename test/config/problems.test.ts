@@ -43,6 +43,26 @@ const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
       ['driver = "accept"', 'driver = "accept"\ndriver = "accept"'],
       "routers.toml:14: routers.driver: stands here twice",
     ],
+    "has one of several tables as one": [
+      ['driver = "smtp"', 'driver = "smtp"\n[gate.relay]\n[[gate.relay]]'],
+      "routers.toml:19: gate.relay: stands here twice; it must be [[gate.relay]] each time",
+    ],
+    "has a list without its end": [
+      ['["example.com"]', '["example.com"'],
+      'routers.toml:7: syntax: "[" in column 1 is not expected; is a comma, or the end of the list, missing before it?',
+    ],
+    "has a list without a comma": [
+      ['["example.com"]', '["example.com" "example.net"]'],
+      "routers.toml:6: syntax: a quote in column 23 is not expected; is a comma, or the end of the list, missing before it?",
+    ],
+    "has a text without its end": [
+      ['"mx.example.com"', '"mx.example.com'],
+      "routers.toml:2: syntax: the end of the line in column 27 is not expected; is a quote missing before it?",
+    ],
+    "has a colon for an equals sign": [
+      ['hostname = "mx', 'hostname : "mx'],
+      'routers.toml:2: syntax: ":" in column 10 is not expected; is a "=" missing before it?',
+    ],
     "has a transport twice": [
       "[transports.gmail]\n",
       "routers.toml:19: transports.gmail: stands here twice",
@@ -120,6 +140,13 @@ const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
       '[[listeners]]\naddress = "127.0.0.1:2525"\n',
       'routers.toml:20: listeners[1].address: is the same as listeners[0].address: "127.0.0.1:2525"',
     ],
+    "is within another that takes every address": [
+      [
+        "[domains]",
+        '[[listeners]]\naddress = "[::]:2525"\n[[listeners]]\naddress = "[::1]:25"\n[domains]',
+      ],
+      'routers.toml:4: listeners[0].address: is within listeners[1].address: "[::]:2525" is every address of the machine, IPv4 and IPv6',
+    ],
     "has TLS and no certificate": [
       ["[domains]", 'tls = "starttls"\n[domains]'],
       'routers.toml:3: listeners[0].certificate: is missing (path): tls is "starttls"',
@@ -142,7 +169,7 @@ const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
   },
   "a name": {
     "of a domain list does not exist": [
-      ['local_domains = "+ours"', 'local_domains = ["!+our"]'],
+      ['local_domains = "+ours"', 'local_domains = ["!+our", "+ours"]'],
       'routers.toml:10: gate.local_domains[0]: there is no "our" in [domains], did you mean "ours"?',
     ],
     "of a host list does not exist": [
@@ -181,6 +208,31 @@ const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
     "of a list has characters that are not for names": [
       ["[domains]", '[domains]\n"my own" = []'],
       'routers.toml:6: domains.my own: must be a name of letters, digits, "_" and "-"',
+    ],
+  },
+  "an item of a list": {
+    "is the name of a list without its plus": [
+      ['local_domains = "+ours"', 'local_domains = "ours"'],
+      'routers.toml:10: gate.local_domains: "ours" is a domain; the list is "+ours"',
+    ],
+    "is written in Exim's way": [
+      [
+        LAST_ROUTER,
+        `${LAST_ROUTER}local_parts = ["lsearch;a", "/etc/a", "^a", "*-a", "a : b"]\nsender_domains = ["a.b : c.d", ".b.c", "*b.c"]\n`,
+      ],
+      'routers.toml:16: routers[0].local_parts[0]: "lsearch;a": must be written as "lsearch:a"',
+      'routers.toml:16: routers[0].local_parts[1]: "/etc/a": is a file; names in a file are "lsearch:/etc/a"',
+      'routers.toml:16: routers[0].local_parts[2]: "^a": is a regular expression, and there are none here',
+      'routers.toml:16: routers[0].local_parts[3]: "*-a": has a "*" that is neither alone nor in front of a ".domain"',
+      'routers.toml:16: routers[0].local_parts[4]: "a : b": is not one item; several are written ["one", "two"]',
+      'routers.toml:17: routers[0].sender_domains[0]: "a.b : c.d": is not one item; several are written ["one", "two"]',
+      'routers.toml:17: routers[0].sender_domains[1]: ".b.c": begins with a dot; subdomains are "*.b.c"',
+      'routers.toml:17: routers[0].sender_domains[2]: "*b.c": has a "*" that is neither alone nor in front of a ".domain"',
+    ],
+    "has white space where none belongs": [
+      [LAST_ROUTER, `${LAST_ROUTER}local_parts = ["lsearch: a", "! bob"]\n`],
+      'routers.toml:16: routers[0].local_parts[0]: "lsearch: a": has white space around the name of the file',
+      'routers.toml:16: routers[0].local_parts[1]: "! bob": has white space around it',
     ],
   },
   "a relay rule": {
@@ -253,6 +305,14 @@ const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
     "believes everybody's PROXY header": [
       ["[[listeners]]", '[[listeners]]\nproxy_hosts = ["192.0.2.1", "0.0.0.0/0"]'],
       "routers.toml:4: listeners[0].proxy_hosts: matches everybody: an open relay",
+    ],
+    "is for everybody, because every domain is local": [
+      ['local_domains = "+ours"', 'local_domains = ["example.com", "*"]'],
+      "routers.toml:10: gate.local_domains: matches every domain: an open relay",
+    ],
+    "is for everybody, because every other domain is local": [
+      ['local_domains = "+ours"', 'local_domains = "!+ours"'],
+      "routers.toml:10: gate.local_domains: matches every domain: an open relay",
     ],
     "has a DNS block list that is none": [
       [

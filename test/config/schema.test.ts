@@ -125,7 +125,7 @@ const cases: Record<string, [Option<unknown>, [value: unknown, result: unknown][
         ["!+ours", "*.Example.com", "*", "!x.org", "lsearch:/etc/d"],
       ],
       ["bob@example.com", ['x: "bob@example.com": is an address; a domain is wanted here']],
-      ["exa mple", ['x: "exa mple": is no domain']],
+      ["exa mple", ['x: "exa mple": is not one item; several are written ["one", "two"]']],
       ["!", ['x: "!": is no domain']],
       ["+", ['x: "+": names no list']],
       ["bücher.example", ['x: "bücher.example": must be written as "xn--bcher-kva.example"']],

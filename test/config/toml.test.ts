@@ -129,7 +129,8 @@ describe("a text that is no TOML", () => {
     assert.deepEqual(problem('a = "x'), {
       line: 1,
       path: "",
-      message: "syntax: the end of the file in column 7 is not expected",
+      message:
+        "syntax: the end of the file in column 7 is not expected; is a quote missing before it?",
     });
     assert.deepEqual(problem("a = 1 b = 2"), {
       line: 1,
