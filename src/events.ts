@@ -5,6 +5,8 @@
 interface Attempt {
   id: string;
   recipient: string;
+  /** The address that was written to, where a redirect made another of it. */
+  original?: string;
   router: string;
   transport: string;
   /** A copy. */

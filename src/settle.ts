@@ -51,13 +51,16 @@ export async function settle(
   now: number,
   services: SettleServices,
 ): Promise<Settlement> {
+  // One for all: recipients that were put off together come back together, in one attempt.
+  const chance = (services.random ?? Math.random)();
+  const judging = { ...services, random: () => chance };
   const verdicts = attempted.map((recipient) =>
     judge(
       message,
       recipient,
       findings.filter(({ position }) => position === recipient.position),
       now,
-      services,
+      judging,
     ),
   );
   const changes = verdicts.map(({ change }) => change);

@@ -10,7 +10,7 @@ export type Ending = JournalEntry["outcome"] | "deferred";
 
 export function logFinding(
   id: string,
-  { mailbox, router, transport, unseen, outcome }: Finding,
+  { mailbox, original, router, transport, unseen, outcome }: Finding,
   ending: Ending,
   again: number | undefined,
   log: Log,
@@ -20,6 +20,7 @@ export function logFinding(
   const fields = {
     id,
     recipient: mailbox.address,
+    ...(original.address === mailbox.address ? {} : { original: original.address }),
     router,
     transport,
     ...(unseen ? ({ unseen: true } as const) : {}),

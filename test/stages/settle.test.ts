@@ -179,6 +179,22 @@ describe("a temporary failure", () => {
     assert.deepEqual([recipients[0]?.firstFailure, recipients[0]?.attempts], [RECEIVED, 4]);
   });
 
+  test("puts recipients of one attempt off to the same moment", async () => {
+    const attempted = [recipient(), recipient({ position: 1 })];
+    const chances = [0.25, 0.75, 0.5];
+    const random = () => chances.pop() ?? 0;
+    const { recipients } = await settle(
+      message({ recipients: attempted }),
+      attempted,
+      [finding("deferred"), finding("deferred", { position: 1 })],
+      NOW,
+      { ...services(), random },
+    );
+    const [one, other] = recipients.map(({ nextAttempt }) => nextAttempt);
+    assert.ok((one ?? 0) > NOW + HOUR);
+    assert.equal(one, other);
+  });
+
   test("ends when the rules end, as a failure with the status of the last attempt", async () => {
     const end = RECEIVED + 8 * HOUR;
     const { state, reports } = await settled([finding("deferred")], AT_THE_END, end);
@@ -330,6 +346,18 @@ describe("the message", () => {
       ],
     );
   });
+});
+
+test("a delivery is logged with the address that was written to, if that is another", async () => {
+  const log = recordingLog();
+  const one = recipient();
+  const redirected = finding("delivered", { original: mailbox("team@example.com") });
+  await settle(message(), [one], [redirected, finding("failed")], NOW, services(log));
+  const by = { id: envelope().id, recipient: "bob@example.com", router: "main", transport: "smtp" };
+  assert.deepEqual(log.named("delivery.done"), [
+    { ...by, original: "team@example.com", status: "250 2.0.0 done" },
+  ]);
+  assert.deepEqual(log.named("delivery.failed"), [{ ...by, status: "550 5.1.1 no such user" }]);
 });
 
 describe("reports", () => {

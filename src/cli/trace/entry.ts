@@ -99,6 +99,7 @@ function delivery({ at, fields }: HistoryEvent): Entry {
   const by = [text("router"), text("transport")].filter((part) => part !== "").join(", ");
   const wait = Date.parse(text("next_attempt")) - at;
   return entry("", text("recipient"), "dim", [
+    prefixed("redirected from ", text("original")),
     prefixed("by ", by),
     prefixed(text("host").startsWith("/") ? "" : "at ", text("host")),
     prefixed("under ", text("tls")),
