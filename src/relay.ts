@@ -24,7 +24,7 @@ import { bindListeners, limitsOf, ownAddresses } from "./listening.ts";
 import { HostHints, type HintStore } from "./hints.ts";
 import { describeError, type Log } from "./log.ts";
 import { MtaSts } from "./mta-sts.ts";
-import type { Https } from "./mta-sts/fetch.ts";
+import type { Https } from "./https.ts";
 import { Queue, type QueueChain } from "./queue.ts";
 import { createReception } from "./receive.ts";
 import { Generations } from "./reload/generations.ts";

@@ -14,7 +14,7 @@ import type { Resolver } from "./dns/resolver.ts";
 import type { Mailbox, MessageId } from "./envelope.ts";
 import { describeError, type Log } from "./log.ts";
 import type { Queue } from "./queue.ts";
-import type { Https } from "./mta-sts/fetch.ts";
+import type { Https } from "./https.ts";
 import type { Spool } from "./spool.ts";
 import { type Account, Ledger } from "./tls-reports/ledger.ts";
 import { tlsReportLetter } from "./tls-reports/letter.ts";

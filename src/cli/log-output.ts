@@ -7,6 +7,7 @@
 import { write, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { errorCode } from "../error-code.ts";
 import type { LineSink } from "../log.ts";
 
 const writeAsync = promisify(write);
@@ -59,7 +60,7 @@ export class LogOutput implements LineSink {
         at += (await writeAsync(this.#fd, bytes, at)).bytesWritten;
       } catch (error) {
         // Whoever started us left a terminal or pipe that does not wait, and it is full.
-        if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
+        if (errorCode(error) !== "EAGAIN") throw error;
         await sleep(PAUSE);
       }
     }

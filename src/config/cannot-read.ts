@@ -1,5 +1,7 @@
 // Why a file of the postmaster's cannot be read, in words for the postmaster.
 
+import { errorCode } from "../error-code.ts";
+
 const CAUSES: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",
   EACCES: "permission denied",
@@ -8,6 +10,6 @@ const CAUSES: Readonly<Record<string, string>> = {
 
 /** "cannot read /etc/x: permission denied". */
 export function cannotRead(file: string, error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return `cannot read ${file}: ${CAUSES[code] ?? (code === "" ? String(error) : code)}`;
+  const code = errorCode(error);
+  return `cannot read ${file}: ${code === undefined ? String(error) : (CAUSES[code] ?? code)}`;
 }

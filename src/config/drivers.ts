@@ -5,6 +5,7 @@ import { createRequire, isBuiltin } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Driver } from "../contract.ts";
+import { errorCode } from "../error-code.ts";
 import { describeError } from "../log.ts";
 import { isTable, resolvePath, suggestion } from "./schema.ts";
 
@@ -52,9 +53,8 @@ function locate(written: string, directory: string): string | undefined {
   try {
     return pathToFileURL(createRequire(join(directory, "routers.toml")).resolve(written)).href;
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
     // A package that is there and only has exports for `import` is left to Node, as seen from the relay.
-    return code === "MODULE_NOT_FOUND" ? undefined : written;
+    return errorCode(error) === "MODULE_NOT_FOUND" ? undefined : written;
   }
 }
 

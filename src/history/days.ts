@@ -8,6 +8,7 @@ import { mkdirSync, readdirSync, rmSync, statSync, chownSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
+import { errorCode } from "../error-code.ts";
 import { isDamage } from "../spool/database.ts";
 import { createPrivate } from "../spool/directory.ts";
 import { idNumber } from "../spool/rows.ts";
@@ -39,7 +40,7 @@ export function daysIn(directory: string): string[] {
     const names = readdirSync(directory);
     return names.flatMap((name) => FILE_NAME.exec(name)?.[1] ?? []).toSorted();
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    if (errorCode(error) === "ENOENT") return [];
     throw error;
   }
 }

@@ -6,7 +6,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isTable } from "../config/option.ts";
-import { replaceFile } from "../replace-file.ts";
+import { errorCode } from "../error-code.ts";
+import { replaceFile } from "../kept-files.ts";
 import { parseHostItem } from "./host-items.ts";
 import { passProblem } from "./spf.ts";
 
@@ -28,7 +29,7 @@ export function readKeptAnswer(path: string, domain: string): KeptAnswer | undef
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   }
   const kept: unknown = JSON.parse(text);

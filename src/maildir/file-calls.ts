@@ -4,6 +4,8 @@
 import fs, { constants } from "node:fs";
 import { promisify } from "node:util";
 
+export { errorCode } from "../error-code.ts";
+
 export interface FileCalls {
   open(path: string, flags: number, mode?: number): Promise<number>;
   /** May write less than it was given, as write(2) does. */
@@ -45,9 +47,3 @@ export const nodeFileCalls: FileCalls = {
  * Undefined where that is not Linux: macOS has the flag, and leaves the bytes in the memory of the disk.
  */
 export const SYNCED_WRITES = process.platform === "linux" ? constants.O_DSYNC : undefined;
-
-/** "ENOSPC" of an error that the system gave; undefined of any other. */
-export function errorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
-  return typeof error.code === "string" ? error.code : undefined;
-}

@@ -2,10 +2,10 @@
 //
 // Invariant: what is read back is checked as if a stranger had written it.
 
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isTable } from "../config/option.ts";
-import { replaceFile } from "../replace-file.ts";
+import { filesIn, replaceFile } from "../kept-files.ts";
 import { parsePolicy, type StsPolicy } from "./policy-text.ts";
 
 export interface KeptPolicy extends StsPolicy {
@@ -46,15 +46,6 @@ export async function readPolicies(
     }
   }
   return policies;
-}
-
-async function filesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
-    throw error;
-  }
 }
 
 function checked(kept: unknown, domain: string): KeptPolicy {

@@ -7,6 +7,7 @@ import { connect as connectSocket, type NetConnectOpts, type Socket } from "node
 import { connect as connectTls, type ConnectionOptions, TLSSocket } from "node:tls";
 import type { Clock } from "../clock.ts";
 import type { RetryError } from "../contract.ts";
+import { errorCode } from "../error-code.ts";
 import { status, type Status } from "../status.ts";
 import { Deadline } from "./client-deadline.ts";
 import { ProtocolError, ReplyParser, replyStatus, type Reply } from "./reply.ts";
@@ -24,7 +25,7 @@ export class ConnectionFailure extends Error {
     super(why.text, { cause });
     this.error = error;
     this.status = why;
-    this.noRoute = NO_ROUTE.has(errorCode(cause));
+    this.noRoute = NO_ROUTE.has(errorCode(cause) ?? "");
   }
 }
 
@@ -45,12 +46,6 @@ const ERRORS: Readonly<Record<string, RetryError>> = {
   ECONNREFUSED: "refused",
   ETIMEDOUT: "timeout",
 };
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string"
-    ? error.code
-    : "";
-}
 
 export interface Endpoint {
   /** IPv4 or IPv6, never a name. */
@@ -284,11 +279,12 @@ export class ClientConnection {
 
   #broken(error?: Error): void {
     if (this.#failure !== undefined) return;
-    const because = error === undefined ? "" : `: ${CAUSES[errorCode(error)] ?? error.message}`;
+    const because =
+      error === undefined ? "" : `: ${CAUSES[errorCode(error) ?? ""] ?? error.message}`;
     if (this.#phase === "securing") {
       this.fail(status(451, "7.5", `TLS handshake failed${because}`), error);
     } else if (this.#phase === "connecting") {
-      const known = ERRORS[errorCode(error)];
+      const known = ERRORS[errorCode(error) ?? ""];
       this.fail(status(451, "4.1", `cannot connect${because}`), error, known);
     } else {
       const why = status(451, "4.2", `lost connection in ${this.#stage}${because}`);

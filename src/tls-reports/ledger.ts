@@ -3,10 +3,10 @@
 // Invariants: what is read back is checked as if a stranger had written it. A file is written only when somebody asks
 // for it, so a crash loses what was counted since. There are never more domains than a day may have.
 
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isTable } from "../config/option.ts";
-import { replaceFile } from "../replace-file.ts";
+import { filesIn, replaceFile } from "../kept-files.ts";
 import { DAY, dateOf } from "./report.ts";
 import { RESULT_TYPES } from "./results.ts";
 import { type FailureCount, type PolicyCounts, type ShownPolicy, Tally } from "./tally.ts";
@@ -134,15 +134,6 @@ export class Ledger {
 
   #account(day: number, domain: string, tally: Tally, done: readonly string[]): Account {
     return { tally, done: new Set(done), failures: 0, next: this.#dueTime(day, domain) };
-  }
-}
-
-async function filesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
-    throw error;
   }
 }
 

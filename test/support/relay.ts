@@ -21,7 +21,7 @@ import { type Configuration, problemLine } from "../../src/config/configuration.
 import { loadConfiguration } from "../../src/config/load.ts";
 import type { EventName, Events } from "../../src/events.ts";
 import type { Log } from "../../src/log.ts";
-import type { Https } from "../../src/mta-sts/fetch.ts";
+import type { Https } from "../../src/https.ts";
 import { type Relay, startRelay } from "../../src/relay.ts";
 import { type FakeDns, startDns, type Zone } from "./dns.ts";
 import { Wire } from "./wire.ts";

@@ -1,7 +1,9 @@
-// A small file that is replaced whole: after a power cut there is the old one or the new one, and never half of it.
+// Small files in which the relay keeps what it knows over a restart. Each is replaced whole: after a power cut there is
+// the old one or the new one, and never half of it.
 
-import { mkdir, open, rename } from "node:fs/promises";
+import { mkdir, open, readdir, rename } from "node:fs/promises";
 import { dirname } from "node:path";
+import { errorCode } from "./error-code.ts";
 
 /** tmp, fsync, rename, fsync of the directory, which is made when it is missing. Nobody else may read it. */
 export async function replaceFile(path: string, text: string): Promise<void> {
@@ -16,4 +18,14 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   await rename(temporary, path);
   await using parent = await open(directory, "r");
   await parent.sync();
+}
+
+/** Names of what is in a directory; none when it is not there yet. */
+export async function filesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return [];
+    throw error;
+  }
 }
