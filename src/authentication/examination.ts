@@ -45,6 +45,7 @@ export class Examination {
   #section: Pick<Examined, "readable" | "fields" | "author"> | undefined;
   #questions: Questions | undefined;
   #verification: Verification | undefined;
+  #examined: Promise<Examined> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(services: ExaminationServices) {
@@ -103,8 +104,12 @@ export class Examination {
       : this.#verification?.write(this.#gathered.take());
   }
 
-  /** Rejects when the verifier does not know what to make of the message. */
-  async finish(): Promise<Examined> {
+  /** Rejects when the verifier does not know what to make of the message. The same, however often it is asked for. */
+  finish(): Promise<Examined> {
+    return (this.#examined ??= this.#finish());
+  }
+
+  async #finish(): Promise<Examined> {
     if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#section === undefined) this.#readHeader(this.#gathered.take());
     const section = this.#section ?? UNREADABLE;

@@ -79,16 +79,18 @@ export async function judgeProofs(
   open: ReadonlySet<Proof>,
   examine?: () => Promise<Examined>,
 ): Promise<Status | undefined> {
-  if (open.size === 0) return undefined;
-  const lists = Array.from(open, ({ dkim }) => dkim);
-  if (examine === undefined || lists.includes(undefined)) return NO_PROOF;
-  const examined = await examine();
-  for (const ours of lists) {
-    const verdict = ours && (await judgeTenant(examined, ours));
-    if (verdict === undefined || verdict.kind === "proven") continue;
-    return verdict.kind === "unknown"
-      ? status(451, "7.0", `Try again later: ${verdict.why}`)
-      : { ...NO_PROOF, text: `${NO_PROOF.text}: ${verdict.why}` };
+  for (const { dkim, header } of open) {
+    const signed = dkim && examine && (await judgeTenant(await examine(), dkim));
+    if (signed?.kind === "proven") continue;
+    if (signed?.kind === "unknown") return status(451, "7.0", `Try again later: ${signed.why}`);
+    const missing = [signed?.why, header && `no ${header.name} header with the right value`];
+    return noProof(missing.filter((one) => one !== undefined));
   }
   return undefined;
+}
+
+function noProof(missing: readonly string[]): Status {
+  return missing.length === 0
+    ? NO_PROOF
+    : { ...NO_PROOF, text: `${NO_PROOF.text}: ${missing.join(", and ")}` };
 }

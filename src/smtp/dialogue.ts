@@ -83,7 +83,9 @@ export class Dialogue {
   command(line: string): void {
     const space = line.indexOf(" ");
     const verb = (space < 0 ? line : line.slice(0, space)).toUpperCase();
-    const argument = space < 0 ? "" : line.slice(space + 1);
+    const rest = space < 0 ? "" : line.slice(space + 1);
+    // RFC 5321 4.1.1: blanks at the end of a command are to be tolerated.
+    const argument = /^ +$/.test(rest) ? "" : rest;
     if (JUNK.has(verb) && ++this.#junkCommands > this.#limits.junkCommandsMax) {
       return this.#floor.end(TOO_MUCH_JUNK, "too many commands without a message");
     }

@@ -38,8 +38,10 @@ export interface SessionServices {
 
 /** How long a client may take to close its side behind our last words, in ms. */
 const LINGER = 5000;
+const CR = 13;
 
 const OUT_OF_STEP = status(554, "5.0", "SMTP synchronization error");
+const BAD_LINE = status(500, "5.2", "Bad command line");
 const LINE_TOO_LONG = status(421, "5.2", "Command line is too long, closing connection");
 const TIMEOUT = status(421, "4.2", "Timeout, closing connection");
 const TOO_SLOW = status(421, "4.2", "Too slow, closing connection");
@@ -49,6 +51,8 @@ export class Session implements Floor {
   readonly #connection: Connection;
   readonly #dialogue: Dialogue;
   #greeted = false;
+  /** Behind a bare LF. */
+  #inBadLine = false;
   /** The relay is to answer. */
   #busy = false;
   #shaking = false;
@@ -173,13 +177,19 @@ export class Session implements Floor {
       return false;
     }
     if (lf < 0) return false;
-    const line = input.subarray(0, length);
     this.#connection.input = input.subarray(length);
     this.#since = this.now();
-    const command = decodeLine(line);
-    if (command === undefined) this.#dialogue.error(status(500, "5.2", "Bad command line"));
-    else this.#dialogue.command(command);
+    this.#carryOut(input.subarray(0, length));
     return true;
+  }
+
+  /** Up to an LF. Only CRLF ends a line: what is behind a bare LF belongs to the line that was refused for it. */
+  #carryOut(line: Buffer): void {
+    const isRest = this.#inBadLine;
+    this.#inBadLine = line.at(-2) !== CR;
+    const command = isRest ? undefined : decodeLine(line);
+    if (command !== undefined) this.#dialogue.command(command);
+    else if (!isRest || this.#inBadLine) this.#dialogue.error(BAD_LINE);
   }
 
   ask<T>(

@@ -54,7 +54,7 @@ test("what our domain has signed goes out to the byte, and without a signature n
   assert.ok(sink.messages[0]?.raw.toString("latin1").endsWith(`\r\n${SIGNED}`));
   assert.match(
     await relayed(relay, LETTER),
-    /^550 5\.7\.1 Relaying denied: .*: no DKIM signature of example\.com$/,
+    /^550 5\.7\.1 Relaying denied: .*: no DKIM signature of example\.com, and no x-tenant header with the right value$/,
   );
   assert.match(await relayed(relay, SIGNED.replace("Hello", "Hallo")), /^550 5\.7\.1 .*body hash/);
   assert.equal(sink.messages.length, 1);
@@ -69,6 +69,14 @@ test("the header is proof enough, also beside a broken signature, and stays behi
   const out = sink.messages[0]?.raw.toString("latin1") ?? "";
   assert.ok(out.endsWith(`\r\n${broken}`));
   assert.doesNotMatch(out, /s3cret/);
+  assert.equal(relay.dns.queries.length, 0);
+});
+
+test("where only the header is a proof, the reply names it and not its value", async () => {
+  await using sink = await startSink();
+  await using relay = await start(sink, '{ header = "X-Tenant: s3cret" }');
+  const reply = await relayed(relay, `X-Tenant: s3cre\r\n${SIGNED}`);
+  assert.match(reply, /^550 5\.7\.1 Relaying denied: .*: no x-tenant header with the right value$/);
   assert.equal(relay.dns.queries.length, 0);
 });
 

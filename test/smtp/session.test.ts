@@ -165,9 +165,25 @@ describe("an SMTP session", () => {
 
   it("takes a bare LF for no line end", () =>
     onStage({}, async ({ wire }) => {
-      wire.send("NOOP\nNOOP\r\n");
+      wire.send("NOOP\nMAIL FROM:<a@b.test>\r\n");
       assert.match(await wire.reply(), /^500 5\.5\.2/);
-      assert.match(await wire.reply(), /^250/);
+      assert.match(await wire.ask("RCPT TO:<c@d.test>"), /^503/);
+    }));
+
+  it("refuses every line that ends in a bare LF, at once", () =>
+    onStage({}, async ({ wire }) => {
+      for (const line of ["NOOP\n", "NOOP\n", "NOOP\r\r\n", "\n"]) {
+        wire.send(line);
+        if (line !== "NOOP\r\r\n") assert.match(await wire.reply(), /^500 5\.5\.2/);
+      }
+      wire.send("\r\n");
+      assert.match(await wire.ask("NOOP"), /^250/);
+    }));
+
+  it("takes blanks behind a command for nothing", () =>
+    onStage({}, async ({ wire }) => {
+      for (const line of ["RSET ", "RSET  ", "NOOP   "]) assert.match(await wire.ask(line), /^250/);
+      assert.match(await wire.ask("DATA  "), /^503/);
     }));
 
   it("refuses a message with a bare LF at its end and leaves the session right", () =>
