@@ -141,6 +141,12 @@ export interface TlsRule {
   readonly why: string;
 }
 
+export interface WrittenDirectory {
+  readonly path: string;
+  /** Permissions for those that are made. */
+  readonly mode: number;
+}
+
 export interface Transport {
   /** "remote" waits until the local copies of a message are done, and is what a bounce speaks of. */
   readonly locality: "local" | "remote";
@@ -149,6 +155,8 @@ export interface Transport {
   deliver(batch: Batch, signal: AbortSignal): Promise<ReadonlyMap<RecipientId, Outcome>>;
   /** Where this recipient's copy would go, for a dry run; undefined where there is no path. */
   destination?(recipient: Recipient): string | undefined;
+  /** What it makes its own directories in: made for the user of the relay while that is still root. */
+  readonly directory?: WrittenDirectory;
   /** The hosts this transport would try by itself, for a dry run. */
   readonly hosts?: readonly Host[];
   /** By which rule a host would be spoken to under TLS, for a dry run. */

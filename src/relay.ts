@@ -12,7 +12,7 @@ import type { Services, Transport } from "./contract.ts";
 import { CutThrough } from "./cut-through.ts";
 import { createResolver } from "./dns/create-resolver.ts";
 import type { Resolver } from "./dns/resolver.ts";
-import { dropRoot } from "./drop-root.ts";
+import { dropRoot, mayWrite } from "./drop-root.ts";
 import { type Control, openControl } from "./control.ts";
 import { controlSocket } from "./control/protocol.ts";
 import { Gate } from "./gate.ts";
@@ -169,7 +169,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const server = new SmtpServer(serverOptions(configuration, chain), clock, log);
   begun.defer(() => server.stop(0));
   const addresses = await bindListeners(server, configuration, chain.lists);
-  if (relay.user !== undefined) dropRoot(relay.user, relay.spool_directory);
+  leaveRoot(relay, chain, log);
 
   const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
   begun.defer(() => spool.close());
@@ -213,6 +213,18 @@ export async function startRelay(configuration: Configuration, given: RelayParts
       log.event("relay.stopped", {});
     },
   };
+}
+
+function leaveRoot(
+  { user, spool_directory: spoolDirectory }: Configuration["relay"],
+  { transports }: Chain,
+  log: Log,
+): void {
+  const directories = [...transports.values()].flatMap(({ directory }) => directory ?? []);
+  if (user !== undefined) dropRoot({ user, spoolDirectory, directories, log });
+  for (const { path } of directories) {
+    if (!mayWrite(path)) log.event("relay.warning", { what: `${path} cannot be written to` });
+  }
 }
 
 interface Lasting extends Pick<Relay, "spool" | "queue"> {

@@ -7,10 +7,11 @@
 import { declared, fileMode, flag, options, parsedText } from "../src/config/schema.ts";
 import { type Option, type Values, withDefault } from "../src/config/schema.ts";
 import type { Batch, Outcome, Recipient, Services } from "../src/contract.ts";
-import type { Transport, TransportDriver } from "../src/contract.ts";
+import type { Transport, TransportDriver, WrittenDirectory } from "../src/contract.ts";
 import type { RecipientId } from "../src/envelope.ts";
 import { describeError } from "../src/log.ts";
 import { deliveryHeaders } from "../src/maildir/delivery-headers.ts";
+import { directoryMode } from "../src/maildir/directories.ts";
 import { errorCode, type FileCalls } from "../src/maildir/file-calls.ts";
 import { FileNames } from "../src/maildir/file-names.ts";
 import { Maildirs, UnreadableBody } from "../src/maildir/maildirs.ts";
@@ -85,6 +86,7 @@ export const maildirAppend: TransportDriver<MaildirAppendOptions> = {
 
 export class MaildirAppend implements Transport {
   readonly locality = "local";
+  readonly directory?: WrittenDirectory;
   readonly #options: MaildirAppendOptions;
   readonly #services: Services;
   readonly #names: FileNames;
@@ -102,6 +104,9 @@ export class MaildirAppend implements Transport {
       report: (error: unknown) => this.#report(error),
     };
     this.#maildirs = new Maildirs(maildir, this.#names, calls);
+    if (given.create_directory) {
+      this.directory = { path: given.directory.top, mode: directoryMode(given.mode) };
+    }
   }
 
   /** The Maildir itself: recipients that lead to one share one copy. */

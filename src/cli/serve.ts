@@ -7,6 +7,7 @@
 import { setFlagsFromString } from "node:v8";
 import { systemClock } from "../clock.ts";
 import type { Configuration } from "../config/configuration.ts";
+import { findUser } from "../drop-root.ts";
 import { createLog, describeError, type Log } from "../log.ts";
 import { type Relay, startRelay } from "../relay.ts";
 import { SpoolInUse } from "../spool/lock.ts";
@@ -24,6 +25,7 @@ export async function serve(configFile: string | undefined): Promise<number> {
   keepHeapSmall();
   const reloadAtHangup = heedHangup();
   const configuration = await requireConfiguration(configFile);
+  requireUser(configuration);
   const output = new LogOutput(1);
   const log = createLog(systemClock, output);
   process.on("uncaughtException", (error) => {
@@ -88,6 +90,13 @@ function whyNotStarted(error: unknown, { relay }: Configuration): string {
     return `cannot listen on ${String(error.address)} port ${String(error.port)}: ${cause}`;
   }
   return "path" in error ? `${cause}: ${String(error.path)}` : describeError(error);
+}
+
+/** On another machine, where the file is only checked, there need not be one. */
+function requireUser({ file, relay: { user } }: Configuration): void {
+  if (process.getuid?.() !== 0 || user === undefined || findUser(user) !== undefined) return;
+  const message = `${file}: relay.user: there is no user "${user}" in /etc/passwd`;
+  throw new CommandError(message, EXIT.configuration);
 }
 
 function warnOfRoot({ relay }: Configuration, log: Log): void {

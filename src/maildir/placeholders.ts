@@ -25,6 +25,8 @@ export interface DirectoryTemplate {
   readonly written: string;
   /** The directory that holds all that the template can name. */
   readonly root: string;
+  /** The lowest directory that all of them have in common. */
+  readonly top: string;
   expand(account: Account): Expanded;
 }
 
@@ -43,10 +45,12 @@ export function parseDirectory(
     const known = Object.keys(ACCOUNT_KEYS);
     return { wrong: `has no placeholder {${name}}${suggestion(name, known)}` };
   }
+  const root = dirname(`${texts[0] ?? ""}x`);
   return {
     ok: {
       written,
-      root: dirname(`${texts[0] ?? ""}x`),
+      root,
+      top: names.length === 0 ? written : root,
       expand: (account) => expand(names, texts, account),
     },
   };

@@ -29,13 +29,13 @@ export async function makeDirectory(path: string): Promise<void> {
 }
 
 /**
- * Creates `path` and its parents as needed, mode 0700; gives those that it made. Node's own recursive mkdir does not
- * come to an end below /proc, where the parent is there and the system says that it is not.
+ * Creates `path` and its parents as needed; gives those that it made. Node's own recursive mkdir does not come to an end
+ * below /proc, where the parent is there and the system says that it is not.
  */
-export function makeMissing(path: string): string[] {
+export function makeMissing(path: string, mode = 0o700): string[] {
   const missing: string[] = [];
   for (let at = path; !existsSync(at); at = dirname(at)) missing.unshift(at);
-  for (const one of missing) makeOne(one);
+  for (const one of missing) makeOne(one, mode);
   return missing;
 }
 
@@ -45,9 +45,9 @@ export function createPrivate(file: string): void {
 }
 
 /** Somebody else may have been faster. */
-function makeOne(path: string): void {
+function makeOne(path: string, mode: number): void {
   try {
-    mkdirSync(path, { mode: 0o700 });
+    mkdirSync(path, { mode });
   } catch (error) {
     if (!existsSync(path)) throw error;
   }
