@@ -1,5 +1,5 @@
 // `npm run bench`: how fast the same work is done by unseen, Exim and Postfix on this machine, in one run.
-// Needs root, a Debian with apt-get, and control groups; changes nothing outside /var/cache/unseen-bench and
+// Needs root, a Debian with apt-get, and control groups; changes nothing outside /var/cache/unseen-packages and
 // /var/tmp. The relays take turns, so that a machine that grows slow or busy is slow and busy for all.
 
 import fs from "node:fs";

@@ -13,8 +13,9 @@ import { describeError } from "../src/log.ts";
 import { Engine } from "../src/spool/engine.ts";
 import { idText, insertion, type Transaction } from "../src/spool/rows.ts";
 import { RECIPIENT, SENDER, unseen } from "./contestants.ts";
-import { freePort, startSink, untilConnected } from "./load.ts";
+import { startSink, untilConnected } from "./load.ts";
 import { makeRunsDirectory } from "./measure.ts";
+import { freePort } from "../test/support/relay-process.ts";
 
 const USAGE = `usage: npm run bench:depth -- [--short N] [--long N] [--bytes N]
   --short, --long  messages in the queue (5000, 100000)

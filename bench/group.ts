@@ -7,6 +7,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { errorCode } from "../src/error-code.ts";
+
 export interface ControlGroup extends AsyncDisposable {
   /** Starts a command inside; its output goes to `logFile`, its stderr also to the child's `stderr`. */
   start(argv: readonly string[], logFile: string): ChildProcess;
@@ -75,7 +77,6 @@ function killHard(pid: string): void {
   try {
     process.kill(Number(pid), "SIGKILL");
   } catch (error) {
-    const gone = error instanceof Error && "code" in error && error.code === "ESRCH";
-    if (!gone) throw error;
+    if (errorCode(error) !== "ESRCH") throw error;
   }
 }

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { RECIPIENT, SENDER } from "./contestants.ts";
 import { unpack } from "../peers/unpacked.ts";
+import { freePort } from "../test/support/relay-process.ts";
 
 const MESSAGE_BYTES = 4096;
 const CONNECTIONS = 20;
@@ -48,7 +49,7 @@ export async function startSink(): Promise<Sink> {
   };
 }
 
-/** Sends `count` messages over 20 connections, each of which is used again and again. Resolves when all were accepted. */
+/** Sends `count` messages over 20 connections, each of which is used again. Resolves when all were accepted. */
 export async function sendMessages(
   port: number,
   count: number,
@@ -64,16 +65,6 @@ export async function sendMessages(
   signal.removeEventListener("abort", stop);
   signal.throwIfAborted();
   if (code !== 0) throw new Error(`smtp-source ended with ${String(code)}`);
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 /**

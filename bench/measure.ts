@@ -7,7 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Contestant, Prepared } from "./contestants.ts";
 import { createGroup } from "./group.ts";
-import { freePort, type Sink, sendMessages, startSink, untilConnected } from "./load.ts";
+import { freePort } from "../test/support/relay-process.ts";
+import { type Sink, sendMessages, startSink, untilConnected } from "./load.ts";
 
 export interface Measurement {
   readonly perSecond: number;

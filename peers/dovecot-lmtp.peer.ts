@@ -5,8 +5,9 @@ import { test } from "node:test";
 import { digest, digestAtHost } from "../demo/letters.ts";
 import { startTestRelay, type TestRelay } from "../test/support/relay.ts";
 import { startSink } from "../test/support/sink.ts";
+import { eventually } from "./eventually.ts";
 import { type DovecotLmtp, startDovecotLmtp } from "./dovecot-lmtp.ts";
-import { eventually, realMail, submit } from "./mail.ts";
+import { realMail, submit } from "./mail.ts";
 import { missing } from "./packages.ts";
 import { signedMail } from "./signed-mail.ts";
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import type { RelayProcess } from "../test/support/relay-process.ts";
+import { eventually } from "./eventually.ts";
 import {
   cannotTrace,
   type Ground,
@@ -15,7 +16,6 @@ import {
   session,
   SMALL,
   trace,
-  until,
 } from "./durability.ts";
 
 const REFUSED = /^(452 4\.3\.1|451 4\.3\.0) /;
@@ -56,10 +56,10 @@ describe("a relay whose disk fails for a moment", { skip }, () => {
     const relay = await ground.start();
     const ledger: Ledger = { acknowledged: new Set(), refused: new Set(), next: 1 };
     const idle = async () => {
-      await until("all that was accepted arrives", () =>
+      await eventually("all that was accepted arrives", () =>
         ledger.acknowledged.isSubsetOf(new Set(ground.arrived())),
       );
-      await until("no body is left", () => bodies(ground).length === 0);
+      await eventually("no body is left", () => bodies(ground).length === 0);
     };
     assert.ok((await sendSome(ground, ledger)).every((reply) => reply.startsWith("250")));
     await idle();
@@ -94,10 +94,10 @@ describe("a relay whose disk fails for a moment", { skip }, () => {
         await idle();
       }
     }
-    await until("no descriptor is left open", () => descriptors(relay) <= before + 2);
+    await eventually("no descriptor is left open", () => descriptors(relay) <= before + 2);
 
     const completed = () => relay.log().split('"message.completed"').length - 1;
-    await until("the queue is empty", () => completed() === ledger.acknowledged.size);
+    await eventually("the queue is empty", () => completed() === ledger.acknowledged.size);
 
     // The log comes a moment before the commit.
     await pause(1000);
@@ -122,7 +122,7 @@ describe("a relay whose disk fails for a moment", { skip }, () => {
     const relay = await ground.start();
     const ledger: Ledger = { acknowledged: new Set(), refused: new Set(), next: 1 };
     await sendSome(ground, ledger);
-    await until("the queue is empty", () => ground.arrived().length === 4);
+    await eventually("the queue is empty", () => ground.arrived().length === 4);
     const fault = await trace(relay.pid, [
       "-e",
       "trace=fsync",
@@ -140,7 +140,7 @@ describe("a relay whose disk fails for a moment", { skip }, () => {
     await ground.start();
     using other = await session(ground.port);
     assert.match(await send(other, 100, SMALL), /^250/);
-    await until("the accepted one arrives", () => ground.arrived().includes(100));
+    await eventually("the accepted one arrives", () => ground.arrived().includes(100));
     assert.ok(!ground.arrived().includes(99));
   });
 });
@@ -170,7 +170,10 @@ describe("a relay that is killed in the middle of a system call", { skip }, () =
           ]);
           const reply = await attempt(ground.port, number, size);
           if (reply.startsWith("250")) acknowledged += 1;
-          await until("it is killed, or done", () => relay.isGone() || isCompleted(relay, reply));
+          await eventually(
+            "it is killed, or done",
+            () => relay.isGone() || isCompleted(relay, reply),
+          );
           await fault.stop();
           await pause(20);
           const killed = relay.isGone();
@@ -182,9 +185,9 @@ describe("a relay that is killed in the middle of a system call", { skip }, () =
           // numberOf, in arrived(), throws for one that is not whole.
           if (reply.startsWith("250")) {
             const sent = number;
-            await until(`${sent} arrives`, () => ground.arrived().includes(sent));
+            await eventually(`${sent} arrives`, () => ground.arrived().includes(sent));
           }
-          await until("nothing is left", () => bodies(ground).length === 0);
+          await eventually("nothing is left", () => bodies(ground).length === 0);
           if (!killed) break;
         }
       }

@@ -7,16 +7,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { dirname } from "node:path";
-import {
-  cannotTrace,
-  LARGE,
-  prepareGround,
-  send,
-  session,
-  SMALL,
-  trace,
-  until,
-} from "./durability.ts";
+import { eventually } from "./eventually.ts";
+import { cannotTrace, LARGE, prepareGround, send, session, SMALL, trace } from "./durability.ts";
 
 const CALLS =
   "openat,write,pwrite64,writev,pwritev,sendto,sendmsg,fsync,fdatasync," +
@@ -126,10 +118,10 @@ describe("a 250, a log line and a journal entry", { skip: cannotTrace() }, () =>
     const sizes = [SMALL, LARGE, SMALL, LARGE, SMALL];
     for (const [index, size] of sizes.entries()) {
       assert.match(await send(wire, index + 1, size), /^250 /);
-      await until("it is delivered", () => ground.arrived().length === index + 1);
+      await eventually("it is delivered", () => ground.arrived().length === index + 1);
     }
     const completed = () => relay.log().split('"message.completed"').length - 1;
-    await until("the queue is empty", () => completed() === sizes.length);
+    await eventually("the queue is empty", () => completed() === sizes.length);
     await tracing.stop();
     const { acks, found } = violationsOf(eventsOf(readFileSync(file, "latin1")), ground.directory);
     assert.equal(acks, sizes.length);

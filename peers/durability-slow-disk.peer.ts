@@ -5,7 +5,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { cannotTrace, prepareGround, send, session, SMALL, trace, until } from "./durability.ts";
+import { eventually } from "./eventually.ts";
+import { cannotTrace, prepareGround, send, session, SMALL, trace } from "./durability.ts";
 
 const SESSIONS = 45;
 const DELAY = 20_000;
@@ -35,7 +36,7 @@ it("many sessions on a slow disk share its commits", { skip }, async () => {
   const commits = readFileSync(file, "latin1").split("spool.sqlite-wal").length - 1;
   assert.ok(commits > 0 && commits < SESSIONS / 3, `${commits} commits for ${SESSIONS} messages`);
   for (const wire of wires) wire[Symbol.dispose]();
-  await until("all are delivered", () => ground.arrived().length === SESSIONS);
+  await eventually("all are delivered", () => ground.arrived().length === SESSIONS);
 });
 
 it("a session that waits for a slow disk holds up no other", { skip }, async () => {

@@ -7,7 +7,6 @@ import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import {
   freePort,
   processConfig,
@@ -148,16 +147,4 @@ export async function trace(pid: number, args: readonly string[]): Promise<Trace
       clearTimeout(patience);
     },
   };
-}
-
-/** Waits for a condition; throws when it has not come true in half a minute: disks of test machines stall. */
-export async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-): Promise<void> {
-  for (let tries = 0; tries < 1500; tries++) {
-    if (await condition()) return;
-    await pause(20);
-  }
-  throw new Error(`never: ${what}`);
 }

@@ -4,7 +4,6 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Wire } from "../test/support/wire.ts";
 
 export interface Mail {
@@ -52,13 +51,4 @@ function stuffed(bytes: Buffer): Buffer {
   const text = bytes.toString("latin1");
   const inside = text.replaceAll("\r\n.", "\r\n..");
   return Buffer.from(text.startsWith(".") ? `.${inside}` : inside, "latin1");
-}
-
-/** Looks until `isSo`, for a minute at most: a peer does its work in its own time. */
-export async function eventually(what: string, isSo: () => boolean): Promise<void> {
-  const end = Date.now() + 60_000;
-  while (!isSo()) {
-    assert.ok(Date.now() < end, `waited in vain: ${what}`);
-    await sleep(50);
-  }
 }

@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { startRelayProcess } from "../test/support/relay-process.ts";
-import { LARGE, numberOf, prepareGround, send, session, SMALL, until } from "./durability.ts";
+import { eventually } from "./eventually.ts";
+import { LARGE, numberOf, prepareGround, send, session, SMALL } from "./durability.ts";
 
 const run = (command: string, ...args: readonly string[]) =>
   execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
@@ -72,7 +73,7 @@ describe("after a power cut", { skip }, () => {
       for (const [index, size] of [SMALL, LARGE, SMALL, LARGE].entries()) {
         const number = index + 1;
         assert.match(await send(wire, number, size), /^250 /);
-        if (sinkIsUp) await until("it is delivered", () => ground.arrived().length === number);
+        if (sinkIsUp) await eventually("it is delivered", () => ground.arrived().length === number);
         // Stopped, so that the copy is of one moment; calls that are under way still end.
         process.kill(relay.pid, "SIGSTOP");
         await pause(50);
@@ -97,7 +98,7 @@ async function restartOn(directory: string): Promise<{ arrived: number[]; copies
   const recovered = Number(/"spool.recovered","messages":(\d+)/.exec(relay.log())?.[1] ?? 0);
   const completed = () => relay.log().split('"message.completed"').length - 1;
   try {
-    await until("the queue is empty", () => completed() >= recovered);
+    await eventually("the queue is empty", () => completed() >= recovered);
   } finally {
     await relay.kill("SIGTERM");
   }
@@ -137,11 +138,11 @@ describe("a spool on a file system that is really full", { skip }, () => {
       run("mount", "-o", "remount,size=90m,nr_inodes=5000", directory);
       using wire = await session(ground.port);
       assert.match(await send(wire, 21, LARGE), /^250 /);
-      await until("all that was accepted arrives", () =>
+      await eventually("all that was accepted arrives", () =>
         new Set([...accepted, 21]).isSubsetOf(new Set(ground.arrived())),
       );
       const bodies = join(directory, "spool", "bodies");
-      await until("no body is left", () => readdirSync(bodies).length === 0);
+      await eventually("no body is left", () => readdirSync(bodies).length === 0);
     });
   }
 });

@@ -6,7 +6,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { eventually } from "./mail.ts";
+import { eventually } from "./eventually.ts";
 
 /** Every user may enter it: the peers become users of their own. */
 export function workDirectory(name: string): string {
@@ -37,10 +37,12 @@ export async function startDaemon(
     socket.on("error", () => socket.destroy());
   }, 100);
   try {
-    await eventually(`${command} listens; it said: ${said}`, () => {
-      if (child.exitCode !== null) throw new Error(`${command} ended: ${said}`);
+    await eventually("it listens", () => {
+      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
       return listening;
     });
+  } catch (error) {
+    throw new Error(`${command} does not listen; it said: ${said}`, { cause: error });
   } finally {
     clearInterval(knock);
   }

@@ -1,5 +1,5 @@
-// The control socket: how relayctl asks the running relay to change its queue, or to read its configuration. HTTP over a Unix socket that only
-// the relay's own user (and root) can open.
+// The control socket: how relayctl asks the running relay to change its queue, or to read its configuration. HTTP over
+// a Unix socket that only the relay's own user (and root) can open.
 //
 // Invariant: whatever is asked here, mail goes on: a request that fails is answered, and a socket that cannot be
 // made is no reason not to start.

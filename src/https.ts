@@ -1,5 +1,6 @@
 // HTTPS to hosts that strangers name: by our own resolver, under a certificate that is valid in the host's name, within
-// a minute; redirects are not followed. So a name that leads into our own network finds nobody there who is told anything.
+// a minute; redirects are not followed. So a name that leads into our own network finds nobody there who is told
+// anything.
 
 import type { IncomingMessage } from "node:http";
 import { request, type RequestOptions } from "node:https";

@@ -46,7 +46,7 @@ export function parseOrder(text: string): Order | undefined {
 
 function addressFilterOf(value: unknown): AddressFilter | undefined {
   if (!isTable(value)) return undefined;
-  const { domain, localPart } = { domain: value["domain"], localPart: value["localPart"] };
+  const { domain, localPart } = value;
   if (typeof domain !== "string") return undefined;
   if (localPart === undefined) return { domain };
   return typeof localPart === "string" ? { domain, localPart } : undefined;

@@ -19,7 +19,7 @@ export interface Lsearch {
   read(): MaybePromise<LsearchAnswer>;
 }
 
-/** Within this time after its last change a file may change again and look the same: clocks of file systems tick slowly. */
+/** So soon after its last change a file may change again and look the same: clocks of file systems tick slowly. */
 const RACY_MS = 50;
 
 /** An editor that writes in place leaves a file empty for a moment; a list is not believed to be gone before that. */
@@ -34,7 +34,7 @@ interface Loaded {
   readonly answer: LsearchAnswer;
 }
 
-/** `name` is how the configuration calls the lookup: "lsearch:gmail_accounts". Entries are names, unless told otherwise. */
+/** `name` is how the configuration calls it: "lsearch:gmail_accounts". Entries are names, unless told otherwise. */
 export function openLsearch(path: string, name: string, log: Log, meaning?: EntryMeaning): Lsearch {
   let loaded: Loaded | undefined;
   let hadEntries = false;

@@ -48,7 +48,7 @@ export async function startRelayProcess(
   };
 }
 
-/** Mail for the `accounts` of example.com goes to a sink, and a copy into mail/ACCOUNT; `relay` are more lines of [relay]. */
+/** Mail for the `accounts` of example.com goes to a sink, a copy into mail/ACCOUNT. `relay` is more of [relay]. */
 export function processConfig(port: number, sinkPort: number, relay = ""): string {
   return `[relay]
 hostname = "mx.example.com"
