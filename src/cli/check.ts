@@ -7,6 +7,7 @@ import { reportJson } from "../check/json.ts";
 import { reportText } from "../check/text.ts";
 import { systemClock } from "../clock.ts";
 import type { Configuration } from "../config/configuration.ts";
+import { doubtsOf } from "../config/doubts.ts";
 import { cannotRead } from "../config/cannot-read.ts";
 import type { Client, Mailbox } from "../envelope.ts";
 import type { EventName } from "../events.ts";
@@ -60,8 +61,14 @@ export async function checkCommand(
 
 async function checkConfiguration({ config, json }: CheckOptions): Promise<number> {
   try {
-    const { file } = await requireConfiguration(config);
-    process.stdout.write(json === true ? '{"problems":[]}\n' : `${file}: ok\n`);
+    const configuration = await requireConfiguration(config);
+    const doubts = await doubtsOf(configuration);
+    if (json === true) {
+      process.stdout.write(`${JSON.stringify({ problems: [], warnings: doubts })}\n`);
+    } else {
+      for (const doubt of doubts) process.stderr.write(`warning: ${doubt}\n`);
+      process.stdout.write(`${configuration.file}: ok\n`);
+    }
     return EXIT.ok;
   } catch (error) {
     if (json !== true || !(error instanceof WrongConfiguration)) throw error;

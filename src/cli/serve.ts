@@ -7,6 +7,7 @@
 import { setFlagsFromString } from "node:v8";
 import { systemClock } from "../clock.ts";
 import type { Configuration } from "../config/configuration.ts";
+import { doubtsOf } from "../config/doubts.ts";
 import { findUser } from "../drop-root.ts";
 import { createLog, describeError, type Log } from "../log.ts";
 import { type Relay, startRelay } from "../relay.ts";
@@ -39,6 +40,7 @@ export async function serve(configFile: string | undefined): Promise<number> {
     reloadAtHangup(relay);
     const stopped = untilSignal(output);
     process.stderr.write("ready\n");
+    for (const what of await doubtsOf(configuration)) log.event("relay.warning", { what });
     log.event("relay.stopping", { reason: await stopped });
     await relay.stop(GRACE);
   } finally {

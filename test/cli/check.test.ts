@@ -78,6 +78,36 @@ suite("relayctl check, the configuration", () => {
     assert.equal(problems.length, 2);
   });
 
+  test("what is right and hardly meant is a warning", async () => {
+    using here = place(
+      CONFIG.replace("s3cret", "put-a-long-secret-here")
+        .replace(
+          '"lsearch:gmail_accounts"',
+          '["lsearch:gmail_accounts", "lsearch:nobody", "lsearch:nowhere"]',
+        )
+        .replace("hostname = ", 'user = "no-such-user"\nhostname = '),
+    );
+    here.write("nobody", "# alice\n");
+    here.write(
+      "gmail_accounts",
+      "alice\nsales # a group\nbob.smith: bob@example.com\nteam: alice, bob\ncarol@example.com\n",
+    );
+    const { code, stdout, stderr } = await here.relayctl("check", "--config", "routers.toml");
+    assert.deepEqual({ code, stdout }, { code: 0, stdout: "routers.toml: ok\n" });
+    assert.deepEqual(here.anonymous(stderr).trim().split("\n"), [
+      'warning: routers.toml: relay.user: there is no user "no-such-user" on this machine',
+      "warning: routers.toml: gate.relay[1].proof.header: the secret is that of the example",
+      'warning: DIR/gmail_accounts: "sales": has a comment behind it, which needs a line of its own',
+      'warning: DIR/gmail_accounts: "bob.smith": has its copies under the name of "bob@example.com", which is no local part',
+      'warning: DIR/gmail_accounts: "team": has its copies under the name of "alice, bob", which is no local part',
+      "warning: DIR/gmail_accounts: and more of that kind",
+      "warning: DIR/nobody: is empty: nobody is in it",
+      "warning: DIR/nowhere: mail is put off until this can be read: ENOENT: no such file or directory",
+    ]);
+    const json = await here.relayctl("check", "--config", "routers.toml", "--json");
+    assert.equal(JSON.parse(json.stdout).warnings.length, 8);
+  });
+
   test("the file is named by $UNSEEN_CONFIG when --config is not given", async () => {
     using here = place();
     const env = { UNSEEN_CONFIG: "routers.toml" };

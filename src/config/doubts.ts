@@ -1,0 +1,88 @@
+// What is not wrong with a configuration, and yet hardly meant: files of accounts that cannot be read or are written
+// in another program's way, the secret of the example. It is said by `check` and at the start, and stops neither.
+
+import { resolve } from "node:path";
+import { findUser } from "../drop-root.ts";
+import type { Log } from "../log.ts";
+import { openLsearch } from "../lists/lsearch.ts";
+import type { Configuration } from "./configuration.ts";
+
+/** Of each file only so many entries are named. */
+const NAMED_MAX = 3;
+
+/** As in etc/routers.toml, where everybody can read it. */
+const PUBLISHED_SECRET = "put-a-long-secret-here";
+
+/** One clause for each, with the place in front. */
+export async function doubtsOf(configuration: Configuration): Promise<string[]> {
+  const { file, gate, relay } = configuration;
+  const doubts: string[] = [];
+  if (relay.user !== undefined && findUser(relay.user) === undefined) {
+    doubts.push(`${file}: relay.user: there is no user "${relay.user}" on this machine`);
+  }
+  for (const [index, { proof }] of gate.relay.entries()) {
+    if (proof?.header?.endsWith(PUBLISHED_SECRET) !== true) continue;
+    doubts.push(`${file}: gate.relay[${index}].proof.header: the secret is that of the example`);
+  }
+  const domains = [...domainTexts(configuration)];
+  const localParts = [...localPartTexts(configuration)];
+  for (const written of lookedUp([...domains, ...localParts])) {
+    const path = resolve(configuration.directory, written);
+    doubts.push(
+      ...(await doubtsOfFile(
+        path,
+        localParts.some((text) => text.endsWith(written)),
+      )),
+    );
+  }
+  return doubts;
+}
+
+function* domainTexts({ domains, gate, routers }: Configuration): Generator<string> {
+  for (const items of domains.values()) yield* items;
+  yield* gate.local_domains;
+  for (const rule of gate.relay) yield* rule.sender_domains ?? [];
+  for (const { chain } of routers) {
+    yield* chain.domains ?? [];
+    yield* chain.sender_domains ?? [];
+  }
+}
+
+function* localPartTexts({ gate, routers }: Configuration): Generator<string> {
+  for (const rule of gate.relay) yield* rule.sender_local_parts ?? [];
+  for (const { chain } of routers) {
+    yield* chain.local_parts ?? [];
+    yield* chain.sender_local_parts ?? [];
+  }
+}
+
+/** The files, each once. */
+function lookedUp(texts: readonly string[]): ReadonlySet<string> {
+  return new Set(texts.flatMap((text) => /^!?lsearch:(.*)$/s.exec(text)?.[1] ?? []));
+}
+
+const SILENT: Log = { event: () => undefined };
+
+async function doubtsOfFile(path: string, ofLocalParts: boolean): Promise<string[]> {
+  const answer = await openLsearch(path, path, SILENT, (_key, value) => value).read();
+  if ("error" in answer) {
+    const why = answer.error.replace(/, \w+ '.*'$/, "");
+    return [`${path}: mail is put off until this can be read: ${why}`];
+  }
+  if (answer.table.size === 0) return [`${path}: is empty: nobody is in it`];
+  const doubts: string[] = [];
+  for (const [key, value] of answer.table) {
+    const doubt = doubtOfEntry(key, value, ofLocalParts);
+    if (doubt === undefined) continue;
+    if (doubts.length === NAMED_MAX) return [...doubts, `${path}: and more of that kind`];
+    doubts.push(`${path}: "${key}": ${doubt}`);
+  }
+  return doubts;
+}
+
+function doubtOfEntry(key: string, value: string, ofLocalParts: boolean): string | undefined {
+  if (ofLocalParts && key.includes("@")) return "is an address; a local part is wanted";
+  if (/^#|\s#/.test(value)) return "has a comment behind it, which needs a line of its own";
+  if (!/[\s,@]/.test(value)) return undefined;
+  return `has its copies under the name of "${value}", which is no local part`;
+}
