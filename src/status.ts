@@ -9,6 +9,8 @@ export interface Status {
   readonly text: string;
   /** A remote server replied this; absent when the verdict is our own. */
   readonly remote?: true;
+  /** It replied without an enhanced code, or with one of another class: `enhanced` is ours. */
+  readonly bare?: true;
 }
 
 /** `status(451, "3.0", "try again later")` is 451 4.3.0. Throws on a code outside 200..599. */
@@ -24,9 +26,14 @@ export function isTemporary(s: Status): boolean {
   return s.code >= 400 && s.code < 500;
 }
 
-/** "451 4.3.0 text": how a status stands in a log line or a report. */
+/** "451 4.3.0 text": how a status is sent as a reply. */
 export function statusLine(s: Status): string {
   return `${s.code} ${s.enhanced} ${s.text}`;
+}
+
+/** How a status stands in a log line or a report: a remote server's reply as it came. */
+export function saidLine(s: Status): string {
+  return s.bare === true ? `${s.code} ${s.text}` : statusLine(s);
 }
 
 /** The reply for everything that went wrong on our side: temporary, and tells a peer nothing. */

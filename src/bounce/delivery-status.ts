@@ -3,7 +3,7 @@
 // words are said to be SMTP; what we found by ourselves has a diagnostic type of our own.
 
 import type { Mailbox } from "../envelope.ts";
-import { type Status, statusLine } from "../status.ts";
+import { type Status, saidLine } from "../status.ts";
 import type { ReportedRecipient, ReportRequest } from "../bounce.ts";
 import { type Cleaner, field, isAscii, mailDate } from "./text.ts";
 import { asciiAddress, decodeXtext, unicodeAddress } from "./xtext.ts";
@@ -82,6 +82,6 @@ const LONGEST_REPLY = 1000;
 /** The reply as it came, or our own finding with the host that it is about; cut where it stops being a reply. */
 export function said(status: Status, remoteMta: string | undefined, clean: Cleaner): string {
   const host = status.remote === true ? undefined : hostIn(remoteMta);
-  const line = clean(statusLine(status) + (host === undefined ? "" : ` (${host})`));
+  const line = clean(saidLine(status) + (host === undefined ? "" : ` (${host})`));
   return line.length <= LONGEST_REPLY ? line : `${line.slice(0, LONGEST_REPLY)} [...]`;
 }

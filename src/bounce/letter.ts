@@ -3,7 +3,7 @@
 // Invariant: its length is bounded, however many recipients there are; the part for programs names them all.
 
 import type { ReportedRecipient, ReportRequest } from "../bounce.ts";
-import { isTemporary, statusLine } from "../status.ts";
+import { isTemporary, saidLine } from "../status.ts";
 import { hostIn, said } from "./delivery-status.ts";
 import { headerValue, type Original } from "./original.ts";
 import { reasonFor } from "./reason.ts";
@@ -54,7 +54,7 @@ type Alike = readonly [ReportedRecipient, ...ReportedRecipient[]];
 function alike(recipients: readonly ReportedRecipient[]): readonly Alike[] {
   const groups = new Map<string, [ReportedRecipient, ...ReportedRecipient[]]>();
   for (const recipient of recipients) {
-    const key = `${recipient.remoteMta}\n${statusLine(recipient.status)}`;
+    const key = `${recipient.remoteMta}\n${saidLine(recipient.status)}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [recipient]);
     else group.push(recipient);

@@ -3,7 +3,7 @@
 import type { Log } from "../log.ts";
 import type { Finding } from "../settle.ts";
 import type { JournalEntry, Settlement, StoredMessage } from "../spool.ts";
-import { statusLine } from "../status.ts";
+import { saidLine } from "../status.ts";
 
 /** How a delivery ended, or that it has not. */
 export type Ending = JournalEntry["outcome"] | "deferred";
@@ -25,7 +25,7 @@ export function logFinding(
     transport,
     ...(unseen ? ({ unseen: true } as const) : {}),
     ...(outcome.remoteMta === undefined ? {} : { host: outcome.remoteMta }),
-    status: statusLine(outcome.status),
+    status: saidLine(outcome.status),
   };
   if (ending === "delivered") {
     const tls = outcome.kind === "deferred" ? undefined : outcome.tls;

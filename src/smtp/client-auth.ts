@@ -3,7 +3,7 @@
 // text that leaves this file, whatever the server repeats of it; a refusal is never final, because it says something
 // about us and nothing about the mail.
 
-import { status, statusLine, type Status } from "../status.ts";
+import { status, saidLine, type Status } from "../status.ts";
 import { type ClientConnection, ConnectionFailure } from "./client-connection.ts";
 import { isPositive, replyStatus } from "./reply.ts";
 
@@ -59,7 +59,7 @@ export function unsafe(connection: ClientConnection): ConnectionFailure {
 /** 4xx is the host's own trouble; after 5xx somebody has to do something about the password. */
 function refused(connection: ClientConnection, answer: Status): ConnectionFailure {
   if (answer.code < 500) return connection.fail(answer);
-  return shutOut(connection, `AUTH was refused: ${statusLine(answer)}`);
+  return shutOut(connection, `AUTH was refused: ${saidLine(answer)}`);
 }
 
 function shutOut(connection: ClientConnection, why: string, cause?: unknown): ConnectionFailure {

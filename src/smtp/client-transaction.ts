@@ -7,7 +7,7 @@
 // (RFC 1047); a message that we cannot read to its end is never ended with a dot.
 
 import type { RetryError } from "../contract.ts";
-import { LOCAL_ERROR, status, type Status } from "../status.ts";
+import { LOCAL_ERROR, saidLine, status, type Status } from "../status.ts";
 import type { Capabilities } from "./client-capabilities.ts";
 import { ConnectionFailure, type ClientConnection } from "./client-connection.ts";
 import { mailCommand, rcptCommand, recipientRefusal, refusal } from "./client-message.ts";
@@ -243,5 +243,5 @@ class Exchange implements TransactionResult {
 /** The same, as a reason to try again: what a host says before it has seen a message is never final. */
 export function temporary(answer: Status): Status {
   if (answer.code < 500) return answer;
-  return status(451, answer.enhanced.slice(2), `${answer.code} ${answer.enhanced} ${answer.text}`);
+  return status(451, answer.enhanced.slice(2), saidLine(answer));
 }

@@ -20,7 +20,7 @@ export class ProtocolError extends Error {
 const LONGEST_LINE = 2048;
 const MOST_LINES = 100;
 const MOST_BYTES = 64 * 1024;
-const LONGEST_TEXT = 512;
+const LONGEST_TEXT = 1024;
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -89,13 +89,14 @@ export function isPositive(reply: Reply): boolean {
  * class agrees with the code, else it is x.0.0.
  */
 export function replyStatus(reply: Reply): Status {
-  const [subjectAndDetail] = enhancedCode(reply.lines[0] ?? "", reply.code) ?? ["0.0"];
+  const found = enhancedCode(reply.lines[0] ?? "", reply.code);
   const text = reply.lines
     .map((line) => line.slice(enhancedCode(line, reply.code)?.[1] ?? 0))
     .join(" ");
   return {
-    ...status(reply.code, subjectAndDetail, harmless(text) || "(no text)"),
+    ...status(reply.code, found?.[0] ?? "0.0", harmless(text) || "(no text)"),
     remote: true,
+    ...(found === undefined ? { bare: true } : {}),
   };
 }
 

@@ -91,9 +91,14 @@ export function textOf(value: Value): string {
 
 export function statusOf(value: Value): Status {
   const status: Partial<Status> = JSON.parse(textOf(value));
-  const { code, enhanced, text, remote } = status;
-  const said = { code: numberOf(code), enhanced: textOf(enhanced), text: textOf(text) };
-  return remote === true ? { ...said, remote } : said;
+  const { code, enhanced, text, remote, bare } = status;
+  return {
+    code: numberOf(code),
+    enhanced: textOf(enhanced),
+    text: textOf(text),
+    ...(remote === true ? { remote } : {}),
+    ...(bare === true ? { bare } : {}),
+  };
 }
 
 function wordOf<const T extends string>(value: Value, words: readonly T[]): T {

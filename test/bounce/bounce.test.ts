@@ -57,6 +57,17 @@ test("a reply full of line ends and control bytes adds no header and no field", 
   assert.match(details.content, /^Status: 5\.0\.0\r$/m);
 });
 
+test("a reply without an enhanced code is quoted as it came, and has its class for a status", async () => {
+  const { details, letter } = await partsOf({
+    recipients: [
+      recipient("b@example.net", { status: { ...reply(550, "0.0", "go away"), bare: true } }),
+    ],
+  });
+  assert.match(details.content, /^Status: 5\.0\.0\r$/m);
+  assert.match(details.content, /^Diagnostic-Code: smtp; 550 go away\r$/m);
+  assert.match(letter.content, /^ {6}550 go away\r$/m);
+});
+
 test("an endless reply is cut, and its long words are broken", async () => {
   const { details } = await partsOf({
     recipients: [recipient("b@example.net", { status: status(550, "7.1", "x".repeat(60_000)) })],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ProtocolError, ReplyParser, replyStatus, type Reply } from "../../src/smtp/reply.ts";
-import { statusLine } from "../../src/status.ts";
+import { saidLine, statusLine } from "../../src/status.ts";
 
 function parse(...chunks: readonly string[]): Reply[] {
   const parser = new ReplyParser();
@@ -10,10 +10,10 @@ function parse(...chunks: readonly string[]): Reply[] {
   return replies;
 }
 
-function asStatus(text: string): string {
+function asStatus(text: string, line = statusLine): string {
   const [reply] = parse(text);
   assert.ok(reply !== undefined);
-  return statusLine(replyStatus(reply));
+  return line(replyStatus(reply));
 }
 
 describe("reply parser", () => {
@@ -73,6 +73,11 @@ describe("status of a reply", () => {
     assert.equal(asStatus("550 5.1.1no\r\n"), "550 5.0.0 5.1.1no");
   });
 
+  test("is told as it came where it has no enhanced code of its own", () => {
+    for (const text of ["451 later", "550 4.2.1 liar", "550 5.7.1 no", "250 2.1.5 fine"])
+      assert.equal(asStatus(`${text}\r\n`, saidLine), text);
+  });
+
   test("joins the lines of the text without their codes", () => {
     assert.equal(asStatus("550-5.7.1 go\r\n550 5.7.1 away\r\n"), "550 5.7.1 go away");
   });
@@ -91,6 +96,6 @@ describe("status of a reply", () => {
 
   test("has a text of bounded length", () => {
     const long = `550-${"x".repeat(1000)}\r\n`.repeat(9);
-    assert.equal(asStatus(`${long}550 x\r\n`).length, "550 5.0.0 ".length + 512);
+    assert.equal(asStatus(`${long}550 x\r\n`).length, "550 5.0.0 ".length + 1024);
   });
 });

@@ -138,7 +138,8 @@ describe("the spool", () => {
         attempts: 1,
         nextAttempt: 0,
       };
-      const lastStatus = { code: 451, enhanced: "4.3.0", text: "later", remote: true } as const;
+      const said = { code: 451, enhanced: "4.0.0", text: "later" };
+      const lastStatus = { ...said, remote: true, bare: true } as const;
       const waiting = {
         position: 1,
         state: "pending" as const,

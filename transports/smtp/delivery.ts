@@ -10,7 +10,7 @@ import type { HostFailure } from "../../src/hints.ts";
 import { describeError } from "../../src/log.ts";
 import type { Conversation } from "../../src/smtp/client.ts";
 import { isListed } from "../../src/mta-sts/policy-text.ts";
-import { status, statusLine, type Status } from "../../src/status.ts";
+import { status, saidLine, type Status } from "../../src/status.ts";
 import type { Means } from "./means.ts";
 import { accessRefusal, outcomeOf, settle, withoutAccess } from "./outcomes.ts";
 import type { Barred, Policies } from "./policy.ts";
@@ -243,7 +243,7 @@ class Delivery {
   #shutOut({ label }: Target, { status: why, cause }: { status: Status; cause?: unknown }): void {
     const { log } = this.#means.services;
     const because = cause === undefined ? "" : ` (${describeError(cause)})`;
-    const what = `${label} does not let this relay in: ${statusLine(why)}${because}`;
+    const what = `${label} does not let this relay in: ${saidLine(why)}${because}`;
     log.event("alarm", { id: this.#batch.envelope.id, what });
   }
 

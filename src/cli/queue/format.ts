@@ -4,7 +4,7 @@ import { heldDomain } from "../../holds.ts";
 import type { MessageState, StoredMessage, StoredRecipient } from "../../spool.ts";
 import type { QueueHold } from "../../spool/queue-file.ts";
 import { pathText } from "../../smtp/address.ts";
-import { statusLine } from "../../status.ts";
+import { saidLine } from "../../status.ts";
 import { type Colour, folded, paint, printable } from "../terminal.ts";
 
 const SECOND = 1000;
@@ -95,7 +95,7 @@ export function recipientLines(
   const tries = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
   const next = onHold ? "on hold" : `next ${waits}`;
   const told = waits === undefined ? tries : `${tries}, ${next}`;
-  const trouble = state === "delivered" || lastStatus === undefined ? "" : statusLine(lastStatus);
+  const trouble = state === "delivered" || lastStatus === undefined ? "" : saidLine(lastStatus);
   return [
     `${label}  ${printable(mailbox.address)}`,
     ...folded(told, ADDRESS_COLUMN),
@@ -130,7 +130,7 @@ export function messageObject(
       state: recipient.state,
       attempts: recipient.attempts,
       next_attempt: recipient.state === "pending" ? timeText(recipient.nextAttempt, now) : null,
-      last_status: recipient.lastStatus === undefined ? null : statusLine(recipient.lastStatus),
+      last_status: recipient.lastStatus === undefined ? null : saidLine(recipient.lastStatus),
       ...(isHeld(recipient, held) ? { on_hold: true } : {}),
     })),
   };

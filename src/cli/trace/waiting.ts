@@ -4,7 +4,7 @@ import type { HistoryEvent } from "../../history/read.ts";
 import { withoutMarks } from "../../settle/ended.ts";
 import { pathText } from "../../smtp/address.ts";
 import type { StoredMessage } from "../../spool.ts";
-import { statusLine } from "../../status.ts";
+import { saidLine } from "../../status.ts";
 import { isHeld, nextText, stateWord } from "../queue/format.ts";
 import { type Entry, entry } from "./entry.ts";
 
@@ -17,7 +17,7 @@ export function waitingEntries(
   const open = recipients.filter((one) => one.state === "pending" || one.state === "frozen");
   return open.map((recipient) => {
     const { mailbox, lastStatus, nextAttempt, attempts } = recipient;
-    const status = lastStatus === undefined ? "" : statusLine(lastStatus);
+    const status = lastStatus === undefined ? "" : saidLine(lastStatus);
     const tries = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
     if (recipient.state === "frozen")
       return entry("frozen", mailbox.address, "red", [tries, status]);
