@@ -12,6 +12,9 @@ const ACCOUNT_KEYS: Readonly<Record<string, keyof Account>> = {
   sender_local_part: "senderLocalPart",
 };
 
+/** What would be a placeholder in Exim. */
+const EXPANSION = /\$\{?(?:sender_address_|sender_)?(?:domain|local_part)(?:_data)?\b\}?/;
+
 type Expanded = { readonly kind: "path"; readonly path: string } | Unsafe;
 
 export interface Unsafe {
@@ -39,6 +42,10 @@ export function parseDirectory(
   const parts = written.split(/\{([^{}]*)\}/);
   const names = parts.filter((_, index) => index % 2 === 1);
   const texts = parts.filter((_, index) => index % 2 === 0);
+  const shell = EXPANSION.exec(written)?.[0];
+  if (shell !== undefined) {
+    return { wrong: `has "${shell}", which means nothing here: placeholders are like {domain}` };
+  }
   if (texts.some((text) => /[{}]/.test(text))) return { wrong: "has a brace without its partner" };
   for (const name of names) {
     if (Object.hasOwn(ACCOUNT_KEYS, name)) continue;

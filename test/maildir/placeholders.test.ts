@@ -38,6 +38,11 @@ test("a misspelt placeholder is named, with what was probably meant", () => {
   assert.deepEqual(parseDirectory("/mail/{domian}/{local_part}"), {
     wrong: 'has no placeholder {domian}, did you mean "domain"?',
   });
+  for (const text of ["$domain", "${local_part}", "$local_part_data", "$sender_address_domain"]) {
+    assert.deepEqual(parseDirectory(`/mail/${text}/x`), {
+      wrong: `has "${text}", which means nothing here: placeholders are like {domain}`,
+    });
+  }
   assert.deepEqual(parseDirectory("/mail/{}"), { wrong: "has no placeholder {}" });
   assert.deepEqual(parseDirectory("/mail/{__proto__}"), {
     wrong: "has no placeholder {__proto__}",
