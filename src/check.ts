@@ -31,7 +31,7 @@ export interface CheckRequest {
 export interface CheckedDelivery extends RoutedDelivery {
   /** Where a copy would go. */
   readonly path?: string;
-  /** Where mail would go: the router's hosts, or the transport's own. */
+  /** Where mail would go: the router's hosts, or the transport's own. Without any it would wait for ever. */
   readonly nextHops?: readonly Host[];
   /** How each of them would be spoken to. */
   readonly tls?: readonly CheckedTls[];
@@ -163,7 +163,8 @@ function conclude(
   const troubles = routing?.troubles ?? [];
   const discarded = routing?.discarded ?? [];
   const waits =
-    troubles.some(({ kind }) => kind === "deferred") || deliveries.some(({ unsafe }) => unsafe);
+    troubles.some(({ kind }) => kind === "deferred") ||
+    deliveries.some(({ unsafe, nextHops }) => unsafe || nextHops?.length === 0);
   const outcome = (() => {
     if (reply.code >= 500) return "failed";
     if (reply.code >= 400 || waits) return "deferred";

@@ -157,7 +157,7 @@ export interface Transport {
   destination?(recipient: Recipient): string | undefined;
   /** What it makes its own directories in: made for the user of the relay while that is still root. */
   readonly directory?: WrittenDirectory;
-  /** The hosts this transport would try by itself, for a dry run. */
+  /** The hosts this transport would try by itself, for a dry run; absent when it needs none from a router either. */
   readonly hosts?: readonly Host[];
   /** By which rule a host would be spoken to under TLS, for a dry run. */
   tlsRule?(host: Host): Promise<TlsRule>;

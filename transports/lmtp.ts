@@ -63,7 +63,7 @@ export const lmtp: TransportDriver<LmtpOptions> = {
     return {
       // As in Exim: what is on this machine comes before the mail goes out, and must not take long.
       locality: socket === undefined ? "remote" : "local",
-      ...(hosts === undefined ? {} : { hosts }),
+      ...(socket === undefined ? { hosts: hosts ?? [] } : {}),
       ...(socket === undefined ? {} : { destination: () => socket }),
       batchKey: () => "",
       deliver: (batch, signal) => deliverOnce(means, batch, signal),

@@ -154,7 +154,6 @@ export const smtp: TransportDriver<Given> = {
   name: "smtp",
   options: smtpOptions,
   create(given, services) {
-    const { hosts } = given;
     const credentials = credentialsOf(given);
     const settings: SmtpOptions = {
       ...given,
@@ -167,7 +166,7 @@ export const smtp: TransportDriver<Given> = {
     const means = meansOf(settings, services);
     return {
       locality: "remote",
-      ...(hosts === undefined ? {} : { hosts }),
+      hosts: given.hosts ?? given.fallback_hosts ?? [],
       batchKey: ({ mailbox }) => mailbox.domain,
       deliver: (batch, signal) => deliverBatch(means, batch, signal),
       tlsRule: (host) => tlsRuleOf(means, host),

@@ -107,7 +107,7 @@ function deliveryLines(delivery: CheckedDelivery): string[] {
   const { transport, unseen, unsafe, path, nextHops, tls = [] } = delivery;
   const where = unsafe
     ? "the account gives no safe path, so the copy would be frozen"
-    : (path ?? hostsText(nextHops));
+    : (path ?? (nextHops === undefined ? "" : hostsText(nextHops)));
   return [
     ...labelled(unseen ? "copy" : "mail", where === "" ? transport : `${transport}: ${where}`),
     ...tlsLines(tls),
@@ -124,7 +124,9 @@ function tlsLines(rules: readonly CheckedTls[]): string[] {
     : rules.flatMap(({ host }, index) => labelled("tls", `${host}: ${lines[index]}`));
 }
 
-function hostsText(hosts: readonly Host[] = []): string {
+function hostsText(hosts: readonly Host[]): string {
+  if (hosts.length === 0)
+    return "neither the router nor the transport has a host, so the mail would wait";
   return hosts.map(hostText).join(", ");
 }
 

@@ -193,6 +193,19 @@ suite("relayctl check, the dry run", () => {
     });
   }
 
+  test("mail that neither its router nor its transport has a host for would wait", async () => {
+    using here = place(CONFIG.replace(/^hosts = .*:2525.*$/m, ""));
+    const { code, stdout } = await here.relayctl(
+      "check",
+      "bob@example.com",
+      "--config",
+      "routers.toml",
+    );
+    assert.match(stdout, /^bob@example\.com: deferred$/m);
+    assert.match(stdout, /neither the router nor the transport has a host/);
+    assert.equal(code, 1);
+  });
+
   test("--json has the shape that is promised", async () => {
     using here = place();
     const args = ["check", "bob@example.com", "--config", "routers.toml", "--json"];
