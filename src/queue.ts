@@ -200,10 +200,11 @@ export class Queue {
         ...chain.settle,
         refused: told !== undefined && told.code >= 500,
       };
-      await this.#store(await settle(message, attempted, findings, now, services));
-      verdict?.tell(told);
+      const settlement = await settle(message, attempted, findings, now, services);
+      await this.#store(settlement, () => verdict?.tell(told));
     } catch (error) {
       log.event("relay.error", { id, where: "attempt", error: describeError(error) });
+      verdict?.tell(undefined);
       await this.#store(postponed(message, delivered, clock.now()));
     } finally {
       passage?.abandon();
@@ -211,8 +212,10 @@ export class Queue {
     }
   }
 
-  async #store(settlement: Settlement): Promise<void> {
+  /** `onStored` is called first of all, and not when it was given up: the message is then still ours. */
+  async #store(settlement: Settlement, onStored?: () => void): Promise<void> {
     if (!(await store(settlement, this.#services, () => this.#stopping))) return;
+    onStored?.();
     for (const { waitsFor } of settlement.recipients) {
       if (waitsFor !== undefined) this.#awaited(waitsFor);
     }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import type { Batch, Outcome, Transport } from "../../src/contract.ts";
+import { CutThrough, type Passage } from "../../src/cut-through.ts";
 import { holdKey, Holds } from "../../src/holds.ts";
 import { Queue } from "../../src/queue.ts";
 import type { Routing } from "../../src/route.ts";
@@ -142,15 +143,16 @@ function runner(
     hold: () => Promise.resolve(),
     release: (domain) => Promise.resolve(spool.release(holdKey(domain))),
   });
+  const transports = new Map([
+    ["smtp", transport("remote")],
+    ["file", transport("local")],
+  ]);
   const queue = new Queue({
     holds,
     spool,
     clock,
     log,
-    transports: new Map([
-      ["smtp", transport("remote")],
-      ["file", transport("local")],
-    ]),
+    transports,
     hints: { awaited: () => undefined },
     route: async (to) => ({
       troubles: [],
@@ -160,7 +162,18 @@ function runner(
     }),
     settle: { ...services, retry: [{ match: "*", rules }], replies: [], random: () => 0 },
   });
-  return { queue, clock, log, spool, holds, batches, settleServices: services };
+  const passage = (to: string): Passage => {
+    const deliveries = [{ ...delivery(to, "smtp"), cutthrough: true as const }];
+    const routed = {
+      request: { mailbox: mailbox(to) },
+      routing: { deliveries, troubles: [], discarded: [] },
+    };
+    const cutThrough = new CutThrough({ transports, clock, log });
+    const passed = cutThrough.passage(envelope(), [routed], () => true);
+    assert.ok(passed);
+    return passed;
+  };
+  return { queue, clock, log, spool, holds, batches, passage, settleServices: services };
 }
 
 function delivery(address: string, transport: "smtp" | "file") {
@@ -617,6 +630,52 @@ describe("trouble", () => {
     assert.deepEqual(batches, ["good@example.com", "alice@example.org"]);
     assert.equal(log.named("message.bounced").length, 1);
     assert.equal(spool.held.size, 0);
+  });
+});
+
+describe("a client that waits for what the next host says", () => {
+  const REFUSED: Outcome = { kind: "failed", status: status(554, "7.1", "spam") };
+  const active = (given: Partial<StoredMessage> = {}) =>
+    message("a", { state: "active", ...given });
+
+  test("hears of a refusal when it is written down, not before", async () => {
+    const { queue, spool, clock, passage } = runner([active()], () => REFUSED);
+    spool.troubles.settle.push(new Error("disk full"));
+    const told = queue.passOn(active(), passage("a@example.com"));
+    await quiet();
+    assert.equal(await Promise.race([told, setImmediate("nothing yet")]), "nothing yet");
+    clock.advance(1000);
+    assert.deepEqual(await told, REFUSED.status);
+    assert.equal(spool.held.size, 0);
+  });
+
+  test("hears of no refusal that is not written down: the message is kept, and tried again", async () => {
+    const { queue, spool, clock, passage } = runner([active()], () => REFUSED);
+    spool.troubles.settle.push(...Array.from({ length: 9 }, () => new Error("disk full")));
+    const told = queue.passOn(active(), passage("a@example.com"));
+    await quiet();
+    const stop = queue.stop(30_000);
+    clock.advance(1000);
+    await stop;
+    assert.equal(await told, undefined);
+    assert.equal(spool.held.get("a")?.state, "active");
+  });
+
+  test("hears of no refusal when the attempt comes to nothing, and need not wait for that to be written down", async () => {
+    const { queue, spool, clock, passage, settleServices } = runner([active()], () => REFUSED);
+    const event = settleServices.log.event;
+    Object.assign(settleServices.log, {
+      event: (...told: Parameters<typeof event>) => {
+        if (told[0] === "delivery.failed") throw new Error("a bug");
+        event(...told);
+      },
+    });
+    spool.troubles.settle.push(new Error("disk full"));
+    assert.equal(await queue.passOn(active(), passage("a@example.com")), undefined);
+    await quiet();
+    clock.advance(1000);
+    await quiet();
+    assert.equal(spool.held.get("a")?.state, "queued");
   });
 });
 
