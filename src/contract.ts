@@ -150,6 +150,11 @@ export interface WrittenDirectory {
 export interface Transport {
   /** "remote" waits until the local copies of a message are done, and is what a bounce speaks of. */
   readonly locality: "local" | "remote";
+  /**
+   * Local, and yet a server, whose answer may be late although it has the message: it is waited for as long as its
+   * own timeouts say, and meanwhile the mail goes on.
+   */
+  readonly ownDeadlines?: true;
   /** Recipients with the same key go in one batch. */
   batchKey(recipient: Recipient): string;
   deliver(batch: Batch, signal: AbortSignal): Promise<ReadonlyMap<RecipientId, Outcome>>;

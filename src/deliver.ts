@@ -93,16 +93,20 @@ export async function deliver(
     Promise.all(
       batches.map((group) => deliverGroup({ ...message, ...manner }, group, means, onOutcome)),
     );
-  // Mail for a mailbox server of this machine may have arrived already when it is cut off: it has all its time.
-  const mailHere = run(local.filter(isMail), services);
+  const unhurried = run(local.filter(hasAllItsTime), services);
   if (local.length > 0) {
     using deadline = new Deadline(services);
-    const copies = local.filter((group) => !isMail(group));
+    const copies = local.filter((group) => !hasAllItsTime(group));
     await run(copies, { ...services, signal: deadline.signal });
-    await Promise.race([mailHere, deadline.passed]);
+    await Promise.race([unhurried, deadline.passed]);
   }
   await run(others, services);
-  await mailHere;
+  await unhurried;
+}
+
+/** What a server of this machine may have already is not cut off, for it would come again; nor is mail. */
+function hasAllItsTime(group: Group): boolean {
+  return group.transport.ownDeadlines === true || isMail(group);
 }
 
 /** Something in it is more than a copy. */

@@ -61,10 +61,11 @@ export const lmtp: TransportDriver<LmtpOptions> = {
       services,
     );
     return {
-      // As in Exim: what is on this machine comes before the mail goes out, and must not take long.
+      // As in Exim: what is on this machine comes before the mail goes out.
       locality: socket === undefined ? "remote" : "local",
-      ...(socket === undefined ? { hosts: hosts ?? [] } : {}),
-      ...(socket === undefined ? {} : { destination: () => socket }),
+      ...(socket === undefined
+        ? { hosts: hosts ?? [] }
+        : { ownDeadlines: true, destination: () => socket }),
       batchKey: () => "",
       deliver: (batch, signal) => deliverOnce(means, batch, signal),
       tlsRule: (host) => tlsRuleOf(means, host),

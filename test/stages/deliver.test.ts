@@ -257,29 +257,38 @@ describe("copies", () => {
     assert.equal(run.clock.pending, 0);
   });
 
-  test("mail for this machine comes first too, but after a minute it is not cut off: the rest goes on beside it", async () => {
-    const taken = Promise.withResolvers<void>();
-    let told = false;
-    const lmtp = transport("local", async (batch, signal) => {
-      signal.addEventListener("abort", () => (told = true));
-      await taken.promise;
-      return all(DONE)(batch, signal);
+  for (const [what, isCopy, server] of [
+    ["mail for this machine", false, {}],
+    ["a copy for a server of this machine", true, { ownDeadlines: true }],
+  ] as const) {
+    test(`${what} comes first too, but after a minute it is not cut off: the rest goes on beside it`, async () => {
+      const taken = Promise.withResolvers<void>();
+      let told = false;
+      const answer: Answer = async (batch, signal) => {
+        signal.addEventListener("abort", () => (told = true));
+        await taken.promise;
+        return all(DONE)(batch, signal);
+      };
+      const lmtp = { ...transport("local", answer), ...server };
+      const smtp = transport("remote", all(DONE));
+      const run = begin(
+        [delivery("a@x.test", "lmtp", { unseen: isCopy }), delivery("b@x.test", "smtp")],
+        { smtp, lmtp },
+      );
+      await setImmediate();
+      run.clock.advance(59_999);
+      await setImmediate();
+      assert.deepEqual(smtp.batches, []);
+      run.clock.advance(1);
+      await setImmediate();
+      assert.deepEqual(short(run.outcomes), ["smtp b@x.test: delivered 2.0.0"]);
+      assert.equal(told, false);
+      taken.resolve();
+      await run.done;
+      assert.equal(run.outcomes.length, 2);
+      assert.equal(run.clock.pending, 0);
     });
-    const smtp = transport("remote", all(DONE));
-    const run = begin([delivery("a@x.test", "lmtp"), delivery("b@x.test", "smtp")], { smtp, lmtp });
-    await setImmediate();
-    run.clock.advance(59_999);
-    await setImmediate();
-    assert.deepEqual(smtp.batches, []);
-    run.clock.advance(1);
-    await setImmediate();
-    assert.deepEqual(short(run.outcomes), ["smtp b@x.test: delivered 2.0.0"]);
-    assert.equal(told, false);
-    taken.resolve();
-    await run.done;
-    assert.equal(run.outcomes.length, 2);
-    assert.equal(run.clock.pending, 0);
-  });
+  }
 
   test("one that hangs does not undo another that is done", async () => {
     const hanging = transport("local", () => new Promise<never>(() => undefined));

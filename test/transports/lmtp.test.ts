@@ -6,9 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { systemClock } from "../../src/clock.ts";
+import type { Transport } from "../../src/contract.ts";
+import { deliver } from "../../src/deliver.ts";
 import { lmtp } from "../../transports/lmtp.ts";
 import { problemsOf, readOptions, type OptionTable } from "../conformance/driver.ts";
 import { testTransport } from "../conformance/transport.ts";
+import { manualClock } from "../support/clock.ts";
 import {
   batch,
   envelope,
@@ -250,6 +253,61 @@ describe("lmtp transport, on a Unix socket", () => {
     assert.equal(log.named("relay.error").length, 1);
     assert.deepEqual(server.messages, []);
   });
+});
+
+test("lmtp transport: a copy that the server is slow to answer for is delivered once, and the mail does not wait", async (t) => {
+  const ended = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  await using server = await scriptedServer(async (conn) => {
+    await takeEnvelope(conn, ["250 bob"]);
+    ended.resolve();
+    await answer.promise;
+    conn.send("250 2.0.0 bob has it");
+    await conn.readLine();
+  });
+  const clock = manualClock();
+  const log = recordingLog();
+  const socket = await socketTo(t, server.port);
+  const copies = lmtp.create(readOptions(lmtp, { socket }), fakeServices({ clock, log }));
+  t.after(() => copies.close?.());
+  const status = { code: 250, enhanced: "2.0.0", text: "gone on" };
+  const mail: Transport = {
+    locality: "remote",
+    batchKey: () => "",
+    deliver: async ({ recipients }) =>
+      new Map(recipients.map(({ id }) => [id, { kind: "delivered", status }])),
+  };
+  const bob = recipient("bob@example.com");
+  const of = { ...bob, position: 0, router: "r" };
+  const known: string[] = [];
+  const onMail = Promise.withResolvers<void>();
+  const done = deliver(
+    batch([]),
+    [
+      { ...of, transport: "copies", unseen: true },
+      { ...of, transport: "mail", unseen: false },
+    ],
+    { fresh: true, force: false },
+    {
+      transports: new Map([
+        ["copies", copies],
+        ["mail", mail],
+      ]),
+      clock,
+      log,
+      signal: never(),
+    },
+    ({ transport }, { kind, status: { text } }) => {
+      known.push(`${transport}: ${kind} ${text}`);
+      if (transport === "mail") onMail.resolve();
+    },
+  );
+  await ended.promise;
+  clock.advance(60_000);
+  await onMail.promise;
+  answer.resolve();
+  await done;
+  assert.deepEqual(known, ["mail: delivered gone on", "copies: delivered bob has it"]);
 });
 
 test("lmtp transport: a socket and hosts together are a problem; hosts are remote, at port 24", (t) => {
