@@ -132,6 +132,11 @@ export type Outcome =
       readonly waitsFor?: string;
       /** Nothing was tried, because it is not the delivery's turn before `notBefore`: not a failure. */
       readonly untried?: true;
+      /**
+       * Only of a message that is still coming in (`body.unread`): the host has certainly not taken it, and this says
+       * nothing of one that is here whole. It is delivered in the ordinary way at once.
+       */
+      readonly notPassed?: true;
     };
 
 export interface TlsRule {

@@ -3,7 +3,8 @@
 //
 // Invariants: the final dot is given to the next host when the message is in the spool and its local copies are
 // made, not before. A transaction that comes to nothing in any way leaves the message in the spool, as if nothing
-// had been tried. It costs a bounded number of connections and bytes, and a client that stalls soon holds none.
+// had been tried; where the host has certainly not taken it, the attempt goes on in the ordinary way. It costs a
+// bounded number of connections and bytes, never the last to a host, and a client that stalls soon holds none.
 
 import type { Clock, Timer } from "./clock.ts";
 import type { Outcome, Transport } from "./contract.ts";

@@ -237,13 +237,22 @@ async function deliverGroup(
     log.event("relay.error", { id: envelope.id, where, error: describeError(error) });
   };
   const known = new Map<string, Outcome>();
-  try {
-    const passed = passage?.finish(group, signal);
-    const outcomes = await heeding(signal, clock, passed ?? transport.deliver(batch, signal));
+  const learn = (outcomes: ReadonlyMap<string, Outcome>) => {
     for (const { id } of recipients) {
       const outcome = outcomes.get(id);
       if (outcome !== undefined && isPlain(outcome)) known.set(id, outcome);
       else if (outcome !== undefined) failed(`no outcome: ${JSON.stringify(outcome)}`);
+    }
+  };
+  try {
+    const passed = passage?.finish(group, signal);
+    learn(await heeding(signal, clock, passed ?? transport.deliver(batch, signal)));
+    const again =
+      passed === undefined ? [] : recipients.filter(({ id }) => isStillToGo(known.get(id)));
+    if (again.length > 0 && !signal.aborted) {
+      learn(
+        await heeding(signal, clock, transport.deliver({ ...batch, recipients: again }, signal)),
+      );
     }
   } catch (error) {
     failed(error);
@@ -252,6 +261,11 @@ async function deliverGroup(
     const outcome = known.get(recipient.id) ?? LEFT_OUT;
     for (const delivery of deliveries) onOutcome(delivery, outcome);
   }
+}
+
+/** It was not passed on while it came in: now it is here. */
+function isStillToGo(outcome: Outcome | undefined): boolean {
+  return outcome?.kind === "deferred" && outcome.notPassed === true;
 }
 
 /** What `work` gives; throws when it goes on although the signal has told it to stop. */

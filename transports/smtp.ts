@@ -149,6 +149,9 @@ function credentialsOf(given: Given): Credentials | undefined {
  *   `notBefore` is the next time of the first of them.
  * - deferred, untried: `rate` or `recipient_rate` is used up; the recipient has been put off; the retry time of
  *   every host has not come, or too many wait for it already; no connection came free in time.
+ * - deferred, not passed, of a message that is still coming in: the connection was lost before its end was sent, or
+ *   it was put off in its middle, or answered with 421; it must be whole for this host, or to be sent a second time;
+ *   the host has only one connection to spare, or failed the last time. No other host is asked.
  */
 export const smtp: TransportDriver<Given> = {
   name: "smtp",

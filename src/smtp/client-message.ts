@@ -26,7 +26,7 @@ export interface Transaction {
 }
 
 const NOT_EIGHT_BIT = status(550, "6.3", "The next host does not take 8-bit content");
-const STILL_COMING = status(
+export const STILL_COMING = status(
   451,
   "3.0",
   "Only a message that is here whole can be sent to this host",
@@ -41,9 +41,6 @@ export async function refusal(
 ): Promise<Status | undefined> {
   // Whoever chose this server has seen to it; this is for whoever has not.
   if (envelope.requireTls === true && !offered.requireTls) return NO_REQUIRETLS;
-  // It was read for another host, or would have to be read before it is sent.
-  const isGone = body.unread === false;
-  if (isGone || (body.unread === true && mustBeRead(envelope, offered))) return STILL_COMING;
   if (offered.size !== undefined && offered.size > 0 && body.size > offered.size) {
     return status(552, "3.4", `Message too big: the next host takes ${offered.size} bytes`);
   }
@@ -58,9 +55,11 @@ export async function refusal(
   return undefined;
 }
 
-function mustBeRead(envelope: Transaction["envelope"], offered: Capabilities): boolean {
+/** The message is still coming in, and was read for another host, or would have to be read before it is sent. */
+export function mustBeWhole({ envelope, body }: Transaction, offered: Capabilities): boolean {
   const { smtputf8, eightBit } = envelope;
-  return (smtputf8 && !offered.smtputf8) || (eightBit && !offered.eightBitMime);
+  const mustBeRead = (smtputf8 && !offered.smtputf8) || (eightBit && !offered.eightBitMime);
+  return body.unread === false || (body.unread === true && mustBeRead);
 }
 
 /** Why this server cannot be given this recipient, or undefined. */

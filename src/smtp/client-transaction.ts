@@ -10,7 +10,14 @@ import type { RetryError } from "../contract.ts";
 import { LOCAL_ERROR, saidLine, status, type Status } from "../status.ts";
 import type { Capabilities } from "./client-capabilities.ts";
 import { ConnectionFailure, type ClientConnection } from "./client-connection.ts";
-import { mailCommand, rcptCommand, recipientRefusal, refusal } from "./client-message.ts";
+import {
+  mailCommand,
+  mustBeWhole,
+  rcptCommand,
+  recipientRefusal,
+  refusal,
+  STILL_COMING,
+} from "./client-message.ts";
 import type { Transaction } from "./client-message.ts";
 import { DotStuffer } from "./dot-stuffing.ts";
 import { isPositive, replyStatus, type Reply } from "./reply.ts";
@@ -38,6 +45,11 @@ export interface TransactionResult {
   readonly answered: boolean;
   /** The peer offers DSN, so it has been given NOTIFY and all that belongs to it (RFC 3461). */
   readonly dsn: boolean;
+  /**
+   * A message that is still coming in has not been taken, and what is said of it here is not said of one that is
+   * whole: its end was not sent, or it was answered with 421.
+   */
+  readonly notPassed: boolean;
 }
 
 interface TransactionFailure {
@@ -69,10 +81,13 @@ export async function transact(
   const recipients = transaction.recipients.map((one) => recipientRefusal(one.mailbox, offered));
   const exchange = new Exchange(session, transaction, recipients);
   try {
-    exchange.message = await refusal(transaction, offered);
+    exchange.notPassed = mustBeWhole(transaction, offered);
+    exchange.message = exchange.notPassed ? STILL_COMING : await refusal(transaction, offered);
     if (exchange.message === undefined && recipients.includes(undefined)) await exchange.run();
   } catch (error) {
-    exchange.failure = exchange.failureFrom(error);
+    const failure = exchange.failureFrom(error);
+    exchange.failure = failure;
+    exchange.notPassed = failure.scope === "host" && transaction.body.unread === false;
   }
   return exchange;
 }
@@ -84,6 +99,7 @@ class Exchange implements TransactionResult {
   failure: TransactionFailure | undefined;
   answered = false;
   readonly dsn: boolean;
+  notPassed = false;
   readonly #session: Session;
   readonly #transaction: Transaction;
   /** The final dot may have left. */
@@ -200,7 +216,7 @@ class Exchange implements TransactionResult {
       this.#dotSent = true;
       connection.sendBody(stuffer.stuff(inline), stuffer.end());
     }
-    if (!this.#dotSent) this.message = this.#answeredEarly(await this.#finalReply());
+    if (!this.#dotSent) await this.#readEarlyAnswer();
     else if (lmtp) await this.#readDeliveries();
     else this.message = replyStatus(await this.#finalReply());
   }
@@ -231,12 +247,13 @@ class Exchange implements TransactionResult {
   }
 
   /** A refusal in the middle of the message counts; the rest cannot be taken back, so the connection ends. */
-  #answeredEarly(reply: Reply): Status {
+  async #readEarlyAnswer(): Promise<void> {
     const { connection } = this.#session;
+    const reply = await this.#finalReply();
     if (isPositive(reply)) throw connection.outOfStep("the message");
-    const answer = replyStatus(reply);
-    connection.fail(temporary(answer));
-    return answer;
+    this.message = replyStatus(reply);
+    this.notPassed = this.#transaction.body.unread === false;
+    connection.fail(temporary(this.message));
   }
 }
 

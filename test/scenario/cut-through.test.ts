@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type TestRelay, startTestRelay, workspaceConfig } from "../support/relay.ts";
-import { scriptedServer, startSink } from "../support/sink.ts";
+import { greet, type ScriptedConnection, scriptedServer, startSink } from "../support/sink.ts";
 import type { Wire } from "../support/wire.ts";
 
 const ACCOUNTS =
@@ -234,6 +234,76 @@ test("a host that loses patience while a client dawdles is not put off for other
   });
   await using relay = await startTestRelay({ config: config(host.port), files });
   using client = await beginLarge(relay);
-  assert.match(await client.ask("."), /^250 2\.0\.0 Ok, queued as /);
+  // It goes again at once, whole.
+  assert.match(await client.ask("."), /^250 2\.0\.0 taken$/);
   assert.match(await send(client, ["bob@example.com"]), /^250 2\.0\.0 taken$/);
+  assert.deepEqual(relay.log.named("delivery.deferred"), []);
+});
+
+/** Takes a message as far as `until`. */
+async function takeUntil(peer: ScriptedConnection, until: string): Promise<void> {
+  await greet(peer, ["PIPELINING", "8BITMIME"]);
+  await peer.readUntil("DATA\r\n");
+  peer.send("250 ok", "250 ok", "354 go on");
+  await peer.readUntil(until);
+}
+
+function withHosts(...ports: readonly number[]): string {
+  const hosts = ports.map((port) => `"127.0.0.1:${port}"`).join(", ");
+  return config(ports[0] ?? 0).replace(/^hosts = \["127.*$/m, `hosts = [${hosts}]`);
+}
+
+for (const [what, answer] of [
+  ["goes away", undefined],
+  ["has no time for it", "451 4.3.0 no time"],
+] as const) {
+  test(`a host that ${what} in the middle of a large message: the next host gets it whole, at once`, async () => {
+    await using first = await scriptedServer(async (peer, ordinal) => {
+      if (ordinal > 1) return peer.send("421 4.3.2 closing");
+      await takeUntil(peer, "x".repeat(70));
+      if (answer !== undefined) peer.send(answer);
+    });
+    await using second = await startSink();
+    await using relay = await startTestRelay({ config: withHosts(first.port, second.port), files });
+    using client = await beginLarge(relay);
+    assert.match(await client.ask("."), /^250 2\.0\.0 taken$/);
+    assert.equal(second.messages.length, 1);
+    assert.ok(second.messages[0]?.raw.toString("latin1").endsWith(LARGE));
+    assert.ok(await isEmpty(relay));
+  });
+}
+
+test("a large message whose end was sent when the host went away is not sent again at once", async () => {
+  await using first = await scriptedServer((peer) => takeUntil(peer, "\r\n.\r\n"));
+  await using second = await startSink();
+  await using relay = await startTestRelay({ config: withHosts(first.port, second.port), files });
+  using client = await beginLarge(relay);
+  assert.match(await client.ask("."), /^250 2\.0\.0 Ok, queued as /);
+  await relay.happened("delivery.deferred");
+  assert.deepEqual([first.connections, second.connections], [1, 0]);
+});
+
+test("a large message that its host can only be given when it is known whole is, at once", async () => {
+  await using google = await startSink({ server: { hide8BITMIME: true } });
+  await using relay = await startTestRelay({ config: config(google.port), files });
+  using client = await relay.connect();
+  await client.ask("EHLO client.example.net");
+  await client.ask("MAIL FROM:<carol@example.net> BODY=8BITMIME");
+  await client.ask("RCPT TO:<alice@example.com>");
+  await client.ask("DATA");
+  assert.match(await client.ask(`${LARGE}.`), /^250 2\.0\.0 taken$/);
+  assert.equal(google.messages.length, 1);
+  assert.ok(await isEmpty(relay));
+});
+
+test("where one connection may be, a large message is passed on when it is here", async () => {
+  await using google = await startSink();
+  const single = config(google.port).replace(/^hosts = \["127.*$/m, "$&\nconnections_max = 1");
+  await using relay = await startTestRelay({ config: single, files });
+  using dawdling = await beginLarge(relay);
+  using client = await relay.connect();
+  // The one connection is free for others meanwhile.
+  assert.match(await send(client, ["bob@example.com"]), /^250 2\.0\.0 taken$/);
+  assert.equal(google.messages[0]?.connection, 1);
+  assert.match(await dawdling.ask("."), /^250 2\.0\.0 taken$/);
 });

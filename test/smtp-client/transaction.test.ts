@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { PassingBody } from "../../src/cut-through/passing-body.ts";
 import { streamedBody, damagedBody, mailbox } from "../support/message.ts";
 import { greet, scriptedServer, startSink, type ScriptedConnection } from "../support/sink.ts";
 import { line, message, never, open, to } from "./conversation.ts";
@@ -252,6 +253,84 @@ describe("transaction", () => {
     assert.equal(result.message, undefined);
     assert.equal(result.failure?.status.code, 451);
     assert.equal(conversation.alive, false);
+  });
+});
+
+describe("a message that is still coming in", () => {
+  const GO = ["250 a", "250 b", "354 go"];
+  const inTheMiddle = (...reply: readonly string[]) => {
+    return async (conn: ScriptedConnection) => {
+      await envelopeReplies(conn, ...GO);
+      await conn.readUntil("half");
+      if (reply.length > 0) conn.send(...reply);
+    };
+  };
+  const atTheEnd = (...reply: readonly string[]) => {
+    return async (conn: ScriptedConnection) => {
+      await envelopeReplies(conn, ...GO);
+      await conn.readUntil("\r\n.\r\n");
+      if (reply.length > 0) conn.send(...reply);
+    };
+  };
+  const cases = [
+    ["is not passed on by a peer that goes away", inTheMiddle(), true],
+    ["is not passed on by a peer that says 421", inTheMiddle("421 4.4.2 timeout"), true],
+    ["is not passed on by a peer that refuses it for now", inTheMiddle("451 4.3.0 no time"), true],
+    ["is not passed on by a peer that answers the end with 421", atTheEnd("421 4.3.2 bye"), true],
+    ["may have been passed on by a peer that goes away after its end", atTheEnd(), false],
+    ["is a message like others for who refuses it at its end", atTheEnd("451 4.7.1 later"), false],
+    ["is a message like others for who takes it", atTheEnd("250 ok"), false],
+    [
+      "is a message like others for who refuses the sender",
+      (conn: ScriptedConnection) =>
+        envelopeReplies(conn, "451 4.7.1 greylisted", "503 5.5.1 no", "503 5.5.1 no"),
+      false,
+    ],
+    [
+      "is a message like others for who goes away before it",
+      (conn: ScriptedConnection) => conn.readUntil("DATA\r\n"),
+      false,
+    ],
+  ] as const;
+  for (const [what, script, expected] of cases) {
+    test(what, async () => {
+      await using peer = await scriptedServer(async (conn) => {
+        await greet(conn, ["PIPELINING"]);
+        await script(conn);
+      });
+      const conversation = await open(peer.port);
+      const body = new PassingBody(0);
+      void body.write(Buffer.from("Subject: x\r\n\r\nhalf\r\n"));
+      if (what.includes("end") || what.includes("like others")) body.complete();
+      const sent = conversation.transact({ ...message(""), body }, never());
+      const feeding = setInterval(() => void body.write(Buffer.from("more\r\n")), 5);
+      const { notPassed, message: answer, failure } = await sent;
+      clearInterval(feeding);
+      assert.deepEqual(
+        [notPassed, line(answer ?? failure?.status)?.at(0)],
+        [expected, what.endsWith("takes it") ? "2" : "4"],
+      );
+      await conversation.close();
+    });
+  }
+
+  test("must be whole for a peer that lacks what it asks for, and to be sent once more", async () => {
+    await using peer = await scriptedServer(async (conn) => {
+      await greet(conn, ["PIPELINING"]);
+      await conn.closed();
+    });
+    const conversation = await open(peer.port);
+    const coming = new PassingBody(0);
+    for (const asked of [{ eightBit: true }, { smtputf8: true }]) {
+      const asking = { ...message("", undefined, asked), body: coming };
+      const result = await conversation.transact(asking, never());
+      assert.deepEqual([result.message?.code, result.notPassed], [451, true]);
+    }
+    coming.complete();
+    await Array.fromAsync(coming.chunks());
+    const again = await conversation.transact({ ...message(""), body: coming }, never());
+    assert.deepEqual([again.message?.code, again.notPassed, again.answered], [451, true, false]);
+    await conversation.close();
   });
 });
 

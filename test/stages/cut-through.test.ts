@@ -9,7 +9,7 @@ import { deliver, deliveryOf } from "../../src/deliver.ts";
 import type { Routing } from "../../src/route.ts";
 import { status } from "../../src/status.ts";
 import { manualClock } from "../support/clock.ts";
-import { envelope, mailbox } from "../support/message.ts";
+import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { recordingLog } from "../support/services.ts";
 
 const PIECE = Buffer.alloc(64 * 1024 + 1, "x");
@@ -110,6 +110,84 @@ test("equal hosts in another order are the same hosts, and others are not", asyn
     assert.equal(batches.length, attempts);
     one?.abandon();
   }
+});
+
+/** Answers for the recipients of each batch in turn. */
+function answering(...answers: readonly Readonly<Record<string, Outcome>>[]) {
+  const batches: ReturnType<typeof relayed>["batches"] = [];
+  const transport: Transport = {
+    locality: "remote",
+    batchKey: () => "",
+    deliver(batch, signal) {
+      const answer = answers[batches.push({ batch, signal, read: 0 }) - 1] ?? {};
+      const told = batch.recipients.flatMap(({ id, mailbox: { address } }) => {
+        const outcome = answer[address];
+        return outcome === undefined ? [] : [[id, outcome] as const];
+      });
+      return Promise.resolve(new Map(told));
+    },
+  };
+  return { transport, batches };
+}
+
+const LATER: Outcome = { kind: "deferred", status: status(451, "3.0", "later"), scope: "message" };
+const NOT_PASSED: Outcome = { ...LATER, notPassed: true };
+
+test("for whom it was not passed on it is delivered in the ordinary way at once, and for nobody else", async () => {
+  const to = ["a@example.com", "b@example.com", "c@example.com"];
+  const answers = [
+    { "a@example.com": DONE, "b@example.com": NOT_PASSED, "c@example.com": LATER },
+    { "b@example.com": REFUSED },
+  ];
+  const next = answering(...answers);
+  const clock = manualClock();
+  const services = { transports: new Map([["next", next.transport]]), clock, log: recordingLog() };
+  const routed = to.map((address) => ({
+    request: { mailbox: mailbox(address) },
+    routing: routing(address),
+  }));
+  const passage = new CutThrough(services).passage(envelope(), routed, () => true);
+  await passage?.write(PIECE);
+  const deliveries = to.flatMap((address, position) =>
+    routing(address).deliveries.map((one) => deliveryOf({ position }, one)),
+  );
+  const outcomes = new Map<string, Outcome>();
+  const means = { ...services, signal: new AbortController().signal, passage };
+  const message = { envelope: envelope(), body: inlineBody() };
+  await deliver(message, deliveries, { fresh: true, force: false }, means, (of, outcome) =>
+    outcomes.set(of.mailbox.address, outcome),
+  );
+  assert.deepEqual(Object.fromEntries(outcomes), {
+    "a@example.com": DONE,
+    "b@example.com": REFUSED,
+    "c@example.com": LATER,
+  });
+  const [, second, ...more] = next.batches;
+  assert.deepEqual(more, []);
+  assert.equal(second?.batch.body, message.body);
+  assert.deepEqual(
+    second.batch.recipients.map(({ mailbox: { address } }) => address),
+    ["b@example.com"],
+  );
+});
+
+test("a host that fails while the client still writes holds it up no longer, and it is delivered at its end", async () => {
+  const next = answering({ "a@example.com": NOT_PASSED }, { "a@example.com": DONE });
+  const { passage, finish, clock } = setUp(next);
+  const one = passage();
+  await one?.write(PIECE);
+  await setImmediate();
+  for (let pieces = 0; pieces < 10; pieces++) assert.equal(one?.write(PIECE), undefined);
+  assert.deepEqual(await finish(one), [DONE]);
+  assert.equal(next.batches.length, 2);
+  assert.equal(clock.pending, 0);
+});
+
+test("what is said of a message in the ordinary way is the end of the attempt", async () => {
+  const next = answering({ "a@example.com": NOT_PASSED });
+  const { finish } = setUp(next);
+  assert.deepEqual(await finish(undefined), [NOT_PASSED]);
+  assert.equal(next.batches.length, 1);
 });
 
 test("a message that must prove itself first stays here until its end", async () => {

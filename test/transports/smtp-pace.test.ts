@@ -142,6 +142,17 @@ describe("pace of a destination and of its recipients", () => {
     assert.deepEqual(waits(paces, clock, "m3", "carol"), [0]);
   });
 
+  test("a message that has had its turn and has not gone needs no other, once", () => {
+    const clock = manualClock();
+    const paces = new Turns(new Pace(slow, clock), new Pace(slow, clock));
+    assert.deepEqual(waits(paces, clock, "m1", "a", "b"), [0, 0]);
+    const given = batch([], { envelope: envelope({ id: "m1" }) });
+    paces.keep(given, [recipient("a@example.com")]);
+    assert.deepEqual(waits(paces, clock, "m2", "c"), [10]);
+    assert.deepEqual(waits(paces, clock, "m1", "a"), [0]);
+    assert.deepEqual(waits(paces, clock, "m1", "a"), [20]);
+  });
+
   test("whoever waits for both goes in the end", () => {
     const clock = manualClock();
     const paces = new Turns(new Pace(slow, clock), new Pace(slow, clock));

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { type Lease, Pool } from "../../transports/smtp/pool.ts";
 import { localPolicy } from "../../transports/smtp/policy.ts";
 import { type Target, targetOf } from "../../transports/smtp/targets.ts";
@@ -95,7 +96,7 @@ test("one more at a time for each message that got through, half for each failur
     const { leases } = fill(all, target(1), 40);
     let granted = 0;
     for (const lease of leases) void lease.then((one) => (granted += one === undefined ? 0 : 1));
-    await new Promise((resolve) => setImmediate(resolve));
+    await setImmediate();
     const held: Lease[] = [];
     for (const lease of leases.slice(0, granted)) {
       const one = await lease;
@@ -116,6 +117,55 @@ test("one more at a time for each message that got through, half for each failur
   for (let count = 0; count < 10; count++) first.worked(false);
   first[Symbol.dispose]();
   assert.ok((await atOnce()) >= 1);
+});
+
+test("a message that is still coming in gets a place while another stays free", async () => {
+  const all = pool();
+  const held: Lease[] = [];
+  for (; all.hasSpare(target(1));) {
+    const one = await all.lease(target(1), never, true);
+    assert.ok(one);
+    held.push(one);
+  }
+  assert.equal(held.length, 4);
+  const last = await all.lease(target(1), never);
+  assert.ok(last);
+  last.worked(true);
+  assert.ok(!all.hasSpare(target(1)));
+  last.worked(false);
+  last[Symbol.dispose]();
+  assert.ok(!all.hasSpare(target(1)));
+  held.pop()?.[Symbol.dispose]();
+  held.pop()?.[Symbol.dispose]();
+  // Three at a time now, and two of them are taken.
+  assert.ok(!all.hasSpare(target(1)));
+  held.pop()?.[Symbol.dispose]();
+  assert.ok(all.hasSpare(target(1)));
+});
+
+test("messages that are still coming in leave one place when few are left to have, and only one", async () => {
+  const all = pool();
+  const passing = await Promise.all([1, 2, 3, 4].map(() => all.lease(target(1), never, true)));
+  passing[0]?.worked(false);
+  passing[0]?.worked(false);
+  const order: string[] = [];
+  const ordinary = ["first", "second"].map(async (name) => {
+    const lease = await all.lease(target(1), never);
+    order.push(name);
+    return lease;
+  });
+  await setImmediate();
+  assert.deepEqual(order, ["first"]);
+  (await ordinary[0])?.[Symbol.dispose]();
+  await setImmediate();
+  assert.deepEqual(order, ["first", "second"]);
+  for (const one of passing) one?.[Symbol.dispose]();
+  (await ordinary[1])?.[Symbol.dispose]();
+});
+
+test("where only one connection may be, none is for a message that is still coming in", () => {
+  assert.ok(!new Pool(1, 500, 0).hasSpare(target(1)));
+  assert.ok(new Pool(2, 500, 0).hasSpare(target(1)));
 });
 
 test("who was in line knows that the host failed another meanwhile", async () => {

@@ -9,10 +9,11 @@ import type { RecipientId } from "../../src/envelope.ts";
 import type { HostFailure } from "../../src/hints.ts";
 import { describeError } from "../../src/log.ts";
 import type { Conversation } from "../../src/smtp/client.ts";
+import { STILL_COMING } from "../../src/smtp/client-message.ts";
 import { isListed } from "../../src/mta-sts/policy-text.ts";
 import { status, saidLine, type Status } from "../../src/status.ts";
 import type { Means } from "./means.ts";
-import { accessRefusal, outcomeOf, settle, withoutAccess } from "./outcomes.ts";
+import { accessRefusal, notPassed, outcomeOf, settle, withoutAccess } from "./outcomes.ts";
 import type { Barred, Policies } from "./policy.ts";
 import type { Lease } from "./pool.ts";
 import { refusalOf, withoutRequireTls } from "./require-tls.ts";
@@ -25,6 +26,9 @@ const NO_HOSTS = status(451, "3.5", "No host to deliver to is configured");
 const GIVEN_UP = status(451, "4.7", "The attempt took too long and was given up");
 const BUSY = status(451, "4.5", "All connections to the host are in use");
 const PACED = status(451, "4.5", "Mail goes there at a limited rate, and this is yet to come");
+
+/** A place that a slow client may hold is not to be the last one, nor the only one that finds out about a host. */
+const NOT_SPARED = notPassed(outcomeOf(BUSY, "message", undefined));
 
 /**
  * When a message comes back that found too many before it, in ms; up to thrice that. It is woken before if the host
@@ -39,6 +43,7 @@ export async function deliverBatch(
 ): Promise<ReadonlyMap<RecipientId, Outcome>> {
   const delivery = new Delivery(means, batch, signal);
   await delivery.run();
+  delivery.keepTurns();
   return delivery.outcomes;
 }
 
@@ -112,6 +117,16 @@ class Delivery {
       this.outcomes.set(id, untried(PACED, "recipient", notBefore));
     }
     this.#left = this.#left.filter(({ id }) => !later.has(id));
+  }
+
+  /** Who is to have the message in the ordinary way instead has had a turn already. */
+  keepTurns(): void {
+    if (!this.#hasTurn) return;
+    const again = this.#batch.recipients.filter(({ id }) => {
+      const outcome = this.outcomes.get(id);
+      return outcome !== undefined && "notPassed" in outcome;
+    });
+    if (again.length > 0) this.#means.turns.keep(this.#batch, again);
   }
 
   #targets(): AsyncIterable<Target | Barred> | readonly Target[] {
@@ -188,6 +203,9 @@ class Delivery {
     const { pool, services } = this.#means;
     const inDoubt = !this.#batch.force && services.hints.isInDoubt(this.#keyOf(target));
     const room = pool.room(target, inDoubt);
+    const isPassing = this.#batch.body.unread !== undefined;
+    if (isPassing && (inDoubt || room !== "free" || !pool.hasSpare(target)))
+      return this.#holdRest(NOT_SPARED);
     if (room !== "free") {
       this.#passOver(target, BUSY, services.clock.now() + this.#pause);
       // A host that works is worth waiting for.
@@ -196,7 +214,7 @@ class Delivery {
     }
     this.#takeTurns();
     if (this.#left.length === 0) return;
-    using lease = await pool.lease(target, this.#signal);
+    using lease = await pool.lease(target, this.#signal, isPassing);
     if (lease === undefined) {
       this.#holdRest(untried(BUSY, "message", services.clock.now()));
       return;
@@ -294,6 +312,11 @@ class Delivery {
     const again = settle(this.outcomes, recipients, result, { label: target.label, tls });
     this.#left = [...again, ...this.#left.slice(most)];
     this.#learnOf(recipients, target);
+    // It can be sent once only.
+    if (body.unread === false) {
+      const why = failure?.status ?? STILL_COMING;
+      this.#holdRest(notPassed(outcomeOf(why, "message", target.label)));
+    }
     if (failure === undefined) {
       lease.worked(true);
       const { pool, services } = this.#means;

@@ -17,7 +17,8 @@ export function settle(
   const { message, deliveries, failure } = result;
   const told = (outcome: Outcome): Outcome =>
     tls === undefined || outcome.kind !== "delivered" ? outcome : { ...outcome, tls };
-  const shared = message && told(passedOn(outcomeOf(message, "message", remoteMta), result.dsn));
+  const said = message && told(passedOn(outcomeOf(message, "message", remoteMta), result.dsn));
+  const shared = said && result.notPassed ? notPassed(said) : said;
   const lost = failure?.scope === "message" ? failure.status : undefined;
   const unknown = lost && outcomeOf(lost, "message", remoteMta);
   const moreLater = deliveries.length > 0 || (message !== undefined && message.code < 300);
@@ -52,6 +53,7 @@ export function withoutAccess(result: TransactionResult): TransactionResult {
     failure,
     answered,
     dsn,
+    notPassed: result.notPassed,
   };
 }
 
@@ -69,6 +71,11 @@ function arrived(outcome: Outcome, dsn: boolean): Outcome {
   return outcome.kind === "delivered" && !dsn
     ? { ...outcome, final: true }
     : passedOn(outcome, dsn);
+}
+
+/** A refusal is one however much of the message has come. */
+export function notPassed(outcome: Outcome): Outcome {
+  return outcome.kind === "deferred" ? { ...outcome, notPassed: true } : outcome;
 }
 
 export function outcomeOf(

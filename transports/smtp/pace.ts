@@ -71,6 +71,11 @@ export class Pace {
     if (promised !== undefined && promised < time) turns?.set(message, time);
   }
 
+  /** `message` has had its turn, and may go once more. */
+  letThrough(to: string, message: string): void {
+    this.#flow(to).turns.set(message, this.#now());
+  }
+
   /** The message that was let through last does not go. */
   giveBack(to: string): void {
     const flow = this.#flows.get(to);

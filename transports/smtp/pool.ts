@@ -4,7 +4,8 @@
 //
 // How many at a time is learnt for each target: it begins with a few, one more for each message that got through,
 // half for each failure. All lines together have a bound, and a line gets a part of what is left of it: so hosts that
-// do not answer, however many, hold up some messages and never all of the queue.
+// do not answer, however many, hold up some messages and never all of the queue. Messages that are still coming in,
+// whose clients may be slow, never hold the last connection.
 
 import type { Conversation } from "../../src/smtp/client.ts";
 import type { Target } from "./targets.ts";
@@ -26,6 +27,8 @@ interface Waiting {
 interface Place {
   readonly idle: Idle[];
   leased: number;
+  /** Of these, for messages that are still coming in. */
+  passing: number;
   /** How many may be leased now. */
   limit: number;
   /** A message has got through, and nothing failed since. */
@@ -85,23 +88,40 @@ export class Pool {
     return proven ? Math.max(limit, left * SHARE) : Math.max(1, left * SHARE_UNPROVEN);
   }
 
-  /** Undefined when the signal came before the turn, or the pool was closed. */
-  async lease(target: Target, signal: AbortSignal): Promise<Lease | undefined> {
+  /** One more place stays free when a message that is still coming in gets one. */
+  hasSpare(target: Target): boolean {
+    const { leased, limit } = this.#places.get(target.label) ?? {
+      leased: 0,
+      limit: this.#firstLimit,
+    };
+    return leased + 1 < limit;
+  }
+
+  /**
+   * Undefined when the signal came before the turn, or the pool was closed. A message that is `passing` while it
+   * comes in asks `hasSpare` at the same moment.
+   */
+  async lease(target: Target, signal: AbortSignal, passing = false): Promise<Lease | undefined> {
     const key = target.label;
     const policy = target.policy.key;
     const place = this.#place(key);
     this.#taken++;
     const { failures } = place;
+    if (passing) place.passing++;
     const grant = await this.#grant(place, policy, signal);
     if (grant === undefined) {
       this.#taken--;
+      if (passing) place.passing--;
       this.#forget(key, place);
       return undefined;
     }
     return new Lease(
       grant.conversation,
       place.failures > failures,
-      (conversation) => this.#release(key, place, conversation && { conversation, policy }),
+      (conversation) => {
+        if (passing) place.passing--;
+        this.#release(key, place, conversation && { conversation, policy });
+      },
       (worked) => this.#learn(place, worked),
     );
   }
@@ -118,7 +138,7 @@ export class Pool {
   /** Serves the next in line, if there is room; what was left is handed on. True when somebody was served. */
   #admit(place: Place, left: Idle | undefined): boolean {
     const [next] = place.waiting;
-    if (next === undefined || place.leased >= place.limit) return false;
+    if (next === undefined || isFull(place)) return false;
     place.waiting.delete(next);
     place.leased++;
     const isGood = left?.policy === next.policy;
@@ -141,7 +161,7 @@ export class Pool {
 
   #grant(place: Place, policy: string, signal: AbortSignal): Grant | Promise<Grant> {
     if (this.#closed || signal.aborted) return undefined;
-    if (place.leased >= place.limit) return wait(place, policy, signal);
+    if (isFull(place)) return wait(place, policy, signal);
     place.leased++;
     const index = place.idle.findLastIndex((one) => one.policy === policy);
     // One that is no good for this makes room for one that is.
@@ -153,14 +173,18 @@ export class Pool {
     return { conversation: undefined };
   }
 
+  get #firstLimit(): number {
+    return Math.min(INITIAL_LIMIT, this.#most);
+  }
+
   #place(key: string): Place {
     const known = this.#places.get(key);
     if (known !== undefined) return known;
-    const limit = Math.min(INITIAL_LIMIT, this.#most);
     const place: Place = {
       idle: [],
       leased: 0,
-      limit,
+      passing: 0,
+      limit: this.#firstLimit,
       proven: false,
       failures: 0,
       waiting: new Set(),
@@ -201,6 +225,11 @@ export class Pool {
     const unused = place.leased === 0 && place.idle.length === 0 && place.waiting.size === 0;
     if (unused) this.#places.delete(key);
   }
+}
+
+/** However few places are left, one is not for messages whose clients may be slow. */
+function isFull({ leased, passing, limit }: Place): boolean {
+  return leased >= Math.max(limit, passing + 1);
 }
 
 function occupied({ leased, waiting }: Place): number {

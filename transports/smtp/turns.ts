@@ -34,6 +34,14 @@ export class Turns {
       this.#destinations?.giveBack(domain);
     return later;
   }
+
+  /** The message has not gone, and goes again for these: they need no other turn. */
+  keep({ envelope }: Batch, recipients: readonly Recipient[]): void {
+    this.#destinations?.letThrough(recipients[0]?.mailbox.domain ?? "", envelope.id);
+    for (const { mailbox } of recipients) {
+      this.#recipients?.letThrough(addressKey(mailbox), envelope.id);
+    }
+  }
 }
 
 /** One account, however its address is written. */
