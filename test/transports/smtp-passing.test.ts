@@ -12,9 +12,7 @@ import { manualClock } from "../support/clock.ts";
 import { batch, MESSAGE, recipient } from "../support/message.ts";
 import { fakeServices } from "../support/services.ts";
 import { greet, type ScriptedConnection, scriptedServer, startSink } from "../support/sink.ts";
-
-const never = () => new AbortController().signal;
-const at = (...ports: readonly number[]) => ports.map((port) => `127.0.0.1:${port}`);
+import { at, never } from "./support.ts";
 
 function create(t: TestContext, table: OptionTable, services: Partial<Services> = {}): Transport {
   const given = fakeServices({ clock: systemClock, ...services });
