@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { access } from "node:fs/promises";
 import { suite, test } from "node:test";
+import { headLine } from "../../src/cli/trace/story.ts";
 import { assertGolden, type Finished, relayctl } from "../support/program.ts";
 import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
 import { freePort } from "../support/relay-process.ts";
@@ -130,6 +131,21 @@ suite("relayctl trace", () => {
     await ask(relay, "queue", "remove", report);
     assert.match((await ask(relay, "trace", report)).stdout, /^\w{10}: removed\n/);
   });
+});
+
+/** What the story of 0000000002, which is a report on 0000000001, is headed by. */
+function headOf(...names: string[]): string {
+  const events = names.map((name, at) => {
+    const isOnAnother = name === "message.bounced";
+    return { at, name, fields: { id: isOnAnother ? "0000000001" : "0000000002" } };
+  });
+  return headLine({ id: "0000000002", events }, undefined);
+}
+
+test("a story is headed by how it ended, and not by what was mended on the way", () => {
+  assert.match(headOf("message.bounced", "delivery.done", "message.completed"), /: .*completed/);
+  assert.match(headOf("message.accepted", "message.frozen", "message.completed"), /: .*completed/);
+  assert.match(headOf("message.frozen", "delivery.failed", "message.completed"), /: .*failed/);
 });
 
 test("queue show tells the attempts", async () => {

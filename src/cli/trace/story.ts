@@ -74,8 +74,8 @@ export function eventObject({ at, name, fields }: HistoryEvent) {
 const ENDS: readonly (readonly [event: string, word: string, colour: Colour])[] = [
   ["message.bounced", "bounced", "red"],
   ["delivery.failed", "failed", "red"],
-  ["message.frozen", "frozen", "red"],
   ["message.completed", "completed", "green"],
+  ["message.frozen", "frozen", "red"],
 ];
 
 const REMOVED = ["queue.changed", "removed", "yellow"] as const;
@@ -84,7 +84,10 @@ const REMOVED = ["queue.changed", "removed", "yellow"] as const;
 export function headLine({ id, events }: Story, state: string | undefined): string {
   if (id === undefined) return paint("bold", "refused");
   const names = new Set(events.map(({ name }) => name));
-  const bounced = names.has("message.bounced") && events.some(({ fields }) => fields["id"] === id);
+  // A report has the bounce that it is in its story too.
+  const bounced = events.some(
+    ({ name, fields }) => name === "message.bounced" && fields["id"] === id,
+  );
   const removed = events.some(
     ({ name, fields }) => name === "queue.changed" && fields["action"] === "remove",
   );
