@@ -6,36 +6,17 @@ import { connect, createServer, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { describe, it } from "node:test";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { fileURLToPath } from "node:url";
 import { Certificates } from "../../src/smtp/certificates.ts";
 import { LoopShare } from "../../src/smtp/loop-share.ts";
 import { Session } from "../../src/smtp/session.ts";
 import { status } from "../../src/status.ts";
+import { OURS } from "../support/certificates.ts";
 import { manualClock } from "../support/clock.ts";
+import { serverOptions } from "../support/server-options.ts";
 import { recordingLog } from "../support/services.ts";
 
-const pem = (name: string) => fileURLToPath(new URL(`../support/tls/${name}.pem`, import.meta.url));
-const PAIR = { certificate: pem("certificate"), privateKey: pem("private-key") };
 const TLS_TIMEOUT = 30_000;
-
-const LIMITS = {
-  hostname: "mx.example.com",
-  sizeMax: 1_000_000,
-  recipientsMax: 10,
-  commandLineMax: 512,
-  textLineMax: 1000,
-  errorsMax: 5,
-  refusedRecipientsMax: 5,
-  junkCommandsMax: 100,
-  requireTls: "relay",
-  greetingDelay: 0,
-  tlsTimeout: TLS_TIMEOUT,
-  commandTimeout: 300_000,
-  messageTimeout: 1_800_000,
-  sessionTimeout: 7_200_000,
-  dataRateMin: 100,
-  bareNewlines: "reject",
-} as const;
+const { limits: LIMITS } = serverOptions({ tlsTimeout: TLS_TIMEOUT });
 
 /** Sessions with implicit TLS, which say when one of them begins a handshake. */
 async function atTheDoor(
@@ -47,7 +28,7 @@ async function atTheDoor(
   }) => Promise<void>,
 ): Promise<void> {
   const clock = manualClock();
-  const certificates = new Certificates([PAIR], false, clock, recordingLog());
+  const certificates = new Certificates([OURS], false, clock, recordingLog());
   const share = new LoopShare();
   const sessions: Session[] = [];
   const failed: string[] = [];
