@@ -1,7 +1,19 @@
 // [[retry]] and [[replies]]: when a deferred delivery is tried again, and what particular replies mean.
 
+import { isIP } from "node:net";
 import { parseRetryRules } from "../retry.ts";
-import { declared, list, oneOf, optional, options, text, withDefault } from "./schema.ts";
+import { parseDomain, parseMailbox } from "../smtp/address.ts";
+import {
+  declared,
+  list,
+  oneOf,
+  optional,
+  options,
+  parsedText,
+  text,
+  withCheck,
+  withDefault,
+} from "./schema.ts";
 import type { Values } from "./schema.ts";
 
 const retryRules = declared(
@@ -19,14 +31,26 @@ const retryRules = declared(
 const ERRORS =
   /^(?:timeout|refused|lost_connection|tls_required|auth_failed|lookup|quota|(?:rcpt|data)_4[\dx]{2})$/;
 
-export const retryOptions = options({
+/** In the form in which domains, addresses and hosts are compared; undefined for what nothing would match. */
+function parseMatch(written: string): string | undefined {
+  if (written === "*" || isIP(written) > 0) return written;
+  const mailbox = parseMailbox(written);
+  if (mailbox !== undefined && !written.startsWith("*@"))
+    return `${mailbox.localPart}@${mailbox.domain}`;
+  const below = written.startsWith("*.") ? "*." : "";
+  const domain = parseDomain(written.slice(below.length));
+  return domain === undefined ? undefined : below + domain;
+}
+
+const declaredRetryOptions = options({
   match: withDefault(
-    text(
-      "The domain, `*.domain`, `user@domain` or host that the rules are for; `*` is every one.",
+    parsedText(
+      "text",
       {
-        test: /^[^\s,;]+$/,
+        doc: "The domain, `*.domain`, `user@domain` or host that the rules are for; `*` is every one.",
         is: "one domain, address or host",
       },
+      parseMatch,
     ),
     "*",
   ),
@@ -41,16 +65,21 @@ export const retryOptions = options({
   rules: retryRules,
 });
 
+export const retryOptions = withCheck(declaredRetryOptions, ({ errors }, report) => {
+  if (errors?.length === 0) report("errors", "is empty: the rules would be for nothing");
+});
+
 const HOST_PATTERN = /^(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i;
 
-export const replyOptions = options({
+const declaredReplyOptions = options({
   hosts: list("The hosts, by name; `*.example.net` is every host below that name.", (item) =>
     HOST_PATTERN.test(item) ? undefined : "is no host name",
   ),
   reply: text(
     "What the host says: a code, an enhanced code, words: `450`, `450 4.2.1`, `421 4.7.0 whitelist`.",
     {
-      test: /^[245]\d\d(?: [245]\.\d{1,3}\.\d{1,3})?(?: \S.*)?$/,
+      // A code of another class, or half of one, would be taken for words.
+      test: /^([45])\d\d(?: \1\.\d{1,3}\.\d{1,3})?(?: (?!\d\.\d)\S(?:.*\S)?)?$/,
       is: 'a reply like "450 4.2.1"',
     },
   ),
@@ -66,6 +95,13 @@ export const replyOptions = options({
     text("What the postmaster has to do about it: logged as an alarm event."),
     "none",
   ),
+});
+
+export const replyOptions = withCheck(declaredReplyOptions, (row, report) => {
+  const { hosts, reply, rules } = row;
+  if (hosts.length === 0) report("hosts", "is empty: no host says this");
+  if (rules !== undefined && reply.startsWith("5"))
+    report("rules", "nothing is tried again after a 5xx");
 });
 
 export type RetryOptions = Values<typeof retryOptions>;

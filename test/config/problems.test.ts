@@ -383,7 +383,15 @@ const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
     ],
     "is for two domains": [
       '[[retry]]\nmatch = "a.example, b.example"\nrules = "F,2h,15m"\n',
-      'routers.toml:20: retry[0].match: must be one domain, address or host, not "a.example, b.example"',
+      'routers.toml:20: retry[0].match: must be one domain, address or host, not the text "a.example, b.example"',
+    ],
+    "is for what no address and no host is called": [
+      '[[retry]]\nmatch = "+ours"\nrules = "F,2h,15m"\n',
+      'routers.toml:20: retry[0].match: must be one domain, address or host, not the text "+ours"',
+    ],
+    "is for no error": [
+      '[[retry]]\nerrors = []\nrules = "F,2h,15m"\n',
+      "routers.toml:20: retry[0].errors: is empty: the rules would be for nothing",
     ],
     "is for an error that there is not": [
       '[[retry]]\nerrors = ["timeout", "rcpt_5xx"]\nrules = "F,2h,15m"\n',
@@ -398,6 +406,14 @@ const cases: Record<string, Record<string, readonly [Change, ...string[]]>> = {
     "has no reply in it": [
       '[[replies]]\nhosts = "mx.example.net"\nreply = "4.2.1"\n',
       'routers.toml:21: replies[0].reply: must be a reply like "450 4.2.1", not "4.2.1"',
+    ],
+    "has a reply that no host gives": [
+      '[[replies]]\nhosts = "mx.example.net"\nreply = "550 4.2.1"\n',
+      'routers.toml:21: replies[0].reply: must be a reply like "450 4.2.1", not "550 4.2.1"',
+    ],
+    "tries again what was refused for good": [
+      '[[replies]]\nhosts = "mx.example.net"\nreply = "550"\nrules = "F,2h,15m"\n',
+      "routers.toml:22: replies[0].rules: nothing is tried again after a 5xx",
     ],
     "holds what cannot be held": [
       '[[replies]]\nhosts = "mx.example.net"\nreply = "450"\nhold = "host"\n',
