@@ -15,7 +15,8 @@ import { heldDomain, type Holds } from "./holds.ts";
 import { describeError, type Log } from "./log.ts";
 import type { Status } from "./status.ts";
 import type { Route, Routing } from "./route.ts";
-import { journalKey, keyOf, onlyCopies, verdicts } from "./queue/findings.ts";
+import { journalKey, keyOf, verdicts, whatIsDue } from "./queue/findings.ts";
+import { type Attempted, attemptOf } from "./settle/clocks.ts";
 import { hasEnded } from "./settle/ended.ts";
 import { isForced } from "./settle/retry-time.ts";
 import { SPOOL_PAUSE, store } from "./settle/store.ts";
@@ -187,9 +188,7 @@ export class Queue {
     const { passage, verdict } = cutThrough ?? {};
     const { id } = message.envelope;
     const begun = clock.now();
-    const attempted = message.recipients.filter(
-      ({ state, nextAttempt }) => state === "pending" && nextAttempt <= begun,
-    );
+    const attempted = message.recipients.flatMap((one) => attemptOf(one, begun) ?? []);
     const delivered: JournalEntry[] = [];
     try {
       const means = { signal, passage, chain };
@@ -232,7 +231,7 @@ export class Queue {
 
   async #attempt(
     message: StoredMessage,
-    attempted: readonly StoredRecipient[],
+    attempted: readonly Attempted[],
     { chain, ...way }: AttemptMeans,
     delivered: JournalEntry[],
   ): Promise<readonly Finding[]> {
@@ -262,13 +261,15 @@ export class Queue {
         else findings.push({ ...delivery, outcome });
       }
       const isIdle = findings.length + deliveries.length === before;
-      if (isIdle && hasEnded(journal, recipient.position))
+      const waits = recipient.rest?.copies.length ?? 0;
+      if (isIdle && waits === 0 && hasEnded(journal, recipient.position))
         this.#copyDropped(envelope.id, recipient);
     }
     const now = clock.now();
     const manner = {
       fresh: attempted.every(
-        ({ attempts, firstFailure }) => attempts === 0 && firstFailure === undefined,
+        ({ attempts, lastStatus, clocks }) =>
+          attempts === 0 && lastStatus === undefined && clocks === undefined,
       ),
       force: attempted.some((recipient) => isForced(recipient, now, policy)),
       ...(message.interrupted ? { interrupted: true as const } : {}),
@@ -299,17 +300,17 @@ export class Queue {
     return unseen || holds.isEmpty ? undefined : holds.outcomeFor(mailbox.domain, clock.now());
   }
 
-  /** What the chain says of each recipient; of one that has had its end, only the copies. */
+  /** What the chain says of each recipient, as far as it is due; of one that has had its end, only the copies. */
   async #routed(
     { envelope, journal }: StoredMessage,
-    attempted: readonly StoredRecipient[],
+    attempted: readonly Attempted[],
     { route }: QueueChain,
-  ): Promise<readonly { recipient: StoredRecipient; routing: Routing }[]> {
+  ): Promise<readonly { recipient: Attempted; routing: Routing }[]> {
     const request = { sender: envelope.sender, client: envelope.client, verify: false };
-    const one = async (recipient: StoredRecipient) => {
+    const one = async (recipient: Attempted) => {
       const routing = await route(recipient.mailbox, request);
       const ended = hasEnded(journal, recipient.position);
-      return { recipient, routing: ended ? onlyCopies(routing) : routing };
+      return { recipient, routing: whatIsDue(recipient, ended, routing) };
     };
     const routed = [];
     for (let from = 0; from < attempted.length; from += ROUTED_AT_ONCE) {
@@ -349,13 +350,14 @@ function postponed(
 ): Settlement {
   const recipients = message.recipients
     .filter(({ state }) => state === "pending")
-    .map(({ position, state, attempts, firstFailure, lastStatus }) => ({
+    .map(({ position, state, attempts, firstFailure, lastStatus, clocks }) => ({
       position,
       state,
       attempts: attempts + 1,
       nextAttempt: now + POSTPONED,
       ...(firstFailure === undefined ? {} : { firstFailure }),
       ...(lastStatus === undefined ? {} : { lastStatus }),
+      ...(clocks === undefined ? {} : { clocks }),
     }));
   const { id } = message.envelope;
   return { id, state: "queued", recipients, journal, warnings: message.warnings, reports: [] };

@@ -9,18 +9,19 @@ import { wantsReport } from "./bounce.ts";
 import type { Outcome } from "./contract.ts";
 import type { Mailbox } from "./envelope.ts";
 import { retryUntil } from "./retry.ts";
+import { type Attempted, clockOf, clocksAfter, type End, inOrder } from "./settle/clocks.ts";
 import { endedMark, hasEnded } from "./settle/ended.ts";
 import { type Ending, logFinding, logMessage } from "./settle/log.ts";
 import type { RetryPolicy } from "./reply-rules.ts";
 import { retryTime, replyRule, rulesFor } from "./settle/retry-time.ts";
 import { reportKind, type ReportServices, reportsOn, type Told, told } from "./settle/report.ts";
 import type {
+  Clocks,
   JournalEntry,
   RecipientChange,
   RecipientState,
   Settlement,
   StoredMessage,
-  StoredRecipient,
 } from "./spool.ts";
 import type { Status } from "./status.ts";
 
@@ -43,10 +44,10 @@ export type SettleServices = ReportServices &
     readonly refused?: boolean;
   };
 
-/** `attempted` are the recipients whose time had come; the others keep their state. */
+/** `attempted` are the recipients whose time had come; the others keep their state, and these what was not due. */
 export async function settle(
   message: StoredMessage,
-  attempted: readonly StoredRecipient[],
+  attempted: readonly Attempted[],
   findings: readonly Finding[],
   now: number,
   services: SettleServices,
@@ -69,7 +70,8 @@ export async function settle(
   );
   const state = messageState(states);
   const lines = verdicts.flatMap((verdict) => verdict.lines);
-  const reported = await reportsOn(message, state, attempted, lines, now, services);
+  const due = attempted.filter(({ rest }) => rest?.mail === undefined);
+  const reported = await reportsOn(message, state, due, lines, now, services);
   logMessage(message, state, now, services.log);
   return {
     id: message.envelope.id,
@@ -89,7 +91,7 @@ interface Verdict {
 
 function judge(
   message: StoredMessage,
-  recipient: StoredRecipient,
+  recipient: Attempted,
   findings: readonly Finding[],
   now: number,
   services: SettleServices,
@@ -98,83 +100,87 @@ function judge(
   const { position, notify } = recipient;
   const journal: JournalEntry[] = [];
   const lines: Told[] = [];
-  const anyDeferred = findings.some(({ outcome }) => outcome.kind === "deferred");
-  const firstFailure = recipient.firstFailure ?? (anyDeferred ? now : undefined);
-  let next: number | undefined;
   const ends: End[] = [];
 
   for (const finding of findings) {
     const { mailbox, router, transport } = finding;
-    const again = retryTime(finding, firstFailure ?? now, now, services);
+    const clock = finding.unseen ? clockOf(recipient.clocks, finding) : recipient;
+    const firstFailure = clock?.firstFailure ?? now;
+    const again = retryTime(finding, firstFailure, now, services);
     const isTold = services.refused === true && !finding.unseen;
     const ending = isTold ? "failed" : endingOf(finding, again, sender);
-    ends.push({ finding, ending });
+    ends.push({ finding, ending, again, firstFailure });
     logFinding(id, finding, ending, again, services.log);
     const alarm = replyRule(finding, services)?.alarm;
     if (alarm !== undefined) services.log.event("alarm", { id, what: alarm });
     const kind = reportKind(finding, ending);
     if (kind !== undefined && !isTold && wantsReport(kind, sender, notify)) {
       const rules = ending === "deferred" ? rulesFor(finding, services) : undefined;
-      const until = rules && retryUntil(rules, firstFailure ?? now);
+      const until = rules && retryUntil(rules, firstFailure);
       lines.push(told(kind, recipient, finding, now, until));
     }
-    if (ending === "deferred") {
-      next = Math.min(next ?? Number.POSITIVE_INFINITY, again ?? now);
-    } else {
+    if (ending !== "deferred") {
       const key = { position, address: mailbox.address, router, transport };
       const copy = finding.unseen ? ({ unseen: true } as const) : {};
       journal.push({ ...key, ...copy, outcome: ending, at: now });
     }
   }
   const endings = [...message.journal.filter((entry) => entry.position === position), ...journal];
-  if (onlyCopiesAreLeft(endings, ends) && !hasEnded(endings, position)) {
+  const clocks = clocksAfter(recipient, ends);
+  if (onlyCopiesAreLeft(endings, clocks) && !hasEnded(endings, position)) {
     journal.push(endedMark(position, now));
   }
-  const tried = ends.filter(({ finding }) => !("untried" in finding.outcome));
+  return { change: changeOf(recipient, ends, clocks, finalState(endings)), journal, lines };
+}
+
+/** `final` is its state if nothing of it waits. */
+function changeOf(
+  recipient: Attempted,
+  ends: readonly End[],
+  clocks: Clocks,
+  final: RecipientState,
+): RecipientChange {
+  const mail = ends.filter(({ finding }) => !finding.unseen);
+  const tried = mail.filter(({ finding }) => !("untried" in finding.outcome));
+  const deferred = mail.find(({ ending }) => ending === "deferred");
+  const firstFailure = recipient.firstFailure ?? deferred?.firstFailure;
   // Waiting for its turn says less than what was said before.
-  const known = tried.length < ends.length ? recipient.lastStatus : undefined;
+  const isKnown = tried.length < mail.length || recipient.rest?.mail !== undefined;
+  const known = isKnown ? recipient.lastStatus : undefined;
   const lastStatus = known ?? statusOf(ends) ?? recipient.lastStatus;
-  const waitsFor = next === undefined ? undefined : hintWaitedFor(findings);
-  const change: RecipientChange = {
-    position,
-    state: next === undefined ? finalState(endings) : "pending",
+  const [first] = inOrder(clocks);
+  const waitsFor = [clocks.mail, ...clocks.copies].find((one) => one?.waitsFor)?.waitsFor;
+  return {
+    position: recipient.position,
+    state: first === undefined ? final : "pending",
     attempts: recipient.attempts + (tried.length > 0 ? 1 : 0),
-    nextAttempt: next ?? recipient.nextAttempt,
+    nextAttempt: first?.nextAttempt ?? recipient.nextAttempt,
     ...(firstFailure === undefined ? {} : { firstFailure }),
     ...(lastStatus === undefined ? {} : { lastStatus }),
     ...(waitsFor === undefined ? {} : { waitsFor }),
+    ...(clocks.copies.length === 0 ? {} : { clocks }),
   };
-  return { change, journal, lines };
-}
-
-interface End {
-  readonly finding: Finding;
-  readonly ending: Ending;
 }
 
 /** What is frozen is left too: it may be thawed, and then it is to be delivered. */
-function onlyCopiesAreLeft(endings: readonly JournalEntry[], ends: readonly End[]): boolean {
+function onlyCopiesAreLeft(endings: readonly JournalEntry[], { mail, copies }: Clocks): boolean {
+  if (mail !== undefined) return false;
   const frozen = endings.filter(({ outcome }) => outcome === "frozen");
-  const deferred = ends.filter(({ ending }) => ending === "deferred");
-  const left = [...frozen, ...deferred.map(({ finding }) => finding)];
-  return left.length > 0 && left.every(({ unseen }) => unseen === true);
+  return frozen.length + copies.length > 0 && frozen.every(({ unseen }) => unseen === true);
 }
 
-/** What keeps the recipient in the queue, else what ended it; of the mail rather than of a copy. */
+/** What keeps the mail in the queue, else what ended it; of a copy only that it is frozen. */
 function statusOf(ends: readonly End[]): Status | undefined {
-  const weight = ({ finding, ending }: End) => 2 * WEIGHTS[ending] + (finding.unseen ? 0 : 1);
-  const [first] = ends.toSorted((a, b) => weight(b) - weight(a));
+  const [first] = ends
+    .filter(({ finding, ending }) => !finding.unseen || ending === "frozen")
+    .toSorted((a, b) => weightOf(b) - weightOf(a));
   return first?.finding.outcome.status;
 }
 
 const WEIGHTS = { delivered: 1, failed: 2, frozen: 3, deferred: 4 } as const;
 
-/** The hint whose end makes the recipient due before its time. */
-function hintWaitedFor(findings: readonly Finding[]): string | undefined {
-  for (const { outcome } of findings) {
-    if (outcome.kind === "deferred" && outcome.waitsFor !== undefined) return outcome.waitsFor;
-  }
-  return undefined;
+function weightOf({ finding, ending }: End): number {
+  return 2 * WEIGHTS[ending] + (finding.unseen ? 0 : 1);
 }
 
 function endingOf(finding: Finding, again: number | undefined, sender: Mailbox | null): Ending {

@@ -13,17 +13,41 @@ import type { Status } from "./status.ts";
 /** "pending" has deliveries to come, a copy perhaps; "frozen" waits for the postmaster. */
 export type RecipientState = "pending" | "delivered" | "failed" | "frozen";
 
-export interface StoredRecipient extends RecipientRequest {
+/** When something is tried again. */
+export interface Wait {
+  /** Milliseconds since the epoch, as every time here. */
+  readonly nextAttempt: number;
+  /** The key of the hint whose end makes it due before its time. */
+  readonly waitsFor?: string;
+}
+
+/** A copy that was deferred. Its first two fields are its key inside a recipient. */
+export interface WaitingCopy extends Wait {
+  readonly address: string;
+  readonly router: string;
+  readonly attempts: number;
+  readonly firstFailure: number;
+  readonly lastStatus: Status;
+}
+
+/** The clocks of a recipient with copies that wait. */
+export interface Clocks {
+  /** Of the address itself; absent when it does not wait, because it has had its end for example. */
+  readonly mail?: Wait;
+  readonly copies: readonly WaitingCopy[];
+}
+
+/** `attempts`, `firstFailure` and `lastStatus` are those of the address itself, not of its copies. */
+export interface StoredRecipient extends RecipientRequest, Wait {
   /** Place among the recipients of its message, from 0. */
   readonly position: number;
   readonly state: RecipientState;
   readonly attempts: number;
-  /** Milliseconds since the epoch, as every time here; absent until something failed. */
+  /** Absent until something failed. */
   readonly firstFailure?: number;
-  readonly nextAttempt: number;
   readonly lastStatus?: Status;
-  /** The key of the hint whose end makes it due before its time. */
-  readonly waitsFor?: string;
+  /** Absent when no copy waits; `nextAttempt` is the first of them. */
+  readonly clocks?: Clocks;
 }
 
 /** One finished delivery. Its first four fields are its key inside a message. */
@@ -64,15 +88,17 @@ export interface NewReport extends NewMessage {
   readonly bytes: Buffer;
 }
 
-export interface RecipientChange {
-  readonly position: number;
-  readonly state: RecipientState;
-  readonly attempts: number;
-  readonly firstFailure?: number;
-  readonly nextAttempt: number;
-  readonly lastStatus?: Status;
-  readonly waitsFor?: string;
-}
+export type RecipientChange = Pick<
+  StoredRecipient,
+  | "position"
+  | "state"
+  | "attempts"
+  | "firstFailure"
+  | "nextAttempt"
+  | "lastStatus"
+  | "waitsFor"
+  | "clocks"
+>;
 
 /** All that an attempt changed: one transaction. */
 export interface Settlement {

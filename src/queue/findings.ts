@@ -3,6 +3,7 @@
 import type { Outcome } from "../contract.ts";
 import type { Delivery } from "../deliver.ts";
 import type { Routing } from "../route.ts";
+import { type Attempted, isResting } from "../settle/clocks.ts";
 import type { Finding } from "../settle.ts";
 import type { JournalEntry, StoredRecipient } from "../spool.ts";
 
@@ -18,12 +19,16 @@ export function journalKey({ position, address, router, transport }: JournalKey)
   return `${position}\n${address}\n${router}\n${transport}`;
 }
 
-/** The address itself has had its end. */
-export function onlyCopies({ deliveries, troubles }: Routing): Routing {
+/** What is due of it; when the address itself has had its end, only copies. */
+export function whatIsDue(recipient: Attempted, hasEnded: boolean, routing: Routing): Routing {
+  if (!hasEnded && recipient.rest === undefined) return routing;
+  const { deliveries, troubles, discarded } = routing;
+  const isDue = (one: (typeof deliveries | typeof troubles)[number]) =>
+    (one.unseen || !hasEnded) && !isResting(recipient, one);
   return {
-    deliveries: deliveries.filter(({ unseen }) => unseen),
-    troubles: troubles.filter(({ unseen }) => unseen),
-    discarded: [],
+    deliveries: deliveries.filter(isDue),
+    troubles: troubles.filter(isDue),
+    discarded: hasEnded || recipient.rest?.mail !== undefined ? [] : discarded,
   };
 }
 

@@ -1,5 +1,5 @@
 // When a deferred delivery is tried again. Whoever waits for a host or an account has its clock, in its hint;
-// everything else has the recipient's, by the row for that very reply if there is one, else by the retry rules.
+// everything else has its own, by the row for that very reply if there is one, else by the retry rules.
 
 import type { Outcome } from "../contract.ts";
 import { findReplyRule, type ReplyRule, type RetryPolicy, rulesAfter } from "../reply-rules.ts";
@@ -14,7 +14,7 @@ import {
 } from "../retry.ts";
 import type { Mailbox } from "../envelope.ts";
 import type { Finding } from "../settle.ts";
-import type { StoredRecipient } from "../spool.ts";
+import { type Attempted, dueClocks } from "./clocks.ts";
 
 /** The name of the host that spoke: "mx.example.net [192.0.2.1]" without its address. */
 function hostName(host: string | undefined): string | undefined {
@@ -76,14 +76,15 @@ export function retryTime(
 }
 
 /**
- * Hints are to be ignored: the postmaster has said so (a next attempt at 0), or the recipient's rules end with this
+ * Hints are to be ignored: the postmaster has said so (a next attempt at 0), or the rules of what is due end with this
  * attempt. An attempt that is due at the very end of some rules is their last.
  */
-export function isForced(recipient: StoredRecipient, now: number, { retry }: RetryPolicy): boolean {
-  const { nextAttempt: due, firstFailure, mailbox, waitsFor } = recipient;
-  if (due === 0) return true;
-  if (firstFailure === undefined) return false;
-  const subject = subjectOf(mailbox, waitsFor);
-  if (now >= retryUntil(matchRetryRule(retry, subject), firstFailure)) return true;
-  return possibleEnds(retry, subject, firstFailure).includes(due);
+export function isForced(recipient: Attempted, now: number, { retry }: RetryPolicy): boolean {
+  if (recipient.nextAttempt === 0) return true;
+  return dueClocks(recipient).some(({ nextAttempt: due, firstFailure, waitsFor }) => {
+    if (firstFailure === undefined) return false;
+    const subject = subjectOf(recipient.mailbox, waitsFor);
+    if (now >= retryUntil(matchRetryRule(retry, subject), firstFailure)) return true;
+    return possibleEnds(retry, subject, firstFailure).includes(due);
+  });
 }

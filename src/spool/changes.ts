@@ -63,6 +63,7 @@ function thaw(database: Database, id: number, { sql, values }: Condition, now: n
   database.run(
     `UPDATE recipients SET
        first_failure = CASE state WHEN 'frozen' THEN NULL ELSE first_failure END,
+       clocks = CASE state WHEN 'frozen' THEN NULL ELSE clocks END,
        state = 'pending', next_attempt = ?, waits_for = NULL
      WHERE message = ? AND (state = 'frozen' OR state = 'pending' AND position IN (${frozen})) AND ${sql}`,
     now,

@@ -188,13 +188,14 @@ export class Engine {
     }
     for (const change of settled.recipients) {
       this.#database.run(
-        "UPDATE recipients SET state = ?, attempts = ?, first_failure = ?, next_attempt = ?, last_status = ?, waits_for = ? WHERE message = ? AND position = ?",
+        "UPDATE recipients SET state = ?, attempts = ?, first_failure = ?, next_attempt = ?, last_status = ?, waits_for = ?, clocks = ? WHERE message = ? AND position = ?",
         change.state,
         change.attempts,
         change.firstFailure ?? null,
         change.nextAttempt,
         change.lastStatus === undefined ? null : JSON.stringify(change.lastStatus),
         change.waitsFor ?? null,
+        change.clocks === undefined ? null : JSON.stringify(change.clocks),
         settled.id,
         change.position,
       );

@@ -5,11 +5,14 @@ import { crc32 } from "node:zlib";
 import type { Body, Envelope, MessageId } from "../envelope.ts";
 import type { HostHint } from "../hints.ts";
 import type {
+  Clocks,
   JournalEntry,
   NewMessage,
   RecipientChange,
   StoredMessage,
   StoredRecipient,
+  Wait,
+  WaitingCopy,
 } from "../spool.ts";
 import type { Status } from "../status.ts";
 import { bodyFile, CorruptBody, fileBody, INLINE_MAX, inlineBody, withHead } from "./body.ts";
@@ -90,7 +93,10 @@ export function textOf(value: Value): string {
 }
 
 export function statusOf(value: Value): Status {
-  const status: Partial<Status> = JSON.parse(textOf(value));
+  return checkedStatus(JSON.parse(textOf(value)));
+}
+
+function checkedStatus(status: Partial<Status> = {}): Status {
   const { code, enhanced, text, remote, bare } = status;
   return {
     code: numberOf(code),
@@ -98,6 +104,31 @@ export function statusOf(value: Value): Status {
     text: textOf(text),
     ...(remote === true ? { remote } : {}),
     ...(bare === true ? { bare } : {}),
+  };
+}
+
+function clocksOf(value: Value): Clocks {
+  const { mail, copies }: Partial<Clocks> = JSON.parse(textOf(value));
+  if (!Array.isArray(copies)) throw new TypeError("no clocks in the spool");
+  return {
+    ...(mail === undefined ? {} : { mail: waitOf(mail) }),
+    copies: copies.map(waitingCopyOf),
+  };
+}
+
+function waitOf({ nextAttempt, waitsFor }: Partial<Wait>): Wait {
+  const at = { nextAttempt: numberOf(nextAttempt) };
+  return waitsFor === undefined ? at : { ...at, waitsFor: textOf(waitsFor) };
+}
+
+function waitingCopyOf(copy: Partial<WaitingCopy>): WaitingCopy {
+  return {
+    address: textOf(copy.address),
+    router: textOf(copy.router),
+    attempts: numberOf(copy.attempts),
+    firstFailure: numberOf(copy.firstFailure),
+    lastStatus: checkedStatus(copy.lastStatus),
+    ...waitOf(copy),
   };
 }
 
@@ -181,6 +212,7 @@ function recipientOf(row: Row): StoredRecipient {
   const firstFailure = row["first_failure"];
   const lastStatus = row["last_status"];
   const waitsFor = row["waits_for"];
+  const clocks = row["clocks"];
   return {
     ...JSON.parse(textOf(row["request"])),
     position: numberOf(row["position"]),
@@ -190,6 +222,7 @@ function recipientOf(row: Row): StoredRecipient {
     ...(typeof firstFailure === "number" ? { firstFailure } : {}),
     ...(typeof lastStatus === "string" ? { lastStatus: statusOf(lastStatus) } : {}),
     ...(typeof waitsFor === "string" ? { waitsFor } : {}),
+    ...(typeof clocks === "string" ? { clocks: clocksOf(clocks) } : {}),
   };
 }
 

@@ -4,10 +4,14 @@
  * Rises with every change of the tables, and of what an envelope can ask of us: a program that has not heard of
  * REQUIRETLS must not deliver what asks for it. A spool of an unknown version is refused, not guessed at.
  */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** From an older version to the one after it. */
-const UPGRADES: ReadonlyMap<number, string> = new Map([[2, "PRAGMA user_version = 3;"]]);
+const UPGRADES: ReadonlyMap<number, string> = new Map([
+  [2, "PRAGMA user_version = 3;"],
+  // Before, a copy shared the clock of its recipient: it begins one of its own when it fails again.
+  [3, "ALTER TABLE recipients ADD COLUMN clocks TEXT; PRAGMA user_version = 4;"],
+]);
 
 /** What makes a spool of this version one of ours, in one transaction; undefined when nothing does. */
 export function upgradeFrom(version: number): string | undefined {
@@ -21,9 +25,9 @@ export function upgradeFrom(version: number): string | undefined {
   return steps.join("");
 }
 
-/** The tables are those of this program, whatever else has changed since. */
+/** What the tables of this version lack may be missing: to read them, nothing else has to be known. */
 export function isReadable(version: number): boolean {
-  return version === 2 || version === SCHEMA_VERSION;
+  return version === SCHEMA_VERSION || UPGRADES.has(version);
 }
 
 const SCHEMA = `
@@ -56,6 +60,7 @@ CREATE TABLE recipients (
   next_attempt  INTEGER NOT NULL,
   last_status   TEXT,
   waits_for     TEXT,
+  clocks        TEXT,
   PRIMARY KEY (message, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX waiting ON recipients (waits_for) WHERE waits_for IS NOT NULL;

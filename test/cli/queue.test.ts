@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { access, readFile, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { suite, test } from "node:test";
 import { assertGolden, type Finished, relayctl } from "../support/program.ts";
@@ -116,6 +116,47 @@ suite("relayctl queue list and show", () => {
         { address: "bob@example.com", router: "gmail_users", outcome: "delivered" },
       ],
     );
+  });
+
+  test("a copy that waits is shown with its own clock", async () => {
+    const port = await freePort();
+    const relay = await startTestRelay({ config: workspaceConfig(port), files });
+    await using _ = relay;
+    await mkdir(`${relay.directory}/mail/example.com`, { recursive: true });
+    await writeFile(`${relay.directory}/mail/example.com/alice`, "in the way");
+    const id = await submit(relay, { ...INBOUND, recipients: ["alice@example.com"] });
+    await relay.happened("delivery.deferred", 2);
+    await settledIn(relay);
+
+    const [text] = /^ +pending[^]*?\n\n/m.exec((await queueOf(relay, "show", id)).stdout) ?? [""];
+    const lines = steady(text, id).trim().split(/\n */);
+    assert.deepEqual(lines, [
+      "pending    alice@example.com",
+      "1 attempt, next in 15m",
+      "451 4.4.1 cannot connect: connection refused",
+      "copy by gmail_users: 1 attempt, next in 15m",
+      "451 4.3.0 Temporary local problem, please try again",
+    ]);
+    const trace = await relayctl(["trace", id, "--config", relay.configuration.file]);
+    assert.match(trace.stdout, /copy by gmail_users: 1 attempt, next in \d+m/);
+    const json = async () => {
+      const { recipients } = JSON.parse((await queueOf(relay, "show", id, "--json")).stdout);
+      const [{ next_attempt: next, copies, ...first }] = recipients;
+      return { next, copies, first };
+    };
+    const { copies } = await json();
+    const [{ next_attempt: next, last_status: _status, ...copy }] = copies;
+    assert.deepEqual(copy, { address: "alice@example.com", router: "gmail_users", attempts: 1 });
+    assert.ok(Date.parse(next) > Date.now());
+
+    await using google = await startSink({ port });
+    await queueOf(relay, "retry", id);
+    await google.waitFor(1);
+    await relay.happened("delivery.done");
+    await settledIn(relay);
+    const after = await json();
+    assert.deepEqual([after.next, after.first.attempts], [null, 2]);
+    assert.equal(after.copies[0].attempts, 2);
   });
 
   test("filters leave out what is not meant", async () => {
@@ -269,7 +310,7 @@ for (const running of [true, false]) {
       await settledIn(again ?? relay);
       assert.match(
         (await queueOf(relay, "list")).stdout,
-        /alice@example.com\n +1 attempt, on hold/,
+        /alice@example.com\n +0 attempts, on hold/,
       );
       const count = JSON.parse((await queueOf(relay, "count", "--json")).stdout);
       const [{ domain, messages }] = count.on_hold;

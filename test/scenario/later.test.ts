@@ -102,6 +102,53 @@ describe("a Maildir that cannot be written", () => {
     assert.deepEqual([others, google.messages.length], [[], 1]);
   });
 
+  test("is written to once for two recipients that share it", async () => {
+    await using google = await startSink();
+    const clock = manualClock(Date.now());
+    const config = workspaceConfig(google.port);
+    await using relay = await startTestRelay({ config, files, clock });
+    const obstacle = await obstruct(relay);
+    using client = await relay.connect("127.0.0.9");
+    const both = ["<alice@example.com>", "<alice+lists@example.com>"];
+    await send(client, "<carol@example.net>", both);
+    await relay.happened("delivery.deferred", 2);
+    await rm(obstacle);
+    await waiting(clock, relay, relay.happened("message.completed"));
+    const [copy, ...others] = await relay.copies("mail/example.com/alice");
+    assert.match(copy ?? "", /^Envelope-to: alice@example\.com, alice\+lists@example\.com\n/m);
+    assert.deepEqual(others, []);
+  });
+
+  test("and a host that is down each have their own time", async () => {
+    const port = await freePort();
+    const clock = manualClock(Date.now());
+    const own = `[[retry]]\nmatch = "*"\nerrors = ["refused"]\nrules = "F,4h,1h"\n`;
+    const rest = `[[retry]]\nmatch = "*"\nrules = "F,1h,10m"\n`;
+    const config = `${workspaceConfig(port)}${own}${rest}`;
+    await using relay = await startTestRelay({ config, files, clock });
+    const obstacle = await obstruct(relay);
+    using client = await relay.connect("127.0.0.9");
+    await send(client, "<carol@example.net>", ["<alice@example.com>"]);
+    await relay.happened("delivery.deferred", 2);
+    await waiting(clock, relay, relay.happened("delivery.deferred", 4));
+    const tried = relay.log.named("delivery.deferred").map(({ transport }) => transport);
+    assert.deepEqual(tried.toSorted(), [
+      "gmail",
+      "gmail_local_delivery",
+      "gmail_local_delivery",
+      "gmail_local_delivery",
+    ]);
+
+    await rm(obstacle);
+    await waiting(clock, relay, relay.happened("delivery.done"));
+    assert.equal((await relay.copies("mail/example.com/alice")).length, 1);
+    await using google = await startSink({ port });
+    await waiting(clock, relay, relay.happened("message.completed"));
+    assert.equal((await relay.copies("mail/example.com/alice")).length, 1);
+    assert.equal(google.messages.length, 1);
+    assert.deepEqual(relay.log.named("message.bounced"), []);
+  });
+
   test("bounces nothing, though the account is gone when the copy is tried again", async () => {
     await using google = await startSink();
     const clock = manualClock(Date.now());

@@ -51,6 +51,26 @@ describe("the postmaster", () => {
       }
     }));
 
+  it("lets copies begin anew with what was frozen, and their clocks alone otherwise", () =>
+    inPlace(async ({ open }) => {
+      const spool = await open();
+      const { envelope } = await store(spool, "x", true);
+      const clocks = { mail: { nextAttempt: LATER, waitsFor: "mx" }, copies: [] };
+      const recipients = [change(0, { clocks }), change(1, { clocks, waitsFor: "mx" })];
+      await spool.settle(settled(envelope.id, "queued", { recipients }));
+      await spool.change("freeze", [envelope.id], { domain: "example.com" });
+      await spool.change("thaw", [envelope.id]);
+      await spool.wake("mx", 1);
+      const [message] = await spool.take(Date.now(), 10);
+      assert.deepEqual(
+        message?.recipients.map((one) => [one.clocks, one.waitsFor]),
+        [
+          [undefined, undefined],
+          [clocks, undefined],
+        ],
+      );
+    }));
+
   it("thaws nothing else", () =>
     inPlace(async ({ open }) => {
       const spool = await open();

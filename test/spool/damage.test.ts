@@ -180,6 +180,8 @@ describe("a damaged message", () => {
     "a recipient that is gone": "DELETE FROM recipients WHERE message = ? AND position = 1",
     "another letter in a recipient":
       "UPDATE recipients SET request = replace(request, 'b.test', 'c.test') WHERE message = ?",
+    "clocks without a time":
+      'UPDATE recipients SET clocks = \'{"copies":[],"mail":{}}\' WHERE message = ?',
     "a body that is cut off": "UPDATE bodies SET bytes = substr(bytes, 1, 5) WHERE message = ?",
     "a body with other bytes":
       "UPDATE bodies SET bytes = zeroblob(length(bytes)) WHERE message = ?",

@@ -147,6 +147,19 @@ describe("the spool", () => {
         firstFailure: 7,
         nextAttempt: 1000,
         lastStatus,
+        clocks: {
+          mail: { nextAttempt: 2000, waitsFor: "mx.b.test" },
+          copies: [
+            {
+              address: bob.address,
+              router: "copy",
+              attempts: 3,
+              firstFailure: 5,
+              nextAttempt: 1000,
+              lastStatus,
+            },
+          ],
+        },
       };
       await spool.settle(
         settled(envelope.id, "queued", {
@@ -165,6 +178,8 @@ describe("the spool", () => {
       assert.equal(message?.recipients[0]?.state, "delivered");
       assert.deepEqual(message?.recipients[1]?.lastStatus, lastStatus);
       assert.equal(message?.recipients[1]?.firstFailure, 7);
+      assert.deepEqual(message.recipients[1].clocks, waiting.clocks);
+      assert.equal(message.recipients[0]?.clocks, undefined);
       await again.close();
     }));
 
@@ -276,27 +291,49 @@ describe("the spool", () => {
       await spool.close();
     }));
 
-  it("takes over the spool of version 2, which had not heard of REQUIRETLS, with its mail", () =>
-    inPlace(async ({ open, directory }) => {
-      const before = await open();
-      const stored = await store(before, "some words");
-      await before.close();
-      const version = (change = "") => {
-        const database = new DatabaseSync(join(directory, "spool.sqlite"));
-        database.exec(change);
-        const row = database.prepare("PRAGMA user_version").get();
-        database.close();
-        return row?.["user_version"];
-      };
-      assert.equal(version("PRAGMA user_version = 2"), 2);
-      using queue = openQueueFile(directory);
-      assert.equal(queue?.message(stored.envelope.id)?.envelope.id, stored.envelope.id);
-      const after = await open();
-      const [again] = await after.take(Date.now(), 10);
-      assert.deepEqual(again?.envelope, stored.envelope);
-      await after.close();
-      assert.equal(version(), 3);
-    }));
+  for (const [old, lack] of [
+    [2, "had not heard of REQUIRETLS"],
+    [3, "knew one clock for the mail and its copies"],
+  ] as const) {
+    it(`takes over the spool of version ${old}, which ${lack}, with its mail`, () =>
+      inPlace(async ({ open, directory }) => {
+        const before = await open();
+        const { envelope } = await store(before, "some words", true);
+        const failed = { attempts: 2, firstFailure: 7, nextAttempt: 1000 } as const;
+        const waiting = { position: 1, state: "pending", ...failed } as const;
+        const copied = { ...entry, unseen: true } as const;
+        await before.settle(
+          settled(envelope.id, "queued", { recipients: [waiting], journal: [copied] }),
+        );
+        await before.close();
+        const version = (change = "") => {
+          const database = new DatabaseSync(join(directory, "spool.sqlite"));
+          database.exec(change);
+          const row = database.prepare("PRAGMA user_version").get();
+          database.close();
+          return row?.["user_version"];
+        };
+        const asItWas = `ALTER TABLE recipients DROP COLUMN clocks; PRAGMA user_version = ${old}`;
+        assert.equal(version(asItWas), old);
+        using queue = openQueueFile(directory);
+        assert.equal(queue?.message(envelope.id)?.envelope.id, envelope.id);
+        const after = await open();
+        const [again] = await after.take(Date.now(), 10);
+        assert.deepEqual(again?.envelope, envelope);
+        assert.deepEqual(again.journal, [copied]);
+        const recipient = again.recipients[1];
+        assert.deepEqual({ ...recipient, ...waiting }, recipient);
+        assert.equal(recipient?.clocks, undefined);
+        const clocks = { copies: [] };
+        await after.settle(
+          settled(envelope.id, "queued", { recipients: [{ ...waiting, clocks }] }),
+        );
+        const [kept] = await after.take(Date.now(), 10);
+        assert.deepEqual(kept?.recipients[1]?.clocks, clocks);
+        await after.close();
+        assert.equal(version(), 4);
+      }));
+  }
 
   it("keeps what a message requires of its next hosts", () =>
     inPlace(async ({ open }) => {

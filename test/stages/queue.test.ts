@@ -69,9 +69,10 @@ function memorySpool(messages: readonly StoredMessage[]) {
     /** Makes due what waits for this. */
     release(waitsFor: string): number {
       for (const one of held.values()) {
-        const recipients = one.recipients.map((former) =>
-          former.waitsFor === waitsFor ? { ...former, nextAttempt: 0 } : former,
-        );
+        const recipients = one.recipients.map((former) => {
+          const { waitsFor: awaited, firstFailure: _, ...rest } = former;
+          return awaited === waitsFor ? { ...rest, nextAttempt: START } : former;
+        });
         keep({ ...one, recipients });
       }
       return held.size;
@@ -88,10 +89,11 @@ function memorySpool(messages: readonly StoredMessage[]) {
       assert.equal(before?.state, "active", `${id} is settled and was not under attempt`);
       if (state === "completed") held.delete(id);
       else {
-        const recipients = before.recipients.map((one) => ({
-          ...one,
-          ...changes.find(({ position }) => position === one.position),
-        }));
+        const recipients = before.recipients.map((one) => {
+          const { clocks: _, waitsFor: __, ...kept } = one;
+          const change = changes.find(({ position }) => position === one.position);
+          return change === undefined ? one : { ...kept, ...change };
+        });
         keep({ ...before, state, recipients, journal: [...before.journal, ...journal] });
       }
       for (const report of reports) {
@@ -139,6 +141,11 @@ function runner(
     spool: { nextId: () => `r${++ids}` },
   };
   const rules = [{ kind: "F", cutoff: 8 * HOUR, interval: HOUR, factor: 1 }] as const;
+  const quota = [{ kind: "F", cutoff: 24 * HOUR, interval: 3 * HOUR, factor: 1 }] as const;
+  const retry = [
+    { match: "*", errors: ["quota"], rules: quota },
+    { match: "*", rules },
+  ];
   const holds = new Holds([], {
     hold: () => Promise.resolve(),
     release: (domain) => Promise.resolve(spool.release(holdKey(domain))),
@@ -160,7 +167,7 @@ function runner(
       deliveries: [delivery(to.address, "smtp")],
       ...(await routing?.(to.address)),
     }),
-    settle: { ...services, retry: [{ match: "*", rules }], replies: [], random: () => 0 },
+    settle: { ...services, retry, replies: [], random: () => 0 },
   });
   const passage = (to: string): Passage => {
     const deliveries = [{ ...delivery(to, "smtp"), cutthrough: true as const }];
@@ -494,6 +501,184 @@ describe("what is done", () => {
       { id: "a", recipient: "a@example.com", why: "aliases: :blackhole:" },
     ]);
     assert.equal(spool.held.size, 0);
+  });
+});
+
+const isCopy = (batch: string | undefined) => batch?.startsWith("copy") === true;
+
+/** The disk of the copies is full, until the test says otherwise; the mail ends by `mail`, one outcome each attempt. */
+function copyAndMail(
+  mail: readonly Outcome[],
+  chain: (address: string) => Partial<Routing> = both,
+) {
+  const outcomes = [...mail];
+  const trouble = { scope: "message", error: "quota" } as const;
+  const disk: { outcome: Outcome } = {
+    outcome: { kind: "deferred", status: status(452, "3.1", "full"), ...trouble },
+  };
+  const run = runner(
+    [message("a")],
+    () => (isCopy(run.batches.at(-1)) ? disk.outcome : (outcomes.shift() ?? LATER)),
+    chain,
+  );
+  /** What is attempted now, and in each hour from now on. */
+  const hours = async (count: number) => {
+    const attempted: string[] = [];
+    for (let hour = 0; hour < count; hour++) {
+      const before = run.batches.length;
+      if (run.spool.settled.length > 0) run.clock.advance(HOUR);
+      run.queue.wake();
+      await quiet();
+      const words = run.batches.slice(before).map((one) => (isCopy(one) ? "copy" : "mail"));
+      attempted.push(words.join("+"));
+    }
+    return attempted;
+  };
+  const kept = () => run.spool.held.get("a")?.recipients[0];
+  return { ...run, disk, hours, kept };
+}
+
+describe("a copy and its mail", () => {
+  test("are each tried when their own time has come", async () => {
+    const { hours, kept } = copyAndMail([]);
+    assert.deepEqual(await hours(5), ["copy+mail", "mail", "mail", "copy+mail", "mail"]);
+    assert.deepEqual([kept()?.attempts, kept()?.clocks?.copies[0]?.attempts], [5, 2]);
+    assert.equal(kept()?.clocks?.copies[0]?.firstFailure, START);
+  });
+
+  test("go on without each other", async () => {
+    const { hours, disk, spool } = copyAndMail([LATER, DONE]);
+    assert.deepEqual(await hours(4), ["copy+mail", "mail", "", "copy"]);
+    disk.outcome = DONE;
+    assert.deepEqual(await hours(3), ["", "", "copy"]);
+    assert.equal(spool.held.size, 0);
+  });
+
+  test("the mail fails when its own rules have ended, once, and the copy is made later", async () => {
+    const { hours, disk, log, spool } = copyAndMail([]);
+    await hours(9);
+    assert.equal(log.named("message.bounced").length, 1);
+    assert.equal(spool.held.get("a")?.state, "queued");
+    disk.outcome = DONE;
+    await hours(1);
+    assert.deepEqual(log.named("delivery.frozen"), []);
+    assert.equal(spool.held.has("a"), false);
+    assert.equal(log.named("message.bounced").length, 1);
+  });
+
+  test("a copy whose rules have ended is frozen, and the mail still has its own", async () => {
+    const { hours, log, kept, holds } = copyAndMail([DONE]);
+    await holds.hold("example.com");
+    await hours(26);
+    assert.equal(log.named("delivery.frozen").length, 1);
+    assert.equal(kept()?.state, "pending");
+    await holds.release("example.com");
+    assert.deepEqual(await hours(1), ["mail"]);
+    assert.equal(kept()?.state, "frozen");
+  });
+
+  test("what the chain says of the mail when only its copy is due changes nothing", async () => {
+    const no = { kind: "failed", router: "", unseen: false } as const;
+    let gone = false;
+    const { hours, log, spool } = copyAndMail([LATER, LATER, LATER, DONE], (address) => ({
+      deliveries: [delivery(address, "file"), ...(gone ? [] : [delivery(address, "smtp")])],
+      troubles: gone
+        ? [{ ...no, mailbox: mailbox(address), status: status(550, "1.1", "no") }]
+        : [],
+      discarded: gone ? [{ mailbox: mailbox(address), router: "aliases", why: "x" }] : [],
+    }));
+    await hours(3);
+    const waiting = spool.held.get("a");
+    assert.ok(waiting);
+    const [recipient] = waiting.recipients;
+    assert.ok(recipient?.clocks);
+    const clocks = { ...recipient.clocks, mail: { nextAttempt: START + 5 * HOUR } };
+    spool.held.set("a", {
+      ...waiting,
+      recipients: [{ ...recipient, nextAttempt: START + 3 * HOUR, clocks }],
+    });
+    gone = true;
+    assert.deepEqual(await hours(2), ["copy", ""]);
+    assert.deepEqual(log.named("message.bounced"), []);
+    assert.deepEqual(log.named("recipient.discarded"), []);
+    gone = false;
+    assert.deepEqual(await hours(1), ["mail"]);
+    assert.deepEqual(
+      spool.held.get("a")?.journal.map(({ address }) => address),
+      ["a@example.com", ""],
+    );
+  });
+
+  test("a copy by another router is made at once, and the clock of the old one ends", async () => {
+    let router = "old";
+    const { hours, disk, spool, kept } = copyAndMail([LATER, DONE], (address) => ({
+      deliveries: [{ ...delivery(address, "file"), router }, delivery(address, "smtp")],
+    }));
+    await hours(1);
+    router = "new";
+    disk.outcome = DONE;
+    assert.deepEqual(await hours(1), ["copy+mail"]);
+    assert.deepEqual(
+      kept()?.clocks?.copies.map((copy) => copy.router),
+      ["old"],
+    );
+    assert.deepEqual(await hours(2), ["", ""]);
+    assert.equal(spool.held.size, 0);
+  });
+
+  test("a copy that its router now leads elsewhere keeps its clock", async () => {
+    let lost = false;
+    const trouble = { kind: "deferred", router: "file", unseen: true } as const;
+    const { hours, disk, kept } = copyAndMail([LATER, LATER, DONE], (address) => ({
+      deliveries: lost ? [delivery(address, "smtp")] : (both(address).deliveries ?? []),
+      troubles: lost
+        ? [{ ...trouble, mailbox: mailbox(address), status: status(451, "3.0", "x") }]
+        : [],
+    }));
+    lost = true;
+    await hours(1);
+    assert.equal(kept()?.clocks?.copies.length, 1);
+    lost = false;
+    disk.outcome = DONE;
+    assert.deepEqual(await hours(1), ["copy+mail"]);
+    assert.equal(kept()?.clocks, undefined);
+  });
+
+  test("the release of a domain makes its mail due, and not a copy before its time", async () => {
+    const { hours, holds } = copyAndMail([DONE]);
+    await holds.hold("example.com");
+    assert.deepEqual(await hours(2), ["copy", ""]);
+    await holds.release("example.com");
+    assert.deepEqual(await hours(2), ["mail", "copy"]);
+  });
+
+  test("are not fresh once they have waited, for a hold too", async () => {
+    const fresh: boolean[] = [];
+    const { queue, holds } = runner(
+      [message("a")],
+      (batch) => {
+        fresh.push(batch.fresh);
+        return DONE;
+      },
+      both,
+    );
+    await holds.hold("example.com");
+    queue.wake();
+    await quiet();
+    await holds.release("example.com");
+    queue.wake();
+    await quiet();
+    assert.deepEqual(fresh, [true, false]);
+  });
+
+  test("are both tried when the postmaster says so", async () => {
+    const { hours, spool, kept } = copyAndMail([]);
+    await hours(2);
+    const waiting = spool.held.get("a");
+    const recipient = kept();
+    assert.ok(waiting && recipient);
+    spool.held.set("a", { ...waiting, recipients: [{ ...recipient, nextAttempt: 0 }] });
+    assert.deepEqual(await hours(1), ["copy+mail"]);
   });
 });
 

@@ -3,12 +3,14 @@ import { describe, test } from "node:test";
 import type { Outcome } from "../../src/contract.ts";
 import { parseRetryRules } from "../../src/retry.ts";
 import { type Finding, settle, type SettleServices } from "../../src/settle.ts";
+import { attemptOf } from "../../src/settle/clocks.ts";
 import type {
   JournalEntry,
   RecipientState,
   Settlement,
   StoredMessage,
   StoredRecipient,
+  WaitingCopy,
 } from "../../src/spool.ts";
 import { status } from "../../src/status.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
@@ -88,7 +90,27 @@ function settled(
 }
 
 /** When the retry rules have ended. */
-const AT_THE_END = { recipients: [recipient({ firstFailure: RECEIVED, attempts: 8 })] };
+const AT_THE_END = {
+  recipients: [
+    recipient({
+      firstFailure: RECEIVED,
+      attempts: 8,
+      clocks: { mail: { nextAttempt: RECEIVED }, copies: [waitingCopy()] },
+    }),
+  ],
+};
+
+function waitingCopy(given: Partial<WaitingCopy> = {}): WaitingCopy {
+  return {
+    address: "bob@example.com",
+    router: "copy",
+    attempts: 8,
+    firstFailure: RECEIVED,
+    nextAttempt: RECEIVED,
+    lastStatus: OUTCOMES.deferred.status,
+    ...given,
+  };
+}
 
 const journalOf = ({ journal }: Settlement) =>
   journal.map(({ router, outcome }) => (router === "" ? "ended" : `${router} ${outcome}`));
@@ -229,9 +251,12 @@ const statusAfter = async (...findings: readonly Finding[]) =>
   (await settled(findings)).recipients[0]?.lastStatus?.enhanced;
 
 describe("the last status", () => {
-  test("is what keeps the recipient in the queue, a copy too", async () => {
-    assert.equal(await statusAfter(copy("deferred"), finding("delivered")), "4.3.0");
+  test("is what keeps the mail in the queue; what keeps a copy there is on its own clock", async () => {
+    assert.equal(await statusAfter(copy("deferred"), finding("delivered")), "2.0.0");
     assert.equal(await statusAfter(copy("delivered"), finding("deferred")), "4.3.0");
+    assert.equal(await statusAfter(copy("failed"), finding("delivered")), "5.1.1");
+    const { recipients } = await settled([copy("deferred"), finding("delivered")]);
+    assert.equal(recipients[0]?.clocks?.copies[0]?.lastStatus.enhanced, "4.3.0");
   });
 
   test("is the mail's rather than a copy's", async () => {
@@ -249,6 +274,114 @@ describe("the last status", () => {
     assert.equal(recipients[0]?.lastStatus?.enhanced, "4.3.0");
     assert.equal(state, "completed");
   });
+});
+
+describe("the clocks of a recipient", () => {
+  const MAIL = { nextAttempt: RECEIVED + 5 * HOUR };
+
+  test("are those of the mail and of each copy, and the first is the recipient's", async () => {
+    const other: Outcome = { ...OUTCOMES.deferred, notBefore: NOW + HOUR / 2 };
+    const { recipients } = await settled([
+      copy("deferred", { outcome: other }),
+      copy("deferred", { router: "archive" }),
+      finding("deferred"),
+    ]);
+    const failed = { attempts: 1, firstFailure: NOW };
+    assert.equal(recipients[0]?.nextAttempt, NOW + HOUR / 2);
+    assert.deepEqual(recipients[0].clocks, {
+      mail: { nextAttempt: NOW + HOUR },
+      copies: [
+        waitingCopy({ ...failed, nextAttempt: NOW + HOUR / 2 }),
+        waitingCopy({ ...failed, router: "archive", nextAttempt: NOW + HOUR }),
+      ],
+    });
+  });
+
+  test("begin with the first failure of each", async () => {
+    const clocks = { mail: MAIL, copies: [waitingCopy()] };
+    const before = [recipient({ clocks })];
+    const { recipients } = await settled([copy("deferred"), finding("deferred")], {
+      recipients: before,
+    });
+    assert.equal(recipients[0]?.firstFailure, NOW);
+    assert.equal(recipients[0].clocks?.copies[0]?.firstFailure, RECEIVED);
+    const late = [recipient({ firstFailure: RECEIVED })];
+    const after = await settled([copy("deferred"), finding("deferred")], { recipients: late });
+    assert.equal(after.recipients[0]?.firstFailure, RECEIVED);
+    assert.equal(after.recipients[0].clocks?.copies[0]?.firstFailure, NOW);
+  });
+
+  test("that were not due stay, and keep their recipient pending", async () => {
+    const archive = waitingCopy({ router: "archive", nextAttempt: RECEIVED + 3 * HOUR });
+    const clocks = { mail: MAIL, copies: [waitingCopy(), archive] };
+    const lastStatus = status(451, "4.1", "down");
+    const given = recipient({ firstFailure: RECEIVED, attempts: 2, clocks, lastStatus });
+    const attempted = attemptOf(given, NOW);
+    assert.deepEqual(attempted?.rest, { mail: MAIL, copies: [archive] });
+    const whole = message({ recipients: [given] });
+    const late = RECEIVED + 3 * HOUR;
+    const { state, recipients, journal, reports } = await settle(
+      whole,
+      [attempted],
+      [copy("delivered")],
+      late,
+      services(),
+    );
+    assert.deepEqual([state, journal.length, reports.length], ["queued", 1, 0]);
+    const { state: was, ...kept } = given;
+    assert.deepEqual(recipients, [
+      {
+        ...pick(kept),
+        state: was,
+        nextAttempt: archive.nextAttempt,
+        clocks: { mail: MAIL, copies: [archive] },
+      },
+    ]);
+  });
+
+  test("are forgotten when no copy waits any more", async () => {
+    const { recipients } = await settled([copy("delivered"), finding("deferred")], AT_THE_END);
+    assert.equal(recipients[0]?.clocks, undefined);
+    assert.equal(recipients[0]?.attempts, 9);
+  });
+
+  test("that wait for a hint are woken with their recipient, in whose place they wait", async () => {
+    const waits: Outcome = { ...OUTCOMES.deferred, notBefore: NOW + HOUR, waitsFor: "mx" };
+    const { recipients, journal } = await settled([
+      copy("deferred", { outcome: { ...waits, untried: true } }),
+      finding("delivered"),
+    ]);
+    assert.equal(recipients[0]?.waitsFor, "mx");
+    assert.equal(recipients[0].clocks?.copies[0]?.attempts, 0);
+    assert.equal(journal.length, 2);
+    const { waitsFor: _, ...woken } = { ...recipient(), ...recipients[0], nextAttempt: NOW };
+    assert.deepEqual(attemptOf(woken, NOW)?.rest, { copies: [] });
+    const asleep = { ...woken, waitsFor: "mx" };
+    assert.equal(attemptOf(asleep, NOW)?.rest?.copies.length, 1);
+  });
+
+  test("of recipients that failed together are due together", async () => {
+    const recipients = [recipient(), recipient({ position: 1 })];
+    const findings = [copy("deferred"), copy("deferred", { position: 1 })];
+    let drawn = 0;
+    const means = { ...services(), random: () => (drawn += 0.25) };
+    const settlement = await settle(message({ recipients }), recipients, findings, NOW, means);
+    const [one, other] = settlement.recipients.map(({ nextAttempt }) => nextAttempt);
+    assert.ok(one !== undefined && one > NOW + HOUR);
+    assert.equal(one, other);
+  });
+});
+
+const pick = ({
+  position,
+  attempts,
+  firstFailure,
+  lastStatus,
+}: Omit<StoredRecipient, "state">) => ({
+  position,
+  attempts,
+  firstFailure,
+  lastStatus,
 });
 
 const entry = (outcome: JournalEntry["outcome"], position = 0): JournalEntry => ({

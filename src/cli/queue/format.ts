@@ -1,7 +1,13 @@
 // Ages, sizes and messages of the queue as a postmaster reads them, and as a program does.
 
 import { heldDomain } from "../../holds.ts";
-import type { MessageState, StoredMessage, StoredRecipient } from "../../spool.ts";
+import type {
+  MessageState,
+  StoredMessage,
+  StoredRecipient,
+  Wait,
+  WaitingCopy,
+} from "../../spool.ts";
 import type { QueueHold } from "../../spool/queue-file.ts";
 import { pathText } from "../../smtp/address.ts";
 import { saidLine } from "../../status.ts";
@@ -76,11 +82,9 @@ const STATE_COLUMN = 12;
 const ADDRESS_COLUMN = 23;
 
 /** Is it held back, or will be when its time has come? */
-export function isHeld(
-  { state, mailbox, waitsFor }: StoredRecipient,
-  held: ReadonlySet<string>,
-): boolean {
-  return state === "pending" && (held.has(mailbox.domain) || heldDomain(waitsFor) !== undefined);
+function isHeld(recipient: StoredRecipient, held: ReadonlySet<string>): boolean {
+  if (mailWait(recipient) === undefined) return false;
+  return held.has(recipient.mailbox.domain) || heldDomain(recipient.waitsFor) !== undefined;
 }
 
 export function recipientLines(
@@ -88,22 +92,59 @@ export function recipientLines(
   now: number,
   held: ReadonlySet<string>,
 ): string[] {
-  const { mailbox, state, attempts, nextAttempt, lastStatus } = recipient;
+  const { mailbox, state, lastStatus } = recipient;
   const label = `${" ".repeat(STATE_COLUMN)}${paint(STATES[state] ?? "dim", state.padEnd(9))}`;
-  const waits = state === "pending" ? nextText(nextAttempt - now) : undefined;
-  const onHold = isHeld(recipient, held);
-  const tries = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
-  const next = onHold ? "on hold" : `next ${waits}`;
-  const told = waits === undefined ? tries : `${tries}, ${next}`;
   const trouble = state === "delivered" || lastStatus === undefined ? "" : saidLine(lastStatus);
   return [
     `${label}  ${printable(mailbox.address)}`,
-    ...folded(told, ADDRESS_COLUMN),
+    ...folded(mailText(recipient, now, held), ADDRESS_COLUMN),
     ...(trouble === "" ? [] : folded(trouble, ADDRESS_COLUMN)),
+    ...copiesOf(recipient).flatMap((copy) => [
+      ...folded(copyText(copy, recipient, now), ADDRESS_COLUMN),
+      ...folded(saidLine(copy.lastStatus), ADDRESS_COLUMN + 2),
+    ]),
   ];
 }
 
-export function nextText(wait: number): string {
+/** Copies with clocks of their own. What the postmaster has made due is due whatever they say. */
+export function copiesOf({ state, nextAttempt, clocks }: StoredRecipient): readonly WaitingCopy[] {
+  const copies = state === "pending" ? (clocks?.copies ?? []) : [];
+  return nextAttempt === 0 ? copies.map((copy) => ({ ...copy, nextAttempt })) : copies;
+}
+
+/** When the address itself is due; undefined when only copies of it wait, or nothing. */
+export function mailWait({ state, nextAttempt, clocks }: StoredRecipient): Wait | undefined {
+  if (state !== "pending") return undefined;
+  if (clocks === undefined) return { nextAttempt };
+  return nextAttempt === 0 && clocks.mail !== undefined ? { nextAttempt } : clocks.mail;
+}
+
+/** "3 attempts, next in 12m" */
+export function mailText(
+  recipient: StoredRecipient,
+  now: number,
+  held: ReadonlySet<string>,
+): string {
+  if (isHeld(recipient, held)) return `${triesText(recipient, undefined, now)}, on hold`;
+  return triesText(recipient, mailWait(recipient), now);
+}
+
+/** "copy by gmail_users: 3 attempts, next in 12m"; with the address, where it is not the recipient's. */
+export function copyText(copy: WaitingCopy, { mailbox }: StoredRecipient, now: number): string {
+  const to = copy.address === mailbox.address ? "" : ` to ${copy.address}`;
+  return `copy${to} by ${copy.router}: ${triesText(copy, copy, now)}`;
+}
+
+function triesText(
+  { attempts }: Pick<StoredRecipient, "attempts">,
+  wait: Wait | undefined,
+  now: number,
+): string {
+  const tries = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
+  return wait === undefined ? tries : `${tries}, next ${nextText(wait.nextAttempt - now)}`;
+}
+
+function nextText(wait: number): string {
   return wait <= 0 ? "now" : `in ${ageText(wait)}`;
 }
 
@@ -125,13 +166,27 @@ export function messageObject(
     size,
     sender: sender?.address ?? "",
     state: stateWord(state),
-    recipients: recipients.map((recipient) => ({
-      address: recipient.mailbox.address,
-      state: recipient.state,
-      attempts: recipient.attempts,
-      next_attempt: recipient.state === "pending" ? timeText(recipient.nextAttempt, now) : null,
-      last_status: recipient.lastStatus === undefined ? null : saidLine(recipient.lastStatus),
-      ...(isHeld(recipient, held) ? { on_hold: true } : {}),
-    })),
+    recipients: recipients.map((recipient) => recipientObject(recipient, now, held)),
+  };
+}
+
+function recipientObject(recipient: StoredRecipient, now: number, held: ReadonlySet<string>) {
+  const { mailbox, state, attempts, lastStatus } = recipient;
+  const wait = mailWait(recipient);
+  const copies = copiesOf(recipient).map((copy) => ({
+    address: copy.address,
+    router: copy.router,
+    attempts: copy.attempts,
+    next_attempt: timeText(copy.nextAttempt, now),
+    last_status: saidLine(copy.lastStatus),
+  }));
+  return {
+    address: mailbox.address,
+    state,
+    attempts,
+    next_attempt: wait === undefined ? null : timeText(wait.nextAttempt, now),
+    last_status: lastStatus === undefined ? null : saidLine(lastStatus),
+    ...(isHeld(recipient, held) ? { on_hold: true } : {}),
+    ...(copies.length === 0 ? {} : { copies }),
   };
 }

@@ -5,7 +5,7 @@ import { withoutMarks } from "../../settle/ended.ts";
 import { pathText } from "../../smtp/address.ts";
 import type { StoredMessage } from "../../spool.ts";
 import { saidLine } from "../../status.ts";
-import { isHeld, nextText, stateWord } from "../queue/format.ts";
+import { copiesOf, copyText, mailText, mailWait, stateWord } from "../queue/format.ts";
 import { type Entry, entry } from "./entry.ts";
 
 /** Recipients that have not had their end. */
@@ -15,15 +15,21 @@ export function waitingEntries(
   held: ReadonlySet<string>,
 ): Entry[] {
   const open = recipients.filter((one) => one.state === "pending" || one.state === "frozen");
-  return open.map((recipient) => {
-    const { mailbox, lastStatus, nextAttempt, attempts } = recipient;
+  return open.flatMap((recipient) => {
+    const { address } = recipient.mailbox;
+    const { lastStatus } = recipient;
     const status = lastStatus === undefined ? "" : saidLine(lastStatus);
-    const tries = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
-    if (recipient.state === "frozen")
-      return entry("frozen", mailbox.address, "red", [tries, status]);
-    if (state === "active") return entry("tried", `just now: ${mailbox.address}`, "green", []);
-    const next = isHeld(recipient, held) ? "on hold" : `next ${nextText(nextAttempt - now)}`;
-    return entry("waits", mailbox.address, "yellow", [`${tries}, ${next}`, status]);
+    const told = [mailText(recipient, now, held), status];
+    if (recipient.state === "frozen") return [entry("frozen", address, "red", told)];
+    if (state === "active") return [entry("tried", `just now: ${address}`, "green", [])];
+    const copies = copiesOf(recipient).map((copy) =>
+      entry("waits", address, "yellow", [
+        copyText(copy, recipient, now),
+        saidLine(copy.lastStatus),
+      ]),
+    );
+    const mail = mailWait(recipient) === undefined ? [] : [entry("waits", address, "yellow", told)];
+    return [...mail, ...copies];
   });
 }
 
