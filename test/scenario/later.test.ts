@@ -105,7 +105,8 @@ describe("a Maildir that cannot be written", () => {
   test("is written to once for two recipients that share it", async () => {
     await using google = await startSink();
     const clock = manualClock(Date.now());
-    const config = workspaceConfig(google.port);
+    // With a random part of minutes in each interval.
+    const config = `${workspaceConfig(google.port)}[[retry]]\nmatch = "*"\nrules = "F,8h,2h"\n`;
     await using relay = await startTestRelay({ config, files, clock });
     const obstacle = await obstruct(relay);
     using client = await relay.connect("127.0.0.9");
