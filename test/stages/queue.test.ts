@@ -590,12 +590,12 @@ describe("a copy and its mail", () => {
     await hours(3);
     const waiting = spool.held.get("a");
     assert.ok(waiting);
-    const [recipient] = waiting.recipients;
-    assert.ok(recipient?.clocks);
-    const clocks = { ...recipient.clocks, mail: { nextAttempt: START + 5 * HOUR } };
+    const [one] = waiting.recipients;
+    assert.ok(one?.clocks);
+    const clocks = { ...one.clocks, mail: { nextAttempt: START + 5 * HOUR } };
     spool.held.set("a", {
       ...waiting,
-      recipients: [{ ...recipient, nextAttempt: START + 3 * HOUR, clocks }],
+      recipients: [{ ...one, nextAttempt: START + 3 * HOUR, clocks }],
     });
     gone = true;
     assert.deepEqual(await hours(2), ["copy", ""]);
@@ -675,9 +675,9 @@ describe("a copy and its mail", () => {
     const { hours, spool, kept } = copyAndMail([]);
     await hours(2);
     const waiting = spool.held.get("a");
-    const recipient = kept();
-    assert.ok(waiting && recipient);
-    spool.held.set("a", { ...waiting, recipients: [{ ...recipient, nextAttempt: 0 }] });
+    const one = kept();
+    assert.ok(waiting && one);
+    spool.held.set("a", { ...waiting, recipients: [{ ...one, nextAttempt: 0 }] });
     assert.deepEqual(await hours(1), ["copy+mail"]);
   });
 });
