@@ -185,6 +185,27 @@ suite("relayctl queue list and show", () => {
     assert.equal(relayed?.raw.toString("latin1"), stdout);
   });
 
+  test("show tells what the sender asked for", async () => {
+    await using relay = await startTestRelay({ config: workspaceConfig(await freePort()), files });
+    using wire = await relay.connect();
+    await wire.ask("EHLO client.example.net");
+    await wire.ask("MAIL FROM:<carol@example.net> RET=HDRS ENVID=x+2By BODY=8BITMIME");
+    await wire.ask("RCPT TO:<alice@example.com> NOTIFY=FAILURE ORCPT=rfc822;a@b.example");
+    await wire.ask("DATA");
+    const id = (await wire.ask("x\r\n.")).slice(-10);
+    await relay.happened("delivery.deferred");
+    await settledIn(relay);
+    const { stdout } = await queueOf(relay, "show", id);
+    assert.match(
+      stdout,
+      /^ {2}with {6}BODY=8BITMIME\n {2}with {6}RET=HDRS\n {2}with {6}ENVID=x\+2By\n/m,
+    );
+    assert.match(stdout, /^ {23}NOTIFY=FAILURE\n {23}ORCPT=rfc822;a@b\.example\n/m);
+    const { recipients } = JSON.parse((await queueOf(relay, "show", id, "--json")).stdout);
+    assert.equal(recipients[0].notify, "FAILURE");
+    assert.equal(recipients[0].orcpt, "rfc822;a@b.example");
+  });
+
   test("an id that is not there is exit 1, in one line", async () => {
     const { relay } = await deferredRelay(await freePort());
     await using _ = relay;

@@ -2,13 +2,13 @@
 
 import { systemClock } from "../../clock.ts";
 import type { HistoryEvent } from "../../history/read.ts";
-import type { StoredMessage } from "../../spool.ts";
+import type { StoredMessage, StoredRecipient } from "../../spool.ts";
 import { describeError } from "../../log.ts";
 import { withoutMarks } from "../../settle/ended.ts";
 import { pathText } from "../../smtp/address.ts";
 import { requireConfiguration } from "../configuration-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
-import { paint, print, printable } from "../terminal.ts";
+import { folded, paint, print, printable } from "../terminal.ts";
 import { openHistory } from "../trace.ts";
 import { eventObject, storyLines } from "../trace/story.ts";
 import { eventsOf } from "../trace/waiting.ts";
@@ -63,7 +63,15 @@ interface Shown {
 function jsonOf({ message, header, events, held, now }: Shown): string {
   const history = events.map(eventObject);
   const known = { ...messageObject(message, now, held), ...details(message) };
-  return JSON.stringify({ ...known, history, header });
+  const recipients = known.recipients.map((recipient, position) => {
+    const { notify, orcpt } = message.recipients[position] ?? {};
+    return {
+      ...recipient,
+      ...(notify === undefined ? {} : { notify }),
+      ...(orcpt === undefined ? {} : { orcpt }),
+    };
+  });
+  return JSON.stringify({ ...known, recipients, history, header });
 }
 
 const HEADER_MAX = 1024 * 1024;
@@ -110,9 +118,13 @@ function textOf({ message, header, events, held, now }: Shown): string {
     `  received  ${new Date(receivedAt).toISOString()}, ${ageText(now - receivedAt)} ago`,
     `  client    ${printable(clientText(message))}`,
     `  size      ${size} bytes`,
+    ...parametersOf(envelope).map((parameter) => `  with      ${printable(parameter)}`),
     "",
     paint("bold", "Recipients"),
-    ...recipients.flatMap((recipient) => recipientLines(recipient, now, held)),
+    ...recipients.flatMap((recipient) => [
+      ...recipientLines(recipient, now, held),
+      ...reportLines(recipient),
+    ]),
     "",
     paint("bold", "History"),
     ...storyLines({ id, events }, [], now),
@@ -121,6 +133,29 @@ function textOf({ message, header, events, held, now }: Shown): string {
     ...header.trimEnd().split("\n").map(printable),
   ];
   return lines.join("\n");
+}
+
+/** What the client declared in MAIL, and the next host is told. */
+function parametersOf(envelope: StoredMessage["envelope"]): string[] {
+  const { eightBit, smtputf8, requireTls, ret, envid } = envelope;
+  return [
+    ...(eightBit ? ["BODY=8BITMIME"] : []),
+    ...(smtputf8 ? ["SMTPUTF8"] : []),
+    ...(requireTls === true ? ["REQUIRETLS"] : []),
+    ...(ret === undefined ? [] : [`RET=${ret}`]),
+    ...(envid === undefined ? [] : [`ENVID=${envid}`]),
+  ];
+}
+
+const REPORTS_COLUMN = 23;
+
+/** What the sender asked for in RCPT. */
+function reportLines({ notify, orcpt }: StoredRecipient): string[] {
+  const parameters = [
+    ...(notify === undefined ? [] : [`NOTIFY=${notify}`]),
+    ...(orcpt === undefined ? [] : [`ORCPT=${orcpt}`]),
+  ];
+  return parameters.flatMap((parameter) => folded(parameter, REPORTS_COLUMN));
 }
 
 function clientText({ envelope: { client } }: StoredMessage): string {
