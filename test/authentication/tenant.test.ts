@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { Examination } from "../../src/authentication/examination.ts";
 import { judgeTenant, type TenantVerdict } from "../../src/authentication/tenant.ts";
+import { manualClock } from "../support/clock.ts";
 import { bench } from "../lists/support.ts";
 import { ed25519Key, type How, LETTER, rsaKey, signed } from "./signing.ts";
 import { examined, type Zone, zoneResolver } from "./support.ts";
@@ -318,6 +320,14 @@ describe("while it cannot be known, nobody is refused for good, and nobody let i
     );
     assert.equal(verdict.kind, "unproven");
   });
+});
+
+test("two who want to know hear the same", async () => {
+  const examination = new Examination({ resolver: zoneResolver(ZONE), clock: manualClock() });
+  await examination.write(Buffer.from(LATER, "latin1"));
+  const [first, second] = [await examination.finish(), await examination.finish()];
+  assert.equal(first.signatures[0]?.result, "pass");
+  assert.equal(second, first);
 });
 
 test("a key that many signatures name is asked for once", async () => {
