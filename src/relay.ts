@@ -35,6 +35,7 @@ import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "./reply-rules.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
 import type { SettleServices } from "./settle.ts";
+import { LoopShare } from "./smtp/loop-share.ts";
 import type { Reception } from "./smtp/reception.ts";
 import { type ServerOptions, SmtpServer } from "./smtp/server.ts";
 import type { Spool } from "./spool.ts";
@@ -51,6 +52,8 @@ export interface Chain {
   /** Absent when strangers' mail is to be left as it is. */
   readonly inbound: Inbound | undefined;
   readonly hints: HostHints;
+  /** For what messages are examined for. */
+  readonly share: LoopShare;
   close(): Promise<void>;
 }
 
@@ -123,6 +126,7 @@ export function assemble(
     resolver,
     inbound: inboundOf(configuration, { resolver, clock }),
     hints,
+    share: new LoopShare(),
     async close() {
       await Promise.all(Array.from(transports.values(), async (one) => one.close?.()));
       await mtaSts.close();
@@ -301,7 +305,7 @@ function receptionOf(
 /** Undefined when strangers' mail is to be left as it is. */
 function inboundOf(
   { relay, gate }: Configuration,
-  services: ExaminationServices,
+  services: Pick<ExaminationServices, "resolver" | "clock">,
 ): Inbound | undefined {
   const { policy } = gate.authentication;
   return policy === "off" ? undefined : new Inbound({ hostname: relay.hostname, policy }, services);

@@ -8,6 +8,7 @@ import type { Resolver } from "../dns/resolver.ts";
 import type { MaybePromise } from "../lists/lists.ts";
 import { Gathered } from "../receive/gathered.ts";
 import { HeaderLines } from "../receive/header-lines.ts";
+import type { LoopShare } from "../smtp/loop-share.ts";
 import { type Author, authorOf } from "./author.ts";
 import { type Ask, createQuestions, type Questions } from "./dns-questions.ts";
 import { type Field, parseHeaderFields } from "./header-fields.ts";
@@ -29,6 +30,8 @@ export interface Examined {
 export interface ExaminationServices {
   readonly resolver: Resolver;
   readonly clock: Clock;
+  /** Of all examinations. */
+  readonly share: LoopShare;
 }
 
 /** For the keys of one message, asked for at the same time; in milliseconds. */
@@ -85,7 +88,7 @@ export class Examination {
     this.#section = { readable: true, fields, author };
     const signed = signedPart(fields, author);
     if (signed === undefined) return;
-    const { resolver, clock } = this.#services;
+    const { resolver, clock, share } = this.#services;
     // All at the same time: one that is slow must not make the others late.
     const { ask } = (this.#questions = createQuestions(resolver, clock, KEY_TIMEOUT));
     const keys = new Map(Array.from(signed.keys, (name) => [name, keyRecord(ask(name, "TXT"))]));
@@ -93,6 +96,7 @@ export class Examination {
     this.#verification = verifySignatures(
       (name, type) => keys.get(name.toLowerCase()) ?? ask(name, type),
       clock.now(),
+      share,
     );
     this.#gathered.append(signed.header);
   }

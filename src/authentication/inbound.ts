@@ -14,6 +14,8 @@ export interface InboundOptions {
   readonly policy: "tag" | "enforce";
 }
 
+type InboundServices = Pick<ExaminationServices, "resolver" | "clock">;
+
 export interface Evaluation {
   /** Authentication-Results. */
   readonly header: string;
@@ -28,9 +30,9 @@ const TIMEOUT = 10_000;
 export class Inbound {
   readonly hostname: string;
   readonly #options: InboundOptions;
-  readonly #services: ExaminationServices;
+  readonly #services: InboundServices;
 
-  constructor(options: InboundOptions, services: ExaminationServices) {
+  constructor(options: InboundOptions, services: InboundServices) {
     this.hostname = options.hostname;
     this.#options = options;
     this.#services = services;

@@ -1,14 +1,23 @@
 // Authentication-Results that a message brings along and that claim to be ours (RFC 8601 5). Whoever reads them
 // behind us would believe them.
 
-const START = /^[^:]*:/;
+/** The id with its end, where no comment, quote or escape ahead of that hides another one. */
+const PLAIN_ID = /^[^;()"\\]{0,1000};/;
+/** Octets. Where an id that is not plain has no end up to there, there is doubt. */
+const PATIENCE = 1000;
+const [OPEN, CLOSE, ESCAPE] = [40, 41, 92];
 
 /** `field` from its name to its last CRLF. When in doubt it is taken for one. */
 export function claimsToBeOurs(field: string, hostname: string): boolean {
-  const value = field.replace(START, "").replaceAll("\r\n", "").toLowerCase();
+  const value = field
+    .slice(field.indexOf(":") + 1)
+    .replaceAll("\r\n", "")
+    .toLowerCase();
   const ours = hostname.toLowerCase();
   if (!value.replaceAll("\\", "").includes(ours)) return false;
-  const bare = withoutComments(value);
+  const plain = PLAIN_ID.exec(value)?.[0];
+  if (plain === undefined && value.length > PATIENCE) return true;
+  const bare = withoutComments(plain ?? value);
   if (bare === undefined) return true;
   const [id = ""] = bare.replaceAll(/\\(.)/g, "$1").split(";");
   return id.split(/[\s"/]+/).some((word) => word === ours || word === `${ours}.`);
@@ -18,13 +27,15 @@ export function claimsToBeOurs(field: string, hostname: string): boolean {
 function withoutComments(value: string): string | undefined {
   let kept = "";
   let depth = 0;
+  let from = 0;
   for (let i = 0; i < value.length; i++) {
-    const character = value[i] ?? "";
-    if (character === "\\" && depth > 0) i++;
-    else if (character === "(") depth++;
-    else if (character === ")") depth--;
-    else if (depth === 0) kept += character;
-    if (depth < 0) return undefined;
+    const code = value.charCodeAt(i);
+    if (code === ESCAPE && depth > 0) i++;
+    else if (code === OPEN && depth++ === 0) kept += value.slice(from, i);
+    else if (code === CLOSE) {
+      if (depth-- === 0) return undefined;
+      from = i + 1;
+    }
   }
-  return depth === 0 ? `${kept} ` : undefined;
+  return depth === 0 ? `${kept}${value.slice(from)} ` : undefined;
 }

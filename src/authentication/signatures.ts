@@ -18,6 +18,8 @@ export interface Signed {
 
 const SIGNATURES_MAX = 6;
 const SIGNATURE_MAX = 8192;
+/** Names in h=. Each is looked for among all fields. */
+const COVERS_MAX = 200;
 /** Limits of what all signatures together may cover: octets, fields, lines. */
 const HEADER_MAX = 256 * 1024;
 const FIELDS_MAX = 500;
@@ -67,6 +69,7 @@ function candidateOf(field: Field, authors: readonly string[]): Candidate | unde
   const selector = tags.get("s");
   if (domain === undefined || selector === undefined) return undefined;
   const covers = (tags.get("h") ?? "").split(":");
+  if (covers.length > COVERS_MAX) return undefined;
   return { field, domain, selector, covers, rank: rankOf(domain, authors) };
 }
 

@@ -10,6 +10,7 @@ import type { Resolver } from "../dns/resolver.ts";
 import type { Proof, Secret } from "../gate.ts";
 import type { MaybePromise } from "../lists/lists.ts";
 import { describeError, type Log } from "../log.ts";
+import type { LoopShare } from "../smtp/loop-share.ts";
 import { LOCAL_ERROR, type Status } from "../status.ts";
 import { HeaderWatch } from "./header-watch.ts";
 import { judgeHeader, judgeProofs } from "./verdict.ts";
@@ -28,6 +29,8 @@ export interface Inspected {
 export interface InspectionServices {
   readonly receivedHeadersMax: number;
   readonly resolver: Resolver;
+  /** Of all examinations. */
+  readonly share: LoopShare;
   /** Absent when strangers' mail is not to be authenticated. */
   readonly inbound?: Inbound | undefined;
   readonly clock: Clock;

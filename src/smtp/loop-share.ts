@@ -2,7 +2,8 @@
 // once, or go away at once, are many small pieces of work that Node hands over in one turn: this cuts them up.
 //
 // Invariants: work that waits is done in the order in which it came, and nothing overtakes it. From one turn to the
-// next, no more is begun than the share allows.
+// next, no more is begun than the share allows, nor when the turn has lasted its time: what a piece costs is known
+// only roughly beforehand.
 
 /** The cost of work is counted in octets of a message; the rest is set against that. */
 const SHARE = 512 * 1024;
@@ -13,16 +14,30 @@ export const HANDSHAKE_COST = 128 * 1024;
 /** What one session may do before it is another one's turn. */
 const SLICE = 64 * 1024;
 
+/** Of a turn, in ms. */
+const TIME = 20;
+
 export class LoopShare {
+  readonly #now: () => number;
   #left = SHARE;
+  #endAt = Number.POSITIVE_INFINITY;
   #sliceLeft = SLICE;
   /** The share is renewed in the next turn. */
   #armed = false;
   #waiting: (() => void)[] = [];
 
+  /** `now` is a clock that never goes back, in ms. */
+  constructor(now = () => performance.now()) {
+    this.#now = now;
+  }
+
+  get #isSpent(): boolean {
+    return this.#left <= 0 || this.#now() >= this.#endAt;
+  }
+
   /** Does `work` now if the turn has something left and nobody waits, else when its time comes. */
   do(work: () => void): void {
-    if (this.#left <= 0 || this.#waiting.length > 0) return this.later(work);
+    if (this.#waiting.length > 0 || this.#isSpent) return this.later(work);
     this.#sliceLeft = SLICE;
     work();
   }
@@ -35,7 +50,7 @@ export class LoopShare {
 
   /** To be said before each piece of work. False when the rest has to wait: it is to be handed to `later`. */
   take(cost: number): boolean {
-    if (this.#left <= 0 || this.#sliceLeft <= 0) return false;
+    if (this.#sliceLeft <= 0 || this.#isSpent) return false;
     this.#left -= cost;
     this.#sliceLeft -= cost;
     this.#arm();
@@ -45,20 +60,23 @@ export class LoopShare {
   #arm(): void {
     if (this.#armed) return;
     this.#armed = true;
+    if (this.#endAt === Number.POSITIVE_INFINITY) this.#endAt = this.#now() + TIME;
     setImmediate(this.#onTurn);
   }
 
   readonly #onTurn = (): void => {
     this.#armed = false;
     this.#left = SHARE;
+    this.#endAt = this.#now() + TIME;
     const waiting = this.#waiting;
     // What is to be done later from here on stands behind those who wait already.
     let begun = 0;
-    while (begun < waiting.length && this.#left > 0) {
+    while (begun < waiting.length && !this.#isSpent) {
       this.#sliceLeft = SLICE;
       waiting[begun++]?.();
     }
     waiting.splice(0, begun);
     if (waiting.length > 0) this.#arm();
+    else if (!this.#armed) this.#endAt = Number.POSITIVE_INFINITY;
   };
 }

@@ -52,10 +52,18 @@ export class MessageReader {
   }
 
   /**
-   * Reads `chunk`, hands the content to `emit` in pieces that share its memory, and returns the offset behind
+   * Reads `chunk`, hands the content to `emit` in one piece that may share its memory, and returns the offset behind
    * the end of the message, or -1 when the message goes on in the next chunk.
    */
   read(chunk: Buffer, emit: (piece: Buffer) => void): number {
+    const content = new Content(chunk, this.#mends);
+    const end = this.#scan(chunk, content);
+    const piece = this.unfit === undefined ? content.taken : undefined;
+    if (piece !== undefined) emit(piece);
+    return end;
+  }
+
+  #scan(chunk: Buffer, content: Content): number {
     let state = this.#state;
     let lineLength = this.#lineLength;
     let from = 0;
@@ -80,7 +88,7 @@ export class MessageReader {
           return i + 1;
         }
         // A dot behind a bare LF must not end the message, so only CRLF leads to a line start.
-        if (state !== AFTER_CR) from = this.#bare(CRLF, chunk, from, i, i + 1, emit);
+        if (state !== AFTER_CR) from = this.#bare(CRLF, content, from, i, i + 1);
         state = state === AFTER_CR ? LINE_START : IN_LINE;
         lineLength = 0;
         continue;
@@ -88,12 +96,12 @@ export class MessageReader {
       if (state === AFTER_CR || state === AFTER_DOT_CR) {
         // The CR is in this chunk, or went out with the one before, or was held back there.
         const rest = i === 0 && state === AFTER_DOT_CR ? CRLF : LF_ALONE;
-        from = this.#bare(rest, chunk, from, i, i, emit);
+        from = this.#bare(rest, content, from, i, i);
         if (this.#mends) lineLength = 0;
       }
       lineLength++;
       if (state === LINE_START && byte === DOT) {
-        this.#emit(chunk, from, i, emit);
+        this.#keep(content, from, i);
         from = i + 1;
         state = AFTER_DOT;
       } else if (byte === CR) {
@@ -104,35 +112,84 @@ export class MessageReader {
       if (lineLength > this.#lineMax) this.unfit ??= "line-too-long";
     }
     // ".CR" may be the end: its CR waits for the next chunk, which either ends the message or makes it unfit.
-    this.#emit(chunk, from, chunk.length - (state === AFTER_DOT_CR ? 1 : 0), emit);
+    this.#keep(content, from, chunk.length - (state === AFTER_DOT_CR ? 1 : 0));
     this.#state = state;
     this.#lineLength = lineLength;
     return -1;
   }
 
   /** A bare CR or LF before `to`; gives the offset from which the content goes on. */
-  #bare(
-    mended: Buffer,
-    chunk: Buffer,
-    from: number,
-    to: number,
-    next: number,
-    emit: (piece: Buffer) => void,
-  ): number {
+  #bare(mended: Buffer, content: Content, from: number, to: number, next: number): number {
     if (!this.#mends) {
       this.unfit ??= "bare-newline";
       return from;
     }
-    this.#emit(chunk, from, to, emit);
-    this.#emit(mended, 0, mended.length, emit);
+    this.#keep(content, from, to);
+    content.put(mended);
+    this.#count(mended.length);
     return next;
   }
 
-  #emit(chunk: Buffer, from: number, to: number, emit: (piece: Buffer) => void): void {
+  #keep(content: Content, from: number, to: number): void {
     if (to <= from) return;
-    this.size += to - from;
+    content.take(from, to);
+    this.#count(to - from);
+  }
+
+  #count(octets: number): void {
+    this.size += octets;
     if (this.size > this.#sizeMax) this.unfit ??= "too-big";
-    if (this.unfit === undefined) emit(chunk.subarray(from, to));
+  }
+}
+
+/** Below that, a loop is faster than a call. */
+const SHORT = 64;
+
+/** What is left of a chunk. However many cuts there are in it, it goes on in one piece. */
+class Content {
+  readonly #chunk: Buffer;
+  readonly #growth: number;
+  #from = 0;
+  #to = 0;
+  /** In the place of the range, once there is more than one. */
+  #copy: Buffer | undefined;
+  #length = 0;
+
+  constructor(chunk: Buffer, mends: boolean) {
+    this.#chunk = chunk;
+    this.#growth = mends ? 2 : 1;
+  }
+
+  /** Undefined when there is nothing. */
+  get taken(): Buffer | undefined {
+    if (this.#copy !== undefined) return this.#copy.subarray(0, this.#length);
+    return this.#to > this.#from ? this.#chunk.subarray(this.#from, this.#to) : undefined;
+  }
+
+  take(from: number, to: number): void {
+    if (this.#copy !== undefined) this.#append(this.#copy, this.#chunk, from, to);
+    else if (this.#to === this.#from) [this.#from, this.#to] = [from, to];
+    else this.#append(this.#copied(), this.#chunk, from, to);
+  }
+
+  /** Octets that are not of the chunk. */
+  put(octets: Buffer): void {
+    this.#append(this.#copied(), octets, 0, octets.length);
+  }
+
+  #copied(): Buffer {
+    if (this.#copy !== undefined) return this.#copy;
+    // What was held back of the chunk before may come on top.
+    const copy = Buffer.allocUnsafe(this.#growth * this.#chunk.length + CRLF.length);
+    this.#append(copy, this.#chunk, this.#from, this.#to);
+    return (this.#copy = copy);
+  }
+
+  #append(copy: Buffer, octets: Buffer, from: number, to: number): void {
+    let at = this.#length;
+    this.#length += to - from;
+    if (to - from > SHORT) octets.copy(copy, at, from, to);
+    else for (let i = from; i < to; i++) copy[at++] = octets[i] ?? 0;
   }
 }
 

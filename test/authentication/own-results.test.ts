@@ -16,6 +16,7 @@ const OURS = [
   "Authentication-Results: (no end mx.example.com; none",
   "Authentication-Results: ) mx.example.com; none",
   "Authentication-Results: mx.example.com",
+  `Authentication-Results: (${"x".repeat(2000)}) mx.example.com; none`,
 ];
 const OTHERS = [
   "Authentication-Results: mx.example.net; spf=pass",
@@ -23,6 +24,8 @@ const OTHERS = [
   "Authentication-Results: not-mx.example.com; spf=pass",
   "Authentication-Results: other.test; spf=pass smtp.mailfrom=mx.example.com",
   "Authentication-Results: other.test (mx.example.com); none",
+  `Authentication-Results: other.test; ${"spf=pass (mx.example.com); ".repeat(100)}none`,
+  `Authentication-Results: (${"x".repeat(2000)}) other.test; none`,
   "ARC-Authentication-Results: i=1; mx.example.com; none",
   "X-Authentication-Results: mx.example.com; none",
   "Subject: Authentication-Results: mx.example.com; none",

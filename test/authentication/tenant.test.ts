@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Examination } from "../../src/authentication/examination.ts";
 import { judgeTenant, type TenantVerdict } from "../../src/authentication/tenant.ts";
+import { LoopShare } from "../../src/smtp/loop-share.ts";
 import { manualClock } from "../support/clock.ts";
 import { bench } from "../lists/support.ts";
 import { ed25519Key, type How, LETTER, rsaKey, signed } from "./signing.ts";
@@ -323,11 +324,33 @@ describe("while it cannot be known, nobody is refused for good, and nobody let i
 });
 
 test("two who want to know hear the same", async () => {
-  const examination = new Examination({ resolver: zoneResolver(ZONE), clock: manualClock() });
+  const examination = new Examination({
+    resolver: zoneResolver(ZONE),
+    clock: manualClock(),
+    share: new LoopShare(),
+  });
   await examination.write(Buffer.from(LATER, "latin1"));
   const [first, second] = [await examination.finish(), await examination.finish()];
   assert.equal(first.signatures[0]?.result, "pass");
   assert.equal(second, first);
+});
+
+test("a long body is looked at in many turns, so that others have theirs", async () => {
+  const resolver = zoneResolver(ZONE);
+  const examination = new Examination({
+    resolver,
+    clock: manualClock(),
+    share: new LoopShare(() => 0),
+  });
+  const header = LATER.slice(0, LATER.indexOf("\r\n\r\n") + 4);
+  await examination.write(Buffer.from(header, "latin1"));
+  const ended = new AbortController();
+  void Promise.resolve(examination.write(Buffer.from("a \r\n".repeat(2 ** 18)))).then(() =>
+    ended.abort(),
+  );
+  let turns = 0;
+  for (; !ended.signal.aborted; turns++) await new Promise(setImmediate);
+  assert.ok(turns >= 30, `a megabyte in ${turns} turns`);
 });
 
 test("a key that many signatures name is asked for once", async () => {

@@ -59,6 +59,29 @@ describe("the share of a turn of the event loop", () => {
     assert.deepEqual(order, ["a", "b", "c", "d"]);
   });
 
+  test("ends when the turn has lasted its time, however little was said to cost", async () => {
+    let now = 0;
+    const share = new LoopShare(() => now);
+    const done: number[] = [];
+    const slow = () => {
+      share.take(1);
+      now += 9;
+      done.push(now);
+    };
+    for (let n = 0; n < 12; n++) share.do(slow);
+    const perTurn = [done.length];
+    for (let before = done.length; done.length < 12; before = done.length) {
+      await nextTurn();
+      perTurn.push(done.length - before);
+    }
+    assert.deepEqual(perTurn, [3, 3, 3, 3]);
+    await nextTurn();
+    await nextTurn();
+    now += 1000;
+    share.do(slow);
+    assert.equal(done.length, 13, "a turn in which nothing was done takes no time");
+  });
+
   test("is there at once while nobody waits", () => {
     const share = new LoopShare();
     let done = 0;

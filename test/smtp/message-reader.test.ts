@@ -150,6 +150,20 @@ describe("the message reader that normalizes, at every segmentation", () => {
 });
 
 describe("the message reader, in big pieces", () => {
+  it("hands on one piece for each, however many dots and bare newlines there are in it", () => {
+    for (const [wire, content] of [
+      ["..\r\n", ".\r\n"],
+      [".x\ny", "x\r\ny"],
+    ] as const) {
+      const reader = new MessageReader(1e6, 1000, "normalize");
+      const pieces: string[] = [];
+      reader.read(Buffer.from(`\r\n${wire}`.repeat(10_000)), (piece) => {
+        pieces.push(piece.toString("latin1"));
+      });
+      assert.deepEqual(pieces, [`\r\n${content}`.repeat(10_000)]);
+    }
+  });
+
   const parts = [
     "\r\n",
     "\r\n",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Client, RecipientRequest } from "../../src/envelope.ts";
+import { LoopShare } from "../../src/smtp/loop-share.ts";
 import type { GateOptions } from "../../src/config/gate-options.ts";
 import { Gate } from "../../src/gate.ts";
 import { createReception } from "../../src/receive.ts";
@@ -136,6 +137,7 @@ function desk(fault: Fault = {}, room = true): Desk {
     spool,
     reserve: { hasRoomFor: () => true },
     resolver: resolverAnswering({ kind: "no-such-name" }),
+    share: new LoopShare(),
     rates: new RelayRates([{ rate: undefined, sender_rate: { count: 2, window: 1000 } }], clock),
     clock,
     log,
