@@ -20,9 +20,16 @@ export async function doubtsOf(configuration: Configuration): Promise<string[]> 
   if (relay.user !== undefined && findUser(relay.user) === undefined) {
     doubts.push(`${file}: relay.user: there is no user "${relay.user}" on this machine`);
   }
-  for (const [index, { proof }] of gate.relay.entries()) {
-    if (proof?.header?.endsWith(PUBLISHED_SECRET) !== true) continue;
-    doubts.push(`${file}: gate.relay[${index}].proof.header: the secret is that of the example`);
+  for (const [index, { hosts, proof, client_certificates: certificates }] of gate.relay.entries()) {
+    const at = `${file}: gate.relay[${index}]`;
+    if (proof?.header?.endsWith(PUBLISHED_SECRET) === true) {
+      doubts.push(`${at}.proof.header: the secret is that of the example`);
+    }
+    if (proof === undefined && certificates === undefined && isShared(hosts, configuration.hosts)) {
+      doubts.push(
+        `${at}: has no proof, so whoever else sends through these hosts may relay as you`,
+      );
+    }
   }
   const domains = [...domainTexts(configuration)];
   const localParts = [...localPartTexts(configuration)];
@@ -36,6 +43,15 @@ export async function doubtsOf(configuration: Configuration): Promise<string[]> 
     );
   }
   return doubts;
+}
+
+/** Who names his hosts in an SPF record sends for many. */
+function isShared(items: readonly string[], named: Configuration["hosts"]): boolean {
+  return items.some((item) =>
+    item.startsWith("+")
+      ? isShared(named.get(item.slice(1)) ?? [], named)
+      : item.startsWith("spf:"),
+  );
 }
 
 function* domainTexts({ domains, gate, routers }: Configuration): Generator<string> {

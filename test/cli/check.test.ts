@@ -85,7 +85,11 @@ suite("relayctl check, the configuration", () => {
           '"lsearch:gmail_accounts"',
           '["lsearch:gmail_accounts", "lsearch:nobody", "lsearch:nowhere"]',
         )
-        .replace("hostname = ", 'user = "no-such-user"\nhostname = '),
+        .replace("hostname = ", 'user = "no-such-user"\nhostname = ')
+        .replace(
+          "[[gate.relay]]",
+          '[[gate.relay]]\nhosts = "spf:example.net"\nsender_domains = "+ours"\n[[gate.relay]]',
+        ),
     );
     here.write("nobody", "# alice\n");
     here.write(
@@ -96,7 +100,8 @@ suite("relayctl check, the configuration", () => {
     assert.deepEqual({ code, stdout }, { code: 0, stdout: "routers.toml: ok\n" });
     assert.deepEqual(here.anonymous(stderr).trim().split("\n"), [
       'warning: routers.toml: relay.user: there is no user "no-such-user" on this machine',
-      "warning: routers.toml: gate.relay[1].proof.header: the secret is that of the example",
+      "warning: routers.toml: gate.relay[0]: has no proof, so whoever else sends through these hosts may relay as you",
+      "warning: routers.toml: gate.relay[2].proof.header: the secret is that of the example",
       'warning: DIR/gmail_accounts: "sales": has a comment behind it, which needs a line of its own',
       'warning: DIR/gmail_accounts: "bob.smith": has its copies under the name of "bob@example.com", which is no local part',
       'warning: DIR/gmail_accounts: "team": has its copies under the name of "alice, bob", which is no local part',
@@ -105,7 +110,7 @@ suite("relayctl check, the configuration", () => {
       "warning: DIR/nowhere: mail is put off until this can be read: ENOENT: no such file or directory",
     ]);
     const json = await here.relayctl("check", "--config", "routers.toml", "--json");
-    assert.equal(JSON.parse(json.stdout).warnings.length, 8);
+    assert.equal(JSON.parse(json.stdout).warnings.length, 9);
   });
 
   test("the file is named by $UNSEEN_CONFIG when --config is not given", async () => {
