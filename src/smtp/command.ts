@@ -7,6 +7,7 @@
 
 import { isAscii } from "node:buffer";
 import type { Mailbox, RecipientRequest } from "../envelope.ts";
+import { parseAddress } from "../lists/cidr.ts";
 import { status, type Status } from "../status.ts";
 import { needsSmtpUtf8, parseMailbox } from "./address.ts";
 
@@ -176,7 +177,16 @@ export function decodeLine(line: Buffer): string | undefined {
   }
 }
 
-/** HELO and EHLO take a name or a literal (RFC 5321 4.1.1.1); what could break a Received header is refused. */
+/**
+ * HELO and EHLO take a name or a literal (RFC 5321 4.1.1.1); what could break a Received header is refused. An address
+ * without its brackets, or without "IPv6:" in them, is taken: honest clients write it so.
+ */
 export function isHeloName(argument: string): boolean {
-  return /^(?:[A-Za-z0-9._:-]{1,255}|\[[A-Za-z0-9.:]{1,253}\])$/.test(argument);
+  if (argument.length > 255) return false;
+  const [, literal] = /^\[(?:IPv6:)?([^\]]+)\]$/i.exec(argument) ?? [];
+  if (literal !== undefined) return parseAddress(literal) !== undefined;
+  return HELO_NAME.test(argument) || parseAddress(argument) !== undefined;
 }
+
+/** Labels of anything that a host has ever been called, not all of them signs. */
+const HELO_NAME = /^(?=.*[A-Za-z0-9])[\w-]+(?:\.[\w-]+)*\.?$/;
