@@ -4,6 +4,7 @@
 // Invariants: see src/spool.ts. The noted journal entries of a message are dropped when the message leaves first:
 // then there is nothing left that could be done twice.
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { crc32 } from "node:zlib";
 import type { Clock, Timer } from "../clock.ts";
@@ -260,6 +261,7 @@ export class SqliteSpool implements Spool {
       } catch (error) {
         for (const { reject } of batch) reject(new SpoolError("commit failed", false, error));
       }
+      if (batch.length === COMMITTED_AT_ONCE) await nextTurn();
     } while (this.#waiting.some(({ patient }) => !patient));
     this.#committing = false;
     if (this.#waiting.length > 0) {
