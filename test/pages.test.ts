@@ -43,6 +43,8 @@ test("the accounts that docs/set-up.md shows are read as it says", async () => {
       ["bob", "bob"],
       ["bob.smith", "bob"],
       ["sales", "sales"],
+      ["postmaster", "postmaster"],
+      ["abuse", "abuse"],
     ],
   );
 });
