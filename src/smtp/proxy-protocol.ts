@@ -35,10 +35,13 @@ function parseV1(input: Buffer): ProxyHeader {
   const end = input.indexOf("\r\n");
   if (end < 0) return input.length < V1_LENGTH_MAX ? { kind: "more" } : bad("a line without end");
   const line = input.toString("latin1", 0, end);
-  const [, family, written = ""] =
-    /^PROXY TCP([46]) ([0-9A-Fa-f.:]+) [0-9A-Fa-f.:]+ \d{1,5} \d{1,5}$/.exec(line) ?? [];
-  const client = written.includes(":") === (family === "6") ? canonical(written) : undefined;
-  if (end + 2 > V1_LENGTH_MAX || client === undefined)
+  const [, family, from = "", to = "", ...ports] =
+    /^PROXY TCP([46]) ([0-9A-Fa-f.:]+) ([0-9A-Fa-f.:]+) (\d{1,5}) (\d{1,5})$/.exec(line) ?? [];
+  const [client, here] = [from, to].map((written) =>
+    written.includes(":") === (family === "6") ? canonical(written) : undefined,
+  );
+  const isWhole = here !== undefined && ports.every((port) => Number(port) < 65_536);
+  if (end + 2 > V1_LENGTH_MAX || client === undefined || !isWhole)
     return bad(`no client in ${JSON.stringify(line)}`);
   return { kind: "whole", length: end + 2, client };
 }
