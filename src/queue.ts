@@ -75,6 +75,7 @@ export class Queue {
   #momentLater: Timer | undefined;
   #taking: Promise<void> | undefined;
   #takeAgain = false;
+  #takesMore = true;
   #stopping = false;
   #whenIdle: (() => void) | undefined;
 
@@ -138,7 +139,7 @@ export class Queue {
   }
 
   #mayTake(): boolean {
-    if (!this.hasRoom) return false;
+    if (!this.hasRoom || !this.#takesMore) return false;
     if (this.#ahead() < AHEAD_MAX) return true;
     this.#momentLater ??= this.#services.clock.after(MOMENT, () => {
       this.#momentLater = undefined;
@@ -172,7 +173,7 @@ export class Queue {
   }
 
   #wakeAfter(delay: number): void {
-    if (this.#stopping) return;
+    if (!this.#takesMore) return;
     this.#timer?.cancel();
     this.#timer = this.#services.clock.after(delay, () => this.wake());
   }
@@ -324,11 +325,17 @@ export class Queue {
     return this.#active.size;
   }
 
+  /** What waits in the spool waits for the next start; what still comes in is attempted. */
+  takeNoMore(): void {
+    this.#takesMore = false;
+    this.#timer?.cancel();
+    this.#momentLater?.cancel();
+  }
+
   /** Nothing new is begun; attempts under way may end, or are cut after `grace` ms and settled as deferred. */
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
-    this.#timer?.cancel();
-    this.#momentLater?.cancel();
+    this.takeNoMore();
     // What is being taken from the spool right now is recorded as under attempt: it is attempted.
     await this.#taking;
     if (this.#active.size === 0) return;

@@ -39,6 +39,7 @@ import { LoopShare } from "./smtp/loop-share.ts";
 import type { Reception } from "./smtp/reception.ts";
 import { type ServerOptions, SmtpServer } from "./smtp/server.ts";
 import type { Spool } from "./spool.ts";
+import { finish } from "./stopping.ts";
 import { SqliteSpool } from "./spool/sqlite-spool.ts";
 import { TlsReports, type TlsSessions } from "./tls-reports.ts";
 
@@ -73,7 +74,7 @@ export interface Relay {
   readonly queue: Queue;
   /** Reads the configuration again. */
   reload(): Promise<Reloaded>;
-  /** Ends sessions and attempts in good order, or cuts them after `grace` ms. */
+  /** Ends sessions and attempts in good order, or cuts what is left of them after `grace` ms. */
   stop(grace: number): Promise<void>;
 }
 
@@ -208,8 +209,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
     async stop(grace) {
       await control.close();
       await reloading.stop();
-      await server.stop(grace);
-      await queue.stop(grace);
+      await finish(lasting, grace, clock);
       await tlsReports.close();
       await generations.close();
       await spool.close();
