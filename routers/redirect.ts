@@ -19,7 +19,8 @@ import { LOCAL_ERROR, status, type Status } from "../src/status.ts";
 const redirectOptions = options({
   file: path(
     "The aliases, an lsearch file of `name: address, address` or `name@domain: address`. An entry with " +
-      "`:fail: text`, `:defer: text` or `:blackhole:` is that, whatever stands before it; the text may begin with a reply code.",
+      "`:fail: text`, `:defer: text` or `:blackhole:` is that, whatever stands before it; the text may begin with a reply code. " +
+      "Of several addresses those that are good get the mail, and the sender hears of the others by a report.",
   ),
   qualify_domain: optional(
     parsedText(

@@ -5,12 +5,12 @@ import type { Examined } from "../authentication/examination.ts";
 import { judgeTenant } from "../authentication/tenant.ts";
 import type { Client, Mailbox } from "../envelope.ts";
 import type { Gate, Proof, Verdict } from "../gate.ts";
-import type { Route, RouteTrouble, Routing, TraceStep } from "../route.ts";
+import type { Route, Routing, TraceStep } from "../route.ts";
 import { status, type Status } from "../status.ts";
 import type { HeaderWatch } from "./header-watch.ts";
 
 export interface Judges {
-  readonly gate: Gate;
+  readonly gate: Pick<Gate, "judge">;
   readonly route: Route;
 }
 
@@ -49,15 +49,20 @@ export async function judgeRecipient(
   if (verdict.kind !== "accept") return { reply: verdict.reply, gate: verdict };
   const request = { sender, client, verify: true };
   const routing = await route(recipient, trace === undefined ? request : { ...request, trace });
-  return { reply: replyTo(routing.troubles), gate: verdict, routing };
+  return { reply: replyTo(routing), gate: verdict, routing };
 }
 
-/** Trouble of our own is a 4xx; trouble in somebody else's DNS is not the client's. A copy is nobody's business. */
-function replyTo(all: readonly RouteTrouble[]): Status {
-  const troubles = all.filter(({ unseen }) => !unseen);
+/**
+ * Trouble of our own is a 4xx; trouble in somebody else's DNS is not the client's. A copy is nobody's business. Of an
+ * alias whose mail reaches one of its members the client hears nothing of those who are gone, as with Exim: they are
+ * reported to the sender, and mail for the others goes on.
+ */
+function replyTo({ deliveries, ...routing }: Routing): Status {
+  const troubles = routing.troubles.filter(({ unseen }) => !unseen);
   const failed = troubles.find(({ kind }) => kind === "failed");
-  if (failed !== undefined) return failed.status;
-  return troubles.find(({ status: reply }) => !isForeign(reply))?.status ?? ACCEPTED;
+  if (failed !== undefined && deliveries.every(({ unseen }) => unseen)) return failed.status;
+  const deferred = troubles.filter(({ kind }) => kind === "deferred");
+  return deferred.find(({ status: reply }) => !isForeign(reply))?.status ?? ACCEPTED;
 }
 
 /** RFC 3463 X.4.x: network and routing, so the other side's DNS rather than a lookup of ours. A loop is ours. */
