@@ -47,11 +47,13 @@ export interface GroundOptions {
   readonly directory?: string;
   /** Further lines of [relay]. */
   readonly relay?: string;
+  /** Any free one when not given. */
+  readonly sinkPort?: number | undefined;
 }
 
 export async function prepareGround(options: GroundOptions = {}): Promise<Ground> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "unseen-durability-")));
-  const sink = await startSink();
+  const sink = await startSink({ port: options.sinkPort ?? 0 });
   const port = await freePort();
   const config = join(directory, "routers.toml");
   writeFileSync(join(directory, "accounts"), "alice\n");
