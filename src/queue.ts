@@ -40,7 +40,7 @@ export type QueueChain = Pick<QueueServices, "route" | "transports" | "settle">;
 /** Messages under attempt at once; each holds at most 64 KiB of body in memory. */
 const ACTIVE_MAX = 500;
 /** Of those from the spool, so many may have begun in the last moment: enough for any host, and little memory. */
-const AHEAD_MAX = 60;
+const AHEAD_MAX = 40;
 /** What takes longer waits for a host, and others need not wait for it; in ms. */
 const MOMENT = 250;
 /** No attempt takes longer, whatever its hosts do; in ms. */

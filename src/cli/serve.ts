@@ -56,7 +56,7 @@ export async function serve(configFile: string | undefined): Promise<number> {
  */
 function keepHeapSmall(): void {
   setFlagsFromString("--semi-space-growth-factor=1");
-  setFlagsFromString("--heap-growing-percent=50");
+  setFlagsFromString("--heap-growing-percent=30");
   setFlagsFromString("--no-parallel-scavenge");
 }
 

@@ -255,16 +255,16 @@ describe("attempts", () => {
     assert.equal(queue.activeCount, 0);
   });
 
-  test("hold sixty messages in memory, and the next is read when one ends", async () => {
+  test("hold forty messages in memory, and the next is read when one ends", async () => {
     const host = later();
     const messages = Array.from({ length: 62 }, (_, index) => message(`m${index}`));
     const { queue, spool } = runner(messages, host.answer);
     queue.wake();
     await quiet();
-    assert.deepEqual([queue.activeCount, host.waiting.length], [60, 60]);
+    assert.deepEqual([queue.activeCount, host.waiting.length], [40, 40]);
     host.waiting.shift()?.(DONE);
     await quiet();
-    assert.deepEqual([queue.activeCount, host.waiting.length], [60, 60]);
+    assert.deepEqual([queue.activeCount, host.waiting.length], [40, 40]);
     host.all(DONE);
     await quiet();
     host.all(DONE);
@@ -272,13 +272,13 @@ describe("attempts", () => {
     assert.deepEqual([queue.activeCount, spool.held.size], [0, 0]);
   });
 
-  test("that take their time do not count against the sixty; five hundred is the end", async () => {
+  test("that take their time do not count against the forty; five hundred is the end", async () => {
     const host = later();
     const messages = Array.from({ length: 502 }, (_, index) => message(`m${index}`));
     const { queue, clock, spool } = runner(messages, host.answer);
     queue.wake();
     await quiet();
-    for (const expected of [120, 180, 240, 300, 360, 420, 480, 500, 500]) {
+    for (const expected of [80, 120, 160, 200, 240, 280, 320, 360, 400, 440, 480, 500, 500]) {
       clock.advance(250);
       await quiet();
       assert.equal(queue.activeCount, expected);
