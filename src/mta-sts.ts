@@ -15,7 +15,8 @@ import { endOf, type KeptPolicy, readPolicies } from "./mta-sts/kept-policy.ts";
 import { removePolicy, writePolicy } from "./mta-sts/kept-policy.ts";
 import { parsePolicy, recordId } from "./mta-sts/policy-text.ts";
 import type { TlsSessions } from "./tls-reports.ts";
-import { certificateResult, codeOf } from "./tls-reports/results.ts";
+import { errorCode } from "./error-code.ts";
+import { certificateResult } from "./tls-reports/results.ts";
 
 /** What a transport asks. */
 export interface StsPolicies {
@@ -122,7 +123,7 @@ export class MtaSts implements StsPolicies {
 
   /** Mail goes without the policy: the domain will want to know (RFC 8460 4.3.2.2). */
   #count(domain: string, error: unknown, isFetched: boolean): void {
-    const isUntrusted = certificateResult(codeOf(error)) !== undefined;
+    const isUntrusted = certificateResult(errorCode(error) ?? "") !== undefined;
     const unfetched = isUntrusted ? "sts-webpki-invalid" : "sts-policy-fetch-error";
     const result = isFetched ? "sts-policy-invalid" : unfetched;
     const reason = error instanceof Error ? error.message : String(error);

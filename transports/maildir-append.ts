@@ -12,7 +12,8 @@ import type { RecipientId } from "../src/envelope.ts";
 import { describeError } from "../src/log.ts";
 import { deliveryHeaders } from "../src/maildir/delivery-headers.ts";
 import { directoryMode } from "../src/maildir/directories.ts";
-import { errorCode, type FileCalls } from "../src/maildir/file-calls.ts";
+import { errorCode } from "../src/error-code.ts";
+import type { FileCalls } from "../src/maildir/file-calls.ts";
 import { FileNames } from "../src/maildir/file-names.ts";
 import { Maildirs, UnreadableBody } from "../src/maildir/maildirs.ts";
 import {

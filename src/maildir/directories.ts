@@ -6,7 +6,8 @@
 
 import { dirname, join } from "node:path";
 import type { DirectorySyncs } from "./directory-syncs.ts";
-import { errorCode, type FileCalls } from "./file-calls.ts";
+import { errorCode } from "../error-code.ts";
+import type { FileCalls } from "./file-calls.ts";
 
 const REMEMBERED_MAX = 10_000;
 

@@ -4,8 +4,6 @@
 import fs, { constants } from "node:fs";
 import { promisify } from "node:util";
 
-export { errorCode } from "../error-code.ts";
-
 export interface FileCalls {
   open(path: string, flags: number, mode?: number): Promise<number>;
   /** May write less than it was given, as write(2) does. */

@@ -10,7 +10,8 @@ import type { Body } from "../envelope.ts";
 import { EarlierCopies } from "./earlier-copies.ts";
 import { Directories, directoryMode } from "./directories.ts";
 import { DirectorySyncs } from "./directory-syncs.ts";
-import { errorCode, type FileCalls, nodeFileCalls, SYNCED_WRITES } from "./file-calls.ts";
+import { errorCode } from "../error-code.ts";
+import { type FileCalls, nodeFileCalls, SYNCED_WRITES } from "./file-calls.ts";
 import type { FileNames } from "./file-names.ts";
 import { LfStream, writeWithLf } from "./line-ends.ts";
 

@@ -9,7 +9,8 @@ import { crc32 } from "node:zlib";
 import type { Body, MessageId } from "../envelope.ts";
 import type { MaybePromise } from "../lists/lists.ts";
 import type { DirectorySyncs } from "../maildir/directory-syncs.ts";
-import { errorCode, type FileCalls } from "../maildir/file-calls.ts";
+import { errorCode } from "../error-code.ts";
+import type { FileCalls } from "../maildir/file-calls.ts";
 import { SpoolError } from "../spool.ts";
 import {
   bodyDirectory,

@@ -6,7 +6,7 @@
 import { link, open } from "node:fs/promises";
 import { join } from "node:path";
 import type { MessageId } from "../envelope.ts";
-import { errorCode } from "../maildir/file-calls.ts";
+import { errorCode } from "../error-code.ts";
 import { bodyFile } from "./body.ts";
 import { makeDirectory, syncDirectory } from "./directory.ts";
 import type { StoredRow } from "./rows.ts";

@@ -45,8 +45,3 @@ const BY_CODE: Readonly<Record<string, ResultType>> = {
 export function certificateResult(code: string): ResultType | undefined {
   return Object.hasOwn(BY_CODE, code) ? BY_CODE[code] : undefined;
 }
-
-/** The code of an error of Node's; "" when it has none. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
-}

@@ -6,7 +6,8 @@ import type { Connected, Conversation } from "../../src/smtp/client.ts";
 import { isListed } from "../../src/mta-sts/policy-text.ts";
 import { policyText } from "../../src/mta-sts/kept-policy.ts";
 import type { TlsSession, TlsSessions } from "../../src/tls-reports.ts";
-import { certificateResult, codeOf, type TlsFailure } from "../../src/tls-reports/results.ts";
+import { errorCode } from "../../src/error-code.ts";
+import { certificateResult, type TlsFailure } from "../../src/tls-reports/results.ts";
 import type { ShownPolicy } from "../../src/tls-reports/tally.ts";
 import type { TlsaRecord } from "../../src/dns/resolver.ts";
 import { type Barred, type Published, UNLISTED } from "./policy.ts";
@@ -58,7 +59,7 @@ function sessionOf(
 
 function failureOf({ status: { text: reason, enhanced }, cause }: Failed): TlsFailure {
   if (enhanced === "4.7.4") return { result: "starttls-not-supported", reason };
-  return { result: certificateResult(codeOf(cause)) ?? "validation-failure", reason };
+  return { result: certificateResult(errorCode(cause) ?? "") ?? "validation-failure", reason };
 }
 
 /** Mail went all the same, and yet it is not as the destination wants it. */
