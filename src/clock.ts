@@ -1,13 +1,17 @@
 // Time as a service, so that tests can own it. Only the queue runner and the protocol edges set timers.
+// Two clocks: the wall clock says when something happened, to people and across restarts; an operator or NTP may
+// set it at any moment. The monotonic clock says how long something took. What lasts is measured by the second.
 
 export interface Timer {
   cancel(): void;
 }
 
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, by the wall clock: may jump either way. */
   now(): number;
-  /** Runs `callback` once, `delay` milliseconds from now. Does not keep the process alive. */
+  /** Milliseconds since the process began: only moves forward, and means nothing to another process. */
+  monotonic(): number;
+  /** Runs `callback` once, when `delay` milliseconds have passed. Does not keep the process alive. */
   after(delay: number, callback: () => void): Timer;
 }
 
@@ -16,6 +20,7 @@ const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after(delay, callback) {
     const timeout = setTimeout(callback, Math.min(Math.max(delay, 0), LONGEST_TIMEOUT));
     timeout.unref();

@@ -128,7 +128,7 @@ describe("deadlines", () => {
     const clock = manualClock();
     let timers = 0;
     const counting = {
-      now: () => clock.now(),
+      ...clock,
       after: (delay: number, callback: () => void) => {
         timers++;
         return clock.after(delay, callback);

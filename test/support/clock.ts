@@ -6,6 +6,8 @@ import type { Clock, Timer } from "../../src/clock.ts";
 export interface ManualClock extends Clock {
   /** Moves time on, in milliseconds, and runs every timer that falls due on the way. */
   advance(milliseconds: number): void;
+  /** Sets the wall clock ahead by `milliseconds`, or back if negative, as an operator does. No time passes. */
+  step(milliseconds: number): void;
   /** Timers that have not fired and were not cancelled. */
   readonly pending: number;
 }
@@ -17,7 +19,8 @@ interface Waiting {
 
 /** Starts at `start`, milliseconds since the epoch: the first of January 2026 when not given. */
 export function manualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
-  let now = start;
+  let passed = 0;
+  let wall = start;
   const waiting = new Set<Waiting>();
 
   function nextDue(limit: number): Waiting | undefined {
@@ -29,20 +32,24 @@ export function manualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
   }
 
   return {
-    now: () => now,
+    now: () => wall + passed,
+    monotonic: () => passed,
     after(delay, callback): Timer {
-      const timer = { at: now + Math.max(delay, 0), callback };
+      const timer = { at: passed + Math.max(delay, 0), callback };
       waiting.add(timer);
       return { cancel: () => void waiting.delete(timer) };
     },
     advance(milliseconds) {
-      const end = now + milliseconds;
+      const end = passed + milliseconds;
       for (let timer = nextDue(end); timer !== undefined; timer = nextDue(end)) {
         waiting.delete(timer);
-        now = timer.at;
+        passed = timer.at;
         timer.callback();
       }
-      now = end;
+      passed = end;
+    },
+    step(milliseconds) {
+      wall += milliseconds;
     },
     get pending() {
       return waiting.size;

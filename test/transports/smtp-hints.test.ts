@@ -20,7 +20,8 @@ const never = new AbortController().signal;
 function movableClock() {
   let ahead = 0;
   const now = () => systemClock.now() + ahead;
-  return { ...systemClock, now, advance: (time: number) => (ahead += time) };
+  const monotonic = () => systemClock.monotonic() + ahead;
+  return { ...systemClock, now, monotonic, advance: (time: number) => (ahead += time) };
 }
 
 function start(t: TestContext, ...tables: readonly OptionTable[]) {
