@@ -11,12 +11,9 @@ import { resolveAddresses } from "../src/dns/addresses.ts";
 import type { MxRecord } from "../src/dns/resolver.ts";
 import { parseAddress } from "../src/lists/cidr.ts";
 import type { HostList } from "../src/lists/lists.ts";
+import { NEVER_A_TARGET, targetForms } from "../src/lists/target-addresses.ts";
 import { parseDomain } from "../src/smtp/address.ts";
 import { status } from "../src/status.ts";
-
-const NEVER_A_TARGET =
-  "0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 224.0.0.0/3 " +
-  "::/96 fe80::/10 fc00::/7 ff00::/8";
 
 /** Hosts that are looked up for one domain, best first. */
 const HOSTS_MAX = 20;
@@ -25,10 +22,10 @@ const ADDRESSES_MAX = 8;
 /** For every router whose addresses are given by strangers. */
 export const ignoreTargetHosts = withDefault(
   hostList(
-    "Addresses that no mail is sent to, as if DNS had not given them. " +
-      "With [] every address is good, our own included.",
+    "Addresses that no mail is sent to, as if DNS had not given them. NAT64 and 6to4 addresses are judged as the IPv4 " +
+      "address in them, too. With [] every address is good, our own included.",
   ),
-  NEVER_A_TARGET.split(" "),
+  NEVER_A_TARGET,
 );
 
 const dnslookupOptions = options({
@@ -165,8 +162,9 @@ export function createFilter(ignored: readonly string[], { lists, ...services }:
 
 const never = (): boolean => false;
 
+/** A text that is no address matches: nothing is sent where we cannot tell whom it reaches. */
 function matcher(list: HostList): (address: string) => boolean {
-  return (address) => list.match(address).kind === "in";
+  return (address) => targetForms(address)?.some((form) => list.match(form).kind === "in") ?? true;
 }
 
 interface Findings {

@@ -437,6 +437,46 @@ describe("ignore_target_hosts", () => {
     assert.equal(brief(await t.route("x.test")), "private.test=10.1.2.3 y.test=192.0.2.5");
   });
 
+  test("by default leaves out special networks, and NAT64 and 6to4 addresses of such", async () => {
+    const zone: Zone = {
+      "x.test": {
+        MX: [
+          [1, "special.test"],
+          [2, "carried.test"],
+          [3, "a.test"],
+        ],
+      },
+      "special.test": {
+        A: ["100.64.0.1", "192.0.0.8", "198.18.0.1"],
+        AAAA: ["fec0::1", "2001::1", "::808:808"],
+      },
+      "carried.test": {
+        AAAA: ["64:ff9b::a00:1", "2002:a00:1::1", "64:ff9b::c000:207", "2002:c000:207::1"],
+      },
+    };
+    await using t = await setUp({ ...HOSTS, ...zone });
+    assert.equal(
+      brief(await t.route("x.test")),
+      "carried.test=64:ff9b::c000:207,2002:c000:207::1 a.test=192.0.2.1,2001:db8::1",
+    );
+  });
+
+  test("judges a carried IPv4 address by a list of one's own too, and knows ours in it", async () => {
+    const zone: Zone = {
+      "x.test": {
+        MX: [
+          [1, "carried.test"],
+          [2, "us.test"],
+        ],
+      },
+      "carried.test": { AAAA: ["64:ff9b::c000:207", "64:ff9b::c000:208"] },
+      "us.test": { AAAA: ["64:ff9b::cb00:7119"] },
+    };
+    await using t = await setUp(zone, { ignore_target_hosts: ["192.0.2.7"] });
+    assert.equal(brief(await t.route("x.test")), "carried.test=64:ff9b::c000:208");
+    assert.equal(brief(await t.route("us.test")), "defer 451 4.4.6");
+  });
+
   test("addresses of ours that are no plain addresses do no harm", async () => {
     await using t = await setUp(
       { ...HOSTS, "x.test": { A: ["192.0.2.7"] } },

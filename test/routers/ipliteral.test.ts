@@ -48,7 +48,13 @@ test("what is no literal is declined, and so is what leads to us or into a priva
     "[IPv6:::1]",
     "[IPv6:::ffff:127.0.0.1]",
     "[IPv6:fe80::1]",
+    "[100.64.0.1]",
+    "[IPv6:fec0::1]",
+    "[IPv6:64:ff9b::a00:1]",
+    "[IPv6:64:ff9b::10.0.0.1]",
+    "[IPv6:2002:a00:1::1]",
     "[203.0.113.25]",
+    "[IPv6:2002:cb00:7119::1]",
     "[IPv6:2001:db8::25]",
     "[IPv6:2001:DB8:0::25]",
   ]) {
