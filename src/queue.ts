@@ -62,6 +62,7 @@ interface AttemptMeans {
 
 interface Attempt {
   readonly controller: AbortController;
+  /** By the monotonic clock. */
   readonly begun: number;
   /** From the spool, rather than from a client. */
   readonly taken: boolean;
@@ -125,7 +126,7 @@ export class Queue {
       if (this.#active.size === 0) this.#whenIdle?.();
       if (this.#takeAgain) this.wake();
     });
-    this.#active.set(id, { controller, begun: clock.now(), taken, ended });
+    this.#active.set(id, { controller, begun: clock.monotonic(), taken, ended });
   }
 
   /** Something may be due: looks now. */
@@ -150,7 +151,7 @@ export class Queue {
 
   /** Attempts that may be over in a moment. */
   #ahead(): number {
-    const since = this.#services.clock.now() - MOMENT;
+    const since = this.#services.clock.monotonic() - MOMENT;
     let ahead = 0;
     for (const { taken, begun } of this.#active.values()) if (taken && begun > since) ahead++;
     return ahead;

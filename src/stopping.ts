@@ -14,8 +14,8 @@ interface Working {
 
 /** Resolves when nothing is under way any more; what still is after `grace` ms has been cut. */
 export async function finish({ server, queue }: Working, grace: number, clock: Clock) {
-  const until = clock.now() + grace;
+  const until = clock.monotonic() + grace;
   queue.takeNoMore();
   await server.stop(grace);
-  await queue.stop(Math.max(0, until - clock.now()));
+  await queue.stop(Math.max(0, until - clock.monotonic()));
 }

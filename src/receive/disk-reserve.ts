@@ -48,8 +48,7 @@ export class DiskReserve {
 
   /** Does a message of so many bytes leave the reserve whole? */
   hasRoomFor(size: number): MaybePromise<boolean> {
-    // The clock may have been set back: then the answer is no younger for it.
-    if (Math.abs(this.#options.clock.now() - this.#measuredAt) < FRESH) return this.#fits(size);
+    if (this.#options.clock.monotonic() - this.#measuredAt < FRESH) return this.#fits(size);
     this.#measuring ??= this.#measure().finally(() => (this.#measuring = undefined));
     return this.#measuring.then(() => this.#fits(size));
   }
@@ -66,7 +65,7 @@ export class DiskReserve {
     } catch (error) {
       log.event("spool.failed", { error: describeError(error) });
     }
-    this.#measuredAt = clock.now();
+    this.#measuredAt = clock.monotonic();
     const low = this.#free.bytes < bytes || this.#free.inodes < inodes;
     if (low === this.#low) return;
     this.#low = low;

@@ -23,12 +23,12 @@ export class KeyedRate {
 
   /** Could one more be taken? */
   has(key: string): boolean {
-    return this.#after(key, this.#clock.now()) !== undefined;
+    return this.#after(key, this.#clock.monotonic()) !== undefined;
   }
 
   /** Takes one, if it is there. */
   take(key: string): boolean {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const freeAt = this.#after(key, now);
     if (freeAt === undefined) return false;
     this.#freeAt.delete(key);

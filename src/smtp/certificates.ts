@@ -43,14 +43,14 @@ export class Certificates {
     this.#pairs = files.map((pair) => new Pair(pair));
     this.#clock = clock;
     this.#log = log;
-    this.#lookedAt = clock.now();
+    this.#lookedAt = clock.monotonic();
     this.#options = optionsOf(this.#pairs, requestCert);
   }
 
   /** For the next handshake. */
   get options(): TlsOptions {
-    const now = this.#clock.now();
-    if (Math.abs(now - this.#lookedAt) < FRESH) return this.#options;
+    const now = this.#clock.monotonic();
+    if (now - this.#lookedAt < FRESH) return this.#options;
     this.#lookedAt = now;
     // All of them, before anything is decided.
     if (this.#pairs.map((pair) => this.#refresh(pair)).includes(true)) {

@@ -19,7 +19,7 @@ export class Deadline {
 
   /** In `delay` milliseconds from now. */
   set(delay: number): void {
-    this.#at = this.#clock.now() + delay;
+    this.#at = this.#clock.monotonic() + delay;
     if (this.#at < this.#firesAt) this.#arm(delay);
   }
 
@@ -37,14 +37,14 @@ export class Deadline {
 
   #arm(delay: number): void {
     this.#timer?.cancel();
-    this.#firesAt = this.#clock.now() + delay;
+    this.#firesAt = this.#clock.monotonic() + delay;
     this.#timer = this.#clock.after(delay, () => this.#look());
   }
 
   #look(): void {
     this.#timer = undefined;
     this.#firesAt = Number.POSITIVE_INFINITY;
-    const left = this.#at - this.#clock.now();
+    const left = this.#at - this.#clock.monotonic();
     if (left <= 0) {
       this.clear();
       this.#expired();

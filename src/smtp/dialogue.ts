@@ -56,7 +56,7 @@ const EMPTY = Buffer.alloc(0);
 export class Dialogue {
   /** The message that is coming in: what the client sends is text now. */
   transfer: Transfer | undefined;
-  /** When the transaction has to be over, in ms since the epoch; infinite when there is none. */
+  /** When the transaction has to be over, by the monotonic clock; infinite when there is none. */
   transactionEndAt = Number.POSITIVE_INFINITY;
   #extended = false;
   #errors = 0;

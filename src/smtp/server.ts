@@ -174,7 +174,7 @@ export class SmtpServer {
 
   /** A load balancer says first whom it speaks for. */
   #awaitClient(socket: Socket, proxy: string, door: Door, reception: Reception): void {
-    this.#proxied.set(socket, this.#clock.now() + PROXY_TIMEOUT);
+    this.#proxied.set(socket, this.#clock.monotonic() + PROXY_TIMEOUT);
     socket.once("close", () => this.#proxied.delete(socket));
     readProxyHeader(socket, (header) => {
       this.#proxied.delete(socket);
@@ -223,7 +223,7 @@ export class SmtpServer {
   }
 
   readonly #onWatch = (): void => {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     for (const session of this.#sessions) session.watch(now);
     for (const [socket, deadline] of this.#proxied) if (now >= deadline) socket.destroy();
     this.#watch = this.#clock.after(WATCH_INTERVAL, this.#onWatch);

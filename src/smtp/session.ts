@@ -62,7 +62,7 @@ export class Session implements Floor {
   #parted = false;
   #ended = false;
   #draining = false;
-  /** When it became the client's turn, in ms since the epoch. */
+  /** When it became the client's turn, by the monotonic clock. */
   #since: number;
   readonly #endAt: number;
   readonly #limits: SessionLimits;
@@ -72,7 +72,7 @@ export class Session implements Floor {
     this.client = { address, helo: "" };
     this.#limits = limits;
     this.#services = services;
-    this.#since = services.clock.now();
+    this.#since = services.clock.monotonic();
     this.#endAt = this.#since + limits.sessionTimeout;
     this.#dialogue = new Dialogue(this, limits, services.reception);
     this.#connection = new Connection(socket, {
@@ -275,7 +275,7 @@ export class Session implements Floor {
   }
 
   now(): number {
-    return this.#services.clock.now();
+    return this.#services.clock.monotonic();
   }
 
   write(text: string): void {

@@ -29,7 +29,7 @@ export class JournalNotes {
   add(id: MessageId, ...entries: readonly JournalEntry[]): void {
     const noted = this.#noted.get(id);
     if (noted !== undefined) noted.entries.push(...entries);
-    else this.#noted.set(id, { since: this.#clock.now(), entries: [...entries] });
+    else this.#noted.set(id, { since: this.#clock.monotonic(), entries: [...entries] });
     this.#timer ??= this.#clock.after(NOTE_DELAY, () => this.#commitRipe());
   }
 
@@ -42,7 +42,7 @@ export class JournalNotes {
 
   #commitRipe(): void {
     this.#timer = undefined;
-    const ripe = this.#clock.now() - NOTE_DELAY / 2;
+    const ripe = this.#clock.monotonic() - NOTE_DELAY / 2;
     for (const [id, { since, entries }] of this.#noted) {
       if (since > ripe) break;
       this.#noted.delete(id);

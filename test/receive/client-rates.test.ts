@@ -65,6 +65,23 @@ describe("messages of one client", () => {
     for (let n = 0; n < 10; n++) assert.equal(await isTaken("192.0.2.1"), true);
   });
 
+  test("are not put off for a day because the clock was a day ahead", async () => {
+    const { clock, isTaken } = door(1);
+    clock.step(24 * 60 * MINUTE);
+    assert.equal(await isTaken("203.0.113.9"), true);
+    clock.step(-24 * 60 * MINUTE);
+    assert.equal(await isTaken("203.0.113.9"), false);
+    clock.advance(MINUTE);
+    assert.equal(await isTaken("203.0.113.9"), true);
+  });
+
+  test("are no more because the clock was set ahead", async () => {
+    const { clock, isTaken } = door(1);
+    assert.equal(await isTaken("203.0.113.9"), true);
+    clock.step(400 * 24 * 60 * MINUTE);
+    assert.equal(await isTaken("203.0.113.9"), false);
+  });
+
   test("are put off with a reply that says so", async () => {
     const { mail } = door(1);
     await mail("203.0.113.9");

@@ -97,6 +97,19 @@ describe("a client that takes its time", () => {
       await wire.closed();
     }));
 
+  it("is cut off in time although the clock is set back meanwhile, and not because it is set ahead", () =>
+    atTheDoor({}, async ({ clock, greeted }) => {
+      const [slow, quick] = [await greeted(), await greeted()];
+      clock.step(-24 * 60 * MINUTE);
+      clock.advance(3 * MINUTE);
+      clock.step(48 * 60 * MINUTE);
+      clock.advance(SECOND);
+      assert.match(await quick.ask("NOOP"), /^250/);
+      clock.advance(2 * MINUTE);
+      assert.match(await slow.reply(), /^421 4\.4\.2 Timeout/);
+      assert.match(await quick.ask("NOOP"), /^250/);
+    }));
+
   it("is cut off at the end of the session, however busily it says nothing", () =>
     atTheDoor({}, async ({ clock, greeted }) => {
       const wire = await greeted();

@@ -42,6 +42,16 @@ describe("certificates whose files change", () => {
     assert.equal(certificates.options.secureContext, second);
   });
 
+  it("change although the clock was set back", () => {
+    using here = changeable();
+    const { put, clock, certificates } = here;
+    const first = certificates.options.secureContext;
+    put(OTHER);
+    clock.step(-500);
+    clock.advance(1000);
+    assert.notEqual(certificates.options.secureContext, first);
+  });
+
   it("stay in force when what is there now cannot be used, which is said once", () => {
     using here = changeable();
     const { files, put, clock, log, certificates } = here;

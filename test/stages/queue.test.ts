@@ -294,6 +294,26 @@ describe("attempts", () => {
     assert.deepEqual([queue.activeCount, queue.hasRoom, spool.held.size], [0, true, 0]);
   });
 
+  test("that hang do not become young again when the clock is set back by an hour", async () => {
+    const host = later();
+    const messages = Array.from({ length: 60 }, (_, index) => message(`m${index}`));
+    const { queue, clock, spool } = runner(messages, host.answer);
+    queue.wake();
+    await quiet();
+    assert.equal(queue.activeCount, 40);
+    clock.step(-HOUR);
+    // What still waits is due by this clock too.
+    for (const one of spool.held.values())
+      if (one.state === "queued")
+        spool.held.set(one.envelope.id, {
+          ...one,
+          recipients: [recipient(0, "late@example.com", START - HOUR)],
+        });
+    clock.advance(250);
+    await quiet();
+    assert.equal(queue.activeCount, 60);
+  });
+
   test("of mail that has just come in do not keep the queue waiting", async () => {
     const host = later();
     const { queue, spool, batches } = runner([message("old")], host.answer);
