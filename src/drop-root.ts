@@ -14,6 +14,7 @@ import {
 import { realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { WrittenDirectory } from "./contract.ts";
+import { errorCode } from "./error-code.ts";
 import { describeError, type Log } from "./log.ts";
 import { makeMissing, syncDirectoryNow } from "./spool/directory.ts";
 
@@ -67,7 +68,7 @@ export function mayWrite(directory: string): boolean {
     accessSync(directory, constants.W_OK | constants.X_OK);
     return true;
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "ENOENT";
+    return errorCode(error) === "ENOENT";
   }
 }
 

@@ -2,6 +2,7 @@
 // Text of peers is data here: JSON escapes control characters, so a reply can never forge a line.
 
 import type { Clock } from "./clock.ts";
+import { withErrorNames } from "./error-code.ts";
 import type { EventName, Events } from "./events.ts";
 
 export interface Log {
@@ -25,6 +26,6 @@ export function createLog(clock: Clock, sink: LineSink): Log {
 /** An error with all its causes in one line, for the log only. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const own = `${error.name}: ${error.message}`;
+  const own = `${error.name}: ${withErrorNames(error.message)}`;
   return error.cause === undefined ? own : `${own} (because ${describeError(error.cause)})`;
 }

@@ -9,6 +9,7 @@ import { systemClock } from "../clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { doubtsOf } from "../config/doubts.ts";
 import { findUser } from "../drop-root.ts";
+import { errorCode } from "../error-code.ts";
 import { createLog, describeError, type Log } from "../log.ts";
 import { type Relay, startRelay } from "../relay.ts";
 import { SpoolInUse } from "../spool/lock.ts";
@@ -83,9 +84,9 @@ function whyNotStarted(error: unknown, { relay }: Configuration): string {
   if (error.code === "ERR_SQLITE_ERROR") {
     return `cannot open the spool ${relay.spool_directory}: ${error.message}`;
   }
-  const cause = CAUSES[String(error.code)];
+  const cause = CAUSES[errorCode(error) ?? ""];
   if ("syscall" in error && error.syscall === "mkdir" && "path" in error) {
-    return `cannot create the directory ${String(error.path)}: ${cause ?? String(error.code)}`;
+    return `cannot create the directory ${String(error.path)}: ${cause ?? errorCode(error)}`;
   }
   if (cause === undefined) return describeError(error);
   if ("address" in error && "port" in error) {

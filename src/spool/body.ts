@@ -5,6 +5,7 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import type { Body, MessageId } from "../envelope.ts";
+import { errorCode } from "../error-code.ts";
 
 /** Bodies up to this many bytes stand in the database. */
 export const INLINE_MAX = 64 * 1024;
@@ -79,14 +80,10 @@ export function fileBody(
           yield chunk;
         }
       } catch (error) {
-        throw isMissing(error) ? damaged("its file is missing", error) : error;
+        throw errorCode(error) === "ENOENT" ? damaged("its file is missing", error) : error;
       }
       if (length !== size) throw damaged(`${length} bytes of ${size}`);
       if (sum !== checksum) throw damaged("wrong checksum");
     },
   };
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

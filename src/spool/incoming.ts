@@ -9,7 +9,7 @@ import { crc32 } from "node:zlib";
 import type { Body, MessageId } from "../envelope.ts";
 import type { MaybePromise } from "../lists/lists.ts";
 import type { DirectorySyncs } from "../maildir/directory-syncs.ts";
-import { errorCode } from "../error-code.ts";
+import { errorCode, withErrorNames } from "../error-code.ts";
 import type { FileCalls } from "../maildir/file-calls.ts";
 import { SpoolError } from "../spool.ts";
 import {
@@ -137,13 +137,10 @@ export class IncomingBody {
 }
 
 const FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
-/** Node has no name for it. */
-const EDQUOT = -122;
 
 function spoolError(what: string, cause: unknown): SpoolError {
   if (cause instanceof SpoolError) return cause;
-  const number = cause instanceof Error && "errno" in cause ? cause.errno : undefined;
-  const text = cause instanceof Error ? cause.message : String(cause);
-  const full = FULL.has(errorCode(cause) ?? "") || number === EDQUOT;
+  const text = cause instanceof Error ? withErrorNames(cause.message) : String(cause);
+  const full = FULL.has(errorCode(cause) ?? "");
   return new SpoolError(`${what}: ${text}`, full, cause);
 }

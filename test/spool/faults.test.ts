@@ -9,17 +9,9 @@ import { SpoolError } from "../../src/spool.ts";
 import { faultyCalls, systemError } from "../support/file-calls.ts";
 import { big, bytesOf, inPlace, settled, store } from "./place.ts";
 
-/** As Node gives it: it has no name for this one. */
-function quotaError(): Error {
-  return Object.assign(new Error("Unknown system error -122"), {
-    code: "Unknown system error -122",
-    errno: -122,
-  });
-}
-
 const ERRORS = {
   ENOSPC: { error: () => systemError("ENOSPC"), full: true },
-  EDQUOT: { error: quotaError, full: true },
+  EDQUOT: { error: () => systemError("EDQUOT"), full: true },
   EIO: { error: () => systemError("EIO"), full: false },
   EROFS: { error: () => systemError("EROFS"), full: false },
   EMFILE: { error: () => systemError("EMFILE"), full: false },

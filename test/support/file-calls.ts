@@ -1,5 +1,7 @@
 // The real system calls, with one that fails, and a count of what is open: for tests of what a fault leaves behind.
 
+import { constants } from "node:os";
+import { getSystemErrorMap } from "node:util";
 import { type FileCalls, nodeFileCalls, SYNCED_WRITES } from "../../src/maildir/file-calls.ts";
 
 export interface FaultyCalls extends FileCalls {
@@ -59,7 +61,10 @@ export function faultyCalls(before: (name: string, index: number) => void): Faul
   };
 }
 
-/** An error as node:fs gives it. */
+/** An error as node:fs gives it: where libuv has no name for the number, Node writes the number. */
 export function systemError(code: string): Error {
-  return Object.assign(new Error(`${code}: injected`), { code });
+  const numbers: Readonly<Record<string, number>> = constants.errno;
+  const errno = -(numbers[code] ?? 0);
+  const name = getSystemErrorMap().has(errno) ? code : `Unknown system error ${errno}`;
+  return Object.assign(new Error(`${name}: injected`), { code: name, errno });
 }
