@@ -1,6 +1,6 @@
 // The words for one message as every stage knows it: envelope, recipients, body. Plain values, no behaviour.
-// Protects: what the wire said is kept as it was said (`address`, `orcpt`, `envid`), beside the one
-// canonical form that every comparison uses.
+// Protects: what the wire said is kept as it was said (`address`), beside the one canonical form that every comparison
+// uses.
 
 /** A mailbox, parsed once from the bytes on the wire (RFC 5321 4.1.2). Made only by src/smtp/address.ts. */
 export interface Mailbox {
@@ -52,7 +52,7 @@ export interface Envelope {
   readonly requireTls?: true;
   /** A report on TLS: it goes although TLS, as its destination wants it, cannot be had (RFC 8460 3). */
   readonly tlsOptional?: true;
-  /** RFC 3461 RET and ENVID; ENVID still in xtext. */
+  /** RFC 3461 RET and ENVID; ENVID still in xtext, its hex digits capital. */
   readonly ret?: "FULL" | "HDRS";
   readonly envid?: string;
 }
@@ -62,7 +62,7 @@ export interface RecipientRequest {
   readonly mailbox: Mailbox;
   /** "NEVER" or a list of SUCCESS, FAILURE, DELAY; absent when not given. */
   readonly notify?: string;
-  /** "addr-type;xtext", byte for byte as it came. */
+  /** "addr-type;xtext", as it came but for the hex digits of the xtext: they are capital. */
   readonly orcpt?: string;
 }
 

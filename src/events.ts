@@ -30,6 +30,8 @@ export interface Events {
   "session.refused": { client: string; reply: string; why: string };
   "session.ended": { client: string; why: string };
   "session.tls_failed": { client: string; error: string };
+  /** Parameters of a command whose values cannot be decoded: the mail goes on without them. */
+  "session.parameter_dropped": { client: string; command: string; parameters: readonly string[] };
 
   "message.accepted": {
     id: string;

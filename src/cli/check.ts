@@ -15,7 +15,7 @@ import { parseAddress } from "../lists/cidr.ts";
 import type { Log } from "../log.ts";
 import { firstLocalDomain } from "../listening.ts";
 import { assemble } from "../relay.ts";
-import { isHeloName, parseMail } from "../smtp/command.ts";
+import { heloName, parseMail } from "../smtp/command.ts";
 import { requireConfiguration, WrongConfiguration } from "./configuration-file.ts";
 import { CommandError, EXIT } from "./exit.ts";
 
@@ -102,9 +102,10 @@ function clientOf({ client, helo, tls }: CheckOptions): Client {
   if (parsed === undefined) usage(`--client: "${client}" is no IPv4 or IPv6 address`);
   const address = client.replace(/^::ffff:(?=.*\.)/i, "");
   const literal = parsed.family === 6 ? `[IPv6:${address}]` : `[${address}]`;
-  if (helo !== undefined && !isHeloName(helo)) usage(`--helo: "${helo}" is no name of a host`);
+  const name = helo === undefined ? literal : heloName(helo);
+  if (name === undefined) usage(`--helo: "${helo}" is no name of a host`);
   const secured = { version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" };
-  return { address, helo: helo ?? literal, ...(tls === true ? { tls: secured } : {}) };
+  return { address, helo: name, ...(tls === true ? { tls: secured } : {}) };
 }
 
 function senderOf(from: string): Mailbox | null {

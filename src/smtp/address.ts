@@ -2,7 +2,9 @@
 // RFC 6531 3.3). What it returns is the only form that the gate, the routers, the log and the next host see.
 //
 // Invariant: an address has one reading. What could be read in two ways (source routes, percent tricks hidden
-// in an unquoted "@", trailing dots, domains that IDNA maps to something else) is not an address here.
+// in an unquoted "@", a dot at the end of a domain, domains that IDNA maps to something else) is not an address here.
+// The grammar of RFC 5321 4.1.2 is for those who make addresses. Others have made addresses with dots anywhere in the
+// local part, and only their host says what a local part means (2.3.11): such an address passes as it came.
 
 import { isIPv4, isIPv6 } from "node:net";
 import { domainToASCII, domainToUnicode } from "node:url";
@@ -11,11 +13,14 @@ import type { Mailbox } from "../envelope.ts";
 /** RFC 5321 4.5.3.1.3: a path is at most 256 octets, its two brackets included. */
 const ADDRESS_OCTETS_MAX = 254;
 
-const ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~\\-\\u0080-\\u{10FFFF}]";
-const DOT_STRING = new RegExp(`^${ATEXT}+(?:\\.${ATEXT}+)*$`, "u");
-const QUOTED_STRING = /^"(?:[ !#-[\]-~\u0080-\u{10FFFF}]|\\[ -~])*"$/u;
-/** Letters, digits, hyphen; the underscore is no host name but stands in real reverse-paths. */
-const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+/** Characters of an unquoted local part. Above ASCII, C1 controls are excluded (RFC 6531 3.3). */
+const UNQUOTED = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-\u00a0-\u{10FFFF}]+$/u;
+const QUOTED_STRING = /^"(?:[ !#-[\]-~\u00a0-\u{10FFFF}]|\\[ -~])*"$/u;
+/**
+ * Letters, digits, hyphen. An underscore, or a hyphen at the end, is in no host name but in real reverse-paths. An A-label
+ * with a hyphen at its end is another spelling of plain ASCII.
+ */
+const LABEL = /^(?!xn--.*-$)[a-z0-9_][a-z0-9_-]{0,62}$/;
 const NON_ASCII = /\P{ASCII}/u;
 const LONE_SURROGATE_OR_REPLACEMENT = /\p{Surrogate}|\uFFFD/u;
 
@@ -33,7 +38,7 @@ export function parseMailbox(text: string): Mailbox | undefined {
 
 function parseLocalPart(text: string): string | undefined {
   if (LONE_SURROGATE_OR_REPLACEMENT.test(text)) return undefined;
-  if (DOT_STRING.test(text)) return text;
+  if (UNQUOTED.test(text)) return text;
   if (!QUOTED_STRING.test(text)) return undefined;
   return text.slice(1, -1).replaceAll(/\\(.)/gu, "$1");
 }

@@ -7,7 +7,7 @@
 import type { Client } from "../envelope.ts";
 import type { MaybePromise } from "../lists/lists.ts";
 import { LOCAL_ERROR, status, type Status } from "../status.ts";
-import { isHeloName, type MailRequest, parseMail, parseRcpt } from "./command.ts";
+import { heloName, type MailRequest, parseMail, parseRcpt } from "./command.ts";
 import type { SessionLimits } from "./limits.ts";
 import { MessageReader, UNFIT } from "./message-reader.ts";
 import type { MailTransaction, MessageSink, Reception } from "./reception.ts";
@@ -32,6 +32,8 @@ export interface Floor {
   /** The client is where it must not be. */
   outOfStep(why: string): void;
   startTls(): void;
+  /** These parameters of a command cannot be decoded, and go no further. */
+  onDropped(command: "MAIL" | "RCPT", parameters: readonly string[]): void;
   /** Nothing else happens in the session until the relay has answered, at once or later. */
   ask<T>(
     where: string,
@@ -81,11 +83,11 @@ export class Dialogue {
   }
 
   command(line: string): void {
-    const space = line.indexOf(" ");
-    const verb = (space < 0 ? line : line.slice(0, space)).toUpperCase();
-    const rest = space < 0 ? "" : line.slice(space + 1);
+    const blank = line.search(/[ \t]/);
+    const verb = (blank < 0 ? line : line.slice(0, blank)).toUpperCase();
+    const rest = blank < 0 ? "" : line.slice(blank + 1);
     // RFC 5321 4.1.1: blanks at the end of a command are to be tolerated.
-    const argument = /^ +$/.test(rest) ? "" : rest;
+    const argument = /^[ \t]+$/.test(rest) ? "" : rest;
     if (JUNK.has(verb) && ++this.#junkCommands > this.#limits.junkCommandsMax) {
       return this.#floor.end(TOO_MUCH_JUNK, "too many commands without a message");
     }
@@ -116,8 +118,9 @@ export class Dialogue {
     }
   }
 
-  #hello(extended: boolean, name: string): void {
-    if (!isHeloName(name)) return this.error(status(501, "5.4", "Say who you are: a host name"));
+  #hello(extended: boolean, argument: string): void {
+    const name = heloName(argument);
+    if (name === undefined) return this.error(status(501, "5.4", "Say who you are: a host name"));
     this.reset();
     this.#extended = extended;
     const { basic: _, ...client } = this.#floor.client;
@@ -164,6 +167,7 @@ export class Dialogue {
     const parsed = parseMail(argument);
     if ("refused" in parsed) return this.error(parsed.refused);
     const request = parsed.ok;
+    if (parsed.dropped !== undefined) this.#floor.onDropped("MAIL", parsed.dropped);
     if (request.requireTls === true) {
       if (!this.#mayRequireTls) return this.error(NO_REQUIRETLS);
       // RFC 8689 4: what came in the clear is no secret any more.
@@ -187,6 +191,7 @@ export class Dialogue {
     const { recipientsMax, postmasterDomain } = this.#limits;
     const parsed = parseRcpt(argument, this.#mail.smtputf8, postmasterDomain);
     if ("refused" in parsed) return this.error(parsed.refused);
+    if (parsed.dropped !== undefined) this.#floor.onDropped("RCPT", parsed.dropped);
     if (this.#accepted >= recipientsMax) {
       return this.#floor.reply(
         status(452, "5.3", "Too many recipients, send the rest in another message"),

@@ -45,6 +45,8 @@ export interface ServerOptions extends SlotOptions {
 const WATCH_INTERVAL = 1000;
 /** How long a load balancer may take to say whom it speaks for, in ms. */
 const PROXY_TIMEOUT = 10_000;
+/** Characters of a parameter that are logged. */
+const DROPPED_SHOWN = 200;
 const TOO_MANY = statusLine(status(421, "7.0", "Too many connections, try again later"));
 
 export class SmtpServer {
@@ -209,6 +211,12 @@ export class SmtpServer {
         }),
       onTlsFailure: (client, error) =>
         this.#log.event("session.tls_failed", { client: client.address, error: error.message }),
+      onDropped: (client, command, parameters) =>
+        this.#log.event("session.parameter_dropped", {
+          client: client.address,
+          command,
+          parameters: parameters.map((parameter) => parameter.slice(0, DROPPED_SHOWN)),
+        }),
       onEnd: (client, why) => {
         if (why !== "quit") this.#log.event("session.ended", { client: client.address, why });
       },

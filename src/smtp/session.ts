@@ -30,6 +30,8 @@ export interface SessionServices {
   readonly tls: (() => TlsOptions) | undefined;
   onError(client: Client, where: string, error: unknown): void;
   onTlsFailure(client: Client, error: Error): void;
+  /** Parameters of a command that cannot be decoded, and go no further. */
+  onDropped(client: Client, command: string, parameters: readonly string[]): void;
   /** The conversation is over. Called once. */
   onEnd(client: Client, why: string): void;
   /** The socket is gone too. Called once. */
@@ -256,6 +258,10 @@ export class Session implements Floor {
     this.client = { ...this.client, helo: "", tls: result };
     this.#since = this.now();
     then();
+  }
+
+  onDropped(command: string, parameters: readonly string[]): void {
+    this.#services.onDropped(this.client, command, parameters);
   }
 
   get draining(): boolean {

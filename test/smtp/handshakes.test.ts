@@ -45,6 +45,7 @@ async function atTheDoor(
       },
       onError: (_, where, error) => assert.fail(`${where}: ${String(error)}`),
       onTlsFailure: (_, error) => failed.push(error.message),
+      onDropped: () => undefined,
       onEnd: () => undefined,
       onClose: () => undefined,
     });
