@@ -69,7 +69,7 @@ async function atTheDoor(
       failed,
       wait(ms) {
         clock.advance(ms);
-        for (const session of sessions) session.watch(clock.now());
+        for (const session of sessions) session.watch(clock.monotonic());
       },
     });
   } finally {
