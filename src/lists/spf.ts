@@ -19,6 +19,8 @@ export type SpfExpansion =
 
 /** RFC 7208 4.6.4. */
 const LOOKUPS_MAX = 10;
+/** Networks and other terms of a whole list, which each client's address is compared with. Google's are twenty. */
+const TERMS_MAX = 1000;
 
 interface Expanding {
   readonly resolver: Resolver;
@@ -38,13 +40,17 @@ export async function expandSpf(resolver: Resolver, domain: string): Promise<Spf
   };
   const error = (await expand(domain, state)) ?? passProblem([...state.passed]);
   if (error !== undefined) return { error };
+  if (state.excluded.size + state.ignored.size > TERMS_MAX) return { error: TOO_LONG };
   const excluded = [...state.excluded].map((network) => `!${network}`);
   return { entries: [...excluded, ...state.passed], ignored: [...state.ignored] };
 }
 
-/** What speaks against letting in these networks: there are none, or they are everybody. */
+const TOO_LONG = `has more than ${TERMS_MAX} terms`;
+
+/** What speaks against letting in these networks: there are none, too many, or they are everybody. */
 export function passProblem(passed: readonly string[]): string | undefined {
   if (passed.length === 0) return "passes no address";
+  if (passed.length > TERMS_MAX) return TOO_LONG;
   const networks: Network[] = passed.flatMap((text) => parseNetwork(text) ?? []);
   return coversFamily(networks) ? "passes everybody" : undefined;
 }

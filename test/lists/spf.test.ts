@@ -131,6 +131,24 @@ describe("an SPF record as a list", () => {
       /cannot be followed/,
     ],
     ["more than ten lookups", chain(10), /more than 10 lookups/],
+    [
+      "more networks than anybody has",
+      {
+        "x.test": [
+          `v=spf1 ${Array.from({ length: 1001 }, (_, n) => `ip4:10.${n >> 8}.${n & 255}.1`).join(" ")} -all`,
+        ],
+      },
+      /more than 1000 terms/,
+    ],
+    [
+      "more terms that are not followed than anybody has",
+      {
+        "x.test": [
+          `v=spf1 ip4:192.0.2.1 ${Array.from({ length: 1001 }, (_, n) => `a:${n}.test`).join(" ")} -all`,
+        ],
+      },
+      /more than 1000 terms/,
+    ],
   ];
   for (const [name, records, error] of bad) {
     test(`is refused wholly: ${name}`, async () => {
