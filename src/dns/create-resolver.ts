@@ -1,11 +1,14 @@
 // The resolver: asks the servers in turn, remembers what they said, and asks once where many want to know.
 //
 // Invariants: a question ends within `totalTimeout`. Only an answer in the sense of wire.ts is final; whatever
-// else happens is "temporary", and nothing is thrown.
+// else happens is "temporary", and nothing is thrown. What is remembered is bounded in octets, and by time: what a
+// stranger's server says is asked again after an hour.
 
 import { randomInt } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { askTcp, askUdp, type Patience, type Server } from "./exchange.ts";
+import { QuestionRoom } from "./question-room.ts";
+import { answerLength, answerSize } from "./answer-size.ts";
 import type { Answer, Resolver } from "./resolver.ts";
 import { parseServer, systemServers } from "./servers.ts";
 import { TtlCache } from "./ttl-cache.ts";
@@ -36,21 +39,32 @@ export interface ResolverOptions {
   readonly rounds?: number;
   /** Entries of the cache for each type of record: 10 000. */
   readonly cacheEntriesMax?: number;
+  /** Octets of the cache for each type of record: 8 MiB. */
+  readonly cacheOctetsMax?: number;
+  /** Questions that may be under way at once: 1000. */
+  readonly questionsMax?: number;
+  /** Lookups that may wait for an answer at once: 100 000. */
+  readonly askersMax?: number;
 }
 
 const SECOND = 1000;
 /** A record of TTL 0 still serves the recipients of one message. */
 const TTL_LEAST = 5 * SECOND;
-const TTL_MOST = 86_400 * SECOND;
-const NEGATIVE_TTL_MOST = 3600 * SECOND;
+/** However long a stranger wants to be remembered, for a "no" too (RFC 2308 5). */
+const TTL_MOST = 3600 * SECOND;
+const CACHE_OCTETS = 8 * 1024 * 1024;
+/** A longer answer is used, and not remembered: no mail host, key or policy needs more. */
+const REMEMBERED_LENGTH_MAX = 4096;
+const REMEMBERED_RECORDS_MAX = 100;
 /** A trouble that took long to find out is remembered a little, so that a queue of mail does not wait in line. */
 const SLOW_TROUBLE = SECOND;
 const TROUBLE_TTL = 5 * SECOND;
 
 export function createResolver(options: ResolverOptions): Resolver {
-  const closing = new AbortController();
-  const ask = createAsker(options, closing.signal);
-  const lookup = <T>(type: RecordType<T>) => createLookup(type, ask, options);
+  const { clock, questionsMax, askersMax } = options;
+  const room = new QuestionRoom(clock, questionsMax, askersMax);
+  const ask = createAsker(options, room);
+  const lookup = <T>(type: RecordType<T>) => createLookup(type, ask, room, options);
   return {
     mx: lookup(MX),
     a: lookup(A),
@@ -58,7 +72,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     txt: lookup(TXT),
     tlsa: lookup(TLSA),
     async close() {
-      closing.abort();
+      room.close();
     },
   };
 }
@@ -74,15 +88,20 @@ type Asker = <T>(type: RecordType<T>, name: string) => Promise<Asked<T>>;
 function createLookup<T>(
   type: RecordType<T>,
   ask: Asker,
-  { clock, cacheEntriesMax = 10_000 }: ResolverOptions,
+  room: QuestionRoom,
+  { clock, cacheEntriesMax = 10_000, cacheOctetsMax = CACHE_OCTETS }: ResolverOptions,
 ): (name: string) => Promise<Answer<T>> {
-  const cache = new TtlCache<Answer<T>>(clock, cacheEntriesMax);
+  // An entry has a price of its own, so that their number is bounded too.
+  const sizeLeast = cacheOctetsMax / cacheEntriesMax;
+  const cache = new TtlCache<Answer<T>>(clock, cacheOctetsMax, (name, answer) =>
+    Math.max(sizeLeast, answerSize(name, answer)),
+  );
   const underway = new Map<string, Promise<Answer<T>>>();
 
   const fetch = async (name: string) => {
     try {
       const { answer, ttl } = await ask(type, name);
-      cache.set(name, answer, ttl);
+      if (isRemembered(answer)) cache.set(name, answer, ttl);
       return answer;
     } finally {
       underway.delete(name);
@@ -93,13 +112,24 @@ function createLookup<T>(
     if (name === undefined) return Promise.resolve(temporary(`"${written}" is no domain name`));
     const known = cache.get(name);
     if (known !== undefined) return Promise.resolve(known);
+    if (!room.admit()) return Promise.resolve(temporary(TOO_MANY));
     let answer = underway.get(name);
     if (answer === undefined) {
       answer = fetch(name);
       underway.set(name, answer);
     }
-    return answer;
+    return answer.finally(() => room.leave());
   };
+}
+
+const TOO_MANY = "too many DNS questions at once";
+
+function isRemembered(answer: Answer<unknown>): boolean {
+  return (
+    answer.kind !== "found" ||
+    (answer.records.length <= REMEMBERED_RECORDS_MAX &&
+      answerLength(answer) <= REMEMBERED_LENGTH_MAX)
+  );
 }
 
 /** What may stand in a question: letters, digits, "-" and "_" in labels of 1 to 63, 253 in all (RFC 1035 2.3.4). */
@@ -110,7 +140,7 @@ function queryName(written: string): string | undefined {
     : undefined;
 }
 
-function createAsker(options: ResolverOptions, signal: AbortSignal): Asker {
+function createAsker(options: ResolverOptions, room: QuestionRoom): Asker {
   const { clock, tryTimeout = 5 * SECOND, totalTimeout = 15 * SECOND, rounds = 2 } = options;
   const { dnssec = false } = options;
   const fixed = (options.servers ?? []).map(requireServer);
@@ -118,17 +148,13 @@ function createAsker(options: ResolverOptions, signal: AbortSignal): Asker {
   /** The server that answered last: one that is down costs its timeout once, not at every question. */
   let preferred = 0;
 
-  return async (type, name) => {
-    const started = clock.now();
-    const patience = (): Patience => {
-      const left = started + totalTimeout - clock.now();
-      return { clock, timeout: Math.min(tryTimeout, left), signal };
-    };
+  const askInTurn = async <T>(type: RecordType<T>, name: string, patience: () => Patience) => {
     let error = "no DNS server";
-    for (let turn = 0; turn < rounds * servers.length && patience().timeout > 0; turn++) {
+    for (let turn = 0; turn < rounds * servers.length; turn++) {
+      const { timeout, signal } = patience();
       const index = (preferred + turn) % servers.length;
       const server = servers[index];
-      if (server === undefined) break;
+      if (server === undefined || timeout <= 0 || signal.aborted) break;
       const reply = await askServer(server, { type, name, dnssec }, patience);
       if (reply.kind === "answer") {
         preferred = index;
@@ -138,8 +164,25 @@ function createAsker(options: ResolverOptions, signal: AbortSignal): Asker {
     }
     // The machine may have moved to another network since we read it.
     if (fixed.length === 0) servers = systemServers();
-    const slow = clock.now() - started >= SLOW_TROUBLE;
-    return { answer: temporary(error), ttl: slow ? TROUBLE_TTL : 0 };
+    return error;
+  };
+
+  return async (type, name) => {
+    const started = clock.monotonic();
+    const turn = await room.enter(totalTimeout);
+    if (turn === undefined) return { answer: temporary(TOO_MANY), ttl: 0 };
+    const { signal } = turn;
+    try {
+      const asked = await askInTurn(type, name, () => {
+        const left = started + totalTimeout - clock.monotonic();
+        return { clock, timeout: Math.min(tryTimeout, left), signal };
+      });
+      if (typeof asked !== "string") return asked;
+      const slow = clock.monotonic() - started >= SLOW_TROUBLE;
+      return { answer: temporary(asked), ttl: slow ? TROUBLE_TTL : 0 };
+    } finally {
+      turn.end();
+    }
   };
 }
 
@@ -170,9 +213,8 @@ async function askServer<T>(
   }
 }
 
-function keepFor({ answer, ttl }: { answer: Answer<unknown>; ttl: number }): number {
-  const most = answer.kind === "found" ? TTL_MOST : NEGATIVE_TTL_MOST;
-  return Math.min(Math.max(ttl * SECOND, TTL_LEAST), most);
+function keepFor({ ttl }: { readonly ttl: number }): number {
+  return Math.min(Math.max(ttl * SECOND, TTL_LEAST), TTL_MOST);
 }
 
 function temporary(error: string): Answer<never> {

@@ -19,7 +19,7 @@ export interface Patience {
   readonly clock: Clock;
   /** Milliseconds. */
   readonly timeout: number;
-  /** Ends every exchange when it aborts. */
+  /** Ends the exchange when it aborts, with the reason. */
   readonly signal: AbortSignal;
 }
 
@@ -91,7 +91,7 @@ async function underDeadline<T>(
   start: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
 ): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const onAbort = () => reject(new Error("the resolver is closed"));
+  const onAbort = () => reject(signal.reason);
   const timer = clock.after(timeout, () => reject(new Error("timeout")));
   signal.addEventListener("abort", onAbort, { once: true });
   try {

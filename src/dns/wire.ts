@@ -54,7 +54,10 @@ export const TLSA: RecordType<TlsaRecord> = {
   read({ data }) {
     if (!Buffer.isBuffer(data) || data.length < 3) return undefined;
     const [usage = 0, selector = 0, matching = 0] = data;
-    return { usage, selector, matching, association: data.subarray(3) };
+    // A copy of its own: a part of the message would keep all of it in memory.
+    const association = Buffer.alloc(data.length - 3);
+    data.copy(association, 0, 3);
+    return { usage, selector, matching, association };
   },
 };
 

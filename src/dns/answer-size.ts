@@ -1,0 +1,45 @@
+// What an answer costs in memory. Its records are a stranger's choice, so a cache that counts answers is bounded by
+// nothing.
+
+import type { Answer } from "./resolver.ts";
+
+/** Octets of an entry around its records: key, promise of order, times. */
+const ENTRY = 400;
+/** Octets of one record around its text. */
+const RECORD = 80;
+/** Octets of a Buffer of its own around its content. */
+const BUFFER = 520;
+/** A text that is not Latin-1 has two octets for each character. */
+const CHARACTER = 2;
+
+/** Characters and octets in the records, the names around them left out. */
+export function answerLength(answer: Answer<unknown>): number {
+  let length = 0;
+  if (answer.kind === "found") for (const record of answer.records) length += recordLength(record);
+  return length;
+}
+
+/** Octets of memory that an answer takes under its name, at most. */
+export function answerSize(name: string, answer: Answer<unknown>): number {
+  const around = ENTRY + CHARACTER * name.length;
+  if (answer.kind === "temporary") return around + CHARACTER * answer.error.length;
+  if (answer.kind !== "found") return around;
+  const canonical = answer.canonical?.length ?? 0;
+  let size = around + CHARACTER * (canonical + answerLength(answer));
+  for (const record of answer.records) size += RECORD + BUFFER * buffersIn(record);
+  return size;
+}
+
+function buffersIn(record: unknown): number {
+  if (typeof record !== "object" || record === null) return 0;
+  return Object.values(record).filter((field) => Buffer.isBuffer(field)).length;
+}
+
+function recordLength(record: unknown): number {
+  if (typeof record === "string") return record.length;
+  if (Buffer.isBuffer(record)) return record.length;
+  if (typeof record !== "object" || record === null) return 0;
+  let length = 0;
+  for (const field of Object.values(record)) length += recordLength(field);
+  return length;
+}
