@@ -96,6 +96,9 @@ export interface Events {
     ids: readonly string[];
   };
 
+  /** The daily list of mail that no sender was told of is on its way, as the message `id`. */
+  "postmaster.list_sent": { id: string; to: string; entries: number };
+
   /** From here on mail for it waits in the queue; and goes on. */
   "domain.held": { domain: string };
   "domain.released": { domain: string; recipients: number };

@@ -25,6 +25,7 @@ import { HostHints, type HintStore } from "./hints.ts";
 import { describeError, type Log } from "./log.ts";
 import { MtaSts } from "./mta-sts.ts";
 import type { Https } from "./https.ts";
+import { PostmasterList } from "./postmaster-list.ts";
 import { Queue, type QueueChain } from "./queue.ts";
 import { createReception } from "./receive.ts";
 import { Generations } from "./reload/generations.ts";
@@ -32,9 +33,8 @@ import { type PutInForce, type Reloaded, Reloading, withFixedOptions } from "./r
 import { limitRates } from "./receive/client-rates.ts";
 import { RelayRates } from "./receive/relay-rates.ts";
 import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
-import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "./reply-rules.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
-import type { SettleServices } from "./settle.ts";
+import { retryPolicyOf, settleServicesOf } from "./settle/services.ts";
 import { LoopShare } from "./smtp/loop-share.ts";
 import type { Reception } from "./smtp/reception.ts";
 import { type ServerOptions, SmtpServer } from "./smtp/server.ts";
@@ -185,17 +185,19 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const queue = new Queue({ spool, ...first, clock, log, hints, holds });
   hints.attach(hintStore(spool, queue, log), await spool.hints());
   void chain.lists.refresh();
+  const postmasterList = new PostmasterList(configuration, { spool, queue, clock, log });
   await tlsReports.start(configuration, chain.resolver, { spool, queue });
   begun.defer(async () => {
     await server.stop(0);
     await queue.stop(0);
-    await tlsReports.close();
+    await Promise.all([tlsReports.close(), postmasterList.close()]);
   });
   const reception = receptionOf(configuration, chain, { spool, queue }, parts);
   const generations = new Generations({ configuration, chain, reception }, queue, clock);
   server.open(generations.reception);
   queue.wake();
-  const lasting = { server, queue, spool, generations, hints, tlsReports };
+  postmasterList.start();
+  const lasting = { server, queue, spool, generations, hints, tlsReports, postmasterList };
   const reloading = new Reloading(configuration.file, replacing(lasting, parts), log);
   const control = await controlOf(lasting, { holds, reloading, clock, log });
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
@@ -209,14 +211,20 @@ export async function startRelay(configuration: Configuration, given: RelayParts
     async stop(grace) {
       await control.close();
       await reloading.stop();
-      await finish(lasting, grace, clock);
-      await tlsReports.close();
-      await generations.close();
-      await spool.close();
+      await end(lasting, grace, clock);
       await history?.close();
       log.event("relay.stopped", {});
     },
   };
+}
+
+/** In good order: the front door first, the spool last. */
+async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void> {
+  const { tlsReports, postmasterList, generations, spool } = lasting;
+  await finish(lasting, grace, clock);
+  await Promise.all([tlsReports.close(), postmasterList.close()]);
+  await generations.close();
+  await spool.close();
 }
 
 function leaveRoot(
@@ -236,11 +244,12 @@ interface Lasting extends Pick<Relay, "spool" | "queue"> {
   readonly generations: Generations;
   readonly hints: HostHints;
   readonly tlsReports: TlsReports;
+  readonly postmasterList: PostmasterList;
 }
 
 /** Puts a new configuration in the place of the one in force, in one step, when nothing can fail any more. */
 function replacing(lasting: Lasting, parts: RelayParts): PutInForce {
-  const { server, queue, spool, generations, hints, tlsReports } = lasting;
+  const { server, queue, spool, generations, hints } = lasting;
   return async (wanted) => {
     const { next, kept } = withFixedOptions(generations.current.configuration, wanted);
     const chain = assemble(next, parts, false, hints);
@@ -256,7 +265,8 @@ function replacing(lasting: Lasting, parts: RelayParts): PutInForce {
     server.follow(serverOptions(next, chain));
     queue.follow(queueChain(next, chain, spool, parts.log));
     hints.follow(retryPolicyOf(next));
-    tlsReports.follow(next, chain.resolver);
+    lasting.tlsReports.follow(next, chain.resolver);
+    lasting.postmasterList.follow(next);
     void chain.lists.refresh();
     return { listeners, kept };
   };
@@ -321,10 +331,6 @@ function createReserve({ relay }: Configuration, { clock, log }: RelayParts): Di
   });
 }
 
-function retryPolicyOf({ retry, replies }: Configuration): RetryPolicy {
-  return { retry, replies: [...replies, ...BUILT_IN_REPLY_RULES] };
-}
-
 function serverOptions(configuration: Configuration, { gate }: Chain): ServerOptions {
   const { relay } = configuration;
   return {
@@ -359,22 +365,6 @@ function queueChain(
   log: Log,
 ): QueueChain {
   return { route, transports, settle: settleServicesOf(configuration, spool, log) };
-}
-
-export function settleServicesOf(
-  configuration: Configuration,
-  spool: Pick<Spool, "nextId">,
-  log: Log,
-): SettleServices {
-  const { relay, bounce } = configuration;
-  return {
-    hostname: relay.hostname,
-    ...retryPolicyOf(configuration),
-    warnAfter: bounce.warn_after,
-    returnSizeLimit: bounce.return_size_limit,
-    log,
-    spool,
-  };
 }
 
 /** A hint that cannot be saved, or nobody woken, is no reason to stop. */

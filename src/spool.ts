@@ -88,6 +88,36 @@ export interface NewReport extends NewMessage {
   readonly bytes: Buffer;
 }
 
+/**
+ * Why the postmaster hears of a recipient that has not had its mail, and the sender does not: nobody vouches for the
+ * sender's address; or the recipient is one member of an alias, of whom the sender need not know.
+ */
+export type ListedWhy = "unvouched" | "alias-member";
+
+/** One line of the postmaster's list. */
+export interface ListEntry {
+  readonly why: ListedWhy;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly id: MessageId;
+  /** "" for <>. */
+  readonly sender: string;
+  /** The address that was tried, and that of RCPT if it is another one. */
+  readonly recipient: string;
+  readonly original?: string;
+  /** What the host said, or what we found. */
+  readonly status: string;
+}
+
+/** What stands on the postmaster's list. */
+export interface PostmasterList {
+  readonly entries: readonly ListEntry[];
+  /** How many more there were, for which the list had no room. */
+  readonly more: Readonly<Partial<Record<ListedWhy, number>>>;
+  /** The number of the last entry. */
+  readonly last: number;
+}
+
 export type RecipientChange = Pick<
   StoredRecipient,
   | "position"
@@ -109,6 +139,8 @@ export interface Settlement {
   readonly journal: readonly JournalEntry[];
   readonly warnings: number;
   readonly reports: readonly NewReport[];
+  /** What the postmaster is to hear of, because the sender does not. */
+  readonly listed?: readonly ListEntry[];
 }
 
 /** A message on its way in. */
@@ -192,6 +224,10 @@ export interface Spool {
   ): Promise<readonly Change[]>;
   /** Takes messages that the postmaster wants settled, each recorded as under attempt before it is returned. */
   claim(ids: readonly MessageId[]): Promise<Claim>;
+  /** What the postmaster has not been sent yet. */
+  listed(): Promise<PostmasterList>;
+  /** Takes in the message that tells the postmaster of `list`, and forgets the list, in one transaction. */
+  sendList(message: NewReport, list: PostmasterList): Promise<void>;
   /** Domains on hold. */
   holds(): Promise<readonly string[]>;
   hold(domain: string): Promise<void>;

@@ -2,6 +2,9 @@
 // Durations are milliseconds and sizes are bytes as soon as they are read; the file's notation stays in here.
 
 import { resolve } from "node:path";
+import { isAscii } from "../bounce/text.ts";
+import type { Mailbox } from "../envelope.ts";
+import { parseMailbox } from "../smtp/address.ts";
 import { declared, nameOf, parsedText } from "./option.ts";
 import type { Option, Problem, Reference } from "./option.ts";
 import { suggestion } from "./suggestion.ts";
@@ -88,6 +91,14 @@ export function durations(doc: string): Option<readonly number[]> {
       times.push(time);
     }
     return { ok: times };
+  });
+}
+
+/** An address of ours, in ASCII, at a domain that has a name. */
+export function mailbox(doc: string, example: string): Option<Mailbox> {
+  return parsedText("address", { doc, is: `an address like "${example}"` }, (written) => {
+    const parsed = isAscii(written) ? parseMailbox(written) : undefined;
+    return parsed?.domain.startsWith("[") === true ? undefined : parsed;
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { parseDomain } from "../smtp/address.ts";
 import { duration, integer, oneOf, optional, options, parsedText, path } from "./schema.ts";
-import { rate, size, text, withDefault } from "./schema.ts";
+import { mailbox, rate, size, text, withDefault } from "./schema.ts";
 import type { Values } from "./schema.ts";
 
 const hostname = parsedText(
@@ -36,6 +36,13 @@ export const relayOptions = options({
   user: optional(
     text("The user to become when the ports are bound, if the relay is started as root."),
     "nobody else: root stays root",
+  ),
+  postmaster: optional(
+    mailbox(
+      "Who is sent the daily list of mail that was not delivered and of which no sender was told. docs/bounces.md says what stands in it.",
+      "postmaster@example.com",
+    ),
+    "postmaster@ the first of `local_domains`",
   ),
   control_socket: optional(
     path("The Unix socket by which `relayctl` reaches the running relay."),

@@ -2,22 +2,14 @@
 //
 // Invariant: the sender's domain is the signature's or lies below it, so that the reports are aligned (RFC 8460 3).
 
-import { parseDomain, parseMailbox } from "../smtp/address.ts";
-import { isAscii } from "../bounce/text.ts";
-import { options, parsedText, text, type Values, withCheck } from "./schema.ts";
+import { parseDomain } from "../smtp/address.ts";
+import { mailbox, options, parsedText, text, type Values, withCheck } from "./schema.ts";
 import { privateKeyFile } from "./secret-file.ts";
 
 const declaredOptions = options({
-  from: parsedText(
-    "address",
-    {
-      doc: "The sender of the reports, and whom their readers may write to. Its domain is the submitter.",
-      is: 'an address like "tls-reports@example.com"',
-    },
-    (written) => {
-      const mailbox = isAscii(written) ? parseMailbox(written) : undefined;
-      return mailbox?.domain.startsWith("[") === true ? undefined : mailbox;
-    },
+  from: mailbox(
+    "The sender of the reports, and whom their readers may write to. Its domain is the submitter.",
+    "tls-reports@example.com",
   ),
   organization: text("The name of your organization, as the reports give it.", {
     test: /^[^\p{Cc}]{1,200}$/u,

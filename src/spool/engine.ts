@@ -8,7 +8,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { MessageId } from "../envelope.ts";
-import type { Change } from "../spool.ts";
+import type { Change, ListEntry, PostmasterList } from "../spool.ts";
 import type { HostHint } from "../hints.ts";
 import { BodyFiles } from "./body-files.ts";
 import { bodyDirectory } from "./body.ts";
@@ -16,6 +16,7 @@ import { Database, isDamage, isFull, isReadError, isWriteError } from "./databas
 import { readHints, saveHint } from "./hint-table.ts";
 import { changeEach, changeMessages, type Wanted } from "./changes.ts";
 import { readHolds, releaseHeld, saveHold, type StoredHold } from "./hold-table.ts";
+import { addToList, forgetList, readList } from "./list-table.ts";
 import { createLoader, type Loader } from "./loader.ts";
 import { restore } from "./restore.ts";
 import {
@@ -36,6 +37,12 @@ export interface Recovery {
   readonly inFlight: number;
   /** The highest id in the spool; 0 when it is empty. */
   readonly lastId: number;
+}
+
+/** What a spool holds beside messages, and a damaged one may still give. */
+export interface RestoredTables {
+  readonly holds?: readonly StoredHold[];
+  readonly list?: readonly ListEntry[];
 }
 
 export interface ClaimedRows {
@@ -135,6 +142,10 @@ export class Engine {
         return saveHint(this.#database, write.key, write.hint);
       case "hold":
         return saveHold(this.#database, write);
+      case "list":
+        return addToList(this.#database, write.entries);
+      case "forget-list":
+        return forgetList(this.#database, write.list);
       case "postpone":
         return this.#postpone(write);
     }
@@ -276,6 +287,10 @@ export class Engine {
     return readHolds(this.#database);
   }
 
+  listed(): PostmasterList {
+    return readList(this.#database);
+  }
+
   /** Ends the hold. The `most` oldest that wait for that are due at `now`; how many there were. */
   release(domain: string, most: number, now: number): number {
     return this.#database.atomically(() => releaseHeld(this.#database, domain, most, now));
@@ -351,9 +366,11 @@ export class Engine {
   }
 
   /** Takes messages over as they stood in another spool. Throws when one cannot be, and then takes none. */
-  restore(rows: readonly StoredRow[], holds: readonly StoredHold[] = []): void {
+  restore(rows: readonly StoredRow[], other: RestoredTables = {}): void {
+    const { holds = [], list = [] } = other;
     this.#database.atomically(() => {
       for (const hold of holds) saveHold(this.#database, hold);
+      addToList(this.#database, list);
       for (const row of rows) restore(this.#database, row);
     });
   }

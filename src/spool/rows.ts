@@ -7,7 +7,10 @@ import type { HostHint } from "../hints.ts";
 import type {
   Clocks,
   JournalEntry,
+  ListEntry,
   NewMessage,
+  NewReport,
+  PostmasterList,
   RecipientChange,
   StoredMessage,
   StoredRecipient,
@@ -55,6 +58,8 @@ export type Write =
   | { readonly kind: "remove"; readonly id: number }
   /** It is due at `until`, whatever its recipients say. */
   | { readonly kind: "postpone"; readonly id: number; readonly until: number }
+  | { readonly kind: "list"; readonly entries: readonly ListEntry[] }
+  | { readonly kind: "forget-list"; readonly list: Omit<PostmasterList, "entries"> }
   | { readonly kind: "hold"; readonly domain: string; readonly since: number }
   | { readonly kind: "hint"; readonly key: string; readonly hint: HostHint | undefined };
 
@@ -132,7 +137,7 @@ function waitingCopyOf(copy: Partial<WaitingCopy>): WaitingCopy {
   };
 }
 
-function wordOf<const T extends string>(value: Value, words: readonly T[]): T {
+export function wordOf<const T extends string>(value: Value, words: readonly T[]): T {
   const word = words.find((known) => known === value);
   if (word === undefined) throw new TypeError(`unknown word in the spool: ${String(value)}`);
   return word;
@@ -160,6 +165,28 @@ export function insertion(
     recipients,
     ...(body === undefined ? {} : { body }),
   };
+}
+
+/** The message as `messageOf` would give it, were it read again. */
+export function newlyStored(
+  { envelope, recipients }: NewMessage,
+  state: "active" | "queued",
+  body: Body,
+): StoredMessage {
+  const fresh = { state: "pending", attempts: 0, nextAttempt: envelope.receivedAt } as const;
+  return {
+    envelope: { ...envelope, size: body.size },
+    state,
+    recipients: recipients.map((request, position) => ({ ...request, position, ...fresh })),
+    journal: [],
+    warnings: 0,
+    body,
+  };
+}
+
+export function reportInsertion(report: NewReport): Write {
+  const { bytes } = report;
+  return insertion(report, "queued", bytes.length, crc32(bytes), bytes);
 }
 
 /** Over the envelope and every recipient in order: one that is missing would get no mail, and nobody a bounce. */

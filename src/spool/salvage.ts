@@ -27,6 +27,7 @@ import { bodyFile } from "./body.ts";
 import { isDamage } from "./database.ts";
 import { DATABASE, Engine } from "./engine.ts";
 import { readHolds } from "./hold-table.ts";
+import { readList } from "./list-table.ts";
 import { createLoader, type Loader } from "./loader.ts";
 import { idNumber, numberOf, type StoredRow } from "./rows.ts";
 import { corruptDirectory } from "./set-aside.ts";
@@ -110,10 +111,9 @@ function takeOver(directory: string, engine: Engine): { messages: number; lost: 
   using damaged = openDamaged(file);
   if (damaged === undefined) return { messages: 0, lost: 0 };
   const load = patientLoader(damaged);
-  engine.restore(
-    [],
-    orElse(() => readHolds(damaged), []),
-  );
+  const holds = orElse(() => readHolds(damaged), []);
+  const list = orElse(() => readList(damaged).entries, []);
+  engine.restore([], { holds, list });
   const ids = [...tracesOf(damaged)].toSorted((a, b) => a - b);
   let messages = 0;
   for (let from = 0; from < ids.length; from += GROUP) {

@@ -4,13 +4,28 @@
  * Rises with every change of the tables, and of what an envelope can ask of us: a program that has not heard of
  * REQUIRETLS must not deliver what asks for it. A spool of an unknown version is refused, not guessed at.
  */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
+
+/** The list of endings that the postmaster hears of, because no sender does. `more` counts what it had no room for. */
+const LISTED = `
+CREATE TABLE listed (
+  number INTEGER PRIMARY KEY,
+  why    TEXT    NOT NULL,
+  at     INTEGER NOT NULL,
+  entry  TEXT    NOT NULL
+) STRICT;
+CREATE TABLE listed_more (
+  why   TEXT    PRIMARY KEY,
+  count INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`;
 
 /** From an older version to the one after it. */
 const UPGRADES: ReadonlyMap<number, string> = new Map([
   [2, "PRAGMA user_version = 3;"],
   // Before, a copy shared the clock of its recipient: it begins one of its own when it fails again.
   [3, "ALTER TABLE recipients ADD COLUMN clocks TEXT; PRAGMA user_version = 4;"],
+  [4, `${LISTED} PRAGMA user_version = 5;`],
 ]);
 
 /** What makes a spool of this version one of ours, in one transaction; undefined when nothing does. */
@@ -88,6 +103,6 @@ CREATE TABLE holds (
   domain TEXT    PRIMARY KEY,
   since  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-
+${LISTED}
 PRAGMA user_version = ${SCHEMA_VERSION};
 `;

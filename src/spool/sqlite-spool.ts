@@ -6,7 +6,6 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { crc32 } from "node:zlib";
 import type { Clock, Timer } from "../clock.ts";
 import type { Body, MessageId } from "../envelope.ts";
 import type { HostHint } from "../hints.ts";
@@ -19,6 +18,8 @@ import {
   type IncomingMessage,
   type JournalEntry,
   type NewMessage,
+  type NewReport,
+  type PostmasterList,
   type Settlement,
   type Spool,
   SpoolError,
@@ -37,6 +38,8 @@ import {
   idText,
   insertion,
   messageOf,
+  newlyStored,
+  reportInsertion,
   type StoredRow,
   type Transaction,
   type Write,
@@ -217,16 +220,7 @@ export class SqliteSpool implements Spool {
       await this.#discard(message.envelope.id, incoming);
       throw error;
     }
-    const { receivedAt } = message.envelope;
-    const recipients = message.recipients.map((request, position) => ({
-      ...request,
-      position,
-      state: "pending" as const,
-      attempts: 0,
-      nextAttempt: receivedAt,
-    }));
-    const envelope = { ...message.envelope, size: body.size };
-    return { envelope, state, recipients, journal: [], warnings: 0, body };
+    return newlyStored(message, state, body);
   }
 
   /** `patient` waits a little for a commit that goes anyway: nobody is kept waiting by it. */
@@ -327,6 +321,14 @@ export class SqliteSpool implements Spool {
     return { changes, messages: await this.#readable(rows) };
   }
 
+  listed(): Promise<PostmasterList> {
+    return this.#ask({ name: "listed" });
+  }
+
+  sendList(message: NewReport, { more, last }: PostmasterList): Promise<void> {
+    return this.#commit([reportInsertion(message), { kind: "forget-list", list: { more, last } }]);
+  }
+
   async holds(): Promise<readonly string[]> {
     return (await this.#ask({ name: "holds" })).map(({ domain }) => domain);
   }
@@ -356,12 +358,11 @@ export class SqliteSpool implements Spool {
   }
 
   async settle(settlement: Settlement): Promise<void> {
-    const { id, state, recipients, warnings, reports } = settlement;
+    const { id, state, recipients, warnings, reports, listed = [] } = settlement;
     const notes = this.#notes.take(id);
     const number = idNumber(id);
-    const writes: Write[] = reports.map((report) =>
-      insertion(report, "queued", report.bytes.length, crc32(report.bytes), report.bytes),
-    );
+    const writes: Write[] = reports.map(reportInsertion);
+    if (listed.length > 0) writes.push({ kind: "list", entries: listed });
     const damage = this.#damaged.get(id);
     if (state === "completed") {
       writes.push({ kind: "remove", id: number });

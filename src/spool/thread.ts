@@ -3,7 +3,7 @@
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { MessageId } from "../envelope.ts";
-import type { Change } from "../spool.ts";
+import type { Change, PostmasterList } from "../spool.ts";
 import type { HostHint } from "../hints.ts";
 import type { Wanted } from "./changes.ts";
 import { isDamage } from "./database.ts";
@@ -16,7 +16,7 @@ export type Call =
   | { readonly name: "commit"; readonly transactions: readonly Transaction[] }
   | { readonly name: "take"; readonly now: number; readonly limit: number }
   | { readonly name: "load"; readonly id: number }
-  | { readonly name: "nextDue" | "count" | "hints" | "holds" | "close" }
+  | { readonly name: "nextDue" | "count" | "hints" | "holds" | "listed" | "close" }
   | {
       readonly name: "release";
       readonly domain: string;
@@ -45,6 +45,7 @@ export interface Answers {
   count: number;
   hints: [key: string, hint: HostHint][];
   holds: StoredHold[];
+  listed: PostmasterList;
   release: number;
   wake: number;
   change: Change[];
@@ -84,6 +85,8 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
       return engine.hints();
     case "holds":
       return engine.holds();
+    case "listed":
+      return engine.listed();
     case "release":
       return engine.release(call.domain, call.most, call.now);
     case "count":

@@ -44,6 +44,7 @@ describe("the configuration of a Google Workspace domain", () => {
       spool_reserve_inodes: 1000,
       user: "unseen",
       control_socket: join(directory, "run/control.sock"),
+      postmaster: undefined,
       history: 7 * 86_400_000,
       message_size_limit: 50 * 2 ** 20,
       received_headers_max: 30,

@@ -294,6 +294,7 @@ describe("the spool", () => {
   for (const [old, lack] of [
     [2, "had not heard of REQUIRETLS"],
     [3, "knew one clock for the mail and its copies"],
+    [4, "kept no list for the postmaster"],
   ] as const) {
     it(`takes over the spool of version ${old}, which ${lack}, with its mail`, () =>
       inPlace(async ({ open, directory }) => {
@@ -313,8 +314,11 @@ describe("the spool", () => {
           database.close();
           return row?.["user_version"];
         };
-        const asItWas = `ALTER TABLE recipients DROP COLUMN clocks; PRAGMA user_version = ${old}`;
-        assert.equal(version(asItWas), old);
+        const asItWas = [
+          "DROP TABLE listed; DROP TABLE listed_more;",
+          old < 4 ? "ALTER TABLE recipients DROP COLUMN clocks;" : "",
+        ].join("");
+        assert.equal(version(`${asItWas} PRAGMA user_version = ${old}`), old);
         using queue = openQueueFile(directory);
         assert.equal(queue?.message(envelope.id)?.envelope.id, envelope.id);
         const after = await open();
@@ -330,8 +334,9 @@ describe("the spool", () => {
         );
         const [kept] = await after.take(Date.now(), 10);
         assert.deepEqual(kept?.recipients[1]?.clocks, clocks);
+        assert.deepEqual(await after.listed(), { entries: [], more: {}, last: 0 });
         await after.close();
-        assert.equal(version(), 4);
+        assert.equal(version(), 5);
       }));
   }
 

@@ -10,7 +10,7 @@ import { createHistory, remembered } from "../../history.ts";
 import { Holds } from "../../holds.ts";
 import { describeError, type Log } from "../../log.ts";
 import { carryOut, type Carried, type Order } from "../../postmaster.ts";
-import { settleServicesOf } from "../../relay.ts";
+import { settleServicesOf } from "../../settle/services.ts";
 import { SpoolInUse } from "../../spool/lock.ts";
 import { isSpool } from "../../spool/queue-file.ts";
 import { SqliteSpool } from "../../spool/sqlite-spool.ts";

@@ -1,0 +1,62 @@
+// The postmaster's list in the spool's database: recipients that have not had their mail, of which no sender hears.
+//
+// Invariant: its size is bounded, whatever strangers send. What has no room is counted. Each reason has a room of its
+// own, so that forged senders cannot crowd out what is of another kind.
+
+import type { DatabaseSync } from "node:sqlite";
+import type { ListedWhy, ListEntry, PostmasterList } from "../spool.ts";
+import { numberOf, textOf, wordOf } from "./rows.ts";
+
+type Statements = Pick<DatabaseSync, "prepare">;
+
+/** Entries of one reason. */
+const ENTRIES_MAX = 200;
+/** Characters of one text in an entry. */
+const TEXT_MAX = 320;
+const WHYS: readonly ListedWhy[] = ["unvouched", "alias-member"];
+
+export function addToList(database: Statements, entries: readonly ListEntry[]): void {
+  const count = database.prepare("SELECT count(*) AS n FROM listed WHERE why = ?");
+  const add = database.prepare("INSERT INTO listed (why, at, entry) VALUES (?, ?, ?)");
+  const addMore = database.prepare(
+    `INSERT INTO listed_more (why, count) VALUES (?, 1)
+     ON CONFLICT (why) DO UPDATE SET count = count + 1`,
+  );
+  for (const { why, at, ...rest } of entries) {
+    const texts = Object.entries(rest).map(([name, text]) => [name, text.slice(0, TEXT_MAX)]);
+    if (numberOf(count.get(why)?.["n"]) >= ENTRIES_MAX) addMore.run(why);
+    else add.run(why, at, JSON.stringify(Object.fromEntries(texts)));
+  }
+}
+
+export function readList(database: Statements): PostmasterList {
+  const rows = database.prepare("SELECT * FROM listed ORDER BY number").all();
+  const more = database.prepare("SELECT * FROM listed_more").all();
+  return {
+    entries: rows.map((row): ListEntry => {
+      const { id, sender, recipient, original, status } = JSON.parse(textOf(row["entry"]));
+      return {
+        why: wordOf(row["why"], WHYS),
+        at: numberOf(row["at"]),
+        id: textOf(id),
+        sender: textOf(sender),
+        recipient: textOf(recipient),
+        ...(original === undefined ? {} : { original: textOf(original) }),
+        status: textOf(status),
+      };
+    }),
+    more: Object.fromEntries(more.map(({ why, count }) => [wordOf(why, WHYS), numberOf(count)])),
+    last: numberOf(rows.at(-1)?.["number"] ?? 0),
+  };
+}
+
+/** Takes away what has been sent; what came meanwhile stays. */
+export function forgetList(
+  database: Statements,
+  { more, last }: Omit<PostmasterList, "entries">,
+): void {
+  database.prepare("DELETE FROM listed WHERE number <= ?").run(last);
+  const less = database.prepare("UPDATE listed_more SET count = count - ? WHERE why = ?");
+  for (const [why, count] of Object.entries(more)) less.run(count, why);
+  database.prepare("DELETE FROM listed_more WHERE count <= 0").run();
+}
