@@ -35,6 +35,7 @@ import { RelayRates } from "./receive/relay-rates.ts";
 import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
 import { retryPolicyOf, settleServicesOf } from "./settle/services.ts";
+import { type HeaderBudgets, headerBudgets } from "./receive/header-budget.ts";
 import { LoopShare } from "./smtp/loop-share.ts";
 import type { Reception } from "./smtp/reception.ts";
 import { type ServerOptions, SmtpServer } from "./smtp/server.ts";
@@ -55,6 +56,7 @@ export interface Chain {
   readonly hints: HostHints;
   /** For what messages are examined for. */
   readonly share: LoopShare;
+  readonly headerBudgets: HeaderBudgets;
   close(): Promise<void>;
 }
 
@@ -65,6 +67,7 @@ export interface RelayParts {
   readonly https?: Https;
   /** Who counts how TLS goes. */
   readonly tlsSessions?: TlsSessions;
+  readonly headerBudgets?: HeaderBudgets;
 }
 
 export interface Relay {
@@ -128,6 +131,7 @@ export function assemble(
     inbound: inboundOf(configuration, { resolver, clock }),
     hints,
     share: new LoopShare(),
+    headerBudgets: parts.headerBudgets ?? headerBudgets(),
     async close() {
       await Promise.all(Array.from(transports.values(), async (one) => one.close?.()));
       await mtaSts.close();
@@ -167,7 +171,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const history = createHistory(configuration, given);
   const log = history === undefined ? given.log : remembered(given.log, history);
   const tlsReports = new TlsReports({ ...relay, ...given, log });
-  const parts = { ...given, log, tlsSessions: tlsReports };
+  const parts = { ...given, log, tlsSessions: tlsReports, headerBudgets: headerBudgets() };
   const chain = assemble(configuration, parts, false);
   begun.defer(() => chain.close());
   const { hints } = chain;

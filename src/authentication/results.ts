@@ -25,6 +25,8 @@ interface Dmarc extends DmarcAnswer {
 }
 
 export interface Results {
+  /** The header section is longer than what is examined. */
+  readonly tooLong: boolean;
   readonly spf: Spf;
   readonly signatures: readonly Signature[];
   readonly unfit: boolean;
@@ -33,10 +35,11 @@ export interface Results {
 }
 
 export async function evaluate(
-  { readable, author, signatures, unfit }: Examined,
+  { readable, tooLong, author, signatures, unfit }: Examined,
   spf: Spf,
   ask: Ask,
 ): Promise<Results> {
+  if (tooLong) return { ...UNEXAMINED, spf: { ...spf, result: "none" } };
   const answers: Dmarc[] = [];
   for (const domain of author.domains.slice(0, AUTHORS_MAX)) {
     answers.push({ domain, ...(await dmarcOf(domain, { spf, signatures }, ask)) });
@@ -44,12 +47,13 @@ export async function evaluate(
   const tooMany = !readable || author.domains.length > AUTHORS_MAX;
   const [worst = NOBODY] = answers.toSorted((a, b) => weight(b) - weight(a));
   const dmarc: Dmarc = tooMany ? { result: "permerror" } : worst;
-  return { spf, signatures, unfit, dmarc };
+  return { tooLong, spf, signatures, unfit, dmarc };
 }
 
 const BY_WEIGHT: readonly Result[] = ["none", "pass", "permerror", "temperror", "fail"];
 
 const NOBODY: Dmarc = { result: "none" };
+const UNEXAMINED = { tooLong: true, signatures: [], unfit: false, dmarc: NOBODY };
 
 /** A failure weighs the more the more its domain asks for. */
 function weight(answer: Dmarc): number {
@@ -80,7 +84,8 @@ function domainsOf({ spf, signatures }: Shown, good: readonly Result[]) {
 }
 
 /** Why an enforcing relay does not take it; undefined when it does. */
-export function refusalOf({ dmarc }: Results): Status | undefined {
+export function refusalOf({ tooLong, dmarc }: Results): Status | undefined {
+  if (tooLong) return HEADER_TOO_BIG;
   if (dmarc.result === "permerror" && dmarc.domain === undefined) return TOO_MANY;
   if (!isRejected(dmarc)) return undefined;
   return status(
@@ -90,6 +95,7 @@ export function refusalOf({ dmarc }: Results): Status | undefined {
   );
 }
 
+export const HEADER_TOO_BIG = status(552, "3.4", "The header section is too big");
 const TOO_MANY = status(550, "7.26", "The author of the message cannot be told");
 
 /** "spf=pass dkim=none dmarc=fail", for the log. */

@@ -7,7 +7,7 @@
 import type { DomainList } from "../lists/lists.ts";
 import { parseDomain } from "../smtp/address.ts";
 import type { Examined } from "./examination.ts";
-import type { Field } from "./header-fields.ts";
+import { type HeaderShape, ONLY_ONCE } from "./header-shape.ts";
 import type { Signature } from "./mailauth.ts";
 
 export type TenantVerdict =
@@ -15,19 +15,17 @@ export type TenantVerdict =
   /** `why` may be told to the client. */
   | { readonly kind: "unproven" | "unknown"; readonly why: string };
 
-/** RFC 5322 3.6: at most one of each. A second one would be what a reader sees, and the signature covers the other. */
-const ONLY_ONCE = ["date", "from", "sender", "reply-to", "to", "cc", "message-id", "subject"];
 /** What readers see of a header, or answer to: it must be covered if it is there. */
 const SEEN = ["from", "date", "subject", "to", "cc", "reply-to"];
 
 export async function judgeTenant(
-  { fields, author, signatures, unfit }: Examined,
+  { shape, author, signatures, unfit }: Examined,
   ours: DomainList,
 ): Promise<TenantVerdict> {
-  const repeated = ONLY_ONCE.find((name) => count(fields, name) > 1);
+  const repeated = ONLY_ONCE.find((name) => count(shape, name) > 1);
   if (repeated !== undefined) return unproven(`more than one ${repeated} field`);
   const [domain, ...others] = author.domains;
-  const isClear = author.exact && fields.every(({ wellFormed }) => wellFormed);
+  const isClear = author.exact && shape.wellFormed;
   if (!isClear || others.length > 0 || domain === undefined) {
     return unproven("its author cannot be told for certain");
   }
@@ -41,7 +39,7 @@ export async function judgeTenant(
       verdict = { kind: "unknown", why: "the list of our domains cannot be read now" };
       continue;
     }
-    const flaw = whose === "ambiguous" ? AMBIGUOUS : flawOf(signature, fields);
+    const flaw = whose === "ambiguous" ? AMBIGUOUS : flawOf(signature, shape);
     if (flaw === undefined) return { kind: "proven" };
     if (whose === "ours" && signature.result === "temperror") {
       verdict = { kind: "unknown", why: `no answer from the DNS about the key of ${domain}` };
@@ -80,15 +78,15 @@ async function standsFor(
 }
 
 /** Why it is no proof, although it may be right. */
-function flawOf(signature: Signature, fields: readonly Field[]): string | undefined {
+function flawOf(signature: Signature, shape: HeaderShape): string | undefined {
   const { result, why, partial, testing, covered } = signature;
   if (result !== "pass") return why === "" ? result : why;
   if (partial) return "it covers only a part of the body";
   if (testing) return "its key is for tests only";
-  const uncovered = SEEN.find((name) => count(fields, name) > 0 && !covered.has(name));
+  const uncovered = SEEN.find((name) => count(shape, name) > 0 && !covered.has(name));
   return uncovered === undefined ? undefined : `it does not cover ${uncovered}`;
 }
 
-function count(fields: readonly Field[], wanted: string): number {
-  return fields.reduce((sum, { name }) => sum + (name === wanted ? 1 : 0), 0);
+function count({ counts }: HeaderShape, name: string): number {
+  return counts.get(name) ?? 0;
 }

@@ -60,7 +60,7 @@ export const relayOptions = options({
   ),
   received_headers_max: withDefault(
     integer("A message with more Received lines than this runs in a circle and is refused.", 1),
-    30,
+    100,
   ),
   recipients_max: withDefault(
     integer("Recipients of one message; further ones get 452 and come in another message.", 100),

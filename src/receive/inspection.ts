@@ -1,6 +1,7 @@
 // All that is asked of the content of one message while it goes by: its header section, its proofs, its results.
 //
-// Invariant: what may be kept of it is what came, less the fields that must not go on; what is judged is what came.
+// Invariant: what may be kept of it is what came, less the fields that must not go on, and with an empty line in front
+// where our header would run into it; what is judged is what came.
 
 import { Examination } from "../authentication/examination.ts";
 import type { Evaluation, Inbound } from "../authentication/inbound.ts";
@@ -11,7 +12,9 @@ import type { Proof, Secret } from "../gate.ts";
 import type { MaybePromise } from "../lists/lists.ts";
 import { describeError, type Log } from "../log.ts";
 import type { LoopShare } from "../smtp/loop-share.ts";
-import { LOCAL_ERROR, type Status } from "../status.ts";
+import { LOCAL_ERROR, status, type Status } from "../status.ts";
+import { FirstLine } from "./first-line.ts";
+import type { HeaderBudgets } from "./header-budget.ts";
 import { HeaderWatch } from "./header-watch.ts";
 import { judgeHeader, judgeProofs } from "./verdict.ts";
 
@@ -31,11 +34,14 @@ export interface InspectionServices {
   readonly resolver: Resolver;
   /** Of all examinations. */
   readonly share: LoopShare;
+  readonly headerBudgets: HeaderBudgets;
   /** Absent when strangers' mail is not to be authenticated. */
   readonly inbound?: Inbound | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
+
+const CROWDED_OUT = status(452, "3.1", "Too many long header sections at once, try again later");
 
 export interface Judgement {
   readonly refusal?: Status;
@@ -45,6 +51,7 @@ export interface Judgement {
 export class Inspection {
   readonly #services: InspectionServices;
   readonly #header: HeaderWatch;
+  readonly #firstLine = new FirstLine();
   /** Absent when nobody asks what signatures are worth. */
   #examination: Examination | undefined;
   readonly #evaluate: ReturnType<Inbound["begin"]> | undefined;
@@ -56,7 +63,11 @@ export class Inspection {
     this.#header = new HeaderWatch(proofs, secrets, inbound?.hostname);
     this.#evaluate = isRelayed ? undefined : inbound?.begin(client, sender);
     const isSigned = proofs.some(({ dkim }) => dkim !== undefined);
-    if (isSigned || this.#evaluate !== undefined) this.#examination = new Examination(services);
+    const { strangers, relayHosts } = services.headerBudgets;
+    if (isSigned || this.#evaluate !== undefined) {
+      const budget = this.#evaluate === undefined ? relayHosts : strangers;
+      this.#examination = new Examination(services, budget);
+    }
   }
 
   /** It may go out before its end: nothing is left to be proven, and no results will stand above it. */
@@ -74,7 +85,8 @@ export class Inspection {
 
   /** The bytes that may be kept now. */
   pass(piece: Buffer): Buffer | undefined {
-    return this.#header.pass(piece);
+    const passed = this.#header.pass(piece);
+    return passed && this.#firstLine.pass(passed);
   }
 
   /** To be called behind `pass`, with the same. Never throws. A promise asks to wait. */
@@ -89,7 +101,10 @@ export class Inspection {
 
   /** The bytes that were still held back when the message ended. */
   end(): Buffer | undefined {
-    return this.#header.end();
+    const passed = this.#header.end();
+    const begun = passed && this.#firstLine.pass(passed);
+    const rest = this.#firstLine.end();
+    return begun ?? rest;
   }
 
   /** Never throws: what cannot be judged is put off where it had to bring proof, and else let pass. */
@@ -98,6 +113,7 @@ export class Inspection {
     if (refusal !== undefined) return { refusal };
     try {
       const examination = this.#examination;
+      if (examination?.isCrowdedOut === true) return { refusal: CROWDED_OUT };
       const examine = examination && (() => examination.finish());
       const unproven = await judgeProofs(this.#header.unproven, examine);
       if (unproven !== undefined) return { refusal: unproven };

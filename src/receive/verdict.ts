@@ -2,6 +2,7 @@
 // the dry run of `relayctl check` both ask here, so they cannot disagree.
 
 import type { Examined } from "../authentication/examination.ts";
+import { HEADER_TOO_BIG } from "../authentication/results.ts";
 import { judgeTenant } from "../authentication/tenant.ts";
 import type { Client, Mailbox } from "../envelope.ts";
 import type { Gate, Proof, Verdict } from "../gate.ts";
@@ -37,7 +38,6 @@ const NO_PROOF = status(
   "7.1",
   "Relaying denied: the message does not show that it is from our tenant",
 );
-const HEADER_TOO_BIG = status(552, "3.4", "The header section is too big");
 const LOOPS = status(550, "4.6", "Too many hops, this message loops");
 
 /** The gate, then the router chain in earnest. */

@@ -2,6 +2,7 @@
 
 import { type Examined, Examination } from "../../src/authentication/examination.ts";
 import type { Answer, Resolver } from "../../src/dns/resolver.ts";
+import { headerBudgets } from "../../src/receive/header-budget.ts";
 import { LoopShare } from "../../src/smtp/loop-share.ts";
 import { manualClock } from "../support/clock.ts";
 import { resolverAnswering } from "../support/services.ts";
@@ -41,7 +42,8 @@ export async function examined(
   resolver: Resolver,
   pieceSize = 100_000,
 ): Promise<Examined> {
-  const examination = new Examination({ resolver, clock: manualClock(), share: new LoopShare() });
+  const services = { resolver, clock: manualClock(), share: new LoopShare() };
+  const examination = new Examination(services, headerBudgets().relayHosts);
   const bytes = Buffer.from(message, "latin1");
   for (let at = 0; at < bytes.length; at += pieceSize) {
     await examination.write(bytes.subarray(at, at + pieceSize));

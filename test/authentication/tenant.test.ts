@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Examination } from "../../src/authentication/examination.ts";
 import { judgeTenant, type TenantVerdict } from "../../src/authentication/tenant.ts";
+import { headerBudgets } from "../../src/receive/header-budget.ts";
 import { LoopShare } from "../../src/smtp/loop-share.ts";
 import { manualClock } from "../support/clock.ts";
 import { bench } from "../lists/support.ts";
@@ -324,11 +325,10 @@ describe("while it cannot be known, nobody is refused for good, and nobody let i
 });
 
 test("two who want to know hear the same", async () => {
-  const examination = new Examination({
-    resolver: zoneResolver(ZONE),
-    clock: manualClock(),
-    share: new LoopShare(),
-  });
+  const examination = new Examination(
+    { resolver: zoneResolver(ZONE), clock: manualClock(), share: new LoopShare() },
+    headerBudgets().relayHosts,
+  );
   await examination.write(Buffer.from(LATER, "latin1"));
   const [first, second] = [await examination.finish(), await examination.finish()];
   assert.equal(first.signatures[0]?.result, "pass");
@@ -337,11 +337,10 @@ test("two who want to know hear the same", async () => {
 
 test("a long body is looked at in many turns, so that others have theirs", async () => {
   const resolver = zoneResolver(ZONE);
-  const examination = new Examination({
-    resolver,
-    clock: manualClock(),
-    share: new LoopShare(() => 0),
-  });
+  const examination = new Examination(
+    { resolver, clock: manualClock(), share: new LoopShare(() => 0) },
+    headerBudgets().relayHosts,
+  );
   const header = LATER.slice(0, LATER.indexOf("\r\n\r\n") + 4);
   await examination.write(Buffer.from(header, "latin1"));
   const ended = new AbortController();

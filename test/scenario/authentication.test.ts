@@ -107,3 +107,30 @@ test("without the option, and from hosts of a relay rule, nothing is asked and n
   assert.ok(!trusted.includes("Authentication-Results"));
   assert.deepEqual([...off.dns.queries, ...tagging.dns.queries], []);
 });
+
+/** More than is held of a stranger's header section, and less than is refused. */
+const FILLER = `X-Filler: ${"x".repeat(90)}\r\n`.repeat(3000);
+
+test("a header section beyond 256 KB passes to the byte, unexamined, less what is in our name", async () => {
+  await using sink = await startSink();
+  await using relay = await start(sink, "tag");
+  assert.match(await sent(relay, FILLER + FORGED + FOREIGN + SIGNED), /^250 /);
+  await relay.happened("message.completed");
+  const arrived = sink.messages[0]?.raw.toString("latin1") ?? "";
+  assert.match(
+    arrived,
+    /^Authentication-Results: mx\.example\.com;\r\n\tspf=none smtp\.mailfrom=bank\.test;\r\n\tdkim=none;\r\n\tdmarc=none\r\nReceived: /,
+  );
+  assert.ok(arrived.endsWith(`\r\n${FILLER}${FOREIGN}${SIGNED}`));
+  assert.equal(
+    relay.log.named("message.accepted")[0]?.authentication,
+    "spf=none dkim=none dmarc=none",
+  );
+});
+
+test("it is refused where results are enforced, but not from a host of a relay rule", async () => {
+  await using sink = await startSink();
+  await using relay = await start(sink, "enforce");
+  assert.match(await sent(relay, FILLER + SIGNED), /^552 5\.3\.4 /);
+  assert.match(await sent(relay, FILLER + SIGNED, "127.0.0.1"), /^250 /);
+});

@@ -55,11 +55,23 @@ describe("without a secret", () => {
     assert.deepEqual([watch.end(), watch.hops], [undefined, 2]);
   });
 
-  test("of any other the header is held back until it is whole, the body never", () => {
+  test("of any other only what may begin such a field is held back, until its end", () => {
     const watch = new HeaderWatch([PROOF]);
-    assert.equal(watch.pass(Buffer.from("Subject: x\r\n")), undefined);
-    assert.equal(watch.pass(Buffer.from("\r\nbo"))?.toString(), "Subject: x\r\n\r\nbo");
-    assert.equal(watch.pass(Buffer.from("dy"))?.toString(), "dy");
+    const steps: [piece: string, passed: string][] = [
+      ["Subject: x\r\n", "Subject: x\r\n"],
+      ["X-Uns", ""],
+      ["ent: y\r", "X-Unsent: y"],
+      ["\nX-Unseen-Tenant", "\r\n"],
+      [": s3cret\r\n", ""],
+      [" t\r\n", ""],
+      ["To: b\r\n", "X-Unseen-Tenant: s3cret\r\n t\r\nTo: b\r\n"],
+      ["x-unseen-tenant \r\n", ""],
+      [" : s3cret\r\n\r\nbo", "x-unseen-tenant \r\n : s3cret\r\n\r\nbo"],
+      ["dy", "dy"],
+    ];
+    for (const [piece, passed] of steps) {
+      assert.equal(watch.pass(Buffer.from(piece))?.toString() ?? "", passed, piece);
+    }
     assert.equal(watch.end(), undefined);
   });
 });
@@ -138,12 +150,39 @@ describe("the proof", () => {
     assert.equal(isProven(watch), true);
   });
 
-  test("a header section beyond 1 MiB proves nothing, and nothing of it is kept", () => {
+  test("is found behind a megabyte of other fields, of which nothing is held back", () => {
+    const watch = new HeaderWatch([PROOF]);
+    const other = `X-Other: ${"x".repeat(70)}\r\n`.repeat(12_000);
+    for (let at = 0; at < other.length; at += 10_000) {
+      const piece = other.slice(at, at + 10_000);
+      const passed = watch.pass(Buffer.from(piece))?.length ?? 0;
+      assert.ok(piece.length - passed < 100);
+    }
+    const text = message("X-Unseen-Tenant: s3cret", "To: b");
+    assert.ok(through(watch, text).endsWith(message("To: b")));
+    assert.equal(isProven(watch), true);
+  });
+
+  test("beyond 32 KB is none: the message is refused", () => {
+    const watch = new HeaderWatch([PROOF]);
+    const pieces = Array.from({ length: 40 }, () => ` ${"x".repeat(1000)}\r\n`);
+    through(watch, "From: a@b.test\r\nX-Unseen-Tenant: s3cret\r\n", ...pieces, "\r\n");
+    assert.equal(isProven(watch), false);
+    assert.match(statusLine(judgeHeader(watch, 30) ?? assert.fail()), /^552 5\.3\.4 /);
+  });
+
+  test("is not waited for in blanks without end", () => {
+    const watch = new HeaderWatch([PROOF]);
+    through(watch, "X-Unseen-Tenant", ...Array.from({ length: 40 }, () => " ".repeat(1000)));
+    assert.match(statusLine(judgeHeader(watch, 30) ?? assert.fail()), /^552 5\.3\.4 /);
+  });
+
+  test("of a header section beyond 1 MiB does not count: the message is refused, and nothing more of it passes", () => {
     const long = `X-Long: ${"x".repeat(1024 * 1024)}`;
     const watch = new HeaderWatch([PROOF]);
     const text = message("X-Unseen-Tenant: s3cret", long);
-    assert.equal(through(watch, text.slice(0, 100), text.slice(100, -20), text.slice(-20)), "");
-    assert.equal(isProven(watch), false);
+    const passed = through(watch, text.slice(0, 100), text.slice(100, -20), text.slice(-20));
+    assert.equal(passed, text.slice("X-Unseen-Tenant: s3cret\r\n".length, 100));
     assert.equal(
       statusLine(judgeHeader(watch, 30) ?? assert.fail()),
       "552 5.3.4 The header section is too big",

@@ -5,6 +5,7 @@ import { LoopShare } from "../../src/smtp/loop-share.ts";
 import type { GateOptions } from "../../src/config/gate-options.ts";
 import { Gate } from "../../src/gate.ts";
 import { createReception } from "../../src/receive.ts";
+import { headerBudgets } from "../../src/receive/header-budget.ts";
 import { RelayRates } from "../../src/receive/relay-rates.ts";
 import type { Routing } from "../../src/route.ts";
 import type { MailRequest } from "../../src/smtp/command.ts";
@@ -138,6 +139,7 @@ function desk(fault: Fault = {}, room = true): Desk {
     reserve: { hasRoomFor: () => true },
     resolver: resolverAnswering({ kind: "no-such-name" }),
     share: new LoopShare(),
+    headerBudgets: headerBudgets(),
     rates: new RelayRates([{ rate: undefined, sender_rate: { count: 2, window: 1000 } }], clock),
     clock,
     log,
