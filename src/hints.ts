@@ -3,20 +3,30 @@
 // not knock again. A recipient whose account asks for peace (see the table of replies) has such a clock too.
 //
 // Invariants: a hint only delays; it never fails a delivery. A success forgets it. Hints survive a restart, and a
-// lost one costs a connection that fails.
+// lost one costs a connection that fails. How long a host is left alone is measured by the monotonic clock; a stored
+// time that a clock ahead of this one has written holds nobody back.
 
 import type { Clock } from "./clock.ts";
 import type { RetryError } from "./contract.ts";
 import { findReplyRule, type RetryPolicy, rulesAfter } from "./reply-rules.ts";
-import { nextAttempt, spread } from "./retry.ts";
+import { LONGEST_WAIT, nextAttempt, spread } from "./retry.ts";
 import type { Status } from "./status.ts";
 import { type Wake, Waiters } from "./waiters.ts";
 
 export interface HostHint {
-  /** Milliseconds since the epoch, both. */
+  /** Milliseconds since the epoch, all three. */
   readonly firstFailure: number;
   readonly nextTry: number;
+  /** When `nextTry` was worked out. */
+  readonly savedAt: number;
   readonly status: Status;
+}
+
+/** A hint with its times by the monotonic clock. */
+interface Known {
+  readonly hint: HostHint;
+  readonly failingSince: number;
+  readonly nextTry: number;
 }
 
 export interface HostFailure {
@@ -40,11 +50,11 @@ const DAY = 86_400_000;
 const EXPIRY = 7 * DAY;
 /** After the last rule has ended the host is tried this often, in ms. */
 const AFTER_THE_END = 6 * 3_600_000;
-/** No hint holds longer: one that seems to was written by a clock that has been set back since. */
-const LONGEST_HOLD = DAY + 600_000;
+/** What NTP may set a clock back by without anybody noticing; in ms. */
+const TOLERANCE = 5000;
 
 export class HostHints {
-  readonly #hints = new Map<string, HostHint>();
+  readonly #hints = new Map<string, Known>();
   readonly #waiters = new Waiters((key, most) => this.#store?.wake(key, most) ?? nobody);
   #policy: RetryPolicy;
   readonly #clock: Clock;
@@ -54,17 +64,29 @@ export class HostHints {
   constructor(policy: RetryPolicy, clock: Clock) {
     this.#policy = policy;
     this.#clock = clock;
-    this.#sweepAt = clock.now() + DAY;
+    this.#sweepAt = clock.monotonic() + DAY;
   }
 
   /** Takes over what an earlier run knew, and keeps what is learnt from here on. */
   attach(store: HintStore, known: ReadonlyMap<string, HostHint>): void {
     this.#store = store;
     for (const [key, hint] of known) {
-      this.#hints.set(key, hint);
+      this.#hints.set(key, this.#remembered(hint));
       this.#waiters.add(key);
     }
     this.#sweep();
+  }
+
+  #remembered(hint: HostHint): Known {
+    const now = this.#clock.now();
+    const monotonic = this.#clock.monotonic();
+    const wait = hint.nextTry - now;
+    const isAhead = hint.savedAt > now + TOLERANCE || wait > LONGEST_WAIT;
+    return {
+      hint,
+      failingSince: monotonic - Math.max(0, now - hint.firstFailure),
+      nextTry: isAhead ? monotonic : monotonic + wait,
+    };
   }
 
   /** What fails from now on is tried again by these rules. */
@@ -79,10 +101,11 @@ export class HostHints {
 
   /** The hint, while the host is not to be tried. */
   blocked(key: string): HostHint | undefined {
-    const hint = this.#hints.get(key);
-    if (hint === undefined) return undefined;
-    const wait = hint.nextTry - this.#clock.now();
-    return wait > 0 && wait <= LONGEST_HOLD ? hint : undefined;
+    const known = this.#hints.get(key);
+    if (known === undefined) return undefined;
+    const wait = known.nextTry - this.#clock.monotonic();
+    if (wait <= 0) return undefined;
+    return { ...known.hint, nextTry: Math.ceil(this.#clock.now() + wait) };
   }
 
   /** It failed the last time: if it is to be tried, one is enough to find out. */
@@ -95,14 +118,16 @@ export class HostHints {
     // Others found out while this attempt was under way: one round of attempts is one failure.
     const found = this.blocked(key);
     if (found !== undefined) return found.nextTry;
-    const now = this.#clock.now();
-    if (now >= this.#sweepAt) this.#sweep();
+    const monotonic = this.#clock.monotonic();
+    if (monotonic >= this.#sweepAt) this.#sweep();
     const known = this.#hints.get(key);
-    const goesOn = known !== undefined && known.nextTry > now - EXPIRY;
-    const firstFailure = goesOn ? Math.min(known.firstFailure, now) : now;
+    const goesOn = known !== undefined && known.nextTry > monotonic - EXPIRY;
+    const failingSince = goesOn ? known.failingSince : monotonic;
+    const now = this.#clock.now();
+    const firstFailure = Math.round(now - (monotonic - failingSince));
     const nextTry = this.#nextTry(failure, firstFailure, now);
-    const hint = { firstFailure, nextTry, status: failure.status };
-    this.#hints.set(key, hint);
+    const hint = { firstFailure, nextTry, savedAt: now, status: failure.status };
+    this.#hints.set(key, { hint, failingSince, nextTry: monotonic + nextTry - now });
     this.#store?.saveHint(key, hint);
     return nextTry;
   }
@@ -142,10 +167,10 @@ export class HostHints {
 
   /** Forgets what is too old to say anything, once a day. */
   #sweep(): void {
-    const now = this.#clock.now();
-    this.#sweepAt = now + DAY;
+    const monotonic = this.#clock.monotonic();
+    this.#sweepAt = monotonic + DAY;
     for (const [key, { nextTry }] of this.#hints) {
-      if (nextTry >= now - EXPIRY) continue;
+      if (nextTry >= monotonic - EXPIRY) continue;
       this.#hints.delete(key);
       this.#store?.saveHint(key, undefined);
     }

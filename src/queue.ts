@@ -368,7 +368,8 @@ function postponed(
       ...(clocks === undefined ? {} : { clocks }),
     }));
   const { id } = message.envelope;
-  return { id, state: "queued", recipients, journal, warnings: message.warnings, reports: [] };
+  const { warnings } = message;
+  return { id, at: now, state: "queued", recipients, journal, warnings, reports: [] };
 }
 
 const POSTPONED = 300_000;

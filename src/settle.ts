@@ -13,7 +13,7 @@ import { type Attempted, clockOf, clocksAfter, type End, inOrder } from "./settl
 import { endedMark, hasEnded } from "./settle/ended.ts";
 import { type Ending, logFinding, logMessage } from "./settle/log.ts";
 import type { RetryPolicy } from "./reply-rules.ts";
-import { retryTime, replyRule, rulesFor } from "./settle/retry-time.ts";
+import { hasSeenLastInterval, nextTime, replyRule, rulesFor } from "./settle/retry-time.ts";
 import { reportKind, type ReportServices, reportsOn, type Told, told } from "./settle/report.ts";
 import type {
   Clocks,
@@ -75,6 +75,7 @@ export async function settle(
   logMessage(message, state, now, services.log);
   return {
     id: message.envelope.id,
+    at: now,
     state,
     recipients: changes,
     journal: verdicts.flatMap(({ journal }) => journal),
@@ -105,8 +106,12 @@ function judge(
   for (const finding of findings) {
     const { mailbox, router, transport } = finding;
     const clock = finding.unseen ? clockOf(recipient.clocks, finding) : recipient;
-    const firstFailure = clock?.firstFailure ?? now;
-    const again = retryTime(finding, firstFailure, now, services);
+    // One that lies ahead was written by a clock that has been set back since.
+    const firstFailure = Math.min(clock?.firstFailure ?? now, now);
+    const failedBefore =
+      clock !== undefined && (clock.attempts > 0 || clock.waitsFor !== undefined);
+    const failures = { firstFailure, failedBefore };
+    const again = nextTime(finding, failures, now, services);
     const isTold = services.refused === true && !finding.unseen;
     const ending = isTold ? "failed" : endingOf(finding, again, sender);
     ends.push({ finding, ending, again, firstFailure });
@@ -114,9 +119,10 @@ function judge(
     const alarm = replyRule(finding, services)?.alarm;
     if (alarm !== undefined) services.log.event("alarm", { id, what: alarm });
     const kind = reportKind(finding, ending);
-    if (kind !== undefined && !isTold && wantsReport(kind, sender, notify)) {
-      const rules = ending === "deferred" ? rulesFor(finding, services) : undefined;
-      const until = rules && retryUntil(rules, firstFailure);
+    const rules = ending === "deferred" ? rulesFor(finding, services) : undefined;
+    const isInDoubt = rules !== undefined && !hasSeenLastInterval(rules, services);
+    if (kind !== undefined && !isTold && !isInDoubt && wantsReport(kind, sender, notify)) {
+      const until = rules && retryUntil(rules, now - services.elapsed.since(firstFailure, now));
       lines.push(told(kind, recipient, finding, now, until));
     }
     if (ending !== "deferred") {
@@ -126,7 +132,7 @@ function judge(
     }
   }
   const endings = [...message.journal.filter((entry) => entry.position === position), ...journal];
-  const clocks = clocksAfter(recipient, ends);
+  const clocks = clocksAfter(recipient, ends, now);
   if (onlyCopiesAreLeft(endings, clocks) && !hasEnded(endings, position)) {
     journal.push(endedMark(position, now));
   }
@@ -143,7 +149,7 @@ function changeOf(
   const mail = ends.filter(({ finding }) => !finding.unseen);
   const tried = mail.filter(({ finding }) => !("untried" in finding.outcome));
   const deferred = mail.find(({ ending }) => ending === "deferred");
-  const firstFailure = recipient.firstFailure ?? deferred?.firstFailure;
+  const firstFailure = deferred?.firstFailure ?? recipient.firstFailure;
   // Waiting for its turn says less than what was said before.
   const isKnown = tried.length < mail.length || recipient.rest?.mail !== undefined;
   const known = isKnown ? recipient.lastStatus : undefined;

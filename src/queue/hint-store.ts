@@ -1,0 +1,24 @@
+// Retry hints on their way into the spool, and those who wait for them on their way out of it.
+
+import type { HintStore } from "../hints.ts";
+import { describeError, type Log } from "../log.ts";
+import type { Queue } from "../queue.ts";
+import type { Spool } from "../spool.ts";
+
+/** A hint that cannot be saved, or nobody woken, is no reason to stop. */
+export function hintStore(spool: Spool, queue: Queue, log: Log): HintStore {
+  const failed = (error: unknown) => log.event("spool.failed", { error: describeError(error) });
+  return {
+    saveHint: (key, hint) => void spool.saveHint(key, hint).catch(failed),
+    async wake(key, most) {
+      try {
+        const woken = await spool.wake(key, most);
+        if (woken > 0) queue.wake();
+        return woken;
+      } catch (error) {
+        failed(error);
+        return 0;
+      }
+    },
+  };
+}
