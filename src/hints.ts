@@ -2,31 +2,26 @@
 // first failure and belongs to the host, so a new message to a host that is down waits with the others and does
 // not knock again. A recipient whose account asks for peace (see the table of replies) has such a clock too.
 //
-// Invariants: a hint only delays; it never fails a delivery. A success forgets it. Hints survive a restart, and a
-// lost one costs a connection that fails. How long a host is left alone is measured by the monotonic clock; a stored
-// time that a clock ahead of this one has written holds nobody back.
+// A host that ends a connection under a message, with 421 or without a word, may mean that message alone. It is
+// suspected, and nobody else waits, until a second message meets the same; then the others go one at a time, with
+// pauses of seconds.
+//
+// Invariants: a hint only delays; it never fails a delivery. A success forgets it. Hints survive a restart, suspicions
+// do not; a lost one costs a connection that fails. All together they have a bound in octets.
 
 import type { Clock } from "./clock.ts";
 import type { RetryError } from "./contract.ts";
+import type { MessageId } from "./envelope.ts";
 import { findReplyRule, type RetryPolicy, rulesAfter } from "./reply-rules.ts";
-import { LONGEST_WAIT, nextAttempt, spread } from "./retry.ts";
+import { nextAttempt, spread } from "./retry.ts";
 import type { Status } from "./status.ts";
 import { type Wake, Waiters } from "./waiters.ts";
 
 export interface HostHint {
-  /** Milliseconds since the epoch, all three. */
+  /** Milliseconds since the epoch, both. */
   readonly firstFailure: number;
   readonly nextTry: number;
-  /** When `nextTry` was worked out. */
-  readonly savedAt: number;
   readonly status: Status;
-}
-
-/** A hint with its times by the monotonic clock. */
-interface Known {
-  readonly hint: HostHint;
-  readonly failingSince: number;
-  readonly nextTry: number;
 }
 
 export interface HostFailure {
@@ -36,6 +31,29 @@ export interface HostFailure {
   readonly domain: string;
   readonly status: Status;
   readonly error?: RetryError;
+}
+
+/** What was under way when a host ended the connection. */
+export interface UnderWay {
+  readonly message: MessageId;
+  /** The host said nothing at all of it. */
+  readonly isSilent: boolean;
+}
+
+/** A host that has ended connections under messages, since the last one that it took. */
+interface Suspicion {
+  /** The latest of these messages. */
+  readonly messages: ReadonlySet<MessageId>;
+  readonly count: number;
+  /** Messages under which it was silent do not come back before `nextTry`. */
+  readonly silent: ReadonlySet<MessageId>;
+  /** Nobody else comes before; milliseconds since the epoch. */
+  readonly pausedUntil: number;
+}
+
+interface Memory extends HostHint {
+  /** Absent: the host cannot be used by anybody. */
+  readonly suspicion?: Suspicion;
 }
 
 /** Where hints are kept, and those who wait. */
@@ -50,11 +68,21 @@ const DAY = 86_400_000;
 const EXPIRY = 7 * DAY;
 /** After the last rule has ended the host is tried this often, in ms. */
 const AFTER_THE_END = 6 * 3_600_000;
-/** What NTP may set a clock back by without anybody noticing; in ms. */
-const TOLERANCE = 5000;
+/** No hint holds longer: one that seems to was written by a clock that has been set back since. */
+const LONGEST_HOLD = DAY + 600_000;
+/** Pauses of a host that ends connections under one message after the other, in ms: twice as long each time. */
+const FIRST_PAUSE = 1000;
+const LONGEST_PAUSE = 60_000;
+/** Messages remembered of those that a suspected host has ended connections under. */
+const SUSPECTED_MAX = 16;
+/** Octets of all hints: what they weigh is their key and their text, and about this much beside it. */
+const OCTETS_MAX = 16 * 1024 * 1024;
+const OVERHEAD = 300;
 
 export class HostHints {
-  readonly #hints = new Map<string, Known>();
+  /** Those that failed last stand at the end. */
+  readonly #hints = new Map<string, Memory>();
+  #octets = 0;
   readonly #waiters = new Waiters((key, most) => this.#store?.wake(key, most) ?? nobody);
   #policy: RetryPolicy;
   readonly #clock: Clock;
@@ -64,29 +92,17 @@ export class HostHints {
   constructor(policy: RetryPolicy, clock: Clock) {
     this.#policy = policy;
     this.#clock = clock;
-    this.#sweepAt = clock.monotonic() + DAY;
+    this.#sweepAt = clock.now() + DAY;
   }
 
   /** Takes over what an earlier run knew, and keeps what is learnt from here on. */
   attach(store: HintStore, known: ReadonlyMap<string, HostHint>): void {
     this.#store = store;
     for (const [key, hint] of known) {
-      this.#hints.set(key, this.#remembered(hint));
+      this.#remember(key, hint);
       this.#waiters.add(key);
     }
     this.#sweep();
-  }
-
-  #remembered(hint: HostHint): Known {
-    const now = this.#clock.now();
-    const monotonic = this.#clock.monotonic();
-    const wait = hint.nextTry - now;
-    const isAhead = hint.savedAt > now + TOLERANCE || wait > LONGEST_WAIT;
-    return {
-      hint,
-      failingSince: monotonic - Math.max(0, now - hint.firstFailure),
-      nextTry: isAhead ? monotonic : monotonic + wait,
-    };
   }
 
   /** What fails from now on is tried again by these rules. */
@@ -99,37 +115,86 @@ export class HostHints {
     return this.#hints.size === 0;
   }
 
-  /** The hint, while the host is not to be tried. */
-  blocked(key: string): HostHint | undefined {
-    const known = this.#hints.get(key);
-    if (known === undefined) return undefined;
-    const wait = known.nextTry - this.#clock.monotonic();
-    if (wait <= 0) return undefined;
-    return { ...known.hint, nextTry: Math.ceil(this.#clock.now() + wait) };
+  /** The hint, while the host is not to be tried; a suspected host may be, but for `message`. */
+  blocked(key: string, message?: MessageId): HostHint | undefined {
+    const hint = this.#hints.get(key);
+    if (hint === undefined) return undefined;
+    const { suspicion, ...rest } = hint;
+    const isOpen = suspicion !== undefined && !(message && suspicion.silent.has(message));
+    const nextTry = isOpen ? suspicion.pausedUntil : rest.nextTry;
+    const wait = nextTry - this.#clock.now();
+    return wait > 0 && wait <= LONGEST_HOLD ? { ...rest, nextTry } : undefined;
   }
 
-  /** It failed the last time: if it is to be tried, one is enough to find out. */
+  /** It failed the last time, not only one message: if it is to be tried, one is enough to find out. */
   isInDoubt(key: string): boolean {
-    return this.#hints.has(key);
+    const hint = this.#hints.get(key);
+    return hint !== undefined && (hint.suspicion === undefined || hint.suspicion.count > 1);
   }
 
   /** The host failed. When it is tried again, in ms since the epoch. */
   failed(key: string, failure: HostFailure): number {
     // Others found out while this attempt was under way: one round of attempts is one failure.
-    const found = this.blocked(key);
+    const isSuspected = this.#hints.get(key)?.suspicion !== undefined;
+    const found = isSuspected ? undefined : this.blocked(key);
     if (found !== undefined) return found.nextTry;
-    const monotonic = this.#clock.monotonic();
-    if (monotonic >= this.#sweepAt) this.#sweep();
-    const known = this.#hints.get(key);
-    const goesOn = known !== undefined && known.nextTry > monotonic - EXPIRY;
-    const failingSince = goesOn ? known.failingSince : monotonic;
     const now = this.#clock.now();
-    const firstFailure = Math.round(now - (monotonic - failingSince));
+    if (now >= this.#sweepAt) this.#sweep();
+    const known = isSuspected ? undefined : this.#hints.get(key);
+    const goesOn = known !== undefined && known.nextTry > now - EXPIRY;
+    const firstFailure = goesOn ? Math.min(known.firstFailure, now) : now;
     const nextTry = this.#nextTry(failure, firstFailure, now);
-    const hint = { firstFailure, nextTry, savedAt: now, status: failure.status };
-    this.#hints.set(key, { hint, failingSince, nextTry: monotonic + nextTry - now });
+    const hint = { firstFailure, nextTry, status: failure.status };
+    this.#remember(key, hint);
     this.#store?.saveHint(key, hint);
     return nextTry;
+  }
+
+  /** The host, which can be reached, has ended the connection under a message. */
+  closedUnder(key: string, failure: HostFailure, { message, isSilent }: UnderWay): void {
+    const known = this.#hints.get(key);
+    // Somebody found out meanwhile that it cannot be used at all.
+    if (known !== undefined && known.suspicion === undefined && this.blocked(key)) return;
+    const now = this.#clock.now();
+    if (now >= this.#sweepAt) this.#sweep();
+    const before = known?.suspicion;
+    const isKnown = before?.messages.has(message) === true;
+    const count = (before?.count ?? 0) + (isKnown ? 0 : 1);
+    const pause = count < 2 ? 0 : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (count - 2));
+    const suspicion = {
+      messages: withLast(before?.messages, message),
+      count,
+      silent: isSilent ? withLast(before?.silent, message) : (before?.silent ?? new Set()),
+      pausedUntil: now + pause,
+    };
+    // It was reached: what is on disk of it is over.
+    if (known !== undefined && before === undefined) this.#store?.saveHint(key, undefined);
+    const nextTry = this.#nextTry(failure, now, now);
+    this.#remember(key, { firstFailure: now, nextTry, status: failure.status, suspicion });
+  }
+
+  #remember(key: string, hint: Memory): void {
+    this.#forget(key);
+    this.#hints.set(key, hint);
+    this.#octets += weightOf(key, hint);
+    for (const oldest of this.#hints.keys()) {
+      if (this.#octets <= OCTETS_MAX) break;
+      this.#drop(oldest);
+    }
+  }
+
+  #forget(key: string): boolean {
+    const hint = this.#hints.get(key);
+    if (hint === undefined) return false;
+    this.#octets -= weightOf(key, hint);
+    return this.#hints.delete(key);
+  }
+
+  /** Those who wait for it come back by their own time. */
+  #drop(key: string): void {
+    this.#forget(key);
+    this.#store?.saveHint(key, undefined);
+    this.#waiters.forget(key);
   }
 
   /**
@@ -155,7 +220,8 @@ export class HostHints {
 
   /** It can be used: of those who wait for it so many are woken as there is room for, and never too many. */
   succeeded(key: string, room = Number.POSITIVE_INFINITY): void {
-    if (this.#hints.size > 0 && this.#hints.delete(key)) this.#store?.saveHint(key, undefined);
+    const hint = this.#hints.get(key);
+    if (this.#forget(key) && hint?.suspicion === undefined) this.#store?.saveHint(key, undefined);
     this.#waiters.proceed(key, room);
   }
 
@@ -167,14 +233,19 @@ export class HostHints {
 
   /** Forgets what is too old to say anything, once a day. */
   #sweep(): void {
-    const monotonic = this.#clock.monotonic();
-    this.#sweepAt = monotonic + DAY;
-    for (const [key, { nextTry }] of this.#hints) {
-      if (nextTry >= monotonic - EXPIRY) continue;
-      this.#hints.delete(key);
-      this.#store?.saveHint(key, undefined);
-    }
+    const now = this.#clock.now();
+    this.#sweepAt = now + DAY;
+    for (const [key, { nextTry }] of this.#hints) if (nextTry < now - EXPIRY) this.#drop(key);
+    this.#waiters.sweep((key) => this.#hints.has(key));
   }
+}
+
+function weightOf(key: string, { status }: HostHint): number {
+  return key.length + status.text.length + OVERHEAD;
+}
+
+function withLast(messages: ReadonlySet<MessageId> | undefined, last: MessageId): Set<MessageId> {
+  return new Set([...(messages ?? []), last].slice(-SUSPECTED_MAX));
 }
 
 const nobody = Promise.resolve(0);

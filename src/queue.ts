@@ -368,8 +368,7 @@ function postponed(
       ...(clocks === undefined ? {} : { clocks }),
     }));
   const { id } = message.envelope;
-  const { warnings } = message;
-  return { id, at: now, state: "queued", recipients, journal, warnings, reports: [] };
+  return { id, state: "queued", recipients, journal, warnings: message.warnings, reports: [] };
 }
 
 const POSTPONED = 300_000;

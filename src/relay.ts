@@ -6,8 +6,7 @@
 import type { ExaminationServices } from "./authentication/examination.ts";
 import { Inbound } from "./authentication/inbound.ts";
 import { preload } from "./authentication/mailauth.ts";
-import type { Clock, Timer } from "./clock.ts";
-import { ClockSteps, type Elapsed } from "./clock-steps.ts";
+import type { Clock } from "./clock.ts";
 import type { Configuration } from "./config/configuration.ts";
 import type { Services, Transport } from "./contract.ts";
 import { CutThrough } from "./cut-through.ts";
@@ -22,13 +21,11 @@ import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
 import { createHistory, remembered } from "./history.ts";
 import { Holds } from "./holds.ts";
 import { bindListeners, limitsOf, ownAddresses } from "./listening.ts";
-import { HostHints } from "./hints.ts";
-import type { Log } from "./log.ts";
+import { HostHints, type HintStore } from "./hints.ts";
+import { describeError, type Log } from "./log.ts";
 import { MtaSts } from "./mta-sts.ts";
 import type { Https } from "./https.ts";
 import { PostmasterList } from "./postmaster-list.ts";
-import { hintStore } from "./queue/hint-store.ts";
-import { watchClock } from "./queue/watch-clock.ts";
 import { Queue, type QueueChain } from "./queue.ts";
 import { createReception } from "./receive.ts";
 import { Generations } from "./reload/generations.ts";
@@ -37,7 +34,8 @@ import { limitRates } from "./receive/client-rates.ts";
 import { RelayRates } from "./receive/relay-rates.ts";
 import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
-import { retryPolicyOf, type SettleMeans, settleServicesOf } from "./settle/services.ts";
+import { ReplyAlarms } from "./settle/alarms.ts";
+import { retryPolicyOf, settleServicesOf } from "./settle/services.ts";
 import { type HeaderBudgets, headerBudgets } from "./receive/header-budget.ts";
 import { LoopShare } from "./smtp/loop-share.ts";
 import type { Reception } from "./smtp/reception.ts";
@@ -70,12 +68,8 @@ export interface RelayParts {
   readonly https?: Https;
   /** Who counts how TLS goes. */
   readonly tlsSessions?: TlsSessions;
+  readonly alarms?: ReplyAlarms;
   readonly headerBudgets?: HeaderBudgets;
-}
-
-/** Those of a relay that runs. */
-interface RunningParts extends RelayParts {
-  readonly elapsed: Elapsed;
 }
 
 export interface Relay {
@@ -179,10 +173,10 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const history = createHistory(configuration, given);
   const log = history === undefined ? given.log : remembered(given.log, history);
   const tlsReports = new TlsReports({ ...relay, ...given, log });
-  const steps = new ClockSteps(clock);
-  const kept = { tlsSessions: tlsReports, headerBudgets: headerBudgets(), elapsed: steps };
-  const parts = { ...given, log, ...kept };
-  const chain = begun.adopt(assemble(configuration, parts, false), (one) => one.close());
+  const alarms = new ReplyAlarms(clock, log);
+  const parts = { ...given, log, alarms, tlsSessions: tlsReports, headerBudgets: headerBudgets() };
+  const chain = assemble(configuration, parts, false);
+  begun.defer(() => chain.close());
   const { hints } = chain;
   const server = new SmtpServer(serverOptions(configuration, chain), clock, log);
   begun.defer(() => server.stop(0));
@@ -194,10 +188,9 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   history?.start();
   begun.defer(() => history?.close());
   const holds = new Holds(await spool.holds(), spool);
-  const first = queueChain(configuration, chain, { ...parts, spool });
+  const first = queueChain(configuration, chain, spool, parts);
   const queue = new Queue({ spool, ...first, clock, log, hints, holds });
   hints.attach(hintStore(spool, queue, log), await spool.hints());
-  const watch = begun.adopt(watchClock(steps, { spool, queue, log }), (one) => one.cancel());
   void chain.lists.refresh();
   const postmasterList = new PostmasterList(configuration, { spool, queue, clock, log });
   await tlsReports.start(configuration, chain.resolver, { spool, queue });
@@ -211,9 +204,9 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   server.open(generations.reception);
   queue.wake();
   postmasterList.start();
-  const lasting = { server, queue, spool, generations, hints, tlsReports, postmasterList, watch };
+  const lasting = { server, queue, spool, generations, hints, tlsReports, postmasterList };
   const reloading = new Reloading(configuration.file, replacing(lasting, parts), log);
-  const control = await controlOf(lasting, { ...parts, holds, reloading });
+  const control = await controlOf(lasting, { holds, reloading, clock, log });
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
 
   begun.move();
@@ -234,8 +227,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
 
 /** In good order: the front door first, the spool last. */
 async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void> {
-  const { tlsReports, postmasterList, watch, generations, spool } = lasting;
-  watch.cancel();
+  const { tlsReports, postmasterList, generations, spool } = lasting;
   await finish(lasting, grace, clock);
   await Promise.all([tlsReports.close(), postmasterList.close()]);
   await generations.close();
@@ -260,11 +252,10 @@ interface Lasting extends Pick<Relay, "spool" | "queue"> {
   readonly hints: HostHints;
   readonly tlsReports: TlsReports;
   readonly postmasterList: PostmasterList;
-  readonly watch: Timer;
 }
 
 /** Puts a new configuration in the place of the one in force, in one step, when nothing can fail any more. */
-function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
+function replacing(lasting: Lasting, parts: RelayParts): PutInForce {
   const { server, queue, spool, generations, hints } = lasting;
   return async (wanted) => {
     const { next, kept } = withFixedOptions(generations.current.configuration, wanted);
@@ -279,7 +270,7 @@ function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
     const reception = receptionOf(next, chain, lasting, parts);
     generations.follow({ configuration: next, chain, reception });
     server.follow(serverOptions(next, chain));
-    queue.follow(queueChain(next, chain, { ...parts, spool }));
+    queue.follow(queueChain(next, chain, spool, parts));
     hints.follow(retryPolicyOf(next));
     lasting.tlsReports.follow(next, chain.resolver);
     lasting.postmasterList.follow(next);
@@ -290,19 +281,18 @@ function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
 
 function controlOf(
   { spool, queue, generations }: Lasting,
-  parts: RunningParts & { holds: Holds; reloading: Reloading },
+  { holds, reloading, clock, log }: RelayParts & { holds: Holds; reloading: Reloading },
 ): Promise<Control> {
-  const { holds, clock, log, elapsed } = parts;
   return openControl(controlSocket(generations.current.configuration.relay), {
     spool,
     holds,
     get settle() {
-      return settleServicesOf(generations.current.configuration, { spool, log, elapsed });
+      return settleServicesOf(generations.current.configuration, spool, log);
     },
     clock,
     log,
     wake: () => queue.wake(),
-    reload: () => parts.reloading.reload(),
+    reload: () => reloading.reload(),
   });
 }
 
@@ -378,7 +368,30 @@ function withRates(
 function queueChain(
   configuration: Configuration,
   { route, transports }: Chain,
-  means: SettleMeans,
+  spool: Spool,
+  { log, alarms }: RelayParts,
 ): QueueChain {
-  return { route, transports, settle: settleServicesOf(configuration, means) };
+  return {
+    route,
+    transports,
+    settle: { ...settleServicesOf(configuration, spool, log), ...(alarms && { alarms }) },
+  };
+}
+
+/** A hint that cannot be saved, or nobody woken, is no reason to stop. */
+function hintStore(spool: Spool, queue: Queue, log: Log): HintStore {
+  const failed = (error: unknown) => log.event("spool.failed", { error: describeError(error) });
+  return {
+    saveHint: (key, hint) => void spool.saveHint(key, hint).catch(failed),
+    async wake(key, most) {
+      try {
+        const woken = await spool.wake(key, most);
+        if (woken > 0) queue.wake();
+        return woken;
+      } catch (error) {
+        failed(error);
+        return 0;
+      }
+    },
+  };
 }

@@ -9,11 +9,12 @@ import { wantsReport } from "./bounce.ts";
 import type { Outcome } from "./contract.ts";
 import type { Mailbox } from "./envelope.ts";
 import { retryUntil } from "./retry.ts";
+import type { ReplyAlarms } from "./settle/alarms.ts";
 import { type Attempted, clockOf, clocksAfter, type End, inOrder } from "./settle/clocks.ts";
 import { endedMark, hasEnded } from "./settle/ended.ts";
 import { type Ending, logFinding, logMessage } from "./settle/log.ts";
 import type { RetryPolicy } from "./reply-rules.ts";
-import { hasSeenLastInterval, nextTime, replyRule, rulesFor } from "./settle/retry-time.ts";
+import { retryTime, replyRule, rulesFor } from "./settle/retry-time.ts";
 import { reportKind, type ReportServices, reportsOn, type Told, told } from "./settle/report.ts";
 import type {
   Clocks,
@@ -42,6 +43,8 @@ export type SettleServices = ReportServices &
   RetryPolicy & {
     /** The client has been told in its session that the next host refuses the mail: nobody else is told. */
     readonly refused?: boolean;
+    /** Absent: each alarm is logged. */
+    readonly alarms?: Pick<ReplyAlarms, "raise">;
   };
 
 /** `attempted` are the recipients whose time had come; the others keep their state, and these what was not due. */
@@ -75,7 +78,6 @@ export async function settle(
   logMessage(message, state, now, services.log);
   return {
     id: message.envelope.id,
-    at: now,
     state,
     recipients: changes,
     journal: verdicts.flatMap(({ journal }) => journal),
@@ -106,23 +108,21 @@ function judge(
   for (const finding of findings) {
     const { mailbox, router, transport } = finding;
     const clock = finding.unseen ? clockOf(recipient.clocks, finding) : recipient;
-    // One that lies ahead was written by a clock that has been set back since.
-    const firstFailure = Math.min(clock?.firstFailure ?? now, now);
-    const failedBefore =
-      clock !== undefined && (clock.attempts > 0 || clock.waitsFor !== undefined);
-    const failures = { firstFailure, failedBefore };
-    const again = nextTime(finding, failures, now, services);
+    const firstFailure = clock?.firstFailure ?? now;
+    const again = retryTime(finding, firstFailure, now, services);
     const isTold = services.refused === true && !finding.unseen;
     const ending = isTold ? "failed" : endingOf(finding, again, sender);
     ends.push({ finding, ending, again, firstFailure });
     logFinding(id, finding, ending, again, services.log);
     const alarm = replyRule(finding, services)?.alarm;
-    if (alarm !== undefined) services.log.event("alarm", { id, what: alarm });
+    if (alarm !== undefined) {
+      if (services.alarms === undefined) services.log.event("alarm", { id, what: alarm });
+      else services.alarms.raise(id, alarm);
+    }
     const kind = reportKind(finding, ending);
-    const rules = ending === "deferred" ? rulesFor(finding, services) : undefined;
-    const isInDoubt = rules !== undefined && !hasSeenLastInterval(rules, services);
-    if (kind !== undefined && !isTold && !isInDoubt && wantsReport(kind, sender, notify)) {
-      const until = rules && retryUntil(rules, now - services.elapsed.since(firstFailure, now));
+    if (kind !== undefined && !isTold && wantsReport(kind, sender, notify)) {
+      const rules = ending === "deferred" ? rulesFor(finding, services) : undefined;
+      const until = rules && retryUntil(rules, firstFailure);
       lines.push(told(kind, recipient, finding, now, until));
     }
     if (ending !== "deferred") {
@@ -132,7 +132,7 @@ function judge(
     }
   }
   const endings = [...message.journal.filter((entry) => entry.position === position), ...journal];
-  const clocks = clocksAfter(recipient, ends, now);
+  const clocks = clocksAfter(recipient, ends);
   if (onlyCopiesAreLeft(endings, clocks) && !hasEnded(endings, position)) {
     journal.push(endedMark(position, now));
   }
@@ -149,7 +149,7 @@ function changeOf(
   const mail = ends.filter(({ finding }) => !finding.unseen);
   const tried = mail.filter(({ finding }) => !("untried" in finding.outcome));
   const deferred = mail.find(({ ending }) => ending === "deferred");
-  const firstFailure = deferred?.firstFailure ?? recipient.firstFailure;
+  const firstFailure = recipient.firstFailure ?? deferred?.firstFailure;
   // Waiting for its turn says less than what was said before.
   const isKnown = tried.length < mail.length || recipient.rest?.mail !== undefined;
   const known = isKnown ? recipient.lastStatus : undefined;

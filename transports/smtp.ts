@@ -139,11 +139,11 @@ function credentialsOf(given: Given): Credentials | undefined {
  * - failed, 5.7.30: the message requires TLS, and no host can ever take it so: none of them offers STARTTLS and
  *   REQUIRETLS, with a valid certificate, under a name that somebody vouches for.
  * - deferred, message, with an alarm: one of `hosts` says in place of these that we have to log in (530, 534, 535, 538).
- * - deferred, recipient: 4xx to its RCPT.
+ * - deferred, recipient: 4xx to its RCPT, or no answer to it. After 421, or no answer, the next host is asked first.
  * - deferred, message: 4xx to MAIL, DATA or the end of the message; the connection was lost after the final dot;
- *   our copy cannot be read. No other host is asked.
+ *   our copy cannot be read. No other host is asked, but after 421.
  * - deferred, host: every host that was tried has no address, or refused or lost the connection, greeted with
- *   anything but 2xx, failed at EHLO, TLS or AUTH (5xx with an alarm), timed out, broke the protocol or said 421; or there is no host.
+ *   anything but 2xx, failed at EHLO, TLS or AUTH (5xx with an alarm), timed out or broke the protocol; or there is no host.
  *   So also when its certificate does not match its TLSA records, when they cannot be looked up, and when the
  *   domain's MTA-STS policy does not allow for it: 4.7.5.
  *   `notBefore` is the next time of the first of them.

@@ -10,7 +10,6 @@ import {
   wantsReport,
   wantsWarning,
 } from "../bounce.ts";
-import type { Elapsed } from "../clock-steps.ts";
 import type { Log } from "../log.ts";
 import type { Finding } from "../settle.ts";
 import type { NewReport, Settlement, Spool, StoredMessage, StoredRecipient } from "../spool.ts";
@@ -24,7 +23,6 @@ export interface ReportServices {
   readonly returnSizeLimit: number;
   /** Ages in ms at which a warning goes out, rising. */
   readonly warnAfter: readonly number[];
-  readonly elapsed: Elapsed;
   readonly spool: Pick<Spool, "nextId">;
   readonly log: Log;
 }
@@ -81,7 +79,7 @@ export async function reportsOn(
       reports.push(await newReport(kind, recipients, message, now, services));
   }
   const delayed = ofKind("delayed", lines);
-  const due = warningsDue(message, now, services);
+  const due = warningsDue(message, now, services.warnAfter);
   if (state !== "queued" || delayed.length === 0 || due <= message.warnings) {
     return { reports, warnings: message.warnings };
   }
@@ -100,9 +98,9 @@ function ofKind(kind: ReportKind, lines: readonly Told[]): readonly ReportedReci
 function warningsDue(
   { envelope }: StoredMessage,
   now: number,
-  { warnAfter, elapsed }: ReportServices,
+  warnAfter: readonly number[],
 ): number {
-  const age = elapsed.since(envelope.receivedAt, now);
+  const age = now - envelope.receivedAt;
   return warnAfter.filter((after) => age >= after).length;
 }
 

@@ -1,16 +1,18 @@
 // One socket to a server, in the clear or under TLS: writes what it is given, hands out the replies in order.
 // Invariants: a reply that nobody asked for ends the connection, so the replies waiting are never more than the
 // commands sent; nothing that came in the clear is read as if it had come under TLS (RFC 3207 5); 421 ends the
-// connection in any state; every wait has a deadline. Once it has failed, it stays failed, for one reason.
+// connection in any state; what the peer has said before it closed is read, also if our own writes fail meanwhile;
+// every wait has a deadline. Once it has failed, it stays failed, for one reason.
 
 import { connect as connectSocket, type NetConnectOpts, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, TLSSocket } from "node:tls";
-import type { Clock } from "../clock.ts";
+import type { Clock, Timer } from "../clock.ts";
 import type { RetryError } from "../contract.ts";
 import { errorCode } from "../error-code.ts";
 import { status, type Status } from "../status.ts";
 import { Deadline } from "./client-deadline.ts";
-import { ProtocolError, ReplyParser, replyStatus, type Reply } from "./reply.ts";
+import { readToTheEnd } from "./client-writes.ts";
+import { isLastOne, ProtocolError, ReplyParser, replyStatus, type Reply } from "./reply.ts";
 import { describeTls, NO_CERTIFICATES, type PeerCertificates, peerCertificates } from "./tls.ts";
 
 /** The connection is of no further use. Always temporary: it says nothing about a message. */
@@ -60,6 +62,9 @@ export interface Endpoint {
 /** What asks for more, and in which stage it may. */
 const GO_ON: Readonly<Record<string, number>> = { DATA: 354, AUTH: 334 };
 
+/** How long the words of a peer that has closed may take from the network to us, in ms. They are there, as a rule. */
+const LAST_WORDS = 5000;
+
 type Phase = "connecting" | "securing" | "open";
 
 function socketOptions({ address: host, port, localAddress, socket }: Endpoint): NetConnectOpts {
@@ -82,12 +87,17 @@ export class ClientConnection {
   #wake: (() => void) | undefined;
   #idleEnd: (() => void) | undefined;
   #quitting = false;
+  /** Nothing more can be written: the peer has closed. It is still read. */
+  #writeError: Error | undefined;
+  #lastWords: Timer | undefined;
+  readonly #clock: Clock;
   readonly #deadline: Deadline;
   readonly #onBytes = (chunk: Buffer): void => this.#take(chunk);
   readonly #onDrain = (): void => this.#awake();
   readonly #onEnd = (): void => this.#broken();
 
   constructor(endpoint: Endpoint, clock: Clock) {
+    this.#clock = clock;
     this.#deadline = new Deadline(clock, () => this.#timedOut());
     this.#socket = connectSocket(socketOptions(endpoint));
     this.#socket.once("connect", () => {
@@ -131,6 +141,14 @@ export class ClientConnection {
    * for 354 to DATA and 334 to AUTH.
    */
   async reply(stage: string, timeout: number): Promise<Reply> {
+    const reply = await this.answer(stage, timeout);
+    // Also when the connection broke meanwhile: what was said says more.
+    if (isLastOne(reply)) throw new ConnectionFailure(replyStatus(reply));
+    return reply;
+  }
+
+  /** The same, and a 421 is an answer to `stage`: no other will come, for the connection has ended. */
+  async answer(stage: string, timeout: number): Promise<Reply> {
     this.#stage = stage;
     let reply = this.#replies.shift();
     if (reply === undefined) {
@@ -141,13 +159,8 @@ export class ClientConnection {
       }
       this.#deadline.clear();
     }
-    if (reply.code === 421) {
-      // Also when the connection broke meanwhile: 421 says more, and is what counts after the final dot.
-      const why = replyStatus(reply);
-      this.fail(why);
-      throw new ConnectionFailure(why);
-    }
-    if (reply.code >= 300 && reply.code < 400 && reply.code !== GO_ON[stage]) {
+    if (isLastOne(reply)) this.fail(replyStatus(reply));
+    else if (reply.code >= 300 && reply.code < 400 && reply.code !== GO_ON[stage]) {
       throw this.outOfStep(stage);
     }
     return reply;
@@ -162,7 +175,8 @@ export class ClientConnection {
     this.#stage = "the message";
     this.#deadline.set(timeout);
     while (this.#replies.length === 0) {
-      if (this.#failure === undefined && !this.#socket.writableNeedDrain) break;
+      const isTaken = this.#writeError === undefined && !this.#socket.writableNeedDrain;
+      if (this.#failure === undefined && isTaken) break;
       await this.#change();
     }
     this.#deadline.clear();
@@ -227,6 +241,7 @@ export class ClientConnection {
     if (this.#failure !== undefined) return this.#failure;
     this.#failure = new ConnectionFailure(why, cause, error);
     this.#deadline.cancel();
+    this.#lastWords?.cancel();
     this.#socket.destroy();
     this.#idleEnd?.();
     this.#idleEnd = undefined;
@@ -248,6 +263,7 @@ export class ClientConnection {
 
   #listen(): void {
     const socket = this.#socket;
+    readToTheEnd(socket, (error) => this.#writeFailed(error));
     socket.on("data", this.#onBytes).on("drain", this.#onDrain);
     socket.on("end", this.#onEnd).on("close", this.#onEnd);
     socket.on("error", (error) => this.#broken(error));
@@ -277,7 +293,15 @@ export class ClientConnection {
     else this.fail(status(451, "5.0", "protocol error: a reply to no command"));
   }
 
-  #broken(error?: Error): void {
+  /** A host that refuses a message in its middle and closes: the refusal may not have been read yet. */
+  #writeFailed(error: Error): void {
+    if (this.#failure !== undefined || this.#writeError !== undefined) return;
+    this.#writeError = error;
+    this.#lastWords = this.#clock.after(LAST_WORDS, () => this.#broken());
+    this.#awake();
+  }
+
+  #broken(error = this.#writeError): void {
     if (this.#failure !== undefined) return;
     const because =
       error === undefined ? "" : `: ${CAUSES[errorCode(error) ?? ""] ?? error.message}`;

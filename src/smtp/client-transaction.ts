@@ -2,9 +2,10 @@
 // commands go out in one write (RFC 2920). Replies are read as they come, so there is no window to deadlock on,
 // however many recipients there are.
 //
-// Invariants: what a recipient was answered is kept, whatever happens afterwards; once the final dot may have
-// left, a lost connection is about the message and not about the host, because the peer may have taken it
-// (RFC 1047); a message that we cannot read to its end is never ended with a dot.
+// Invariants: what a recipient was answered is kept, whatever happens afterwards, and a 421 is an answer like others:
+// to RCPT it is the recipient's, to MAIL, DATA and the dot the message's. Once the final dot may have left, a lost
+// connection is about the message and not about the host, because the peer may have taken it (RFC 1047); a message
+// that we cannot read to its end is never ended with a dot.
 
 import type { RetryError } from "../contract.ts";
 import { LOCAL_ERROR, saidLine, status, type Status } from "../status.ts";
@@ -20,7 +21,7 @@ import {
 } from "./client-message.ts";
 import type { Transaction } from "./client-message.ts";
 import { DotStuffer } from "./dot-stuffing.ts";
-import { isPositive, replyStatus, type Reply } from "./reply.ts";
+import { isLastOne, isPositive, replyStatus, type Reply } from "./reply.ts";
 
 const RSET = "RSET\r\n";
 
@@ -39,9 +40,11 @@ export interface TransactionResult {
   readonly message: Status | undefined;
   /** LMTP: for each recipient, the answer to its delivery; undefined where there was none. */
   readonly deliveries: readonly (Status | undefined)[];
-  /** Why the connection is gone, if it is. */
+  /** Why the connection is gone, if it is, and no answer was the last thing on it. */
   readonly failure: TransactionFailure | undefined;
-  /** The peer answered at all. If not, and the connection was used before, it had died of age. */
+  /** The peer's last answer ended the connection: a 421, or one that contradicts itself. */
+  readonly closed: boolean;
+  /** The peer answered at all, and not only with 421. If not, a connection that was used before had died of age. */
   readonly answered: boolean;
   /** The peer offers DSN, so it has been given NOTIFY and all that belongs to it (RFC 3461). */
   readonly dsn: boolean;
@@ -56,6 +59,8 @@ interface TransactionFailure {
   readonly status: Status;
   /** "message": the peer may have taken it, or our copy is damaged; no other host may be tried. */
   readonly scope: "host" | "message";
+  /** The place of the recipient whose RCPT had no answer. */
+  readonly recipient?: number;
   readonly error?: RetryError;
   /** What went wrong on our side. */
   readonly cause?: unknown;
@@ -97,6 +102,7 @@ class Exchange implements TransactionResult {
   message: Status | undefined;
   readonly deliveries: (Status | undefined)[] = [];
   failure: TransactionFailure | undefined;
+  closed = false;
   answered = false;
   readonly dsn: boolean;
   notPassed = false;
@@ -104,6 +110,8 @@ class Exchange implements TransactionResult {
   readonly #transaction: Transaction;
   /** The final dot may have left. */
   #dotSent = false;
+  /** Whose RCPT is waiting for its answer. */
+  #asking: number | undefined;
 
   constructor(session: Session, transaction: Transaction, recipients: (Status | undefined)[]) {
     this.#session = session;
@@ -123,7 +131,7 @@ class Exchange implements TransactionResult {
     this.#session.dirty = true;
     const hasSender = await this.#askSender(mail);
     const accepted = await this.#askRecipients(rcpts, hasSender);
-    if (accepted === 0 && !offered.pipelining) return;
+    if (this.closed || (accepted === 0 && !offered.pipelining)) return;
     const data = await this.#ask("DATA", "DATA\r\n");
     if (isPositive(data)) throw connection.outOfStep("DATA");
     if (data.code !== 354) {
@@ -150,11 +158,13 @@ class Exchange implements TransactionResult {
       if (!wasAlive) return { status: first, scope: "message" };
       return { status: LOCAL_ERROR, scope: "message", cause: error };
     }
-    // 421 is an answer: the peer has not taken the message.
-    const open = this.#dotSent && error.status.code !== 421;
-    const scope = open ? "message" : "host";
     const { status: why, error: kind } = error;
-    return kind === undefined ? { status: why, scope } : { status: why, scope, error: kind };
+    return {
+      status: why,
+      scope: this.#dotSent ? "message" : "host",
+      ...(this.#asking === undefined ? {} : { recipient: this.#asking }),
+      ...(kind === undefined ? {} : { error: kind }),
+    };
   }
 
   // ---- the envelope ----
@@ -173,14 +183,21 @@ class Exchange implements TransactionResult {
   async #ask(stage: string, line: string, unforeseen = false): Promise<Reply> {
     const { connection, offered, timeouts } = this.#session;
     if (unforeseen || !offered.pipelining) connection.send(line, 1);
-    const reply = await connection.reply(stage, timeouts.command);
-    this.answered = true;
+    return this.#answer(stage, timeouts.command);
+  }
+
+  async #answer(stage: string, timeout: number): Promise<Reply> {
+    const reply = await this.#session.connection.answer(stage, timeout);
+    this.closed = isLastOne(reply);
+    if (!this.closed) this.answered = true;
     return reply;
   }
 
   async #reset(): Promise<void> {
     const reply = await this.#ask("RSET", RSET);
-    if (!isPositive(reply)) throw this.#session.connection.fail(temporary(replyStatus(reply)));
+    if (isPositive(reply)) return;
+    this.closed = false;
+    throw this.#session.connection.fail(temporary(replyStatus(reply)));
   }
 
   async #askSender(mail: string): Promise<boolean> {
@@ -194,12 +211,15 @@ class Exchange implements TransactionResult {
     let accepted = 0;
     if (!hasSender && !this.#session.offered.pipelining) return 0;
     for (const [index, rcpt] of rcpts.entries()) {
+      if (this.closed) break;
       if (rcpt === "") continue;
+      this.#asking = hasSender ? index : undefined;
       const reply = await this.#ask("RCPT TO", rcpt);
       if (!hasSender) continue;
       this.recipients[index] = replyStatus(reply);
       if (isPositive(reply)) accepted++;
     }
+    this.#asking = undefined;
     return accepted;
   }
 
@@ -218,7 +238,10 @@ class Exchange implements TransactionResult {
     }
     if (!this.#dotSent) await this.#readEarlyAnswer();
     else if (lmtp) await this.#readDeliveries();
-    else this.message = replyStatus(await this.#finalReply());
+    else {
+      this.message = replyStatus(await this.#finalReply());
+      this.notPassed = this.message.code === 421 && this.#transaction.body.unread === false;
+    }
   }
 
   /** RFC 2033 4.2: one for each recipient that was accepted, in the order of the RCPTs. */
@@ -230,8 +253,7 @@ class Exchange implements TransactionResult {
   }
 
   #finalReply(): Promise<Reply> {
-    const { connection, timeouts } = this.#session;
-    return connection.reply("the end of the message", timeouts.final);
+    return this.#answer("the end of the message", this.#session.timeouts.final);
   }
 
   async #stream(stuffer: DotStuffer): Promise<void> {

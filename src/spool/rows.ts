@@ -36,8 +36,7 @@ export type Write =
       readonly kind: "insert";
       readonly id: number;
       readonly state: "active" | "queued";
-      /** When it was received, in ms since the epoch. */
-      readonly at: number;
+      readonly receivedAt: number;
       readonly size: number;
       /** Of the body. */
       readonly checksum: number;
@@ -55,17 +54,10 @@ export type Write =
       readonly warnings: number;
       readonly recipients: readonly RecipientChange[];
       readonly journal: readonly JournalEntry[];
-      /** When the next attempt was worked out, in ms since the epoch. */
-      readonly at: number;
     }
   | { readonly kind: "remove"; readonly id: number }
-  /** It is due `delay` ms behind `at`, whatever its recipients say. */
-  | {
-      readonly kind: "postpone";
-      readonly id: number;
-      readonly at: number;
-      readonly delay: number;
-    }
+  /** It is due at `until`, whatever its recipients say. */
+  | { readonly kind: "postpone"; readonly id: number; readonly until: number }
   | { readonly kind: "list"; readonly entries: readonly ListEntry[] }
   | { readonly kind: "forget-list"; readonly list: Omit<PostmasterList, "entries"> }
   | { readonly kind: "hold"; readonly domain: string; readonly since: number }
@@ -120,7 +112,7 @@ function checkedStatus(status: Partial<Status> = {}): Status {
   };
 }
 
-export function clocksOf(value: Value): Clocks {
+function clocksOf(value: Value): Clocks {
   const { mail, copies }: Partial<Clocks> = JSON.parse(textOf(value));
   if (!Array.isArray(copies)) throw new TypeError("no clocks in the spool");
   return {
@@ -165,7 +157,7 @@ export function insertion(
     kind: "insert",
     id: idNumber(id),
     state,
-    at: rest.receivedAt,
+    receivedAt: rest.receivedAt,
     size,
     checksum,
     envelope,

@@ -1,12 +1,10 @@
 // The tables of the spool. Bodies stand apart, so that a change of state never rewrites one.
-// `scheduled_at` and `saved_at` say by which reading of the wall clock a time beside them was worked out: one that
-// lies ahead of the clock in force was written by a clock that has been set back since.
 
 /**
  * Rises with every change of the tables, and of what an envelope can ask of us: a program that has not heard of
  * REQUIRETLS must not deliver what asks for it. A spool of an unknown version is refused, not guessed at.
  */
-export const SCHEMA_VERSION = 6;
+export const SCHEMA_VERSION = 5;
 
 /** The list of endings that the postmaster hears of, because no sender does. `more` counts what it had no room for. */
 const LISTED = `
@@ -28,12 +26,6 @@ const UPGRADES: ReadonlyMap<number, string> = new Map([
   // Before, a copy shared the clock of its recipient: it begins one of its own when it fails again.
   [3, "ALTER TABLE recipients ADD COLUMN clocks TEXT; PRAGMA user_version = 4;"],
   [4, `${LISTED} PRAGMA user_version = 5;`],
-  [
-    5,
-    `ALTER TABLE messages ADD COLUMN scheduled_at INTEGER NOT NULL DEFAULT 0;
-     ALTER TABLE hints ADD COLUMN saved_at INTEGER NOT NULL DEFAULT 0;
-     PRAGMA user_version = 6;`,
-  ],
 ]);
 
 /** What makes a spool of this version one of ours, in one transaction; undefined when nothing does. */
@@ -64,8 +56,7 @@ CREATE TABLE messages (
   warnings      INTEGER NOT NULL DEFAULT 0,
   interruptions INTEGER NOT NULL DEFAULT 0,
   envelope      TEXT    NOT NULL,
-  envelope_checksum INTEGER NOT NULL,
-  scheduled_at  INTEGER NOT NULL DEFAULT 0
+  envelope_checksum INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX due ON messages (next_attempt) WHERE state = 'queued';
 
@@ -105,8 +96,7 @@ CREATE TABLE hints (
   key           TEXT    PRIMARY KEY,
   first_failure INTEGER NOT NULL,
   next_try      INTEGER NOT NULL,
-  status        TEXT    NOT NULL,
-  saved_at      INTEGER NOT NULL DEFAULT 0
+  status        TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE holds (

@@ -13,11 +13,7 @@ import type { CommitResult, StoredRow, Transaction } from "./rows.ts";
 import { openSpool, replaceDamaged, type Salvage } from "./salvage.ts";
 
 export type Call =
-  | {
-      readonly name: "commit";
-      readonly transactions: readonly Transaction[];
-      readonly now: number;
-    }
+  | { readonly name: "commit"; readonly transactions: readonly Transaction[] }
   | { readonly name: "take"; readonly now: number; readonly limit: number }
   | { readonly name: "load"; readonly id: number }
   | { readonly name: "nextDue" | "count" | "hints" | "holds" | "listed" | "close" }
@@ -39,8 +35,7 @@ export type Call =
       readonly wanted: Omit<Wanted, "remove">;
     }
   | { readonly name: "claim"; readonly ids: readonly MessageId[] }
-  | { readonly name: "recover"; readonly now: number }
-  | { readonly name: "mendTimes"; readonly now: number; readonly after: number };
+  | { readonly name: "recover"; readonly now: number };
 
 export interface Answers {
   commit: CommitResult[];
@@ -57,7 +52,6 @@ export interface Answers {
   claim: ClaimedRows;
   close: void;
   recover: Recovery;
-  mendTimes: number | undefined;
 }
 
 export interface Request {
@@ -80,7 +74,7 @@ function messageOf(error: unknown): string {
 function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
   switch (call.name) {
     case "commit":
-      return engine.commit(call.transactions, call.now);
+      return engine.commit(call.transactions);
     case "take":
       return engine.take(call.now, call.limit);
     case "load":
@@ -105,8 +99,6 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
       return engine.claim(call.ids);
     case "recover":
       return engine.recover(call.now);
-    case "mendTimes":
-      return engine.mendTimes(call.now, call.after);
     case "close":
       return engine.close();
   }

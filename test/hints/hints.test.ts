@@ -1,7 +1,7 @@
 // The clocks of hosts, by the hour.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { type HostHint, HostHints, type HintStore } from "../../src/hints.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "../../src/reply-rules.ts";
 import { parseRetryRules } from "../../src/retry.ts";
@@ -216,26 +216,65 @@ test("who waited in an earlier run is woken too", () => {
   assert.deepEqual(kept.woken, [KEY]);
 });
 
-for (const step of [DAY, -DAY, 400 * DAY, -HOUR]) {
-  test(`a host is left alone for as long as its rules say, though the clock is set by ${step / HOUR} h`, () => {
-    const { hints, clock } = known();
-    hints.failed(KEY, failure);
-    clock.step(step);
-    clock.advance(15 * MINUTE - 1);
-    assert.equal(hints.blocked(KEY)?.nextTry, clock.now() + 1);
-    clock.advance(1);
-    assert.equal(hints.blocked(KEY), undefined);
-    assert.equal(hints.failed(KEY, failure), clock.now() + 15 * MINUTE);
-  });
-}
+test("all hints together have a bound: the one that failed longest ago is forgotten", () => {
+  const { hints, kept } = known();
+  const long = { ...failure, status: status(451, "4.1", "x".repeat(1000)) };
+  for (let count = 0; count < 20_000; count++) hints.failed(`host${count}`, long);
+  assert.equal(hints.blocked("host0"), undefined);
+  assert.ok(hints.blocked("host19999"));
+  assert.ok(kept.saved.size > 5000 && kept.saved.size < 15_000, `${kept.saved.size}`);
+});
 
-test("what a clock that was a day ahead has saved blocks nobody after a restart", () => {
-  const { hints, clock, kept } = known();
-  clock.step(DAY);
-  hints.failed(KEY, failure);
-  clock.step(-DAY);
-  const again = new HostHints({ retry: [], replies: [], random: () => 0 }, clock);
-  again.attach(store(), kept.saved);
-  assert.equal(again.blocked(KEY), undefined);
-  assert.ok(again.isInDoubt(KEY), "one message finds out");
+const closed = (message: string, isSilent = false) => ({ message, isSilent });
+const CLOSED = { ...failure, status: status(421, "3.2", "closing") };
+
+describe("a host that ends connections under messages", () => {
+  test("is blocked for nobody after one, however often that comes", () => {
+    const { hints, kept } = known();
+    for (let count = 0; count < 5; count++) hints.closedUnder(KEY, CLOSED, closed("m1"));
+    assert.equal(hints.blocked(KEY, "m2"), undefined);
+    assert.equal(hints.blocked(KEY, "m1"), undefined);
+    assert.equal(hints.isInDoubt(KEY), false);
+    assert.equal(kept.saved.size, 0);
+  });
+
+  test("and says nothing is blocked for that message", () => {
+    const { hints } = known();
+    hints.closedUnder(KEY, CLOSED, closed("m1", true));
+    assert.ok(hints.blocked(KEY, "m1"));
+    assert.equal(hints.blocked(KEY, "m2"), undefined);
+  });
+
+  test("is left alone for seconds after the second, and longer after each one more, up to a minute", () => {
+    const { hints, clock } = known();
+    const pauses: number[] = [];
+    for (let count = 1; count <= 10; count++) {
+      hints.closedUnder(KEY, CLOSED, closed(`m${count}`));
+      pauses.push(((hints.blocked(KEY)?.nextTry ?? clock.now()) - clock.now()) / 1000);
+      assert.equal(hints.isInDoubt(KEY), count > 1);
+      clock.advance(60_000);
+    }
+    assert.deepEqual(pauses, [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    hints.succeeded(KEY);
+    assert.ok(hints.isEmpty);
+  });
+
+  test("and could not be reached before, is up: nobody waits for its clock any more", () => {
+    const { hints, clock, kept } = known();
+    hints.failed(KEY, failure);
+    clock.advance(16 * MINUTE);
+    hints.closedUnder(KEY, CLOSED, closed("m1"));
+    assert.equal(hints.blocked(KEY, "m2"), undefined);
+    assert.equal(kept.saved.size, 0);
+  });
+
+  test("and then cannot be reached, is at the beginning of its rules", () => {
+    const { hints, clock } = known();
+    hints.closedUnder(KEY, CLOSED, closed("m1"));
+    clock.advance(3 * HOUR);
+    assert.equal(hints.failed(KEY, failure), clock.now() + 15 * MINUTE);
+    assert.ok(hints.blocked(KEY, "m2"));
+    hints.closedUnder(KEY, CLOSED, closed("m3"));
+    assert.ok(hints.blocked(KEY, "m2"));
+  });
 });

@@ -81,3 +81,24 @@ test("one who comes while the others are being woken is not forgotten", async ()
   waiters.proceed("mx", 10);
   assert.deepEqual(calls, [0, 0]);
 });
+
+test("crowds are never more than a number, and are swept when nobody has joined for a day", () => {
+  const { waiters } = spool(0);
+  for (let count = 0; count < 30_000; count++) waiters.add(`mx${count}`);
+  assert.equal(waiters.size, 20_000);
+  waiters.sweep(() => false);
+  waiters.add("mx29999");
+  waiters.sweep((key) => key === "mx29998");
+  assert.equal(waiters.size, 2);
+});
+
+test("whoever is forgotten while others are being woken comes again", async () => {
+  const { calls, waiters } = spool(0);
+  waiters.add("mx");
+  waiters.proceed("mx", 10);
+  waiters.forget("mx");
+  waiters.add("mx");
+  await turn();
+  waiters.proceed("mx", 10);
+  assert.deepEqual(calls, [0, 0]);
+});

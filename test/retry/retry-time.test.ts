@@ -3,14 +3,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Outcome } from "../../src/contract.ts";
-import type { Elapsed } from "../../src/clock-steps.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "../../src/reply-rules.ts";
 import { parseRetryRules } from "../../src/retry.ts";
 import { isForced, replyRule, retryTime } from "../../src/settle/retry-time.ts";
 import type { Finding } from "../../src/settle.ts";
 import type { StoredRecipient } from "../../src/spool.ts";
 import { status } from "../../src/status.ts";
-import { believed } from "../support/clock.ts";
 import { mailbox } from "../support/message.ts";
 
 const MINUTE = 60_000;
@@ -46,12 +44,7 @@ function policy(retry: readonly (readonly [match: string, error: string, text: s
     assert.ok("rules" in parsed);
     return { match, rules: parsed.rules, ...(error === "" ? {} : { errors: [error] }) };
   });
-  const all: RetryPolicy & { elapsed: Elapsed } = {
-    elapsed: believed,
-    retry: configs,
-    replies: BUILT_IN_REPLY_RULES,
-    random: () => 0,
-  };
+  const all: RetryPolicy = { retry: configs, replies: BUILT_IN_REPLY_RULES, random: () => 0 };
   return all;
 }
 
@@ -67,8 +60,13 @@ describe("the next attempt of what was tried", () => {
     assert.equal(wait({ scope: "message", remoteMta: HOST }, 2 * HOUR), 60);
   });
 
-  test("is by the host's clock, when the host has one", () => {
-    assert.equal(wait({ scope: "host", notBefore: NOW + 7 * HOUR, waitsFor: HOST }), 7 * 60);
+  test("is by the host's clock, when the host has one, behind all others who wait for it", () => {
+    const failed = { scope: "host", notBefore: NOW + 7 * HOUR, waitsFor: HOST } as const;
+    assert.equal(wait(failed), 7 * 60 + 5);
+    for (const chance of [0, 0.5, 1]) {
+      const random = { ...policy(), random: () => chance };
+      assert.ok((wait({ ...failed, untried: true }, 0, random) ?? 0) <= (wait(failed) ?? 0));
+    }
   });
 
   test("is not later than the end of the recipient's rules, whatever the host's clock says", () => {

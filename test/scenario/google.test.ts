@@ -75,7 +75,7 @@ test("452 4.5.3: the message goes out in several transactions, at once", async (
   assert.deepEqual(relay.log.named("delivery.deferred"), []);
 });
 
-test("421 4.7.0 not in whitelist: an alarm, once for the host and not for every message that waits", async () => {
+test("421 4.7.0 not in whitelist: an alarm, once an hour and not for every message", async () => {
   await using google = await answeringServer(
     () => "421 4.7.0 IP not in whitelist for RCPT domain, closing connection",
   );
@@ -84,14 +84,19 @@ test("421 4.7.0 not in whitelist: an alarm, once for the host and not for every 
   const [alarm] = await relay.happened("alarm");
   assert.match(alarm?.what ?? "", /inbound gateway/);
   for (const account of ["bob", "carol"]) await post(relay, account);
+  // What is said to one recipient holds up no other.
+  await relay.happened("delivery.deferred", 3);
   await relay.stop();
   assert.equal(relay.log.named("alarm").length, 1);
-  assert.equal(google.connections, 1);
+  assert.equal(google.connections, 3);
 });
 
-test("421 4.7.28: an alarm, and the host is left alone for an hour", async () => {
+test("421 4.7.28: an alarm, and the message waits for an hour, with nobody else", async () => {
+  const words = "421 4.7.28 unusual rate of unsolicited mail originating from your IP address";
   await using google = await answeringServer(
-    () => "421 4.7.28 unusual rate of unsolicited mail originating from your IP address",
+    () => undefined,
+    () => true,
+    ([recipient]) => (recipient?.startsWith("alice") === true ? words : undefined),
   );
   await using relay = await startRelay(google.port);
   await post(relay, "alice");
@@ -99,6 +104,9 @@ test("421 4.7.28: an alarm, and the host is left alone for an hour", async () =>
   assert.match(alarm?.what ?? "", /unsolicited/);
   const wait = minutesUntil(relay.log.named("delivery.deferred")[0]?.next_attempt ?? "");
   assert.ok(wait > 58 && wait < 65, `${wait} minutes`);
+  await post(relay, "bob");
+  await google.taking(1);
+  assert.deepEqual(google.taken, [["bob@example.com"]]);
 });
 
 test("a row of the configuration stands before the built-in one", async () => {

@@ -167,27 +167,46 @@ describe("deadlines", () => {
 describe("a connection that ends", () => {
   const states = ["MAIL FROM", "RCPT TO", "DATA"];
   for (const [index, state] of states.entries()) {
-    for (const word of ["421", "silence"]) {
-      test(`${word} at ${state} is the host's trouble`, async () => {
-        await using peer = await scriptedServer(async (conn) => {
-          await greet(conn);
-          await conn.readUntil("DATA\r\n");
-          const replies = ["250 a", "250 b"].slice(0, index);
-          conn.send(...replies, ...(word === "421" ? ["421 4.3.2 closing"] : []));
-        });
-        const result = await (await open(peer.port)).transact(message(TEXT), never());
-        assert.equal(result.failure?.scope, "host");
+    const ending = (...last: readonly string[]) =>
+      scriptedServer(async (conn) => {
+        await greet(conn);
+        await conn.readUntil("DATA\r\n");
+        conn.send(...["250 a", "250 b"].slice(0, index), ...last);
+      });
+
+    test(`silence at ${state} is the host's trouble`, async () => {
+      await using peer = await ending();
+      const result = await (await open(peer.port)).transact(message(TEXT), never());
+      assert.equal(result.failure?.scope, "host");
+      assert.equal(result.failure.recipient, state === "RCPT TO" ? 0 : undefined);
+      assert.equal(result.answered, index > 0);
+      assert.equal(result.message, undefined);
+      assert.equal(line(result.failure.status), `451 4.4.2 lost connection in ${state}`);
+    });
+
+    const whose = state === "RCPT TO" ? "the recipient's" : "the message's";
+    for (const [last, said] of [
+      [["421 4.3.2 closing"], "421 4.3.2 closing"],
+      [["451-4.3.0 not", "421 4.3.2 closing"], "421 4.3.2 not closing"],
+      [["250-2.1.0 yes", "550 5.1.1 no"], /^451 4\.5\.0 .*"550 5\.1\.1 no"$/],
+    ] as const) {
+      test(`${last.join("|")} at ${state} is ${whose}, and ends the connection`, async () => {
+        await using peer = await ending(...last);
+        const conversation = await open(peer.port);
+        const result = await conversation.transact(message(TEXT), never());
+        assert.deepEqual([result.failure, result.closed], [undefined, true]);
+        assert.equal(conversation.alive, false);
+        const [answer] = result.recipients;
+        const text = line(whose === "the recipient's" ? answer : result.message) ?? "";
+        if (typeof said === "string") assert.equal(text, said);
+        else assert.match(text, said);
+        // It may have died of age between two messages, and then it has said nothing of this one.
         assert.equal(result.answered, index > 0);
-        assert.equal(result.message, undefined);
-        assert.equal(
-          line(result.failure.status),
-          word === "421" ? "421 4.3.2 closing" : `451 4.4.2 lost connection in ${state}`,
-        );
       });
     }
   }
 
-  test("421 after the dot is an answer: the host's trouble", async () => {
+  test("421 after the dot is an answer: the message's", async () => {
     await using peer = await scriptedServer(async (conn) => {
       await greet(conn);
       await conn.readUntil("DATA\r\n");
@@ -196,7 +215,8 @@ describe("a connection that ends", () => {
       conn.send("421 4.3.2 closing");
     });
     const result = await (await open(peer.port)).transact(message(TEXT), never());
-    assert.equal(result.failure?.scope, "host");
+    assert.equal(result.failure, undefined);
+    assert.equal(line(result.message), "421 4.3.2 closing");
   });
 
   test("a connection lost after the dot is the message's trouble", async () => {

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ProtocolError, ReplyParser, replyStatus, type Reply } from "../../src/smtp/reply.ts";
+import {
+  isLastOne,
+  ProtocolError,
+  ReplyParser,
+  replyStatus,
+  type Reply,
+} from "../../src/smtp/reply.ts";
 import { saidLine, statusLine } from "../../src/status.ts";
 
 function parse(...chunks: readonly string[]): Reply[] {
@@ -50,7 +56,6 @@ describe("reply parser", () => {
     "a code below 200": ["199 x\r\n"],
     "a code above 599": ["600 x\r\n"],
     "a code of four digits": ["2500 x\r\n"],
-    "different codes in one reply": ["250-a\r\n550 b\r\n"],
     "a line without an end": ["250 ", "x".repeat(3000)],
     "a line that is too long": [`250 ${"x".repeat(3000)}\r\n`],
     "too many lines": ["250-x\r\n".repeat(101)],
@@ -61,6 +66,52 @@ describe("reply parser", () => {
       assert.throws(() => parse(...chunks), ProtocolError);
     });
   }
+});
+
+describe("a reply with different codes", () => {
+  test("of one class has the last line's", () => {
+    assert.equal(asStatus("250-a\r\n251 b\r\n"), "251 2.0.0 a b");
+    assert.equal(asStatus("550-5.7.1 a\r\n554 5.6.0 b\r\n"), "554 5.6.0 a b");
+    assert.equal(asStatus("450-a\r\n451-b\r\n421 4.3.2 c\r\n"), "421 4.3.2 a b c");
+  });
+
+  test("of different classes is an error whose text holds the last line, and the last reply", () => {
+    for (const [text, last] of [
+      ["250-a\r\n550 5.1.1 b\r\n", "550 5.1.1 b"],
+      ["550-a\r\n250 b\r\n", "250 b"],
+      ["250-a\r\n550-b\r\n250 c\r\n", "250 c"],
+      ["354-a\r\n250 b\r\n", "250 b"],
+    ] as const) {
+      const [reply] = parse(text);
+      assert.ok(reply !== undefined && isLastOne(reply));
+      const said = asStatus(text);
+      assert.match(said, /^451 4\.5\.0 protocol error: /);
+      assert.ok(said.includes(`"${last}"`), said);
+    }
+  });
+});
+
+describe("a refusal beyond the bounds", () => {
+  const line = `550-5.7.1 ${"x".repeat(500)}\r\n`;
+  for (const [what, chunks] of [
+    ["in lines", ["550-5.7.1 x\r\n".repeat(101)]],
+    ["in octets", Array.from({ length: 200 }, () => line)],
+  ] as const) {
+    test(`${what} is one all the same, and the last reply; little of it is held`, () => {
+      const [reply] = parse(...chunks);
+      assert.ok(reply !== undefined && isLastOne(reply));
+      assert.equal(reply.code, 550);
+      assert.ok(reply.lines.join("").length <= 8 * 1024);
+      assert.match(statusLine(replyStatus(reply)), /^550 5\.7\.1 x/);
+    });
+  }
+
+  test("is held only in its beginning and its last line, if it has an end", () => {
+    const [reply] = parse(`550-${"x".repeat(1000)}\r\n`.repeat(60), "550 5.7.1 the end\r\n");
+    assert.ok(reply !== undefined && !isLastOne(reply));
+    assert.ok(reply.lines.join("").length < 9 * 1024);
+    assert.equal(reply.lines.at(-1), "5.7.1 the end");
+  });
 });
 
 describe("status of a reply", () => {

@@ -85,8 +85,7 @@ export function settled(
   state: Settlement["state"],
   more: Partial<Settlement> = {},
 ): Settlement {
-  const nothing = { recipients: [], journal: [], warnings: 0, reports: [] };
-  return { id, at: Date.now(), state, ...nothing, ...more };
+  return { id, state, recipients: [], journal: [], warnings: 0, reports: [], ...more };
 }
 
 export const big = Buffer.from("0123456789abcde\n".repeat(INLINE_MAX / 16 + 1000));

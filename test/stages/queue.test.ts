@@ -8,7 +8,7 @@ import { Queue } from "../../src/queue.ts";
 import type { Routing } from "../../src/route.ts";
 import type { JournalEntry, Settlement, StoredMessage, StoredRecipient } from "../../src/spool.ts";
 import { status } from "../../src/status.ts";
-import { believed, manualClock } from "../support/clock.ts";
+import { manualClock } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { recordingLog } from "../support/services.ts";
 
@@ -135,7 +135,6 @@ function runner(
   let ids = 0;
   const services = {
     hostname: "mx.example.com",
-    elapsed: believed,
     returnSizeLimit: 1000,
     warnAfter: [],
     log,

@@ -17,12 +17,12 @@ export type Answer = (recipient: string, before: number) => string | undefined;
 
 /**
  * `greeting` says whether a connection is greeted at all; one that is not is closed. `end` answers the end of a
- * message that it is not to be taken.
+ * message that it is not to be taken. To the sender dropmail@ it hangs up.
  */
 export async function answeringServer(
   answer: Answer = () => undefined,
   greeting: () => boolean = () => true,
-  end: () => string | undefined = () => undefined,
+  end: (recipients: readonly string[], sender: string) => string | undefined = () => undefined,
 ): Promise<AnsweringServer> {
   const taken: string[][] = [];
   const asked: string[] = [];
@@ -31,6 +31,7 @@ export async function answeringServer(
     if (!greeting()) return;
     await greet(conn);
     let recipients: string[] = [];
+    let sender = "";
     for (;;) {
       const line = await conn.readLine();
       const recipient = /^RCPT TO:<([^>]+)>/.exec(line)?.[1];
@@ -45,13 +46,18 @@ export async function answeringServer(
         conn.send(recipients.length > 0 ? "354 go on" : "503 5.5.1 no recipients");
         if (recipients.length === 0) continue;
         await conn.readUntil("\r\n.\r\n");
-        const refusal = end();
+        const refusal = end(recipients, sender);
         conn.send(refusal ?? "250 2.0.0 taken");
+        if (refusal?.startsWith("421") === true) return;
         if (refusal === undefined) taken.push(recipients);
         recipients = [];
         for (const look of waiting) look();
       } else {
-        if (line.startsWith("MAIL")) recipients = [];
+        if (line.startsWith("MAIL")) {
+          recipients = [];
+          sender = /^MAIL FROM:<([^>]*)>/.exec(line)?.[1] ?? "";
+          if (sender.startsWith("dropmail@")) return;
+        }
         conn.send("250 2.0.0 ok");
         if (line === "QUIT") return;
       }

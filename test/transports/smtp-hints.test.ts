@@ -85,10 +85,10 @@ describe("a host that failed", () => {
     assert.equal(dead.connections, 1);
     assert.equal(second.untried, true);
     assert.equal(second.scope, "host");
-    assert.equal(second.status.text, "lost connection in the greeting");
+    const key = `127.0.0.1 [127.0.0.1]:${dead.port}`;
+    assert.equal(second.status.text, `Waits for ${key}: lost connection in the greeting`);
     assert.equal(second.notBefore, first.notBefore);
     assert.ok((second.notBefore ?? 0) > clock.now() + 14 * MINUTE);
-    const key = `127.0.0.1 [127.0.0.1]:${dead.port}`;
     assert.deepEqual([first.waitsFor, second.waitsFor, second.remoteMta], [key, key, key]);
   });
 
@@ -171,7 +171,10 @@ describe("a host that failed", () => {
 
 describe("what is a host's trouble", () => {
   const cases: Record<string, { replies: readonly string[]; blocks: boolean }> = {
-    "421 to RCPT": { replies: ["250 a", "421 4.3.2 closing"], blocks: true },
+    "421 to MAIL": { replies: ["421 4.3.2 closing"], blocks: false },
+    "421 to RCPT": { replies: ["250 a", "421 4.3.2 closing"], blocks: false },
+    "421 to DATA": { replies: ["250 a", "250 b", "421 4.3.2 closing"], blocks: false },
+    "421 to the message": { replies: ["250 a", "250 b", "354 c", "421 4.7.28 d"], blocks: false },
     "no answer at all to a transaction": { replies: [], blocks: true },
     "a connection lost after some answers": { replies: ["250 a", "250 b"], blocks: false },
     "451 to MAIL": { replies: ["451 a", "503 b", "503 c"], blocks: false },
@@ -187,7 +190,9 @@ describe("what is a host's trouble", () => {
       });
       const { transport, hints } = start(t, { hosts: at(peer.port), connection_idle: "0s" });
       assert.equal((await outcomeOf(transport)).kind, "deferred");
-      assert.equal(hints.isEmpty, !blocks);
+      const key = `127.0.0.1 [127.0.0.1]:${peer.port}`;
+      assert.equal(hints.blocked(key, envelope().id) !== undefined, blocks);
+      assert.equal(hints.blocked(key, "another"), undefined);
       assert.equal((await outcomeOf(transport)).kind, blocks ? "deferred" : "delivered");
     });
   }

@@ -113,7 +113,7 @@ describe("pace", () => {
 function waits(paces: Turns, clock: ManualClock, id: string, ...names: readonly string[]) {
   const all = names.map((name) => recipient(`${name}@example.com`));
   const later = paces.waiting(batch(all, { envelope: envelope({ id }), fresh: false }), all);
-  return all.map((one) => ((later.get(one.id) ?? clock.now()) - clock.now()) / 1000);
+  return all.map((one) => ((later.get(one.id)?.notBefore ?? clock.now()) - clock.now()) / 1000);
 }
 
 describe("pace of a destination and of its recipients", () => {

@@ -7,34 +7,41 @@
 import type { Batch, Host, Outcome, Recipient, RetryError } from "../../src/contract.ts";
 import type { RecipientId } from "../../src/envelope.ts";
 import type { HostFailure } from "../../src/hints.ts";
-import { describeError } from "../../src/log.ts";
-import type { Conversation } from "../../src/smtp/client.ts";
+import type { Conversation, TransactionResult } from "../../src/smtp/client.ts";
 import { STILL_COMING } from "../../src/smtp/client-message.ts";
-import { isListed } from "../../src/mta-sts/policy-text.ts";
-import { status, saidLine, type Status } from "../../src/status.ts";
+import type { Status } from "../../src/status.ts";
 import type { Means } from "./means.ts";
+import { Closings } from "./closings.ts";
 import { accessRefusal, notPassed, outcomeOf, settle, withoutAccess } from "./outcomes.ts";
 import type { Barred, Policies } from "./policy.ts";
+import { learnt } from "./learning.ts";
+import { Notices } from "./notices.ts";
 import type { Lease } from "./pool.ts";
+import {
+  busy,
+  CLOSED_ON_OTHERS,
+  type Deferral,
+  GIVEN_UP,
+  NO_HOSTS,
+  NOT_SPARED,
+  paced,
+  type PutOff,
+  untried,
+  waitsFor,
+} from "./reasons.ts";
 import { refusalOf, withoutRequireTls } from "./require-tls.ts";
 import { countBarred } from "./sessions.ts";
 import { socketTarget, targetsOf, type Target } from "./targets.ts";
 import { addressKey } from "./turns.ts";
 import { shuffled } from "../../src/shuffled.ts";
 
-const NO_HOSTS = status(451, "3.5", "No host to deliver to is configured");
-const GIVEN_UP = status(451, "4.7", "The attempt took too long and was given up");
-const BUSY = status(451, "4.5", "All connections to the host are in use");
-const PACED = status(451, "4.5", "Mail goes there at a limited rate, and this is yet to come");
-
-/** A place that a slow client may hold is not to be the last one, nor the only one that finds out about a host. */
-const NOT_SPARED = notPassed(outcomeOf(BUSY, "message", undefined));
-
 /**
  * When a message comes back that found too many before it, in ms; up to thrice that. It is woken before if the host
  * takes mail.
  */
 const BUSY_PAUSE = 60_000;
+
+const NONE: ReadonlyMap<RecipientId, Outcome> = new Map();
 
 export async function deliverBatch(
   means: Means,
@@ -52,8 +59,10 @@ class Delivery {
   readonly #means: Means;
   readonly #batch: Batch;
   readonly #signal: AbortSignal;
+  readonly #notices: Notices;
   /** Who has no outcome yet. */
   #left: readonly Recipient[];
+  readonly #closings = new Closings();
   /** Why nobody was talked to, who that was, and when it makes sense to try again. */
   #why: Status = NO_HOSTS;
   #error: RetryError | undefined;
@@ -70,6 +79,7 @@ class Delivery {
     this.#means = means;
     this.#batch = batch;
     this.#signal = signal;
+    this.#notices = new Notices(means.services.log, batch.envelope.id);
     this.#left = batch.recipients;
     this.#requiresTls = batch.envelope.requireTls === true && means.options.socket === undefined;
   }
@@ -98,11 +108,11 @@ class Delivery {
   /** Recipients that have been put off, with all their mail. */
   #leaveInPeace(): void {
     this.#left = this.#left.filter(({ id, mailbox }) => {
-      const waitsFor = addressKey(mailbox);
-      const hint = this.#means.services.hints.blocked(waitsFor);
+      const key = addressKey(mailbox);
+      const hint = this.#means.services.hints.blocked(key);
       if (hint === undefined) return true;
-      const put = untried(hint.status, "recipient", hint.nextTry);
-      this.outcomes.set(id, { ...put, waitsFor });
+      const put = untried(waitsFor(key, hint.status), "recipient", hint.nextTry);
+      this.outcomes.set(id, { ...put, waitsFor: key });
       return false;
     });
   }
@@ -113,8 +123,8 @@ class Delivery {
     this.#hasTurn = true;
     const later = this.#means.turns.waiting(this.#batch, this.#left);
     if (later.size === 0) return;
-    for (const [id, notBefore] of later) {
-      this.outcomes.set(id, untried(PACED, "recipient", notBefore));
+    for (const [id, { notBefore, rate }] of later) {
+      this.outcomes.set(id, untried(paced(rate), "recipient", notBefore));
     }
     this.#left = this.#left.filter(({ id }) => !later.has(id));
   }
@@ -164,8 +174,9 @@ class Delivery {
   #isBlocked(target: Target): boolean {
     if (this.#batch.force) return false;
     const key = this.#keyOf(target);
-    const hint = this.#means.services.hints.blocked(key);
-    if (hint !== undefined) this.#passOver(target, hint.status, hint.nextTry);
+    const hint = this.#means.services.hints.blocked(key, this.#batch.envelope.id);
+    if (hint !== undefined)
+      this.#passOver(target, waitsFor(target.label, hint.status), hint.nextTry);
     return hint !== undefined;
   }
 
@@ -207,7 +218,7 @@ class Delivery {
     if (isPassing && (inDoubt || room !== "free" || !pool.hasSpare(target)))
       return this.#holdRest(NOT_SPARED);
     if (room !== "free") {
-      this.#passOver(target, BUSY, services.clock.now() + this.#pause);
+      this.#passOver(target, busy(target.label), services.clock.now() + this.#pause);
       // A host that works is worth waiting for.
       if (room === "busy") this.#settleRest(this.#why, "host");
       return;
@@ -216,13 +227,17 @@ class Delivery {
     if (this.#left.length === 0) return;
     using lease = await pool.lease(target, this.#signal, isPassing);
     if (lease === undefined) {
-      this.#holdRest(untried(BUSY, "message", services.clock.now()));
+      this.#holdRest(
+        untried(busy(target.label), "message", services.clock.now()),
+        this.#closings.outcomes,
+      );
       return;
     }
     if (this.#isFoundOut(lease, target)) return;
     this.#tried++;
     this.#whose = target.label;
-    while (this.#left.length > 0) {
+    this.#closings.nextHost();
+    while (this.#here.length > 0) {
       const conversation = await this.#conversation(lease, target);
       if (conversation === undefined || this.#isRefusedBy(conversation, target)) return;
       if (!(await this.#transact(conversation, lease, target))) return;
@@ -245,36 +260,16 @@ class Delivery {
     const connected = await dialler.dial(target, this.#signal);
     if (connected.kind === "connected") {
       lease.conversation = connected.conversation;
-      this.#reportTest(connected.conversation, target);
+      this.#notices.testedPolicy(connected.conversation, target);
       return connected.conversation;
     }
     if (this.#isRefusedBy(connected, target)) return undefined;
     this.#why = connected.status;
     this.#error = connected.error;
-    if (connected.error === "auth_failed") this.#shutOut(target, connected);
+    if (connected.error === "auth_failed") this.#notices.shutOut(target, connected);
     if (connected.noRoute) this.#tried--;
     else this.#hostFailed(lease, target);
     return undefined;
-  }
-
-  /** Mail waits until somebody has set our access right. */
-  #shutOut({ label }: Target, { status: why, cause }: { status: Status; cause?: unknown }): void {
-    const { log } = this.#means.services;
-    const because = cause === undefined ? "" : ` (${describeError(cause)})`;
-    const what = `${label} does not let this relay in: ${saidLine(why)}${because}`;
-    log.event("alarm", { id: this.#batch.envelope.id, what });
-  }
-
-  /** What MTA-STS under test would have refused (RFC 8461 5). */
-  #reportTest(conversation: Conversation, { name: host, label, policy }: Target): void {
-    const { testing } = policy;
-    if (testing === undefined) return;
-    const { domain } = testing;
-    const error = isListed(host, testing)
-      ? conversation.certificateProblem
-      : "it is not in the policy";
-    if (error === undefined) return;
-    this.#means.services.log.event("mta_sts.would_fail", { domain, host: label, error });
   }
 
   /** Nobody else need find out before the host's retry time. */
@@ -299,88 +294,106 @@ class Delivery {
       ? this.#batch.envelope
       : withoutRequireTls(this.#batch.envelope);
     const used = conversation.transactions > 0;
-    const most = this.#means.options.max_rcpt;
-    const recipients = this.#left.slice(0, most);
+    const recipients = this.#here.slice(0, this.#means.options.max_rcpt);
     const answers = await conversation.transact({ envelope, recipients, body }, this.#signal);
     const { failure } = answers;
     const refusal = this.#means.dialler.isOwn(target) ? accessRefusal(answers) : undefined;
     const result = refusal === undefined ? answers : withoutAccess(answers);
-    if (refusal !== undefined) this.#shutOut(target, { status: refusal });
+    if (refusal !== undefined) this.#notices.shutOut(target, { status: refusal });
     // It had died of age between two messages: that says nothing of the host, and a new one will do.
-    if (used && failure?.scope === "host" && !result.answered && !this.#signal.aborted) return true;
+    const isOver = result.closed || failure?.scope === "host";
+    if (used && isOver && !result.answered && !this.#signal.aborted) return true;
     const { tls } = conversation;
     const again = settle(this.outcomes, recipients, result, { label: target.label, tls });
-    this.#left = [...again, ...this.#left.slice(most)];
+    const asked = new Set(recipients);
+    this.#left = [...again, ...this.#left.filter((one) => !asked.has(one))];
+    this.#closings.listenTo(recipients, result, target.label);
     this.#learnOf(recipients, target);
     // It can be sent once only.
     if (body.unread === false) {
       const why = failure?.status ?? STILL_COMING;
       this.#holdRest(notPassed(outcomeOf(why, "message", target.label)));
     }
-    if (failure === undefined) {
+    if (failure === undefined && !result.closed) {
       lease.worked(true);
       const { pool, services } = this.#means;
       services.hints.succeeded(this.#keyOf(target), pool.vacancies(target));
       // Every transaction without a failure settles somebody; a bug must not make this an endless loop.
       return again.length < recipients.length;
     }
-    this.#why = failure.status;
-    this.#error = failure.error;
-    // A connection that broke after some answers may have been the only one, or it was for this message.
-    // So may one that said 421 to a message whose client is slow: a stranger must not put a host off for others.
-    const wasClosed = failure.status.code === 421 && body.unread !== false;
-    const isHosts = wasClosed || !result.answered;
-    if (failure.scope === "host" && isHosts) this.#hostFailed(lease, target);
-    if (failure.cause !== undefined) this.#ownTrouble(failure.status, failure.cause);
+    return this.#goesOnWithoutThem(result, target);
+  }
+
+  /**
+   * The connection is gone: with an answer or in the place of one. What was said of a recipient, or may have to do
+   * with one, holds up nobody else; what has to do with the message is no reason to keep others from the host.
+   */
+  #goesOnWithoutThem(
+    { failure, closed, answered, message }: TransactionResult,
+    target: Target,
+  ): boolean {
+    if (failure !== undefined) {
+      this.#why = failure.status;
+      this.#error = failure.error;
+    } else if (message?.code === 421) {
+      this.#why = message;
+      this.#error = undefined;
+    }
+    if (failure?.cause !== undefined) this.#ownTrouble(failure.status, failure.cause);
+    const isMessages = message?.code === 421 || (failure?.scope === "host" && !answered);
+    // One that was cut short by us, or whose client is slow, says nothing of the host.
+    if (isMessages && !this.#signal.aborted && this.#batch.body.unread !== false) {
+      const how = this.#failure(target, this.#why, this.#error);
+      const under = { message: this.#batch.envelope.id, isSilent: failure !== undefined };
+      this.#means.services.hints.closedUnder(this.#keyOf(target), how, under);
+    }
+    const isRecipients = failure?.recipient !== undefined || (closed && message?.code !== 421);
+    if (!isRecipients || this.#here.length === 0) return false;
+    const isSlow = failure?.error === "timeout";
+    if (!isSlow && this.#closings.mayGoOn()) return true;
+    const later = this.#means.services.clock.now() + this.#pause;
+    for (const { id } of this.#here)
+      this.outcomes.set(id, untried(CLOSED_ON_OTHERS, "message", later));
+    this.#left = this.#left.filter(({ id }) => !this.outcomes.has(id));
     return false;
   }
 
-  /** What the answers to RCPT mean for other mail for these recipients. */
+  /** Who is to be asked about at this host. */
+  get #here(): readonly Recipient[] {
+    return this.#closings.without(this.#left);
+  }
+
   #learnOf(recipients: readonly Recipient[], target: Target): void {
     const { hints } = this.#means.services;
-    for (const { id, mailbox } of recipients) {
-      const outcome = this.outcomes.get(id);
-      if (outcome === undefined) continue;
-      if (outcome.kind !== "deferred") hints.succeeded(addressKey(mailbox));
-      else if (outcome.scope === "recipient") {
-        const waitsFor = addressKey(mailbox);
-        const failure = this.#failure(target, outcome.status, undefined);
-        const notBefore = hints.recipientFailed(waitsFor, failure);
-        if (notBefore !== undefined) this.outcomes.set(id, { ...outcome, notBefore, waitsFor });
-      }
+    const failureOf = (why: Status) => this.#failure(target, why, undefined);
+    for (const one of recipients) {
+      const known = this.outcomes.has(one.id) ? this.outcomes : this.#closings.outcomes;
+      const outcome = known.get(one.id);
+      if (outcome !== undefined) known.set(one.id, learnt(hints, one, outcome, failureOf));
     }
   }
 
   /** It is our message that cannot be read: no host can help. */
   #ownTrouble(why: Status, cause: unknown): void {
-    this.#means.services.log.event("relay.error", {
-      id: this.#batch.envelope.id,
-      where: "smtp transport",
-      error: describeError(cause),
-    });
+    this.#notices.ownError(cause);
     this.#settleRest(why, "message");
   }
 
   #settleRest(why: Status, scope: "message" | "host"): void {
     const outcome = outcomeOf(why, scope, this.#whose);
     if (outcome.kind !== "deferred" || scope === "message") return this.#holdRest(outcome);
-    this.#holdRest({
+    const rest: Deferral = {
       ...outcome,
       ...(this.#error === undefined ? {} : { error: this.#error }),
       ...this.#again,
       ...(this.#again !== undefined && this.#tried === 0 ? { untried: true } : {}),
-    });
+    };
+    this.#holdRest(rest, this.#closings.outcomes);
   }
 
-  #holdRest(outcome: Outcome): void {
-    for (const { id } of this.#left) this.outcomes.set(id, outcome);
+  /** `own` are the outcomes of those who have one already, as it stands. */
+  #holdRest(outcome: Outcome, own: ReadonlyMap<RecipientId, Outcome> = NONE): void {
+    for (const { id } of this.#left) this.outcomes.set(id, own.get(id) ?? outcome);
     this.#left = [];
   }
-}
-
-type Deferral = Extract<Outcome, { kind: "deferred" }>;
-type PutOff = Required<Pick<Deferral, "notBefore" | "waitsFor">>;
-
-function untried(why: Status, scope: Deferral["scope"], notBefore: number): Deferral {
-  return { kind: "deferred", status: why, scope, notBefore, untried: true };
 }

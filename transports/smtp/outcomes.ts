@@ -1,13 +1,14 @@
 // From what a host said to what becomes of each recipient. The scopes are Postfix's and Exim's: RCPT speaks of a
-// recipient; MAIL, DATA and the final dot of the message; everything before and around them of the host.
+// recipient; MAIL, DATA and the final dot of the message; everything before and around them of the host. That holds for
+// 421 too, with the difference that another host may be asked at once.
 
 import type { Outcome, Recipient } from "../../src/contract.ts";
 import type { RecipientId } from "../../src/envelope.ts";
 import type { TransactionResult } from "../../src/smtp/client.ts";
 import { temporary } from "../../src/smtp/client-transaction.ts";
-import { isTemporary, type Status } from "../../src/status.ts";
+import { isTemporary, saidLine, status, type Status } from "../../src/status.ts";
 
-/** Adds an outcome for each recipient that is settled; gives back those that are not. */
+/** Adds an outcome for each recipient that is settled; gives back those that are not, such as one that had a 421. */
 export function settle(
   outcomes: Map<RecipientId, Outcome>,
   recipients: readonly Recipient[],
@@ -22,11 +23,13 @@ export function settle(
   const lost = failure?.scope === "message" ? failure.status : undefined;
   const unknown = lost && outcomeOf(lost, "message", remoteMta);
   const moreLater = deliveries.length > 0 || (message !== undefined && message.code < 300);
+  const answers = withoutOldMeaning(result.recipients);
   return recipients.filter(({ id }, index) => {
-    const own = result.recipients[index];
+    const own = answers[index];
     if (own !== undefined && moreLater && isTooMany(own)) return true;
     const refused = own !== undefined && own.code >= 400;
     const ended = refused ? own : deliveries[index];
+    if ((ended ?? message)?.code === 421) return true;
     const outcome = ended
       ? told(arrived(outcomeOf(ended, "recipient", remoteMta), result.dsn))
       : (shared ?? unknown);
@@ -45,12 +48,13 @@ export function accessRefusal({ message, recipients }: TransactionResult): Statu
 
 /** The same answers, with a temporary one in the place of each of these. */
 export function withoutAccess(result: TransactionResult): TransactionResult {
-  const { message, recipients, deliveries, failure, answered, dsn } = result;
+  const { message, recipients, deliveries, failure, closed, answered, dsn } = result;
   return {
     message: message && softened(message),
     recipients: recipients.map((one) => one && softened(one)),
     deliveries,
     failure,
+    closed,
     answered,
     dsn,
     notPassed: result.notPassed,
@@ -79,13 +83,28 @@ export function notPassed(outcome: Outcome): Outcome {
 }
 
 export function outcomeOf(
-  status: Status,
+  why: Status,
   scope: "recipient" | "message" | "host",
   remoteMta: string | undefined,
 ): Outcome {
   const mta = remoteMta === undefined ? {} : { remoteMta };
-  if (isTemporary(status)) return { kind: "deferred", status, scope, ...mta };
-  return { kind: status.code < 300 ? "delivered" : "failed", status, ...mta };
+  if (isTemporary(why)) return { kind: "deferred", status: why, scope, ...mta };
+  return { kind: why.code < 300 ? "delivered" : "failed", status: why, ...mta };
+}
+
+/**
+ * 552 was once the code for too many recipients, and a client should take it so (RFC 5321 4.5.3.1.10): behind a
+ * recipient that was accepted, with the enhanced code of that or with none. Alone it means what it says.
+ */
+function withoutOldMeaning(
+  answers: readonly (Status | undefined)[],
+): readonly (Status | undefined)[] {
+  if (!answers.some((one) => one?.code === 552)) return answers;
+  const first = answers.findIndex((one) => one !== undefined && one.code < 300);
+  return answers.map((one, index) => {
+    const isOld = one?.code === 552 && (one.enhanced === "5.5.3" || one.bare === true);
+    return isOld && first >= 0 && first < index ? status(452, "5.3", saidLine(one)) : one;
+  });
 }
 
 /**

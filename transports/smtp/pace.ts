@@ -36,6 +36,11 @@ export class Pace {
     this.#clock = clock;
   }
 
+  /** "60 messages in 60 s". */
+  get text(): string {
+    return `${this.#rate.count} messages in ${this.#rate.window / 1000} s`;
+  }
+
   /** Undefined: now. Else when it is the turn of `message` on its way to `to`, in ms since the epoch. */
   turn(to: string, message: string, fresh: boolean): number | undefined {
     const now = this.#now();

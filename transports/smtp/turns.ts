@@ -7,6 +7,12 @@ import type { Batch, Recipient } from "../../src/contract.ts";
 import type { RecipientId } from "../../src/envelope.ts";
 import type { Pace } from "./pace.ts";
 
+/** When the turn of a recipient is, in ms since the epoch, and by which rate, in words. */
+interface LaterTurn {
+  readonly notBefore: number;
+  readonly rate: string;
+}
+
 export class Turns {
   readonly #destinations: Pace | undefined;
   readonly #recipients: Pace | undefined;
@@ -16,19 +22,24 @@ export class Turns {
     this.#recipients = recipients;
   }
 
-  /** Who has to wait, and until when (ms since the epoch). The others are expected to go now. */
+  /** Who has to wait. The others are expected to go now. */
   waiting(
     { envelope, fresh }: Batch,
     recipients: readonly Recipient[],
-  ): ReadonlyMap<RecipientId, number> {
-    const later = new Map<RecipientId, number>();
+  ): ReadonlyMap<RecipientId, LaterTurn> {
+    const later = new Map<RecipientId, LaterTurn>();
     const domain = recipients[0]?.mailbox.domain ?? "";
     const whole = this.#destinations?.turn(domain, envelope.id, fresh);
     for (const { id, mailbox } of recipients) {
       const address = addressKey(mailbox);
       if (whole !== undefined) this.#recipients?.keep(address, envelope.id, whole);
       const turn = whole ?? this.#recipients?.turn(address, envelope.id, fresh);
-      if (turn !== undefined) later.set(id, turn);
+      if (turn === undefined) continue;
+      const rate =
+        whole === undefined
+          ? `${this.#recipients?.text} to ${address}`
+          : `${this.#destinations?.text} to ${domain}`;
+      later.set(id, { notBefore: turn, rate });
     }
     if (whole === undefined && later.size === recipients.length)
       this.#destinations?.giveBack(domain);

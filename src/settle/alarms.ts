@@ -1,0 +1,29 @@
+// Alarms that replies of hosts raise. A thousand messages may meet the same reply: the postmaster hears of it once an
+// hour.
+
+import type { Clock } from "../clock.ts";
+import type { MessageId } from "../envelope.ts";
+import type { Log } from "../log.ts";
+
+const HOUR = 3_600_000;
+
+export class ReplyAlarms {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  /** When each text was logged, by the monotonic clock. There are as many as the table of replies has rows. */
+  readonly #raised = new Map<string, number>();
+
+  constructor(clock: Clock, log: Log) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Logs the alarm with the first message of the hour. */
+  raise(id: MessageId, what: string): void {
+    const now = this.#clock.monotonic();
+    const before = this.#raised.get(what);
+    if (before !== undefined && now < before + HOUR) return;
+    this.#raised.set(what, now);
+    this.#log.event("alarm", { id, what });
+  }
+}

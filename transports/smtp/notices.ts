@@ -1,0 +1,41 @@
+// What the log is told of one message on its way, beside its outcomes.
+
+import type { MessageId } from "../../src/envelope.ts";
+import { describeError, type Log } from "../../src/log.ts";
+import { isListed } from "../../src/mta-sts/policy-text.ts";
+import type { Conversation } from "../../src/smtp/client.ts";
+import { saidLine, type Status } from "../../src/status.ts";
+import type { Target } from "./targets.ts";
+
+export class Notices {
+  readonly #log: Log;
+  readonly #id: MessageId;
+
+  constructor(log: Log, id: MessageId) {
+    this.#log = log;
+    this.#id = id;
+  }
+
+  /** Mail waits until somebody has set our access right. */
+  shutOut({ label }: Target, { status: why, cause }: { status: Status; cause?: unknown }): void {
+    const because = cause === undefined ? "" : ` (${describeError(cause)})`;
+    const what = `${label} does not let this relay in: ${saidLine(why)}${because}`;
+    this.#log.event("alarm", { id: this.#id, what });
+  }
+
+  /** What MTA-STS under test would have refused (RFC 8461 5). */
+  testedPolicy(conversation: Conversation, { name: host, label, policy }: Target): void {
+    const { testing } = policy;
+    if (testing === undefined) return;
+    const { domain } = testing;
+    const error = isListed(host, testing)
+      ? conversation.certificateProblem
+      : "it is not in the policy";
+    if (error !== undefined) this.#log.event("mta_sts.would_fail", { domain, host: label, error });
+  }
+
+  ownError(cause: unknown): void {
+    const where = "smtp transport";
+    this.#log.event("relay.error", { id: this.#id, where, error: describeError(cause) });
+  }
+}
