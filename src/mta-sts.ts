@@ -11,7 +11,7 @@ import { TtlCache } from "./dns/ttl-cache.ts";
 import type { Https } from "./https.ts";
 import { describeError, type Log } from "./log.ts";
 import { fetchPolicy } from "./mta-sts/fetch.ts";
-import { endOf, type KeptPolicy, readPolicies } from "./mta-sts/kept-policy.ts";
+import { type KeptPolicy, readPolicies } from "./mta-sts/kept-policy.ts";
 import { removePolicy, writePolicy } from "./mta-sts/kept-policy.ts";
 import { parsePolicy, recordId } from "./mta-sts/policy-text.ts";
 import type { TlsSessions } from "./tls-reports.ts";
@@ -42,12 +42,20 @@ const FRESH = 24 * HOUR;
 /** After a failure the policy host is left alone for so long; for a day if nothing new is to be had from it. */
 const PAUSE = 300_000;
 const POLICIES_MAX = 10_000;
+/** How far ahead of the clock a stored time may lie; in ms. */
+const CLOCK_ERROR = 5000;
+
+interface Held {
+  readonly policy: KeptPolicy;
+  /** By the monotonic clock: a policy ends by time that has passed, not because somebody sets the clock. */
+  readonly fetchedAt: number;
+}
 
 export class MtaSts implements StsPolicies {
   readonly #options: MtaStsOptions;
   readonly #directory: string;
   /** By domain, in the order of their last use. */
-  readonly #kept = new Map<string, KeptPolicy>();
+  readonly #kept = new Map<string, Held>();
   readonly #underway = new Map<string, Promise<KeptPolicy | undefined>>();
   /** Domain and id that could not be fetched. */
   readonly #failed: TtlCache<true>;
@@ -76,11 +84,15 @@ export class MtaSts implements StsPolicies {
   }
 
   #current(domain: string): KeptPolicy | undefined {
-    const kept = this.#kept.get(domain);
-    if (kept === undefined || endOf(kept) <= this.#options.clock.now()) return undefined;
+    const held = this.#kept.get(domain);
+    if (held === undefined || this.#isOver(held)) return undefined;
     this.#kept.delete(domain);
-    this.#kept.set(domain, kept);
-    return kept;
+    this.#kept.set(domain, held);
+    return held.policy;
+  }
+
+  #isOver({ policy, fetchedAt }: Held): boolean {
+    return this.#options.clock.monotonic() - fetchedAt >= policy.maxAge * 1000;
   }
 
   /** Undefined: there is no policy, or nobody knows, which comes to the same for what is kept (RFC 8461 3.1). */
@@ -135,7 +147,7 @@ export class MtaSts implements StsPolicies {
     const [oldest] = this.#kept.keys();
     if (this.#kept.size >= POLICIES_MAX && oldest !== undefined) await this.#forget(oldest);
     this.#kept.delete(policy.domain);
-    this.#kept.set(policy.domain, policy);
+    this.#kept.set(policy.domain, { policy, fetchedAt: this.#options.clock.monotonic() });
     this.#timer ??= this.#later();
     await this.#onDisk(() => writePolicy(this.#directory, policy));
   }
@@ -165,12 +177,21 @@ export class MtaSts implements StsPolicies {
       log.event("relay.warning", { what: `${path} cannot be used: ${describeError(error)}` });
     try {
       for (const policy of await readPolicies(this.#directory, broken)) {
-        this.#kept.set(policy.domain, policy);
+        this.#kept.set(policy.domain, {
+          policy,
+          fetchedAt: this.#options.clock.monotonic() - this.#ageOf(policy),
+        });
       }
     } catch (error) {
       this.#failedHere(error);
     }
     if (this.#kept.size > 0) this.#timer ??= this.#later();
+  }
+
+  /** One from the future was fetched when the clock was ahead: how old it is nobody knows, so it is fetched again. */
+  #ageOf({ fetchedAt }: KeptPolicy): number {
+    const age = this.#options.clock.now() - fetchedAt;
+    return age < -CLOCK_ERROR ? FRESH : Math.max(0, age);
   }
 
   #later(): Timer {
@@ -181,14 +202,14 @@ export class MtaSts implements StsPolicies {
   async #refresh(): Promise<void> {
     const { clock, readOnly } = this.#options;
     if (readOnly) return;
-    for (const kept of Array.from(this.#kept.values())) {
+    for (const { policy, fetchedAt } of Array.from(this.#kept.values())) {
       if (this.#closing.signal.aborted) return;
-      const { domain } = kept;
-      if (kept.fetchedAt <= clock.now() - FRESH) {
-        await this.#fetched(domain, (await this.#publishedId(domain)) ?? kept.id);
+      const { domain } = policy;
+      if (fetchedAt <= clock.monotonic() - FRESH) {
+        await this.#fetched(domain, (await this.#publishedId(domain)) ?? policy.id);
       }
       const left = this.#kept.get(domain);
-      if (left !== undefined && endOf(left) <= clock.now()) await this.#forget(domain);
+      if (left !== undefined && this.#isOver(left)) await this.#forget(domain);
     }
     this.#timer = this.#later();
   }

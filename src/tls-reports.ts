@@ -58,6 +58,8 @@ const SAVED_AFTER = 60_000;
 const PAUSE = HOUR / 2;
 /** After the last time at which the report may have been due. */
 const GIVEN_UP_AFTER = 24 * HOUR;
+/** How far ahead of the clock a day may begin; in ms. */
+const CLOCK_ERROR = 5000;
 /** Domains of the day that are known not to ask for reports. */
 const UNWANTED_MAX = 10_000;
 
@@ -160,10 +162,14 @@ export class TlsReports implements TlsSessions {
     this.#sendTimer?.cancel();
     if (this.#closing.signal.aborted) return;
     let first = Infinity;
-    for (const { account } of this.#ledger.accounts()) first = Math.min(first, account.next);
+    for (const { day, account } of this.#ledger.accounts()) {
+      first = Math.min(first, this.#wait(day, account));
+    }
     if (first === Infinity) return;
     const { clock } = this.#means;
-    this.#sendTimer = clock.after(first - clock.now(), () => {
+    this.#sendTimer = clock.after(Math.min(first, HOUR), () => {
+      // The wall clock may have been set meanwhile.
+      if (first > HOUR) return this.#sendLater();
       this.#sending ??= this.#send().finally(() => {
         this.#sending = undefined;
         this.#sendLater();
@@ -175,12 +181,24 @@ export class TlsReports implements TlsSessions {
     // One that is removed meanwhile, or comes to it, does the loop no harm.
     for (const { day, domain, account } of this.#ledger.accounts()) {
       if (this.#closing.signal.aborted || this.#outbox === undefined) return;
-      if (account.next > this.#means.clock.now()) continue;
-      const isOver = await this.#isOver(day, domain, account);
+      if (this.#wait(day, account) > 0) continue;
+      const isOver = this.#isToCome(day) || (await this.#isOver(day, domain, account));
       if (isOver) this.#ledger.remove(day, domain);
       else this.#ledger.change(day);
       await this.#save();
     }
+  }
+
+  /** Milliseconds until the report is to be sent. */
+  #wait(day: number, { due, pausedUntil }: Account): number {
+    const { clock } = this.#means;
+    if (this.#isToCome(day)) return 0;
+    return Math.max(due - clock.now(), pausedUntil - clock.monotonic());
+  }
+
+  /** What was counted on such a day was counted by a clock that was ahead: no report can be made of it. */
+  #isToCome(day: number): boolean {
+    return day > this.#means.clock.now() + CLOCK_ERROR;
   }
 
   /** Sends the report of a domain to whom it has not been sent yet. False: there is more to do, later. */
@@ -261,9 +279,11 @@ export class TlsReports implements TlsSessions {
     const { clock, log } = this.#means;
     // What ends an attempt early says nothing of the other side.
     if (this.#closing.signal.aborted) return false;
-    account.next = clock.now() + PAUSE * 2 ** account.failures++;
-    const isOver = account.next > day + DAY + SPREAD + GIVEN_UP_AFTER;
-    const next = isOver ? {} : { next_attempt: new Date(account.next).toISOString() };
+    const pause = PAUSE * 2 ** account.failures++;
+    account.pausedUntil = clock.monotonic() + pause;
+    const nextAttempt = clock.now() + pause;
+    const isOver = nextAttempt > day + DAY + SPREAD + GIVEN_UP_AFTER;
+    const next = isOver ? {} : { next_attempt: new Date(nextAttempt).toISOString() };
     log.event("tls_report.failed", { domain, to, error, ...next });
     return isOver;
   }

@@ -18,8 +18,10 @@ export interface Account {
   readonly done: Set<string>;
   /** Attempts to send that have failed, since the start of the relay. */
   failures: number;
-  /** When the next one is due, in milliseconds since the epoch. */
-  next: number;
+  /** When the report is due, in milliseconds since the epoch. */
+  readonly due: number;
+  /** The next attempt to send is not made before, by the monotonic clock. */
+  pausedUntil: number;
 }
 
 /** When the report of a domain is due, in ms since the epoch. */
@@ -133,7 +135,13 @@ export class Ledger {
   }
 
   #account(day: number, domain: string, tally: Tally, done: readonly string[]): Account {
-    return { tally, done: new Set(done), failures: 0, next: this.#dueTime(day, domain) };
+    return {
+      tally,
+      done: new Set(done),
+      failures: 0,
+      due: this.#dueTime(day, domain),
+      pausedUntil: 0,
+    };
   }
 }
 

@@ -199,6 +199,34 @@ describe("a policy that is known", () => {
     assert.ok(first !== undefined && second !== undefined && second.fetchedAt > first.fetchedAt);
   });
 
+  test("holds for its time, though the clock is set ahead by 400 days, or back", async (t) => {
+    const { host, dns, clock, start } = await setUp(t);
+    host.answer = policy(...ENFORCE);
+    const { mode } = start();
+    assert.equal(await mode(), "enforce");
+    dns.set(zone(undefined));
+    clock.step(400 * DAY);
+    assert.equal(await mode(), "enforce");
+    clock.step(-800 * DAY);
+    clock.advance(8 * DAY);
+    assert.equal(await mode(), undefined);
+  });
+
+  test("that a clock which was ahead has fetched is fetched again within an hour of the start", async (t) => {
+    const { host, clock, start } = await setUp(t);
+    host.answer = policy(...ENFORCE);
+    clock.step(9 * DAY);
+    const { sts, mode: modeThen } = start();
+    assert.equal(await modeThen(), "enforce");
+    await sts.close();
+    clock.step(-9 * DAY);
+    const { mode, log } = start();
+    assert.equal(await mode(), "enforce");
+    clock.advance(HOUR);
+    while (log.named("mta_sts.fetched").length === 0) await turn();
+    assert.equal(host.requests.length, 2);
+  });
+
   test("that has ended is forgotten, on disk too", async (t) => {
     const { host, dns, clock, directory, start } = await setUp(t);
     host.answer = policy("mode: enforce", "mx: mx.example.test", "max_age: 7200");

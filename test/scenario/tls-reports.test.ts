@@ -376,6 +376,34 @@ test("both destinations are served; one that fails is tried again, and the other
   assert.equal(sink.messages.length, 2);
 });
 
+test("a report goes out within an hour of a clock that is set to its time", async (t) => {
+  const { clock, sink, start } = await setUp(t, { shows: right, policy: ENFORCE, rua: MAILTO });
+  const relay = await start();
+  await mail(relay);
+  await relay.happened("delivery.done");
+  clock.step(DUE - clock.now());
+  await untilDue(clock, relay);
+  clock.advance(HOUR);
+  await relay.happened("tls_report.sent");
+  assert.equal((await sink.waitFor(2)).length, 2);
+});
+
+test("what was counted by a clock that was 400 days ahead is not reported", async (t) => {
+  const { clock, start } = await setUp(t, { shows: right, policy: ENFORCE, rua: MAILTO });
+  const relay = await start();
+  clock.step(400 * DAY);
+  await mail(relay);
+  await relay.happened("delivery.done");
+  clock.step(-400 * DAY);
+  await mail(relay);
+  await relay.happened("delivery.done", 2);
+  await untilDue(clock, relay);
+  await relay.happened("tls_report.sent");
+  await relay.stop();
+  assert.equal(relay.log.named("tls_report.sent").length, 1);
+  assert.deepEqual(await readdir(join(relay.directory, "spool", "tls-reports")), []);
+});
+
 test("a restart forgets nothing, and sends nothing twice", async (t) => {
   const { clock, sink, start } = await setUp(t, { shows: right, policy: ENFORCE, rua: MAILTO });
   const first = await start();
