@@ -3,7 +3,7 @@
 //
 // Invariant: nothing on disk is touched, and nobody is spoken to but the DNS and the policy hosts of MTA-STS.
 
-import { judgeMessage, type MessageQuestion } from "./check/message.ts";
+import { type JudgedMessage, judgeMessage, type MessageQuestion } from "./check/message.ts";
 import type { Host, Recipient, TlsRule, Transport } from "./contract.ts";
 import { groupByBatch } from "./deliver.ts";
 import type { Client, Mailbox } from "./envelope.ts";
@@ -70,8 +70,10 @@ export interface CheckReport {
   readonly sender: Mailbox | null;
   readonly recipients: readonly CheckedRecipient[];
   readonly batches: readonly CheckedBatch[];
-  /** What the message would have to show at the end of DATA. */
+  /** What the message would have to show at the end of DATA, or it is refused. */
   readonly proofs: readonly Proof[];
+  /** What it would have to show, or it is not relayed. */
+  readonly claims: readonly Proof[];
   /** The reply at the end of DATA; absent when there is no message, or nobody to take it. */
   readonly message?: Status;
 }
@@ -81,26 +83,57 @@ export async function check(
   chain: Chain,
   parts: RelayParts,
 ): Promise<CheckReport> {
-  const recipients: CheckedRecipient[] = [];
-  // One after the other, as in a session: what a lookup gives the first, it gives the second from memory.
-  for (const written of request.recipients) {
-    recipients.push(await checkRecipient(written, request, chain));
-  }
-  const accepted = recipients.filter(({ reply }) => reply.code < 300);
-  const { client, sender, message } = request;
-  const answer =
-    message === undefined || accepted.length === 0
-      ? undefined
-      : await judgeMessage(message, inspectedOf(request, accepted, chain), { ...chain, ...parts });
+  const asked = await recipientsOf(request, chain);
+  const accepted = asked.filter(isAccepted);
+  const { client, sender } = request;
+  const read = await judgeContent(request, accepted, chain, parts);
+  // Without what it has to show, the message is a stranger's: the chain may have another word for it.
+  const recipients =
+    read?.shown === false ? await recipientsOf(request, chain, { relayed: false }) : asked;
+  const unrouted = recipients.find((one, index) => {
+    const before = asked[index];
+    return before !== undefined && isAccepted(before) && !isAccepted(one);
+  });
+  const answer = unrouted?.reply ?? read?.reply;
   const refused = answer !== undefined && answer.code >= 300;
   return {
     client,
     sender,
-    recipients: refused ? recipients.map((one) => withoutMessage(one, answer)) : recipients,
-    proofs: proofsOf(accepted),
-    batches: refused ? [] : batchesOf(accepted, chain, parts.log),
+    recipients: refused ? asked.map((one) => withoutMessage(one, answer)) : recipients,
+    proofs: proofsOf(accepted, "proof"),
+    claims: proofsOf(accepted, "claim"),
+    batches: refused ? [] : batchesOf(recipients.filter(isAccepted), chain, parts.log),
     ...(answer === undefined ? {} : { message: answer }),
   };
+}
+
+function isAccepted({ reply }: CheckedRecipient): boolean {
+  return reply.code < 300;
+}
+
+/** One after the other, as in a session: what a lookup gives the first, it gives the second from memory. */
+async function recipientsOf(
+  request: CheckRequest,
+  chain: Chain,
+  known: { readonly relayed?: boolean } = {},
+): Promise<readonly CheckedRecipient[]> {
+  const recipients: CheckedRecipient[] = [];
+  for (const written of request.recipients) {
+    recipients.push(await checkRecipient(written, { ...request, ...known }, chain));
+  }
+  return recipients;
+}
+
+/** Undefined when there is no message, or nobody to take it. */
+function judgeContent(
+  request: CheckRequest,
+  accepted: readonly CheckedRecipient[],
+  chain: Chain,
+  parts: RelayParts,
+): Promise<JudgedMessage> | undefined {
+  const { message } = request;
+  if (message === undefined || accepted.length === 0) return undefined;
+  return judgeMessage(message, inspectedOf(request, accepted, chain), { ...chain, ...parts });
 }
 
 function inspectedOf(
@@ -112,18 +145,20 @@ function inspectedOf(
   return {
     client,
     sender,
-    proofs: proofsOf(accepted),
+    proofs: proofsOf(accepted, "proof"),
+    claims: proofsOf(accepted, "claim"),
     secrets: [],
     isLocal: verdicts.some(({ rule }) => rule === "local_domains"),
     isRelayed: gate.isRelayHost(client.address),
   };
 }
 
-/** What the message has to show for these recipients. */
-function proofsOf(accepted: readonly CheckedRecipient[]): readonly Proof[] {
-  const proofs = accepted.flatMap(({ gate }) =>
-    gate.kind === "accept" && gate.proof !== undefined ? [gate.proof] : [],
-  );
+/** What the message has to show for these recipients, to be accepted (`proof`) or to count as relayed (`claim`). */
+function proofsOf(
+  accepted: readonly CheckedRecipient[],
+  kind: "proof" | "claim",
+): readonly Proof[] {
+  const proofs = accepted.flatMap(({ gate }) => (gate.kind === "accept" && gate[kind]) || []);
   return [...new Set(proofs)];
 }
 
@@ -135,7 +170,7 @@ function withoutMessage(recipient: CheckedRecipient, answer: Status): CheckedRec
 
 async function checkRecipient(
   written: string,
-  { client, sender, postmasterDomain }: CheckRequest,
+  { client, sender, postmasterDomain, ...known }: CheckRequest & { readonly relayed?: boolean },
   chain: Chain,
 ): Promise<CheckedRecipient> {
   const path = written.startsWith("<") ? written : `<${written}>`;
@@ -147,7 +182,9 @@ async function checkRecipient(
   }
   const trace: TraceStep[] = [];
   const recipient = parsed.ok.mailbox;
-  const verdict = await judgeRecipient({ client, sender, recipient, trace }, chain);
+  const relayed = known.relayed === undefined ? {} : { relayed: known.relayed };
+  const question = { client, sender, recipient, trace, ...relayed };
+  const verdict = await judgeRecipient(question, chain);
   const { routing } = verdict;
   const accepted = verdict.reply.code < 300 && routing !== undefined;
   const routed = accepted ? routing.deliveries : [];

@@ -197,7 +197,7 @@ type ChainOption = "domains" | "local_parts" | "sender_domains" | "sender_local_
 
 /**
  * One kind of router or transport. `options` are its own; the preconditions that every router has (domains,
- * local_parts, sender_domains, sender_local_parts, unseen, more) belong to the chain. A router that accepts
+ * local_parts, sender_domains, sender_local_parts, relayed, unseen, more) belong to the chain. A router that accepts
  * declares `transport: transportName(...)` itself, because its Decision names the transport.
  *
  * `create` is a method on purpose: a `Driver<SmtpOptions, …>` then fits a table of `Driver<unknown, …>`.
@@ -207,7 +207,7 @@ export interface Driver<O, Instance> {
   readonly name: string;
   readonly options: Options<O>;
   /** Routers: what a generic option is when the file does not say. */
-  readonly defaults?: { readonly unseen?: boolean };
+  readonly defaults?: { readonly unseen?: boolean; readonly relayed?: boolean };
   /** Routers: preconditions that this driver cannot do without. */
   readonly requires?: readonly ChainOption[];
   create(options: O, services: Services): Instance;

@@ -38,6 +38,11 @@ export interface Envelope {
   /** The reverse-path; null is <>. */
   readonly sender: Mailbox | null;
   readonly client: Client;
+  /**
+   * It came by a relay rule, with the proof that the rule asks for, or is mail of our own: its sender is who it says.
+   * Absent in mail that a version before 0.2.0 has received.
+   */
+  readonly relayed?: boolean;
   /** Milliseconds since the epoch. */
   readonly receivedAt: number;
   /** Bytes of the body, our own header fields included. */

@@ -71,6 +71,10 @@ export interface Events {
   "delivery.deferred": Attempt & { next_attempt: string };
   "delivery.failed": Attempt;
   "delivery.frozen": Omit<Attempt, "host">;
+  /** A sender of ours who is in no list of accounts: the copy is in the folder of such senders. */
+  "copy.unlisted": { id: string; sender: string; host?: string };
+  /** Mail of a sender of ours has left, and no router has asked for a copy of it. */
+  "copy.missing": { id: string; sender: string; recipients: readonly string[] };
   "recipient.discarded": { id: string; recipient: string; why: string };
   "message.completed": { id: string; seconds: number };
   /** `report` is the id of the message that tells the sender. */

@@ -3,7 +3,8 @@
 // Invariants: the rule that decides is the first whose hosts hold the client; a list that is empty, broken or
 // not yet resolved holds nobody, so trouble shuts the gate and never opens it. A rule that asks for proof
 // admits a recipient only provisionally: the message itself has to bring the proof. The secret in it stays with us,
-// whether it was asked for or not: whoever learns it can pass for our tenant. The hosts behind us trust us, so a
+// whether it was asked for or not: whoever learns it can pass for our tenant. A sender is believed to be who it says
+// only where a relay rule lets it through, its proof included. The hosts behind us trust us, so a
 // stranger's address must not hide a route that one of them may follow (user%elsewhere@ours, elsewhere!user@ours).
 
 import type { GateOptions } from "./config/gate-options.ts";
@@ -19,9 +20,9 @@ export interface Secret {
   readonly value: string;
 }
 
-/** What the message has to show at the end of DATA: one of the two. */
+/** What the message has to show at the end of DATA: one of them. */
 export interface Proof {
-  readonly header?: Secret;
+  readonly headers?: readonly Secret[];
   /** Domains of our tenant: their DKIM signature is a proof. */
   readonly dkim?: DomainList;
 }
@@ -32,9 +33,15 @@ export type Verdict =
       /** What decided: "local_domains", "gate.relay[1]", or "none". */
       readonly rule: string;
       readonly why: string;
+      /** The relay rule of the client lets the sender through, also where the recipient needs no rule. */
+      readonly relayed?: boolean;
+      readonly relayedWhy?: string;
+      /** Without it the message is refused. */
       readonly proof?: Proof;
-      /** A header that must not go on, if the message has it. */
-      readonly secret?: Secret;
+      /** Without it the message is not relayed, but that of a stranger. */
+      readonly claim?: Proof;
+      /** Headers that must not go on, if the message has them. */
+      readonly secrets?: readonly Secret[];
     }
   | {
       readonly kind: "refuse" | "defer";
@@ -52,6 +59,7 @@ interface Rule {
   readonly senderDomains: DomainList;
   readonly senderLocalParts: LocalPartList | undefined;
   readonly proof: Proof | undefined;
+  readonly nullSender: NullSender;
 }
 
 const DENIED = status(550, "7.1", "Relaying denied");
@@ -81,6 +89,7 @@ export class Gate {
           ? undefined
           : lists.localParts(rule.sender_local_parts),
       proof: rule.proof === undefined ? undefined : proofOf(rule.proof, lists),
+      nullSender: rule.null_sender ?? nullSenderOf(rule),
     }));
   }
 
@@ -143,34 +152,68 @@ export class Gate {
     return this.#listed(from.address);
   }
 
+  /** Undefined when the list of our domains cannot be read. */
+  async isLocal(domain: string): Promise<boolean | undefined> {
+    const { kind } = await this.#localDomains.match(domain);
+    return kind === "defer" ? undefined : kind === "in";
+  }
+
   /** May `from` send mail from `sender` to `recipient`? Knows nothing of whether the recipient exists. */
   async judge(from: Client, sender: Mailbox | null, recipient: Mailbox): Promise<Verdict> {
     const local = await this.#localDomains.match(recipient.domain);
     const why = `recipient: ${local.why}`;
-    if (local.kind === "in") {
-      const found = this.#ruleOf(from);
-      const refusal =
-        found === undefined ? await this.#judgeStranger(from, recipient, why) : undefined;
-      if (refusal !== undefined) return refusal;
-      const secret = found?.rule.proof?.header;
-      const verdict = { kind: "accept", rule: "local_domains", why } as const;
-      return secret === undefined ? verdict : { ...verdict, secret };
-    }
     if (local.kind === "defer") {
       return { kind: "defer", rule: "local_domains", why, reply: LOCAL_ERROR };
     }
     const found = this.#ruleOf(from);
-    if (found !== undefined) return judgeRelay(found.rule, `hosts: ${found.why}`, from, sender);
-    const isInHosts = this.#rules.some(({ hosts }) => hosts.match(from.address).kind === "in");
-    const nobody = isInHosts
-      ? `${from.address} has shown none of the certificates of its relay rule`
-      : `${from.address} is in the hosts of no relay rule`;
-    return { kind: "refuse", rule: "none", why: `${why}; hosts: ${nobody}`, reply: DENIED };
+    const relay = found && (await judgeRelay(found.rule, `hosts: ${found.why}`, from, sender));
+    if (local.kind === "in") return this.#judgeLocal(from, recipient, why, relay, found?.rule);
+    if (relay !== undefined) return relay;
+    return {
+      kind: "refuse",
+      rule: "none",
+      why: `${why}; hosts: ${this.#nobody(from)}`,
+      reply: DENIED,
+    };
+  }
+
+  #nobody({ address }: Client): string {
+    const isInHosts = this.#rules.some(({ hosts }) => hosts.match(address).kind === "in");
+    return isInHosts
+      ? `${address} has shown none of the certificates of its relay rule`
+      : `${address} is in the hosts of no relay rule`;
+  }
+
+  /** `relay` is what the client's rule, if there is one, would say of mail to others. */
+  async #judgeLocal(
+    from: Client,
+    recipient: Mailbox,
+    why: string,
+    relay: Verdict | undefined,
+    ruleOfClient: Rule | undefined,
+  ): Promise<Verdict> {
+    const accepted = { kind: "accept", rule: "local_domains", why } as const;
+    if (relay === undefined) {
+      const refusal = await this.#judgeStranger(from, recipient, why);
+      return refusal ?? { ...accepted, relayed: false, relayedWhy: this.#nobody(from) };
+    }
+    // Whether the sender is who it says decides about copies: it has to be known.
+    if (relay.kind === "defer") return { ...relay, rule: "local_domains" };
+    const relayedWhy = `${relay.rule}: ${relay.why}`;
+    const secrets = secretsOf(ruleOfClient?.proof);
+    const claim = relay.kind === "accept" && relay.proof;
+    return {
+      ...accepted,
+      relayed: relay.kind === "accept",
+      relayedWhy,
+      ...(claim ? { claim } : {}),
+      ...secrets,
+    };
   }
 }
 
 async function judgeRelay(
-  { name: rule, options, senderDomains, senderLocalParts, proof }: Rule,
+  { name: rule, options, senderDomains, senderLocalParts, proof, nullSender }: Rule,
   hosts: string,
   client: Client,
   sender: Mailbox | null,
@@ -185,16 +228,17 @@ async function judgeRelay(
     kind: "accept",
     rule,
     why: `${hosts}; ${reason}`,
+    relayed: true,
+    relayedWhy: `${rule}: ${hosts}; ${reason}`,
     ...(needsProof ? { proof: proof ?? {} } : {}),
-    ...(proof?.header === undefined ? {} : { secret: proof.header }),
+    ...secretsOf(proof),
   });
   if (options.require_tls && client.tls === undefined) {
     return refuse(NEEDS_TLS, "require_tls: the client speaks without TLS");
   }
   if (sender === null) {
-    const why = `null_sender: "${options.null_sender}"`;
-    if (options.null_sender === "refuse") return refuse(DENIED, why);
-    return accept(options.null_sender === "proof", why);
+    const why = `null_sender: "${nullSender}"`;
+    return nullSender === "refuse" ? refuse(DENIED, why) : accept(nullSender === "proof", why);
   }
   const domain = await senderDomains.match(sender.domain);
   const localPart = await senderLocalParts?.match(sender.localPart);
@@ -210,9 +254,24 @@ type ProofOptions = NonNullable<GateOptions["relay"][number]["proof"]>;
 
 function proofOf({ header, dkim }: ProofOptions, lists: Lists): Proof {
   return {
-    ...(header === undefined ? {} : { header: secretOf(header) }),
+    ...(header === undefined ? {} : { headers: header.map(secretOf) }),
     ...(dkim === undefined ? {} : { dkim: lists.domains(dkim) }),
   };
+}
+
+function secretsOf(proof: Proof | undefined): { readonly secrets?: readonly Secret[] } {
+  return proof?.headers === undefined ? {} : { secrets: proof.headers };
+}
+
+type NullSender = NonNullable<GateOptions["relay"][number]["null_sender"]>;
+
+/** Where any sender may pass there is none to be protected, and refusing would lose the bounces of our own hosts. */
+function nullSenderOf({
+  sender_domains: domains,
+  proof,
+}: GateOptions["relay"][number]): NullSender {
+  if (domains.length !== 1 || domains[0] !== "*") return "refuse";
+  return proof === undefined ? "accept" : "proof";
 }
 
 function secretOf(header: string): Secret {

@@ -11,10 +11,13 @@ import { AwaitedVerdict } from "./cut-through/verdict.ts";
 import { deliver, type Delivery, deliveryOf } from "./deliver.ts";
 import type { MessageId } from "./envelope.ts";
 import type { HostHints } from "./hints.ts";
+import type { Gate } from "./gate.ts";
 import { heldDomain, type Holds } from "./holds.ts";
 import { describeError, type Log } from "./log.ts";
 import type { Status } from "./status.ts";
 import type { Route, Routing } from "./route.ts";
+import { logCopies } from "./queue/copies.ts";
+import { wasRelayed } from "./queue/relayed.ts";
 import { journalKey, keyOf, verdicts, whatIsDue } from "./queue/findings.ts";
 import { type Attempted, attemptOf } from "./settle/clocks.ts";
 import { hasEnded } from "./settle/ended.ts";
@@ -30,12 +33,14 @@ export interface QueueServices {
   readonly clock: Clock;
   readonly log: Log;
   readonly settle: SettleServices;
+  /** Absent where nothing of ours is known. */
+  readonly gate?: Pick<Gate, "isLocal">;
   readonly hints: Pick<HostHints, "awaited">;
   readonly holds: Pick<Holds, "isEmpty" | "outcomeFor" | "awaited">;
 }
 
 /** What decides about a message, and delivers it: an attempt ends with those with which it began. */
-export type QueueChain = Pick<QueueServices, "route" | "transports" | "settle">;
+export type QueueChain = Pick<QueueServices, "route" | "transports" | "settle" | "gate">;
 
 /** Messages under attempt at once; each holds at most 64 KiB of body in memory. */
 const ACTIVE_MAX = 500;
@@ -195,6 +200,7 @@ export class Queue {
     try {
       const means = { signal, passage, chain };
       const findings = await this.#attempt(message, attempted, means, delivered);
+      await logCopies(message, findings, chain.gate, log);
       const now = clock.now();
       const told = verdict?.of(findings);
       const services = {
@@ -304,11 +310,13 @@ export class Queue {
 
   /** What the chain says of each recipient, as far as it is due; of one that has had its end, only the copies. */
   async #routed(
-    { envelope, journal }: StoredMessage,
+    { envelope, recipients, journal }: StoredMessage,
     attempted: readonly Attempted[],
-    { route }: QueueChain,
+    { route, gate }: QueueChain,
   ): Promise<readonly { recipient: Attempted; routing: Routing }[]> {
-    const request = { sender: envelope.sender, client: envelope.client, verify: false };
+    const { sender, client } = envelope;
+    const relayed = await wasRelayed({ envelope, recipients }, gate);
+    const request = { sender, client, verify: false, relayed };
     const one = async (recipient: Attempted) => {
       const routing = await route(recipient.mailbox, request);
       const ended = hasEnded(journal, recipient.position);

@@ -12,7 +12,7 @@ import type { DiskReserve } from "./receive/disk-reserve.ts";
 import { Inspection, type InspectionServices, type Judgement } from "./receive/inspection.ts";
 import type { RelayRates } from "./receive/relay-rates.ts";
 import { receivedHeader } from "./receive/received-header.ts";
-import { judgeRecipient } from "./receive/verdict.ts";
+import { judgeAsStranger, judgeRecipient } from "./receive/verdict.ts";
 import type { Queue } from "./queue.ts";
 import type { Route } from "./route.ts";
 import { pathText } from "./smtp/address.ts";
@@ -64,8 +64,10 @@ class Transaction implements MailTransaction {
   readonly #services: ReceiveServices;
   readonly #recipients: Routed[] = [];
   readonly #proofs = new Set<Proof>();
+  readonly #claims = new Set<Proof>();
   readonly #secrets = new Set<Secret>();
   readonly #rules = new Set<string>();
+  #relayed = false;
 
   constructor(client: Client, mail: MailRequest, services: ReceiveServices) {
     this.#client = client;
@@ -93,8 +95,10 @@ class Transaction implements MailTransaction {
     this.#recipients.push({ request, routing });
     this.#rules.add(gate.rule);
     if (gate.kind === "accept") {
+      this.#relayed ||= gate.relayed === true;
       if (gate.proof !== undefined) this.#proofs.add(gate.proof);
-      if (gate.secret !== undefined) this.#secrets.add(gate.secret);
+      if (gate.claim !== undefined) this.#claims.add(gate.claim);
+      for (const secret of gate.secrets ?? []) this.#secrets.add(secret);
     }
     return reply;
   }
@@ -107,6 +111,7 @@ class Transaction implements MailTransaction {
         client: this.#client,
         sender: this.#mail.sender,
         proofs: [...this.#proofs],
+        claims: [...this.#claims],
         secrets: [...this.#secrets],
         isLocal: this.#rules.has("local_domains"),
         isRelayed: inbound !== undefined && gate.isRelayHost(address),
@@ -118,6 +123,7 @@ class Transaction implements MailTransaction {
       mail: this.#mail,
       routed: this.#recipients,
       rule: [...this.#rules].join(", "),
+      relayed: this.#relayed,
     };
     return new Intake(submission, inspection, this.#services);
   }
@@ -130,6 +136,8 @@ interface Submission {
   readonly routed: readonly Routed[];
   /** What the gate decided by. */
   readonly rule: string;
+  /** As far as the gate can tell: what the message has to show for it is not known yet. */
+  readonly relayed: boolean;
 }
 
 /** The content of one message on its way into the spool. */
@@ -205,7 +213,7 @@ class Intake implements MessageSink {
     if (rest !== undefined) await this.#keep(rest);
     if (this.#trouble !== undefined) return this.#failed(this.#trouble.error);
     const judgement = await this.#inspection.judge();
-    const { refusal } = judgement;
+    const refusal = judgement.refusal ?? (await this.#unroutedBy(judgement));
     if (refusal !== undefined) {
       this.abort(refusal);
       return refusal;
@@ -221,6 +229,14 @@ class Intake implements MessageSink {
     const verdict = await this.#handOver(stored, active);
     if (verdict !== undefined && verdict.code >= 500) this.#logRefusal(verdict, "the next host");
     return verdict ?? status(250, "0.0", `Ok, queued as ${this.#id}`);
+  }
+
+  /** A recipient who was accepted for the mail that this claimed to be, and is not there for the mail that it is. */
+  async #unroutedBy({ shown = true }: Judgement): Promise<Status | undefined> {
+    const { client, mail, routed, relayed } = this.#submission;
+    if (shown || !relayed) return undefined;
+    const recipients = routed.map(({ request }) => request.mailbox);
+    return judgeAsStranger({ client, sender: mail.sender, recipients }, this.#services);
   }
 
   /** What the next host says of the message, if the client is to hear it. */
@@ -247,10 +263,12 @@ class Intake implements MessageSink {
     if (reply !== undefined) this.#logRefusal(reply, "content");
   }
 
-  #newMessage({ evaluation }: Judgement) {
-    const recipients = this.#submission.routed.map(({ request }) => request);
+  #newMessage({ evaluation, shown = true }: Judgement) {
+    const { routed, relayed } = this.#submission;
+    const recipients = routed.map(({ request }) => request);
     const head = evaluation === undefined ? {} : { head: evaluation.header };
-    return { envelope: { ...this.#envelope(), ...head }, recipients };
+    const envelope = { ...this.#envelope(), relayed: relayed && shown, ...head };
+    return { envelope, recipients };
   }
 
   #envelope() {

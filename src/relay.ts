@@ -155,6 +155,7 @@ function chainOf({ routers }: Configuration, services: Services): ChainRouter[] 
     unseen: chain.unseen,
     more: chain.more,
     cutthrough: chain.cutthrough,
+    relayed: chain.relayed,
     preconditions: preconditionsOf({
       domains: chain.domains && lists.domains(chain.domains),
       localParts: chain.local_parts && lists.localParts(chain.local_parts),
@@ -367,11 +368,12 @@ function withRates(
 
 function queueChain(
   configuration: Configuration,
-  { route, transports }: Chain,
+  { gate, route, transports }: Chain,
   spool: Spool,
   { log, alarms }: RelayParts,
 ): QueueChain {
   return {
+    gate,
     route,
     transports,
     settle: { ...settleServicesOf(configuration, spool, log), ...(alarms && { alarms }) },

@@ -18,6 +18,8 @@ export interface ChainRouter {
   readonly unseen: boolean;
   readonly more: boolean;
   readonly cutthrough?: boolean;
+  /** Only mail that was relayed, or only that of others; both when absent. */
+  readonly relayed?: boolean | undefined;
   readonly preconditions: readonly Precondition[];
 }
 
@@ -63,6 +65,10 @@ export interface RouteRequest {
   readonly sender: Mailbox | null;
   readonly client: Client;
   readonly verify: boolean;
+  /** It came by a relay rule, its proof included. Absent where nobody knows: then it is not relayed. */
+  readonly relayed?: boolean;
+  /** How that is known, for the trace. */
+  readonly relayedWhy?: string;
   /** Filled with a line for each router that was asked, when somebody wants to read it. */
   readonly trace?: TraceStep[];
 }
@@ -78,6 +84,8 @@ export interface RoutedDelivery {
   readonly router: string;
   readonly transport: string;
   readonly unseen: boolean;
+  /** A copy for a sender whom the router's list of senders does not name. */
+  readonly unlisted?: true;
   /** The next host is asked before the client has its reply. */
   readonly cutthrough?: true;
   readonly mailbox: Mailbox;
@@ -193,9 +201,17 @@ class Walk {
     return this.#children;
   }
 
-  async #meets({ name, preconditions }: ChainRouter): Promise<Found> {
+  async #meets({ name, relayed: wanted, preconditions }: ChainRouter): Promise<Found> {
+    const {
+      sender,
+      relayed = false,
+      relayedWhy = relayed ? "it was" : "it was not",
+    } = this.#request;
     try {
-      return await meets(preconditions, this.#address.mailbox, this.#request.sender);
+      const found = await meets(preconditions, this.#address.mailbox, sender);
+      if (wanted === undefined || found.kind === "out") return found;
+      const why = joined(found.why, `relayed = ${wanted}: ${relayedWhy}`);
+      return wanted === relayed ? { ...found, why } : { kind: "out", why };
     } catch (error) {
       const where = `preconditions of router ${name}`;
       this.#log.event("relay.error", { where, error: describeError(error) });
@@ -228,6 +244,7 @@ class Walk {
           router: name,
           transport,
           ...copied,
+          ...(copied.unseen && isUnlisted(router, account) ? { unlisted: true } : {}),
           ...(router.cutthrough === true ? { cutthrough: true } : {}),
           original: this.#original,
           account,
@@ -276,6 +293,13 @@ class Walk {
     const { address } = this.#address.mailbox;
     this.#request.trace?.push({ address, router: router.name, result, why });
   }
+}
+
+/** Its list of senders has let one through, and by no name: "everybody but these". */
+function isUnlisted({ preconditions }: ChainRouter, { senderLocalPart }: Account): boolean {
+  return (
+    senderLocalPart === undefined && preconditions.some(({ key }) => key === "senderLocalPart")
+  );
 }
 
 function trouble(

@@ -36,6 +36,8 @@ export interface Finding {
   readonly transport: string;
   /** A copy. */
   readonly unseen: boolean;
+  /** A copy for a sender whom no list of accounts names. */
+  readonly unlisted?: true;
   readonly outcome: Outcome;
 }
 

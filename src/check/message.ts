@@ -17,12 +17,18 @@ export interface MessageQuestion {
 
 const TAKEN = status(250, "0.0", "Ok, queued");
 
-/** The reply after the dot. */
+export interface JudgedMessage {
+  /** The reply after the dot. */
+  readonly reply: Status;
+  /** It has what it needs to count as relayed. */
+  readonly shown: boolean;
+}
+
 export async function judgeMessage(
   question: MessageQuestion,
   inspected: Inspected,
   services: Omit<InspectionServices, "receivedHeadersMax">,
-): Promise<Status> {
+): Promise<JudgedMessage> {
   const { sizeMax, textLineMax, bareNewlines, receivedHeadersMax } = question;
   const reader = new MessageReader(sizeMax, textLineMax, bareNewlines);
   const stuffer = new DotStuffer();
@@ -30,15 +36,15 @@ export async function judgeMessage(
   for (const bytes of [stuffer.stuff(withWireLineEnds(question.bytes)), stuffer.end()]) {
     reader.read(bytes, (piece) => void content.push(piece));
   }
-  if (reader.unfit !== undefined) return UNFIT[reader.unfit];
+  if (reader.unfit !== undefined) return { reply: UNFIT[reader.unfit], shown: true };
   const inspection = new Inspection(inspected, { ...services, receivedHeadersMax });
   for (const piece of content) {
     inspection.pass(piece);
     await inspection.examine(piece);
   }
   inspection.end();
-  const { refusal } = await inspection.judge();
-  return refusal ?? TAKEN;
+  const { refusal, shown = true } = await inspection.judge();
+  return { reply: refusal ?? TAKEN, shown };
 }
 
 /** A file whose first line ends in LF alone has the line ends of this system; any other is taken as it is. */

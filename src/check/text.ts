@@ -130,17 +130,25 @@ function hostsText(hosts: readonly Host[]): string {
   return hosts.map(hostText).join(", ");
 }
 
-function messageLines({ message, proofs }: CheckReport): string[] {
+function messageLines({ message, proofs, claims }: CheckReport): string[] {
   if (message !== undefined) {
     return labelled("message", statusLine(message), colourOfReply(message));
   }
-  if (proofs.length === 0) return [];
-  return labelled("message", `must have ${proofs.map(proofText).join(" and ")}, or it is refused`);
+  if (proofs.length > 0) {
+    return labelled(
+      "message",
+      `must have ${proofs.map(proofText).join(" and ")}, or it is refused`,
+    );
+  }
+  if (claims.length === 0) return [];
+  const shown = claims.map(proofText).join(" and ");
+  return labelled("message", `must have ${shown}, or it is not relayed = true`);
 }
 
-function proofText({ header, dkim }: Proof): string {
+function proofText({ headers = [], dkim }: Proof): string {
+  const names = new Set(headers.map(({ name }) => name));
   const ways = [
-    ...(header === undefined ? [] : [`the header ${header.name} with its secret`]),
+    ...Array.from(names, (name) => `the header ${name} with its secret`),
     ...(dkim === undefined ? [] : ["a DKIM signature of its author's domain"]),
   ];
   return ways.join(" or ");

@@ -24,6 +24,12 @@ export const chainOptions = options({
     localPartList("The local part of the envelope sender must be in this list."),
     "any",
   ),
+  relayed: optional(
+    flag(
+      "With true, only mail that came by a relay rule, the proof of the rule included; with false, only the mail of everybody else. An envelope sender alone is a claim, which any client can make.",
+    ),
+    "both, unless the driver says otherwise",
+  ),
   unseen: optional(
     flag(
       "A delivery by this router is a copy: the address goes on to the next router as if unseen.",

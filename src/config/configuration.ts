@@ -35,6 +35,7 @@ type NamedLists = ReadonlyMap<string, readonly string[]>;
 
 export interface RouterConfiguration {
   readonly name: string;
+  /** With the driver's own defaults. */
   readonly chain: Omit<ChainOptions, "unseen"> & { readonly unseen: boolean };
   readonly driver: RouterDriver;
   /** What `driver.options` has read: for `driver.create` only. */

@@ -22,7 +22,7 @@ export async function doubtsOf(configuration: Configuration): Promise<string[]> 
   }
   for (const [index, { hosts, proof, client_certificates: certificates }] of gate.relay.entries()) {
     const at = `${file}: gate.relay[${index}]`;
-    if (proof?.header?.endsWith(PUBLISHED_SECRET) === true) {
+    if (proof?.header?.some((header) => header.endsWith(PUBLISHED_SECRET)) === true) {
       doubts.push(`${at}.proof.header: the secret is that of the example`);
     }
     if (proof === undefined && certificates === undefined && isShared(hosts, configuration.hosts)) {

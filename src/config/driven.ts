@@ -54,7 +54,8 @@ export async function readRouters(
         "is unseen and the last router: what it takes has nowhere to go on to, and is unrouteable";
       problems.push({ path: join(path, "unseen"), message });
     }
-    routers.push({ name: generic.name, chain: { ...generic, unseen }, driver, options });
+    const relayed = generic.relayed ?? driver.defaults?.relayed;
+    routers.push({ name: generic.name, chain: { ...generic, unseen, relayed }, driver, options });
   }
   return routers;
 }

@@ -4,20 +4,33 @@ import { parseBlockList } from "../gate/dnsbl.ts";
 import { domainList, hostList, localPartList } from "./list-kinds.ts";
 import { flag, list, nested, oneOf, optional, options, rate, tables, text } from "./schema.ts";
 import { withCheck, withDefault } from "./schema.ts";
-import type { Values } from "./schema.ts";
+import type { Option, Values } from "./schema.ts";
+
+const header = text(
+  "A header that only our tenant sets, as `Name: value`. Several may be given, any of which is a proof, so that a secret can be changed without a gap. Each is taken out of the message.",
+  {
+    test: /^[!-9;-~]+: *[!-~](?:[ -~]*[!-~])?$/,
+    is: 'a header like "X-Tenant: secret"',
+  },
+);
+
+/** One text is a list of one. */
+const headers: Option<readonly string[]> = {
+  type: "list of headers",
+  doc: header.doc,
+  required: true,
+  read(value, path, problems) {
+    const items: unknown[] = Array.isArray(value) ? value : [value];
+    return items.flatMap((item, index) => {
+      const at = Array.isArray(value) ? `${path}[${index}]` : path;
+      return header.read(item, at, problems) ?? [];
+    });
+  },
+};
 
 const proofOptions = withCheck(
   options({
-    header: optional(
-      text(
-        "A header that only our tenant sets, as `Name: value`. It is taken out of the message.",
-        {
-          test: /^[!-9;-~]+: *[!-~](?:[ -~]*[!-~])?$/,
-          is: 'a header like "X-Tenant: secret"',
-        },
-      ),
-      "none",
-    ),
+    header: optional(headers, "none"),
     dkim: optional(
       domainList(
         "A DKIM signature of one of these domains, over the whole message as it came, by the domain of its one author.",
@@ -26,6 +39,7 @@ const proofOptions = withCheck(
     ),
   }),
   (proof, report) => {
+    if (proof.header?.length === 0) report("header", "is empty: nobody can bring it");
     if (proof.header === undefined && proof.dkim === undefined) {
       report("header", "is missing: a proof needs a header, dkim or both");
     }
@@ -76,13 +90,13 @@ const relayRuleOptions = withCheck(
       ),
       "none",
     ),
-    null_sender: withDefault(
+    null_sender: optional(
       oneOf(
         "Mail with a null sender: accept it, accept it if it has the proof, or refuse it. " +
           "Tests of the sender do not apply to it.",
         ["accept", "proof", "refuse"],
       ),
-      "refuse",
+      "accept where `sender_domains` is `*` (with a proof, if the rule has one), refuse elsewhere",
     ),
   }),
   (rule, report) => {

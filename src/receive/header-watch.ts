@@ -44,7 +44,7 @@ export class HeaderWatch {
    */
   constructor(proofs: readonly Proof[], secrets: readonly Secret[] = [], hostname?: string) {
     this.#unproven = new Set(proofs);
-    const asked = proofs.flatMap(({ header }) => (header === undefined ? [] : [header]));
+    const asked = proofs.flatMap(({ headers = [] }) => headers);
     this.#secrets = [...new Set([...asked, ...secrets])];
     this.#hostname = hostname;
     const names = this.#secrets.map(({ name }) => name);
@@ -140,7 +140,8 @@ export class HeaderWatch {
     const given = Buffer.from(text, "latin1");
     const found = named.filter(({ value }) => isSame(given, Buffer.from(value)));
     for (const proof of this.#unproven) {
-      if (proof.header !== undefined && found.includes(proof.header)) this.#unproven.delete(proof);
+      if (proof.headers?.some((header) => found.includes(header)) === true)
+        this.#unproven.delete(proof);
     }
     return found.length > 0;
   }

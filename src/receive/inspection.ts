@@ -21,7 +21,10 @@ import { judgeHeader, judgeProofs } from "./verdict.ts";
 export interface Inspected {
   readonly client: Client;
   readonly sender: Mailbox | null;
+  /** Without one of them the message is refused. */
   readonly proofs: readonly Proof[];
+  /** Without one of them it is not relayed. */
+  readonly claims: readonly Proof[];
   readonly secrets: readonly Secret[];
   /** It is for a domain of ours. */
   readonly isLocal: boolean;
@@ -45,6 +48,8 @@ const CROWDED_OUT = status(452, "3.1", "Too many long header sections at once, t
 
 export interface Judgement {
   readonly refusal?: Status;
+  /** All claims were shown. */
+  readonly shown?: boolean;
   readonly evaluation?: Evaluation;
 }
 
@@ -52,14 +57,17 @@ export class Inspection {
   readonly #services: InspectionServices;
   readonly #header: HeaderWatch;
   readonly #firstLine = new FirstLine();
+  readonly #claims: ReadonlySet<Proof>;
   /** Absent when nobody asks what signatures are worth. */
   #examination: Examination | undefined;
   readonly #evaluate: ReturnType<Inbound["begin"]> | undefined;
 
   constructor(inspected: Inspected, services: InspectionServices) {
-    const { client, sender, proofs, secrets, isLocal, isRelayed } = inspected;
+    const { client, sender, secrets, isLocal, isRelayed } = inspected;
+    const proofs = [...inspected.proofs, ...inspected.claims];
     const inbound = isLocal ? services.inbound : undefined;
     this.#services = services;
+    this.#claims = new Set(inspected.claims.filter((claim) => !inspected.proofs.includes(claim)));
     this.#header = new HeaderWatch(proofs, secrets, inbound?.hostname);
     this.#evaluate = isRelayed ? undefined : inbound?.begin(client, sender);
     const isSigned = proofs.some(({ dkim }) => dkim !== undefined);
@@ -72,7 +80,9 @@ export class Inspection {
 
   /** It may go out before its end: nothing is left to be proven, and no results will stand above it. */
   get mayGo(): boolean {
-    return this.#isProven && !this.#hasResults;
+    const { done, unproven } = this.#header;
+    const isOpen = (proof: Proof) => !this.#claims.has(proof) || proof.dkim !== undefined || !done;
+    return !this.#hasResults && !unproven.values().some(isOpen);
   }
 
   get #isProven(): boolean {
@@ -115,13 +125,19 @@ export class Inspection {
       const examination = this.#examination;
       if (examination?.isCrowdedOut === true) return { refusal: CROWDED_OUT };
       const examine = examination && (() => examination.finish());
-      const unproven = await judgeProofs(this.#header.unproven, examine);
-      if (unproven !== undefined) return { refusal: unproven };
+      const { unproven } = this.#header;
+      const unshown = this.#claims.intersection(unproven);
+      const denied = await judgeProofs(unproven.difference(unshown), examine);
+      if (denied !== undefined) return { refusal: denied };
+      const doubted = await judgeProofs(unshown, examine);
+      // What the DNS did not say is neither a yes nor a no.
+      if (doubted !== undefined && doubted.code < 500) return { refusal: doubted };
+      const shown = doubted === undefined;
       const evaluation =
         examination && this.#evaluate && (await this.#evaluate(await examination.finish()));
-      if (evaluation === undefined) return {};
+      if (evaluation === undefined) return { shown };
       const rejected = evaluation.refusal;
-      return { evaluation, ...(rejected === undefined ? {} : { refusal: rejected }) };
+      return { shown, evaluation, ...(rejected === undefined ? {} : { refusal: rejected }) };
     } catch (error) {
       const where = "mail authentication";
       this.#services.log.event("relay.error", { where, error: describeError(error) });

@@ -20,6 +20,8 @@ export interface RecipientQuestion {
   /** null is <>. */
   readonly sender: Mailbox | null;
   readonly recipient: Mailbox;
+  /** What is known of it by now, if the gate alone cannot tell. */
+  readonly relayed?: boolean;
   /** As in RouteRequest. */
   readonly trace?: TraceStep[];
 }
@@ -40,16 +42,35 @@ const NO_PROOF = status(
 );
 const LOOPS = status(550, "4.6", "Too many hops, this message loops");
 
-/** The gate, then the router chain in earnest. */
+/** The gate, then the router chain in earnest. Whatever has to be shown at the end of DATA counts as shown. */
 export async function judgeRecipient(
-  { client, sender, recipient, trace }: RecipientQuestion,
+  { client, sender, recipient, trace, ...known }: RecipientQuestion,
   { gate, route }: Judges,
 ): Promise<RecipientVerdict> {
   const verdict = await gate.judge(client, sender, recipient);
   if (verdict.kind !== "accept") return { reply: verdict.reply, gate: verdict };
-  const request = { sender, client, verify: true };
+  const { relayed = verdict.relayed === true } = known;
+  const { relayedWhy = "" } = verdict;
+  const request = { sender, client, verify: true, relayed, relayedWhy };
   const routing = await route(recipient, trace === undefined ? request : { ...request, trace });
   return { reply: replyTo(routing), gate: verdict, routing };
+}
+
+interface StrangersQuestion extends Omit<RecipientQuestion, "recipient"> {
+  readonly recipients: readonly Mailbox[];
+}
+
+/** What RCPT would have said if it had been known that the message is not relayed; undefined when it is accepted. */
+export async function judgeAsStranger(
+  { client, sender, recipients }: StrangersQuestion,
+  { route }: Pick<Judges, "route">,
+): Promise<Status | undefined> {
+  const request = { sender, client, verify: true, relayed: false };
+  for (const recipient of recipients) {
+    const reply = replyTo(await route(recipient, request));
+    if (reply.code >= 300) return reply;
+  }
+  return undefined;
 }
 
 /**
@@ -84,12 +105,13 @@ export async function judgeProofs(
   open: ReadonlySet<Proof>,
   examine?: () => Promise<Examined>,
 ): Promise<Status | undefined> {
-  for (const { dkim, header } of open) {
+  for (const { dkim, headers = [] } of open) {
     const signed = dkim && examine && (await judgeTenant(await examine(), dkim));
     if (signed?.kind === "proven") continue;
     if (signed?.kind === "unknown") return status(451, "7.0", `Try again later: ${signed.why}`);
-    const missing = [signed?.why, header && `no ${header.name} header with the right value`];
-    return noProof(missing.filter((one) => one !== undefined));
+    const names = new Set(headers.map(({ name }) => name));
+    const missing = Array.from(names, (name) => `no ${name} header with the right value`);
+    return noProof(signed === undefined ? missing : [signed.why, ...missing]);
   }
   return undefined;
 }

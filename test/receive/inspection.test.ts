@@ -25,7 +25,15 @@ function services(strangers: HeaderBudget) {
 
 function inspect(strangers: HeaderBudget, isRelayed = false): Inspection {
   const client = { address: "192.0.2.1", helo: "client.test" };
-  const inspected = { client, sender: null, proofs: [], secrets: [], isLocal: true, isRelayed };
+  const inspected = {
+    client,
+    sender: null,
+    proofs: [],
+    claims: [],
+    secrets: [],
+    isLocal: true,
+    isRelayed,
+  };
   return new Inspection(inspected, services(strangers));
 }
 

@@ -27,3 +27,7 @@ test("sender-match never takes mail of the null sender", async () => {
 test("sender-match cannot be used without both tests of the sender", () => {
   assert.deepEqual(senderMatch.requires, ["sender_domains", "sender_local_parts"]);
 });
+
+test("sender-match makes copies of relayed mail, unless somebody says otherwise", () => {
+  assert.deepEqual(senderMatch.defaults, { unseen: true, relayed: true });
+});

@@ -25,7 +25,7 @@ function rule(given: Partial<Relay> & Pick<Relay, "hosts">): Relay {
   };
 }
 
-const TENANT = { header: "X-Unseen-Tenant: s3cret", dkim: undefined };
+const TENANT = { header: ["X-Unseen-Tenant: s3cret"], dkim: undefined };
 
 const google = rule({
   hosts: ["+google_relays"],
@@ -103,9 +103,44 @@ describe("mail for our own domains", () => {
   test("from a host of a rule with a proof loses the secret on the way", async () => {
     const secret = { name: "x-unseen-tenant", value: "s3cret" };
     const ours = await judged([google], { by: "192.0.2.1", to: "bob@example.com" });
-    assert.deepEqual(ours.kind === "accept" && ours.secret, secret);
+    assert.deepEqual(ours.kind === "accept" && ours.secrets, [secret]);
     const strange = await judged([google], { by: "203.0.113.9", to: "bob@example.com" });
-    assert.ok(!("secret" in strange));
+    assert.ok(!("secrets" in strange));
+  });
+});
+
+async function relayedBy(question: Parameters<typeof judged>[1]): Promise<string> {
+  const verdict = await judged([google, rule({ hosts: ["+trusted"] })], question);
+  if (verdict.kind !== "accept") return verdict.kind;
+  const { relayed = false, claim, proof } = verdict;
+  return `${relayed}${claim === undefined ? "" : " if shown"}${proof === undefined ? "" : " as it must be"}`;
+}
+
+describe("whose mail it is", () => {
+  for (const [what, question, expected] of [
+    ["a stranger's, whatever the sender", { by: "203.0.113.9" }, "false"],
+    ["that of a trusted host", { by: "127.0.0.1" }, "true"],
+    ["not a null sender's, where the rule refuses it", { by: "127.0.0.1", from: null }, "false"],
+    ["Google's, if it shows the proof", { by: "192.0.2.1" }, "true if shown"],
+    ["another tenant's", { by: "192.0.2.1", from: "carol@example.net" }, "false"],
+    ["Google's without TLS", { by: "192.0.2.1", tls: false }, "false"],
+    ["a null sender's of Google, if shown", { by: "192.0.2.1", from: null }, "true if shown"],
+  ] as const) {
+    test(`to a domain of ours is ${what}`, async () => {
+      const to = "bob@example.com";
+      assert.equal(await relayedBy({ ...question, to }), expected);
+    });
+  }
+
+  test("to others is relayed, and has to show its proof", async () => {
+    assert.equal(await relayedBy({ by: "192.0.2.1" }), "true as it must be");
+    assert.equal(await relayedBy({ by: "127.0.0.1" }), "true");
+  });
+
+  test("is not known while a list of senders cannot be read", async () => {
+    const relay = [rule({ hosts: ["+trusted"], sender_local_parts: ["lsearch:gone"] })];
+    const verdict = await judged(relay, { by: "127.0.0.1", to: "bob@example.com" });
+    assert.match(short(verdict), /^defer local_domains: 451 4\.3\.0 /);
   });
 });
 
@@ -207,16 +242,35 @@ describe("the null sender", () => {
 
   test("with accept does not take our secret out into the world", async () => {
     const verdict = await judged(withPolicy("accept"), { by, from: null });
-    assert.deepEqual(verdict.kind === "accept" && verdict.secret, {
-      name: "x-unseen-tenant",
-      value: "s3cret",
-    });
+    assert.deepEqual(verdict.kind === "accept" && verdict.secrets, [
+      { name: "x-unseen-tenant", value: "s3cret" },
+    ]);
   });
 
   test("with proof skips the tests of the sender, and must bring the proof", async () => {
     const verdict = await judged(withPolicy("proof"), { by, from: null });
     assert.equal(short(verdict), "accept gate.relay[0]");
-    assert.ok(verdict.kind === "accept" && verdict.proof?.header?.value === "s3cret");
+    assert.ok(verdict.kind === "accept" && verdict.proof?.headers?.[0]?.value === "s3cret");
+  });
+
+  test("is let through by default where any sender is, and nowhere else; a proof is still asked for", async () => {
+    const shorts = [];
+    for (const given of [
+      { sender_domains: ["*"] },
+      { sender_domains: ["*"], proof: TENANT },
+      { sender_domains: ["+ours"] },
+      { sender_domains: ["!example.org", "*"] },
+    ]) {
+      const relay = [rule({ hosts: ["+trusted"], null_sender: undefined, ...given })];
+      const verdict = await judged(relay, { by, from: null });
+      shorts.push(`${short(verdict)}${"proof" in verdict ? " with proof" : ""}`);
+    }
+    assert.deepEqual(shorts, [
+      "accept gate.relay[0]",
+      "accept gate.relay[0] with proof",
+      `refuse gate.relay[0]: ${DENIED}`,
+      `refuse gate.relay[0]: ${DENIED}`,
+    ]);
   });
 
   test("needs TLS like any other", async () => {
@@ -229,7 +283,7 @@ describe("the proof", () => {
   test("is asked of every sender of the rule, by name in lower case and value", async () => {
     const verdict = await judged([google], { by: "192.0.2.1" });
     assert.deepEqual(verdict.kind === "accept" && verdict.proof, {
-      header: { name: "x-unseen-tenant", value: "s3cret" },
+      headers: [{ name: "x-unseen-tenant", value: "s3cret" }],
     });
   });
 

@@ -6,7 +6,7 @@ import { statusLine } from "../../src/status.ts";
 import { HeaderWatch } from "../../src/receive/header-watch.ts";
 
 const SECRET: Secret = { name: "x-unseen-tenant", value: "s3cret" };
-const PROOF: Proof = { header: SECRET };
+const PROOF: Proof = { headers: [SECRET] };
 
 /** What comes out when the message goes in, in these pieces. */
 /** Every proof that was asked for was found. */
@@ -129,13 +129,27 @@ describe("the proof", () => {
   });
 
   test("of every rule that was asked for must be there", () => {
-    const other: Proof = { header: { name: "x-other", value: "two" } };
+    const other: Proof = { headers: [{ name: "x-other", value: "two" }] };
     const one = new HeaderWatch([PROOF, other]);
     through(one, message("X-Unseen-Tenant: s3cret"));
     assert.equal(isProven(one), false);
     const both = new HeaderWatch([PROOF, other]);
     assert.equal(through(both, message("X-Other: two", "X-Unseen-Tenant: s3cret")), message());
     assert.equal(isProven(both), true);
+  });
+
+  test("of several values any will do, and each that is there is taken out", () => {
+    const changing: Proof = { headers: [SECRET, { name: "x-unseen-tenant", value: "new" }] };
+    for (const values of [["s3cret"], ["new"], ["new", "s3cret"], ["s3cret", "new", "new"]]) {
+      const watch = new HeaderWatch([changing]);
+      const fields = values.map((value) => `X-Unseen-Tenant: ${value}`);
+      assert.equal(through(watch, message("To: a", ...fields)), message("To: a"));
+      assert.equal(isProven(watch), true, values.join(" "));
+    }
+    const watch = new HeaderWatch([changing]);
+    const neither = message("X-Unseen-Tenant: s3cre", "X-Unseen-Tenant: news");
+    assert.equal(through(watch, neither), neither);
+    assert.equal(isProven(watch), false);
   });
 
   test("that names no header cannot be brought", () => {

@@ -106,7 +106,7 @@ const google: GateOptions["relay"][number] = {
   rate: undefined,
   sender_rate: undefined,
   require_tls: false,
-  proof: { header: "X-Unseen-Tenant: s3cret", dkim: undefined },
+  proof: { header: ["X-Unseen-Tenant: s3cret"], dkim: undefined },
   null_sender: "accept",
 };
 
@@ -267,6 +267,7 @@ describe("the envelope", () => {
       ...mail,
       id: "0000000001",
       client: STRANGER,
+      relayed: false,
       receivedAt: Date.UTC(2026, 0, 1),
     });
   });

@@ -59,6 +59,48 @@ const IN: Match = { kind: "in", key: "key", why: "listed" };
 const OUT: Match = { kind: "out", why: "not listed" };
 const UNKNOWN: Match = { kind: "defer", why: "unreadable" };
 
+describe("relayed", () => {
+  const own = router("own", accept("sent"), { relayed: true });
+  const others = router("others", accept("inbox"), { relayed: false });
+  const any = router("any", accept("any"));
+
+  test("is a precondition: what came by a relay rule and what did not go different ways", async () => {
+    const chain = [own, others, any];
+    const asked = (given: Partial<RouteRequest>) =>
+      routed(chain, undefined, { ...request, ...given }).then(deliveriesOf);
+    assert.deepEqual(await asked({ relayed: true }), ["own:sent:alice@example.com"]);
+    assert.deepEqual(await asked({ relayed: false }), ["others:inbox:alice@example.com"]);
+    assert.deepEqual(await asked({}), ["others:inbox:alice@example.com"], "nobody knows");
+    assert.deepEqual(
+      deliveriesOf(await routed([own, any], undefined, { ...request, relayed: false })),
+      ["any:any:alice@example.com"],
+    );
+  });
+
+  test("is not met, whatever a list says or cannot say", async () => {
+    const preconditions = preconditionsOf({
+      domains: undefined,
+      localParts: undefined,
+      senderDomains: list(IN),
+      senderLocalParts: list(UNKNOWN),
+    });
+    const chain = [router("own", accept("sent"), { relayed: true, preconditions }), any];
+    const found = await routed(chain, undefined, { ...request, relayed: false });
+    assert.deepEqual(deliveriesOf(found), ["any:any:alice@example.com"]);
+    assert.deepEqual(troublesOf(found), []);
+    const waiting = await routed(chain, undefined, { ...request, relayed: true });
+    assert.deepEqual(troublesOf(waiting), ["deferred:own:alice@example.com:4.3.0"]);
+  });
+
+  test("stands in the trace, with its reason", async () => {
+    const trace: TraceStep[] = [];
+    const relayedWhy = "192.0.2.1 is in the hosts of no relay rule";
+    await routed([own, any], undefined, { ...request, relayed: false, relayedWhy, trace });
+    assert.equal(trace[0]?.result, "skipped");
+    assert.equal(trace[0].why, "relayed = true: 192.0.2.1 is in the hosts of no relay rule");
+  });
+});
+
 describe("the chain", () => {
   test("asks the routers in order and stops at the first that accepts", async () => {
     const chain = [router("a", decline), router("b", accept("smtp")), router("c", accept("other"))];

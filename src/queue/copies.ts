@@ -1,0 +1,40 @@
+// What the log says of copies of our own senders' mail: that one was made for a sender who is no account, or that none
+// was asked for at all. Nothing leaves without a copy unseen.
+
+import type { Gate } from "../gate.ts";
+import type { Log } from "../log.ts";
+import type { Finding } from "../settle.ts";
+import { pathText } from "../smtp/address.ts";
+import type { StoredMessage } from "../spool.ts";
+
+export async function logCopies(
+  { envelope, journal, recipients }: StoredMessage,
+  findings: readonly Finding[],
+  gate: Pick<Gate, "isLocal"> | undefined,
+  log: Log,
+): Promise<void> {
+  const { id, sender, relayed = false, client } = envelope;
+  if (!relayed || sender === null || client.address === "") return;
+  const delivered = findings.filter(({ outcome }) => outcome.kind === "delivered");
+  const unlisted = delivered.find((one) => one.unlisted === true);
+  if (unlisted !== undefined) {
+    const { remoteMta: host } = unlisted.outcome;
+    log.event("copy.unlisted", { id, sender: pathText(sender), ...(host && { host }) });
+  }
+  const left = delivered.filter(({ unseen }) => !unseen);
+  const isCopied =
+    findings.some(({ unseen }) => unseen) || recipients.some(({ clocks }) => clocks?.copies[0]);
+  // With an entry in the journal, an earlier attempt has said it.
+  if (
+    isCopied ||
+    journal.length > 0 ||
+    left.length === 0 ||
+    (await gate?.isLocal(sender.domain)) !== true
+  )
+    return;
+  log.event("copy.missing", {
+    id,
+    sender: pathText(sender),
+    recipients: left.map(({ mailbox }) => mailbox.address),
+  });
+}
