@@ -292,7 +292,7 @@ const MESSAGES: Readonly<Record<string, { text: string; reply: RegExp; exit: num
     exit: 2,
   },
   "with too many hops is refused": {
-    text: `X-Tenant: s3cret\n${"Received: from a by b; now\n".repeat(31)}\nhi\n`,
+    text: `X-Tenant: s3cret\n${"Received: from a by b; now\n".repeat(101)}\nhi\n`,
     reply: /^550 5\.4\.6 /,
     exit: 2,
   },
