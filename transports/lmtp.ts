@@ -54,6 +54,7 @@ export const lmtp: TransportDriver<LmtpOptions> = {
         credentials: undefined,
         dane: false,
         mta_sts: false,
+        eight_bit: "pass",
         rate: undefined,
         recipient_rate: undefined,
         ...(socket === undefined ? {} : { tls: "none" }),

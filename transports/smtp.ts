@@ -83,6 +83,13 @@ const declaredOptions = options({
     ),
     "verify",
   ),
+  eight_bit: withDefault(
+    oneOf(
+      "Content that its client declared as 8-bit, and a host without 8BITMIME: the message goes as it is, as with Exim, or it bounces (RFC 6152).",
+      ["pass", "bounce"],
+    ),
+    "pass",
+  ),
   rate: optional(
     rate(
       "Messages to one domain in a time, `600/1h`. Mail that has waited in the queue is spread evenly over it.",
@@ -135,7 +142,7 @@ function credentialsOf(given: Given): Credentials | undefined {
  * Outcomes, for each recipient:
  * - delivered: the host answered 2xx to its RCPT and to the end of the message.
  * - failed: 5xx to its RCPT, or to MAIL, DATA or the end of the message; the host does not take what the message
- *   is (8-bit 5.6.3, UTF-8 5.6.7, its size 5.3.4). No other host is asked.
+ *   is (8-bit 5.6.3 with `eight_bit = "bounce"`, UTF-8 5.6.7, its size 5.3.4). No other host is asked.
  * - failed, 5.7.30: the message requires TLS, and no host can ever take it so: none of them offers STARTTLS and
  *   REQUIRETLS, with a valid certificate, under a name that somebody vouches for.
  * - deferred, message, with an alarm: one of `hosts` says in place of these that we have to log in (530, 534, 535, 538).

@@ -1,6 +1,6 @@
-// What a message asks of a server beyond RFC 5321, held against what the server offers. Promise: what was declared
-// as 8-bit or UTF-8 goes only to servers that take it; to others the message is refused here, as RFC 6152 3 and
-// RFC 6531 3.2 say, and never changed. How much is known of the content: a body in memory is looked at; of a streamed
+// What a message asks of a server beyond RFC 5321, held against what the server offers. Promise: a UTF-8 address or
+// header goes only to servers that take it (RFC 6531 3.2), and content is never changed. Content that was declared as
+// 8-bit goes to a server without 8BITMIME as it is, unless the transport asks for RFC 6152 3 to the letter. How much is known of the content: a body in memory is looked at; of a streamed
 // one the client's declaration is taken where that is safe, and it is read through only when the server lacks an
 // extension.
 
@@ -23,7 +23,11 @@ export interface Transaction {
   >;
   readonly recipients: readonly TransactionRecipient[];
   readonly body: Body;
+  /** What becomes of declared 8-bit content that the server does not offer to take. Absent: it goes as it is. */
+  readonly eightBit?: EightBit;
 }
+
+export type EightBit = "pass" | "bounce";
 
 const NOT_EIGHT_BIT = status(550, "6.3", "The next host does not take 8-bit content");
 export const STILL_COMING = status(
@@ -36,7 +40,7 @@ const NOT_UTF8 = status(550, "6.7", "The next host does not take internationaliz
 
 /** Why this server cannot be given the message, or undefined. */
 export async function refusal(
-  { envelope, body }: Transaction,
+  { envelope, body, eightBit }: Transaction,
   offered: Capabilities,
 ): Promise<Status | undefined> {
   // Whoever chose this server has seen to it; this is for whoever has not.
@@ -48,17 +52,18 @@ export async function refusal(
     if (envelope.sender !== null && asciiAddress(envelope.sender) === undefined) return NOT_UTF8;
     if (envelope.smtputf8 && !(await hasAsciiHeader(body))) return NOT_UTF8;
   }
-  // 8-bit that no client declared broke the rules before it came to us: it goes on as it is, as Exim sends it.
-  if (envelope.eightBit && !offered.eightBitMime && !(await hasAsciiContent(body))) {
-    return NOT_EIGHT_BIT;
-  }
-  return undefined;
+  // 8-bit that no client declared broke the rules before it came to us: it goes on as it is in any case.
+  const isBarred = eightBit === "bounce" && envelope.eightBit && !offered.eightBitMime;
+  return isBarred && !(await hasAsciiContent(body)) ? NOT_EIGHT_BIT : undefined;
 }
 
 /** The message is still coming in, and was read for another host, or would have to be read before it is sent. */
-export function mustBeWhole({ envelope, body }: Transaction, offered: Capabilities): boolean {
-  const { smtputf8, eightBit } = envelope;
-  const mustBeRead = (smtputf8 && !offered.smtputf8) || (eightBit && !offered.eightBitMime);
+export function mustBeWhole(
+  { envelope, body, eightBit }: Transaction,
+  offered: Capabilities,
+): boolean {
+  const isLookedAt = eightBit === "bounce" && envelope.eightBit && !offered.eightBitMime;
+  const mustBeRead = (envelope.smtputf8 && !offered.smtputf8) || isLookedAt;
   return body.unread === false || (body.unread === true && mustBeRead);
 }
 

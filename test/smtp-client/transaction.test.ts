@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { PassingBody } from "../../src/cut-through/passing-body.ts";
 import { streamedBody, damagedBody, mailbox } from "../support/message.ts";
 import { greet, scriptedServer, startSink, type ScriptedConnection } from "../support/sink.ts";
+import type { Transaction } from "../../src/smtp/client-message.ts";
 import { line, message, never, open, to } from "./conversation.ts";
 
 const TEXT = "Subject: x\r\n\r\n.dot\r\n";
@@ -322,7 +323,11 @@ describe("a message that is still coming in", () => {
     const conversation = await open(peer.port);
     const coming = new PassingBody(0);
     for (const asked of [{ eightBit: true }, { smtputf8: true }]) {
-      const asking = { ...message("", undefined, asked), body: coming };
+      const asking = {
+        ...message("", undefined, asked),
+        body: coming,
+        eightBit: "bounce",
+      } as const;
       const result = await conversation.transact(asking, never());
       assert.deepEqual([result.message?.code, result.notPassed], [451, true]);
     }
@@ -335,9 +340,16 @@ describe("a message that is still coming in", () => {
 });
 
 /** One transaction with a peer that offers this and accepts everything. */
-async function transactWith(
+function transactWith(
   capabilities: readonly string[],
   ...sent: Parameters<typeof message>
+): ReturnType<typeof transact> {
+  return transact(capabilities, message(...sent));
+}
+
+async function transact(
+  capabilities: readonly string[],
+  sent: Transaction,
 ): Promise<{ envelope: string; recipients: unknown[]; message: string | undefined }> {
   let envelope = "";
   await using peer = await scriptedServer(async (conn) => {
@@ -350,7 +362,7 @@ async function transactWith(
     await conn.closed();
   });
   const conversation = await open(peer.port);
-  const result = await conversation.transact(message(...sent), never());
+  const result = await conversation.transact(sent, never());
   await conversation.close();
   return {
     envelope,
@@ -364,8 +376,12 @@ describe("what the peer does not offer", () => {
   const eightBit = "Subject: x\r\n\r\nzoë\r\n";
   const utf8Header = "Subject: zoë\r\n\r\nx\r\n";
 
-  test("content declared as 8-bit is refused without 8BITMIME", async () => {
-    const result = await transactWith([], eightBit, undefined, { eightBit: true });
+  test("content declared as 8-bit goes on as it came without 8BITMIME, or is refused if that is asked for", async () => {
+    const declared = message(eightBit, undefined, { eightBit: true });
+    const passed = await transact([], declared);
+    assert.match(passed.envelope, /^MAIL FROM:<alice@example\.org>\r\n/);
+    assert.equal(passed.message, "250 2.0.0 ok");
+    const result = await transact([], { ...declared, eightBit: "bounce" });
     assert.equal(result.envelope, "", "nothing was sent");
     assert.match(result.message ?? "", /^550 5\.6\.3 /);
   });
@@ -376,14 +392,18 @@ describe("what the peer does not offer", () => {
     assert.equal(result.message, "250 2.0.0 ok");
   });
 
-  test("declared 8-bit content in pieces is refused without 8BITMIME", async () => {
+  test("so is declared 8-bit content in pieces", async () => {
     await using sink = await startSink({ server: { hide8BITMIME: true } });
     const conversation = await open(sink.port);
     const body = streamedBody(Buffer.from(eightBit), 4);
     const { envelope, ...rest } = message("");
     const declared = { ...rest, envelope: { ...envelope, eightBit: true }, body };
-    const result = await conversation.transact(declared, never());
-    assert.match(line(result.message) ?? "", /^550 5\.6\.3 /);
+    const refused = await conversation.transact({ ...declared, eightBit: "bounce" }, never());
+    assert.match(line(refused.message) ?? "", /^550 5\.6\.3 /);
+    const passed = await conversation.transact({ ...declared, eightBit: "pass" }, never());
+    assert.equal(passed.message?.code, 250);
+    assert.deepEqual(sink.messages[0]?.raw, Buffer.from(eightBit));
+    assert.equal(sink.messages[0].eightBit, false);
     await conversation.close();
   });
 

@@ -41,8 +41,6 @@ import { shuffled } from "../../src/shuffled.ts";
  */
 const BUSY_PAUSE = 60_000;
 
-const NONE: ReadonlyMap<RecipientId, Outcome> = new Map();
-
 export async function deliverBatch(
   means: Means,
   batch: Batch,
@@ -294,8 +292,10 @@ class Delivery {
       ? this.#batch.envelope
       : withoutRequireTls(this.#batch.envelope);
     const used = conversation.transactions > 0;
-    const recipients = this.#here.slice(0, this.#means.options.max_rcpt);
-    const answers = await conversation.transact({ envelope, recipients, body }, this.#signal);
+    const { max_rcpt: most, eight_bit: eightBit } = this.#means.options;
+    const recipients = this.#here.slice(0, most);
+    const transaction = { envelope, recipients, body, eightBit };
+    const answers = await conversation.transact(transaction, this.#signal);
     const { failure } = answers;
     const refusal = this.#means.dialler.isOwn(target) ? accessRefusal(answers) : undefined;
     const result = refusal === undefined ? answers : withoutAccess(answers);
@@ -392,7 +392,7 @@ class Delivery {
   }
 
   /** `own` are the outcomes of those who have one already, as it stands. */
-  #holdRest(outcome: Outcome, own: ReadonlyMap<RecipientId, Outcome> = NONE): void {
+  #holdRest(outcome: Outcome, own: ReadonlyMap<RecipientId, Outcome> = new Map()): void {
     for (const { id } of this.#left) this.outcomes.set(id, own.get(id) ?? outcome);
     this.#left = [];
   }

@@ -3,6 +3,7 @@
 
 import type { Host } from "../../src/contract.ts";
 import type { Protocol, TlsMode } from "../../src/smtp/client.ts";
+import type { EightBit } from "../../src/smtp/client-message.ts";
 import type { Credentials } from "../../src/smtp/client-auth.ts";
 import type { Rate } from "./pace.ts";
 
@@ -24,6 +25,7 @@ export interface SmtpOptions {
   readonly tls_verify_certificates: string | undefined;
   /** Shown to `hosts` and to nobody else. */
   readonly credentials: Credentials | undefined;
+  readonly eight_bit: EightBit;
   readonly max_rcpt: number;
   readonly connection_max_messages: number;
   readonly connection_idle: number;
