@@ -76,6 +76,8 @@ export interface Recipient {
   readonly mailbox: Mailbox;
   /** The RCPT that it descends from: what Envelope-to shows. */
   readonly original: Mailbox;
+  /** Further RCPTs that lead to the same mailbox, or to the same Maildir. Envelope-to shows them too. */
+  readonly alsoFor?: readonly Mailbox[];
   readonly account: Account;
   readonly notify?: string;
   readonly orcpt?: string;
@@ -130,6 +132,8 @@ export type Outcome =
       readonly notBefore?: number;
       /** The key of the hint whose end makes it due before its time. */
       readonly waitsFor?: string;
+      /** The domain that the postmaster holds back: not a transport's business. */
+      readonly heldDomain?: string;
       /** Nothing was tried, because it is not the delivery's turn before `notBefore`: not a failure. */
       readonly untried?: true;
       /**
@@ -165,6 +169,11 @@ export interface Transport {
   deliver(batch: Batch, signal: AbortSignal): Promise<ReadonlyMap<RecipientId, Outcome>>;
   /** Where this recipient's copy would go, for a dry run; undefined where there is no path. */
   destination?(recipient: Recipient): string | undefined;
+  /**
+   * What a copy is done by, where one is for all recipients that lead there: a Maildir. Without it a copy is done by its
+   * address at the hosts of the transport.
+   */
+  place?(recipient: Recipient): string | undefined;
   /** What it makes its own directories in: made for the user of the relay while that is still root. */
   readonly directory?: WrittenDirectory;
   /** The hosts this transport would try by itself, for a dry run; absent when it needs none from a router either. */

@@ -168,7 +168,7 @@ export class Passage {
     if (signal.aborted) this.abandon();
     else signal.addEventListener("abort", () => this.abandon(), { once: true });
     this.#body.complete();
-    return outcomes;
+    return outcomes.then((known) => renamed(known, this.#group, group));
   }
 
   /** Cuts the connection in the middle of the message, if there is one: the next host throws away what it has. */
@@ -190,13 +190,30 @@ function isSame(one: Group, other: Group): boolean {
   return one.transport === other.transport && described(one) === described(other);
 }
 
+/** The outcomes of the one group under the ids of the other, which has the same recipients in the same order. */
+function renamed(
+  outcomes: ReadonlyMap<RecipientId, Outcome>,
+  { members: from }: Group,
+  { members: to }: Group,
+): ReadonlyMap<RecipientId, Outcome> {
+  const ids = Array.from(to.values(), ({ recipient: { id } }) => id);
+  return new Map(
+    Array.from(from.values()).flatMap(({ recipient }, index) => {
+      const outcome = outcomes.get(recipient.id);
+      const id = ids[index];
+      return outcome === undefined || id === undefined ? [] : [[id, outcome] as const];
+    }),
+  );
+}
+
 /** Hosts that are equals come in another order each time. */
 function described({ first, members }: Group): string {
   const hosts = first.hosts?.map((host) =>
     JSON.stringify({ ...host, addresses: host.addresses?.toSorted() }),
   );
-  return JSON.stringify([
-    hosts?.toSorted(),
-    Array.from(members.values(), ({ recipient }) => recipient),
-  ]);
+  const recipients = Array.from(members.values(), ({ recipient }) => {
+    const { mailbox, original, account, notify, orcpt } = recipient;
+    return { mailbox, original, account, notify, orcpt };
+  });
+  return JSON.stringify([hosts?.toSorted(), recipients]);
 }

@@ -1,22 +1,27 @@
 // Groups the routed deliveries of one message into batches and hands each to its transport.
 //
 // Invariants: local copies come first, and none of them can hold up the mail: remote batches start when the
-// copies are done, well or badly, or have taken too long. A transport that throws, runs into the deadline, leaves a
+// copies are done, well or badly, or have had ten seconds; from then on the two go on beside each other. A transport that throws, runs into the deadline, leaves a
 // recipient out or says what is no outcome has deferred it. Every delivery gets exactly one outcome.
 
 import { notifyOfBoth } from "./bounce/wanted.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Batch, Outcome, Recipient, Transport } from "./contract.ts";
 import type { Passage } from "./cut-through.ts";
-import type { Body, Envelope } from "./envelope.ts";
+import type { Body, Envelope, Mailbox, RecipientRequest } from "./envelope.ts";
 import { describeError, type Log } from "./log.ts";
 import type { RoutedDelivery } from "./route.ts";
+import { canonicalAddressOf } from "./smtp/address.ts";
 import type { StoredRecipient } from "./spool.ts";
 import { LOCAL_ERROR } from "./status.ts";
 
-/** A routed delivery with its place in the message. */
+/** A routed delivery of a recipient of the message. */
 export interface Delivery extends RoutedDelivery {
   readonly position: number;
+  /** Of a copy: where it goes, if its transport can say. */
+  readonly place?: string;
+  /** Further recipients that lead there. */
+  readonly alsoFor?: readonly Mailbox[];
   readonly notify?: string;
   readonly orcpt?: string;
 }
@@ -38,7 +43,12 @@ export interface DeliverServices extends BatchServices {
 export type Manner = Pick<Batch, "fresh" | "force" | "interrupted">;
 
 export function deliveryOf(
-  { position, notify, orcpt }: Pick<StoredRecipient, "position" | "notify" | "orcpt">,
+  {
+    position,
+    mailbox: original,
+    notify,
+    orcpt,
+  }: Pick<StoredRecipient, "position" | "notify" | "orcpt"> & Partial<RecipientRequest>,
   delivery: RoutedDelivery,
 ): Delivery {
   // A copy is nobody's business, the next host's neither.
@@ -46,6 +56,7 @@ export function deliveryOf(
   return {
     ...delivery,
     position,
+    ...(original === undefined ? {} : { original }),
     ...(wanted === undefined ? {} : { notify: wanted }),
     ...(orcpt === undefined ? {} : { orcpt }),
   };
@@ -53,7 +64,9 @@ export function deliveryOf(
 
 export type OnOutcome = (delivery: Delivery, outcome: Outcome) => void;
 
-/** How long copies may take before the mail goes on without them, in ms. */
+/** How long the mail waits for its copies, in ms. */
+const COPIES_FIRST = 10_000;
+/** How long copies may take in all before they are cut off, in ms. */
 const COPIES_DEADLINE = 60_000;
 /** A transport that has been told to stop may put its affairs in order for so long, in ms. */
 const LAST_WORDS = 5000;
@@ -93,15 +106,21 @@ export async function deliver(
     Promise.all(
       batches.map((group) => deliverGroup({ ...message, ...manner }, group, means, onOutcome)),
     );
-  const unhurried = run(local.filter(hasAllItsTime), services);
-  if (local.length > 0) {
-    using deadline = new Deadline(services);
-    const copies = local.filter((group) => !hasAllItsTime(group));
-    await run(copies, { ...services, signal: deadline.signal });
-    await Promise.race([unhurried, deadline.passed]);
+  if (local.length === 0) {
+    await run(others, services);
+    return;
   }
-  await run(others, services);
-  await unhurried;
+  using deadline = new Deadline(services);
+  const hurried = local.filter((group) => !hasAllItsTime(group));
+  const copies = Promise.all([
+    run(local.filter(hasAllItsTime), services),
+    run(hurried, { ...services, signal: deadline.signal }),
+  ]);
+  if (others.length > 0) {
+    await Promise.race([copies, deadline.mayGo]);
+    await run(others, services);
+  }
+  await copies;
 }
 
 /** What a server of this machine may have already is not cut off, for it would come again; nor is mail. */
@@ -116,35 +135,39 @@ export function isMail({ members }: Group): boolean {
 
 /** Ends with `signal`, and by itself when the copies have taken too long. */
 class Deadline {
+  /** Resolves when the mail has waited for its copies, or need not. */
+  readonly mayGo: Promise<void>;
   readonly #controller = new AbortController();
   readonly #outer: AbortSignal;
-  readonly #timer: Timer;
+  readonly #go: () => void;
+  readonly #timers: readonly Timer[];
 
   constructor({ clock, signal: outer }: DeliverServices) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.mayGo = promise;
+    this.#go = resolve;
     this.#outer = outer;
-    this.#timer = clock.after(COPIES_DEADLINE, () =>
-      this.#controller.abort(new Error("the copy took too long")),
-    );
+    this.#timers = [
+      clock.after(COPIES_FIRST, resolve),
+      clock.after(COPIES_DEADLINE, () =>
+        this.#controller.abort(new Error("the copy took too long")),
+      ),
+    ];
     if (outer.aborted) this.#onOuter();
     else outer.addEventListener("abort", this.#onOuter);
   }
 
-  readonly #onOuter = (): void => this.#controller.abort(this.#outer.reason);
+  readonly #onOuter = (): void => {
+    this.#go();
+    this.#controller.abort(this.#outer.reason);
+  };
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  get passed(): Promise<void> {
-    const { signal } = this;
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) =>
-      signal.addEventListener("abort", () => resolve(), { once: true }),
-    );
-  }
-
   [Symbol.dispose](): void {
-    this.#timer.cancel();
+    for (const timer of this.#timers) timer.cancel();
     this.#outer.removeEventListener("abort", this.#onOuter);
   }
 }
@@ -174,7 +197,8 @@ export function groupByBatch(
       group = { transport, first: delivery, members: new Map() };
       groups.set(key, group);
     }
-    const member = transport.locality === "local" ? recipient.id : delivery.mailbox.address;
+    const isLocal = transport.locality === "local";
+    const member = isLocal ? recipient.id : canonicalAddressOf(delivery.mailbox);
     const known = group.members.get(member);
     if (known === undefined) group.members.set(member, { recipient, deliveries: [delivery] });
     else group.members.set(member, joined(known, recipient, delivery));
@@ -206,12 +230,13 @@ function keyOf(
   }
 }
 
-function recipientOf(delivery: Delivery, id: string): Recipient {
-  const { mailbox, original, account, notify, orcpt } = delivery;
+export function recipientOf(delivery: RoutedDelivery & Partial<Delivery>, id: string): Recipient {
+  const { mailbox, original, alsoFor, account, notify, orcpt } = delivery;
   return {
     id,
     mailbox,
     original,
+    ...(alsoFor === undefined ? {} : { alsoFor }),
     account,
     ...(notify === undefined ? {} : { notify }),
     ...(orcpt === undefined ? {} : { orcpt }),

@@ -7,21 +7,10 @@ import type { Outcome } from "./contract.ts";
 import type { Spool } from "./spool.ts";
 import { status } from "./status.ts";
 
-const KEY = "hold:";
 /** When a recipient on hold is looked at again, although nobody has released it; in ms. */
 const LOOK_AGAIN = 86_400_000;
 /** Recipients that are released at once: a commit of mail that arrives meanwhile waits no longer. */
 const RELEASED_AT_ONCE = 1000;
-
-/** What a recipient waits for whose domain is on hold. */
-export function holdKey(domain: string): string {
-  return `${KEY}${domain}`;
-}
-
-/** The domain that a recipient with this key waits for, if it is a hold that it waits for. */
-export function heldDomain(waitsFor: string | undefined): string | undefined {
-  return waitsFor?.startsWith(KEY) === true ? waitsFor.slice(KEY.length) : undefined;
-}
 
 export type HoldStore = Pick<Spool, "hold" | "release">;
 
@@ -48,7 +37,7 @@ export class Holds {
       status: status(451, "3.2", `mail for ${domain} is on hold`),
       scope: "recipient",
       notBefore: now + LOOK_AGAIN,
-      waitsFor: holdKey(domain),
+      heldDomain: domain,
       untried: true,
     };
   }

@@ -5,26 +5,24 @@
 // However an attempt ends, its message is settled.
 
 import type { Clock, Timer } from "./clock.ts";
-import type { Outcome, Transport } from "./contract.ts";
+import type { Transport } from "./contract.ts";
 import type { Passage } from "./cut-through.ts";
 import { AwaitedVerdict } from "./cut-through/verdict.ts";
-import { deliver, type Delivery, deliveryOf } from "./deliver.ts";
 import type { MessageId } from "./envelope.ts";
 import type { HostHints } from "./hints.ts";
 import type { Gate } from "./gate.ts";
-import { heldDomain, type Holds } from "./holds.ts";
+import type { Holds } from "./holds.ts";
 import { describeError, type Log } from "./log.ts";
 import type { Status } from "./status.ts";
-import type { Route, Routing } from "./route.ts";
 import { logCopies } from "./queue/copies.ts";
-import { wasRelayed } from "./queue/relayed.ts";
-import { journalKey, keyOf, verdicts, whatIsDue } from "./queue/findings.ts";
-import { type Attempted, attemptOf } from "./settle/clocks.ts";
-import { hasEnded } from "./settle/ended.ts";
-import { isForced } from "./settle/retry-time.ts";
+import { Attempt } from "./queue/attempt.ts";
+import type { Pool } from "./queue/route-all.ts";
+import type { Route } from "./route.ts";
+import { attemptOf } from "./settle/clocks.ts";
 import { SPOOL_PAUSE, store } from "./settle/store.ts";
-import { type Finding, settle, type SettleServices } from "./settle.ts";
-import type { JournalEntry, Settlement, Spool, StoredMessage, StoredRecipient } from "./spool.ts";
+import { settle, type SettleServices } from "./settle.ts";
+import { LoopShare } from "./smtp/loop-share.ts";
+import type { JournalEntry, Settlement, Spool, StoredMessage } from "./spool.ts";
 
 export interface QueueServices {
   readonly spool: Pick<Spool, "take" | "nextDue" | "note" | "settle">;
@@ -50,8 +48,6 @@ const AHEAD_MAX = 40;
 const MOMENT = 250;
 /** No attempt takes longer, whatever its hosts do; in ms. */
 const ATTEMPT_DEADLINE = 3_600_000;
-/** Recipients of one message to be routed at once: one slow domain must not hold up the others. */
-const ROUTED_AT_ONCE = 20;
 
 /** A first attempt whose client waits for what becomes of it. */
 interface CutThroughAttempt {
@@ -59,13 +55,7 @@ interface CutThroughAttempt {
   readonly verdict: AwaitedVerdict;
 }
 
-interface AttemptMeans {
-  readonly signal: AbortSignal;
-  readonly passage: Passage | undefined;
-  readonly chain: QueueChain;
-}
-
-interface Attempt {
+interface Begun {
   readonly controller: AbortController;
   /** By the monotonic clock. */
   readonly begun: number;
@@ -76,7 +66,10 @@ interface Attempt {
 
 export class Queue {
   #services: QueueServices;
-  readonly #active = new Map<MessageId, Attempt>();
+  readonly #active = new Map<MessageId, Begun>();
+  readonly #pool: Pool = { slow: 0 };
+  /** For messages with many recipients: all of them together do no more in a turn than their share. */
+  readonly #share = new LoopShare();
   #timer: Timer | undefined;
   #momentLater: Timer | undefined;
   #taking: Promise<void> | undefined;
@@ -196,23 +189,23 @@ export class Queue {
     const { id } = message.envelope;
     const begun = clock.now();
     const attempted = message.recipients.flatMap((one) => attemptOf(one, begun) ?? []);
-    const delivered: JournalEntry[] = [];
+    const share = this.#share;
+    const services = { ...chain, share, pool: this.#pool };
+    let attempt: Attempt | undefined;
     try {
-      const means = { signal, passage, chain };
-      const findings = await this.#attempt(message, attempted, means, delivered);
+      attempt = new Attempt(message, attempted, { signal, passage }, services);
+      const findings = await attempt.run();
       await logCopies(message, findings, chain.gate, log);
       const now = clock.now();
       const told = verdict?.of(findings);
-      const services = {
-        ...chain.settle,
-        refused: told !== undefined && told.code >= 500,
-      };
-      const settlement = await settle(message, attempted, findings, now, services);
+      const refused = told !== undefined && told.code >= 500;
+      const means = { ...chain.settle, share, refused };
+      const settlement = await settle(message, attempted, findings, now, means);
       await this.#store(settlement, () => verdict?.tell(told));
     } catch (error) {
       log.event("relay.error", { id, where: "attempt", error: describeError(error) });
       verdict?.tell(undefined);
-      await this.#store(postponed(message, delivered, clock.now()));
+      await this.#store(postponed(message, attempt?.delivered ?? [], clock.now()));
     } finally {
       passage?.abandon();
       verdict?.tell(undefined);
@@ -223,111 +216,20 @@ export class Queue {
   async #store(settlement: Settlement, onStored?: () => void): Promise<void> {
     if (!(await store(settlement, this.#services, () => this.#stopping))) return;
     onStored?.();
-    for (const { waitsFor } of settlement.recipients) {
-      if (waitsFor !== undefined) this.#awaited(waitsFor);
-    }
+    this.#awaited(settlement);
     if (settlement.state === "queued" || settlement.reports.length > 0) this.wake();
   }
 
-  #awaited(waitsFor: string): void {
+  #awaited({ recipients }: Settlement): void {
     const { hints, holds, log } = this.#services;
-    const domain = heldDomain(waitsFor);
-    if (domain === undefined) return hints.awaited(waitsFor);
     const failed = (error: unknown) => log.event("spool.failed", { error: describeError(error) });
-    void holds.awaited(domain).then((released) => released && this.wake(), failed);
-  }
-
-  async #attempt(
-    message: StoredMessage,
-    attempted: readonly Attempted[],
-    { chain, ...way }: AttemptMeans,
-    delivered: JournalEntry[],
-  ): Promise<readonly Finding[]> {
-    const { spool, clock, log } = this.#services;
-    const { transports, settle: policy } = chain;
-    const { envelope, journal } = message;
-    const findings: Finding[] = [];
-    const deliveries: Delivery[] = [];
-    const done = new Set(journal.map(journalKey));
-    for (const { recipient, routing } of await this.#routed(message, attempted, chain)) {
-      const before = findings.length + deliveries.length;
-      for (const verdict of verdicts(recipient, routing, done)) {
-        findings.push({ ...verdict, outcome: this.#held(verdict) ?? verdict.outcome });
-      }
-      for (const { mailbox, router, why } of routing.discarded) {
-        log.event("recipient.discarded", {
-          id: envelope.id,
-          recipient: mailbox.address,
-          why: `${router}: ${why}`,
-        });
-      }
-      for (const routed of routing.deliveries) {
-        const delivery = deliveryOf(recipient, routed);
-        if (done.has(keyOf(delivery))) continue;
-        const outcome = this.#held(delivery);
-        if (outcome === undefined) deliveries.push(delivery);
-        else findings.push({ ...delivery, outcome });
-      }
-      const isIdle = findings.length + deliveries.length === before;
-      const waits = recipient.rest?.copies.length ?? 0;
-      if (isIdle && waits === 0 && hasEnded(journal, recipient.position))
-        this.#copyDropped(envelope.id, recipient);
+    for (const key of new Set(recipients.map(({ waitsFor }) => waitsFor))) {
+      if (key !== undefined) hints.awaited(key);
     }
-    const now = clock.now();
-    const manner = {
-      fresh: attempted.every(
-        ({ attempts, lastStatus, clocks }) =>
-          attempts === 0 && lastStatus === undefined && clocks === undefined,
-      ),
-      force: attempted.some((recipient) => isForced(recipient, now, policy)),
-      ...(message.interrupted ? { interrupted: true as const } : {}),
-    };
-    const means = { transports, log, clock, ...way };
-    await deliver(message, deliveries, manner, means, (delivery, outcome) => {
-      findings.push({ ...delivery, outcome });
-      if (outcome.kind !== "delivered") return;
-      const { position, mailbox, router, transport, unseen } = delivery;
-      const key = { position, address: mailbox.address, router, transport };
-      const copy = unseen ? ({ unseen: true } as const) : {};
-      const entry = { ...key, ...copy, outcome: "delivered", at: clock.now() } as const;
-      delivered.push(entry);
-      spool.note(envelope.id, entry);
-    });
-    return findings;
-  }
-
-  /** The account is gone from the list, for example. */
-  #copyDropped(id: MessageId, { mailbox }: StoredRecipient): void {
-    const why = "a copy was still to be made, and no router asks for it any more";
-    this.#services.log.event("recipient.discarded", { id, recipient: mailbox.address, why });
-  }
-
-  /** Copies are made whatever is on hold. */
-  #held({ unseen, mailbox }: Pick<Finding, "unseen" | "mailbox">): Outcome | undefined {
-    const { holds, clock } = this.#services;
-    return unseen || holds.isEmpty ? undefined : holds.outcomeFor(mailbox.domain, clock.now());
-  }
-
-  /** What the chain says of each recipient, as far as it is due; of one that has had its end, only the copies. */
-  async #routed(
-    { envelope, recipients, journal }: StoredMessage,
-    attempted: readonly Attempted[],
-    { route, gate }: QueueChain,
-  ): Promise<readonly { recipient: Attempted; routing: Routing }[]> {
-    const { sender, client } = envelope;
-    const relayed = await wasRelayed({ envelope, recipients }, gate);
-    const request = { sender, client, verify: false, relayed };
-    const one = async (recipient: Attempted) => {
-      const routing = await route(recipient.mailbox, request);
-      const ended = hasEnded(journal, recipient.position);
-      return { recipient, routing: whatIsDue(recipient, ended, routing) };
-    };
-    const routed = [];
-    for (let from = 0; from < attempted.length; from += ROUTED_AT_ONCE) {
-      const some = attempted.slice(from, from + ROUTED_AT_ONCE);
-      routed.push(...(await Promise.all(some.map(one))));
+    for (const domain of new Set(recipients.map(({ heldDomain }) => heldDomain))) {
+      if (domain === undefined) continue;
+      void holds.awaited(domain).then((released) => released && this.wake(), failed);
     }
-    return routed;
   }
 
   get activeCount(): number {
@@ -366,7 +268,7 @@ function postponed(
 ): Settlement {
   const recipients = message.recipients
     .filter(({ state }) => state === "pending")
-    .map(({ position, state, attempts, firstFailure, lastStatus, clocks }) => ({
+    .map(({ position, state, attempts, firstFailure, lastStatus, clocks, mailDone }) => ({
       position,
       state,
       attempts: attempts + 1,
@@ -374,6 +276,7 @@ function postponed(
       ...(firstFailure === undefined ? {} : { firstFailure }),
       ...(lastStatus === undefined ? {} : { lastStatus }),
       ...(clocks === undefined ? {} : { clocks }),
+      ...(mailDone === undefined ? {} : { mailDone }),
     }));
   const { id } = message.envelope;
   return { id, state: "queued", recipients, journal, warnings: message.warnings, reports: [] };

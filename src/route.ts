@@ -7,9 +7,13 @@
 
 import type { Account, Decision, Host, Router } from "./contract.ts";
 import type { Client, Mailbox } from "./envelope.ts";
-import type { DomainList, LocalPartList } from "./lists/lists.ts";
 import { describeError, type Log } from "./log.ts";
+import { type Found, joined, meets, type Precondition } from "./route/preconditions.ts";
+import { canonicalAddressOf } from "./smtp/address.ts";
+import { LoopShare } from "./smtp/loop-share.ts";
 import { LOCAL_ERROR, status, type Status } from "./status.ts";
+
+export { preconditionsOf } from "./route/preconditions.ts";
 
 /** One router as the configuration makes it. */
 export interface ChainRouter {
@@ -23,44 +27,6 @@ export interface ChainRouter {
   readonly preconditions: readonly Precondition[];
 }
 
-/** One list that must hold before a router is asked. */
-export interface Precondition {
-  readonly key: keyof Account;
-  /** The option's name, for the trace. */
-  readonly option: string;
-  readonly list: DomainList | LocalPartList;
-  /** What the list is asked about; undefined for a null sender, which is in no list. */
-  readonly subject: (mailbox: Mailbox, sender: Mailbox | null) => string | undefined;
-}
-
-/** The preconditions whose lists are given, in the order in which Exim tests them. */
-export function preconditionsOf(lists: {
-  readonly domains: DomainList | undefined;
-  readonly localParts: LocalPartList | undefined;
-  readonly senderDomains: DomainList | undefined;
-  readonly senderLocalParts: LocalPartList | undefined;
-}): Precondition[] {
-  const preconditions: Precondition[] = [];
-  const add = (
-    key: keyof Account,
-    option: string,
-    list: DomainList | LocalPartList | undefined,
-    subject: Precondition["subject"],
-  ) => {
-    if (list !== undefined) preconditions.push({ key, option, list, subject });
-  };
-  add("domain", "domains", lists.domains, ({ domain }) => domain);
-  add("localPart", "local_parts", lists.localParts, ({ localPart }) => localPart);
-  add("senderDomain", "sender_domains", lists.senderDomains, (_, sender) => sender?.domain);
-  add(
-    "senderLocalPart",
-    "sender_local_parts",
-    lists.senderLocalParts,
-    (_, sender) => sender?.localPart,
-  );
-  return preconditions;
-}
-
 export interface RouteRequest {
   readonly sender: Mailbox | null;
   readonly client: Client;
@@ -69,9 +35,24 @@ export interface RouteRequest {
   readonly relayed?: boolean;
   /** How that is known, for the trace. */
   readonly relayedWhy?: string;
+  /** What was found out for earlier recipients of the message, and is not asked again. Not together with `trace`. */
+  readonly steps?: Steps;
   /** Filled with a line for each router that was asked, when somebody wants to read it. */
   readonly trace?: TraceStep[];
 }
+
+/** What the chain says of one address, whichever recipient led to it. */
+interface Step extends Routing {
+  /** The addresses that it was redirected to, each by a router. */
+  readonly children: readonly {
+    readonly mailbox: Mailbox;
+    readonly router: string;
+    readonly unseen: boolean;
+  }[];
+}
+
+/** Of one message. The same address, of which the loop guard says the same, has the same step. */
+export type Steps = Map<string, Promise<Step>>;
 
 export interface TraceStep {
   readonly address: string;
@@ -89,6 +70,7 @@ export interface RoutedDelivery {
   /** The next host is asked before the client has its reply. */
   readonly cutthrough?: true;
   readonly mailbox: Mailbox;
+  /** The RCPT that it descends from; with `steps` of several recipients, the first. */
   readonly original: Mailbox;
   readonly account: Account;
   readonly hosts?: readonly Host[];
@@ -119,36 +101,94 @@ export type Route = (recipient: Mailbox, request: RouteRequest) => Promise<Routi
 
 /** Exim's bound: an address with more ancestors than this loops in a way that the guard does not see. */
 const ANCESTORS_MAX = 100;
-/** Addresses that one recipient may turn into. */
+/** Addresses that one recipient may turn into, and aliases on the way there (Postfix: virtual_alias_expansion_limit). */
 const ADDRESSES_MAX = 1000;
 
 const UNROUTEABLE = status(550, "1.1", "No such user here");
 const LOOP = status(451, "4.6", "Routing loop");
+const TOO_WIDE = status(451, "3.5", `This address leads to more than ${ADDRESSES_MAX} others`);
+
+/** Addresses that are asked about between two looks at the share of the turn, and what they count in it. */
+const SLICE = 40;
+const SLICE_COST = 24 * 1024;
 
 interface Address {
   readonly mailbox: Mailbox;
   /** A redirected copy. */
   readonly unseen: boolean;
-  readonly ancestors: readonly { readonly mailbox: Mailbox; readonly router: string }[];
+  readonly parent: Address | undefined;
+  /** The router by which it came from its parent; "" for the recipient. */
+  readonly router: string;
+  readonly depth: number;
 }
 
-export function createRoute(chain: readonly ChainRouter[], log: Log): Route {
+export function createRoute(
+  chain: readonly ChainRouter[],
+  log: Log,
+  share: LoopShare = new LoopShare(),
+): Route {
   return async (recipient, request) => {
+    const steps = request.steps ?? new Map<string, Promise<Step>>();
     const routing: Routing = { deliveries: [], troubles: [], discarded: [] };
-    const addresses: Address[] = [{ mailbox: recipient, unseen: false, ancestors: [] }];
-    for (let next = 0; next < addresses.length; next++) {
-      const address = addresses[next];
-      if (address === undefined) break;
-      if (address.ancestors.length > ANCESTORS_MAX || next >= ADDRESSES_MAX) {
+    const root = { mailbox: recipient, unseen: false, parent: undefined, router: "", depth: 0 };
+    const addresses = new Map<string, Address>([[keyOf(root), root]]);
+    let asked = 0;
+    let ways = 0;
+    let ends = 0;
+    // What is added meanwhile comes at the end.
+    for (const [key, address] of addresses) {
+      if (ways >= ADDRESSES_MAX || ends > ADDRESSES_MAX) return tooWide(root);
+      if (address.depth > ANCESTORS_MAX) {
         routing.troubles.push(trouble("deferred", address, "", LOOP));
-        if (next >= ADDRESSES_MAX) break;
         continue;
       }
-      const walk = new Walk(chain, address, recipient, request, routing, log);
-      addresses.push(...(await walk.run()));
+      let step = steps.get(key);
+      if (step === undefined) {
+        step = new Walk(chain, address, recipient, request, log).run();
+        steps.set(key, step);
+        const turn = ++asked % SLICE === 0 ? share.turn(SLICE_COST) : undefined;
+        if (turn !== undefined) await turn;
+      }
+      const { deliveries, troubles, discarded, children } = await step;
+      routing.deliveries.push(...deliveries);
+      routing.troubles.push(...troubles);
+      routing.discarded.push(...discarded);
+      if (children.length > 0) ways++;
+      else ends++;
+      for (const { mailbox, router, unseen } of children) {
+        const child = { mailbox, unseen, parent: address, router, depth: address.depth + 1 };
+        const childKey = keyOf(child);
+        // More are not needed to see that they are too many.
+        if (addresses.size > 2 * ADDRESSES_MAX + 1) break;
+        if (!addresses.has(childKey)) addresses.set(childKey, child);
+      }
     }
-    return routing;
+    return ends > ADDRESSES_MAX ? tooWide(root) : routing;
   };
+}
+
+/** A mistake in a list of addresses delays mail: none of them has it before the list is mended. */
+function tooWide(address: Address): Routing {
+  return { deliveries: [], troubles: [trouble("deferred", address, "", TOO_WIDE)], discarded: [] };
+}
+
+/** What tells one step from another: the address, whether it is a copy, and the routers that the loop guard leaves out. */
+function keyOf({ mailbox, unseen, parent, router }: Address): string {
+  const guarded: string[] = [];
+  let by = router;
+  for (let one = parent; one !== undefined; one = one.parent) {
+    if (isSame(one.mailbox, mailbox)) guarded.push(by);
+    by = one.router;
+  }
+  const key = `${unseen ? "copy" : "mail"}\n${canonicalAddressOf(mailbox)}`;
+  return guarded.length === 0 ? key : `${key}\n${guarded.toSorted().join("\n")}`;
+}
+
+/** The loop guard is as careful as it can be: it does not tell one case of a local part from another. */
+function isSame(one: Mailbox, other: Mailbox): boolean {
+  return (
+    one.domain === other.domain && one.localPart.toLowerCase() === other.localPart.toLowerCase()
+  );
 }
 
 /** One address on its way down the chain. */
@@ -157,28 +197,30 @@ class Walk {
   readonly #address: Address;
   readonly #original: Mailbox;
   readonly #request: RouteRequest;
-  readonly #routing: Routing;
   readonly #log: Log;
-  readonly #children: Address[] = [];
+  readonly #step = {
+    deliveries: [] as RoutedDelivery[],
+    troubles: [] as RouteTrouble[],
+    discarded: [] as Routing["discarded"],
+    children: [] as Step["children"][number][],
+  };
 
   constructor(
     chain: readonly ChainRouter[],
     address: Address,
     original: Mailbox,
     request: RouteRequest,
-    routing: Routing,
     log: Log,
   ) {
     this.#chain = chain;
     this.#address = address;
     this.#original = original;
     this.#request = request;
-    this.#routing = routing;
     this.#log = log;
   }
 
-  /** The addresses that this one was redirected to. */
-  async run(): Promise<readonly Address[]> {
+  /** Never rejects. */
+  async run(): Promise<Step> {
     for (const router of this.#chain) {
       if (this.#handledBefore(router)) {
         this.#note(router, "skipped", "it handled this address before");
@@ -195,10 +237,10 @@ class Walk {
           ? await this.#ask(router, account)
           : { kind: "defer", status: LOCAL_ERROR };
       this.#note(router, decision.kind, joined(found.why, "why" in decision ? decision.why : ""));
-      if (this.#take(router, decision, account)) return this.#children;
+      if (this.#take(router, decision, account)) return this.#step;
     }
-    this.#routing.troubles.push(trouble("failed", this.#address, "", UNROUTEABLE));
-    return this.#children;
+    this.#step.troubles.push(trouble("failed", this.#address, "", UNROUTEABLE));
+    return this.#step;
   }
 
   async #meets({ name, relayed: wanted, preconditions }: ChainRouter): Promise<Found> {
@@ -234,7 +276,7 @@ class Walk {
   /** Carries a decision out; true when the address is settled. */
   #take(router: ChainRouter, decision: Decision, account: Account): boolean {
     const { mailbox } = this.#address;
-    const { deliveries, troubles, discarded } = this.#routing;
+    const { deliveries, troubles, discarded, children } = this.#step;
     const { name, unseen } = router;
     const copied = { mailbox, unseen: unseen || this.#address.unseen };
     switch (decision.kind) {
@@ -253,9 +295,8 @@ class Walk {
         return !unseen;
       }
       case "redirect": {
-        const ancestors = [...this.#address.ancestors, { mailbox, router: name }];
         for (const to of decision.to) {
-          this.#children.push({ mailbox: to, unseen: copied.unseen, ancestors });
+          children.push({ mailbox: to, router: name, unseen: copied.unseen });
         }
         return !unseen;
       }
@@ -279,14 +320,12 @@ class Walk {
   }
 
   /** Exim's loop guard: no router handles one address twice on the way from a recipient. */
-  #handledBefore(router: ChainRouter): boolean {
-    const { localPart, domain } = this.#address.mailbox;
-    return this.#address.ancestors.some(
-      (ancestor) =>
-        ancestor.router === router.name &&
-        ancestor.mailbox.domain === domain &&
-        ancestor.mailbox.localPart.toLowerCase() === localPart.toLowerCase(),
-    );
+  #handledBefore({ name }: ChainRouter): boolean {
+    let { parent, router } = this.#address;
+    for (; parent !== undefined; { parent, router } = parent) {
+      if (router === name && isSame(parent.mailbox, this.#address.mailbox)) return true;
+    }
+    return false;
   }
 
   #note(router: ChainRouter, result: TraceStep["result"], why: string): void {
@@ -330,34 +369,4 @@ function checked(decision: Decision): Decision {
     (kind !== "fail" || decision.status.code >= 500);
   if (isPlain) return decision;
   throw new TypeError(`no decision: ${JSON.stringify(decision)}`);
-}
-
-type Found =
-  | { readonly kind: "in"; readonly account: Account; readonly why: string }
-  | { readonly kind: "out" | "defer"; readonly why: string };
-
-function joined(one: string, other = ""): string {
-  return one === "" || other === "" ? one + other : `${one}; ${other}`;
-}
-
-/** All preconditions of the router, in Exim's order; the first that is not "in" decides. */
-async function meets(
-  preconditions: readonly Precondition[],
-  mailbox: Mailbox,
-  sender: Mailbox | null,
-): Promise<Found> {
-  const account: { -readonly [K in keyof Account]: Account[K] } = {};
-  let whys = "";
-  for (const { key, option, list, subject } of preconditions) {
-    const text = subject(mailbox, sender);
-    if (text === undefined) {
-      return { kind: "out", why: joined(whys, `${option}: the sender is <>`) };
-    }
-    const answer = list.match(text);
-    const match = answer instanceof Promise ? await answer : answer;
-    whys = joined(whys, `${option}: ${match.why}`);
-    if (match.kind !== "in") return { kind: match.kind, why: whys };
-    if (match.key !== undefined) account[key] = match.key;
-  }
-  return { kind: "in", account, why: whys };
 }

@@ -3,19 +3,28 @@
 // Invariants: a temporary failure is never more than a delay until its retry rules end. A copy never bounces and
 // never keeps the address itself from its end: it is retried, and at last frozen and reported. Nobody is ever
 // bounced to at <>: such a failure freezes. All failures of one attempt leave in one report, in the transaction
-// that records them.
+// that records them. A delivery is logged and journalled once, however many recipients lead to it; a recipient is done
+// when all that it leads to is done.
 
 import { wantsReport } from "./bounce.ts";
 import type { Outcome } from "./contract.ts";
 import type { Mailbox } from "./envelope.ts";
 import { retryUntil } from "./retry.ts";
 import type { ReplyAlarms } from "./settle/alarms.ts";
-import { type Attempted, clockOf, clocksAfter, type End, inOrder } from "./settle/clocks.ts";
-import { endedMark, hasEnded } from "./settle/ended.ts";
-import { type Ending, logFinding, logMessage } from "./settle/log.ts";
+import {
+  type Attempted,
+  awaited,
+  clockOf,
+  clocksAfter,
+  type End,
+  inOrder,
+} from "./settle/clocks.ts";
+import { targetOf } from "./settle/journal.ts";
+import { type Ending, logDelivery, logMessage } from "./settle/log.ts";
 import type { RetryPolicy } from "./reply-rules.ts";
 import { retryTime, replyRule, rulesFor } from "./settle/retry-time.ts";
 import { reportKind, type ReportServices, reportsOn, type Told, told } from "./settle/report.ts";
+import type { LoopShare } from "./smtp/loop-share.ts";
 import type {
   Clocks,
   JournalEntry,
@@ -26,10 +35,15 @@ import type {
 } from "./spool.ts";
 import type { Status } from "./status.ts";
 
-/** How one delivery of one recipient ended, the chain's own verdicts included. */
+/** How one delivery ended, the chain's own verdicts included. */
 export interface Finding {
+  /** The first recipient that led to it. */
   readonly position: number;
+  /** Further recipients that did. */
+  readonly others?: readonly number[];
   readonly mailbox: Mailbox;
+  /** Further addresses whose copy it is, with the first that led to each: they may be one account, or one sender's. */
+  readonly alsoTo?: readonly AlsoTo[];
   readonly original: Mailbox;
   readonly router: string;
   /** "" when no router led to a transport. */
@@ -38,7 +52,14 @@ export interface Finding {
   readonly unseen: boolean;
   /** A copy for a sender whom no list of accounts names. */
   readonly unlisted?: true;
+  /** Where a copy goes, if that is known. */
+  readonly place?: string;
   readonly outcome: Outcome;
+}
+
+export interface AlsoTo {
+  readonly position: number;
+  readonly mailbox: Mailbox;
 }
 
 export type SettleServices = ReportServices &
@@ -47,7 +68,15 @@ export type SettleServices = ReportServices &
     readonly refused?: boolean;
     /** Absent: each alarm is logged. */
     readonly alarms?: Pick<ReplyAlarms, "raise">;
+    /** Of the event loop. Without one, everything is done in one turn. */
+    readonly share?: LoopShare;
   };
+
+/** Deliveries that are looked at between two looks at the share of the turn, and what they count in it. */
+const SLICE = 200;
+const SLICE_COST = 24 * 1024;
+/** To write a line of the log is the work of so many. */
+const LOG_WEIGHT = 10;
 
 /** `attempted` are the recipients whose time had come; the others keep their state, and these what was not due. */
 export async function settle(
@@ -57,88 +86,198 @@ export async function settle(
   now: number,
   services: SettleServices,
 ): Promise<Settlement> {
-  // One for all: recipients that were put off together come back together, in one attempt.
-  const chance = (services.random ?? Math.random)();
-  const judging = { ...services, random: () => chance };
-  const verdicts = attempted.map((recipient) =>
-    judge(
-      message,
-      recipient,
-      findings.filter(({ position }) => position === recipient.position),
-      now,
-      judging,
-    ),
-  );
-  const changes = verdicts.map(({ change }) => change);
+  const work = new Settling(message, attempted, now, services);
+  await inSlices(findings, services.share, (finding) => work.judge(finding));
+  const logged = work.logged.toSorted((one, other) => one.position - other.position);
+  await inSlices(logged, services.share, ({ end, ...to }) => {
+    logDelivery(message.envelope.id, end, to, services.log);
+    if (to.mailbox === end.finding.mailbox) work.alarm(end.finding);
+    return LOG_WEIGHT;
+  });
+  await inSlices(attempted, services.share, (recipient) => work.conclude(recipient));
   const states = message.recipients.map(
-    ({ position, state }) => changes.find((change) => change.position === position)?.state ?? state,
+    ({ position, state }) => work.changes.get(position)?.state ?? state,
   );
   const state = messageState(states);
-  const lines = verdicts.flatMap((verdict) => verdict.lines);
   const due = attempted.filter(({ rest }) => rest?.mail === undefined);
-  const reported = await reportsOn(message, state, due, lines, now, services);
+  const reported = await reportsOn(message, state, due, work.lines, now, services);
   logMessage(message, state, now, services.log);
   return {
     id: message.envelope.id,
     state,
-    recipients: changes,
-    journal: verdicts.flatMap(({ journal }) => journal),
+    recipients: [...work.changes.values()],
+    journal: work.journal,
     ...reported,
   };
 }
 
-interface Verdict {
-  readonly change: RecipientChange;
-  readonly journal: readonly JournalEntry[];
-  /** What the sender is to hear of it. */
-  readonly lines: readonly Told[];
+/** `work` gives the number of deliveries that it has looked at. */
+async function inSlices<T>(
+  all: readonly T[],
+  share: LoopShare | undefined,
+  work: (one: T) => number,
+): Promise<void> {
+  let seen = 0;
+  for (const one of all) {
+    seen += work(one);
+    if (seen < SLICE) continue;
+    seen = 0;
+    const turn = share?.turn(SLICE_COST);
+    if (turn !== undefined) await turn;
+  }
 }
 
-function judge(
-  message: StoredMessage,
-  recipient: Attempted,
-  findings: readonly Finding[],
-  now: number,
-  services: SettleServices,
-): Verdict {
-  const { sender, id } = message.envelope;
-  const { position, notify } = recipient;
-  const journal: JournalEntry[] = [];
-  const lines: Told[] = [];
-  const ends: End[] = [];
+interface Logged extends AlsoTo {
+  readonly original: Mailbox;
+  readonly end: End;
+}
 
-  for (const finding of findings) {
-    const { mailbox, router, transport } = finding;
-    const clock = finding.unseen ? clockOf(recipient.clocks, finding) : recipient;
-    const firstFailure = clock?.firstFailure ?? now;
-    const again = retryTime(finding, firstFailure, now, services);
-    const isTold = services.refused === true && !finding.unseen;
-    const ending = isTold ? "failed" : endingOf(finding, again, sender);
-    ends.push({ finding, ending, again, firstFailure });
-    logFinding(id, finding, ending, again, services.log);
-    const alarm = replyRule(finding, services)?.alarm;
-    if (alarm !== undefined) {
-      if (services.alarms === undefined) services.log.event("alarm", { id, what: alarm });
-      else services.alarms.raise(id, alarm);
+/** One message between its attempt and the spool. */
+class Settling {
+  readonly changes = new Map<number, RecipientChange>();
+  readonly journal: JournalEntry[] = [];
+  /** What the log is to say: of each address once, however many recipients lead to it. */
+  readonly logged: Logged[] = [];
+  /** What the sender is to hear. */
+  readonly lines: Told[] = [];
+  readonly #message: StoredMessage;
+  readonly #attempted: ReadonlyMap<number, Attempted>;
+  readonly #before = new Map<number, JournalEntry[]>();
+  readonly #now: number;
+  readonly #services: SettleServices;
+  readonly #ends = new Map<number, End[]>();
+  readonly #reported = new Set<End>();
+
+  constructor(
+    message: StoredMessage,
+    attempted: readonly Attempted[],
+    now: number,
+    services: SettleServices,
+  ) {
+    this.#message = message;
+    this.#attempted = new Map(attempted.map((one) => [one.position, one]));
+    for (const entry of message.journal) add(this.#before, entry.position, entry);
+    this.#now = now;
+    // One for all: recipients that were put off together come back together, in one attempt.
+    const chance = (services.random ?? Math.random)();
+    this.#services = { ...services, random: () => chance };
+  }
+
+  /** Of one delivery: how it ended, or when it is tried again. */
+  judge(finding: Finding): number {
+    const { sender } = this.#message.envelope;
+    const services = this.#services;
+    const firstFailure = this.#firstFailureOf(finding);
+    const again = retryTime(finding, firstFailure, this.#now, services);
+    const ending = this.#isTold(finding) ? "failed" : endingOf(finding, again, sender);
+    const end: End = { finding, ending, again, firstFailure };
+    const positions = positionsOf(finding);
+    for (const position of positions) add(this.#ends, position, end);
+    for (const to of [finding, ...(finding.alsoTo ?? [])]) {
+      const { position, mailbox } = to;
+      const { original } =
+        to === finding ? finding : { original: this.#ownOf(position) ?? mailbox };
+      this.logged.push({ position, mailbox, original, end });
     }
-    const kind = reportKind(finding, ending);
-    if (kind !== undefined && !isTold && wantsReport(kind, sender, notify)) {
-      const rules = ending === "deferred" ? rulesFor(finding, services) : undefined;
-      const until = rules && retryUntil(rules, firstFailure);
-      lines.push(told(kind, recipient, finding, now, until));
+    if (ending !== "deferred") this.journal.push(entryOf(finding, ending, this.#now));
+    return LOG_WEIGHT + positions.length;
+  }
+
+  /** Of what the postmaster has to act on. */
+  alarm(finding: Finding): void {
+    const { id } = this.#message.envelope;
+    const { alarms, log } = this.#services;
+    const what = replyRule(finding, this.#services)?.alarm;
+    if (what === undefined) return;
+    if (alarms === undefined) log.event("alarm", { id, what });
+    else alarms.raise(id, what);
+  }
+
+  #ownOf(position: number): Mailbox | undefined {
+    return this.#attempted.get(position)?.mailbox;
+  }
+
+  /** The sender's server has been told of the mail in its session. */
+  #isTold({ unseen }: Finding): boolean {
+    return this.#services.refused === true && !unseen;
+  }
+
+  /** Of a delivery that several recipients lead to, that of the one who has waited longest. */
+  #firstFailureOf(finding: Finding): number {
+    const { position } = finding;
+    if (finding.unseen) {
+      return clockOf(this.#attempted.get(position)?.clocks, finding)?.firstFailure ?? this.#now;
     }
-    if (ending !== "deferred") {
-      const key = { position, address: mailbox.address, router, transport };
-      const copy = finding.unseen ? ({ unseen: true } as const) : {};
-      journal.push({ ...key, ...copy, outcome: ending, at: now });
+    let first: number | undefined;
+    for (const one of positionsOf(finding)) {
+      const failed = this.#attempted.get(one)?.firstFailure;
+      if (failed !== undefined && (first === undefined || failed < first)) first = failed;
+    }
+    return first ?? this.#now;
+  }
+
+  /** What becomes of one recipient, when all deliveries have been judged. */
+  conclude(recipient: Attempted): number {
+    const { position } = recipient;
+    const ends = this.#ends.get(position) ?? [];
+    const before = this.#before.get(position) ?? [];
+    const outcomes = new Set(before.map(({ outcome }) => outcome));
+    let mailIsFrozen = before.some(
+      ({ outcome, unseen }) => outcome === "frozen" && unseen !== true,
+    );
+    for (const { finding, ending } of ends) {
+      if (ending === "deferred") continue;
+      outcomes.add(ending);
+      if (ending === "frozen" && !finding.unseen) mailIsFrozen = true;
+    }
+    const clocks = clocksAfter(recipient, ends);
+    const mailDone = recipient.mailDone === true || (clocks.mail === undefined && !mailIsFrozen);
+    const change = changeOf(recipient, ends, clocks, finalState(outcomes));
+    const isOpen = change.state === "pending" || change.state === "frozen";
+    // What is frozen may be thawed, and then it is to be delivered.
+    this.changes.set(position, mailDone && isOpen ? { ...change, mailDone } : change);
+    this.#tell(recipient, ends);
+    return 5 + ends.length;
+  }
+
+  /**
+   * Each recipient of whom there is something to tell is named in the report, and each address that failed; but not
+   * each address with each recipient that leads to it.
+   */
+  #tell(recipient: Attempted, ends: readonly End[]): void {
+    const { sender } = this.#message.envelope;
+    const named = new Set<Told["kind"]>();
+    for (const end of ends) {
+      const { finding, ending } = end;
+      const kind = reportKind(finding, ending);
+      if (kind === undefined || this.#isTold(finding)) continue;
+      if (this.#reported.has(end) && named.has(kind)) continue;
+      if (!wantsReport(kind, sender, recipient.notify)) continue;
+      this.#reported.add(end);
+      named.add(kind);
+      const rules = ending === "deferred" ? rulesFor(finding, this.#services) : undefined;
+      const until = rules && retryUntil(rules, end.firstFailure);
+      this.lines.push(told(kind, recipient, finding, this.#now, until));
     }
   }
-  const endings = [...message.journal.filter((entry) => entry.position === position), ...journal];
-  const clocks = clocksAfter(recipient, ends);
-  if (onlyCopiesAreLeft(endings, clocks) && !hasEnded(endings, position)) {
-    journal.push(endedMark(position, now));
-  }
-  return { change: changeOf(recipient, ends, clocks, finalState(endings)), journal, lines };
+}
+
+function add<T>(groups: Map<number, T[]>, position: number, one: T): void {
+  const group = groups.get(position);
+  if (group === undefined) groups.set(position, [one]);
+  else group.push(one);
+}
+
+/** The recipients whose end it is. A copy is waited for by the first that led to it alone. */
+function positionsOf({ position, others = [], unseen }: Finding): readonly number[] {
+  return unseen || others.length === 0 ? [position] : [position, ...others];
+}
+
+function entryOf(finding: Finding, outcome: JournalEntry["outcome"], at: number): JournalEntry {
+  const { position, mailbox, router, transport, unseen } = finding;
+  const copy = unseen ? ({ unseen: true } as const) : {};
+  const notes = { position, address: mailbox.address, router, transport };
+  return { ...copy, target: targetOf(finding), outcome, at, ...notes };
 }
 
 /** `final` is its state if nothing of it waits. */
@@ -157,7 +296,9 @@ function changeOf(
   const known = isKnown ? recipient.lastStatus : undefined;
   const lastStatus = known ?? statusOf(ends) ?? recipient.lastStatus;
   const [first] = inOrder(clocks);
-  const waitsFor = [clocks.mail, ...clocks.copies].find((one) => one?.waitsFor)?.waitsFor;
+  const waits = [...(clocks.mail === undefined ? [] : [clocks.mail]), ...clocks.copies];
+  const waitsFor = waits.find((one) => one.waitsFor)?.waitsFor;
+  const heldDomain = clocks.mail?.heldDomain;
   return {
     position: recipient.position,
     state: first === undefined ? final : "pending",
@@ -165,23 +306,18 @@ function changeOf(
     nextAttempt: first?.nextAttempt ?? recipient.nextAttempt,
     ...(firstFailure === undefined ? {} : { firstFailure }),
     ...(lastStatus === undefined ? {} : { lastStatus }),
-    ...(waitsFor === undefined ? {} : { waitsFor }),
+    ...awaited({ waitsFor, heldDomain }),
     ...(clocks.copies.length === 0 ? {} : { clocks }),
   };
 }
 
-/** What is frozen is left too: it may be thawed, and then it is to be delivered. */
-function onlyCopiesAreLeft(endings: readonly JournalEntry[], { mail, copies }: Clocks): boolean {
-  if (mail !== undefined) return false;
-  const frozen = endings.filter(({ outcome }) => outcome === "frozen");
-  return frozen.length + copies.length > 0 && frozen.every(({ unseen }) => unseen === true);
-}
-
 /** What keeps the mail in the queue, else what ended it; of a copy only that it is frozen. */
 function statusOf(ends: readonly End[]): Status | undefined {
-  const [first] = ends
-    .filter(({ finding, ending }) => !finding.unseen || ending === "frozen")
-    .toSorted((a, b) => weightOf(b) - weightOf(a));
+  let first: End | undefined;
+  for (const end of ends) {
+    if (end.finding.unseen && end.ending !== "frozen") continue;
+    if (first === undefined || weightOf(end) > weightOf(first)) first = end;
+  }
   return first?.finding.outcome.status;
 }
 
@@ -201,9 +337,9 @@ function endingOf(finding: Finding, again: number | undefined, sender: Mailbox |
   return unseen || sender === null ? "frozen" : "failed";
 }
 
-function finalState(endings: readonly JournalEntry[]): RecipientState {
-  if (endings.some(({ outcome }) => outcome === "frozen")) return "frozen";
-  return endings.some(({ outcome }) => outcome === "failed") ? "failed" : "delivered";
+function finalState(outcomes: ReadonlySet<JournalEntry["outcome"]>): RecipientState {
+  if (outcomes.has("frozen")) return "frozen";
+  return outcomes.has("failed") ? "failed" : "delivered";
 }
 
 function messageState(states: readonly RecipientState[]): Settlement["state"] {

@@ -19,12 +19,18 @@ export interface Wait {
   readonly nextAttempt: number;
   /** The key of the hint whose end makes it due before its time. */
   readonly waitsFor?: string;
+  /** The domain that the postmaster holds back: its release makes it due before its time. */
+  readonly heldDomain?: string;
 }
 
-/** A copy that was deferred. Its first two fields are its key inside a recipient. */
+/** A copy that was deferred. */
 export interface WaitingCopy extends Wait {
   readonly address: string;
   readonly router: string;
+  /** Where it goes; absent when its router could not say, and when it was deferred by an older version. */
+  readonly place?: string;
+  /** Positions of further recipients that it is for: they do not wait for it. */
+  readonly others?: readonly number[];
   readonly attempts: number;
   readonly firstFailure: number;
   readonly lastStatus: Status;
@@ -48,19 +54,34 @@ export interface StoredRecipient extends RecipientRequest, Wait {
   readonly lastStatus?: Status;
   /** Absent when no copy waits; `nextAttempt` is the first of them. */
   readonly clocks?: Clocks;
+  /** The postmaster has ordered an attempt: all of it is due, whatever is known of its hosts. */
+  readonly forced?: true;
+  /** The mail has had its end, and only copies are still to be made. */
+  readonly mailDone?: true;
 }
 
-/** One finished delivery. Its first four fields are its key inside a message. */
+/**
+ * A delivery that has had its end. `unseen` and `target` are its key inside a message: whatever routers and transports
+ * are called, and whichever recipient leads there, it is not begun again. The other fields are notes.
+ */
 export interface JournalEntry {
+  /** A copy. */
+  readonly unseen?: true;
+  /** Of mail the address that it was for, after all redirects, in canonical form; of a copy its place, a Maildir. */
+  readonly target: string;
+  readonly outcome: "delivered" | "failed" | "frozen";
+  readonly at: number;
+  /** The first recipient that led there. */
   readonly position: number;
-  /** The address that was delivered to: after a redirect, not the recipient's own. */
+  /** As it was written. */
   readonly address: string;
   readonly router: string;
   readonly transport: string;
-  /** A copy. */
-  readonly unseen?: true;
-  readonly outcome: "delivered" | "failed" | "frozen";
-  readonly at: number;
+}
+
+/** The target of a copy of which only the names are known: no router led to a place, or an older version made it. */
+export function namedPlaceOf(address: string, router: string, transport: string): string {
+  return `${address}\n${router}\n${transport}`;
 }
 
 /** "active": an attempt is recorded and under way. "queued": waits for its time. */
@@ -127,7 +148,9 @@ export type RecipientChange = Pick<
   | "nextAttempt"
   | "lastStatus"
   | "waitsFor"
+  | "heldDomain"
   | "clocks"
+  | "mailDone"
 >;
 
 /** All that an attempt changed: one transaction. */

@@ -115,6 +115,10 @@ export class MaildirAppend implements Transport {
     return this.destination(recipient) ?? `unsafe ${recipient.id}`;
   }
 
+  place(recipient: Recipient): string | undefined {
+    return this.destination(recipient);
+  }
+
   destination({ account }: Recipient): string | undefined {
     const expanded = this.#options.directory.expand(account);
     return expanded.kind === "path" ? expanded.path : undefined;
@@ -153,7 +157,7 @@ export class MaildirAppend implements Transport {
     };
     const now = this.#services.clock.now();
     const head = Buffer.from(deliveryHeaders(wanted, envelope.sender, recipients, now));
-    const key = this.#names.key(envelope, recipients);
+    const key = this.#names.key(envelope);
     try {
       const earlier = interrupted ? await this.#maildirs.find(maildir, key) : undefined;
       const path = earlier ?? (await this.#maildirs.write(maildir, { key, head, body }, signal));

@@ -7,8 +7,7 @@ import type { Values } from "./schema.ts";
 
 export const chainOptions = options({
   name: text(
-    "What the router is called in the log and in the journal of finished deliveries: with a new name, " +
-      "mail in the queue counts as not yet delivered by it.",
+    "What the router is called in the log. It may get another name at any time: what was delivered stays so.",
     NAME,
   ),
   driver: text(

@@ -4,7 +4,7 @@
 import type { Recipient } from "../contract.ts";
 import type { Mailbox } from "../envelope.ts";
 import { messageDate } from "../message-date.ts";
-import { pathText } from "../smtp/address.ts";
+import { canonicalAddressOf, pathText } from "../smtp/address.ts";
 
 export interface DeliveryHeaders {
   readonly returnPath: boolean;
@@ -32,9 +32,11 @@ export function deliveryHeaders(
 /** The addresses that the client gave, each once, also those that an alias has led here. */
 function addressList(recipients: readonly Recipient[]): string {
   const addresses = new Map<string, string>();
-  for (const { original } of recipients) {
-    const same = `${original.localPart}@${original.domain}`;
-    if (!addresses.has(same)) addresses.set(same, oneLine(original.address));
+  for (const { original, alsoFor = [] } of recipients) {
+    for (const mailbox of [original, ...alsoFor]) {
+      const same = canonicalAddressOf(mailbox);
+      if (!addresses.has(same)) addresses.set(same, oneLine(mailbox.address));
+    }
   }
   let list = "";
   let lineLength = 0;

@@ -5,7 +5,6 @@
 import { randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Clock } from "../clock.ts";
-import type { Recipient } from "../contract.ts";
 import type { Envelope } from "../envelope.ts";
 
 /** A name with its tag must fit into the 255 bytes of a directory entry. */
@@ -26,12 +25,11 @@ export class FileNames {
   }
 
   /**
-   * The same for every attempt of one delivery, and for no other: the id of the message, and a sum over what could
-   * be different in a message of the same id, from another relay, or in another copy of this one.
+   * The same for every attempt of a message in one Maildir, which gets one copy of it: the id of the message, and a sum
+   * over what could be different in a message of the same id from another relay.
    */
-  key({ id, sender, size }: Envelope, recipients: readonly Recipient[]): string {
-    const who = recipients.map(({ original }) => original.address).toSorted();
-    const sum = crc32(JSON.stringify([this.#host, sender?.address, size, who]));
+  key({ id, sender, size }: Envelope): string {
+    const sum = crc32(JSON.stringify([this.#host, sender?.address, size]));
     return `E${id}G${sum.toString(16).padStart(8, "0")}`;
   }
 

@@ -1,8 +1,9 @@
-// The retry clocks of a recipient: one for the address itself, one for each copy that was deferred, as Exim has one
+// The retry clocks of a recipient: one for the mail itself, one for each copy that was deferred, as Exim has one
 // for each transport. A recipient is attempted when the first of them is due, and then only what is due.
 //
 // Invariants: nothing that waits is lost: what was not due keeps its clock, whatever the chain says meanwhile. What has
-// no clock is due. The clock of a copy that no router asks for any more ends when it is due.
+// no clock is due. The clock of a copy that no router asks for any more ends when it is due. A copy that several
+// recipients lead to has one clock: that of the first of them.
 
 import type { Finding } from "../settle.ts";
 import type { Clocks, StoredRecipient, Wait, WaitingCopy } from "../spool.ts";
@@ -13,18 +14,18 @@ export interface Attempted extends StoredRecipient {
   readonly rest?: Clocks;
 }
 
-/** What names a delivery on a clock. The transport does not: what its router says of it may change. */
-interface Named {
-  readonly unseen: boolean;
+/** What names a copy on a clock: its place, or router and address, when the router could not say where it goes. */
+interface NamedCopy {
   readonly router: string;
   readonly mailbox: { readonly address: string };
+  readonly place?: string;
 }
 
-/** Undefined when nothing of it is due. A next attempt at 0 is the postmaster's word: all of it is. */
+/** Undefined when nothing of it is due. By the postmaster's order all of it is. */
 export function attemptOf(recipient: StoredRecipient, now: number): Attempted | undefined {
-  const { state, nextAttempt, clocks } = recipient;
+  const { state, nextAttempt, clocks, forced } = recipient;
   if (state !== "pending" || nextAttempt > now) return undefined;
-  if (clocks === undefined || nextAttempt === 0) return recipient;
+  if (clocks === undefined || forced === true) return recipient;
   const waits = (clock: Wait) => clock.nextAttempt > now && !isWoken(clock, recipient);
   const { mail, copies } = clocks;
   const rest = mail !== undefined && waits(mail) ? { mail } : {};
@@ -32,20 +33,36 @@ export function attemptOf(recipient: StoredRecipient, now: number): Attempted | 
 }
 
 /** What it waits for has ended: then the recipient waits for nothing any more. */
-function isWoken({ waitsFor }: Wait, recipient: StoredRecipient): boolean {
-  return waitsFor !== undefined && recipient.waitsFor === undefined;
+function isWoken({ waitsFor, heldDomain }: Wait, recipient: StoredRecipient): boolean {
+  return (
+    (waitsFor !== undefined && recipient.waitsFor === undefined) ||
+    (heldDomain !== undefined && recipient.heldDomain === undefined)
+  );
 }
 
-/** Is the delivery of the copy, or of the address itself, not due? */
-export function isResting({ rest }: Attempted, delivery: Named): boolean {
-  if (rest === undefined) return false;
-  return delivery.unseen ? clockOf(rest, delivery) !== undefined : rest.mail !== undefined;
+/** The copies of a message whose time has not come, of the recipients that are attempted and of the others. */
+export function restingCopies(
+  recipients: readonly StoredRecipient[],
+  attempted: readonly Attempted[],
+): readonly WaitingCopy[] {
+  if (recipients.every(({ clocks }) => clocks === undefined)) return [];
+  const due = new Set(attempted.map(({ position }) => position));
+  const others = recipients.filter(
+    ({ position, state }) => state === "pending" && !due.has(position),
+  );
+  return [...attempted.map(({ rest }) => rest), ...others.map(({ clocks }) => clocks)].flatMap(
+    (clocks) => clocks?.copies ?? [],
+  );
+}
+
+export function isCopy(waiting: WaitingCopy, { router, mailbox, place }: NamedCopy): boolean {
+  if (waiting.place !== undefined && waiting.place === place) return true;
+  return waiting.address === mailbox.address && waiting.router === router;
 }
 
 /** That of a copy, if it was deferred before. */
-export function clockOf(clocks: Clocks | undefined, copy: Named): WaitingCopy | undefined {
-  const { mailbox, router } = copy;
-  return clocks?.copies.find((one) => one.address === mailbox.address && one.router === router);
+export function clockOf(clocks: Clocks | undefined, copy: NamedCopy): WaitingCopy | undefined {
+  return clocks?.copies.find((waiting) => isCopy(waiting, copy));
 }
 
 /** How a delivery ended in an attempt, or that it has not. */
@@ -69,29 +86,49 @@ export function clocksAfter(recipient: Attempted, ends: readonly End[]): Clocks 
   return { ...(mail === undefined ? {} : { mail }), copies: [...copies.values()] };
 }
 
-/** Deliveries of the address itself share a clock. */
+/** Deliveries of the mail itself share a clock. */
 function mailWait(deferred: readonly End[]): Wait | undefined {
-  const waits = deferred.map(waitOf);
-  if (waits.length === 0) return undefined;
-  const waitsFor = waits.find((one) => one.waitsFor !== undefined)?.waitsFor;
-  const nextAttempt = Math.min(...waits.map((one) => one.nextAttempt));
-  return { nextAttempt, ...(waitsFor === undefined ? {} : { waitsFor }) };
+  let first: Wait | undefined;
+  let waitsFor: string | undefined;
+  let heldDomain: string | undefined;
+  for (const wait of deferred.map(waitOf)) {
+    waitsFor ??= wait.waitsFor;
+    heldDomain ??= wait.heldDomain;
+    if (first === undefined || wait.nextAttempt < first.nextAttempt) first = wait;
+  }
+  return first && { nextAttempt: first.nextAttempt, ...awaited({ waitsFor, heldDomain }) };
 }
 
 function waitOf({ finding: { outcome }, again }: End): Wait {
   if (outcome.kind !== "deferred" || again === undefined) throw new Error("it does not wait");
-  const { waitsFor } = outcome;
-  return { nextAttempt: again, ...(waitsFor === undefined ? {} : { waitsFor }) };
+  return { nextAttempt: again, ...awaited(outcome) };
+}
+
+/** What ends a wait before its time, without the fields that say nothing. */
+export function awaited({
+  waitsFor,
+  heldDomain,
+}: {
+  readonly waitsFor?: string | undefined;
+  readonly heldDomain?: string | undefined;
+}): Pick<Wait, "waitsFor" | "heldDomain"> {
+  return {
+    ...(waitsFor === undefined ? {} : { waitsFor }),
+    ...(heldDomain === undefined ? {} : { heldDomain }),
+  };
 }
 
 function waitingCopy(before: WaitingCopy | undefined, end: End): WaitingCopy {
   const { finding, firstFailure } = end;
-  const { mailbox, router, outcome } = finding;
+  const { mailbox, router, outcome, others = before?.others } = finding;
+  const place = finding.place ?? before?.place;
   // Waiting for its turn says less than what was said before.
   const untried = "untried" in outcome;
   return {
     address: mailbox.address,
     router,
+    ...(place === undefined ? {} : { place }),
+    ...(others === undefined ? {} : { others }),
     attempts: (before?.attempts ?? 0) + (untried ? 0 : 1),
     firstFailure,
     lastStatus: (untried ? before?.lastStatus : undefined) ?? outcome.status,
@@ -100,8 +137,13 @@ function waitingCopy(before: WaitingCopy | undefined, end: End): WaitingCopy {
 }
 
 /** Names hold no line break. */
-function keyOf({ address, router }: Pick<WaitingCopy, "address" | "router">): string {
-  return `${address}\n${router}`;
+function keyOf({ address, router, place }: WaitingCopy): string {
+  return place ?? `${address}\n${router}`;
+}
+
+/** The copies of a recipient that have waited, and whose time has come. */
+export function dueCopies({ clocks, rest }: Attempted): readonly WaitingCopy[] {
+  return clocks?.copies.filter((copy) => rest?.copies.includes(copy) !== true) ?? [];
 }
 
 interface DueClock extends Wait {
@@ -111,7 +153,7 @@ interface DueClock extends Wait {
 /** Clocks by which something is attempted now. */
 export function dueClocks(recipient: Attempted): readonly DueClock[] {
   const { clocks, rest, firstFailure } = recipient;
-  const copies = clocks?.copies.filter((copy) => rest?.copies.includes(copy) !== true) ?? [];
+  const copies = dueCopies(recipient);
   const mail = clocks === undefined ? recipient : clocks.mail;
   if (mail === undefined || rest?.mail !== undefined) return copies;
   return [{ ...mail, ...(firstFailure === undefined ? {} : { firstFailure }) }, ...copies];

@@ -6,7 +6,6 @@
 import { type Finding, settle, type SettleServices } from "../settle.ts";
 import type { AddressFilter, Settlement, StoredMessage, StoredRecipient } from "../spool.ts";
 import { status } from "../status.ts";
-import { hasEnded } from "./ended.ts";
 
 const GIVEN_UP = status(554, "0.0", "The postmaster has given up the delivery of this message");
 
@@ -21,7 +20,7 @@ export function giveUp(
   const given = recipients.filter(
     ({ state, mailbox }) => (state === "pending" || state === "frozen") && isMeant(mailbox, only),
   );
-  const failing = given.filter(({ position }) => !hasEnded(journal, position));
+  const failing = given.filter(({ mailDone }) => mailDone !== true);
   if (envelope.sender === null) {
     for (const { mailbox } of failing) {
       const why = "given up by the postmaster, and there is nobody to be told";

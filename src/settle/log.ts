@@ -1,20 +1,22 @@
 // What settling says in the log: one event a delivery, one for what becomes of the message.
 
+import type { Mailbox } from "../envelope.ts";
 import type { Log } from "../log.ts";
-import type { Finding } from "../settle.ts";
 import type { JournalEntry, Settlement, StoredMessage } from "../spool.ts";
 import { saidLine } from "../status.ts";
+import type { End } from "./clocks.ts";
 
 /** How a delivery ended, or that it has not. */
 export type Ending = JournalEntry["outcome"] | "deferred";
 
-export function logFinding(
+/** Of one address that the delivery is for. */
+export function logDelivery(
   id: string,
-  { mailbox, original, router, transport, unseen, outcome }: Finding,
-  ending: Ending,
-  again: number | undefined,
+  { finding, ending, again }: Pick<End, "finding" | "ending" | "again">,
+  { mailbox, original }: { readonly mailbox: Mailbox; readonly original: Mailbox },
   log: Log,
 ): void {
+  const { router, transport, unseen, outcome } = finding;
   // Waiting for its turn is no event: a queue of thousands would log nothing else.
   if ("untried" in outcome) return;
   const fields = {

@@ -15,7 +15,6 @@ import type { Finding } from "../settle.ts";
 import type { NewReport, Settlement, Spool, StoredMessage, StoredRecipient } from "../spool.ts";
 import { pathText } from "../smtp/address.ts";
 import { isTemporary } from "../status.ts";
-import { hasEnded } from "./ended.ts";
 import type { Ending } from "./log.ts";
 
 export interface ReportServices {
@@ -46,14 +45,14 @@ export function reportKind({ unseen, outcome }: Finding, ending: Ending): Report
 
 export function told(
   kind: ReportKind,
-  { orcpt }: StoredRecipient,
-  { mailbox, original, outcome }: Finding,
+  { orcpt, position, mailbox: own }: StoredRecipient,
+  { mailbox, outcome, ...finding }: Finding,
   now: number,
   retryUntil: number | undefined,
 ): Told {
   const recipient: ReportedRecipient = {
     mailbox,
-    original,
+    original: position === finding.position ? finding.original : own,
     status: outcome.status,
     ...("untried" in outcome ? {} : { lastAttemptAt: now }),
     ...(orcpt === undefined ? {} : { orcpt }),
@@ -106,13 +105,14 @@ function warningsDue(
 
 /** Recipients whose turn it was not: the next warning is a long way off, so this one speaks of them too. */
 function alsoWaiting(
-  { envelope, recipients, journal }: StoredMessage,
+  { envelope, recipients }: StoredMessage,
   attempted: readonly StoredRecipient[],
 ): ReportedRecipient[] {
-  return recipients.flatMap(({ position, state, mailbox, notify, orcpt, lastStatus: status }) => {
-    const waits = state === "pending" && !hasEnded(journal, position);
+  const due = new Set(attempted.map(({ position }) => position));
+  return recipients.flatMap((recipient) => {
+    const { position, state, mailbox, notify, orcpt, lastStatus: status, mailDone } = recipient;
+    const waits = state === "pending" && mailDone !== true && !due.has(position);
     if (!waits || status === undefined || !isTemporary(status)) return [];
-    if (attempted.some((other) => other.position === position)) return [];
     if (!wantsReport("delayed", envelope.sender, notify)) return [];
     return [{ mailbox, original: mailbox, status, ...(orcpt === undefined ? {} : { orcpt }) }];
   });

@@ -81,11 +81,11 @@ export function retryTime(
 }
 
 /**
- * Hints are to be ignored: the postmaster has said so (a next attempt at 0), or the rules of what is due end with this
+ * Hints are to be ignored: the postmaster has said so, or the rules of what is due end with this
  * attempt. An attempt that is due at the very end of some rules is their last.
  */
 export function isForced(recipient: Attempted, now: number, { retry }: RetryPolicy): boolean {
-  if (recipient.nextAttempt === 0) return true;
+  if (recipient.forced === true) return true;
   return dueClocks(recipient).some(({ nextAttempt: due, firstFailure, waitsFor }) => {
     if (firstFailure === undefined) return false;
     const subject = subjectOf(recipient.mailbox, waitsFor);

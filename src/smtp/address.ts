@@ -74,6 +74,14 @@ function parseAddressLiteral(text: string): string | undefined {
   return v4 !== undefined && isIPv4(v4) ? text : undefined;
 }
 
+/**
+ * By which one address is told from another: without quotes, its domain in canonical form. The case of the local part
+ * counts, because only its host may say that it does not (RFC 5321 2.4).
+ */
+export function canonicalAddressOf({ localPart, domain }: Mailbox): string {
+  return `${localPart}@${domain}`;
+}
+
 /** `<a@b>`, or `<>` for the null reverse-path (RFC 5321 4.5.5). */
 export function pathText(mailbox: Mailbox | null): string {
   return mailbox === null ? "<>" : `<${mailbox.address}>`;

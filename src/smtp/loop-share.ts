@@ -42,6 +42,24 @@ export class LoopShare {
     work();
   }
 
+  /**
+   * For work of many pieces that also waits for other things: undefined while the turn has something left, else a
+   * promise of a later one.
+   */
+  turn(cost: number): Promise<void> | undefined {
+    if (this.#waiting.length === 0 && !this.#isSpent) {
+      this.#left -= cost;
+      this.#arm();
+      return undefined;
+    }
+    return new Promise((resolve) => {
+      this.later(() => {
+        this.#left -= cost;
+        resolve();
+      });
+    });
+  }
+
   /** Does `work` in a later turn, or later in this one. */
   later(work: () => void): void {
     this.#waiting.push(work);

@@ -28,7 +28,7 @@ export function changeMessages(
     if (action === "remove") return remove(id);
     if (action === "freeze") freeze(database, id, meant);
     else thaw(database, id, meant, now);
-    if (action === "retry") makeDue(database, id, meant);
+    if (action === "retry") makeDue(database, id, meant, now);
     return follow(database, id);
   });
 }
@@ -57,14 +57,17 @@ function freeze(database: Database, id: number, { sql, values }: Condition): voi
   );
 }
 
-/** What was frozen is due, and its retry rules begin anew: they may have ended while it was. */
+/**
+ * What was frozen is due, and its retry rules begin anew: they may have ended while it was. Several recipients may lead
+ * to one delivery: it is thawed with any of them, unless the one that it is noted for waits and is not meant.
+ */
 function thaw(database: Database, id: number, { sql, values }: Condition, now: number): void {
   const frozen = "SELECT position FROM journal WHERE message = ? AND outcome = 'frozen'";
   database.run(
     `UPDATE recipients SET
        first_failure = CASE state WHEN 'frozen' THEN NULL ELSE first_failure END,
        clocks = CASE state WHEN 'frozen' THEN NULL ELSE clocks END,
-       state = 'pending', next_attempt = ?, waits_for = NULL
+       state = 'pending', next_attempt = ?, waits_for = NULL, held_domain = NULL
      WHERE message = ? AND (state = 'frozen' OR state = 'pending' AND position IN (${frozen})) AND ${sql}`,
     now,
     id,
@@ -72,18 +75,20 @@ function thaw(database: Database, id: number, { sql, values }: Condition, now: n
     ...values,
   );
   database.run(
-    `DELETE FROM journal WHERE message = ? AND outcome = 'frozen' AND position IN
-       (SELECT position FROM recipients WHERE message = ? AND state = 'pending' AND ${sql})`,
+    `DELETE FROM journal WHERE message = ? AND outcome = 'frozen' AND position NOT IN
+       (SELECT position FROM recipients WHERE message = ? AND state = 'pending' AND NOT (${sql}))`,
     id,
     id,
     ...values,
   );
 }
 
-/** A next attempt at 0 is the postmaster's word: what is known of hosts does not hold it back. */
-function makeDue(database: Database, id: number, { sql, values }: Condition): void {
+/** By the postmaster's word: what is known of hosts does not hold it back. */
+function makeDue(database: Database, id: number, { sql, values }: Condition, now: number): void {
   database.run(
-    `UPDATE recipients SET next_attempt = 0 WHERE message = ? AND state = 'pending' AND ${sql}`,
+    `UPDATE recipients SET next_attempt = ?, forced = 1
+     WHERE message = ? AND state = 'pending' AND ${sql}`,
+    now,
     id,
     ...values,
   );

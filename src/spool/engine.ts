@@ -28,7 +28,7 @@ import {
   type Transaction,
   type Write,
 } from "./rows.ts";
-import { SCHEMA_VERSION, upgradeFrom } from "./schema.ts";
+import { SCHEMA_VERSION, upgrade } from "./schema.ts";
 import { wakeWaiting } from "./waiting.ts";
 
 export interface Recovery {
@@ -82,14 +82,12 @@ export class Engine {
     this.#bodyFiles = new BodyFiles(directory);
     this.#database = new Database(join(directory, DATABASE));
     try {
-      const version = numberOf(this.#database.get("PRAGMA user_version")?.["user_version"]);
-      const upgrade = upgradeFrom(version);
-      if (upgrade === undefined) {
+      if (!upgrade(this.#database)) {
+        const version = String(this.#database.get("PRAGMA user_version")?.["user_version"]);
         throw new Error(
           `spool ${directory} has version ${version}, this program needs ${SCHEMA_VERSION}`,
         );
       }
-      if (upgrade !== "") this.#database.exec(`BEGIN IMMEDIATE; ${upgrade} COMMIT`);
       this.#load = createLoader(this.#database);
     } catch (error) {
       this.#database.close();
@@ -186,27 +184,30 @@ export class Engine {
     if (!this.has(settled.id)) return;
     for (const entry of settled.journal) {
       this.#database.run(
-        "INSERT OR REPLACE INTO journal (message, position, address, router, transport, unseen, outcome, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO journal (message, unseen, target, outcome, at, position, address, router, transport) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         settled.id,
+        entry.unseen === true ? 1 : 0,
+        entry.target,
+        entry.outcome,
+        entry.at,
         entry.position,
         entry.address,
         entry.router,
         entry.transport,
-        entry.unseen === true ? 1 : 0,
-        entry.outcome,
-        entry.at,
       );
     }
     for (const change of settled.recipients) {
       this.#database.run(
-        "UPDATE recipients SET state = ?, attempts = ?, first_failure = ?, next_attempt = ?, last_status = ?, waits_for = ?, clocks = ? WHERE message = ? AND position = ?",
+        "UPDATE recipients SET state = ?, attempts = ?, first_failure = ?, next_attempt = ?, last_status = ?, waits_for = ?, held_domain = ?, clocks = ?, forced = 0, mail_done = ? WHERE message = ? AND position = ?",
         change.state,
         change.attempts,
         change.firstFailure ?? null,
         change.nextAttempt,
         change.lastStatus === undefined ? null : JSON.stringify(change.lastStatus),
         change.waitsFor ?? null,
+        change.heldDomain ?? null,
         change.clocks === undefined ? null : JSON.stringify(change.clocks),
+        change.mailDone === true ? 1 : 0,
         settled.id,
         change.position,
       );
@@ -279,7 +280,11 @@ export class Engine {
   /** Makes the `most` oldest that wait for a hint's end due at `now`. How many there were. */
   wake(waitsFor: string, most: number, now: number): number {
     return this.#database.atomically(() =>
-      wakeWaiting(this.#database, waitsFor, { most, now, anew: false }),
+      wakeWaiting(
+        this.#database,
+        { column: "waits_for", value: waitsFor },
+        { most, now, anew: false },
+      ),
     );
   }
 

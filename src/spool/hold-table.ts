@@ -1,7 +1,6 @@
 // Domains on hold in the spool's database, and the recipients that wait for their release.
 
 import type { DatabaseSync } from "node:sqlite";
-import { holdKey } from "../holds.ts";
 import { numberOf, textOf } from "./rows.ts";
 import { wakeWaiting } from "./waiting.ts";
 
@@ -31,16 +30,21 @@ export function releaseHeld(
   now: number,
 ): number {
   database.prepare("DELETE FROM holds WHERE domain = ?").run(domain);
-  return wakeWaiting(database, holdKey(domain), { most, now, anew: true });
+  const awaited = { column: "held_domain", value: domain } as const;
+  return wakeWaiting(database, awaited, { most, now, anew: true });
 }
 
-/** Messages that wait for the end of a hold, or will when their time has come. */
-export function countHeld(database: Statements, domain: string): number {
+/**
+ * Messages that wait for the end of a hold, or will when their time has come. Before version 5 there was no column for
+ * it, and the key of what they waited for began with "hold:".
+ */
+export function countHeld(database: Statements, domain: string, version: number): number {
+  const [column, value] = version < 5 ? ["waits_for", `hold:${domain}`] : ["held_domain", domain];
   const row = database
     .prepare(
-      `SELECT count(DISTINCT message) AS n FROM recipients WHERE state = 'pending' AND (waits_for = ? OR
+      `SELECT count(DISTINCT message) AS n FROM recipients WHERE state = 'pending' AND (${column} = ? OR
          CASE WHEN json_valid(request) THEN json_extract(request, '$.mailbox.domain') = ? END)`,
     )
-    .get(holdKey(domain), domain);
+    .get(value, domain);
   return numberOf(row?.["n"]);
 }

@@ -15,6 +15,7 @@ import { createLoader } from "./loader.ts";
 import { idNumber, idText, messageOf, numberOf } from "./rows.ts";
 import { isReadable, SCHEMA_VERSION } from "./schema.ts";
 import { messageCondition } from "./selection.ts";
+import { upgradedRow } from "./upgrade.ts";
 
 export interface QueueFile {
   /**
@@ -78,7 +79,7 @@ export function openQueueFile(directory: string): QueueFile | undefined {
         yield ids.flatMap((id) => {
           try {
             const row = load(id, false);
-            return row === undefined ? [] : [messageOf(row, directory)];
+            return row === undefined ? [] : [messageOf(upgradedRow(row), directory)];
           } catch (error) {
             onDamaged(idText(id), describeError(error));
             return [];
@@ -92,14 +93,17 @@ export function openQueueFile(directory: string): QueueFile | undefined {
     },
     holds() {
       const holds = isEmpty ? [] : readHolds(database);
-      return holds.map((hold) => ({ ...hold, messages: countHeld(database, hold.domain) }));
+      return holds.map((hold) => ({
+        ...hold,
+        messages: countHeld(database, hold.domain, version),
+      }));
     },
     count: (filter) => countOf(isEmpty ? undefined : database, filter),
     message(id) {
       const number = idNumber(id);
       if (isEmpty || idText(number) !== id) return undefined;
       const row = createLoader(database)(number, true);
-      return row === undefined ? undefined : messageOf(row, directory);
+      return row === undefined ? undefined : messageOf(upgradedRow(row), directory);
     },
     [Symbol.dispose]: () => database.close(),
   };

@@ -2,10 +2,11 @@
 
 import type { Database } from "./database.ts";
 import { columnValueOf, type Row, type StoredRow } from "./rows.ts";
+import { upgradedRow } from "./upgrade.ts";
 
 /** What is there already stays as it is. Throws when the tables do not take such values. */
 export function restore(database: Database, stored: StoredRow): void {
-  const { message, recipients, journal, body } = stored;
+  const { message, recipients, journal, body } = upgradedRow(stored);
   insert(database, "messages", message);
   for (const recipient of recipients) insert(database, "recipients", recipient);
   for (const entry of journal) insert(database, "journal", entry);

@@ -121,15 +121,20 @@ function clocksOf(value: Value): Clocks {
   };
 }
 
-function waitOf({ nextAttempt, waitsFor }: Partial<Wait>): Wait {
-  const at = { nextAttempt: numberOf(nextAttempt) };
-  return waitsFor === undefined ? at : { ...at, waitsFor: textOf(waitsFor) };
+function waitOf({ nextAttempt, waitsFor, heldDomain }: Partial<Wait>): Wait {
+  return {
+    nextAttempt: numberOf(nextAttempt),
+    ...(waitsFor === undefined ? {} : { waitsFor: textOf(waitsFor) }),
+    ...(heldDomain === undefined ? {} : { heldDomain: textOf(heldDomain) }),
+  };
 }
 
 function waitingCopyOf(copy: Partial<WaitingCopy>): WaitingCopy {
   return {
     address: textOf(copy.address),
     router: textOf(copy.router),
+    ...(copy.place === undefined ? {} : { place: textOf(copy.place) }),
+    ...(copy.others === undefined ? {} : { others: copy.others.map(numberOf) }),
     attempts: numberOf(copy.attempts),
     firstFailure: numberOf(copy.firstFailure),
     lastStatus: checkedStatus(copy.lastStatus),
@@ -239,6 +244,7 @@ function recipientOf(row: Row): StoredRecipient {
   const firstFailure = row["first_failure"];
   const lastStatus = row["last_status"];
   const waitsFor = row["waits_for"];
+  const heldDomain = row["held_domain"];
   const clocks = row["clocks"];
   return {
     ...JSON.parse(textOf(row["request"])),
@@ -249,18 +255,22 @@ function recipientOf(row: Row): StoredRecipient {
     ...(typeof firstFailure === "number" ? { firstFailure } : {}),
     ...(typeof lastStatus === "string" ? { lastStatus: statusOf(lastStatus) } : {}),
     ...(typeof waitsFor === "string" ? { waitsFor } : {}),
+    ...(typeof heldDomain === "string" ? { heldDomain } : {}),
     ...(typeof clocks === "string" ? { clocks: clocksOf(clocks) } : {}),
+    ...(row["forced"] === 1 ? { forced: true } : {}),
+    ...(row["mail_done"] === 1 ? { mailDone: true } : {}),
   };
 }
 
 function journalEntryOf(row: Row): JournalEntry {
   return {
+    ...(row["unseen"] === 1 ? { unseen: true } : {}),
+    target: textOf(row["target"]),
+    outcome: wordOf(row["outcome"], ["delivered", "failed", "frozen"]),
+    at: numberOf(row["at"]),
     position: numberOf(row["position"]),
     address: textOf(row["address"]),
     router: textOf(row["router"]),
     transport: textOf(row["transport"]),
-    ...(row["unseen"] === 1 ? { unseen: true } : {}),
-    outcome: wordOf(row["outcome"], ["delivered", "failed", "frozen"]),
-    at: numberOf(row["at"]),
   };
 }

@@ -1,5 +1,9 @@
 // The tables of the spool. Bodies stand apart, so that a change of state never rewrites one.
 
+import type { Database } from "./database.ts";
+import { restore } from "./restore.ts";
+import { numberOf } from "./rows.ts";
+
 /**
  * Rises with every change of the tables, and of what an envelope can ask of us: a program that has not heard of
  * REQUIRETLS must not deliver what asks for it. A spool of an unknown version is refused, not guessed at.
@@ -20,24 +24,75 @@ CREATE TABLE listed_more (
 ) STRICT, WITHOUT ROWID;
 `;
 
+type Step = (database: Database) => void;
+
 /** From an older version to the one after it. */
-const UPGRADES: ReadonlyMap<number, string> = new Map([
-  [2, "PRAGMA user_version = 3;"],
+const UPGRADES: ReadonlyMap<number, Step> = new Map<number, Step>([
+  [2, () => undefined],
   // Before, a copy shared the clock of its recipient: it begins one of its own when it fails again.
-  [3, "ALTER TABLE recipients ADD COLUMN clocks TEXT; PRAGMA user_version = 4;"],
-  [4, `${LISTED} PRAGMA user_version = 5;`],
+  [3, (database) => database.exec("ALTER TABLE recipients ADD COLUMN clocks TEXT")],
+  [4, toVersion5],
 ]);
 
-/** What makes a spool of this version one of ours, in one transaction; undefined when nothing does. */
-export function upgradeFrom(version: number): string | undefined {
-  if (version === 0) return SCHEMA;
-  const steps: string[] = [];
-  for (let at = version; at !== SCHEMA_VERSION; at++) {
-    const step = UPGRADES.get(at);
-    if (step === undefined) return undefined;
-    steps.push(step);
-  }
-  return steps.join("");
+/**
+ * Makes a spool of an older version, or of none, one of ours. False when it is of a version that is not known: then
+ * nothing has changed. A new one is made as one of version 4 and upgraded, because salvage.ts relies on it that the
+ * tables of all spools lie in the same places.
+ */
+export function upgrade(database: Database): boolean {
+  const version = numberOf(database.get("PRAGMA user_version")?.["user_version"]);
+  if (version === SCHEMA_VERSION) return true;
+  if (version !== 0 && !UPGRADES.has(version)) return false;
+  database.atomically(() => {
+    if (version === 0) database.exec(TABLES_4);
+    for (let at = version || 4; at < SCHEMA_VERSION; at++) UPGRADES.get(at)?.(database);
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  });
+  return true;
+}
+
+/**
+ * The journal by target, a column for each order, and the postmaster's list. Every message that has something done or
+ * ordered is written anew.
+ */
+function toVersion5(database: Database): void {
+  database.exec(`
+    ALTER TABLE journal RENAME TO former_journal;
+    ALTER TABLE recipients ADD COLUMN held_domain TEXT;
+    ALTER TABLE recipients ADD COLUMN forced INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE recipients ADD COLUMN mail_done INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX held ON recipients (held_domain) WHERE held_domain IS NOT NULL;
+    CREATE TABLE journal (
+      message   INTEGER NOT NULL,
+      unseen    INTEGER NOT NULL,
+      target    TEXT    NOT NULL,
+      outcome   TEXT    NOT NULL CHECK (outcome IN ('delivered', 'failed', 'frozen')),
+      at        INTEGER NOT NULL,
+      position  INTEGER NOT NULL,
+      address   TEXT    NOT NULL,
+      router    TEXT    NOT NULL,
+      transport TEXT    NOT NULL,
+      PRIMARY KEY (message, unseen, target)
+    ) STRICT, WITHOUT ROWID;`);
+  const ids = database.all(`
+    SELECT message FROM former_journal UNION SELECT message FROM recipients
+      WHERE next_attempt = 0 OR waits_for GLOB 'hold:*' OR clocks GLOB '*hold:*'`);
+  for (const id of ids.map((row) => numberOf(row["message"]))) rewrite(database, id);
+  database.exec(`DROP TABLE former_journal; ${LISTED}`);
+}
+
+function rewrite(database: Database, id: number): void {
+  const message = database.get("SELECT * FROM messages WHERE id = ?", id);
+  if (message === undefined) return;
+  const recipients = database.all(
+    `SELECT message, position, request, state, attempts, first_failure, next_attempt, last_status, waits_for, clocks
+     FROM recipients WHERE message = ?`,
+    id,
+  );
+  const journal = database.all("SELECT * FROM former_journal WHERE message = ? ORDER BY at", id);
+  database.run("DELETE FROM messages WHERE id = ?", id);
+  database.run("DELETE FROM recipients WHERE message = ?", id);
+  restore(database, { message, recipients, journal, body: undefined });
 }
 
 /** What the tables of this version lack may be missing: to read them, nothing else has to be known. */
@@ -45,7 +100,7 @@ export function isReadable(version: number): boolean {
   return version === SCHEMA_VERSION || UPGRADES.has(version);
 }
 
-const SCHEMA = `
+const TABLES_4 = `
 CREATE TABLE messages (
   id            INTEGER PRIMARY KEY,
   state         TEXT    NOT NULL CHECK (state IN ('active', 'queued', 'frozen')),
@@ -103,6 +158,4 @@ CREATE TABLE holds (
   domain TEXT    PRIMARY KEY,
   since  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-${LISTED}
-PRAGMA user_version = ${SCHEMA_VERSION};
 `;

@@ -3,23 +3,29 @@
 import type { DatabaseSync } from "node:sqlite";
 import { numberOf } from "./rows.ts";
 
+/** The column that says what a recipient waits for, and what stands there. */
+interface Awaited {
+  readonly column: "waits_for" | "held_domain";
+  readonly value: string;
+}
+
 /**
- * Makes the `most` oldest recipients that wait for `key` due at `now`; how many there were. `anew`: it was no failure
+ * Makes the `most` oldest recipients that wait for it due at `now`; how many there were. `anew`: it was no failure
  * that they waited, and their retry rules begin when the next one comes.
  */
 export function wakeWaiting(
   database: Pick<DatabaseSync, "prepare">,
-  key: string,
+  { column, value }: Awaited,
   { most, now, anew }: { readonly most: number; readonly now: number; readonly anew: boolean },
 ): number {
   const waiting = database
     .prepare(
-      `SELECT message, position FROM recipients WHERE waits_for = ? AND state = 'pending'
+      `SELECT message, position FROM recipients WHERE ${column} = ? AND state = 'pending'
        ORDER BY message, position LIMIT ?`,
     )
-    .all(key, most);
+    .all(value, most);
   const wake = database.prepare(
-    `UPDATE recipients SET next_attempt = min(next_attempt, ?), waits_for = NULL,
+    `UPDATE recipients SET next_attempt = min(next_attempt, ?), ${column} = NULL,
        first_failure = CASE WHEN ? THEN NULL ELSE first_failure END
      WHERE message = ? AND position = ?`,
   );

@@ -178,7 +178,7 @@ describe("hints are ignored", () => {
   });
 
   test("when the postmaster has asked for the attempt: yes", () => {
-    assert.ok(forced({ nextAttempt: 0 }));
+    assert.ok(forced({ forced: true }));
   });
 
   test("at the end of rules for one kind of trouble, when the attempt is due for that: yes", () => {

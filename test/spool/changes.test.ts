@@ -88,8 +88,11 @@ describe("the postmaster", () => {
       await spool.change("retry", [id], { domain: "b.test", localPart: "B B" });
       const [message] = await spool.take(Date.now(), 10);
       assert.deepEqual(
-        message?.recipients.map(({ nextAttempt }) => nextAttempt),
-        [LATER, 0],
+        message?.recipients.map(({ nextAttempt, forced }) => [nextAttempt === LATER, forced]),
+        [
+          [true, undefined],
+          [false, true],
+        ],
       );
     }));
 

@@ -16,7 +16,13 @@ function notes() {
 }
 
 function entry(at: number): JournalEntry {
-  const key = { position: 0, address: "a@example.com", router: "r", transport: "t" };
+  const key = {
+    target: "a@example.com",
+    position: 0,
+    address: "a@example.com",
+    router: "r",
+    transport: "t",
+  };
   return { ...key, outcome: "delivered", at };
 }
 

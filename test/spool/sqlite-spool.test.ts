@@ -7,7 +7,6 @@ import { describe, it } from "node:test";
 import { systemClock } from "../../src/clock.ts";
 import type { JournalEntry } from "../../src/spool.ts";
 import { INLINE_MAX } from "../../src/spool/body.ts";
-import { openQueueFile } from "../../src/spool/queue-file.ts";
 import { SpoolInUse } from "../../src/spool/lock.ts";
 import { SqliteSpool } from "../../src/spool/sqlite-spool.ts";
 import { alice, big, bob, bytesOf, inPlace, settled, store } from "./place.ts";
@@ -120,6 +119,7 @@ describe("the spool", () => {
     }));
 
   const entry: JournalEntry = {
+    target: "b b@b.test",
     position: 1,
     address: bob.address,
     router: "copy",
@@ -290,55 +290,6 @@ describe("the spool", () => {
       await assert.rejects(bytesOf(stored), /damaged/);
       await spool.close();
     }));
-
-  for (const [old, lack] of [
-    [2, "had not heard of REQUIRETLS"],
-    [3, "knew one clock for the mail and its copies"],
-    [4, "kept no list for the postmaster"],
-  ] as const) {
-    it(`takes over the spool of version ${old}, which ${lack}, with its mail`, () =>
-      inPlace(async ({ open, directory }) => {
-        const before = await open();
-        const { envelope } = await store(before, "some words", true);
-        const failed = { attempts: 2, firstFailure: 7, nextAttempt: 1000 } as const;
-        const waiting = { position: 1, state: "pending", ...failed } as const;
-        const copied = { ...entry, unseen: true } as const;
-        await before.settle(
-          settled(envelope.id, "queued", { recipients: [waiting], journal: [copied] }),
-        );
-        await before.close();
-        const version = (change = "") => {
-          const database = new DatabaseSync(join(directory, "spool.sqlite"));
-          database.exec(change);
-          const row = database.prepare("PRAGMA user_version").get();
-          database.close();
-          return row?.["user_version"];
-        };
-        const asItWas = [
-          "DROP TABLE listed; DROP TABLE listed_more;",
-          old < 4 ? "ALTER TABLE recipients DROP COLUMN clocks;" : "",
-        ].join("");
-        assert.equal(version(`${asItWas} PRAGMA user_version = ${old}`), old);
-        using queue = openQueueFile(directory);
-        assert.equal(queue?.message(envelope.id)?.envelope.id, envelope.id);
-        const after = await open();
-        const [again] = await after.take(Date.now(), 10);
-        assert.deepEqual(again?.envelope, envelope);
-        assert.deepEqual(again.journal, [copied]);
-        const recipient = again.recipients[1];
-        assert.deepEqual({ ...recipient, ...waiting }, recipient);
-        assert.equal(recipient?.clocks, undefined);
-        const clocks = { copies: [] };
-        await after.settle(
-          settled(envelope.id, "queued", { recipients: [{ ...waiting, clocks }] }),
-        );
-        const [kept] = await after.take(Date.now(), 10);
-        assert.deepEqual(kept?.recipients[1]?.clocks, clocks);
-        assert.deepEqual(await after.listed(), { entries: [], more: {}, last: 0 });
-        await after.close();
-        assert.equal(version(), 5);
-      }));
-  }
 
   it("keeps what a message requires of its next hosts", () =>
     inPlace(async ({ open }) => {

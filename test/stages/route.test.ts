@@ -413,10 +413,10 @@ describe("redirect", () => {
         : decline,
     );
     const routing = await routed([growing, smtp], "a@example.com");
-    assert.equal(routing.deliveries.length, 100);
+    assert.deepEqual(deliveriesOf(routing), ["smtp:smtp:end@example.com"]);
     assert.deepEqual(
       routing.troubles.map(({ kind, status: { enhanced } }) => `${kind} ${enhanced}`),
-      ["deferred 4.4.6", "deferred 4.4.6"],
+      ["deferred 4.4.6"],
     );
   });
 

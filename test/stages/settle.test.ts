@@ -112,8 +112,10 @@ function waitingCopy(given: Partial<WaitingCopy> = {}): WaitingCopy {
   };
 }
 
-const journalOf = ({ journal }: Settlement) =>
-  journal.map(({ router, outcome }) => (router === "" ? "ended" : `${router} ${outcome}`));
+const journalOf = ({ journal, recipients }: Settlement) => [
+  ...journal.map(({ router, outcome }) => `${router} ${outcome}`),
+  ...recipients.flatMap(({ mailDone }) => (mailDone === true ? ["ended"] : [])),
+];
 
 /** The state of the message, of its first recipient, what is new in the journal, how many reports. */
 function short(settlement: Settlement): string {
@@ -353,7 +355,7 @@ describe("the clocks of a recipient", () => {
     ]);
     assert.equal(recipients[0]?.waitsFor, "mx");
     assert.equal(recipients[0].clocks?.copies[0]?.attempts, 0);
-    assert.equal(journal.length, 2);
+    assert.deepEqual([journal.length, recipients[0].mailDone], [1, true]);
     const { waitsFor: _, ...woken } = { ...recipient(), ...recipients[0], nextAttempt: NOW };
     assert.deepEqual(attemptOf(woken, NOW)?.rest, { copies: [] });
     const asleep = { ...woken, waitsFor: "mx" };
@@ -385,6 +387,7 @@ const pick = ({
 });
 
 const entry = (outcome: JournalEntry["outcome"], position = 0): JournalEntry => ({
+  target: `${outcome}@example.com`,
   position,
   address: "x@example.com",
   router: "main",
@@ -403,12 +406,13 @@ describe("the journal", () => {
     const { journal } = await settled([finding("delivered", { mailbox: to })]);
     assert.deepEqual(journal, [
       {
+        target: "robert@example.org",
+        outcome: "delivered",
+        at: NOW,
         position: 0,
         address: "robert@example.org",
         router: "main",
         transport: "smtp",
-        outcome: "delivered",
-        at: NOW,
       },
     ]);
   });
@@ -421,8 +425,10 @@ describe("the journal", () => {
   test("is marked once when only copies are left, and not while the mail may be thawed", async () => {
     const first = await settled([copy("deferred"), finding("delivered")]);
     assert.deepEqual(journalOf(first), ["main delivered", "ended"]);
-    const second = await settled([copy("deferred")], { journal: first.journal });
-    assert.deepEqual(journalOf(second), []);
+    const [change] = first.recipients;
+    const recipients = [recipient({ ...change, nextAttempt: RECEIVED })];
+    const second = await settled([copy("deferred")], { recipients, journal: first.journal });
+    assert.deepEqual(journalOf(second), ["ended"]);
     const frozen = await settled([copy("deferred"), finding("freeze")]);
     assert.deepEqual(journalOf(frozen), ["main frozen"]);
   });

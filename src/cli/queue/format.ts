@@ -1,6 +1,5 @@
 // Ages, sizes and messages of the queue as a postmaster reads them, and as a program does.
 
-import { heldDomain } from "../../holds.ts";
 import type {
   MessageState,
   StoredMessage,
@@ -84,7 +83,7 @@ const ADDRESS_COLUMN = 23;
 /** Is it held back, or will be when its time has come? */
 function isHeld(recipient: StoredRecipient, held: ReadonlySet<string>): boolean {
   if (mailWait(recipient) === undefined) return false;
-  return held.has(recipient.mailbox.domain) || heldDomain(recipient.waitsFor) !== undefined;
+  return held.has(recipient.mailbox.domain) || recipient.heldDomain !== undefined;
 }
 
 export function recipientLines(
@@ -107,16 +106,18 @@ export function recipientLines(
 }
 
 /** Copies with clocks of their own. What the postmaster has made due is due whatever they say. */
-export function copiesOf({ state, nextAttempt, clocks }: StoredRecipient): readonly WaitingCopy[] {
+export function copiesOf(recipient: StoredRecipient): readonly WaitingCopy[] {
+  const { state, nextAttempt, clocks, forced } = recipient;
   const copies = state === "pending" ? (clocks?.copies ?? []) : [];
-  return nextAttempt === 0 ? copies.map((copy) => ({ ...copy, nextAttempt })) : copies;
+  return forced === true ? copies.map((copy) => ({ ...copy, nextAttempt })) : copies;
 }
 
 /** When the address itself is due; undefined when only copies of it wait, or nothing. */
-export function mailWait({ state, nextAttempt, clocks }: StoredRecipient): Wait | undefined {
+export function mailWait(recipient: StoredRecipient): Wait | undefined {
+  const { state, nextAttempt, clocks, forced } = recipient;
   if (state !== "pending") return undefined;
   if (clocks === undefined) return { nextAttempt };
-  return nextAttempt === 0 && clocks.mail !== undefined ? { nextAttempt } : clocks.mail;
+  return forced === true && clocks.mail !== undefined ? { nextAttempt } : clocks.mail;
 }
 
 /** "3 attempts, next in 12m" */
@@ -148,9 +149,8 @@ function nextText(wait: number): string {
   return wait <= 0 ? "now" : `in ${ageText(wait)}`;
 }
 
-/** 0 is the postmaster's word: now. */
-function timeText(time: number, now: number): string {
-  return new Date(time === 0 ? now : time).toISOString();
+function timeText(time: number): string {
+  return new Date(time).toISOString();
 }
 
 /** One message as `queue list --json` has it. */
@@ -166,25 +166,25 @@ export function messageObject(
     size,
     sender: sender?.address ?? "",
     state: stateWord(state),
-    recipients: recipients.map((recipient) => recipientObject(recipient, now, held)),
+    recipients: recipients.map((recipient) => recipientObject(recipient, held)),
   };
 }
 
-function recipientObject(recipient: StoredRecipient, now: number, held: ReadonlySet<string>) {
+function recipientObject(recipient: StoredRecipient, held: ReadonlySet<string>) {
   const { mailbox, state, attempts, lastStatus } = recipient;
   const wait = mailWait(recipient);
   const copies = copiesOf(recipient).map((copy) => ({
     address: copy.address,
     router: copy.router,
     attempts: copy.attempts,
-    next_attempt: timeText(copy.nextAttempt, now),
+    next_attempt: timeText(copy.nextAttempt),
     last_status: saidLine(copy.lastStatus),
   }));
   return {
     address: mailbox.address,
     state,
     attempts,
-    next_attempt: wait === undefined ? null : timeText(wait.nextAttempt, now),
+    next_attempt: wait === undefined ? null : timeText(wait.nextAttempt),
     last_status: lastStatus === undefined ? null : saidLine(lastStatus),
     ...(isHeld(recipient, held) ? { on_hold: true } : {}),
     ...(copies.length === 0 ? {} : { copies }),

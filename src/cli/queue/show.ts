@@ -4,7 +4,6 @@ import { systemClock } from "../../clock.ts";
 import type { HistoryEvent } from "../../history/read.ts";
 import type { StoredMessage, StoredRecipient } from "../../spool.ts";
 import { describeError } from "../../log.ts";
-import { withoutMarks } from "../../settle/ended.ts";
 import { pathText } from "../../smtp/address.ts";
 import { requireConfiguration } from "../configuration-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
@@ -98,7 +97,7 @@ function details({ envelope, journal, recipients }: StoredMessage) {
     ...(requireTls === undefined ? {} : { require_tls: requireTls }),
     ...(ret === undefined ? {} : { ret }),
     ...(envid === undefined ? {} : { envid }),
-    journal: withoutMarks(journal).map(({ position, address, router, transport, outcome, at }) => ({
+    journal: journal.map(({ position, address, router, transport, outcome, at }) => ({
       recipient: recipients[position]?.mailbox.address ?? "",
       address,
       router,

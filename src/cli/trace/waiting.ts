@@ -1,7 +1,6 @@
 // What the queue adds to a story: what is still to come, and, where no history is kept, what has been.
 
 import type { HistoryEvent } from "../../history/read.ts";
-import { withoutMarks } from "../../settle/ended.ts";
 import { pathText } from "../../smtp/address.ts";
 import type { StoredMessage } from "../../spool.ts";
 import { saidLine } from "../../status.ts";
@@ -49,7 +48,7 @@ export function eventsOf({ envelope, recipients, journal }: StoredMessage): Hist
     ...(tls === undefined ? {} : { tls: `${tls.version} ${tls.cipher}` }),
     size,
   };
-  const deliveries = withoutMarks(journal).map((one) => {
+  const deliveries = journal.map((one) => {
     const { address: recipient, router, transport, unseen, outcome } = one;
     const name = outcome === "delivered" ? "delivery.done" : `delivery.${outcome}`;
     return { at: one.at, name, fields: { recipient, router, transport, unseen } };

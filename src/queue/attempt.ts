@@ -1,0 +1,248 @@
+// One attempt of one message: each recipient is routed, and what is due of it is delivered.
+//
+// Invariants: each address, and each place of a copy, is delivered to once, however many recipients lead there. Nobody
+// waits for a recipient whose domain is slow: what is routed goes its way. A delivery is noted as soon as it is done.
+
+import type { Clock, Timer } from "../clock.ts";
+import type { Outcome, Transport } from "../contract.ts";
+import type { Passage } from "../cut-through.ts";
+import { deliver, type Delivery, type Manner, recipientOf } from "../deliver.ts";
+import type { Gate } from "../gate.ts";
+import type { Holds } from "../holds.ts";
+import type { Log } from "../log.ts";
+import type { Route, RoutedDelivery, Routing, Steps } from "../route.ts";
+import { type Attempted, dueCopies, isCopy, restingCopies } from "../settle/clocks.ts";
+import { canonicalAddressOf } from "../smtp/address.ts";
+import { Journal, targetOf } from "../settle/journal.ts";
+import { isForced } from "../settle/retry-time.ts";
+import type { Finding, SettleServices } from "../settle.ts";
+import type { LoopShare } from "../smtp/loop-share.ts";
+import type { JournalEntry, Spool, StoredMessage, WaitingCopy } from "../spool.ts";
+import { Destinations } from "./destinations.ts";
+import { wasRelayed } from "./relayed.ts";
+import { dueOf, type Known } from "./due.ts";
+import { type Pool, routeAll } from "./route-all.ts";
+
+export interface AttemptServices {
+  readonly spool: Pick<Spool, "note">;
+  readonly route: Route;
+  readonly transports: ReadonlyMap<string, Transport>;
+  readonly settle: SettleServices;
+  /** Absent where nothing of ours is known. */
+  readonly gate?: Pick<Gate, "isLocal">;
+  readonly holds: Pick<Holds, "isEmpty" | "outcomeFor">;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly share: LoopShare;
+  readonly pool: Pool;
+}
+
+export interface AttemptMeans {
+  readonly signal: AbortSignal;
+  readonly passage: Passage | undefined;
+}
+
+/** Recipients that are routed so soon one after the other go together, in ms. */
+const MOMENT = 100;
+/** What is routed waits no longer for others, in ms. */
+const LONGEST_MOMENT = 1000;
+/** Pairs of a recipient and an address between two looks at the share of the turn, and what they count in it. */
+const SLICE = 200;
+const SLICE_COST = 24 * 1024;
+
+export class Attempt {
+  /** What is in the journal through this attempt. */
+  readonly delivered: JournalEntry[] = [];
+  readonly #message: StoredMessage;
+  readonly #attempted: readonly Attempted[];
+  readonly #means: AttemptMeans;
+  readonly #services: AttemptServices;
+  readonly #manner: Manner;
+  readonly #known: Known;
+  /** Copies that have waited and are due, with those who waited for them. */
+  readonly #waited: readonly { readonly copy: WaitingCopy; readonly owner: Attempted }[];
+  readonly #destinations = new Destinations();
+  readonly #underWay: Promise<void>[] = [];
+  readonly #places = new Map<RoutedDelivery, string | undefined>();
+  #seen = 0;
+  #timer: Timer | undefined;
+  #lastRouted = 0;
+  #waitsSince = 0;
+
+  constructor(
+    message: StoredMessage,
+    attempted: readonly Attempted[],
+    means: AttemptMeans,
+    services: AttemptServices,
+  ) {
+    this.#message = message;
+    this.#attempted = attempted;
+    this.#means = means;
+    this.#services = services;
+    this.#known = {
+      journal: new Journal(message.journal),
+      resting: restingCopies(message.recipients, attempted),
+      placeOf: (copy: RoutedDelivery) => this.#placeOf(copy),
+    };
+    this.#waited = attempted.flatMap((owner) => dueCopies(owner).map((copy) => ({ copy, owner })));
+    const now = services.clock.now();
+    this.#manner = {
+      fresh: attempted.every(
+        ({ attempts, lastStatus, clocks }) =>
+          attempts === 0 && lastStatus === undefined && clocks === undefined,
+      ),
+      force: attempted.some((recipient) => isForced(recipient, now, services.settle)),
+      ...(message.interrupted ? { interrupted: true as const } : {}),
+    };
+  }
+
+  /** What became of everything that was due. */
+  async run(): Promise<readonly Finding[]> {
+    const { sender, client } = this.#message.envelope;
+    const { route, share, pool, clock, gate } = this.#services;
+    const relayed = await wasRelayed(this.#message, gate);
+    const steps: Steps = new Map();
+    const request = { sender, client, verify: false, relayed, steps };
+    let left = this.#attempted.length;
+    try {
+      await routeAll(this.#attempted, { pool, clock }, async (recipient) => {
+        const routing = await route(recipient.mailbox, request);
+        const turn = this.#seen > SLICE ? share.turn(SLICE_COST) : undefined;
+        if (this.#seen > SLICE) this.#seen = 0;
+        if (turn !== undefined) await turn;
+        this.#take(recipient, routing);
+        if (--left > 0) this.#deliverSoon();
+      });
+      this.#deliver();
+    } finally {
+      this.#timer?.cancel();
+      await Promise.all(this.#underWay);
+    }
+    return this.#destinations.findings();
+  }
+
+  #take(recipient: Attempted, routing: Routing): void {
+    const { id } = this.#message.envelope;
+    const { log } = this.#services;
+    const due = dueOf(recipient, routing, this.#known);
+    this.#seen += 1 + due.deliveries.length + due.verdicts.length;
+    for (const finding of due.verdicts) {
+      this.#destinations.settle({ ...finding, outcome: this.#held(finding) ?? finding.outcome });
+    }
+    for (const delivery of due.deliveries) {
+      const outcome = this.#held(delivery);
+      if (outcome !== undefined) this.#destinations.settle({ ...delivery, outcome });
+      else this.#add(delivery);
+    }
+    for (const { mailbox, router, why } of due.discarded) {
+      log.event("recipient.discarded", {
+        id,
+        recipient: mailbox.address,
+        why: `${router}: ${why}`,
+      });
+    }
+    if (due.copyDropped) {
+      const why = "a copy was still to be made, and no router asks for it any more";
+      log.event("recipient.discarded", { id, recipient: recipient.mailbox.address, why });
+    }
+  }
+
+  /** A copy that has waited stays the one of him who waited for it, and names all that have led to it. */
+  #add(delivery: Delivery): void {
+    const waited = delivery.unseen
+      ? this.#waited.find(({ copy }) => isCopy(copy, delivery))
+      : undefined;
+    if (waited === undefined) {
+      this.#destinations.add(delivery);
+      return;
+    }
+    const { position, mailbox: original } = waited.owner;
+    const others = [...(waited.copy.others ?? []), delivery.position];
+    this.#destinations.add(
+      { ...delivery, position, original },
+      others.flatMap((one) => this.#message.recipients[one] ?? []),
+    );
+  }
+
+  #placeOf(copy: RoutedDelivery): string | undefined {
+    if (!this.#places.has(copy)) this.#places.set(copy, placeOf(copy, this.#services.transports));
+    return this.#places.get(copy);
+  }
+
+  /** Copies are made whatever is on hold. */
+  #held({ unseen, mailbox }: Pick<Finding, "unseen" | "mailbox">): Outcome | undefined {
+    const { holds, clock } = this.#services;
+    return unseen || holds.isEmpty ? undefined : holds.outcomeFor(mailbox.domain, clock.now());
+  }
+
+  /** When no more has been routed for a moment. Mail that is passed on while it comes in goes in one batch. */
+  #deliverSoon(): void {
+    if (this.#means.passage !== undefined || !this.#destinations.hasFresh) return;
+    const { clock } = this.#services;
+    this.#lastRouted = clock.monotonic();
+    if (this.#timer !== undefined) return;
+    this.#waitsSince = this.#lastRouted;
+    this.#timer = clock.after(MOMENT, () => this.#onMoment());
+  }
+
+  #onMoment(): void {
+    const { clock } = this.#services;
+    const now = clock.monotonic();
+    const end = Math.min(this.#lastRouted + MOMENT, this.#waitsSince + LONGEST_MOMENT);
+    this.#timer = undefined;
+    if (now >= end) this.#deliver();
+    else this.#timer = clock.after(end - now, () => this.#onMoment());
+  }
+
+  #deliver(): void {
+    const deliveries = this.#destinations.take();
+    if (deliveries.length === 0) return;
+    const { transports, log, clock } = this.#services;
+    const means = { transports, log, clock, ...this.#means };
+    this.#underWay.push(
+      deliver(this.#message, deliveries, this.#manner, means, (delivery, outcome) => {
+        this.#destinations.onOutcome(delivery, outcome);
+        if (outcome.kind === "delivered") this.#note(delivery);
+      }),
+    );
+  }
+
+  #note(delivery: Delivery): void {
+    const { spool, clock } = this.#services;
+    const { position, mailbox, router, transport, unseen } = delivery;
+    const entry: JournalEntry = {
+      ...(unseen ? { unseen } : {}),
+      target: targetOf(delivery),
+      outcome: "delivered",
+      at: clock.now(),
+      position,
+      address: mailbox.address,
+      router,
+      transport,
+    };
+    this.delivered.push(entry);
+    spool.note(this.#message.envelope.id, entry);
+  }
+}
+
+/** A Maildir; else the address at the hosts that take it, however the transport is called. */
+function placeOf(
+  copy: RoutedDelivery,
+  transports: AttemptServices["transports"],
+): string | undefined {
+  const transport = transports.get(copy.transport);
+  if (transport === undefined) return undefined;
+  const recipient = recipientOf(copy, "");
+  try {
+    const place = transport.place?.(recipient);
+    if (place !== undefined) return place;
+    const server = transport.destination?.(recipient);
+    const hosts = copy.hosts ?? transport.hosts ?? [];
+    const names = hosts.map(({ name, port = "", domain }) => domain ?? `${name}:${port}`);
+    const at = server ?? [...new Set(names)].toSorted().join(" ");
+    return at === "" ? undefined : `${canonicalAddressOf(copy.mailbox)} at ${at}`;
+  } catch {
+    // Its batch key will say so in the log.
+    return undefined;
+  }
+}

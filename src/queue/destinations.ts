@@ -1,0 +1,152 @@
+// Where a message under attempt goes: each address that mail is for, and each place that a copy is for, once, with all
+// recipients that lead there (Exim's check for duplicates).
+//
+// Invariants: every destination has one outcome, and gives one finding. Who leads to one that is under way already has
+// the outcome that it has. A delivery counts more than a trouble that another recipient had on the way to it.
+
+import { notifyOfBoth } from "../bounce/wanted.ts";
+import type { Outcome } from "../contract.ts";
+import type { Delivery } from "../deliver.ts";
+import type { Mailbox } from "../envelope.ts";
+import { targetOf } from "../settle/journal.ts";
+import type { AlsoTo, Finding } from "../settle.ts";
+
+interface Destination {
+  /** Undefined when the chain led to no transport. */
+  delivery: Delivery | undefined;
+  readonly first: Finding | Delivery;
+  readonly others: number[];
+  readonly originals: Mailbox[];
+  /** Of a copy: further addresses that it is for. */
+  readonly addresses: Map<string, AlsoTo>;
+  notify: string | undefined;
+  outcome: Outcome | undefined;
+}
+
+export class Destinations {
+  readonly #all = new Map<string, Destination>();
+  /** Not handed out yet. */
+  #fresh: Destination[] = [];
+  readonly #underWay = new Map<Delivery, Destination>();
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** There is something to be handed out. */
+  get hasFresh(): boolean {
+    return this.#fresh.length > 0;
+  }
+
+  /** `more` are further recipients that a copy is for. */
+  add(delivery: Delivery, more: readonly { position: number; mailbox: Mailbox }[] = []): void {
+    const key = keyOf(delivery);
+    let known = this.#all.get(key);
+    if (known === undefined) {
+      known = destinationOf(delivery, undefined, delivery.notify);
+      this.#all.set(key, known);
+    } else {
+      join(known, delivery.position, delivery.original, delivery.notify);
+      if (delivery.unseen) addAddress(known, delivery);
+    }
+    for (const { position, mailbox } of more) join(known, position, mailbox, delivery.notify);
+    if (known.delivery !== undefined) return;
+    known.delivery = delivery;
+    known.outcome = undefined;
+    this.#fresh.push(known);
+  }
+
+  /** What became of one that was not handed out: the chain or a hold has decided. */
+  settle(finding: Finding): void {
+    const key = keyOf(finding);
+    const known = this.#all.get(key);
+    if (known === undefined) {
+      this.#all.set(key, destinationOf(finding, finding.outcome, undefined));
+      return;
+    }
+    join(known, finding.position, finding.original, undefined);
+    // Rather a delay than an end.
+    if (known.delivery === undefined && known.outcome?.kind === "failed")
+      known.outcome = finding.outcome;
+  }
+
+  /** What has come since the last time, to be delivered. */
+  take(): readonly Delivery[] {
+    const inOrder = this.#fresh.toSorted((a, b) => a.first.position - b.first.position);
+    const taken = inOrder.map((one) => {
+      const delivery = wholeOf(one);
+      this.#underWay.set(delivery, one);
+      return delivery;
+    });
+    this.#fresh = [];
+    return taken;
+  }
+
+  onOutcome(delivery: Delivery, outcome: Outcome): void {
+    const destination = this.#underWay.get(delivery);
+    if (destination !== undefined) destination.outcome = outcome;
+  }
+
+  /** One for each destination. Throws when one has no outcome. */
+  findings(): readonly Finding[] {
+    return Array.from(this.#all.values(), ({ first, delivery, others, addresses, outcome }) => {
+      if (outcome === undefined) throw new Error("a delivery has no outcome");
+      const { position, original } = first;
+      const named = delivery ?? first;
+      const further = named.unseen ? [...new Set(others)] : others;
+      addresses.delete(named.mailbox.address);
+      return {
+        position,
+        ...(further.length === 0 ? {} : { others: further }),
+        mailbox: named.mailbox,
+        ...(addresses.size === 0 ? {} : { alsoTo: [...addresses.values()] }),
+        original,
+        router: named.router,
+        transport: named.transport,
+        unseen: named.unseen,
+        ...(named.unlisted === undefined ? {} : { unlisted: named.unlisted }),
+        ...(named.place === undefined ? {} : { place: named.place }),
+        outcome,
+      };
+    });
+  }
+}
+
+function keyOf(one: Finding | Delivery): string {
+  return `${one.unseen ? "copy" : "mail"}\n${targetOf(one)}`;
+}
+
+function destinationOf(
+  first: Finding | Delivery,
+  outcome: Outcome | undefined,
+  notify: string | undefined,
+): Destination {
+  const more = { others: [], originals: [], addresses: new Map<string, AlsoTo>() };
+  return { first, delivery: undefined, outcome, notify, ...more };
+}
+
+function addAddress({ addresses }: Destination, { position, mailbox }: Delivery): void {
+  if (!addresses.has(mailbox.address)) addresses.set(mailbox.address, { position, mailbox });
+}
+
+function join(
+  to: Destination,
+  position: number,
+  original: Mailbox,
+  notify: string | undefined,
+): void {
+  if (position === to.first.position || to.others.at(-1) === position) return;
+  to.others.push(position);
+  to.originals.push(original);
+  to.notify = notifyOfBoth(to.notify, notify);
+}
+
+/** It asks for whatever one of its recipients asks for, and names them all. */
+function wholeOf({ delivery, first, originals, notify }: Destination): Delivery {
+  if (delivery === undefined) throw new Error("nothing leads there");
+  if (originals.length === 0) return delivery;
+  const { notify: _, ...rest } = delivery;
+  const { position, original } = first;
+  const asked = notify === undefined ? {} : { notify };
+  return { ...rest, position, original, ...asked, alsoFor: originals };
+}

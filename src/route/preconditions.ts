@@ -1,0 +1,76 @@
+// The preconditions that every router has: lists of the recipient's and of the sender's domain and local part.
+//
+// Invariants: a list that cannot be read defers, it never counts as "no". What the lists vouch for is the account.
+
+import type { Account } from "../contract.ts";
+import type { Mailbox } from "../envelope.ts";
+import type { DomainList, LocalPartList } from "../lists/lists.ts";
+
+/** One list that must hold before a router is asked. */
+export interface Precondition {
+  readonly key: keyof Account;
+  /** The option's name, for the trace. */
+  readonly option: string;
+  readonly list: DomainList | LocalPartList;
+  /** What the list is asked about; undefined for a null sender, which is in no list. */
+  readonly subject: (mailbox: Mailbox, sender: Mailbox | null) => string | undefined;
+}
+
+/** The preconditions whose lists are given, in the order in which Exim tests them. */
+export function preconditionsOf(lists: {
+  readonly domains: DomainList | undefined;
+  readonly localParts: LocalPartList | undefined;
+  readonly senderDomains: DomainList | undefined;
+  readonly senderLocalParts: LocalPartList | undefined;
+}): Precondition[] {
+  const preconditions: Precondition[] = [];
+  const add = (
+    key: keyof Account,
+    option: string,
+    list: DomainList | LocalPartList | undefined,
+    subject: Precondition["subject"],
+  ) => {
+    if (list !== undefined) preconditions.push({ key, option, list, subject });
+  };
+  add("domain", "domains", lists.domains, ({ domain }) => domain);
+  add("localPart", "local_parts", lists.localParts, ({ localPart }) => localPart);
+  add("senderDomain", "sender_domains", lists.senderDomains, (_, sender) => sender?.domain);
+  add(
+    "senderLocalPart",
+    "sender_local_parts",
+    lists.senderLocalParts,
+    (_, sender) => sender?.localPart,
+  );
+  return preconditions;
+}
+
+export type Found =
+  | { readonly kind: "in"; readonly account: Account; readonly why: string }
+  | { readonly kind: "out" | "defer"; readonly why: string };
+
+/** All preconditions of the router, in Exim's order; the first that is not "in" decides. */
+export async function meets(
+  preconditions: readonly Precondition[],
+  mailbox: Mailbox,
+  sender: Mailbox | null,
+): Promise<Found> {
+  const account: { -readonly [K in keyof Account]: Account[K] } = {};
+  let whys = "";
+  for (const { key, option, list, subject } of preconditions) {
+    const text = subject(mailbox, sender);
+    if (text === undefined) {
+      return { kind: "out", why: joined(whys, `${option}: the sender is <>`) };
+    }
+    const answer = list.match(text);
+    const match = answer instanceof Promise ? await answer : answer;
+    whys = joined(whys, `${option}: ${match.why}`);
+    if (match.kind !== "in") return { kind: match.kind, why: whys };
+    if (match.key !== undefined) account[key] = match.key;
+  }
+  return { kind: "in", account, why: whys };
+}
+
+/** Two reasons in one line. */
+export function joined(one: string, other = ""): string {
+  return one === "" || other === "" ? one + other : `${one}; ${other}`;
+}
