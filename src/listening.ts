@@ -25,6 +25,7 @@ export function limitsOf(configuration: Configuration): SessionLimits {
     dataRateMin: relay.data_rate_min,
     bareNewlines: relay.bare_newlines,
     requireTls: relay.requiretls,
+    dsn: relay.dsn,
     commandTimeout: relay.command_timeout,
     messageTimeout: relay.message_timeout,
     sessionTimeout: relay.session_timeout,

@@ -119,6 +119,13 @@ export const relayOptions = options({
     ),
     "relay",
   ),
+  dsn: withDefault(
+    oneOf(
+      "Who is offered DSN (RFC 3461), and so may ask for reports: hosts of a relay rule, everybody, or nobody. The parameters of others are checked and then ignored: no report of success is written for them.",
+      ["relay", "all", "none"],
+    ),
+    "relay",
+  ),
   protocol_errors_max: withDefault(integer("So many errors end a session.", 1), 20),
   refused_recipients_max: withDefault(integer("So many refused recipients end a session.", 1), 50),
   junk_commands_max: withDefault(

@@ -133,7 +133,7 @@ export class Dialogue {
     if (this.#floor.offersTls && this.#floor.client.tls === undefined) {
       lines.push("STARTTLS");
     }
-    lines.push("ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8");
+    lines.push("ENHANCEDSTATUSCODES", ...(this.#offersDsn ? ["DSN"] : []), "SMTPUTF8");
     if (this.#mayRequireTls && this.#floor.client.tls !== undefined) lines.push("REQUIRETLS");
     const last = lines.length - 1;
     const reply = lines.map((line, index) => `250${index === last ? " " : "-"}${line}\r\n`);
@@ -160,13 +160,20 @@ export class Dialogue {
     return offersTls && (requireTls === "all" || (requireTls === "relay" && isRelayHost));
   }
 
+  /** RFC 3461. What others ask for is read, as any parameter is, and forgotten: we write no reports for strangers. */
+  get #offersDsn(): boolean {
+    const { dsn } = this.#limits;
+    return dsn === "all" || (dsn === "relay" && this.#floor.isRelayHost);
+  }
+
   #mailFrom(argument: string): void {
     if (this.#floor.client.helo === "") return this.error(status(503, "5.1", "HELO or EHLO first"));
     if (this.#mail !== undefined) return this.error(status(503, "5.1", "MAIL was given already"));
     if (this.#floor.draining) return this.#floor.end(CLOSING, "shutting down");
     const parsed = parseMail(argument);
     if ("refused" in parsed) return this.error(parsed.refused);
-    const request = parsed.ok;
+    const { ret: _ret, envid: _envid, ...plain } = parsed.ok;
+    const request = this.#offersDsn ? parsed.ok : plain;
     if (parsed.dropped !== undefined) this.#floor.onDropped("MAIL", parsed.dropped);
     if (request.requireTls === true) {
       if (!this.#mayRequireTls) return this.error(NO_REQUIRETLS);
@@ -207,7 +214,8 @@ export class Dialogue {
         "too many refused recipients",
       );
     };
-    this.#floor.ask("RCPT", () => transaction.recipient(parsed.ok), settle);
+    const request = this.#offersDsn ? parsed.ok : { mailbox: parsed.ok.mailbox };
+    this.#floor.ask("RCPT", () => transaction.recipient(request), settle);
   }
 
   #data(): void {

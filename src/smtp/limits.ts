@@ -24,6 +24,8 @@ export interface SessionLimits {
   readonly bareNewlines: BareNewlines;
   /** Who is offered REQUIRETLS, under TLS: hosts of a relay rule, everybody, or nobody. */
   readonly requireTls: "relay" | "all" | "none";
+  /** Who is offered DSN, in the same way. */
+  readonly dsn: "relay" | "all" | "none";
   /** Domain for the bare <postmaster>. */
   readonly postmasterDomain?: string;
 }

@@ -65,6 +65,7 @@ describe("the configuration of a Google Workspace domain", () => {
       refused_recipients_max: 50,
       junk_commands_max: 100,
       requiretls: "relay",
+      dsn: "relay",
       command_timeout: 5 * MINUTE,
       message_timeout: 30 * MINUTE,
       session_timeout: 2 * HOUR,

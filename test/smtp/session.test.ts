@@ -15,6 +15,7 @@ interface Taken {
   request: MailRequest;
   recipients: string[];
   originals: (string | undefined)[];
+  notifies: (string | undefined)[];
   content: string;
 }
 
@@ -26,7 +27,11 @@ interface Stage {
   aborted: number;
 }
 
-async function onStage(limits: Partial<SessionLimits>, play: (stage: Stage) => Promise<void>) {
+async function onStage(
+  limits: Partial<SessionLimits>,
+  play: (stage: Stage) => Promise<void>,
+  isReserved = true,
+) {
   const options = serverOptions(
     {
       sizeMax: 10_000,
@@ -36,7 +41,7 @@ async function onStage(limits: Partial<SessionLimits>, play: (stage: Stage) => P
       postmasterDomain: "example.com",
       ...limits,
     },
-    { connectionsPerClientMax: 5, isReserved: () => true },
+    { connectionsPerClientMax: 5, isReserved: () => isReserved },
   );
   const server = new SmtpServer(options, systemClock, { event: () => undefined });
   const port = await server.listen({
@@ -50,13 +55,21 @@ async function onStage(limits: Partial<SessionLimits>, play: (stage: Stage) => P
   server.open({
     connect: () => undefined,
     mail(client, request) {
-      const message: Taken = { client, request, recipients: [], originals: [], content: "" };
+      const message: Taken = {
+        client,
+        request,
+        recipients: [],
+        originals: [],
+        notifies: [],
+        content: "",
+      };
       return {
-        recipient({ mailbox, orcpt }): Promise<Status> | Status {
+        recipient({ mailbox, orcpt, notify }): Promise<Status> | Status {
           if (mailbox.localPart === "nobody") return status(550, "1.1", "No such user here");
           if (mailbox.localPart === "breaks") throw new Error("broken on purpose");
           message.recipients.push(mailbox.address);
           message.originals.push(orcpt);
+          message.notifies.push(notify);
           return mailbox.localPart === "later"
             ? Promise.resolve(status(250, "1.5", "ok"))
             : status(250, "1.5", "ok");
@@ -274,6 +287,49 @@ describe("an SMTP session", () => {
           [undefined, "utf-8;zo\u00eb@d.test"],
         ],
       );
+    }));
+
+  for (const dsn of ["relay", "none"] as const) {
+    const isRelayHost = dsn === "none";
+    it(`with dsn = "${dsn}" offers others no DSN, reads what they ask for, and forgets it`, () =>
+      onStage(
+        { dsn },
+        async ({ wire, taken }) => {
+          assert.doesNotMatch(await wire.ask(HELLO), /DSN/);
+          assert.match(await wire.ask("MAIL FROM:<a@b.test> RET=ALL"), /^501/);
+          assert.match(
+            await wire.ask("MAIL FROM:<a@b.test> RET=FULL ENVID=x BODY=8BITMIME"),
+            /^250/,
+          );
+          assert.match(await wire.ask("RCPT TO:<c@d.test> NOTIFY=NEVER,SUCCESS"), /^501/);
+          assert.match(
+            await wire.ask("RCPT TO:<c@d.test> NOTIFY=SUCCESS ORCPT=rfc822;c@d.test"),
+            /^250/,
+          );
+          await wire.ask("DATA");
+          assert.match(await wire.ask("x\r\n."), /^250/);
+          const [message] = taken;
+          assert.deepEqual(message?.originals, [undefined]);
+          const { request } = message;
+          assert.deepEqual(
+            [request.ret, request.envid, request.eightBit],
+            [undefined, undefined, true],
+          );
+          assert.deepEqual(message.notifies, [undefined]);
+        },
+        isRelayHost,
+      ));
+  }
+
+  it("offers DSN to hosts of a relay rule, and takes it there", () =>
+    onStage({ dsn: "relay" }, async ({ wire, taken }) => {
+      assert.match(await wire.ask(HELLO), /^250-DSN\r?$/m);
+      await wire.ask("MAIL FROM:<a@b.test> RET=HDRS");
+      await wire.ask("RCPT TO:<c@d.test> NOTIFY=SUCCESS");
+      await wire.ask("DATA");
+      assert.match(await wire.ask("x\r\n."), /^250/);
+      assert.equal(taken[0]?.request.ret, "HDRS");
+      assert.deepEqual(taken[0].notifies, ["SUCCESS"]);
     }));
 
   it("offers REQUIRETLS under TLS only, and takes it there only", () =>

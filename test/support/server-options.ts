@@ -23,6 +23,7 @@ export function serverOptions(
       refusedRecipientsMax: 5,
       junkCommandsMax: 100,
       requireTls: "relay",
+      dsn: "all",
       greetingDelay: 0,
       tlsTimeout: 30_000,
       commandTimeout: 300_000,
