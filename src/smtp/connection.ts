@@ -10,8 +10,12 @@ import { awaitHello } from "./client-hello.ts";
 import { describeTls, type TlsDescription } from "./tls.ts";
 
 export interface ConnectionOwner {
+  /** So many octets were read from the socket. */
+  onRead(octets: number): void;
   /** There is input, or room for output again. */
   onInput(): void;
+  /** Something came in that nobody looks at. The socket stands still until `drain`. */
+  onWaste(): void;
   /** The client will say no more. Called once, unless the connection breaks first. */
   onEnd(): void;
   /** The socket is gone. Called once, last. */
@@ -70,7 +74,11 @@ export class Connection {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    if (this.#deaf) return;
+    this.#owner.onRead(chunk.length);
+    if (this.#deaf) {
+      this.#socket.pause();
+      return this.#owner.onWaste();
+    }
     this.input = this.input.length === 0 ? chunk : Buffer.concat([this.input, chunk]);
     this.#owner.onInput();
     if ((this.#held || this.input.length > INPUT_MAX) && !this.#deaf) this.#socket.pause();
@@ -166,6 +174,11 @@ export class Connection {
     this.input = EMPTY;
     this.#socket.resume();
     this.#socket.end();
+  }
+
+  /** Goes on reading what nobody looks at: a client reads our last words when it has said all. */
+  drain(): void {
+    this.#socket.resume();
   }
 
   destroy(): void {

@@ -32,6 +32,8 @@ export interface Floor {
   /** The client is where it must not be. */
   outOfStep(why: string): void;
   startTls(): void;
+  /** A message was accepted. */
+  onAccepted(): void;
   /** These parameters of a command cannot be decoded, and go no further. */
   onDropped(command: "MAIL" | "RCPT", parameters: readonly string[]): void;
   /** Nothing else happens in the session until the relay has answered, at once or later. */
@@ -269,7 +271,10 @@ export class Dialogue {
     const unfit = transfer.unfit();
     const settle = (answer: Status) => {
       this.reset();
-      if (answer.code < 300) this.#junkCommands = 0;
+      if (answer.code < 300) {
+        this.#junkCommands = 0;
+        this.#floor.onAccepted();
+      }
       this.#floor.reply(answer);
     };
     if (unfit !== undefined) {

@@ -7,6 +7,7 @@ import { describeError, type Log } from "../log.ts";
 import { status, statusLine } from "../status.ts";
 import { type CertificateFiles, Certificates } from "./certificates.ts";
 import type { SessionLimits } from "./limits.ts";
+import { Accounts, SessionParty } from "./loop-account.ts";
 import { COMMAND_COST, LoopShare } from "./loop-share.ts";
 import { readProxyHeader } from "./proxy-protocol.ts";
 import type { Reception } from "./reception.ts";
@@ -45,6 +46,10 @@ export interface ServerOptions extends SlotOptions {
 const WATCH_INTERVAL = 1000;
 /** How long a load balancer may take to say whom it speaks for, in ms. */
 const PROXY_TIMEOUT = 10_000;
+/** Connections and sessions of one client that wait for their turn; further ones are cut off. */
+const WAITING_MAX = 200;
+/** What Node spends on a connection, in ms. */
+const CONNECTION_TIME = 0.8;
 /** Characters of a parameter that are logged. */
 const DROPPED_SHOWN = 200;
 const TOO_MANY = statusLine(status(421, "7.0", "Too many connections, try again later"));
@@ -58,6 +63,7 @@ export class SmtpServer {
   /** No longer listened on; each ends with its last session. */
   readonly #closing = new Set<Promise<void>>();
   readonly #share = new LoopShare();
+  readonly #accounts = new Accounts();
   readonly #sessions = new Set<Session>();
   /** Connections of load balancers whose client is not known yet, each with its deadline. */
   readonly #proxied = new Map<Socket, number>();
@@ -163,25 +169,39 @@ export class SmtpServer {
       this.#early.push({ socket, door });
       return;
     }
-    this.#share.do(() => this.#receive(socket, door, reception));
+    const address = unmapped(socket.remoteAddress);
+    if (address === undefined) {
+      socket.destroy();
+    } else if (door.isProxy?.(address) === true) {
+      this.#share.do(() => this.#awaitClient(socket, address, door, reception));
+    } else {
+      this.#receive(socket, address, door, reception);
+    }
   }
 
-  #receive(socket: Socket, door: Door, reception: Reception): void {
-    this.#share.take(COMMAND_COST);
-    const address = unmapped(socket.remoteAddress);
-    if (address === undefined) socket.destroy();
-    else if (door.isProxy?.(address) === true) this.#awaitClient(socket, address, door, reception);
-    else this.#admit(socket, address, door, reception);
+  #receive(socket: Socket, address: string, door: Door, reception: Reception): void {
+    const account = this.#accounts.of(address, this.#slots.isReserved(address));
+    if (this.#share.waitingOf(account) >= WAITING_MAX) {
+      socket.destroy();
+      return;
+    }
+    const party = new SessionParty(account);
+    party.charge(CONNECTION_TIME, performance.now());
+    this.#share.do(() => {
+      this.#share.take(COMMAND_COST);
+      this.#admit(socket, address, door, reception, party);
+    }, party);
   }
 
   /** A load balancer says first whom it speaks for. */
   #awaitClient(socket: Socket, proxy: string, door: Door, reception: Reception): void {
+    this.#share.take(COMMAND_COST);
     this.#proxied.set(socket, this.#clock.monotonic() + PROXY_TIMEOUT);
     socket.once("close", () => this.#proxied.delete(socket));
     readProxyHeader(socket, (header) => {
       this.#proxied.delete(socket);
       if (header.kind === "whole") {
-        return this.#admit(socket, header.client ?? proxy, door, reception);
+        return this.#receive(socket, header.client ?? proxy, door, reception);
       }
       const why = `PROXY: ${header.why}`;
       this.#log.event("session.refused", { client: proxy, reply: "", why });
@@ -189,9 +209,17 @@ export class SmtpServer {
     });
   }
 
-  #admit(socket: Socket, address: string, door: Door, reception: Reception): void {
+  #admit(
+    socket: Socket,
+    address: string,
+    door: Door,
+    reception: Reception,
+    party: SessionParty,
+  ): void {
+    if (socket.destroyed) return party.end();
     const slot = this.#slots.take(address);
     if (slot.kind === "refused") {
+      party.end();
       socket.write(`${TOO_MANY}\r\n`);
       socket.destroySoon();
       this.#log.event("session.refused", { client: address, reply: TOO_MANY, why: slot.why });
@@ -202,6 +230,7 @@ export class SmtpServer {
       reception,
       clock: this.#clock,
       share: this.#share,
+      party,
       isRelayHost: slot.isReserved,
       tls: certificates === undefined ? undefined : () => certificates.options,
       onError: (client, where, error) =>
@@ -221,6 +250,7 @@ export class SmtpServer {
         if (why !== "quit") this.#log.event("session.ended", { client: client.address, why });
       },
       onClose: (closed) => {
+        party.end();
         slot.release();
         this.#sessions.delete(closed);
         if (this.#sessions.size === 0) this.#whenEmpty?.();
@@ -233,6 +263,7 @@ export class SmtpServer {
   readonly #onWatch = (): void => {
     const now = this.#clock.monotonic();
     for (const session of this.#sessions) session.watch(now);
+    this.#accounts.forgetUnused(performance.now());
     for (const [socket, deadline] of this.#proxied) if (now >= deadline) socket.destroy();
     this.#watch = this.#clock.after(WATCH_INTERVAL, this.#onWatch);
   };

@@ -15,6 +15,7 @@ import { decodeLine } from "./command.ts";
 import { Connection, type TlsOptions } from "./connection.ts";
 import { CLOSING, Dialogue, type Floor } from "./dialogue.ts";
 import type { SessionLimits } from "./limits.ts";
+import type { SessionParty } from "./loop-account.ts";
 import { COMMAND_COST, HANDSHAKE_COST, type LoopShare } from "./loop-share.ts";
 import type { Reception } from "./reception.ts";
 import type { TlsDescription } from "./tls.ts";
@@ -24,6 +25,8 @@ export interface SessionServices {
   readonly clock: Clock;
   /** Of the server, for all sessions. */
   readonly share: LoopShare;
+  /** This session's part in it. */
+  readonly party: SessionParty;
   /** The client is a host of a relay rule. */
   readonly isRelayHost: boolean;
   /** Undefined where TLS is not offered. Asked at every handshake. */
@@ -41,6 +44,11 @@ export interface SessionServices {
 /** How long a client may take to close its side behind our last words, in ms. */
 const LINGER = 5000;
 const CR = 13;
+/** What is done outside of our turns, in ms: the rest of a handshake, and what the relay does for an answer. */
+const HANDSHAKE_TIME = 6;
+const ANSWER_TIME = 0.1;
+const READ_TIME = 0.03;
+const OCTET_TIME = 2e-6;
 
 const OUT_OF_STEP = status(554, "5.0", "SMTP synchronization error");
 const BAD_LINE = status(500, "5.2", "Bad command line");
@@ -77,9 +85,12 @@ export class Session implements Floor {
     this.#since = services.clock.monotonic();
     this.#endAt = this.#since + limits.sessionTimeout;
     this.#dialogue = new Dialogue(this, limits, services.reception);
+    const { share, party } = services;
     this.#connection = new Connection(socket, {
+      onRead: (octets) => party.charge(READ_TIME + octets * OCTET_TIME, performance.now()),
       onInput: () => this.#run(),
       onEnd: () => this.#onParted(),
+      onWaste: () => share.do(() => this.#connection.drain(), party),
       onClose: () => {
         this.#finish("connection lost");
         services.onClose(this);
@@ -121,7 +132,8 @@ export class Session implements Floor {
   #run(): void {
     if (this.#queued || this.#ended) return;
     this.#queued = true;
-    this.#services.share.do(this.#onTurn);
+    const { share, party } = this.#services;
+    share.do(this.#onTurn, party);
     if (this.#queued) this.#connection.hold();
   }
 
@@ -140,7 +152,8 @@ export class Session implements Floor {
   #waitForTurn(): void {
     this.#queued = true;
     this.#connection.hold();
-    this.#services.share.later(this.#onTurn);
+    const { share, party } = this.#services;
+    share.later(this.#onTurn, party);
   }
 
   /** Works off the input until something has to be waited for. */
@@ -211,6 +224,7 @@ export class Session implements Floor {
       return failed(error);
     }
     if (!(answer instanceof Promise)) return then(answer);
+    this.#services.party.charge(ANSWER_TIME, performance.now());
     this.#busy = true;
     this.#connection.flush();
     const goOn = (act: () => void) => {
@@ -237,13 +251,14 @@ export class Session implements Floor {
     this.#busy = true;
     this.#shaking = true;
     this.#since = this.now();
-    const { share } = this.#services;
+    const { share, party } = this.#services;
     this.#connection.awaitTls((shake) =>
       share.do(() => {
         if (this.#ended) return;
         share.take(HANDSHAKE_COST);
+        party.charge(HANDSHAKE_TIME, performance.now());
         shake(tls(), (result) => this.#onTls(result, then));
-      }),
+      }, party),
     );
   }
 
@@ -258,6 +273,10 @@ export class Session implements Floor {
     this.client = { ...this.client, helo: "", tls: result };
     this.#since = this.now();
     then();
+  }
+
+  onAccepted(): void {
+    this.#services.party.forgive(performance.now());
   }
 
   onDropped(command: string, parameters: readonly string[]): void {

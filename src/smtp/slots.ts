@@ -33,6 +33,10 @@ export class Slots {
     this.#options = options;
   }
 
+  isReserved(address: string): boolean {
+    return this.#options.isReserved(address);
+  }
+
   /** To be released once. */
   take(address: string): Slot {
     const { connectionsMax, connectionsPerClientMax: perClient } = this.#options;

@@ -338,7 +338,11 @@ test("two who want to know hear the same", async () => {
 test("a long body is looked at in many turns, so that others have theirs", async () => {
   const resolver = zoneResolver(ZONE);
   const examination = new Examination(
-    { resolver, clock: manualClock(), share: new LoopShare(() => 0) },
+    {
+      resolver,
+      clock: manualClock(),
+      share: new LoopShare({ now: () => 0, after: () => undefined }),
+    },
     headerBudgets().relayHosts,
   );
   const header = LATER.slice(0, LATER.indexOf("\r\n\r\n") + 4);

@@ -7,6 +7,7 @@ import { Duplex } from "node:stream";
 import { describe, it } from "node:test";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { Certificates } from "../../src/smtp/certificates.ts";
+import { Account, SessionParty } from "../../src/smtp/loop-account.ts";
 import { LoopShare } from "../../src/smtp/loop-share.ts";
 import { Session } from "../../src/smtp/session.ts";
 import { status } from "../../src/status.ts";
@@ -38,6 +39,7 @@ async function atTheDoor(
       reception: { connect: () => undefined, mail: () => status(550, "7.1", "no") },
       clock,
       share,
+      party: new SessionParty(new Account(false)),
       isRelayHost: false,
       tls() {
         begun++;

@@ -61,7 +61,7 @@ describe("the share of a turn of the event loop", () => {
 
   test("ends when the turn has lasted its time, however little was said to cost", async () => {
     let now = 0;
-    const share = new LoopShare(() => now);
+    const share = new LoopShare({ now: () => now, after: () => undefined });
     const done: number[] = [];
     const slow = () => {
       share.take(1);
