@@ -22,15 +22,22 @@ export type PutInForce = (
 ) => Promise<Extract<Reloaded, { listeners: unknown }>>;
 
 /** Files, sockets and rights that a relay has from its start to its end. */
-const FIXED = ["spool_directory", "user", "control_socket", "history"] as const;
+const FIXED = [
+  "spool_directory",
+  "user",
+  "control_socket",
+  "history",
+  "history_size_limit",
+] as const;
 
 /** The new configuration with the fixed options of the one in force; `kept` are those of which that is not asked. */
 export function withFixedOptions(
   { relay: inForce }: Configuration,
   wanted: Configuration,
 ): { readonly next: Configuration; readonly kept: readonly string[] } {
-  const { spool_directory, user, control_socket, history } = inForce;
-  const relay = { ...wanted.relay, spool_directory, user, control_socket, history };
+  const { spool_directory, user, control_socket, history, history_size_limit } = inForce;
+  const fixed = { spool_directory, user, control_socket, history, history_size_limit };
+  const relay = { ...wanted.relay, ...fixed };
   const kept = FIXED.filter((name) => wanted.relay[name] !== inForce[name]);
   return { next: { ...wanted, relay }, kept: kept.map((name) => `relay.${name}`) };
 }

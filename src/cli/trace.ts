@@ -42,7 +42,7 @@ export async function traceCommand(what: string, options: TraceOptions): Promise
   const held = new Set(queue?.holds().map(({ domain }) => domain));
   const stories =
     address === undefined
-      ? [told({ id: what, events: history.events(what) }, queue)]
+      ? [told(history.story(what), queue)]
       : storiesOf(address.address, { history, queue }, options, now);
   let count = 0;
   for (const story of stories) {
@@ -118,13 +118,20 @@ function storyText(story: Told, now: number, held: ReadonlySet<string>): string 
   const { queued } = story;
   const waiting = queued === undefined ? [] : waitingEntries(queued, now, held);
   const head = headLine(story, queued === undefined ? undefined : stateText(queued));
-  return [head, ...storyLines(story, waiting, now)].join("\n");
+  const { leftOut } = story;
+  const more = leftOut === undefined ? [] : [`And ${leftOut} more events, which only the log has.`];
+  return [head, ...storyLines(story, waiting, now), ...more].join("\n");
 }
 
-function storyObject({ id, events, queued }: Told, now: number, held: ReadonlySet<string>) {
+function storyObject(
+  { id, events, leftOut, queued }: Told,
+  now: number,
+  held: ReadonlySet<string>,
+) {
   return {
     id: id ?? null,
     events: events.map(eventObject),
+    ...(leftOut === undefined ? {} : { left_out: leftOut }),
     queued: queued === undefined ? null : messageObject(queued, now, held),
   };
 }

@@ -54,6 +54,12 @@ export const relayOptions = options({
     ),
     "7d",
   ),
+  history_size_limit: withDefault(
+    size(
+      "Disk space that the history may take. Beyond it the oldest is forgotten, before the time of `history` is over.",
+    ),
+    "512M",
+  ),
   message_size_limit: withDefault(
     size("The biggest message that is accepted; announced as SIZE."),
     "50M",

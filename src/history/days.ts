@@ -1,165 +1,158 @@
-// The files of the history, one SQLite database a day: what has become too old is a file to be removed, not rows to
-// be searched for. history/2026-11-22.sqlite, by UTC.
+// The files of the history, SQLite databases of one day each: what has become too old is a file to be removed, not rows
+// to be searched for. history/2026-11-22.sqlite by UTC; a day with more to tell goes on in 2026-11-22.1.sqlite.
 //
-// Invariants: an event is in the file of the day on which it was written. Nothing here is needed to deliver mail: what
-// is damaged is thrown away, and a power cut may cost the last seconds.
+// Invariants: an event is in a file of the day on which it was written. All files together stay below a bound, the
+// oldest go first, and none takes space that the queue needs. Refusals, which cost a stranger nothing, have a quarter of
+// each file. Nothing here is needed to deliver mail: what is damaged is thrown away, and a power cut may cost the last
+// seconds.
 
-import { mkdirSync, readdirSync, rmSync, statSync, chownSync } from "node:fs";
+import { lchownSync, mkdirSync, statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { crc32 } from "node:zlib";
-import { errorCode } from "../error-code.ts";
 import { isDamage } from "../spool/database.ts";
-import { createPrivate } from "../spool/directory.ts";
-import { idNumber } from "../spool/rows.ts";
+import { DayWriter } from "./day-writer.ts";
+import { dateOf, dayFile, daysIn, historyDirectory, partOf, removeDay, sizeOf } from "./files.ts";
 import type { Piece } from "./pieces.ts";
 
-const DAY = 86_400_000;
-const FILE_NAME = /^(\d{4}-\d\d-\d\d)\.sqlite$/;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** Into so many files the bound is divided, so that the oldest of them is a small part of what is remembered. */
+const PARTS = 8;
+/** A clock that is so far ahead of the last day may be wrong: nothing is too old until it has stood so for an hour. */
+const JUMP = 2 * DAY;
 
-/** A message has one row a day. Refusals have negated microseconds, as ids are, for a number. */
-const SCHEMA = `
-CREATE TABLE IF NOT EXISTS stories (
-  message INTEGER PRIMARY KEY,
-  events  TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS addresses (
-  hash    INTEGER NOT NULL,
-  message INTEGER NOT NULL,
-  PRIMARY KEY (hash, message)
-) STRICT, WITHOUT ROWID;
-`;
-
-export function historyDirectory(spoolDirectory: string): string {
-  return join(spoolDirectory, "history");
+export interface HistoryLimits {
+  /** How long what happened is remembered, in ms. */
+  readonly keep: number;
+  /** Octets of all files together. */
+  readonly sizeMax: number;
+  /** Octets that are left free on the disk. */
+  readonly reserve: number;
 }
 
-/** Names of the days that there are, oldest first. */
-export function daysIn(directory: string): string[] {
-  try {
-    const names = readdirSync(directory);
-    return names.flatMap((name) => FILE_NAME.exec(name)?.[1] ?? []).toSorted();
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return [];
-    throw error;
-  }
+interface Means {
+  /** Free octets of the file system that this directory is on. */
+  readonly free: (directory: string) => number;
+  readonly monotonic: () => number;
 }
 
-export function dayFile(directory: string, day: string): string {
-  return join(directory, `${day}.sqlite`);
-}
-
-/** Two addresses may share one: whoever looks for one reads what he finds. */
-export function addressHash(address: string): number {
-  return crc32(address);
-}
-
-interface Today {
-  readonly day: string;
-  readonly database: DatabaseSync;
-  readonly story: StatementSync;
-  readonly address: StatementSync;
-}
+const systemMeans: Means = {
+  free(directory) {
+    const { bavail, bsize } = statfsSync(directory);
+    return bavail * bsize;
+  },
+  monotonic: () => performance.now(),
+};
 
 export class HistoryDays {
   readonly #directory: string;
-  readonly #keep: number;
-  #today: Today | undefined;
+  readonly #limits: HistoryLimits;
+  readonly #means: Means;
+  readonly #partMax: number;
+  #writer: DayWriter | undefined;
+  /** By the monotonic clock: when days that are too old are removed. */
+  #pruneAt = Number.POSITIVE_INFINITY;
 
-  /** `keep` in ms. Files are made when there is something to be written. */
-  constructor(spoolDirectory: string, keep: number) {
+  /** Files are made when there is something to be written. */
+  constructor(spoolDirectory: string, limits: HistoryLimits, means = systemMeans) {
     this.#directory = historyDirectory(spoolDirectory);
-    this.#keep = keep;
+    this.#limits = limits;
+    this.#means = means;
+    this.#partMax = limits.sizeMax / PARTS;
   }
 
-  /** Throws when they cannot be written; then none of them is. */
+  /** Throws when they cannot be written; some of them may have been then. */
   write(pieces: readonly Piece[], now: number): void {
-    const { database, story, address } = this.#open(now);
-    database.exec("BEGIN");
-    try {
-      for (const piece of pieces) {
-        const message = numberOfPiece(piece);
-        story.run(message, piece.events);
-        for (const one of piece.addresses) address.run(addressHash(one), message);
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    this.#makeRoom();
+    for (let from = 0; from < pieces.length;) {
+      const writer = this.#open(now);
+      try {
+        from += writer.write(pieces, from);
+      } catch (error) {
+        if (isDamage(error)) this.#throwAway();
+        throw error;
       }
-      database.exec("COMMIT");
-    } catch (error) {
-      if (database.isTransaction) database.exec("ROLLBACK");
-      if (isDamage(error)) this.#throwAway();
-      throw error;
+      if (writer.size >= this.#partMax) this.close();
     }
+    if (this.#means.monotonic() >= this.#pruneAt) this.#prune(now);
   }
 
-  #open(now: number): Today {
-    const day = dayOf(now);
-    if (this.#today?.day === day) return this.#today;
+  /** The queue comes first: what is told of the past gives way to it, the oldest first. */
+  #makeRoom(): void {
+    const { reserve } = this.#limits;
+    for (const name of daysIn(this.#directory)) {
+      if (this.#means.free(this.#directory) >= reserve) return;
+      if (name !== this.#writer?.name) removeDay(this.#directory, name);
+    }
+    if (this.#means.free(this.#directory) < reserve) throw new Error("the disk is nearly full");
+  }
+
+  #open(now: number): DayWriter {
+    const date = new Date(now).toISOString().slice(0, 10);
+    if (this.#writer !== undefined && dateOf(this.#writer.name) === date) return this.#writer;
     this.close();
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    this.prune(now);
-    return (this.#today = openDay(this.#directory, day));
+    const names = daysIn(this.#directory);
+    const last = names.findLast((name) => dateOf(name) === date);
+    if (last === undefined) this.#pruneSoon(names, now);
+    const isFull = last !== undefined && sizeOf(this.#directory, last) >= this.#partMax;
+    const name = isFull ? `${date}.${partOf(last) + 1}` : (last ?? date);
+    // Room for the file that is begun, for its log, and for what one transaction may be too large by.
+    this.#shrinkTo(this.#limits.sizeMax - 2 * this.#partMax, name);
+    return (this.#writer = this.#opened(name));
+  }
+
+  #opened(name: string): DayWriter {
+    const make = () => new DayWriter(this.#directory, name, this.#partMax);
+    let writer: DayWriter;
+    try {
+      writer = make();
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      removeDay(this.#directory, name);
+      writer = make();
+    }
+    belongTo(this.#directory, dayFile(this.#directory, name));
+    return writer;
   }
 
   #throwAway(): void {
-    const day = this.#today?.day;
+    const name = this.#writer?.name;
     this.close();
-    if (day !== undefined) removeDay(this.#directory, day);
+    if (name !== undefined) removeDay(this.#directory, name);
   }
 
-  /** Removes the days that are over for longer than the history is kept. */
-  prune(now: number): void {
-    for (const day of daysIn(this.#directory)) {
-      if (Date.parse(day) + DAY + this.#keep <= now) removeDay(this.#directory, day);
+  #shrinkTo(sizeMax: number, except: string): void {
+    const names = daysIn(this.#directory).filter((name) => name !== except);
+    let size = names.reduce((sum, name) => sum + sizeOf(this.#directory, name), 0);
+    for (const name of names) {
+      if (size <= sizeMax) return;
+      size -= sizeOf(this.#directory, name);
+      removeDay(this.#directory, name);
+    }
+  }
+
+  #pruneSoon(names: readonly string[], now: number): void {
+    const before = names.findLast((name) => Date.parse(dateOf(name)) <= now);
+    const isJump = before !== undefined && now - Date.parse(dateOf(before)) > JUMP;
+    if (isJump) this.#pruneAt = this.#means.monotonic() + HOUR;
+    else this.#prune(now);
+  }
+
+  /** Removes the days that are over for too long; and those that are to come, which a clock that was ahead has made. */
+  #prune(now: number): void {
+    this.#pruneAt = Number.POSITIVE_INFINITY;
+    const { keep } = this.#limits;
+    for (const name of daysIn(this.#directory)) {
+      const begin = Date.parse(dateOf(name));
+      const isOver = begin + DAY + keep <= now || begin - DAY - keep > now;
+      if (isOver) removeDay(this.#directory, name);
     }
   }
 
   close(): void {
-    const today = this.#today;
-    this.#today = undefined;
-    today?.database.close();
-  }
-}
-
-function dayOf(time: number): string {
-  return new Date(time).toISOString().slice(0, 10);
-}
-
-/**
- * Refusals stand before the messages of their millisecond: a session has a recipient refused first, and the message
- * taken on after that.
- */
-function numberOfPiece({ key, at }: Piece): number {
-  return key.startsWith("-") ? Number(key) - (at - 1) * 1000 : idNumber(key);
-}
-
-function openDay(directory: string, day: string): Today {
-  try {
-    return opened(directory, day);
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    removeDay(directory, day);
-    return opened(directory, day);
-  }
-}
-
-function opened(directory: string, day: string): Today {
-  const file = dayFile(directory, day);
-  createPrivate(file);
-  const database = new DatabaseSync(file, { timeout: 10_000 });
-  try {
-    belongTo(directory, file);
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
-    database.exec(`PRAGMA wal_autocheckpoint = 2000; ${SCHEMA}`);
-    return {
-      day,
-      database,
-      story: database.prepare(
-        "INSERT INTO stories (message, events) VALUES (?, ?) ON CONFLICT DO UPDATE SET events = events || ',' || excluded.events",
-      ),
-      address: database.prepare("INSERT OR IGNORE INTO addresses (hash, message) VALUES (?, ?)"),
-    };
-  } catch (error) {
-    database.close();
-    throw error;
+    const writer = this.#writer;
+    this.#writer = undefined;
+    writer?.close();
   }
 }
 
@@ -167,10 +160,5 @@ function opened(directory: string, day: string): Today {
 function belongTo(directory: string, file: string): void {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = statSync(join(directory, ".."));
-  for (const path of [directory, file]) chownSync(path, uid, gid);
-}
-
-function removeDay(directory: string, day: string): void {
-  const file = dayFile(directory, day);
-  for (const path of [file, `${file}-wal`, `${file}-shm`]) rmSync(path, { force: true });
+  for (const path of [directory, file]) lchownSync(path, uid, gid);
 }

@@ -1,5 +1,6 @@
 // Which events are part of a story, whose, and by which addresses it can be found.
 
+import { crc32 } from "node:zlib";
 import type { EventName, Events } from "../events.ts";
 import type { MessageId } from "../envelope.ts";
 
@@ -11,6 +12,10 @@ export interface Piece {
   readonly at: number;
   /** `[at,"name",{fields}]`, with commas between them. */
   readonly events: string;
+  /** How many those are. */
+  readonly count: number;
+  /** Events that there was no room for. */
+  readonly leftOut: number;
   /** Lower case, without brackets. */
   readonly addresses: readonly string[];
 }
@@ -29,22 +34,22 @@ export function idsIn(fields: AnyFields): readonly MessageId[] {
   return "id" in fields && fields.id !== undefined ? [fields.id] : [];
 }
 
-/** Adds the addresses that an event speaks of to those that are known. */
-export function addressesIn(fields: AnyFields, known: string[]): void {
-  if ("sender" in fields) addAddress(fields.sender, known);
-  if ("recipient" in fields) addAddress(fields.recipient, known);
+/** The addresses that an event speaks of, as they are looked for. */
+export function* addressesIn(fields: AnyFields): Iterable<string> {
+  if ("sender" in fields && fields.sender !== "<>") yield plainAddress(fields.sender);
+  if ("recipient" in fields) yield plainAddress(fields.recipient);
   if ("recipients" in fields && Array.isArray(fields.recipients)) {
-    for (const recipient of fields.recipients) addAddress(recipient, known);
+    for (const recipient of fields.recipients) yield plainAddress(recipient);
   }
-}
-
-function addAddress(written: string, known: string[]): void {
-  const address = plainAddress(written);
-  if (address !== "" && !known.includes(address)) known.push(address);
 }
 
 /** As it is looked for: lower case, without brackets; "" for the null sender. */
 export function plainAddress(written: string): string {
   const bare = written.startsWith("<") ? written.slice(1, -1) : written;
   return bare.toLowerCase();
+}
+
+/** Two addresses may share one: whoever looks for one reads what he finds. */
+export function addressHash(address: string): number {
+  return crc32(address);
 }

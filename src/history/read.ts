@@ -2,12 +2,14 @@
 //
 // Invariant: a day that a disk has damaged tells less, and hides neither the other days nor the queue.
 
+import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { MessageId } from "../envelope.ts";
 import { isDamage } from "../spool/database.ts";
 import { idNumber, idText, numberOf, textOf } from "../spool/rows.ts";
-import { addressHash, dayFile, daysIn, historyDirectory } from "./days.ts";
-import { plainAddress } from "./pieces.ts";
+import { dayFile, daysIn, historyDirectory } from "./files.ts";
+import { addressHash, plainAddress } from "./pieces.ts";
+import { MORE } from "./shortened.ts";
 
 export interface HistoryEvent {
   /** Milliseconds since the epoch. */
@@ -20,6 +22,8 @@ export interface Story {
   /** Absent for a refusal. */
   readonly id?: MessageId;
   readonly events: readonly HistoryEvent[];
+  /** Events that the history had no room for; absent when there are none. */
+  readonly leftOut?: number;
 }
 
 interface Day {
@@ -39,7 +43,7 @@ export class HistoryReader implements Disposable {
     const directory = historyDirectory(spoolDirectory);
     this.#days = daysIn(directory)
       .toReversed()
-      .map((name) => ({ name, database: openDay(dayFile(directory, name)) }))
+      .flatMap((name) => openDay(directory, name) ?? [])
       .filter((day) => this.#ask(day, isMade, false));
   }
 
@@ -54,15 +58,29 @@ export class HistoryReader implements Disposable {
     }
   }
 
-  /** What is known of one message, in order; nothing for one that was never seen or is too long ago. */
-  events(id: MessageId): readonly HistoryEvent[] {
+  /** What is known of one message, in order; no events for one that was never seen or is too long ago. */
+  story(id: MessageId): Story {
     const number = idNumber(id);
-    return idText(number) === id ? this.#eventsOf(number) : [];
+    return idText(number) === id ? this.#storyOf(number) : { id, events: [] };
   }
 
-  #eventsOf(number: number): readonly HistoryEvent[] {
+  events(id: MessageId): readonly HistoryEvent[] {
+    return this.story(id).events;
+  }
+
+  #storyOf(number: number): Story {
     const texts = this.#days.flatMap((day) => this.#textIn(day, number) ?? []).toReversed();
-    return texts.flatMap(parsed).toSorted((a, b) => a.at - b.at);
+    const events = texts.flatMap(parsed).toSorted((a, b) => a.at - b.at);
+    const leftOut = this.#days.reduce((sum, day) => sum + this.#leftOutOf(day, number), 0);
+    return {
+      ...(number < 0 ? {} : { id: idText(number) }),
+      events,
+      ...(leftOut === 0 ? {} : { leftOut }),
+    };
+  }
+
+  #leftOutOf(day: Day, number: number): number {
+    return this.#ask(day, (database) => leftOutOf(database, number), 0);
   }
 
   #textIn(day: Day, number: number): string | undefined {
@@ -78,10 +96,12 @@ export class HistoryReader implements Disposable {
       for (const number of this.#ask(day, (database) => numbersIn(database, address), [])) {
         if (seen.has(number)) continue;
         seen.add(number);
-        // Another address may have the same hash.
-        if (this.#textIn(day, number)?.toLowerCase().includes(quoted) !== true) continue;
-        const events = this.#eventsOf(number);
-        yield number < 0 ? { events } : { id: idText(number), events };
+        const text = this.#textIn(day, number);
+        if (text === undefined) continue;
+        // Another address may have the same hash. What was shortened may have named this one.
+        const isWhole = !text.includes(MORE) && this.#leftOutOf(day, number) === 0;
+        if (isWhole && !text.toLowerCase().includes(quoted)) continue;
+        yield this.#storyOf(number);
       }
     }
   }
@@ -91,18 +111,42 @@ export class HistoryReader implements Disposable {
   }
 }
 
-function openDay(file: string): DatabaseSync {
-  return new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
+/** Undefined when it has been removed meanwhile. */
+function openDay(directory: string, name: string): Day | undefined {
+  const file = dayFile(directory, name);
+  try {
+    return { name, database: new DatabaseSync(file, { readOnly: true, timeout: 10_000 }) };
+  } catch (error) {
+    if (existsSync(file)) throw error;
+    return undefined;
+  }
 }
 
 /** A relay that begins its day just now has not made the tables yet. */
 function isMade(day: DatabaseSync): boolean {
-  return day.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'addresses'").get() !== undefined;
+  return hasTable(day, "addresses");
 }
 
+function hasTable(day: DatabaseSync, name: string): boolean {
+  return day.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?").get(name) !== undefined;
+}
+
+/** Version 0.1 had one row a message, in `stories`. */
 function textIn(day: DatabaseSync, number: number): string | undefined {
-  const row = day.prepare("SELECT events FROM stories WHERE message = ?").get(number);
-  return row === undefined ? undefined : textOf(row["events"]);
+  const texts = [...rowsOf(day, "stories", number), ...rowsOf(day, "pieces", number)];
+  return texts.length === 0 ? undefined : texts.join(",");
+}
+
+function rowsOf(day: DatabaseSync, table: "stories" | "pieces", number: number): string[] {
+  if (!hasTable(day, table)) return [];
+  const rows = day.prepare(`SELECT events FROM ${table} WHERE message = ? ORDER BY rowid`);
+  return rows.all(number).map(({ events }) => textOf(events));
+}
+
+function leftOutOf(day: DatabaseSync, number: number): number {
+  if (!hasTable(day, "left_out")) return 0;
+  const row = day.prepare("SELECT events FROM left_out WHERE message = ?").get(number);
+  return row === undefined ? 0 : numberOf(row["events"]);
 }
 
 /** Both numbers of messages and negated ones of refusals are microseconds since the epoch. */

@@ -1,7 +1,7 @@
 // The history's own thread: writes what it is handed, one transaction each time.
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { HistoryDays } from "./days.ts";
+import { HistoryDays, type HistoryLimits } from "./days.ts";
 import type { Piece } from "./pieces.ts";
 
 export interface HistoryRequest {
@@ -37,6 +37,6 @@ function answer(write: () => void): HistoryResponse {
 }
 
 if (parentPort !== null) {
-  const { spoolDirectory, keep }: { spoolDirectory: string; keep: number } = workerData;
-  serve(parentPort, new HistoryDays(spoolDirectory, keep));
+  const { spoolDirectory, ...limits }: HistoryLimits & { spoolDirectory: string } = workerData;
+  serve(parentPort, new HistoryDays(spoolDirectory, limits));
 }

@@ -46,6 +46,7 @@ describe("the configuration of a Google Workspace domain", () => {
       control_socket: join(directory, "run/control.sock"),
       postmaster: undefined,
       history: 7 * 86_400_000,
+      history_size_limit: 2 ** 29,
       message_size_limit: 50 * 2 ** 20,
       received_headers_max: 30,
       recipients_max: 1000,

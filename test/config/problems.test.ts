@@ -504,7 +504,7 @@ warn_after = "soon"
   ]);
 });
 
-test("no value of any option stops the check", async () => {
+describe("no value stops the check, of the option", () => {
   const values = [
     "1",
     "-1",
@@ -523,13 +523,15 @@ test("no value of any option stops the check", async () => {
   for (const [index, line] of lines.entries()) {
     const key = /^([a-z_]+) = .*[^[]$/.exec(line)?.[1];
     if (key === undefined) continue;
-    for (const value of values) {
-      const text = lines.with(index, `${key} = ${value}`).join("\n");
-      const result = await loadConfiguration(write("routers.toml", text));
-      if (!("problems" in result)) continue;
-      assert.notDeepEqual(result.problems, [], text);
-      for (const { line: at } of result.problems) assert.ok(at >= 1 && at <= lines.length);
-    }
+    test(`${key} in line ${index + 1}`, async () => {
+      for (const value of values) {
+        const text = lines.with(index, `${key} = ${value}`).join("\n");
+        const result = await loadConfiguration(write("routers.toml", text));
+        if (!("problems" in result)) continue;
+        assert.notDeepEqual(result.problems, [], text);
+        for (const { line: at } of result.problems) assert.ok(at >= 1 && at <= lines.length);
+      }
+    });
   }
 });
 

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { History, remembered } from "../../src/history.ts";
-import { dayFile, HistoryDays, historyDirectory } from "../../src/history/days.ts";
+import { HistoryDays } from "../../src/history/days.ts";
+import { dayFile, historyDirectory } from "../../src/history/files.ts";
 import { HistoryReader } from "../../src/history/read.ts";
 import { idText } from "../../src/spool/rows.ts";
 import { type ManualClock, manualClock } from "../support/clock.ts";
@@ -25,6 +26,10 @@ async function inPlace(
   }
 }
 
+function limits(keep = DAY) {
+  return { keep, sizeMax: 2 ** 29, reserve: 0 };
+}
+
 function accepted(id: string, sender: string, ...recipients: string[]) {
   return { id, sender, recipients, client: "192.0.2.1", helo: "h", rule: "local_domains", size: 1 };
 }
@@ -42,10 +47,12 @@ function read<T>(directory: string, look: (history: HistoryReader) => T): T {
   return look(history);
 }
 
+const single = { count: 1, leftOut: 0 };
+
 /** Its one event, of a@example.com, has the name of the key. */
 function piece(key: string, at: number) {
   const events = JSON.stringify([at, key, { sender: "<a@example.com>" }]);
-  return { key, at, events, addresses: ["a@example.com"] };
+  return { key, at, events, count: 1, leftOut: 0, addresses: ["a@example.com"] };
 }
 
 const namesOf = (events: readonly { readonly name: string }[]) => events.map(({ name }) => name);
@@ -54,7 +61,7 @@ describe("the history", () => {
   it("tells what the log told of a message, in order, with its times", () =>
     inPlace(async ({ directory, clock }) => {
       const log = recordingLog();
-      const history = new History({ spoolDirectory: directory, keep: DAY }, clock, log);
+      const history = new History({ spoolDirectory: directory, ...limits() }, clock, log);
       const both = remembered(log, history);
       history.start();
       both.event("message.accepted", accepted(ID, "<a@example.net>", "b@example.com"));
@@ -82,7 +89,11 @@ describe("the history", () => {
 
   it("writes by itself within about a second, and keeps no timer when nothing happens", () =>
     inPlace(async ({ directory, clock }) => {
-      const history = new History({ spoolDirectory: directory, keep: DAY }, clock, recordingLog());
+      const history = new History(
+        { spoolDirectory: directory, ...limits() },
+        clock,
+        recordingLog(),
+      );
       history.start();
       assert.equal(clock.pending, 0);
       history.record("message.frozen", { id: ID, why: "x" });
@@ -96,7 +107,11 @@ describe("the history", () => {
 
   it("finds everything that has to do with an address, the newest first", () =>
     inPlace(async ({ directory, clock }) => {
-      const history = new History({ spoolDirectory: directory, keep: DAY }, clock, recordingLog());
+      const history = new History(
+        { spoolDirectory: directory, ...limits() },
+        clock,
+        recordingLog(),
+      );
       history.start();
       history.record("message.accepted", accepted(ID, "<Carol@example.net>", "bob@example.com"));
       clock.advance(1);
@@ -127,7 +142,7 @@ describe("the history", () => {
 
   it("takes the refusals of a millisecond for older than its messages, in their order", () =>
     inPlace(({ directory }) => {
-      const days = new HistoryDays(directory, DAY);
+      const days = new HistoryDays(directory, limits());
       const earlier = idText((START - 1) * 1000);
       days.write([piece("-1", START), piece(ID, START), piece("-2", START)], START);
       days.write([piece(earlier, START - 1)], START);
@@ -139,13 +154,13 @@ describe("the history", () => {
 
   it("joins what happened on several days", () =>
     inPlace(({ directory }) => {
-      const days = new HistoryDays(directory, 3 * DAY);
+      const days = new HistoryDays(directory, limits(3 * DAY));
       for (const [name, at] of [
         ["message.accepted", START],
         ["message.completed", START + DAY],
       ] as const) {
         const events = JSON.stringify([at, name, { id: ID, sender: "<a@example.com>" }]);
-        days.write([{ key: ID, at, events, addresses: ["a@example.com"] }], at);
+        days.write([{ key: ID, at, events, ...single, addresses: ["a@example.com"] }], at);
       }
       days.close();
       const names = ["message.accepted", "message.completed"];
@@ -159,10 +174,10 @@ describe("the history", () => {
 
   it("forgets days that are over for longer than it is kept", () =>
     inPlace(({ directory }) => {
-      const days = new HistoryDays(directory, 2 * DAY);
+      const days = new HistoryDays(directory, limits(2 * DAY));
       for (let day = 0; day < 6; day++) {
         const at = START + day * DAY;
-        days.write([{ key: ID, at, events: `[${at},"x",{}]`, addresses: [] }], at);
+        days.write([{ key: ID, at, events: `[${at},"x",{}]`, ...single, addresses: [] }], at);
       }
       days.close();
       const names = readdirSync(historyDirectory(directory)).toSorted();
@@ -171,7 +186,11 @@ describe("the history", () => {
 
   it("keeps only so many refusals of one second, and the messages all the same", () =>
     inPlace(async ({ directory, clock }) => {
-      const history = new History({ spoolDirectory: directory, keep: DAY }, clock, recordingLog());
+      const history = new History(
+        { spoolDirectory: directory, ...limits() },
+        clock,
+        recordingLog(),
+      );
       history.start();
       for (let count = 0; count < 1000; count++) history.record("recipient.refused", REFUSED);
       history.record("message.frozen", { id: ID, why: "x" });
@@ -183,17 +202,17 @@ describe("the history", () => {
 
   it("begins a day anew whose file is damaged, and says when it cannot write", () =>
     inPlace(async ({ directory, clock }) => {
-      new HistoryDays(directory, DAY).write([], START);
+      new HistoryDays(directory, limits()).write([], START);
       writeFileSync(dayFile(historyDirectory(directory), "2026-01-01"), "no database at all");
-      const days = new HistoryDays(directory, DAY);
-      days.write([{ key: ID, at: START, events: '[1,"x",{}]', addresses: [] }], START);
+      const days = new HistoryDays(directory, limits());
+      days.write([{ key: ID, at: START, events: '[1,"x",{}]', ...single, addresses: [] }], START);
       days.close();
       assert.equal(read(directory, (told) => told.events(ID)).length, 1);
 
       rmSync(historyDirectory(directory), { recursive: true });
       writeFileSync(historyDirectory(directory), "in the way");
       const log = recordingLog();
-      const history = new History({ spoolDirectory: directory, keep: DAY }, clock, log);
+      const history = new History({ spoolDirectory: directory, ...limits() }, clock, log);
       history.start();
       history.record("message.frozen", { id: ID, why: "x" });
       await history.close();
