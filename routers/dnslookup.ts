@@ -10,8 +10,7 @@ import type { Decision, Host, RouterDriver, Services } from "../src/contract.ts"
 import { resolveAddresses } from "../src/dns/addresses.ts";
 import type { MxRecord } from "../src/dns/resolver.ts";
 import { parseAddress } from "../src/lists/cidr.ts";
-import type { HostList } from "../src/lists/lists.ts";
-import { NEVER_A_TARGET, targetForms } from "../src/lists/target-addresses.ts";
+import { ignoring, NEVER_A_TARGET } from "../src/lists/target-addresses.ts";
 import { parseDomain } from "../src/smtp/address.ts";
 import { status } from "../src/status.ts";
 
@@ -154,18 +153,13 @@ export function createFilter(ignored: readonly string[], { lists, ...services }:
   const own = [...services.ownAddresses].filter((item) => parseAddress(item) !== undefined);
   const hostname = services.hostname.toLowerCase();
   return {
-    isIgnored: matcher(lists.hosts(ignored)),
+    isIgnored: ignoring(lists.hosts(ignored)),
     isOurName: (name) => name === hostname,
-    isOurs: matcher(lists.hosts(own)),
+    isOurs: ignoring(lists.hosts(own)),
   };
 }
 
 const never = (): boolean => false;
-
-/** A text that is no address matches: nothing is sent where we cannot tell whom it reaches. */
-function matcher(list: HostList): (address: string) => boolean {
-  return (address) => targetForms(address)?.some((form) => list.match(form).kind === "in") ?? true;
-}
 
 interface Findings {
   readonly hosts: readonly Host[];

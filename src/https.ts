@@ -1,19 +1,37 @@
 // HTTPS to hosts that strangers name: by our own resolver, under a certificate that is valid in the host's name, within
-// a minute; redirects are not followed. So a name that leads into our own network finds nobody there who is told
-// anything.
+// a minute; redirects are not followed.
+//
+// Invariants: no connection is made to an address that no mail is sent to either, so a name that leads into our own
+// network reaches nobody there; nor to a port that the stranger has chosen.
 
 import type { IncomingMessage } from "node:http";
 import { request, type RequestOptions } from "node:https";
 import type { Clock } from "./clock.ts";
+import type { HttpsOptions } from "./config/sections.ts";
 import { lookupOf } from "./dns/lookup.ts";
 import type { Resolver } from "./dns/resolver.ts";
+import type { Lists } from "./lists/lists.ts";
+import { ignoring, isNeverTarget } from "./lists/target-addresses.ts";
 
 /** How such hosts are reached. */
 export interface Https {
-  /** Where an address names none. */
+  /** The only one that is connected to. */
   readonly port: number;
   /** The authorities to trust, PEM; absent: those that Node.js trusts. */
   readonly ca?: string;
+  /** Nothing is sent to this address. */
+  readonly isIgnored: (address: string) => boolean;
+}
+
+/** As all the world does. */
+export const HTTPS: Https = { port: 443, isIgnored: isNeverTarget };
+
+/** As [https] of the configuration has it. */
+export function httpsOf(
+  { port, ignore_target_hosts: ignored }: HttpsOptions,
+  lists: Pick<Lists, "hosts">,
+): Https {
+  return { port, isIgnored: ignored.length === 0 ? () => false : ignoring(lists.hosts(ignored)) };
 }
 
 export interface HttpsMeans {
@@ -26,7 +44,7 @@ export interface HttpsMeans {
 
 export interface HttpsRequest extends Pick<RequestOptions, "method" | "path" | "headers"> {
   readonly host: string;
-  /** Another than that of the means. */
+  /** Absent: that of the means. */
   readonly port?: number;
   readonly body?: Buffer;
 }
@@ -62,12 +80,14 @@ async function answerTo(
   { resolver, https }: HttpsMeans,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
-  const lookup = await lookupOf(wanted.host, resolver);
+  if (port !== undefined && port !== https.port)
+    throw new Error(`port ${port}: only port ${https.port} is connected to`);
+  const lookup = await until(signal, lookupOf(wanted.host, resolver, https.isIgnored));
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   // The certificate is checked as always: chain, dates, name.
   request({
     ...wanted,
-    port: port ?? https.port,
+    port: https.port,
     agent: false,
     lookup,
     signal,
@@ -76,5 +96,15 @@ async function answerTo(
     .on("response", resolve)
     .on("error", reject)
     .end(body);
+  return promise;
+}
+
+/** What `work` gives; rejects as soon as the signal comes, and the work goes on for nothing. */
+function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const onAbort = () => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  work.then(resolve, reject);
   return promise;
 }

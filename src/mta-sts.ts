@@ -8,10 +8,12 @@ import { join } from "node:path";
 import type { Clock, Timer } from "./clock.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { TtlCache } from "./dns/ttl-cache.ts";
-import type { Https } from "./https.ts";
+import { HTTPS, type Https } from "./https.ts";
 import { describeError, type Log } from "./log.ts";
 import { fetchPolicy } from "./mta-sts/fetch.ts";
 import { type KeptPolicy, readPolicies } from "./mta-sts/kept-policy.ts";
+import { FetchLine } from "./mta-sts/fetch-line.ts";
+import { type Held, HeldPolicies } from "./mta-sts/policies.ts";
 import { removePolicy, writePolicy } from "./mta-sts/kept-policy.ts";
 import { parsePolicy, recordId } from "./mta-sts/policy-text.ts";
 import type { TlsSessions } from "./tls-reports.ts";
@@ -20,8 +22,8 @@ import { certificateResult } from "./tls-reports/results.ts";
 
 /** What a transport asks. */
 export interface StsPolicies {
-  /** The policy that holds for mail to this domain now. Never rejects. */
-  policyOf(domain: string): Promise<KeptPolicy | undefined>;
+  /** The policy that holds for mail to this domain now; "unknown" as long as it is in line. Never rejects. */
+  policyOf(domain: string): Promise<KeptPolicy | "unknown" | undefined>;
 }
 
 export interface MtaStsOptions {
@@ -41,40 +43,43 @@ const HOUR = 3_600_000;
 const FRESH = 24 * HOUR;
 /** After a failure the policy host is left alone for so long; for a day if nothing new is to be had from it. */
 const PAUSE = 300_000;
-const POLICIES_MAX = 10_000;
+/** After a fetch, whatever came of it, no other is begun for so long, though the TXT record changes. */
+const REST = 60_000;
+/** Domains that are remembered for that. */
+const DOMAINS_MAX = 10_000;
+/** Policies that are fetched again at a time. */
+const REFRESHED_AT_ONCE = 10;
 /** How far ahead of the clock a stored time may lie; in ms. */
 const CLOCK_ERROR = 5000;
-
-interface Held {
-  readonly policy: KeptPolicy;
-  /** By the monotonic clock: a policy ends by time that has passed, not because somebody sets the clock. */
-  readonly fetchedAt: number;
-}
 
 export class MtaSts implements StsPolicies {
   readonly #options: MtaStsOptions;
   readonly #directory: string;
-  /** By domain, in the order of their last use. */
-  readonly #kept = new Map<string, Held>();
+  readonly #kept = new HeldPolicies();
   readonly #underway = new Map<string, Promise<KeptPolicy | undefined>>();
-  /** Domain and id that could not be fetched. */
+  readonly #line = new FetchLine();
+  /** Domain and id that could not be fetched; the domain alone, for a shorter time. */
   readonly #failed: TtlCache<true>;
+  readonly #resting: TtlCache<true>;
   readonly #closing = new AbortController();
   #loaded: Promise<void> | undefined;
   #timer: Timer | undefined;
+  #isRefreshing = false;
 
   constructor(options: MtaStsOptions) {
     this.#options = options;
     this.#directory = join(options.spoolDirectory, "mta-sts");
-    this.#failed = new TtlCache(options.clock, POLICIES_MAX);
+    this.#failed = new TtlCache(options.clock, DOMAINS_MAX);
+    this.#resting = new TtlCache(options.clock, DOMAINS_MAX);
   }
 
-  async policyOf(domain: string): Promise<KeptPolicy | undefined> {
+  async policyOf(domain: string): Promise<KeptPolicy | "unknown" | undefined> {
     await (this.#loaded ??= this.#load());
     const kept = this.#current(domain);
     const id = await this.#publishedId(domain);
     if (id === undefined || id === kept?.id) return kept;
-    return (await this.#fetched(domain, id)) ?? this.#current(domain);
+    const fetched = await this.#fetched(domain, id);
+    return fetched === "unknown" ? (kept ?? fetched) : (fetched ?? this.#current(domain));
   }
 
   async close(): Promise<void> {
@@ -86,8 +91,7 @@ export class MtaSts implements StsPolicies {
   #current(domain: string): KeptPolicy | undefined {
     const held = this.#kept.get(domain);
     if (held === undefined || this.#isOver(held)) return undefined;
-    this.#kept.delete(domain);
-    this.#kept.set(domain, held);
+    this.#kept.use(domain);
     return held.policy;
   }
 
@@ -102,30 +106,36 @@ export class MtaSts implements StsPolicies {
   }
 
   /** Once for all who ask at the same time. Undefined when it cannot be fetched, or could not be a while ago. */
-  #fetched(domain: string, id: string): Promise<KeptPolicy | undefined> {
+  #fetched(domain: string, id: string): Promise<KeptPolicy | undefined> | "unknown" | undefined {
     const known = this.#underway.get(domain);
     if (known !== undefined) return known;
-    if (this.#failed.get(`${domain} ${id}`) !== undefined) return Promise.resolve(undefined);
-    const fetching = this.#fetch(domain, id).finally(() => this.#underway.delete(domain));
-    this.#underway.set(domain, fetching);
-    return fetching;
+    const isLate = this.#failed.get(`${domain} ${id}`) ?? this.#resting.get(domain);
+    if (isLate !== undefined) return undefined;
+    const fetching = this.#line.run(() => this.#fetch(domain, id));
+    if (fetching === undefined) return "unknown";
+    const underway = fetching.finally(() => this.#underway.delete(domain));
+    this.#underway.set(domain, underway);
+    return underway;
   }
 
   async #fetch(domain: string, id: string): Promise<KeptPolicy | undefined> {
-    const { clock, log, resolver, https = { port: 443 } } = this.#options;
+    const { clock, log, resolver, https = HTTPS } = this.#options;
     const { signal } = this.#closing;
+    if (signal.aborted) return undefined;
     let text: string | undefined;
     try {
       text = await fetchPolicy(domain, { clock, resolver, https, signal });
       const policy = { domain, id, fetchedAt: clock.now(), ...parsePolicy(text) };
       await this.#keep(policy);
+      this.#resting.set(domain, true, REST);
       const { mode, mx, maxAge } = policy;
       log.event("mta_sts.fetched", { domain, mode, mx, max_age_s: maxAge });
       return policy;
     } catch (error) {
       if (signal.aborted) return undefined;
       const kept = this.#current(domain);
-      this.#failed.set(`${domain} ${id}`, true, kept?.id === id ? FRESH : PAUSE);
+      this.#resting.set(domain, true, PAUSE);
+      if (kept?.id === id) this.#failed.set(`${domain} ${id}`, true, FRESH);
       const why = describeError(error);
       log.event("mta_sts.failed", { domain, error: why, kept: kept !== undefined });
       if (kept === undefined) this.#count(domain, error, text !== undefined);
@@ -144,10 +154,8 @@ export class MtaSts implements StsPolicies {
   }
 
   async #keep(policy: KeptPolicy): Promise<void> {
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size >= POLICIES_MAX && oldest !== undefined) await this.#forget(oldest);
-    this.#kept.delete(policy.domain);
-    this.#kept.set(policy.domain, { policy, fetchedAt: this.#options.clock.monotonic() });
+    for (const domain of this.#kept.set({ policy, fetchedAt: this.#options.clock.monotonic() }))
+      await this.#forget(domain);
     this.#timer ??= this.#later();
     await this.#onDisk(() => writePolicy(this.#directory, policy));
   }
@@ -177,10 +185,8 @@ export class MtaSts implements StsPolicies {
       log.event("relay.warning", { what: `${path} cannot be used: ${describeError(error)}` });
     try {
       for (const policy of await readPolicies(this.#directory, broken)) {
-        this.#kept.set(policy.domain, {
-          policy,
-          fetchedAt: this.#options.clock.monotonic() - this.#ageOf(policy),
-        });
+        const fetchedAt = this.#options.clock.monotonic() - this.#ageOf(policy);
+        for (const domain of this.#kept.set({ policy, fetchedAt })) await this.#forget(domain);
       }
     } catch (error) {
       this.#failedHere(error);
@@ -200,17 +206,30 @@ export class MtaSts implements StsPolicies {
 
   /** Once an hour: what is a day old is fetched again, what is over is forgotten. */
   async #refresh(): Promise<void> {
-    const { clock, readOnly } = this.#options;
-    if (readOnly) return;
-    for (const { policy, fetchedAt } of Array.from(this.#kept.values())) {
-      if (this.#closing.signal.aborted) return;
-      const { domain } = policy;
-      if (fetchedAt <= clock.monotonic() - FRESH) {
-        await this.#fetched(domain, (await this.#publishedId(domain)) ?? policy.id);
-      }
-      const left = this.#kept.get(domain);
-      if (left !== undefined && this.#isOver(left)) await this.#forget(domain);
-    }
+    if (this.#options.readOnly) return;
     this.#timer = this.#later();
+    const old = this.#kept.all.filter((held) => this.#isOver(held) || this.#isOld(held));
+    if (this.#isRefreshing || old.length === 0) return;
+    this.#isRefreshing = true;
+    const queue = old.values();
+    const refreshing = Array.from({ length: REFRESHED_AT_ONCE }, async () => {
+      for (const held of queue) await this.#refreshOne(held);
+    });
+    await Promise.all(refreshing);
+    this.#isRefreshing = false;
+  }
+
+  #isOld({ fetchedAt }: Held): boolean {
+    return fetchedAt <= this.#options.clock.monotonic() - FRESH;
+  }
+
+  async #refreshOne(held: Held): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    const { domain, id } = held.policy;
+    if (this.#isOld(held)) {
+      await this.#fetched(domain, (await this.#publishedId(domain)) ?? id);
+    }
+    const left = this.#kept.get(domain);
+    if (left !== undefined && this.#isOver(left)) await this.#forget(domain);
   }
 }

@@ -21,10 +21,11 @@ import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
 import { createHistory, remembered } from "./history.ts";
 import { Holds } from "./holds.ts";
 import { bindListeners, limitsOf, ownAddresses } from "./listening.ts";
-import { HostHints, type HintStore } from "./hints.ts";
-import { describeError, type Log } from "./log.ts";
+import { HostHints } from "./hints.ts";
+import { hintStore } from "./hints/hint-store.ts";
+import type { Log } from "./log.ts";
 import { MtaSts } from "./mta-sts.ts";
-import type { Https } from "./https.ts";
+import { type Https, httpsOf } from "./https.ts";
 import { PostmasterList } from "./postmaster-list.ts";
 import { Queue, type QueueChain } from "./queue.ts";
 import { createReception } from "./receive.ts";
@@ -52,6 +53,7 @@ export interface Chain {
   readonly transports: ReadonlyMap<string, Transport>;
   readonly lists: ListsWithRefresh;
   readonly resolver: Resolver;
+  readonly https: Https;
   /** Absent when strangers' mail is to be left as it is. */
   readonly inbound: Inbound | undefined;
   readonly hints: HostHints;
@@ -105,7 +107,8 @@ export function assemble(
     readOnly,
   });
   const { spool_directory: spoolDirectory } = relay;
-  const mtaSts = new MtaSts({ ...parts, resolver, spoolDirectory, readOnly });
+  const https = parts.https ?? httpsOf(configuration.https, lists);
+  const mtaSts = new MtaSts({ ...parts, https, resolver, spoolDirectory, readOnly });
   const services: Services = {
     clock,
     log,
@@ -131,6 +134,7 @@ export function assemble(
     lists,
     resolver,
     inbound: inboundOf(configuration, { resolver, clock }),
+    https,
     hints,
     share: new LoopShare(),
     headerBudgets: parts.headerBudgets ?? headerBudgets(),
@@ -194,7 +198,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   hints.attach(hintStore(spool, queue, log), await spool.hints());
   void chain.lists.refresh();
   const postmasterList = new PostmasterList(configuration, { spool, queue, clock, log });
-  await tlsReports.start(configuration, chain.resolver, { spool, queue });
+  await tlsReports.start(configuration, chain, { spool, queue });
   begun.defer(async () => {
     await server.stop(0);
     await queue.stop(0);
@@ -273,7 +277,7 @@ function replacing(lasting: Lasting, parts: RelayParts): PutInForce {
     server.follow(serverOptions(next, chain));
     queue.follow(queueChain(next, chain, spool, parts));
     hints.follow(retryPolicyOf(next));
-    lasting.tlsReports.follow(next, chain.resolver);
+    lasting.tlsReports.follow(next, chain);
     lasting.postmasterList.follow(next);
     void chain.lists.refresh();
     return { listeners, kept };
@@ -377,23 +381,5 @@ function queueChain(
     route,
     transports,
     settle: { ...settleServicesOf(configuration, spool, log), ...(alarms && { alarms }) },
-  };
-}
-
-/** A hint that cannot be saved, or nobody woken, is no reason to stop. */
-function hintStore(spool: Spool, queue: Queue, log: Log): HintStore {
-  const failed = (error: unknown) => log.event("spool.failed", { error: describeError(error) });
-  return {
-    saveHint: (key, hint) => void spool.saveHint(key, hint).catch(failed),
-    async wake(key, most) {
-      try {
-        const woken = await spool.wake(key, most);
-        if (woken > 0) queue.wake();
-        return woken;
-      } catch (error) {
-        failed(error);
-        return 0;
-      }
-    },
   };
 }

@@ -16,17 +16,12 @@ import { describeError, type Log } from "./log.ts";
 import type { Queue } from "./queue.ts";
 import type { Https } from "./https.ts";
 import type { Spool } from "./spool.ts";
-import { type Account, Ledger } from "./tls-reports/ledger.ts";
+import { type Account, Ledger, type LedgerEntry } from "./tls-reports/ledger.ts";
 import { tlsReportLetter } from "./tls-reports/letter.ts";
 import { postReport } from "./tls-reports/post.ts";
 import { type Destination, destinationsOf } from "./tls-reports/record.ts";
 import { composeTlsReport, DAY, dueTime, SPREAD, type TlsReport } from "./tls-reports/report.ts";
-import type { SessionFailure, ShownPolicy } from "./tls-reports/tally.ts";
-
-export interface TlsSession {
-  readonly policy: ShownPolicy;
-  readonly failure?: SessionFailure;
-}
+import type { TlsSession } from "./tls-reports/tally.ts";
 
 /** Who is told how TLS went. */
 export interface TlsSessions {
@@ -37,13 +32,17 @@ export interface TlsSessions {
 export interface TlsReportMeans extends Pick<RelayOptions, "hostname" | "spool_directory"> {
   readonly clock: Clock;
   readonly log: Log;
-  readonly https?: Https;
+}
+
+/** Of the configuration in force. */
+export interface TlsReportServices {
+  readonly resolver: Resolver;
+  readonly https: Https;
 }
 
 /** What a reload changes. */
-interface Settings {
+interface Settings extends TlsReportServices {
   readonly options: TlsReportOptions;
-  readonly resolver: Resolver;
 }
 
 /** Where our own mail begins. */
@@ -60,6 +59,8 @@ const PAUSE = HOUR / 2;
 const GIVEN_UP_AFTER = 24 * HOUR;
 /** How far ahead of the clock a day may begin; in ms. */
 const CLOCK_ERROR = 5000;
+/** Reports that are under way at a time. */
+const SENT_AT_ONCE = 10;
 /** Domains of the day that are known not to ask for reports. */
 const UNWANTED_MAX = 10_000;
 
@@ -83,17 +84,20 @@ export class TlsReports implements TlsSessions {
   }
 
   /** From now on by this configuration. */
-  follow({ tls_reports: options }: Pick<Configuration, "tls_reports">, resolver: Resolver): void {
-    this.#settings = options && { options, resolver };
+  follow(
+    { tls_reports: options }: Pick<Configuration, "tls_reports">,
+    { resolver, https }: TlsReportServices,
+  ): void {
+    this.#settings = options && { options, resolver, https };
   }
 
   /** Reads what an earlier run has left, and begins to send. */
   async start(
     configuration: Pick<Configuration, "tls_reports">,
-    resolver: Resolver,
+    services: TlsReportServices,
     outbox: Outbox,
   ): Promise<void> {
-    this.follow(configuration, resolver);
+    this.follow(configuration, services);
     const { log } = this.#means;
     const broken = (path: string, error: unknown) =>
       log.event("relay.warning", { what: `${path} cannot be used: ${describeError(error)}` });
@@ -110,9 +114,8 @@ export class TlsReports implements TlsSessions {
     if (this.#unwanted.domains.has(domain)) return;
     const account = this.#ledger.find(day, domain) ?? this.#open(day, domain);
     if (account === undefined) return;
-    const { policy, failure } = session();
-    account.tally.add(policy, failure);
-    this.#changed(day);
+    this.#ledger.count(day, account, session());
+    this.#saveTimer ??= clock.after(SAVED_AFTER, () => void this.#save());
   }
 
   /** Writes down what has been counted. */
@@ -144,11 +147,6 @@ export class TlsReports implements TlsSessions {
     if (domains.size < UNWANTED_MAX) domains.add(domain);
   }
 
-  #changed(day: number): void {
-    this.#ledger.change(day);
-    this.#saveTimer ??= this.#means.clock.after(SAVED_AFTER, () => void this.#save());
-  }
-
   async #save(): Promise<void> {
     this.#saveTimer = undefined;
     await this.#ledger.save().catch((error: unknown) => this.#failedHere(error));
@@ -177,16 +175,26 @@ export class TlsReports implements TlsSessions {
     });
   }
 
+  /** Some at a time: a destination that says nothing costs a minute. */
   async #send(): Promise<void> {
-    // One that is removed meanwhile, or comes to it, does the loop no harm.
-    for (const { day, domain, account } of this.#ledger.accounts()) {
-      if (this.#closing.signal.aborted || this.#outbox === undefined) return;
-      if (this.#wait(day, account) > 0) continue;
-      const isOver = this.#isToCome(day) || (await this.#isOver(day, domain, account));
-      if (isOver) this.#ledger.remove(day, domain);
-      else this.#ledger.change(day);
-      await this.#save();
-    }
+    for (const { day, domain } of this.#ledger.accounts())
+      if (this.#isToCome(day)) this.#ledger.remove(day, domain);
+    await this.#save();
+    // One that is removed meanwhile, or comes to it, does the loops no harm.
+    const accounts = this.#ledger.accounts();
+    const sending = Array.from({ length: SENT_AT_ONCE }, async () => {
+      for (let next = accounts.next(); next.done !== true; next = accounts.next())
+        await this.#sendOne(next.value);
+    });
+    await Promise.all(sending);
+  }
+
+  async #sendOne({ day, domain, account }: LedgerEntry): Promise<void> {
+    if (this.#closing.signal.aborted || this.#outbox === undefined) return;
+    if (this.#wait(day, account) > 0) return;
+    if (await this.#isOver(day, domain, account)) this.#ledger.remove(day, domain);
+    else this.#ledger.change(day);
+    await this.#save();
   }
 
   /** Milliseconds until the report is to be sent. */
@@ -233,9 +241,9 @@ export class TlsReports implements TlsSessions {
   async #deliver(
     report: TlsReport,
     destination: Destination,
-    { options, resolver }: Settings,
+    { options, resolver, https }: Settings,
   ): Promise<void> {
-    const { clock, log, https = { port: 443 } } = this.#means;
+    const { clock, log } = this.#means;
     const { id: report_id, domain } = report;
     if (destination.kind === "https") {
       const { signal } = this.#closing;

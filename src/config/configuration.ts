@@ -7,7 +7,7 @@ import type { GateOptions } from "./gate-options.ts";
 import type { ListenerOptions } from "./listener-options.ts";
 import type { RelayOptions } from "./relay-options.ts";
 import type { ReplyOptions, RetryOptions } from "./retry-options.ts";
-import type { BounceOptions, DnsOptions } from "./sections.ts";
+import type { BounceOptions, DnsOptions, HttpsOptions } from "./sections.ts";
 import type { TlsReportOptions } from "./tls-report-options.ts";
 
 export interface Configuration {
@@ -27,6 +27,7 @@ export interface Configuration {
   readonly retry: readonly RetryOptions[];
   readonly replies: readonly ReplyOptions[];
   readonly bounce: BounceOptions;
+  readonly https: HttpsOptions;
   /** Undefined: there are no such reports. */
   readonly tls_reports: TlsReportOptions | undefined;
 }

@@ -39,7 +39,7 @@ A changed module is loaded when the relay is restarted, not by a reload.
 `;
 
 export function configurationDocument(drivers: BuiltInDrivers): string {
-  const { retry, replies, bounce, tls_reports, ...before } = sections;
+  const { retry, replies, bounce, https, tls_reports, ...before } = sections;
   return [
     INTRODUCTION,
     ...sectionParts(before, ""),
@@ -52,7 +52,7 @@ export function configurationDocument(drivers: BuiltInDrivers): string {
     "How mail is delivered that a router has taken. The options of every transport:\n",
     table(transportOptions.fields),
     ...[...drivers.transports.values()].map((driver) => driverPart("transport", driver)),
-    ...sectionParts({ retry, replies, bounce, tls_reports }, ""),
+    ...sectionParts({ retry, replies, bounce, https, tls_reports }, ""),
   ].join("\n");
 }
 

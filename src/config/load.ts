@@ -90,12 +90,13 @@ async function readRoot(
   const retry = read("retry", sections.retry);
   const replies = read("replies", sections.replies);
   const bounce = read("bounce", sections.bounce);
+  const https = read("https", sections.https);
   const tlsReports = read("tls_reports", sections.tls_reports);
   const routers = await readRouters(root["routers"], drivers.routers, reading);
   const transports = await readTransports(root["transports"], drivers.transports, reading);
   crossCheck(root, written, problems);
 
-  const own = { relay, listeners, dns, domains, hosts, gate, retry, replies, bounce };
+  const own = { relay, listeners, dns, domains, hosts, gate, retry, replies, bounce, https };
   if (!isComplete(own)) return undefined;
   return { file, directory, ...own, routers, transports, tls_reports: tlsReports };
 }

@@ -2,12 +2,13 @@
 // by their drivers, and by chain-options.ts.
 
 import { isIP, isIPv6 } from "node:net";
+import { NEVER_A_TARGET } from "../lists/target-addresses.ts";
 import { DEFAULT_RETRY } from "../retry.ts";
 import { gateOptions } from "./gate-options.ts";
 import { listenerOptions } from "./listener-options.ts";
 import { domainList, hostList } from "./list-kinds.ts";
 import { tlsReportOptions } from "./tls-report-options.ts";
-import { durations, flag, list, named, nested } from "./schema.ts";
+import { durations, flag, integer, list, named, nested } from "./schema.ts";
 import { optional, options, size, tables, withDefault } from "./schema.ts";
 import type { Values } from "./schema.ts";
 import { relayOptions } from "./relay-options.ts";
@@ -33,6 +34,23 @@ function serverProblem(item: string): string | undefined {
   if (isAddress && Number(port) > 0 && Number(port) < 65_536) return undefined;
   return 'is no server; write "192.0.2.53", "192.0.2.53:5353" or "[2001:db8::53]:5353"';
 }
+
+const httpsOptions = options({
+  port: withDefault(
+    integer(
+      "The only port that is connected to; a destination of reports that names another is left out.",
+      1,
+      65_535,
+    ),
+    443,
+  ),
+  ignore_target_hosts: withDefault(
+    hostList(
+      "Addresses that are not connected to, whatever the DNS says. With [] every address is good.",
+    ),
+    NEVER_A_TARGET,
+  ),
+});
 
 const bounceOptions = options({
   warn_after: withDefault(
@@ -70,6 +88,13 @@ export const sections = {
     [],
   ),
   bounce: withDefault(nested("Reports to senders.", bounceOptions), {}),
+  https: withDefault(
+    nested(
+      "How hosts are reached that other domains name: for their MTA-STS policy, and for reports on TLS.",
+      httpsOptions,
+    ),
+    {},
+  ),
   tls_reports: optional(
     nested(
       "Daily reports on TLS (RFC 8460), to the domains that ask for them. Without this table there are none.",
@@ -78,5 +103,6 @@ export const sections = {
   ),
 };
 
+export type HttpsOptions = Values<typeof httpsOptions>;
 export type DnsOptions = Values<typeof dnsOptions>;
 export type BounceOptions = Values<typeof bounceOptions>;

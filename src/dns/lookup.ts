@@ -5,16 +5,25 @@ import { isIPv6, type LookupFunction } from "node:net";
 import { resolveAddresses } from "./addresses.ts";
 import type { Resolver } from "./resolver.ts";
 
-/** The `lookup` of a connection to `host`. Rejects when it has no address. */
-export async function lookupOf(host: string, resolver: Resolver): Promise<LookupFunction> {
+/**
+ * The `lookup` of a connection to `host`, a name or an address. Rejects when it has no address but those that are
+ * ignored. For an address Node asks no `lookup`: it has passed when this resolves.
+ */
+export async function lookupOf(
+  host: string,
+  resolver: Resolver,
+  isIgnored: (address: string) => boolean,
+): Promise<LookupFunction> {
   const answer = await resolveAddresses(resolver, host);
-  const [first] = answer.kind === "found" ? answer.records : [];
-  if (answer.kind !== "found" || first === undefined) {
-    const why = answer.kind === "temporary" ? answer.error : "it has no address";
-    throw new Error(`${host}: ${why}`);
+  const all = answer.kind === "found" ? answer.records : [];
+  const addresses = all.filter((address) => !isIgnored(address));
+  const [first] = addresses;
+  if (first === undefined) {
+    const none = all.length > 0 ? "nothing is sent to its addresses" : "it has no address";
+    throw new Error(`${host}: ${answer.kind === "temporary" ? answer.error : none}`);
   }
-  return (_, { all }, callback) => {
-    if (all === true) callback(null, answer.records.map(withFamily));
+  return (_, options, callback) => {
+    if (options.all === true) callback(null, addresses.map(withFamily));
     else callback(null, first, withFamily(first).family);
   };
 }

@@ -6,6 +6,7 @@
 // as that address too.
 
 import { type Address, contains, parseAddress, parseNetwork } from "./cidr.ts";
+import type { HostList } from "./lists.ts";
 
 /**
  * As items of a host list. The documentation networks (RFC 5737, 3849, 9637) are missing on purpose: nobody lives there,
@@ -43,6 +44,11 @@ export function isNeverTarget(text: string): boolean {
   if (address === undefined) return true;
   const judged = carriedIpv4(address) ?? address;
   return NETWORKS.some((network) => contains(network, judged));
+}
+
+/** By a list of the configuration; true too for a text that is no address. */
+export function ignoring(list: HostList): (address: string) => boolean {
+  return (address) => targetForms(address)?.some((form) => list.match(form).kind === "in") ?? true;
 }
 
 /** The texts to judge an address by: itself, and the IPv4 address that it is carried to. Undefined when it is none. */

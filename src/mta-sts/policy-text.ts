@@ -13,6 +13,9 @@ export interface StsPolicy {
   readonly maxAge: number;
 }
 
+/** Patterns of one policy, and characters of one pattern: no name is longer. */
+const PATTERNS_MAX = 100;
+const LONGEST_PATTERN = 255;
 /** A year. RFC 8461 3.2. */
 const LONGEST_AGE = 31_557_600;
 
@@ -50,7 +53,8 @@ export function parsePolicy(text: string): StsPolicy {
     throw new Error(`max_age is ${quoted(first("max_age"))}`);
   }
   const mx = (fields.get("mx") ?? []).map((pattern) => pattern.toLowerCase());
-  const odd = mx.find((pattern) => !MX.test(pattern));
+  if (mx.length > PATTERNS_MAX) throw new Error(`more than ${PATTERNS_MAX} mx`);
+  const odd = mx.find((pattern) => pattern.length > LONGEST_PATTERN || !MX.test(pattern));
   if (odd !== undefined) throw new Error(`mx is ${quoted(odd)}`);
   if (mode !== "none" && mx.length === 0) throw new Error("there is no mx");
   return { mode, mx, maxAge: Math.min(Number(first("max_age")), LONGEST_AGE) };

@@ -9,7 +9,13 @@ import { isTable } from "../config/option.ts";
 import { filesIn, replaceFile } from "../kept-files.ts";
 import { DAY, dateOf } from "./report.ts";
 import { RESULT_TYPES } from "./results.ts";
-import { type FailureCount, type PolicyCounts, type ShownPolicy, Tally } from "./tally.ts";
+import {
+  type FailureCount,
+  type PolicyCounts,
+  type ShownPolicy,
+  Tally,
+  type TlsSession,
+} from "./tally.ts";
 
 /** One domain on one day. */
 export interface Account {
@@ -24,16 +30,27 @@ export interface Account {
   pausedUntil: number;
 }
 
+export interface LedgerEntry {
+  readonly day: number;
+  readonly domain: string;
+  readonly account: Account;
+}
+
 /** When the report of a domain is due, in ms since the epoch. */
 export type DueTime = (day: number, domain: string) => number;
 
 const DOMAINS_MAX = 2000;
+/** Octets of all days together. */
+const OCTETS_MAX = 16 * 1024 * 1024;
+/** What a domain costs beside its counts. */
+const ACCOUNT_OVERHEAD = 500;
 const ENDING = ".json";
 
 export class Ledger {
   readonly #directory: string;
   readonly #dueTime: DueTime;
   readonly #days = new Map<number, Map<string, Account>>();
+  #octets = 0;
   /** Days that are not on disk as they are here. */
   readonly #changed = new Set<number>();
   #writing: Promise<void> = Promise.resolve();
@@ -43,11 +60,7 @@ export class Ledger {
     this.#dueTime = dueTime;
   }
 
-  *accounts(): Generator<{
-    readonly day: number;
-    readonly domain: string;
-    readonly account: Account;
-  }> {
+  *accounts(): Generator<LedgerEntry> {
     for (const [day, domains] of this.#days) {
       for (const [domain, account] of domains) yield { day, domain, account };
     }
@@ -60,15 +73,25 @@ export class Ledger {
   /** Undefined when the day has as many as it may have. */
   open(day: number, domain: string): Account | undefined {
     const domains = this.#days.get(day) ?? new Map<string, Account>();
-    if (domains.size >= DOMAINS_MAX) return undefined;
+    if (domains.size >= DOMAINS_MAX || this.#octets >= OCTETS_MAX) return undefined;
     this.#days.set(day, domains);
     const account = this.#account(day, domain, new Tally(), []);
     domains.set(domain, account);
+    this.#octets += weightOf(account);
     return account;
+  }
+
+  count(day: number, account: Account, { policy, failure }: TlsSession): void {
+    this.#octets -= weightOf(account);
+    account.tally.add(policy, failure, this.#octets < OCTETS_MAX);
+    this.#octets += weightOf(account);
+    this.#changed.add(day);
   }
 
   remove(day: number, domain: string): void {
     const domains = this.#days.get(day);
+    const account = domains?.get(domain);
+    if (account !== undefined) this.#octets -= weightOf(account);
     domains?.delete(domain);
     if (domains?.size === 0) this.#days.delete(day);
     this.#changed.add(day);
@@ -117,7 +140,9 @@ export class Ledger {
       const day = Date.parse(file.slice(0, -ENDING.length));
       if (!file.endsWith(ENDING) || Number.isNaN(day) || day % DAY !== 0) continue;
       try {
-        this.#days.set(day, this.#read(day, JSON.parse(await readFile(path, "utf8"))));
+        const domains = this.#read(day, JSON.parse(await readFile(path, "utf8")));
+        this.#days.set(day, domains);
+        for (const account of domains.values()) this.#octets += weightOf(account);
       } catch (error) {
         broken(path, error);
       }
@@ -143,6 +168,10 @@ export class Ledger {
       pausedUntil: 0,
     };
   }
+}
+
+function weightOf({ tally }: Account): number {
+  return tally.octets + ACCOUNT_OVERHEAD;
 }
 
 function countsIn(kept: Record<string, unknown>): PolicyCounts {

@@ -1,8 +1,8 @@
 // How TLS with one mail domain went on one day: sessions counted by the policy that they were under, failures by
 // what went wrong, and with whom.
 //
-// Invariant: its size is bounded, whatever a domain publishes and however its hosts fail. What finds no place among
-// the details is still in the sums.
+// Invariant: its size is bounded, in number and in octets, whatever a domain publishes and however its hosts fail. What
+// finds no place among the details is still in the sums.
 
 import type { TlsFailure } from "./results.ts";
 
@@ -23,6 +23,12 @@ export interface SessionFailure extends TlsFailure {
   readonly to?: string;
 }
 
+/** A connection, by the policy that it was under. */
+export interface TlsSession {
+  readonly policy: ShownPolicy;
+  readonly failure?: SessionFailure;
+}
+
 export interface FailureCount {
   readonly failure: SessionFailure;
   count: number;
@@ -40,45 +46,72 @@ const DETAILS_MAX = 100;
 const LINES_MAX = 40;
 const LONGEST_LINE = 1000;
 const LONGEST_REASON = 200;
+/** Octets of a domain's day after which no further policy is counted. */
+const OCTETS_MAX = 256 * 1024;
+/** What a failure costs beside its texts. */
+const DETAIL_OVERHEAD = 200;
 
 export class Tally {
   readonly #counts = new Map<string, PolicyCounts>();
+  /** About what it takes in memory. */
+  octets = 0;
 
   constructor(counted: readonly PolicyCounts[] = []) {
-    for (const counts of counted) this.#counts.set(JSON.stringify(counts.policy), counts);
+    for (const counts of counted) {
+      const key = JSON.stringify(counts.policy);
+      this.#counts.set(key, counts);
+      this.octets += counts.details.reduce(
+        (sum, { failure }) => sum + weightOf(failure),
+        weightOfPolicy(key),
+      );
+    }
   }
 
   get counts(): readonly PolicyCounts[] {
     return [...this.#counts.values()];
   }
 
-  add(given: ShownPolicy, failure: SessionFailure | undefined): void {
+  /** Without `room` only what is known already is counted. */
+  add(given: ShownPolicy, failure: SessionFailure | undefined, room = true): void {
     const policy = { ...given, lines: bounded(given.lines), mx: bounded(given.mx) };
     const key = JSON.stringify(policy);
     let counts = this.#counts.get(key);
     if (counts === undefined) {
-      if (this.#counts.size >= POLICIES_MAX) return;
+      if (!room || this.#counts.size >= POLICIES_MAX || this.octets > OCTETS_MAX) return;
       counts = { policy, successful: 0, failed: 0, details: [] };
       this.#counts.set(key, counts);
+      this.octets += weightOfPolicy(key);
     }
     if (failure === undefined) counts.successful++;
     else {
       counts.failed++;
-      addDetail(counts.details, failure);
+      this.#addDetail(counts.details, failure, room);
+    }
+  }
+
+  #addDetail(details: FailureCount[], given: SessionFailure, room: boolean): void {
+    const { reason, ...where } = given;
+    const failure = reason === undefined ? where : { ...where, reason: plain(reason) };
+    const known = details.find((one) => isSame(one.failure, failure));
+    if (known !== undefined) known.count++;
+    else if (room && details.length < DETAILS_MAX) {
+      details.push({ failure, count: 1 });
+      this.octets += weightOf(failure);
     }
   }
 }
 
-function bounded(lines: readonly string[]): readonly string[] {
-  return lines.slice(0, LINES_MAX).map((line) => line.slice(0, LONGEST_LINE));
+/** Once as the key, and once as the value. */
+function weightOfPolicy(key: string): number {
+  return 2 * key.length;
 }
 
-function addDetail(details: FailureCount[], given: SessionFailure): void {
-  const { reason, ...where } = given;
-  const failure = reason === undefined ? where : { ...where, reason: plain(reason) };
-  const known = details.find((one) => isSame(one.failure, failure));
-  if (known !== undefined) known.count++;
-  else if (details.length < DETAILS_MAX) details.push({ failure, count: 1 });
+function weightOf({ reason = "", from = "", host = "", to = "" }: SessionFailure): number {
+  return reason.length + from.length + host.length + to.length + DETAIL_OVERHEAD;
+}
+
+function bounded(lines: readonly string[]): readonly string[] {
+  return lines.slice(0, LINES_MAX).map((line) => line.slice(0, LONGEST_LINE));
 }
 
 /** One line of text that somebody else may have written. */

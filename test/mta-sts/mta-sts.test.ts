@@ -7,12 +7,13 @@ import { join } from "node:path";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { createResolver } from "../../src/dns/create-resolver.ts";
-import { MtaSts } from "../../src/mta-sts.ts";
+import { HTTPS } from "../../src/https.ts";
+import { MtaSts, type MtaStsOptions } from "../../src/mta-sts.ts";
 import { Authority } from "../support/authority.ts";
 import { manualClock } from "../support/clock.ts";
 import { startDns, type Zone } from "../support/dns.ts";
 import { policy, startPolicyHost } from "../support/policy-host.ts";
-import { recordingLog } from "../support/services.ts";
+import { recordingLog, resolverAnswering } from "../support/services.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -42,33 +43,42 @@ async function setUp(t: TestContext, names = ["mta-sts.example.test"]) {
     await dns.close();
     await rm(directory, { recursive: true, force: true });
   });
-  const start = (given: { readOnly?: boolean } = {}) => {
+  const start = (given: Partial<Pick<MtaStsOptions, "readOnly" | "https" | "resolver">> = {}) => {
     const log = recordingLog();
-    const resolver = createResolver({ servers: [dns.address], clock });
+    const resolver = given.resolver ?? createResolver({ servers: [dns.address], clock });
     const sts = new MtaSts({
       clock,
       log,
       resolver,
       spoolDirectory: directory,
       readOnly: given.readOnly ?? false,
-      https: host.https,
+      https: given.https ?? host.https,
     });
     closing.push(async () => {
       await sts.close();
       await resolver.close();
     });
-    const mode = async () => (await sts.policyOf("example.test"))?.mode;
-    return { sts, log, mode };
+    const find = async (domain = "example.test") => {
+      const known = await sts.policyOf(domain);
+      assert.ok(known !== "unknown");
+      return known;
+    };
+    const mode = async () => (await find())?.mode;
+    return { sts, log, find, mode };
   };
   return { directory, host, dns, clock, start };
 }
+
+const silent = resolverAnswering({ kind: "no-such-name" });
+const records = (...texts: readonly string[]) =>
+  Promise.resolve({ kind: "found", records: texts } as const);
 
 describe("a policy", () => {
   test("is fetched once, when the DNS says that there is one", async (t) => {
     const { host, start } = await setUp(t);
     host.answer = policy(...ENFORCE);
-    const { sts, log } = start();
-    const asked = Array.from({ length: 5 }, () => sts.policyOf("example.test"));
+    const { sts, log, find } = start();
+    const asked = Array.from({ length: 5 }, () => find());
     for (const found of await Promise.all(asked)) {
       assert.deepEqual(found?.mx, ["mx.example.test"]);
       assert.equal(found.mode, "enforce");
@@ -154,6 +164,66 @@ describe("a policy", () => {
   });
 });
 
+describe("a domain whose TXT record changes all the time", () => {
+  test("has its policy fetched once in five minutes while that fails", async (t) => {
+    const { host, dns, clock, start } = await setUp(t);
+    const { mode } = start();
+    for (let id = 1; id <= 10; id++) {
+      dns.set(zone(String(id)));
+      assert.equal(await mode(), undefined);
+      clock.advance(61_000);
+    }
+    assert.equal(host.requests.length, 2);
+  });
+
+  test("and once a minute while that works; meanwhile the one from before holds", async (t) => {
+    const { host, clock, start } = await setUp(t);
+    host.answer = policy(...ENFORCE);
+    let id = 1;
+    const txt = () => records(`v=STSv1; id=${id};`);
+    const { mode } = start({ resolver: { ...silent, txt, a: () => records("127.0.0.1") } });
+    for (; id <= 10; id++) {
+      assert.equal(await mode(), "enforce");
+      clock.advance(6100);
+    }
+    assert.equal(host.requests.length, 1);
+    assert.equal(await mode(), "enforce");
+    assert.equal(host.requests.length, 2);
+  });
+});
+
+test("a policy host in a network of ours is not connected to, whatever the port", async (t) => {
+  const { host, start } = await setUp(t);
+  host.answer = policy(...ENFORCE);
+  let connections = 0;
+  host.onConnection = () => connections++;
+  const { port, ca = "" } = host.https;
+  const { log, find } = start({ https: { ...HTTPS, port, ca } });
+  assert.equal(await find(), undefined);
+  assert.match(JSON.stringify(log.named("mta_sts.failed")), /nothing is sent to its addresses/);
+  assert.equal(connections, 0);
+});
+
+test("policy hosts that say nothing: some are waited for, the others wait in line, and the line has an end", async (t) => {
+  const { start } = await setUp(t);
+  const started: string[] = [];
+  const resolver = {
+    ...silent,
+    txt: () => records("v=STSv1; id=1;"),
+    a: (name: string) => {
+      started.push(name);
+      return new Promise<never>(() => undefined);
+    },
+  };
+  const { sts } = start({ resolver });
+  const answers: unknown[] = [];
+  for (let count = 0; count < 1100; count++)
+    void sts.policyOf(`d${count}.test`).then((answer) => answers.push(answer));
+  await until(() => answers.length === 50);
+  assert.equal(started.length, 50);
+  assert.deepEqual(new Set(answers), new Set(["unknown"]));
+});
+
 describe("a policy that is known", () => {
   test("outlives a restart, and holds when DNS and policy host are gone", async (t) => {
     const { host, dns, clock, start } = await setUp(t);
@@ -189,13 +259,13 @@ describe("a policy that is known", () => {
   test("is fetched again when it is a day old, unasked", async (t) => {
     const { host, clock, start } = await setUp(t);
     host.answer = policy(...ENFORCE);
-    const { sts, log } = start();
-    const first = await sts.policyOf("example.test");
+    const { log, find } = start();
+    const first = await find();
     clock.advance(23 * HOUR);
     assert.equal(host.requests.length, 1);
     clock.advance(HOUR);
     await until(() => log.named("mta_sts.fetched").length === 2);
-    const second = await sts.policyOf("example.test");
+    const second = await find();
     assert.ok(first !== undefined && second !== undefined && second.fetchedAt > first.fetchedAt);
   });
 

@@ -108,3 +108,15 @@ describe("a host", () => {
     });
   }
 });
+
+const withPatterns = (...patterns: readonly string[]) =>
+  ["version: STSv1", "mode: enforce", "max_age: 60", ...patterns.map((one) => `mx: ${one}`)].join(
+    "\n",
+  );
+
+test("a policy has at most a hundred patterns, and each is as long as a name", () => {
+  const many = Array.from({ length: 101 }, (_, index) => `mx${index}.example.test`);
+  assert.equal(parsePolicy(withPatterns(...many.slice(1))).mx.length, 100);
+  assert.throws(() => parsePolicy(withPatterns(...many)), /more than 100 mx/);
+  assert.throws(() => parsePolicy(withPatterns(`${"a.".repeat(130)}test`)), /mx is/);
+});

@@ -3,14 +3,18 @@
 import type { ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import { createSecureContext } from "node:tls";
+import type { Https } from "../../src/https.ts";
 import type { Authority } from "./authority.ts";
 
 export interface PolicyHost extends AsyncDisposable {
-  readonly https: { readonly port: number; readonly ca: string };
+  /** The way to it: this machine, which is no target for anybody else. */
+  readonly https: Https;
   /** Host and path of every request. */
   readonly requests: string[];
   /** What is answered from now on. */
   answer: (response: ServerResponse) => void;
+  /** Somebody has connected, whatever comes of it. */
+  onConnection: () => void;
 }
 
 /** `names`: those that its certificate bears, "mta-sts.example.test". */
@@ -24,8 +28,10 @@ export async function startPolicyHost(
   const host = {
     requests,
     answer: (response: ServerResponse): void => void response.writeHead(404).end(),
+    onConnection: (): void => undefined,
   };
   const server = createServer({ cert, key, SNICallback: (_, done) => done(null, context) });
+  server.on("connection", () => host.onConnection());
   server.on("request", (request, response) => {
     requests.push(`${request.headers.host ?? ""}${request.url ?? ""}`);
     host.answer(response);
@@ -34,7 +40,7 @@ export async function startPolicyHost(
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   return Object.assign(host, {
-    https: { port, ca: authority.certificate.toString() },
+    https: { port, ca: authority.certificate.toString(), isIgnored: () => false },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise<void>((resolve) => void server.close(() => resolve()));

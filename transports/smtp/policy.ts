@@ -119,6 +119,7 @@ export class Policies {
     // DANE decides, unless all that it says is "some TLS".
     if (dane !== undefined && ("status" in dane || dane.tls === "dane")) return dane;
     const policy = domain === undefined ? undefined : await this.#services.mtaSts.policyOf(domain);
+    if (policy === "unknown") return unknown(domain);
     if (policy?.mode === "enforce") return enforced(policy, subject.name);
     if (dane !== undefined) return dane;
     if (policy?.mode === "testing") {
@@ -187,6 +188,13 @@ function enforced(policy: KeptPolicy, host: string): TlsPolicy | Barred {
   const why = `not in the MTA-STS policy, ${until(policy)}`;
   const because = { host, domain: policy.domain, published, failure: UNLISTED };
   return { rule: "barred", status: status(451, "7.5", text), error: "tls_required", why, because };
+}
+
+/** Nothing is sent before it is known what the domain asks for. */
+function unknown(domain: string | undefined): Barred {
+  const why = `the MTA-STS policy of ${domain} is waited for`;
+  const text = `Waits for the MTA-STS policy of ${domain}: too many policies are being fetched`;
+  return { rule: "barred", status: status(451, "4.3", text), error: "lookup", why };
 }
 
 function until(policy: KeptPolicy): string {

@@ -5,10 +5,10 @@
 import type { Connected, Conversation } from "../../src/smtp/client.ts";
 import { isListed } from "../../src/mta-sts/policy-text.ts";
 import { policyText } from "../../src/mta-sts/kept-policy.ts";
-import type { TlsSession, TlsSessions } from "../../src/tls-reports.ts";
+import type { TlsSessions } from "../../src/tls-reports.ts";
 import { errorCode } from "../../src/error-code.ts";
 import { certificateResult, type TlsFailure } from "../../src/tls-reports/results.ts";
-import type { ShownPolicy } from "../../src/tls-reports/tally.ts";
+import type { ShownPolicy, TlsSession } from "../../src/tls-reports/tally.ts";
 import type { TlsaRecord } from "../../src/dns/resolver.ts";
 import { type Barred, type Published, UNLISTED } from "./policy.ts";
 import type { Target } from "./targets.ts";
