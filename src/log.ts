@@ -1,9 +1,10 @@
 // The log: one JSON line an event on stdout, names and fields from the closed vocabulary in events.ts.
-// Text of peers is data here: JSON escapes control characters, so a reply can never forge a line.
+// Text of peers is data here: what could end a line or change how it is shown is escaped, so a reply can never forge one.
 
 import type { Clock } from "./clock.ts";
 import { withErrorNames } from "./error-code.ts";
 import type { EventName, Events } from "./events.ts";
+import { jsonLine } from "./printable.ts";
 
 export interface Log {
   event<Name extends EventName>(name: Name, fields: Events[Name]): void;
@@ -16,9 +17,8 @@ export interface LineSink {
 export function createLog(clock: Clock, sink: LineSink): Log {
   return {
     event(name, fields) {
-      sink.write(
-        `${JSON.stringify({ time: new Date(clock.now()).toISOString(), event: name, ...fields })}\n`,
-      );
+      const time = new Date(clock.now()).toISOString();
+      sink.write(`${jsonLine({ time, event: name, ...fields })}\n`);
     },
   };
 }

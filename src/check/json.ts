@@ -6,13 +6,13 @@ import { ACCEPTED } from "../receive/verdict.ts";
 import { type Status, statusLine } from "../status.ts";
 import { hostText } from "./hosts.ts";
 
-export function reportJson(report: CheckReport): string {
+export function reportJson(report: CheckReport): object {
   const { recipients, message } = report;
-  return JSON.stringify({
+  return {
     gate: summary(recipients),
     recipients: recipients.map((recipient) => recipientObject(recipient, message)),
     ...(message === undefined ? {} : { message: replyObject(message) }),
-  });
+  };
 }
 
 function gateObject(verdict: Verdict) {

@@ -13,6 +13,7 @@ import type { Host } from "../contract.ts";
 import type { Client } from "../envelope.ts";
 import type { Proof } from "../gate.ts";
 import type { RouteTrouble, TraceStep } from "../route.ts";
+import { printable } from "../printable.ts";
 import { pathText } from "../smtp/address.ts";
 import { type Status, statusLine } from "../status.ts";
 import { hostText } from "./hosts.ts";
@@ -59,7 +60,7 @@ function recipientLines(recipient: CheckedRecipient): string[] {
   const { address, outcome, gate, trace, deliveries, troubles, discarded, reply } = recipient;
   const verdict = gate.rule === "none" ? "for want of a rule" : `by ${gate.rule}`;
   return [
-    `${paint("bold", address)}: ${paint(OUTCOMES[outcome], outcome)}`,
+    `${paint("bold", printable(address))}: ${paint(OUTCOMES[outcome], outcome)}`,
     ...labelled("gate", `${gate.kind} ${verdict}`, colourOf(gate.kind)),
     ...reasons(gate.why),
     ...traceLines(trace, address),

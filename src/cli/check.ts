@@ -15,9 +15,11 @@ import { parseAddress } from "../lists/cidr.ts";
 import type { Log } from "../log.ts";
 import { firstLocalDomain } from "../listening.ts";
 import { assemble } from "../relay.ts";
+import { printable } from "../printable.ts";
 import { heloName, parseMail } from "../smtp/command.ts";
 import { requireConfiguration, WrongConfiguration } from "./configuration-file.ts";
 import { CommandError, EXIT } from "./exit.ts";
+import { print, printJson, warn } from "./terminal.ts";
 
 export interface CheckOptions {
   readonly config?: string;
@@ -52,7 +54,7 @@ export async function checkCommand(
   try {
     await Promise.race([chain.lists.refresh(), sleep(LISTS_PATIENCE, undefined, { ref: false })]);
     const report = await check(request, chain, parts);
-    process.stdout.write(options.json === true ? `${reportJson(report)}\n` : reportText(report));
+    await (options.json === true ? printJson(reportJson(report)) : print(reportText(report)));
     return exitCodeOf(report);
   } finally {
     await chain.close();
@@ -64,15 +66,15 @@ async function checkConfiguration({ config, json }: CheckOptions): Promise<numbe
     const configuration = await requireConfiguration(config);
     const doubts = await doubtsOf(configuration);
     if (json === true) {
-      process.stdout.write(`${JSON.stringify({ problems: [], warnings: doubts })}\n`);
+      await printJson({ problems: [], warnings: doubts });
     } else {
-      for (const doubt of doubts) process.stderr.write(`warning: ${doubt}\n`);
-      process.stdout.write(`${configuration.file}: ok\n`);
+      for (const doubt of doubts) warn(`warning: ${doubt}`);
+      await print(`${printable(configuration.file)}: ok\n`);
     }
     return EXIT.ok;
   } catch (error) {
     if (json !== true || !(error instanceof WrongConfiguration)) throw error;
-    process.stdout.write(`${JSON.stringify({ problems: error.problems })}\n`);
+    await printJson({ problems: error.problems });
     return error.exitCode;
   }
 }
@@ -139,7 +141,7 @@ const warnings: Log = {
   event(name, fields) {
     if (!WORTH_TELLING.has(name)) return;
     const told = Object.entries(fields).map(([key, value]) => `${key} ${String(value)}`);
-    process.stderr.write(`relayctl: ${name}: ${told.join(", ")}\n`);
+    warn(`relayctl: ${name}: ${told.join(", ")}`);
   },
 };
 

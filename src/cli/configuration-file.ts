@@ -14,7 +14,7 @@ export class WrongConfiguration extends CommandError {
   readonly problems: readonly ConfigurationProblem[];
 
   constructor(problems: readonly ConfigurationProblem[]) {
-    super(problems.map(problemLine).join("\n"), EXIT.configuration);
+    super(problems.map(problemLine), EXIT.configuration);
     this.problems = problems;
   }
 }

@@ -1,5 +1,7 @@
 // How a command ends: sysexits(3) codes, so that systemd and scripts can tell a wrong file from a busy port.
 
+import { printable } from "../printable.ts";
+
 export const EXIT = {
   ok: 0,
   /** `queue`: a message is not there, or is being delivered just now. */
@@ -15,12 +17,12 @@ export const EXIT = {
   configuration: 78,
 } as const;
 
-/** Something that the user has to know, in one line; never a stack trace. */
+/** Something that the user has to know, one line each, fit to be printed whatever it quotes; never a stack trace. */
 export class CommandError extends Error {
   readonly exitCode: number;
 
-  constructor(message: string, exitCode: number) {
-    super(message);
+  constructor(message: string | readonly string[], exitCode: number) {
+    super([message].flat().map(printable).join("\n"));
     this.name = "CommandError";
     this.exitCode = exitCode;
   }

@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "../config/kinds.ts";
 import { describeError } from "../log.ts";
+import { printable } from "../printable.ts";
 import { checkCommand, type CheckOptions, DEFAULT_CLIENT, DEFAULT_SENDER } from "./check.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { type ChangeAction, type ChangeOptions, queueChange } from "./queue/change.ts";
@@ -11,6 +12,7 @@ import { type ListOptions, queueCount, queueList } from "./queue/list.ts";
 import { queueShow, type ShowOptions } from "./queue/show.ts";
 import { reloadCommand, type ReloadOptions } from "./reload.ts";
 import { serve } from "./serve.ts";
+import { warn } from "./terminal.ts";
 import { traceCommand, type TraceOptions } from "./trace.ts";
 
 const CHECK_HELP = `
@@ -47,9 +49,18 @@ export async function run(args: readonly string[]): Promise<number> {
     // Commander has said already what is wrong with the usage.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const known = error instanceof CommandError;
-    process.stderr.write(`${known ? error.message : `relayctl: ${describeError(error)}`}\n`);
+    warn(known ? error.message : `relayctl: ${describeError(error)}`);
     return known ? error.exitCode : EXIT.software;
   }
+}
+
+/** Commander quotes the argument that is wrong, and may have a suggestion in a line of its own. */
+function usageErrorText(text: string): string {
+  return text
+    .trimEnd()
+    .split(/\n(?=\(Did you mean )/)
+    .map(printable)
+    .join("\n");
 }
 
 type Exit = (code: number) => void;
@@ -60,6 +71,7 @@ function createProgram(exit: Exit): Command {
     .option("--config <file>", "routers.toml (default: $UNSEEN_CONFIG, /etc/unseen/routers.toml)")
     .option("--json", "print JSON, for programs")
     .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ outputError: (text) => warn(usageErrorText(text)) })
     .exitOverride();
   program
     .command("serve")

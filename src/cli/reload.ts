@@ -4,9 +4,11 @@
 import { askForReload, NoRelay } from "../control/client.ts";
 import { controlSocket } from "../control/protocol.ts";
 import { describeError } from "../log.ts";
+import { printable } from "../printable.ts";
 import type { Reloaded } from "../reload.ts";
 import { requireConfiguration } from "./configuration-file.ts";
 import { CommandError, EXIT } from "./exit.ts";
+import { printJson, warn } from "./terminal.ts";
 
 export interface ReloadOptions {
   readonly config?: string;
@@ -17,9 +19,9 @@ export interface ReloadOptions {
 export async function reloadCommand({ config, json }: ReloadOptions): Promise<number> {
   const { relay } = await requireConfiguration(config);
   const reloaded = await ask(controlSocket(relay));
-  if (json === true) process.stdout.write(`${JSON.stringify(reloaded)}\n`);
+  if (json === true) await printJson(reloaded);
   if ("problems" in reloaded) {
-    if (json !== true) process.stderr.write(`${reloaded.problems.join("\n")}\n`);
+    if (json !== true) for (const problem of reloaded.problems) warn(printable(problem));
     return EXIT.configuration;
   }
   if (json !== true) process.stdout.write(report(reloaded));

@@ -1,17 +1,13 @@
 // Text for people: 80 columns, and colours only where somebody looks at them.
 
 import { styleText } from "node:util";
+import { jsonLine, printable, printableLines } from "../printable.ts";
 
 export type Colour = "bold" | "dim" | "green" | "yellow" | "red";
 
 /** Colours `text` if stdout is a terminal that wants colours (NO_COLOR is heard). */
 export function paint(colour: Colour, text: string): string {
   return styleText(colour, text, { stream: process.stdout });
-}
-
-/** Text of strangers, without what a terminal would obey: control characters and marks that turn text round. */
-export function printable(text: string): string {
-  return text.replaceAll("\t", " ").replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?");
 }
 
 const COLUMNS = 80;
@@ -35,4 +31,14 @@ export function print(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
   });
+}
+
+/** One JSON value in a line of its own. */
+export function printJson(value: unknown): Promise<void> {
+  return print(`${jsonLine(value)}\n`);
+}
+
+/** One or more lines on stderr, whatever they quote. */
+export function warn(text: string): void {
+  process.stderr.write(`${printableLines(text)}\n`);
 }

@@ -11,7 +11,7 @@ import { requireConfiguration } from "./configuration-file.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { messageObject } from "./queue/format.ts";
 import { openQueue } from "./queue/open.ts";
-import { print } from "./terminal.ts";
+import { print, printJson, warn } from "./terminal.ts";
 import { eventObject, headLine, storyLines } from "./trace/story.ts";
 import { eventsOf, stateText, waitingEntries } from "./trace/waiting.ts";
 
@@ -51,7 +51,7 @@ export async function traceCommand(what: string, options: TraceOptions): Promise
       if (options.json !== true) await print(`\nThere is more: --limit ${options.limit * 10}\n`);
       break;
     }
-    if (options.json === true) await print(`${JSON.stringify(storyObject(story, now, held))}\n`);
+    if (options.json === true) await printJson(storyObject(story, now, held));
     else await print(`${count > 1 ? "\n" : ""}${storyText(story, now, held)}\n`);
   }
   if (count > 0) return EXIT.ok;
@@ -61,7 +61,7 @@ export async function traceCommand(what: string, options: TraceOptions): Promise
 export function openHistory(directory: string): HistoryReader {
   try {
     return new HistoryReader(directory, (day) => {
-      process.stderr.write(`relayctl: the history of ${day} is damaged, and left out\n`);
+      warn(`relayctl: the history of ${day} is damaged, and left out`);
     });
   } catch (error) {
     throw new CommandError(`cannot read the history: ${describeError(error)}`, EXIT.unavailable);
@@ -109,7 +109,7 @@ function queuedMessage(id: string, queue: QueueFile | undefined): StoredMessage 
   try {
     return queue?.message(id);
   } catch (error) {
-    process.stderr.write(`relayctl: ${id} cannot be read: ${describeError(error)}\n`);
+    warn(`relayctl: ${id} cannot be read: ${describeError(error)}`);
     return undefined;
   }
 }

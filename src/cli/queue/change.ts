@@ -2,12 +2,14 @@
 
 import { systemClock } from "../../clock.ts";
 import type { ChangeOrder } from "../../postmaster.ts";
+import { jsonLine } from "../../printable.ts";
 import type { AddressFilter, Change, Filter } from "../../spool.ts";
 import { requireConfiguration } from "../configuration-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import { filterOf, type FilterOptions, isFiltered, recipientOf } from "./filter.ts";
 import { openQueue } from "./open.ts";
 import { ReachedQueue } from "./reach.ts";
+import { warn } from "../terminal.ts";
 
 export interface ChangeOptions extends FilterOptions {
   readonly config?: string;
@@ -98,8 +100,8 @@ class Report {
     for (const { id, result } of changes) {
       if (result === "done") this.#done++;
       else this.#exitCode = EXIT.notDone;
-      if (this.#json) process.stdout.write(`${JSON.stringify({ id, result })}\n`);
-      else if (result !== "done") process.stderr.write(`${id}: ${TROUBLE[result]}\n`);
+      if (this.#json) process.stdout.write(`${jsonLine({ id, result })}\n`);
+      else if (result !== "done") warn(`${id}: ${TROUBLE[result]}`);
     }
   }
 

@@ -1,5 +1,6 @@
 // Ages, sizes and messages of the queue as a postmaster reads them, and as a program does.
 
+import { printable } from "../../printable.ts";
 import type {
   MessageState,
   StoredMessage,
@@ -10,7 +11,7 @@ import type {
 import type { QueueHold } from "../../spool/queue-file.ts";
 import { pathText } from "../../smtp/address.ts";
 import { saidLine } from "../../status.ts";
-import { type Colour, folded, paint, printable } from "../terminal.ts";
+import { type Colour, folded, paint } from "../terminal.ts";
 
 const SECOND = 1000;
 const UNITS = [

@@ -1,6 +1,7 @@
 // relayctl queue hold and release: domains whose mail waits until the postmaster lets it go.
 
 import { systemClock } from "../../clock.ts";
+import { jsonLine } from "../../printable.ts";
 import { requireConfiguration } from "../configuration-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import { print } from "../terminal.ts";
@@ -23,7 +24,7 @@ export async function queueHold(options: HoldOptions): Promise<number> {
     using queue = openQueue(configuration.relay.spool_directory);
     const now = systemClock.now();
     const holds = queue?.holds() ?? [];
-    const lines = holds.map((hold) => (json === true ? JSON.stringify(hold) : holdLine(hold, now)));
+    const lines = holds.map((hold) => (json === true ? jsonLine(hold) : holdLine(hold, now)));
     await print(lines.map((line) => `${line}\n`).join(""));
     if (holds.length === 0 && json !== true) await print("No domain is on hold.\n");
     return EXIT.ok;
@@ -31,9 +32,7 @@ export async function queueHold(options: HoldOptions): Promise<number> {
   const canonical = domainOf(domain, "--domain");
   await using queue = new ReachedQueue(configuration);
   await queue.carryOut({ action: "hold", domain: canonical });
-  await print(
-    json === true ? `${JSON.stringify({ domain: canonical })}\n` : `${canonical} is on hold\n`,
-  );
+  await print(json === true ? `${jsonLine({ domain: canonical })}\n` : `${canonical} is on hold\n`);
   return EXIT.ok;
 }
 
@@ -50,7 +49,7 @@ export async function queueRelease({ config, json, domain }: HoldOptions): Promi
   const recipients = released === 1 ? "1 recipient" : `${released} recipients`;
   await print(
     json === true
-      ? `${JSON.stringify({ domain: canonical, recipients: released })}\n`
+      ? `${jsonLine({ domain: canonical, recipients: released })}\n`
       : `${canonical} is released, ${recipients} due now\n`,
   );
   return EXIT.ok;

@@ -1,9 +1,10 @@
 // relayctl queue list and count: what waits, oldest first. Read from the spool itself, with a running relay or without.
 
 import { systemClock } from "../../clock.ts";
+import { jsonLine } from "../../printable.ts";
 import { requireConfiguration } from "../configuration-file.ts";
 import { EXIT } from "../exit.ts";
-import { print } from "../terminal.ts";
+import { print, printJson, warn } from "../terminal.ts";
 import { filterOf, type FilterOptions } from "./filter.ts";
 import { holdLine, messageLines, messageObject, sizeText } from "./format.ts";
 import { openQueue } from "./open.ts";
@@ -26,7 +27,7 @@ export async function queueList(options: ListOptions): Promise<number> {
     for (const { envelope } of messages) bytes += envelope.size;
     const texts = messages.map((message) =>
       options.json === true
-        ? `${JSON.stringify(messageObject(message, now, held))}\n`
+        ? `${jsonLine(messageObject(message, now, held))}\n`
         : `${messageLines(message, now, held).join("\n")}\n\n`,
     );
     await print(texts.join(""));
@@ -48,7 +49,7 @@ export async function queueCount(options: ListOptions): Promise<number> {
   if (options.json === true) {
     const each = Object.fromEntries(states.map(([state, { messages }]) => [state, messages]));
     const object = { messages: sum("messages"), bytes: sum("bytes"), ...each, on_hold: holds };
-    await print(`${JSON.stringify(object)}\n`);
+    await printJson(object);
   } else {
     const lines = states.map(([state, { messages }]) => `${state.padEnd(8)}  ${messages}\n`);
     const onHold = holds.map((hold) => `${holdLine(hold, now)}\n`);
@@ -62,7 +63,7 @@ const NOTHING = { messages: 0, bytes: 0 };
 const NONE = { active: NOTHING, queued: NOTHING, frozen: NOTHING };
 
 function damaged(id: string, why: string): void {
-  process.stderr.write(`relayctl: message ${id} cannot be read: ${why}\n`);
+  warn(`relayctl: message ${id} cannot be read: ${why}`);
 }
 
 function summary(count: number, bytes: number): string {

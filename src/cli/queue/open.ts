@@ -3,12 +3,13 @@
 import { describeError } from "../../log.ts";
 import { openQueueFile, type QueueFile } from "../../spool/queue-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
+import { warn } from "../terminal.ts";
 
 /** Undefined when no relay has opened the spool yet; that is said on stderr, because a wrong path looks the same. */
 export function openQueue(directory: string): QueueFile | undefined {
   try {
     const queue = openQueueFile(directory);
-    if (queue === undefined) process.stderr.write(`relayctl: no spool in ${directory} yet\n`);
+    if (queue === undefined) warn(`relayctl: no spool in ${directory} yet`);
     return queue;
   } catch (error) {
     throw new CommandError(`cannot read the queue: ${describeError(error)}`, EXIT.unavailable);

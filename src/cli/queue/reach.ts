@@ -10,11 +10,13 @@ import { createHistory, remembered } from "../../history.ts";
 import { Holds } from "../../holds.ts";
 import { describeError, type Log } from "../../log.ts";
 import { carryOut, type Carried, type Order } from "../../postmaster.ts";
+import { jsonLine } from "../../printable.ts";
 import { settleServicesOf } from "../../settle/services.ts";
 import { SpoolInUse } from "../../spool/lock.ts";
 import { isSpool } from "../../spool/queue-file.ts";
 import { SqliteSpool } from "../../spool/sqlite-spool.ts";
 import { CommandError, EXIT } from "../exit.ts";
+import { warn } from "../terminal.ts";
 
 export class ReachedQueue implements AsyncDisposable {
   readonly #configuration: Configuration;
@@ -62,7 +64,7 @@ async function ask(socket: string, order: Order): Promise<Carried> {
 const ownLog: Log = {
   event(name, fields) {
     if (name === "relay.error" || name === "spool.failed" || name === "spool.corrupt") {
-      process.stderr.write(`relayctl: ${name}: ${JSON.stringify(fields)}\n`);
+      warn(`relayctl: ${name}: ${jsonLine(fields)}`);
     }
   },
 };

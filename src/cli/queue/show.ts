@@ -2,12 +2,13 @@
 
 import { systemClock } from "../../clock.ts";
 import type { HistoryEvent } from "../../history/read.ts";
+import { jsonLine, printable } from "../../printable.ts";
 import type { StoredMessage, StoredRecipient } from "../../spool.ts";
 import { describeError } from "../../log.ts";
 import { pathText } from "../../smtp/address.ts";
 import { requireConfiguration } from "../configuration-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
-import { folded, paint, print, printable } from "../terminal.ts";
+import { folded, paint, print } from "../terminal.ts";
 import { openHistory } from "../trace.ts";
 import { eventObject, storyLines } from "../trace/story.ts";
 import { eventsOf } from "../trace/waiting.ts";
@@ -70,7 +71,7 @@ function jsonOf({ message, header, events, held, now }: Shown): string {
       ...(orcpt === undefined ? {} : { orcpt }),
     };
   });
-  return JSON.stringify({ ...known, recipients, history, header });
+  return jsonLine({ ...known, recipients, history, header });
 }
 
 const HEADER_MAX = 1024 * 1024;
