@@ -112,7 +112,8 @@ function fillSpool(directory: string, depth: number, bytes: number): void {
   };
   for (let from = 0; from < depth; from += 1000) {
     const length = Math.min(1000, depth - from);
-    engine.commit(Array.from({ length }, (_, index) => transaction(from + index)));
+    const transactions = Array.from({ length }, (_, index) => transaction(from + index));
+    engine.commit(transactions, receivedAt);
   }
   engine.close();
 }

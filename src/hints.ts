@@ -7,20 +7,23 @@
 // pauses of seconds.
 //
 // Invariants: a hint only delays; it never fails a delivery. A success forgets it. Hints survive a restart, suspicions
-// do not; a lost one costs a connection that fails. All together they have a bound in octets.
+// do not; a lost one costs a connection that fails. All together they have a bound in octets. How long a host is left
+// alone is measured by the monotonic clock; a stored time that a clock ahead of this one has written holds nobody back.
 
 import type { Clock } from "./clock.ts";
 import type { RetryError } from "./contract.ts";
 import type { MessageId } from "./envelope.ts";
 import { findReplyRule, type RetryPolicy, rulesAfter } from "./reply-rules.ts";
-import { nextAttempt, spread } from "./retry.ts";
+import { LONGEST_WAIT, nextAttempt, spread } from "./retry.ts";
 import type { Status } from "./status.ts";
 import { type Wake, Waiters } from "./waiters.ts";
 
 export interface HostHint {
-  /** Milliseconds since the epoch, both. */
+  /** Milliseconds since the epoch, all three. */
   readonly firstFailure: number;
   readonly nextTry: number;
+  /** When `nextTry` was worked out. */
+  readonly savedAt: number;
   readonly status: Status;
 }
 
@@ -45,13 +48,16 @@ interface Suspicion {
   /** The latest of these messages. */
   readonly messages: ReadonlySet<MessageId>;
   readonly count: number;
-  /** Messages under which it was silent do not come back before `nextTry`. */
+  /** Messages under which it was silent do not come back before `until`. */
   readonly silent: ReadonlySet<MessageId>;
-  /** Nobody else comes before; milliseconds since the epoch. */
+  /** Nobody else comes before; by the monotonic clock. */
   readonly pausedUntil: number;
 }
 
 interface Memory extends HostHint {
+  /** `firstFailure` and `nextTry` by the monotonic clock. */
+  readonly failingSince: number;
+  readonly until: number;
   /** Absent: the host cannot be used by anybody. */
   readonly suspicion?: Suspicion;
 }
@@ -68,8 +74,8 @@ const DAY = 86_400_000;
 const EXPIRY = 7 * DAY;
 /** After the last rule has ended the host is tried this often, in ms. */
 const AFTER_THE_END = 6 * 3_600_000;
-/** No hint holds longer: one that seems to was written by a clock that has been set back since. */
-const LONGEST_HOLD = DAY + 600_000;
+/** What NTP may set a clock back by without anybody noticing; in ms. */
+const TOLERANCE = 5000;
 /** Pauses of a host that ends connections under one message after the other, in ms: twice as long each time. */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 60_000;
@@ -92,17 +98,27 @@ export class HostHints {
   constructor(policy: RetryPolicy, clock: Clock) {
     this.#policy = policy;
     this.#clock = clock;
-    this.#sweepAt = clock.now() + DAY;
+    this.#sweepAt = clock.monotonic() + DAY;
   }
 
   /** Takes over what an earlier run knew, and keeps what is learnt from here on. */
   attach(store: HintStore, known: ReadonlyMap<string, HostHint>): void {
     this.#store = store;
     for (const [key, hint] of known) {
-      this.#remember(key, hint);
+      this.#remember(key, this.#recalled(hint));
       this.#waiters.add(key);
     }
     this.#sweep();
+  }
+
+  /** What an earlier process has stored, by the clock of this one. */
+  #recalled(hint: HostHint): Memory {
+    const now = this.#clock.now();
+    const monotonic = this.#clock.monotonic();
+    const wait = hint.nextTry - now;
+    const isAhead = hint.savedAt > now + TOLERANCE || wait > LONGEST_WAIT;
+    const failingSince = monotonic - Math.max(0, now - hint.firstFailure);
+    return { ...hint, failingSince, until: isAhead ? monotonic : monotonic + wait };
   }
 
   /** What fails from now on is tried again by these rules. */
@@ -119,11 +135,11 @@ export class HostHints {
   blocked(key: string, message?: MessageId): HostHint | undefined {
     const hint = this.#hints.get(key);
     if (hint === undefined) return undefined;
-    const { suspicion, ...rest } = hint;
+    const { suspicion, until, firstFailure, savedAt, status } = hint;
     const isOpen = suspicion !== undefined && !(message && suspicion.silent.has(message));
-    const nextTry = isOpen ? suspicion.pausedUntil : rest.nextTry;
-    const wait = nextTry - this.#clock.now();
-    return wait > 0 && wait <= LONGEST_HOLD ? { ...rest, nextTry } : undefined;
+    const wait = (isOpen ? suspicion.pausedUntil : until) - this.#clock.monotonic();
+    if (wait <= 0) return undefined;
+    return { firstFailure, savedAt, status, nextTry: Math.ceil(this.#clock.now() + wait) };
   }
 
   /** It failed the last time, not only one message: if it is to be tried, one is enough to find out. */
@@ -138,16 +154,24 @@ export class HostHints {
     const isSuspected = this.#hints.get(key)?.suspicion !== undefined;
     const found = isSuspected ? undefined : this.blocked(key);
     if (found !== undefined) return found.nextTry;
-    const now = this.#clock.now();
-    if (now >= this.#sweepAt) this.#sweep();
+    const monotonic = this.#clock.monotonic();
+    if (monotonic >= this.#sweepAt) this.#sweep();
     const known = isSuspected ? undefined : this.#hints.get(key);
-    const goesOn = known !== undefined && known.nextTry > now - EXPIRY;
-    const firstFailure = goesOn ? Math.min(known.firstFailure, now) : now;
-    const nextTry = this.#nextTry(failure, firstFailure, now);
-    const hint = { firstFailure, nextTry, status: failure.status };
-    this.#remember(key, hint);
-    this.#store?.saveHint(key, hint);
+    const goesOn = known !== undefined && known.until > monotonic - EXPIRY;
+    const memory = this.#failingSince(goesOn ? known.failingSince : monotonic, failure);
+    this.#remember(key, memory);
+    const { firstFailure, nextTry, savedAt, status } = memory;
+    this.#store?.saveHint(key, { firstFailure, nextTry, savedAt, status });
     return nextTry;
+  }
+
+  #failingSince(failingSince: number, failure: HostFailure): Memory {
+    const now = this.#clock.now();
+    const monotonic = this.#clock.monotonic();
+    const firstFailure = Math.round(now - (monotonic - failingSince));
+    const nextTry = this.#nextTry(failure, firstFailure, now);
+    const until = monotonic + nextTry - now;
+    return { firstFailure, nextTry, savedAt: now, status: failure.status, failingSince, until };
   }
 
   /** The host, which can be reached, has ended the connection under a message. */
@@ -155,8 +179,8 @@ export class HostHints {
     const known = this.#hints.get(key);
     // Somebody found out meanwhile that it cannot be used at all.
     if (known !== undefined && known.suspicion === undefined && this.blocked(key)) return;
-    const now = this.#clock.now();
-    if (now >= this.#sweepAt) this.#sweep();
+    const monotonic = this.#clock.monotonic();
+    if (monotonic >= this.#sweepAt) this.#sweep();
     const before = known?.suspicion;
     const isKnown = before?.messages.has(message) === true;
     const count = (before?.count ?? 0) + (isKnown ? 0 : 1);
@@ -165,12 +189,11 @@ export class HostHints {
       messages: withLast(before?.messages, message),
       count,
       silent: isSilent ? withLast(before?.silent, message) : (before?.silent ?? new Set()),
-      pausedUntil: now + pause,
+      pausedUntil: monotonic + pause,
     };
     // It was reached: what is on disk of it is over.
     if (known !== undefined && before === undefined) this.#store?.saveHint(key, undefined);
-    const nextTry = this.#nextTry(failure, now, now);
-    this.#remember(key, { firstFailure: now, nextTry, status: failure.status, suspicion });
+    this.#remember(key, { ...this.#failingSince(monotonic, failure), suspicion });
   }
 
   #remember(key: string, hint: Memory): void {
@@ -233,9 +256,9 @@ export class HostHints {
 
   /** Forgets what is too old to say anything, once a day. */
   #sweep(): void {
-    const now = this.#clock.now();
-    this.#sweepAt = now + DAY;
-    for (const [key, { nextTry }] of this.#hints) if (nextTry < now - EXPIRY) this.#drop(key);
+    const monotonic = this.#clock.monotonic();
+    this.#sweepAt = monotonic + DAY;
+    for (const [key, { until }] of this.#hints) if (until < monotonic - EXPIRY) this.#drop(key);
     this.#waiters.sweep((key) => this.#hints.has(key));
   }
 }

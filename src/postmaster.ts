@@ -129,7 +129,7 @@ async function bounceOne(
     const { warnings, recipients } = message;
     const state = recipients.some((one) => one.state === "pending") ? "queued" : "frozen";
     const asItWas = { id, state, recipients: [], journal: [], warnings, reports: [] } as const;
-    await store(asItWas, { spool, clock, log }, goOn);
+    await store({ ...asItWas, at: clock.now() }, { spool, clock, log }, goOn);
     return false;
   }
 }

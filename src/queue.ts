@@ -279,7 +279,8 @@ function postponed(
       ...(mailDone === undefined ? {} : { mailDone }),
     }));
   const { id } = message.envelope;
-  return { id, state: "queued", recipients, journal, warnings: message.warnings, reports: [] };
+  const { warnings } = message;
+  return { id, at: now, state: "queued", recipients, journal, warnings, reports: [] };
 }
 
 const POSTPONED = 300_000;

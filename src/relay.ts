@@ -6,7 +6,8 @@
 import type { ExaminationServices } from "./authentication/examination.ts";
 import { Inbound } from "./authentication/inbound.ts";
 import { preload } from "./authentication/mailauth.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock, Timer } from "./clock.ts";
+import { ClockSteps, type Elapsed } from "./clock-steps.ts";
 import type { Configuration } from "./config/configuration.ts";
 import type { Services, Transport } from "./contract.ts";
 import { CutThrough } from "./cut-through.ts";
@@ -27,6 +28,7 @@ import type { Log } from "./log.ts";
 import { MtaSts } from "./mta-sts.ts";
 import { type Https, httpsOf } from "./https.ts";
 import { PostmasterList } from "./postmaster-list.ts";
+import { watchClock } from "./queue/watch-clock.ts";
 import { Queue, type QueueChain } from "./queue.ts";
 import { createReception } from "./receive.ts";
 import { Generations } from "./reload/generations.ts";
@@ -36,7 +38,7 @@ import { RelayRates } from "./receive/relay-rates.ts";
 import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
 import { ReplyAlarms } from "./settle/alarms.ts";
-import { retryPolicyOf, settleServicesOf } from "./settle/services.ts";
+import { retryPolicyOf, type SettleMeans, settleServicesOf } from "./settle/services.ts";
 import { type HeaderBudgets, headerBudgets } from "./receive/header-budget.ts";
 import { LoopShare } from "./smtp/loop-share.ts";
 import type { Reception } from "./smtp/reception.ts";
@@ -72,6 +74,11 @@ export interface RelayParts {
   readonly tlsSessions?: TlsSessions;
   readonly alarms?: ReplyAlarms;
   readonly headerBudgets?: HeaderBudgets;
+}
+
+/** Those of a relay that runs. */
+interface RunningParts extends RelayParts {
+  readonly elapsed: Elapsed;
 }
 
 export interface Relay {
@@ -178,10 +185,10 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const history = createHistory(configuration, given);
   const log = history === undefined ? given.log : remembered(given.log, history);
   const tlsReports = new TlsReports({ ...relay, ...given, log });
-  const alarms = new ReplyAlarms(clock, log);
-  const parts = { ...given, log, alarms, tlsSessions: tlsReports, headerBudgets: headerBudgets() };
-  const chain = assemble(configuration, parts, false);
-  begun.defer(() => chain.close());
+  const steps = new ClockSteps(clock);
+  const kept = { tlsSessions: tlsReports, headerBudgets: headerBudgets(), elapsed: steps };
+  const parts = { ...given, log, alarms: new ReplyAlarms(clock, log), ...kept };
+  const chain = begun.adopt(assemble(configuration, parts, false), (one) => one.close());
   const { hints } = chain;
   const server = new SmtpServer(serverOptions(configuration, chain), clock, log);
   begun.defer(() => server.stop(0));
@@ -193,9 +200,10 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   history?.start();
   begun.defer(() => history?.close());
   const holds = new Holds(await spool.holds(), spool);
-  const first = queueChain(configuration, chain, spool, parts);
+  const first = queueChain(configuration, chain, { ...parts, spool });
   const queue = new Queue({ spool, ...first, clock, log, hints, holds });
   hints.attach(hintStore(spool, queue, log), await spool.hints());
+  const watch = begun.adopt(watchClock(steps, { spool, queue, log }), (one) => one.cancel());
   void chain.lists.refresh();
   const postmasterList = new PostmasterList(configuration, { spool, queue, clock, log });
   await tlsReports.start(configuration, chain, { spool, queue });
@@ -209,9 +217,9 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   server.open(generations.reception);
   queue.wake();
   postmasterList.start();
-  const lasting = { server, queue, spool, generations, hints, tlsReports, postmasterList };
+  const lasting = { server, queue, spool, generations, hints, tlsReports, postmasterList, watch };
   const reloading = new Reloading(configuration.file, replacing(lasting, parts), log);
-  const control = await controlOf(lasting, { holds, reloading, clock, log });
+  const control = await controlOf(lasting, { ...parts, holds, reloading });
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
 
   begun.move();
@@ -232,7 +240,8 @@ export async function startRelay(configuration: Configuration, given: RelayParts
 
 /** In good order: the front door first, the spool last. */
 async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void> {
-  const { tlsReports, postmasterList, generations, spool } = lasting;
+  const { tlsReports, postmasterList, watch, generations, spool } = lasting;
+  watch.cancel();
   await finish(lasting, grace, clock);
   await Promise.all([tlsReports.close(), postmasterList.close()]);
   await generations.close();
@@ -257,10 +266,11 @@ interface Lasting extends Pick<Relay, "spool" | "queue"> {
   readonly hints: HostHints;
   readonly tlsReports: TlsReports;
   readonly postmasterList: PostmasterList;
+  readonly watch: Timer;
 }
 
 /** Puts a new configuration in the place of the one in force, in one step, when nothing can fail any more. */
-function replacing(lasting: Lasting, parts: RelayParts): PutInForce {
+function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
   const { server, queue, spool, generations, hints } = lasting;
   return async (wanted) => {
     const { next, kept } = withFixedOptions(generations.current.configuration, wanted);
@@ -275,7 +285,7 @@ function replacing(lasting: Lasting, parts: RelayParts): PutInForce {
     const reception = receptionOf(next, chain, lasting, parts);
     generations.follow({ configuration: next, chain, reception });
     server.follow(serverOptions(next, chain));
-    queue.follow(queueChain(next, chain, spool, parts));
+    queue.follow(queueChain(next, chain, { ...parts, spool }));
     hints.follow(retryPolicyOf(next));
     lasting.tlsReports.follow(next, chain);
     lasting.postmasterList.follow(next);
@@ -286,18 +296,19 @@ function replacing(lasting: Lasting, parts: RelayParts): PutInForce {
 
 function controlOf(
   { spool, queue, generations }: Lasting,
-  { holds, reloading, clock, log }: RelayParts & { holds: Holds; reloading: Reloading },
+  parts: RunningParts & { holds: Holds; reloading: Reloading },
 ): Promise<Control> {
+  const { holds, clock, log, elapsed } = parts;
   return openControl(controlSocket(generations.current.configuration.relay), {
     spool,
     holds,
     get settle() {
-      return settleServicesOf(generations.current.configuration, spool, log);
+      return settleServicesOf(generations.current.configuration, { spool, log, elapsed });
     },
     clock,
     log,
     wake: () => queue.wake(),
-    reload: () => reloading.reload(),
+    reload: () => parts.reloading.reload(),
   });
 }
 
@@ -373,13 +384,7 @@ function withRates(
 function queueChain(
   configuration: Configuration,
   { gate, route, transports }: Chain,
-  spool: Spool,
-  { log, alarms }: RelayParts,
+  means: SettleMeans,
 ): QueueChain {
-  return {
-    gate,
-    route,
-    transports,
-    settle: { ...settleServicesOf(configuration, spool, log), ...(alarms && { alarms }) },
-  };
+  return { gate, route, transports, settle: settleServicesOf(configuration, means) };
 }

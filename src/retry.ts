@@ -53,6 +53,8 @@ export const DEFAULT_RETRY = "F,2h,15m; G,16h,1h,1.5; F,8d,6h";
 /** No two attempts lie further apart, whatever the rules grow to (Exim's retry_interval_max). */
 const LONGEST_INTERVAL = 24 * 3_600_000;
 const LONGEST_SPREAD = 300_000;
+/** No stored retry time lies further ahead of the clock that was in force when it was worked out; in ms. */
+export const LONGEST_WAIT = LONGEST_INTERVAL + LONGEST_SPREAD;
 const LONGEST_CUTOFF = 364 * 24 * 3_600_000;
 
 /** Reads "F,2h,15m; G,16h,1h,1.5". An empty text is no rules: such a delivery is tried once. */
@@ -183,6 +185,12 @@ export function nextAttempt(rules: readonly RetryRule[], times: RetryTimes): Nex
   if (age >= end) return { kind: "final" };
   const gap = intervalAt(rules, age, random);
   return { kind: "retry", at: now + Math.min(gap, end - age) };
+}
+
+/** The interval before the last attempt, in ms; 0 when the rules allow only one. */
+export function lastInterval(rules: readonly RetryRule[]): number {
+  const end = rules.at(-1)?.cutoff ?? 0;
+  return intervalAt(rules, end - 1, () => 1);
 }
 
 /** The interval that the schedule has at this age. As in Exim, G goes on from the interval before it. */

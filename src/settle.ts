@@ -22,7 +22,13 @@ import {
 import { targetOf } from "./settle/journal.ts";
 import { type Ending, logDelivery, logMessage } from "./settle/log.ts";
 import type { RetryPolicy } from "./reply-rules.ts";
-import { retryTime, replyRule, rulesFor } from "./settle/retry-time.ts";
+import {
+  type Failures,
+  hasSeenLastInterval,
+  nextTime,
+  replyRule,
+  rulesFor,
+} from "./settle/retry-time.ts";
 import { reportKind, type ReportServices, reportsOn, type Told, told } from "./settle/report.ts";
 import type { LoopShare } from "./smtp/loop-share.ts";
 import type {
@@ -104,6 +110,7 @@ export async function settle(
   logMessage(message, state, now, services.log);
   return {
     id: message.envelope.id,
+    at: now,
     state,
     recipients: [...work.changes.values()],
     journal: work.journal,
@@ -167,10 +174,10 @@ class Settling {
   judge(finding: Finding): number {
     const { sender } = this.#message.envelope;
     const services = this.#services;
-    const firstFailure = this.#firstFailureOf(finding);
-    const again = retryTime(finding, firstFailure, this.#now, services);
+    const failures = this.#failuresOf(finding);
+    const again = nextTime(finding, failures, this.#now, services);
     const ending = this.#isTold(finding) ? "failed" : endingOf(finding, again, sender);
-    const end: End = { finding, ending, again, firstFailure };
+    const end: End = { finding, ending, again, firstFailure: failures.firstFailure };
     const positions = positionsOf(finding);
     for (const position of positions) add(this.#ends, position, end);
     for (const to of [finding, ...(finding.alsoTo ?? [])]) {
@@ -203,17 +210,19 @@ class Settling {
   }
 
   /** Of a delivery that several recipients lead to, that of the one who has waited longest. */
-  #firstFailureOf(finding: Finding): number {
-    const { position } = finding;
-    if (finding.unseen) {
-      return clockOf(this.#attempted.get(position)?.clocks, finding)?.firstFailure ?? this.#now;
+  #failuresOf(finding: Finding): Failures {
+    let firstFailure = this.#now;
+    let failedBefore = false;
+    for (const position of positionsOf(finding)) {
+      const recipient = this.#attempted.get(position);
+      const clock = finding.unseen ? clockOf(recipient?.clocks, finding) : recipient;
+      if (clock === undefined) continue;
+      // One that lies ahead was written by a clock that has been set back since.
+      if (clock.firstFailure !== undefined)
+        firstFailure = Math.min(firstFailure, clock.firstFailure);
+      failedBefore ||= clock.attempts > 0 || clock.waitsFor !== undefined;
     }
-    let first: number | undefined;
-    for (const one of positionsOf(finding)) {
-      const failed = this.#attempted.get(one)?.firstFailure;
-      if (failed !== undefined && (first === undefined || failed < first)) first = failed;
-    }
-    return first ?? this.#now;
+    return { firstFailure, failedBefore };
   }
 
   /** What becomes of one recipient, when all deliveries have been judged. */
@@ -230,9 +239,10 @@ class Settling {
       outcomes.add(ending);
       if (ending === "frozen" && !finding.unseen) mailIsFrozen = true;
     }
-    const clocks = clocksAfter(recipient, ends);
+    const clocks = clocksAfter(recipient, ends, this.#now);
     const mailDone = recipient.mailDone === true || (clocks.mail === undefined && !mailIsFrozen);
-    const change = changeOf(recipient, ends, clocks, finalState(outcomes));
+    const final = finalState(outcomes);
+    const change = changeOf({ recipient, ends, clocks, final, now: this.#now });
     const isOpen = change.state === "pending" || change.state === "frozen";
     // What is frozen may be thawed, and then it is to be delivered.
     this.changes.set(position, mailDone && isOpen ? { ...change, mailDone } : change);
@@ -253,10 +263,12 @@ class Settling {
       if (kind === undefined || this.#isTold(finding)) continue;
       if (this.#reported.has(end) && named.has(kind)) continue;
       if (!wantsReport(kind, sender, recipient.notify)) continue;
+      const rules = ending === "deferred" ? rulesFor(finding, this.#services) : undefined;
+      if (rules !== undefined && !hasSeenLastInterval(rules, this.#services)) continue;
       this.#reported.add(end);
       named.add(kind);
-      const rules = ending === "deferred" ? rulesFor(finding, this.#services) : undefined;
-      const until = rules && retryUntil(rules, end.firstFailure);
+      const age = this.#services.elapsed.since(end.firstFailure, this.#now);
+      const until = rules && retryUntil(rules, this.#now - age);
       this.lines.push(told(kind, recipient, finding, this.#now, until));
     }
   }
@@ -280,21 +292,26 @@ function entryOf(finding: Finding, outcome: JournalEntry["outcome"], at: number)
   return { ...copy, target: targetOf(finding), outcome, at, ...notes };
 }
 
-/** `final` is its state if nothing of it waits. */
-function changeOf(
-  recipient: Attempted,
-  ends: readonly End[],
-  clocks: Clocks,
-  final: RecipientState,
-): RecipientChange {
+interface Concluded {
+  readonly recipient: Attempted;
+  readonly ends: readonly End[];
+  readonly clocks: Clocks;
+  /** Its state if nothing of it waits. */
+  readonly final: RecipientState;
+  readonly now: number;
+}
+
+function changeOf({ recipient, ends, clocks, final, now }: Concluded): RecipientChange {
   const mail = ends.filter(({ finding }) => !finding.unseen);
   const tried = mail.filter(({ finding }) => !("untried" in finding.outcome));
   const deferred = mail.find(({ ending }) => ending === "deferred");
-  const firstFailure = recipient.firstFailure ?? deferred?.firstFailure;
+  const known = recipient.firstFailure;
+  const isAhead = known !== undefined && known > now;
+  const firstFailure = isAhead ? now : (known ?? deferred?.firstFailure);
   // Waiting for its turn says less than what was said before.
   const isKnown = tried.length < mail.length || recipient.rest?.mail !== undefined;
-  const known = isKnown ? recipient.lastStatus : undefined;
-  const lastStatus = known ?? statusOf(ends) ?? recipient.lastStatus;
+  const said = isKnown ? recipient.lastStatus : undefined;
+  const lastStatus = said ?? statusOf(ends) ?? recipient.lastStatus;
   const [first] = inOrder(clocks);
   const waits = [...(clocks.mail === undefined ? [] : [clocks.mail]), ...clocks.copies];
   const waitsFor = waits.find((one) => one.waitsFor)?.waitsFor;

@@ -156,6 +156,8 @@ export type RecipientChange = Pick<
 /** All that an attempt changed: one transaction. */
 export interface Settlement {
   readonly id: MessageId;
+  /** By the clock from which the next attempts were worked out. */
+  readonly at: number;
   /** "completed" removes the message. */
   readonly state: MessageState | "completed";
   readonly recipients: readonly RecipientChange[];
@@ -233,6 +235,8 @@ export interface Spool {
   receive(id: MessageId): IncomingMessage;
   /** Messages whose time has come, oldest first, each recorded as under attempt before it is returned. */
   take(now: number, limit: number): Promise<readonly StoredMessage[]>;
+  /** The wall clock was set: what a clock that was ahead has put off is due now. */
+  clockSet(): Promise<void>;
   /** When the next queued message is due; undefined when none waits. */
   nextDue(): Promise<number | undefined>;
   /** Notes a finished delivery of a message under attempt: in the journal within 0.5 s. */

@@ -12,6 +12,8 @@ import type { Ending } from "./log.ts";
 /** A recipient under attempt, with those of its clocks that are not due; absent when all are. */
 export interface Attempted extends StoredRecipient {
   readonly rest?: Clocks;
+  /** When that was decided, in ms since the epoch; absent when there is no rest. */
+  readonly restAsOf?: number;
 }
 
 /** What names a copy on a clock: its place, or router and address, when the router could not say where it goes. */
@@ -29,7 +31,7 @@ export function attemptOf(recipient: StoredRecipient, now: number): Attempted | 
   const waits = (clock: Wait) => clock.nextAttempt > now && !isWoken(clock, recipient);
   const { mail, copies } = clocks;
   const rest = mail !== undefined && waits(mail) ? { mail } : {};
-  return { ...recipient, rest: { ...rest, copies: copies.filter(waits) } };
+  return { ...recipient, rest: { ...rest, copies: copies.filter(waits) }, restAsOf: now };
 }
 
 /** What it waits for has ended: then the recipient waits for nothing any more. */
@@ -74,16 +76,32 @@ export interface End {
   readonly firstFailure: number;
 }
 
-/** What waits after an attempt: what was deferred in it, and what was not due. */
-export function clocksAfter(recipient: Attempted, ends: readonly End[]): Clocks {
+/** What waits after an attempt that ended at `now`: what was deferred in it, and what was not due. */
+export function clocksAfter(recipient: Attempted, ends: readonly End[], now: number): Clocks {
   const deferred = ends.filter(({ ending }) => ending === "deferred");
-  const copies = new Map(recipient.rest?.copies.map((copy) => [keyOf(copy), copy]));
+  const rest = stillResting(recipient, now);
+  const copies = new Map(rest?.copies.map((copy) => [keyOf(copy), copy]));
   for (const end of deferred.filter(({ finding }) => finding.unseen)) {
     const copy = waitingCopy(clockOf(recipient.clocks, end.finding), end);
     copies.set(keyOf(copy), copy);
   }
-  const mail = recipient.rest?.mail ?? mailWait(deferred.filter(({ finding }) => !finding.unseen));
+  const mail = rest?.mail ?? mailWait(deferred.filter(({ finding }) => !finding.unseen));
   return { ...(mail === undefined ? {} : { mail }), copies: [...copies.values()] };
+}
+
+/** If the clock was set back meanwhile, nothing waits longer from now than it had to wait when the attempt began. */
+function stillResting({ rest, restAsOf = 0 }: Attempted, now: number): Clocks | undefined {
+  if (rest === undefined || restAsOf <= now) return rest;
+  const { mail, copies } = rest;
+  const ahead = restAsOf - now;
+  const earlier = <T extends Wait>(wait: T): T => ({
+    ...wait,
+    nextAttempt: wait.nextAttempt - ahead,
+  });
+  return {
+    ...(mail === undefined ? {} : { mail: earlier(mail) }),
+    copies: copies.map(earlier),
+  };
 }
 
 /** Deliveries of the mail itself share a clock. */

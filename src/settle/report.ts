@@ -10,6 +10,7 @@ import {
   wantsReport,
   wantsWarning,
 } from "../bounce.ts";
+import type { Elapsed } from "../clock-steps.ts";
 import type { Log } from "../log.ts";
 import type { Finding } from "../settle.ts";
 import type { NewReport, Settlement, Spool, StoredMessage, StoredRecipient } from "../spool.ts";
@@ -22,6 +23,7 @@ export interface ReportServices {
   readonly returnSizeLimit: number;
   /** Ages in ms at which a warning goes out, rising. */
   readonly warnAfter: readonly number[];
+  readonly elapsed: Elapsed;
   readonly spool: Pick<Spool, "nextId">;
   readonly log: Log;
 }
@@ -78,7 +80,7 @@ export async function reportsOn(
       reports.push(await newReport(kind, recipients, message, now, services));
   }
   const delayed = ofKind("delayed", lines);
-  const due = warningsDue(message, now, services.warnAfter);
+  const due = warningsDue(message, now, services);
   if (state !== "queued" || delayed.length === 0 || due <= message.warnings) {
     return { reports, warnings: message.warnings };
   }
@@ -97,9 +99,9 @@ function ofKind(kind: ReportKind, lines: readonly Told[]): readonly ReportedReci
 function warningsDue(
   { envelope }: StoredMessage,
   now: number,
-  warnAfter: readonly number[],
+  { warnAfter, elapsed }: ReportServices,
 ): number {
-  const age = now - envelope.receivedAt;
+  const age = elapsed.since(envelope.receivedAt, now);
   return warnAfter.filter((after) => age >= after).length;
 }
 

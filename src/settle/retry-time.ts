@@ -1,9 +1,12 @@
 // When a deferred delivery is tried again. Whoever waits for a host or an account has its clock, in its hint;
 // everything else has its own, by the row for that very reply if there is one, else by the retry rules.
 
+import type { Elapsed } from "../clock-steps.ts";
 import type { Outcome } from "../contract.ts";
 import { findReplyRule, type ReplyRule, type RetryPolicy, rulesAfter } from "../reply-rules.ts";
 import {
+  lastInterval,
+  LONGEST_WAIT,
   matchRetryRule,
   nextAttempt,
   possibleEnds,
@@ -50,6 +53,39 @@ function errorOf(outcome: Outcome): string | undefined {
 
 const last = (): number => 1;
 
+export interface Failures {
+  /** By the wall clock. */
+  readonly firstFailure: number;
+  /** An attempt failed before this one, or the host that it waited for had. */
+  readonly failedBefore: boolean;
+}
+
+/**
+ * As `retryTime`, by what is known of time that has really passed. No delivery ends because a clock was wrong: it
+ * must have failed before, and this process must have seen the last interval of its rules pass.
+ */
+export function nextTime(
+  finding: Finding,
+  failures: Failures,
+  now: number,
+  policy: RetryPolicy & { readonly elapsed: Elapsed },
+): number | undefined {
+  const age = policy.elapsed.since(failures.firstFailure, now);
+  const again = retryTime(finding, now - age, now, policy);
+  if (again !== undefined || finding.outcome.kind !== "deferred") return again;
+  const rules = rulesFor(finding, policy);
+  const isBeyondDoubt = failures.failedBefore && hasSeenLastInterval(rules, policy);
+  return rules.length === 0 || isBeyondDoubt ? undefined : now + lastInterval(rules);
+}
+
+/** Is an age beyond doubt, although this process knows it from an earlier one? */
+export function hasSeenLastInterval(
+  rules: readonly RetryRule[],
+  { elapsed }: { readonly elapsed: Elapsed },
+): boolean {
+  return elapsed.watched >= lastInterval(rules);
+}
+
 /** In ms since the epoch; undefined when the rules have ended. What was not tried cannot be the last attempt. */
 export function retryTime(
   finding: Finding,
@@ -69,25 +105,31 @@ export function retryTime(
     // Whose trouble has rules of its own, that end sooner, does not wait beyond that end.
     const subject = subjectOf(finding.mailbox, outcome.remoteMta);
     const ends = [until, ...possibleEnds(policy.retry, subject, firstFailureAt)];
-    return Math.min(at, ...ends.filter((end) => end > now));
+    return Math.min(at, now + LONGEST_WAIT, ...ends.filter((end) => end > now));
   }
   const times = { firstFailureAt, now, ...(random === undefined ? {} : { random }) };
   const next = nextAttempt(rules, times);
   if (next.kind === "final") return undefined;
+  const latest = Math.min(until, now + LONGEST_WAIT);
   const { notBefore, waitsFor } = outcome;
-  if (notBefore === undefined) return Math.min(spread(next.at, now, random), until);
+  if (notBefore === undefined) return Math.min(spread(next.at, now, random), latest);
   // Behind all who wait: another than the one that failed last finds out the next time.
-  return Math.min(waitsFor === undefined ? notBefore : spread(notBefore, now, last), until);
+  return Math.min(waitsFor === undefined ? notBefore : spread(notBefore, now, last), latest);
 }
 
 /**
  * Hints are to be ignored: the postmaster has said so, or the rules of what is due end with this
  * attempt. An attempt that is due at the very end of some rules is their last.
  */
-export function isForced(recipient: Attempted, now: number, { retry }: RetryPolicy): boolean {
+export function isForced(
+  recipient: Attempted,
+  now: number,
+  { retry, elapsed }: Pick<RetryPolicy, "retry"> & { readonly elapsed: Elapsed },
+): boolean {
   if (recipient.forced === true) return true;
-  return dueClocks(recipient).some(({ nextAttempt: due, firstFailure, waitsFor }) => {
-    if (firstFailure === undefined) return false;
+  return dueClocks(recipient).some(({ nextAttempt: due, firstFailure: failedAt, waitsFor }) => {
+    if (failedAt === undefined) return false;
+    const firstFailure = now - elapsed.since(failedAt, now);
     const subject = subjectOf(recipient.mailbox, waitsFor);
     if (now >= retryUntil(matchRetryRule(retry, subject), firstFailure)) return true;
     return possibleEnds(retry, subject, firstFailure).includes(due);

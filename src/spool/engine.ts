@@ -18,6 +18,7 @@ import { changeEach, changeMessages, type Wanted } from "./changes.ts";
 import { readHolds, releaseHeld, saveHold, type StoredHold } from "./hold-table.ts";
 import { addToList, forgetList, readList } from "./list-table.ts";
 import { createLoader, type Loader } from "./loader.ts";
+import { endInterrupted } from "./interrupted.ts";
 import { restore } from "./restore.ts";
 import {
   type CommitResult,
@@ -29,6 +30,7 @@ import {
   type Write,
 } from "./rows.ts";
 import { SCHEMA_VERSION, upgrade } from "./schema.ts";
+import { impossiblyLate, isAhead, mendSome, mendTimes } from "./set-back.ts";
 import { wakeWaiting } from "./waiting.ts";
 
 export interface Recovery {
@@ -50,13 +52,6 @@ export interface ClaimedRows {
   readonly rows: readonly StoredRow[];
 }
 
-/**
- * A message may be what kills the relay: after so many deaths in its attempts it waits, twice as long each time, in
- * ms. Messages that were only there when somebody pulled the plug do not notice.
- */
-const INTERRUPTIONS_BEFORE_WAIT = 5;
-const INTERRUPTION_WAIT = 1000;
-const INTERRUPTIONS_COUNTED = 15;
 /** How long a message waits that the disk did not give back, in ms. */
 const UNREADABLE_PAUSE = 300_000;
 /** So many free pages stay for the mail to come, 16 MiB. */
@@ -96,34 +91,38 @@ export class Engine {
   }
 
   /**
-   * Commits all transactions at once; when that fails, each by itself. Results are in the same order.
+   * Commits all transactions at once; when that fails, each by itself. Results are in the same order. What a clock
+   * ahead of `now` has put off is due at `now`.
    * Throws only when the database is damaged, and then nothing was committed.
    */
-  commit(transactions: readonly Transaction[]): CommitResult[] {
+  commit(transactions: readonly Transaction[], now: number): CommitResult[] {
     try {
-      this.#commitTogether(transactions);
+      this.#commitTogether(transactions, now);
       return transactions.map(() => undefined);
     } catch (error) {
       if (isDamage(error)) throw error;
       // What the disk does to one it does to all.
       const alone = transactions.length <= 1 || isWriteError(error);
-      return transactions.map((one) => (alone ? describe(error) : this.#commitAlone(one)));
+      return transactions.map((one) => (alone ? describe(error) : this.#commitAlone(one, now)));
     }
   }
 
-  #commitAlone(transaction: Transaction): CommitResult {
+  #commitAlone(transaction: Transaction, now: number): CommitResult {
     try {
-      this.#commitTogether([transaction]);
+      this.#commitTogether([transaction], now);
       return undefined;
     } catch (error) {
       return describe(error);
     }
   }
 
-  #commitTogether(transactions: readonly Transaction[]): void {
+  #commitTogether(transactions: readonly Transaction[], now: number): void {
     this.#removed.length = 0;
     this.#database.atomically(() => {
-      for (const writes of transactions) for (const write of writes) this.#apply(write);
+      for (const write of transactions.flat()) {
+        this.#apply(write);
+        if ("at" in write && isAhead(write.at, now)) mendTimes(this.#database, write.id, now);
+      }
     });
     this.#bodyFiles.remove(this.#removed);
   }
@@ -151,16 +150,17 @@ export class Engine {
 
   #insert(message: Extract<Write, { kind: "insert" }>): void {
     this.#database.run(
-      `INSERT INTO messages (id, state, next_attempt, received_at, size, checksum, envelope, envelope_checksum)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO messages (id, state, next_attempt, received_at, size, checksum, envelope, envelope_checksum, scheduled_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       message.id,
       message.state,
-      message.receivedAt,
-      message.receivedAt,
+      message.at,
+      message.at,
       message.size,
       message.checksum,
       message.envelope,
       message.envelopeChecksum,
+      message.at,
     );
     if (message.body !== undefined) {
       this.#database.run(
@@ -175,7 +175,7 @@ export class Engine {
         message.id,
         position,
         request,
-        message.receivedAt,
+        message.at,
       );
     }
   }
@@ -214,11 +214,12 @@ export class Engine {
     }
     if (settled.state === undefined) return;
     this.#database.run(
-      `UPDATE messages SET state = ?, warnings = ?, next_attempt = coalesce(
+      `UPDATE messages SET state = ?, warnings = ?, scheduled_at = ?, next_attempt = coalesce(
          (SELECT min(next_attempt) FROM recipients WHERE message = ? AND state = 'pending'), next_attempt)
        WHERE id = ?`,
       settled.state,
       settled.warnings,
+      settled.at,
       settled.id,
       settled.id,
     );
@@ -232,10 +233,11 @@ export class Engine {
     if (inline === 0) this.#removed.push(idText(id));
   }
 
-  #postpone({ id, until }: Extract<Write, { kind: "postpone" }>): void {
+  #postpone({ id, at, delay }: Extract<Write, { kind: "postpone" }>): void {
     this.#database.run(
-      "UPDATE messages SET state = 'queued', next_attempt = ? WHERE id = ?",
-      until,
+      "UPDATE messages SET state = 'queued', next_attempt = ?, scheduled_at = ? WHERE id = ?",
+      at + delay,
+      at,
       id,
     );
   }
@@ -246,13 +248,8 @@ export class Engine {
       let reading = 0;
       try {
         return this.#database.atomically(() => {
-          const due = this.#database.all(
-            "SELECT id FROM messages WHERE state = 'queued' AND next_attempt <= ? ORDER BY next_attempt LIMIT ?",
-            now,
-            limit,
-          );
-          return due.flatMap(({ id }) => {
-            reading = numberOf(id);
+          return this.#due(now, limit).flatMap((id) => {
+            reading = id;
             this.#database.run("UPDATE messages SET state = 'active' WHERE id = ?", reading);
             const row = this.#load(reading, true);
             return row === undefined ? [] : [row];
@@ -262,10 +259,29 @@ export class Engine {
         // A message on a sector that cannot be read must not keep the others back.
         if (!isReadError(error) || reading === 0) throw error;
         this.#database.atomically(() =>
-          this.#postpone({ kind: "postpone", id: reading, until: now + UNREADABLE_PAUSE }),
+          this.#postpone({ kind: "postpone", id: reading, at: now, delay: UNREADABLE_PAUSE }),
         );
       }
     }
+  }
+
+  #due(now: number, limit: number): number[] {
+    const due = this.#database.all(
+      "SELECT id FROM messages WHERE state = 'queued' AND next_attempt <= ? ORDER BY next_attempt LIMIT ?",
+      now,
+      limit,
+    );
+    const late = impossiblyLate(this.#database, now, limit - due.length);
+    for (const id of late) mendTimes(this.#database, id, now);
+    return [...due.map(({ id }) => numberOf(id)), ...late];
+  }
+
+  /**
+   * Makes due what a clock that was ahead has put off, among some of the messages behind `after`. Where to go on;
+   * undefined when all have been looked at.
+   */
+  mendTimes(now: number, after: number): number | undefined {
+    return this.#database.atomically(() => mendSome(this.#database, now, after));
   }
 
   /** One message with its body. */
@@ -338,18 +354,9 @@ export class Engine {
 
   /** What a dead relay left: attempts under way become due, bodies that no message owns are removed. */
   recover(now: number): Recovery {
-    const inFlight = this.#database.atomically(() =>
-      this.#database.run(
-        `UPDATE messages SET state = 'queued', interruptions = interruptions + 1,
-           next_attempt = ? + CASE WHEN interruptions + 1 > ? THEN ? << min(interruptions + 1, ?) - ? ELSE 0 END
-         WHERE state = 'active'`,
-        now,
-        INTERRUPTIONS_BEFORE_WAIT,
-        INTERRUPTION_WAIT,
-        INTERRUPTIONS_COUNTED,
-        INTERRUPTIONS_BEFORE_WAIT,
-      ),
-    );
+    const inFlight = this.#database.atomically(() => endInterrupted(this.#database, now));
+    let after: number | undefined = 0;
+    while (after !== undefined) after = this.mendTimes(now, after);
     const last = this.#database.get("SELECT max(id) AS id FROM messages")?.["id"];
     this.#bodyFiles.remove(this.#bodyFiles.names().filter((id) => !this.has(idNumber(id))));
     return { messages: this.count(), inFlight, lastId: typeof last === "number" ? last : 0 };

@@ -12,9 +12,9 @@ export function saveHint(database: Statements, key: string, hint: HostHint | und
   else {
     database
       .prepare(
-        "INSERT OR REPLACE INTO hints (key, first_failure, next_try, status) VALUES (?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO hints (key, first_failure, next_try, status, saved_at) VALUES (?, ?, ?, ?, ?)",
       )
-      .run(key, hint.firstFailure, hint.nextTry, JSON.stringify(hint.status));
+      .run(key, hint.firstFailure, hint.nextTry, JSON.stringify(hint.status), hint.savedAt);
   }
 }
 
@@ -26,6 +26,7 @@ export function readHints(database: Statements): [key: string, hint: HostHint][]
       firstFailure: numberOf(row["first_failure"]),
       nextTry: numberOf(row["next_try"]),
       status: statusOf(row["status"]),
+      savedAt: numberOf(row["saved_at"]),
     },
   ]);
 }

@@ -36,7 +36,8 @@ export type Write =
       readonly kind: "insert";
       readonly id: number;
       readonly state: "active" | "queued";
-      readonly receivedAt: number;
+      /** When it was received, in ms since the epoch. */
+      readonly at: number;
       readonly size: number;
       /** Of the body. */
       readonly checksum: number;
@@ -54,10 +55,17 @@ export type Write =
       readonly warnings: number;
       readonly recipients: readonly RecipientChange[];
       readonly journal: readonly JournalEntry[];
+      /** When the next attempt was worked out, in ms since the epoch. */
+      readonly at: number;
     }
   | { readonly kind: "remove"; readonly id: number }
-  /** It is due at `until`, whatever its recipients say. */
-  | { readonly kind: "postpone"; readonly id: number; readonly until: number }
+  /** It is due `delay` ms behind `at`, whatever its recipients say. */
+  | {
+      readonly kind: "postpone";
+      readonly id: number;
+      readonly at: number;
+      readonly delay: number;
+    }
   | { readonly kind: "list"; readonly entries: readonly ListEntry[] }
   | { readonly kind: "forget-list"; readonly list: Omit<PostmasterList, "entries"> }
   | { readonly kind: "hold"; readonly domain: string; readonly since: number }
@@ -112,7 +120,7 @@ function checkedStatus(status: Partial<Status> = {}): Status {
   };
 }
 
-function clocksOf(value: Value): Clocks {
+export function clocksOf(value: Value): Clocks {
   const { mail, copies }: Partial<Clocks> = JSON.parse(textOf(value));
   if (!Array.isArray(copies)) throw new TypeError("no clocks in the spool");
   return {
@@ -162,7 +170,7 @@ export function insertion(
     kind: "insert",
     id: idNumber(id),
     state,
-    receivedAt: rest.receivedAt,
+    at: rest.receivedAt,
     size,
     checksum,
     envelope,

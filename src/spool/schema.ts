@@ -1,4 +1,6 @@
 // The tables of the spool. Bodies stand apart, so that a change of state never rewrites one.
+// `scheduled_at` and `saved_at` say by which reading of the wall clock a time beside them was worked out: one that
+// lies ahead of the clock in force was written by a clock that has been set back since.
 
 import type { Database } from "./database.ts";
 import { restore } from "./restore.ts";
@@ -8,7 +10,7 @@ import { numberOf } from "./rows.ts";
  * Rises with every change of the tables, and of what an envelope can ask of us: a program that has not heard of
  * REQUIRETLS must not deliver what asks for it. A spool of an unknown version is refused, not guessed at.
  */
-export const SCHEMA_VERSION = 5;
+export const SCHEMA_VERSION = 6;
 
 /** The list of endings that the postmaster hears of, because no sender does. `more` counts what it had no room for. */
 const LISTED = `
@@ -32,6 +34,7 @@ const UPGRADES: ReadonlyMap<number, Step> = new Map<number, Step>([
   // Before, a copy shared the clock of its recipient: it begins one of its own when it fails again.
   [3, (database) => database.exec("ALTER TABLE recipients ADD COLUMN clocks TEXT")],
   [4, toVersion5],
+  [5, toVersion6],
 ]);
 
 /**
@@ -79,6 +82,13 @@ function toVersion5(database: Database): void {
       WHERE next_attempt = 0 OR waits_for GLOB 'hold:*' OR clocks GLOB '*hold:*'`);
   for (const id of ids.map((row) => numberOf(row["message"]))) rewrite(database, id);
   database.exec(`DROP TABLE former_journal; ${LISTED}`);
+}
+
+/** From which reading of the clock each next attempt was worked out. */
+function toVersion6(database: Database): void {
+  database.exec(`
+    ALTER TABLE messages ADD COLUMN scheduled_at INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE hints ADD COLUMN saved_at INTEGER NOT NULL DEFAULT 0;`);
 }
 
 function rewrite(database: Database, id: number): void {

@@ -101,7 +101,7 @@ export class SqliteSpool implements Spool {
     this.#log = log;
     this.#lock = lock;
     this.#notes = new JournalNotes(clock, (id, journal) => {
-      const rest = { warnings: 0, recipients: [], journal };
+      const rest = { warnings: 0, recipients: [], journal, at: clock.now() };
       void this.#commitUnasked(id, { kind: "settle", id: idNumber(id), ...rest });
     });
     this.#thread = new Worker(new URL("thread.ts", import.meta.url), {
@@ -246,7 +246,7 @@ export class SqliteSpool implements Spool {
       const batch = this.#waiting.splice(0, COMMITTED_AT_ONCE);
       try {
         const transactions = batch.map(({ transaction }) => transaction);
-        const results = await this.#ask({ name: "commit", transactions });
+        const results = await this.#ask({ name: "commit", transactions, now: this.#clock.now() });
         for (const [index, { resolve, reject }] of batch.entries()) {
           const failure = results[index];
           if (failure === undefined) resolve();
@@ -294,8 +294,8 @@ export class SqliteSpool implements Spool {
       this.#log.event("spool.corrupt", { id, error: describeError(error), kept_in: kept });
     } catch (failure) {
       this.#log.event("spool.failed", { id, error: describeError(failure) });
-      const until = this.#clock.now() + SET_ASIDE_PAUSE;
-      await this.#commitUnasked(id, { kind: "postpone", id: number, until });
+      const wait = { at: this.#clock.now(), delay: SET_ASIDE_PAUSE };
+      await this.#commitUnasked(id, { kind: "postpone", id: number, ...wait });
     }
   }
 
@@ -353,12 +353,17 @@ export class SqliteSpool implements Spool {
     return this.#ask({ name: "wake", waitsFor, most, now: this.#clock.now() });
   }
 
+  async clockSet(): Promise<void> {
+    const from = (after: number) => this.#ask({ name: "mendTimes", now: this.#clock.now(), after });
+    for (let after: number | undefined = 0; after !== undefined;) after = await from(after);
+  }
+
   note(id: MessageId, entry: JournalEntry): void {
     this.#notes.add(id, entry);
   }
 
   async settle(settlement: Settlement): Promise<void> {
-    const { id, state, recipients, warnings, reports, listed = [] } = settlement;
+    const { id, at, state, recipients, warnings, reports, listed = [] } = settlement;
     const notes = this.#notes.take(id);
     const number = idNumber(id);
     const writes: Write[] = reports.map(reportInsertion);
@@ -370,7 +375,7 @@ export class SqliteSpool implements Spool {
       const journal = [...notes, ...settlement.journal];
       // It stays out of the queue until its remains are safe.
       const kept = damage === undefined ? state : "active";
-      writes.push({ kind: "settle", id: number, state: kept, warnings, recipients, journal });
+      writes.push({ kind: "settle", id: number, state: kept, warnings, recipients, journal, at });
     }
     try {
       await this.#commit(writes);

@@ -13,7 +13,11 @@ import type { CommitResult, StoredRow, Transaction } from "./rows.ts";
 import { openSpool, replaceDamaged, type Salvage } from "./salvage.ts";
 
 export type Call =
-  | { readonly name: "commit"; readonly transactions: readonly Transaction[] }
+  | {
+      readonly name: "commit";
+      readonly transactions: readonly Transaction[];
+      readonly now: number;
+    }
   | { readonly name: "take"; readonly now: number; readonly limit: number }
   | { readonly name: "load"; readonly id: number }
   | { readonly name: "nextDue" | "count" | "hints" | "holds" | "listed" | "close" }
@@ -35,7 +39,8 @@ export type Call =
       readonly wanted: Omit<Wanted, "remove">;
     }
   | { readonly name: "claim"; readonly ids: readonly MessageId[] }
-  | { readonly name: "recover"; readonly now: number };
+  | { readonly name: "recover"; readonly now: number }
+  | { readonly name: "mendTimes"; readonly now: number; readonly after: number };
 
 export interface Answers {
   commit: CommitResult[];
@@ -52,6 +57,7 @@ export interface Answers {
   claim: ClaimedRows;
   close: void;
   recover: Recovery;
+  mendTimes: number | undefined;
 }
 
 export interface Request {
@@ -74,7 +80,7 @@ function messageOf(error: unknown): string {
 function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
   switch (call.name) {
     case "commit":
-      return engine.commit(call.transactions);
+      return engine.commit(call.transactions, call.now);
     case "take":
       return engine.take(call.now, call.limit);
     case "load":
@@ -99,6 +105,8 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
       return engine.claim(call.ids);
     case "recover":
       return engine.recover(call.now);
+    case "mendTimes":
+      return engine.mendTimes(call.now, call.after);
     case "close":
       return engine.close();
   }

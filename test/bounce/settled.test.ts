@@ -8,6 +8,7 @@ import type { Finding } from "../../src/settle.ts";
 import { reportKind, reportsOn, type Told, told } from "../../src/settle/report.ts";
 import type { NewReport, StoredMessage, StoredRecipient } from "../../src/spool.ts";
 import { status } from "../../src/status.ts";
+import { believed } from "../support/clock.ts";
 import { recordingLog } from "../support/services.ts";
 import { body, ENVELOPE, mailbox, MESSAGE, NOW, reply } from "./report.ts";
 
@@ -42,6 +43,7 @@ function services() {
   let ids = 0;
   return {
     hostname: "mx.example.com",
+    elapsed: believed,
     returnSizeLimit: 1000,
     warnAfter: [24 * HOUR, 72 * HOUR],
     spool: { nextId: () => String(++ids).padStart(10, "0") },

@@ -10,7 +10,7 @@ import { openControl } from "../../src/control.ts";
 import { askRelay, NoRelay } from "../../src/control/client.ts";
 import type { SettleServices } from "../../src/settle.ts";
 import type { Change } from "../../src/spool.ts";
-import { manualClock } from "../support/clock.ts";
+import { believed, manualClock } from "../support/clock.ts";
 import { recordingLog } from "../support/services.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "unseen-control-"));
@@ -32,6 +32,7 @@ function services() {
     retry: [],
     replies: [],
     warnAfter: [],
+    elapsed: believed,
     returnSizeLimit: 1000,
     spool,
     log,

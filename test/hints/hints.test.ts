@@ -278,3 +278,27 @@ describe("a host that ends connections under messages", () => {
     assert.ok(hints.blocked(KEY, "m2"));
   });
 });
+
+for (const step of [DAY, -DAY, 400 * DAY, -HOUR]) {
+  test(`a host is left alone for as long as its rules say, though the clock is set by ${step / HOUR} h`, () => {
+    const { hints, clock } = known();
+    hints.failed(KEY, failure);
+    clock.step(step);
+    clock.advance(15 * MINUTE - 1);
+    assert.equal(hints.blocked(KEY)?.nextTry, clock.now() + 1);
+    clock.advance(1);
+    assert.equal(hints.blocked(KEY), undefined);
+    assert.equal(hints.failed(KEY, failure), clock.now() + 15 * MINUTE);
+  });
+}
+
+test("what a clock that was a day ahead has saved blocks nobody after a restart", () => {
+  const { hints, clock, kept } = known();
+  clock.step(DAY);
+  hints.failed(KEY, failure);
+  clock.step(-DAY);
+  const again = new HostHints({ retry: [], replies: [], random: () => 0 }, clock);
+  again.attach(store(), kept.saved);
+  assert.equal(again.blocked(KEY), undefined);
+  assert.ok(again.isInDoubt(KEY), "one message finds out");
+});

@@ -3,12 +3,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Outcome } from "../../src/contract.ts";
+import type { Elapsed } from "../../src/clock-steps.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "../../src/reply-rules.ts";
 import { parseRetryRules } from "../../src/retry.ts";
 import { isForced, replyRule, retryTime } from "../../src/settle/retry-time.ts";
 import type { Finding } from "../../src/settle.ts";
 import type { StoredRecipient } from "../../src/spool.ts";
 import { status } from "../../src/status.ts";
+import { believed } from "../support/clock.ts";
 import { mailbox } from "../support/message.ts";
 
 const MINUTE = 60_000;
@@ -44,7 +46,12 @@ function policy(retry: readonly (readonly [match: string, error: string, text: s
     assert.ok("rules" in parsed);
     return { match, rules: parsed.rules, ...(error === "" ? {} : { errors: [error] }) };
   });
-  const all: RetryPolicy = { retry: configs, replies: BUILT_IN_REPLY_RULES, random: () => 0 };
+  const all: RetryPolicy & { elapsed: Elapsed } = {
+    elapsed: believed,
+    retry: configs,
+    replies: BUILT_IN_REPLY_RULES,
+    random: () => 0,
+  };
   return all;
 }
 

@@ -6,6 +6,7 @@ import type { Outcome } from "../../src/contract.ts";
 import { type Finding, settle } from "../../src/settle.ts";
 import type { StoredRecipient } from "../../src/spool.ts";
 import { status } from "../../src/status.ts";
+import { believed } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { recordingLog } from "../support/services.ts";
 
@@ -55,6 +56,7 @@ async function settled(outcome: Outcome, given: Partial<StoredRecipient> = {}) {
   const log = recordingLog();
   const services = {
     hostname: "mx.example.com",
+    elapsed: believed,
     returnSizeLimit: 1000,
     warnAfter: [],
     spool: { nextId: () => "0000000002" },

@@ -22,10 +22,14 @@ test("space that a drained queue held goes back to the file system, a little at 
         const message = { envelope, recipients: [{ mailbox: alice }] };
         return [insertion(message, "queued", bytes.length, crc32(bytes), bytes)];
       }),
+      1,
     );
     assert.deepEqual(new Set(stored), new Set([undefined]));
     assert.equal(engine.tidy(), false, "nothing is free yet");
-    engine.commit(ids.map((id) => [{ kind: "remove", id }]));
+    engine.commit(
+      ids.map((id) => [{ kind: "remove", id }]),
+      1,
+    );
     let steps = 0;
     while (engine.tidy()) steps += 1;
     assert.ok(steps > 1, `${steps} steps`);

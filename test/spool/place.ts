@@ -85,7 +85,8 @@ export function settled(
   state: Settlement["state"],
   more: Partial<Settlement> = {},
 ): Settlement {
-  return { id, state, recipients: [], journal: [], warnings: 0, reports: [], ...more };
+  const nothing = { recipients: [], journal: [], warnings: 0, reports: [] };
+  return { id, at: Date.now(), state, ...nothing, ...more };
 }
 
 export const big = Buffer.from("0123456789abcde\n".repeat(INLINE_MAX / 16 + 1000));

@@ -156,7 +156,7 @@ for (const version of [2, 3, 4] as const) {
         assert.deepEqual([first?.attempts, first?.firstFailure], [2, 7]);
         assert.deepEqual(await spool.listed(), { entries: [], more: {}, last: 0 });
         await spool.close();
-        assert.equal(versionIn(directory), 5);
+        assert.equal(versionIn(directory), 6);
         const again = await open();
         assert.equal(
           (await again.take(Date.now(), 10))[0]?.journal.length,

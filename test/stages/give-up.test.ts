@@ -8,6 +8,7 @@ import type {
   StoredMessage,
   StoredRecipient,
 } from "../../src/spool.ts";
+import { believed } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { recordingLog } from "../support/services.ts";
 
@@ -34,6 +35,7 @@ async function givenUp(given: Partial<StoredMessage>, only?: AddressFilter) {
     retry: [],
     replies: [],
     warnAfter: [],
+    elapsed: believed,
     returnSizeLimit: 1000,
     spool: { nextId: () => "0000000009" },
     log,

@@ -9,7 +9,7 @@ import { Queue } from "../../src/queue.ts";
 import type { Routing } from "../../src/route.ts";
 import type { JournalEntry, Settlement, StoredMessage, StoredRecipient } from "../../src/spool.ts";
 import { status } from "../../src/status.ts";
-import { manualClock } from "../support/clock.ts";
+import { believed, manualClock } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { recordingLog } from "../support/services.ts";
 
@@ -142,6 +142,7 @@ export function runner(
   let ids = 0;
   const services = {
     hostname: "mx.example.com",
+    elapsed: believed,
     returnSizeLimit: 1000,
     warnAfter: [],
     log,

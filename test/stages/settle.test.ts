@@ -13,6 +13,7 @@ import type {
   WaitingCopy,
 } from "../../src/spool.ts";
 import { status } from "../../src/status.ts";
+import { believed } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { recordingLog, type RecordingLog } from "../support/services.ts";
 
@@ -68,6 +69,7 @@ function services(log: RecordingLog = recordingLog()): SettleServices {
   let ids = 0;
   return {
     hostname: "mx.example.com",
+    elapsed: believed,
     returnSizeLimit: 100_000,
     warnAfter: [2 * HOUR, 5 * HOUR],
     retry: [{ match: "*", rules: parsed.rules }],

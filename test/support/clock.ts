@@ -2,6 +2,7 @@
 // so a test sees hours go by without waiting and the same way every time.
 
 import type { Clock, Timer } from "../../src/clock.ts";
+import type { Elapsed } from "../../src/clock-steps.ts";
 
 export interface ManualClock extends Clock {
   /** Moves time on, in milliseconds, and runs every timer that falls due on the way. */
@@ -56,3 +57,9 @@ export function manualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
     },
   };
 }
+
+/** The wall clock is right, and this process has watched it for ever. */
+export const believed: Elapsed = {
+  since: (at, now) => Math.max(0, now - at),
+  watched: Number.POSITIVE_INFINITY,
+};

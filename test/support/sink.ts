@@ -41,6 +41,8 @@ export interface SinkOptions {
   readonly slowness?: number;
   readonly address?: string;
   readonly port?: number;
+  /** Every RCPT is answered with 451 while this is so. */
+  readonly isBusy?: () => boolean;
   /** Further options of smtp-server: hidePIPELINING, size, hideDSN, … */
   readonly server?: SMTPServerOptions;
 }
@@ -117,7 +119,8 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
     },
     onRcptTo(address, session, done) {
       attempted.push(address.address);
-      behave(address.address, session, done);
+      if (options.isBusy?.() === true) done(reply(451, "4.3.0 try again later"));
+      else behave(address.address, session, done);
     },
     onData(stream, session, done) {
       const words = session.envelope.rcptTo.map((one) => localPart(one.address));

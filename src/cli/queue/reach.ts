@@ -2,6 +2,7 @@
 // opens the spool itself, under its lock, and does what the relay would have done.
 
 import { systemClock } from "../../clock.ts";
+import { ClockSteps } from "../../clock-steps.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import { askRelay, NoRelay } from "../../control/client.ts";
 import { controlSocket } from "../../control/protocol.ts";
@@ -78,7 +79,11 @@ async function openOurselves(configuration: Configuration, why: NoRelay): Promis
     const history = createHistory(configuration, { clock: systemClock, log: ownLog });
     history?.start();
     const log = history === undefined ? ownLog : remembered(ownLog, history);
-    const settle = settleServicesOf(configuration, spool, log);
+    const settle = settleServicesOf(configuration, {
+      spool,
+      log,
+      elapsed: new ClockSteps(systemClock),
+    });
     const holds = new Holds(await spool.holds(), spool);
     const services = { spool, holds, settle, clock: systemClock, log, wake: () => undefined };
     return {

@@ -1,0 +1,27 @@
+// What the queue does when the wall clock is set: what waits is looked at again, because some of it may be due, or may
+// have been put off by a clock that was ahead.
+
+import type { Timer } from "../clock.ts";
+import type { ClockSteps } from "../clock-steps.ts";
+import { describeError, type Log } from "../log.ts";
+import type { Queue } from "../queue.ts";
+import type { Spool } from "../spool.ts";
+
+interface Watching {
+  readonly spool: Pick<Spool, "clockSet">;
+  readonly queue: Pick<Queue, "wake">;
+  readonly log: Log;
+}
+
+export function watchClock(steps: ClockSteps, { spool, queue, log }: Watching): Timer {
+  return steps.watch(async () => {
+    try {
+      await spool.clockSet();
+      queue.wake();
+      return true;
+    } catch (error) {
+      log.event("spool.failed", { error: describeError(error) });
+      return false;
+    }
+  });
+}
