@@ -48,6 +48,16 @@ export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
   options: redirectOptions,
   create({ file, qualify_domain: qualifyDomain }, { log }) {
     const aliases = openLsearch(file, file, log, (_key, value) => value);
+    /** Entries that were read already: a long one is asked for again and again, by every suffix of its name. */
+    const known = new WeakMap<object, Map<string, Decision>>();
+    const decisionOf = (table: object, value: string, entry: Entry) => {
+      const decisions = known.get(table) ?? new Map<string, Decision>();
+      known.set(table, decisions);
+      const name = `${entry.key}\n${entry.domain}`;
+      const decision = decisions.get(name) ?? addresses(value, entry, log);
+      if (decision.kind === "redirect") decisions.set(name, decision);
+      return decision;
+    };
     return {
       route({ mailbox }) {
         const decide = (answer: LsearchAnswer) => {
@@ -58,7 +68,7 @@ export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
             return { kind: "decline", why: `not in ${file}` } satisfies Decision;
           }
           const entry = { file, key, domain: qualifyDomain ?? mailbox.domain };
-          return addresses(value, entry, log);
+          return decisionOf(answer.table, value, entry);
         };
         const answer = aliases.read();
         return answer instanceof Promise ? answer.then(decide) : decide(answer);

@@ -26,6 +26,9 @@ const STALL_MAX = 10_000;
 const PACE_TIME = 10_000;
 const PACE = 256 * 1024;
 
+/** Deliveries that are kept from RCPT on to be passed on, copies included: as many as go in one transaction, and copies. */
+const DELIVERIES_MAX = 300;
+
 export interface Routed {
   readonly request: RecipientRequest;
   readonly routing: Routing;
@@ -67,15 +70,23 @@ export class CutThrough {
   }
 }
 
+/** Every router has asked for it, and nothing stands in its way. */
+function isSmooth({ deliveries, troubles, discarded }: Routing): boolean {
+  const mail = deliveries.filter(({ unseen }) => !unseen);
+  const agreed = mail.length > 0 && mail.every(({ cutthrough }) => cutthrough === true);
+  return agreed && troubles.length === 0 && discarded.length === 0;
+}
+
+/** May a message still be passed on while it comes in when, after those `before`, a recipient leads to this? */
+export function mayPass(routing: Routing, before: readonly Routed[] | undefined): boolean {
+  if (before === undefined || !isSmooth(routing)) return false;
+  const known = before.reduce((sum, one) => sum + one.routing.deliveries.length, 0);
+  return known + routing.deliveries.length <= DELIVERIES_MAX;
+}
+
 /** The one batch that takes all mail of the message, copies aside. */
 function oneGroup(routed: readonly Routed[], services: CutThroughServices): Group | undefined {
-  const smooth = routed.every(({ routing }) => {
-    const { deliveries, troubles, discarded } = routing;
-    const mail = deliveries.filter(({ unseen }) => !unseen);
-    const agreed = mail.length > 0 && mail.every(({ cutthrough }) => cutthrough === true);
-    return agreed && troubles.length === 0 && discarded.length === 0;
-  });
-  if (!smooth) return undefined;
+  if (!routed.every(({ routing }) => isSmooth(routing))) return undefined;
   const deliveries = routed.flatMap(({ request, routing }, position) =>
     routing.deliveries.map((delivery) => deliveryOf({ ...request, position }, delivery)),
   );

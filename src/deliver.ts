@@ -12,6 +12,7 @@ import type { Body, Envelope, Mailbox, RecipientRequest } from "./envelope.ts";
 import { describeError, type Log } from "./log.ts";
 import type { RoutedDelivery } from "./route.ts";
 import { canonicalAddressOf } from "./smtp/address.ts";
+import type { LoopShare } from "./smtp/loop-share.ts";
 import type { StoredRecipient } from "./spool.ts";
 import { LOCAL_ERROR } from "./status.ts";
 
@@ -35,6 +36,8 @@ export interface DeliverServices extends BatchServices {
   readonly clock: Clock;
   /** The attempt's deadline. */
   readonly signal: AbortSignal;
+  /** Of the event loop: a message may have a thousand batches. */
+  readonly share?: LoopShare;
   /** The message is being passed on already. */
   readonly passage?: Passage | undefined;
 }
@@ -102,10 +105,15 @@ export async function deliver(
   const groups = groupByBatch(deliveries, services, onOutcome);
   const local = groups.filter(({ transport }) => transport.locality === "local");
   const others = groups.filter(({ transport }) => transport.locality === "remote");
-  const run = (batches: readonly Group[], means: DeliverServices) =>
-    Promise.all(
-      batches.map((group) => deliverGroup({ ...message, ...manner }, group, means, onOutcome)),
-    );
+  const run = async (batches: readonly Group[], means: DeliverServices) => {
+    const begun: Promise<void>[] = [];
+    for (const group of batches) {
+      const turn = services.share?.turn(NAME_COST * namesIn(group));
+      if (turn !== undefined) await turn;
+      begun.push(deliverGroup({ ...message, ...manner }, group, means, onOutcome));
+    }
+    await Promise.all(begun);
+  };
   if (local.length === 0) {
     await run(others, services);
     return;
@@ -121,6 +129,15 @@ export async function deliver(
     await run(others, services);
   }
   await copies;
+}
+
+/** What it costs to write an envelope recipient down, in the share of a turn. */
+const NAME_COST = 100;
+
+function namesIn({ members }: Group): number {
+  let names = 1;
+  for (const { recipient } of members.values()) names += 1 + (recipient.alsoFor?.length ?? 0);
+  return names;
 }
 
 /** What a server of this machine may have already is not cut off, for it would come again; nor is mail. */

@@ -4,10 +4,11 @@
 // is in the envelope, none merged, none left out. What the router chain fails is refused at RCPT, so nothing that
 // we accepted bounces for want of a user. A message that had to bring proof and did not is refused whole.
 
-import type { CutThrough, Passage, Routed } from "./cut-through.ts";
+import { type CutThrough, mayPass, type Passage, type Routed } from "./cut-through.ts";
 import type { Client, MessageId, RecipientRequest } from "./envelope.ts";
 import type { Gate, Proof, Secret } from "./gate.ts";
 import { describeError } from "./log.ts";
+import { Expansion, type RecipientBudget } from "./receive/expansion.ts";
 import type { DiskReserve } from "./receive/disk-reserve.ts";
 import { Inspection, type InspectionServices, type Judgement } from "./receive/inspection.ts";
 import type { RelayRates } from "./receive/relay-rates.ts";
@@ -32,6 +33,10 @@ export interface ReceiveServices extends InspectionServices {
   /** Told of each message that was stored; while it has room, the first attempt is recorded with the message. */
   readonly queue: Pick<Queue, "hasRoom" | "attempt" | "passOn" | "wake">;
   readonly cutThrough: Pick<CutThrough, "passage">;
+  /** Addresses that one message may lead to, after all redirects. */
+  readonly addressesMax: number;
+  /** Of all sessions, in every generation. */
+  readonly recipients: RecipientBudget;
 }
 
 const DISK_FULL = status(452, "3.1", "Insufficient system storage, try again later");
@@ -62,7 +67,9 @@ class Transaction implements MailTransaction {
   readonly #client: Client;
   readonly #mail: MailRequest;
   readonly #services: ReceiveServices;
-  readonly #recipients: Routed[] = [];
+  readonly #expansion: Expansion;
+  /** As long as the message may be passed on while it comes in; else nothing of what the chain has said is kept. */
+  #routed: Routed[] | undefined = [];
   readonly #proofs = new Set<Proof>();
   readonly #claims = new Set<Proof>();
   readonly #secrets = new Set<Secret>();
@@ -73,26 +80,32 @@ class Transaction implements MailTransaction {
     this.#client = client;
     this.#mail = mail;
     this.#services = services;
+    this.#expansion = new Expansion(services.addressesMax, services.recipients);
   }
 
   async recipient(request: RecipientRequest): Promise<Status> {
     const { mailbox: recipient } = request;
     const { sender } = this.#mail;
-    const question = { client: this.#client, sender, recipient };
+    const stepsFor = (relayed: boolean) => this.#expansion.stepsFor(relayed);
+    const question = { client: this.#client, sender, recipient, stepsFor };
     const { reply: verdict, gate, routing } = await judgeRecipient(question, this.#services);
-    const putOff = verdict.code < 300 ? this.#services.rates.take(gate.rule, sender) : undefined;
-    const reply = putOff ?? verdict;
+    const accepted = verdict.code < 300 && routing !== undefined;
+    const putOff = accepted ? this.#services.rates.take(gate.rule, sender) : undefined;
+    const tooMany =
+      accepted && putOff === undefined ? this.#expansion.add(request, routing) : undefined;
+    const reply = putOff ?? tooMany ?? verdict;
     if (reply.code >= 300 || routing === undefined) {
       this.#services.log.event("recipient.refused", {
         client: this.#client.address,
         sender: pathText(sender),
         recipient: pathText(recipient),
         reply: statusLine(reply),
-        why: putOff === undefined ? gate.rule : `${gate.rule}: rate`,
+        why: [gate.rule, putOff && "rate", tooMany && "addresses"].filter(Boolean).join(": "),
       });
       return reply;
     }
-    this.#recipients.push({ request, routing });
+    if (!mayPass(routing, this.#routed)) this.#routed = undefined;
+    this.#routed?.push({ request, routing });
     this.#rules.add(gate.rule);
     if (gate.kind === "accept") {
       this.#relayed ||= gate.relayed === true;
@@ -121,11 +134,17 @@ class Transaction implements MailTransaction {
     const submission = {
       client: this.#client,
       mail: this.#mail,
-      routed: this.#recipients,
+      recipients: this.#expansion.requests,
+      routed: this.#routed,
       rule: [...this.#rules].join(", "),
       relayed: this.#relayed,
     };
     return new Intake(submission, inspection, this.#services);
+  }
+
+  end(): void {
+    this.#expansion.end();
+    this.#routed = undefined;
   }
 }
 
@@ -133,7 +152,9 @@ class Transaction implements MailTransaction {
 interface Submission {
   readonly client: Client;
   readonly mail: MailRequest;
-  readonly routed: readonly Routed[];
+  readonly recipients: readonly RecipientRequest[];
+  /** What the chain has said of them; absent when the message takes the way through the queue. */
+  readonly routed: readonly Routed[] | undefined;
   /** What the gate decided by. */
   readonly rule: string;
   /** As far as the gate can tell: what the message has to show for it is not known yet. */
@@ -153,14 +174,14 @@ class Intake implements MessageSink {
   #trouble: { readonly error: unknown } | undefined;
 
   constructor(submission: Submission, inspection: Inspection, services: ReceiveServices) {
-    const { client, mail, routed } = submission;
+    const { client, mail, recipients, routed } = submission;
     this.#submission = submission;
     this.#services = services;
     this.#id = services.spool.nextId();
     this.#receivedAt = services.clock.now();
     this.#incoming = services.spool.receive(this.#id);
     this.#inspection = inspection;
-    const only = routed.length === 1 ? routed[0]?.request.mailbox : undefined;
+    const only = recipients.length === 1 ? recipients[0]?.mailbox : undefined;
     const received = receivedHeader({
       client,
       hostname: services.hostname,
@@ -171,7 +192,7 @@ class Intake implements MessageSink {
     });
     const size = mail.declaredSize === undefined ? 0 : mail.declaredSize + received.length;
     const envelope = { ...this.#envelope(), size };
-    this.#passage = services.cutThrough.passage(envelope, routed, () => inspection.mayGo);
+    this.#passage = routed && services.cutThrough.passage(envelope, routed, () => inspection.mayGo);
     // Both have room for it.
     void this.#incoming.write(received);
     void this.#passage?.write(received);
@@ -233,9 +254,9 @@ class Intake implements MessageSink {
 
   /** A recipient who was accepted for the mail that this claimed to be, and is not there for the mail that it is. */
   async #unroutedBy({ shown = true }: Judgement): Promise<Status | undefined> {
-    const { client, mail, routed, relayed } = this.#submission;
+    const { client, mail, relayed, ...submission } = this.#submission;
     if (shown || !relayed) return undefined;
-    const recipients = routed.map(({ request }) => request.mailbox);
+    const recipients = submission.recipients.map(({ mailbox }) => mailbox);
     return judgeAsStranger({ client, sender: mail.sender, recipients }, this.#services);
   }
 
@@ -264,8 +285,7 @@ class Intake implements MessageSink {
   }
 
   #newMessage({ evaluation, shown = true }: Judgement) {
-    const { routed, relayed } = this.#submission;
-    const recipients = routed.map(({ request }) => request);
+    const { recipients, relayed } = this.#submission;
     const head = evaluation === undefined ? {} : { head: evaluation.header };
     const envelope = { ...this.#envelope(), relayed: relayed && shown, ...head };
     return { envelope, recipients };
@@ -304,11 +324,11 @@ class Intake implements MessageSink {
   }
 
   #described() {
-    const { client, mail, routed } = this.#submission;
+    const { client, mail, recipients } = this.#submission;
     return {
       client: client.address,
       sender: pathText(mail.sender),
-      recipients: routed.map(({ request }) => request.mailbox.address),
+      recipients: recipients.map(({ mailbox }) => mailbox.address),
     };
   }
 

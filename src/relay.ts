@@ -39,6 +39,7 @@ import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
 import { ReplyAlarms } from "./settle/alarms.ts";
 import { retryPolicyOf, type SettleMeans, settleServicesOf } from "./settle/services.ts";
+import { RecipientBudget } from "./receive/expansion.ts";
 import { type HeaderBudgets, headerBudgets } from "./receive/header-budget.ts";
 import { LoopShare } from "./smtp/loop-share.ts";
 import type { Reception } from "./smtp/reception.ts";
@@ -74,6 +75,8 @@ export interface RelayParts {
   readonly tlsSessions?: TlsSessions;
   readonly alarms?: ReplyAlarms;
   readonly headerBudgets?: HeaderBudgets;
+  /** What RCPT keeps, in all sessions. */
+  readonly recipientBudget?: RecipientBudget;
 }
 
 /** Those of a relay that runs. */
@@ -136,7 +139,7 @@ export function assemble(
   if (judgesSignatures(gate)) void preload();
   return {
     gate: new Gate(gate, lists, new BlockLists(gate.dnsbl, resolver, log)),
-    route: createRoute(chain, log),
+    route: createRoute(chain, log, relay.addresses_max),
     transports,
     lists,
     resolver,
@@ -186,7 +189,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const log = history === undefined ? given.log : remembered(given.log, history);
   const tlsReports = new TlsReports({ ...relay, ...given, log });
   const steps = new ClockSteps(clock);
-  const kept = { tlsSessions: tlsReports, headerBudgets: headerBudgets(), elapsed: steps };
+  const kept = { tlsSessions: tlsReports, ...sessionBudgets(), elapsed: steps };
   const parts = { ...given, log, alarms: new ReplyAlarms(clock, log), ...kept };
   const chain = begun.adopt(assemble(configuration, parts, false), (one) => one.close());
   const { hints } = chain;
@@ -246,6 +249,11 @@ async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void>
   await Promise.all([tlsReports.close(), postmasterList.close()]);
   await generations.close();
   await spool.close();
+}
+
+/** Of all sessions, whichever configuration is in force. */
+function sessionBudgets() {
+  return { headerBudgets: headerBudgets(), recipientBudget: new RecipientBudget() };
 }
 
 function leaveRoot(
@@ -331,6 +339,8 @@ function receptionOf(
     log,
     queue,
     cutThrough: new CutThrough({ transports: chain.transports, clock, log }),
+    addressesMax: relay.addresses_max,
+    recipients: parts.recipientBudget ?? new RecipientBudget(),
   });
   return withRates(reception, configuration, chain.gate, parts);
 }

@@ -9,10 +9,11 @@ import type { Account, Decision, Host, Router } from "./contract.ts";
 import type { Client, Mailbox } from "./envelope.ts";
 import { describeError, type Log } from "./log.ts";
 import { type Found, joined, meets, type Precondition } from "./route/preconditions.ts";
-import { canonicalAddressOf } from "./smtp/address.ts";
+import { type Child, type Step, stepKeyOf, Steps } from "./route/steps.ts";
 import { LoopShare } from "./smtp/loop-share.ts";
 import { LOCAL_ERROR, status, type Status } from "./status.ts";
 
+export { Steps } from "./route/steps.ts";
 export { preconditionsOf } from "./route/preconditions.ts";
 
 /** One router as the configuration makes it. */
@@ -40,19 +41,6 @@ export interface RouteRequest {
   /** Filled with a line for each router that was asked, when somebody wants to read it. */
   readonly trace?: TraceStep[];
 }
-
-/** What the chain says of one address, whichever recipient led to it. */
-interface Step extends Routing {
-  /** The addresses that it was redirected to, each by a router. */
-  readonly children: readonly {
-    readonly mailbox: Mailbox;
-    readonly router: string;
-    readonly unseen: boolean;
-  }[];
-}
-
-/** Of one message. The same address, of which the loop guard says the same, has the same step. */
-export type Steps = Map<string, Promise<Step>>;
 
 export interface TraceStep {
   readonly address: string;
@@ -101,17 +89,18 @@ export type Route = (recipient: Mailbox, request: RouteRequest) => Promise<Routi
 
 /** Exim's bound: an address with more ancestors than this loops in a way that the guard does not see. */
 const ANCESTORS_MAX = 100;
-/** Addresses that one recipient may turn into, and aliases on the way there (Postfix: virtual_alias_expansion_limit). */
+/** Addresses that one recipient may lead to, and aliases on the way there (Postfix: virtual_alias_expansion_limit). */
 const ADDRESSES_MAX = 1000;
 
 const UNROUTEABLE = status(550, "1.1", "No such user here");
 const LOOP = status(451, "4.6", "Routing loop");
-const TOO_WIDE = status(451, "3.5", `This address leads to more than ${ADDRESSES_MAX} others`);
 
-/** Addresses that are asked about between two looks at the share of the turn, and what they count in it. */
-const SLICE = 40;
+/** Work between two looks at the share of the turn, and what it counts there: an address that is known already is 1. */
+const SLICE = 1000;
 const SLICE_COST = 24 * 1024;
+const WALK = 25;
 
+/** An address on its way from a recipient. */
 interface Address {
   readonly mailbox: Mailbox;
   /** A redirected copy. */
@@ -125,69 +114,75 @@ interface Address {
 export function createRoute(
   chain: readonly ChainRouter[],
   log: Log,
-  share: LoopShare = new LoopShare(),
+  addressesMax = ADDRESSES_MAX,
 ): Route {
+  const share = new LoopShare();
   return async (recipient, request) => {
-    const steps = request.steps ?? new Map<string, Promise<Step>>();
+    const steps = request.steps ?? new Steps();
     const routing: Routing = { deliveries: [], troubles: [], discarded: [] };
     const root = { mailbox: recipient, unseen: false, parent: undefined, router: "", depth: 0 };
-    const addresses = new Map<string, Address>([[keyOf(root), root]]);
-    let asked = 0;
+    const addresses = new Map<string, Address>([[stepKeyOf(recipient, false), root]]);
+    let work = 0;
     let ways = 0;
     let ends = 0;
     // What is added meanwhile comes at the end.
     for (const [key, address] of addresses) {
-      if (ways >= ADDRESSES_MAX || ends > ADDRESSES_MAX) return tooWide(root);
+      if (ways >= addressesMax || ends > addressesMax) return tooWide(root, addressesMax);
       if (address.depth > ANCESTORS_MAX) {
         routing.troubles.push(trouble("deferred", address, "", LOOP));
         continue;
       }
-      let step = steps.get(key);
-      if (step === undefined) {
-        step = new Walk(chain, address, recipient, request, log).run();
-        steps.set(key, step);
-        const turn = ++asked % SLICE === 0 ? share.turn(SLICE_COST) : undefined;
-        if (turn !== undefined) await turn;
-      }
-      const { deliveries, troubles, discarded, children } = await step;
-      routing.deliveries.push(...deliveries);
-      routing.troubles.push(...troubles);
-      routing.discarded.push(...discarded);
-      if (children.length > 0) ways++;
+      const known = steps.get(key);
+      const walk = known ?? new Walk(chain, address, recipient, request, steps, log).run();
+      // A recipient itself is seldom asked about again.
+      if (known === undefined && address.depth > 0) steps.set(key, Promise.resolve(walk));
+      work += known === undefined ? WALK : 1;
+      const turn = work >= SLICE ? share.turn(SLICE_COST) : undefined;
+      if (work >= SLICE) work = 0;
+      if (turn !== undefined) await turn;
+      const step = walk instanceof Promise ? await walk : walk;
+      routing.deliveries.push(...step.deliveries);
+      routing.troubles.push(...step.troubles);
+      routing.discarded.push(...step.discarded);
+      if (step.children.length > 0) ways++;
       else ends++;
-      for (const { mailbox, router, unseen } of children) {
-        const child = { mailbox, unseen, parent: address, router, depth: address.depth + 1 };
-        const childKey = keyOf(child);
+      for (const child of step.children) {
         // More are not needed to see that they are too many.
-        if (addresses.size > 2 * ADDRESSES_MAX + 1) break;
-        if (!addresses.has(childKey)) addresses.set(childKey, child);
+        if (addresses.size > 2 * addressesMax + 1) break;
+        const childKey = keyOf(child, address);
+        if (addresses.has(childKey)) continue;
+        const { mailbox, unseen, router } = child;
+        const depth = address.depth + 1;
+        addresses.set(childKey, { mailbox, unseen, router, parent: address, depth });
       }
     }
-    return ends > ADDRESSES_MAX ? tooWide(root) : routing;
+    return ends > addressesMax ? tooWide(root, addressesMax) : routing;
   };
 }
 
 /** A mistake in a list of addresses delays mail: none of them has it before the list is mended. */
-function tooWide(address: Address): Routing {
-  return { deliveries: [], troubles: [trouble("deferred", address, "", TOO_WIDE)], discarded: [] };
+function tooWide(address: Address, most: number): Routing {
+  const reply = status(451, "3.5", `This address leads to more than ${most} others`);
+  return { deliveries: [], troubles: [trouble("deferred", address, "", reply)], discarded: [] };
 }
 
 /** What tells one step from another: the address, whether it is a copy, and the routers that the loop guard leaves out. */
-function keyOf({ mailbox, unseen, parent, router }: Address): string {
-  const guarded: string[] = [];
+function keyOf({ mailbox, router, key }: Child, parent: Address): string {
+  let guarded: string[] | undefined;
   let by = router;
-  for (let one = parent; one !== undefined; one = one.parent) {
-    if (isSame(one.mailbox, mailbox)) guarded.push(by);
+  for (let one: Address | undefined = parent; one !== undefined; one = one.parent) {
+    if (isSame(one.mailbox, mailbox)) (guarded ??= []).push(by);
     by = one.router;
   }
-  const key = `${unseen ? "copy" : "mail"}\n${canonicalAddressOf(mailbox)}`;
-  return guarded.length === 0 ? key : `${key}\n${guarded.toSorted().join("\n")}`;
+  return guarded === undefined ? key : `${key}\n${guarded.toSorted().join("\n")}`;
 }
 
 /** The loop guard is as careful as it can be: it does not tell one case of a local part from another. */
 function isSame(one: Mailbox, other: Mailbox): boolean {
   return (
-    one.domain === other.domain && one.localPart.toLowerCase() === other.localPart.toLowerCase()
+    one.domain === other.domain &&
+    one.localPart.length === other.localPart.length &&
+    one.localPart.toLowerCase() === other.localPart.toLowerCase()
   );
 }
 
@@ -197,12 +192,13 @@ class Walk {
   readonly #address: Address;
   readonly #original: Mailbox;
   readonly #request: RouteRequest;
+  readonly #steps: Steps;
   readonly #log: Log;
   readonly #step = {
     deliveries: [] as RoutedDelivery[],
     troubles: [] as RouteTrouble[],
     discarded: [] as Routing["discarded"],
-    children: [] as Step["children"][number][],
+    children: [] as readonly Child[],
   };
 
   constructor(
@@ -210,12 +206,14 @@ class Walk {
     address: Address,
     original: Mailbox,
     request: RouteRequest,
+    steps: Steps,
     log: Log,
   ) {
     this.#chain = chain;
     this.#address = address;
     this.#original = original;
     this.#request = request;
+    this.#steps = steps;
     this.#log = log;
   }
 
@@ -276,7 +274,7 @@ class Walk {
   /** Carries a decision out; true when the address is settled. */
   #take(router: ChainRouter, decision: Decision, account: Account): boolean {
     const { mailbox } = this.#address;
-    const { deliveries, troubles, discarded, children } = this.#step;
+    const { deliveries, troubles, discarded } = this.#step;
     const { name, unseen } = router;
     const copied = { mailbox, unseen: unseen || this.#address.unseen };
     switch (decision.kind) {
@@ -295,9 +293,9 @@ class Walk {
         return !unseen;
       }
       case "redirect": {
-        for (const to of decision.to) {
-          children.push({ mailbox: to, router: name, unseen: copied.unseen });
-        }
+        const children = this.#steps.childrenOf(decision.to, name, copied.unseen);
+        const before = this.#step.children;
+        this.#step.children = before.length === 0 ? children : [...before, ...children];
         return !unseen;
       }
       case "decline":

@@ -68,6 +68,15 @@ export const relayOptions = options({
     integer("A message with more Received lines than this runs in a circle and is refused.", 1),
     100,
   ),
+  addresses_max: withDefault(
+    integer(
+      "Addresses that the recipients of one message may lead to, after all redirects, each counted once; further recipients get 452 and come in another message. " +
+        "An alias that leads to more by itself gets 451 until it is mended.",
+      100,
+      10_000,
+    ),
+    1000,
+  ),
   recipients_max: withDefault(
     integer("Recipients of one message; further ones get 452 and come in another message.", 100),
     1000,

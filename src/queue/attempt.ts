@@ -6,11 +6,17 @@
 import type { Clock, Timer } from "../clock.ts";
 import type { Outcome, Transport } from "../contract.ts";
 import type { Passage } from "../cut-through.ts";
-import { deliver, type Delivery, type Manner, recipientOf } from "../deliver.ts";
+import { deliver, type Delivery, deliveryOf, type Manner, recipientOf } from "../deliver.ts";
 import type { Gate } from "../gate.ts";
 import type { Holds } from "../holds.ts";
 import type { Log } from "../log.ts";
-import type { Route, RoutedDelivery, Routing, Steps } from "../route.ts";
+import {
+  type Route,
+  type RoutedDelivery,
+  type RouteTrouble,
+  type Routing,
+  Steps,
+} from "../route.ts";
 import { type Attempted, dueCopies, isCopy, restingCopies } from "../settle/clocks.ts";
 import { canonicalAddressOf } from "../smtp/address.ts";
 import { Journal, targetOf } from "../settle/journal.ts";
@@ -18,9 +24,10 @@ import { isForced } from "../settle/retry-time.ts";
 import type { Finding, SettleServices } from "../settle.ts";
 import type { LoopShare } from "../smtp/loop-share.ts";
 import type { JournalEntry, Spool, StoredMessage, WaitingCopy } from "../spool.ts";
+import { status } from "../status.ts";
 import { Destinations } from "./destinations.ts";
 import { wasRelayed } from "./relayed.ts";
-import { dueOf, type Known } from "./due.ts";
+import { dueOf, isOpenIn, type Known } from "./due.ts";
 import { type Pool, routeAll } from "./route-all.ts";
 
 export interface AttemptServices {
@@ -46,6 +53,9 @@ export interface AttemptMeans {
 const MOMENT = 100;
 /** What is routed waits no longer for others, in ms. */
 const LONGEST_MOMENT = 1000;
+/** An attempt has no more destinations than this and those of one recipient; the others come a little later, in ms. */
+const DESTINATIONS_MAX = 10_000;
+const PUT_OFF = 60_000;
 /** Pairs of a recipient and an address between two looks at the share of the turn, and what they count in it. */
 const SLICE = 200;
 const SLICE_COST = 24 * 1024;
@@ -63,7 +73,11 @@ export class Attempt {
   readonly #waited: readonly { readonly copy: WaitingCopy; readonly owner: Attempted }[];
   readonly #destinations = new Destinations();
   readonly #underWay: Promise<void>[] = [];
+  /** Of recipients for whom there is no room in this attempt. */
+  readonly #waiting: Finding[] = [];
+  /** The same objects come again and again, when many recipients lead there. */
   readonly #places = new Map<RoutedDelivery, string | undefined>();
+  readonly #open = new Map<RoutedDelivery | RouteTrouble, boolean>();
   #seen = 0;
   #timer: Timer | undefined;
   #lastRouted = 0;
@@ -101,7 +115,7 @@ export class Attempt {
     const { sender, client } = this.#message.envelope;
     const { route, share, pool, clock, gate } = this.#services;
     const relayed = await wasRelayed(this.#message, gate);
-    const steps: Steps = new Map();
+    const steps = new Steps();
     const request = { sender, client, verify: false, relayed, steps };
     let left = this.#attempted.length;
     try {
@@ -118,21 +132,24 @@ export class Attempt {
       this.#timer?.cancel();
       await Promise.all(this.#underWay);
     }
-    return this.#destinations.findings();
+    return [...this.#destinations.findings(), ...this.#waiting];
   }
 
   #take(recipient: Attempted, routing: Routing): void {
     const { id } = this.#message.envelope;
     const { log } = this.#services;
-    const due = dueOf(recipient, routing, this.#known);
-    this.#seen += 1 + due.deliveries.length + due.verdicts.length;
-    for (const finding of due.verdicts) {
-      this.#destinations.settle({ ...finding, outcome: this.#held(finding) ?? finding.outcome });
+    const due = dueOf(recipient, routing, (one) => this.#isOpen(one));
+    if (this.#destinations.size >= DESTINATIONS_MAX && due.mailIsDue)
+      return this.#putOff(recipient);
+    this.#seen += 1 + due.deliveries.length + due.troubles.length;
+    for (const trouble of due.troubles) {
+      if (this.#destinations.lead(recipient, trouble)) continue;
+      const finding = verdictOf(recipient, trouble);
+      const outcome = this.#held(finding) ?? finding.outcome;
+      this.#destinations.settle({ ...finding, outcome }, trouble);
     }
-    for (const delivery of due.deliveries) {
-      const outcome = this.#held(delivery);
-      if (outcome !== undefined) this.#destinations.settle({ ...delivery, outcome });
-      else this.#add(delivery);
+    for (const routed of due.deliveries) {
+      if (!this.#destinations.lead(recipient, routed)) this.#add(recipient, routed);
     }
     for (const { mailbox, router, why } of due.discarded) {
       log.event("recipient.discarded", {
@@ -147,19 +164,46 @@ export class Attempt {
     }
   }
 
+  /** Its addresses were fewer when it was accepted. */
+  #putOff({ position, mailbox }: Attempted): void {
+    const outcome = {
+      kind: "deferred",
+      status: status(451, "5.3", "The message leads to too many addresses: the rest follow"),
+      scope: "recipient",
+      notBefore: this.#services.clock.now() + PUT_OFF,
+      untried: true,
+    } as const;
+    const nowhere = { router: "", transport: "", unseen: false };
+    this.#waiting.push({ position, mailbox, original: mailbox, ...nowhere, outcome });
+  }
+
+  #isOpen(one: RoutedDelivery | RouteTrouble): boolean {
+    let open = this.#open.get(one);
+    if (open === undefined) {
+      open = isOpenIn(this.#known, one);
+      this.#open.set(one, open);
+    }
+    return open;
+  }
+
   /** A copy that has waited stays the one of him who waited for it, and names all that have led to it. */
-  #add(delivery: Delivery): void {
+  #add(recipient: Attempted, routed: RoutedDelivery): void {
+    const place = routed.unseen ? this.#placeOf(routed) : undefined;
+    const delivery = {
+      ...deliveryOf(recipient, routed),
+      ...(place === undefined ? {} : { place }),
+    };
+    const outcome = this.#held(delivery);
+    if (outcome !== undefined) return this.#destinations.settle({ ...delivery, outcome }, routed);
     const waited = delivery.unseen
       ? this.#waited.find(({ copy }) => isCopy(copy, delivery))
       : undefined;
-    if (waited === undefined) {
-      this.#destinations.add(delivery);
-      return;
-    }
+    if (waited === undefined) return this.#destinations.add(delivery, routed);
     const { position, mailbox: original } = waited.owner;
     const others = [...(waited.copy.others ?? []), delivery.position];
-    this.#destinations.add(
+    return this.#destinations.add(
       { ...delivery, position, original },
+      routed,
       others.flatMap((one) => this.#message.recipients[one] ?? []),
     );
   }
@@ -197,8 +241,8 @@ export class Attempt {
   #deliver(): void {
     const deliveries = this.#destinations.take();
     if (deliveries.length === 0) return;
-    const { transports, log, clock } = this.#services;
-    const means = { transports, log, clock, ...this.#means };
+    const { transports, log, clock, share } = this.#services;
+    const means = { transports, log, clock, share, ...this.#means };
     this.#underWay.push(
       deliver(this.#message, deliveries, this.#manner, means, (delivery, outcome) => {
         this.#destinations.onOutcome(delivery, outcome);
@@ -223,6 +267,20 @@ export class Attempt {
     this.delivered.push(entry);
     spool.note(this.#message.envelope.id, entry);
   }
+}
+
+/** What the chain itself has decided. */
+function verdictOf(
+  { position, mailbox: original }: Attempted,
+  { kind, mailbox, router, unseen, status: reply }: RouteTrouble,
+): Finding {
+  // What defers in the chain is a lookup of some kind; only the guard against loops stands above the routers.
+  const why = router === "" ? {} : ({ error: "lookup" } as const);
+  const outcome: Outcome =
+    kind === "failed"
+      ? { kind, status: reply }
+      : { kind, status: reply, scope: "recipient", ...why };
+  return { position, mailbox, original, router, transport: "", unseen, outcome };
 }
 
 /** A Maildir; else the address at the hosts that take it, however the transport is called. */

@@ -8,8 +8,12 @@ import { notifyOfBoth } from "../bounce/wanted.ts";
 import type { Outcome } from "../contract.ts";
 import type { Delivery } from "../deliver.ts";
 import type { Mailbox } from "../envelope.ts";
+import type { RoutedDelivery, RouteTrouble } from "../route.ts";
+import type { Attempted } from "../settle/clocks.ts";
 import { targetOf } from "../settle/journal.ts";
 import type { AlsoTo, Finding } from "../settle.ts";
+
+type Source = RoutedDelivery | RouteTrouble;
 
 interface Destination {
   /** Undefined when the chain led to no transport. */
@@ -28,6 +32,8 @@ export class Destinations {
   /** Not handed out yet. */
   #fresh: Destination[] = [];
   readonly #underWay = new Map<Delivery, Destination>();
+  /** By what the chain has said, which is the same object for all recipients that lead there. */
+  readonly #bySource = new Map<Source, Destination>();
 
   get size(): number {
     return this.#all.size;
@@ -38,8 +44,19 @@ export class Destinations {
     return this.#fresh.length > 0;
   }
 
+  /** False when nobody has led there yet in this way. */
+  lead({ position, mailbox: original, notify }: Attempted, source: Source): boolean {
+    const known = this.#bySource.get(source);
+    if (known !== undefined) join(known, position, original, source.unseen ? "NEVER" : notify);
+    return known !== undefined;
+  }
+
   /** `more` are further recipients that a copy is for. */
-  add(delivery: Delivery, more: readonly { position: number; mailbox: Mailbox }[] = []): void {
+  add(
+    delivery: Delivery,
+    source: Source,
+    more: readonly { position: number; mailbox: Mailbox }[] = [],
+  ): void {
     const key = keyOf(delivery);
     let known = this.#all.get(key);
     if (known === undefined) {
@@ -49,6 +66,7 @@ export class Destinations {
       join(known, delivery.position, delivery.original, delivery.notify);
       if (delivery.unseen) addAddress(known, delivery);
     }
+    this.#bySource.set(source, known);
     for (const { position, mailbox } of more) join(known, position, mailbox, delivery.notify);
     if (known.delivery !== undefined) return;
     known.delivery = delivery;
@@ -57,13 +75,16 @@ export class Destinations {
   }
 
   /** What became of one that was not handed out: the chain or a hold has decided. */
-  settle(finding: Finding): void {
+  settle(finding: Finding, source: Source): void {
     const key = keyOf(finding);
     const known = this.#all.get(key);
     if (known === undefined) {
-      this.#all.set(key, destinationOf(finding, finding.outcome, undefined));
+      const one = destinationOf(finding, finding.outcome, undefined);
+      this.#all.set(key, one);
+      this.#bySource.set(source, one);
       return;
     }
+    this.#bySource.set(source, known);
     join(known, finding.position, finding.original, undefined);
     // Rather a delay than an end.
     if (known.delivery === undefined && known.outcome?.kind === "failed")

@@ -4,26 +4,22 @@
 // Invariants: what was delivered is neither delivered nor bounced again, whatever the chain says of it now. While only
 // copies are left of a recipient, nothing that the chain says of its mail counts.
 
-import type { Outcome } from "../contract.ts";
-import { type Delivery, deliveryOf } from "../deliver.ts";
-import type { RoutedDelivery, Routing } from "../route.ts";
+import type { RoutedDelivery, Routing, RouteTrouble } from "../route.ts";
 import { type Attempted, isCopy } from "../settle/clocks.ts";
 import type { Journal } from "../settle/journal.ts";
-import type { Finding } from "../settle.ts";
 import type { WaitingCopy } from "../spool.ts";
 
-export interface Due {
-  readonly deliveries: readonly Delivery[];
-  /** What the chain itself has decided. */
-  readonly verdicts: readonly Finding[];
-  readonly discarded: Routing["discarded"];
+/** Of one recipient. */
+export interface Due extends Routing {
+  readonly mailIsDue: boolean;
   /** A copy was still to be made, and no router asks for it any more. */
   readonly copyDropped: boolean;
 }
 
+/** What is known of the message. */
 export interface Known {
   readonly journal: Journal;
-  /** Copies of the message whose time has not come. */
+  /** Copies whose time has not come. */
   readonly resting: readonly WaitingCopy[];
   /** Where a copy goes; undefined when its transport cannot say. */
   readonly placeOf: (copy: RoutedDelivery) => string | undefined;
@@ -31,34 +27,29 @@ export interface Known {
 
 export function dueOf(
   recipient: Attempted,
-  { deliveries, troubles, discarded }: Routing,
-  { journal, resting, placeOf }: Known,
+  routing: Routing,
+  isOpen: (one: RoutedDelivery | RouteTrouble) => boolean,
 ): Due {
   const mailIsDue = recipient.mailDone !== true && recipient.rest?.mail === undefined;
-  const isDue = (one: Delivery | Finding) =>
-    !journal.has(one) && (one.unseen ? !resting.some((copy) => isCopy(copy, one)) : mailIsDue);
-  const routed = deliveries.map((one) => {
-    const delivery = deliveryOf(recipient, one);
-    const place = one.unseen ? placeOf(one) : undefined;
-    return place === undefined ? delivery : { ...delivery, place };
-  });
+  const isDue = (one: RoutedDelivery | RouteTrouble) => (one.unseen || mailIsDue) && isOpen(one);
   const due = {
-    deliveries: routed.filter(isDue),
-    verdicts: troubles.map((one) => verdictOf(recipient, one)).filter(isDue),
-    discarded: mailIsDue ? discarded : [],
+    deliveries: routing.deliveries.filter(isDue),
+    troubles: routing.troubles.filter(isDue),
+    discarded: mailIsDue ? routing.discarded : [],
+    mailIsDue,
   };
-  const isIdle = due.deliveries.length + due.verdicts.length === 0;
+  const isIdle = due.deliveries.length + due.troubles.length === 0;
   const waits = recipient.rest?.copies.length ?? 0;
   return { ...due, copyDropped: isIdle && waits === 0 && recipient.mailDone === true };
 }
 
-function verdictOf(
-  { position, mailbox: original }: Attempted,
-  { kind, mailbox, router, unseen, status }: Routing["troubles"][number],
-): Finding {
-  // What defers in the chain is a lookup of some kind; only the guard against loops stands above the routers.
-  const why = router === "" ? {} : ({ error: "lookup" } as const);
-  const outcome: Outcome =
-    kind === "failed" ? { kind, status } : { kind, status, scope: "recipient", ...why };
-  return { position, mailbox, original, router, transport: "", unseen, outcome };
+/** Has the delivery not had its end yet, and is it, if it is a copy that waits, its time? For any recipient. */
+export function isOpenIn(
+  { journal, resting, placeOf }: Known,
+  one: RoutedDelivery | RouteTrouble,
+): boolean {
+  const transport = "transport" in one ? one.transport : "";
+  const place = one.unseen && "transport" in one ? placeOf(one) : undefined;
+  const named = { ...one, transport, ...(place === undefined ? {} : { place }) };
+  return !journal.has(named) && !(one.unseen && resting.some((copy) => isCopy(copy, named)));
 }

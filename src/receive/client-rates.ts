@@ -82,6 +82,7 @@ class LimitedReception implements Reception {
         return reply instanceof Promise ? reply.then(counted) : counted(reply);
       },
       message: () => transaction.message(),
+      end: () => transaction.end?.(),
     };
   }
 

@@ -6,7 +6,7 @@ import { HEADER_TOO_BIG } from "../authentication/results.ts";
 import { judgeTenant } from "../authentication/tenant.ts";
 import type { Client, Mailbox } from "../envelope.ts";
 import type { Gate, Proof, Verdict } from "../gate.ts";
-import type { Route, Routing, TraceStep } from "../route.ts";
+import { type Route, type Routing, Steps, type TraceStep } from "../route.ts";
 import { status, type Status } from "../status.ts";
 import type { HeaderWatch } from "./header-watch.ts";
 
@@ -22,6 +22,8 @@ export interface RecipientQuestion {
   readonly recipient: Mailbox;
   /** What is known of it by now, if the gate alone cannot tell. */
   readonly relayed?: boolean;
+  /** As in RouteRequest; of those that came in the same way. */
+  readonly stepsFor?: (relayed: boolean) => Steps;
   /** As in RouteRequest. */
   readonly trace?: TraceStep[];
 }
@@ -44,15 +46,23 @@ const LOOPS = status(550, "4.6", "Too many hops, this message loops");
 
 /** The gate, then the router chain in earnest. Whatever has to be shown at the end of DATA counts as shown. */
 export async function judgeRecipient(
-  { client, sender, recipient, trace, ...known }: RecipientQuestion,
+  { client, sender, recipient, stepsFor, trace, ...known }: RecipientQuestion,
   { gate, route }: Judges,
 ): Promise<RecipientVerdict> {
   const verdict = await gate.judge(client, sender, recipient);
   if (verdict.kind !== "accept") return { reply: verdict.reply, gate: verdict };
   const { relayed = verdict.relayed === true } = known;
   const { relayedWhy = "" } = verdict;
-  const request = { sender, client, verify: true, relayed, relayedWhy };
-  const routing = await route(recipient, trace === undefined ? request : { ...request, trace });
+  const request = {
+    sender,
+    client,
+    verify: true,
+    relayed,
+    relayedWhy,
+    ...(stepsFor === undefined ? {} : { steps: stepsFor(relayed) }),
+    ...(trace === undefined ? {} : { trace }),
+  };
+  const routing = await route(recipient, request);
   return { reply: replyTo(routing), gate: verdict, routing };
 }
 
@@ -65,7 +75,8 @@ export async function judgeAsStranger(
   { client, sender, recipients }: StrangersQuestion,
   { route }: Pick<Judges, "route">,
 ): Promise<Status | undefined> {
-  const request = { sender, client, verify: true, relayed: false };
+  const steps = new Steps();
+  const request = { sender, client, verify: true, relayed: false, steps };
   for (const recipient of recipients) {
     const reply = replyTo(await route(recipient, request));
     if (reply.code >= 300) return reply;

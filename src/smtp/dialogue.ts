@@ -293,6 +293,7 @@ export class Dialogue {
     this.transfer?.abort();
     this.transfer = undefined;
     this.#mail = undefined;
+    this.#transaction?.end?.();
     this.#transaction = undefined;
     this.#accepted = 0;
     this.transactionEndAt = Number.POSITIVE_INFINITY;

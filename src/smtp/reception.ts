@@ -17,6 +17,8 @@ export interface MailTransaction {
   recipient(request: RecipientRequest): MaybePromise<Status>;
   /** Called once, after at least one recipient was accepted. */
   message(): MessageSink;
+  /** Nothing more comes of it: its message has had its reply, or it was given up. Called once. */
+  end?(): void;
 }
 
 export interface MessageSink {

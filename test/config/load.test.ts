@@ -49,6 +49,7 @@ describe("the configuration of a Google Workspace domain", () => {
       history_size_limit: 2 ** 29,
       message_size_limit: 50 * 2 ** 20,
       received_headers_max: 30,
+      addresses_max: 1000,
       recipients_max: 1000,
       connections_max: 1000,
       connections_per_client_max: 50,

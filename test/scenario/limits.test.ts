@@ -52,6 +52,68 @@ test("recipients beyond the limit are asked for another message, and those befor
   assert.match(copies[0] ?? "", /alice\+1@example\.com,[^]*alice\+100@example\.com\n/);
 });
 
+/** An alias in front of the accounts. */
+function withAliases(port: number, limit: string): string {
+  const alias = `[[routers]]\nname = "aliases"\ndriver = "redirect"\ndomains = ["example.com"]\nfile = "aliases"\n`;
+  return limited(port, limit).replace("[[routers]]", `${alias}\n[[routers]]`);
+}
+
+const names = (from: number, to: number) =>
+  Array.from({ length: to - from }, (_, n) => `user${from + n}`);
+const listed = (...accounts: readonly string[]) => `${accounts.join("\n")}\n`;
+
+test("an alias counts its members once, however often it is written to, and each of them has one message", async () => {
+  await using google = await startSink();
+  const members = names(0, 20);
+  const aliases = `team: ${members.join(", ")}\nall: team, alice\n`;
+  const accounts = { gmail_accounts: listed("alice", ...members), aliases };
+  await using relay = await startTestRelay({
+    config: withAliases(google.port, ""),
+    files: accounts,
+  });
+  using client = await relay.connect("127.0.0.9");
+  await begin(client, "<carol@example.net>");
+  const written = Array.from(
+    { length: 200 },
+    (_, n) => `${n % 2 === 0 ? "team" : "all"}+${n}@example.com`,
+  );
+  for (const to of written) assert.match(await client.ask(`RCPT TO:<${to}>`), /^250 2\.1\.5 /);
+  assert.match(await say(client), /^250 /);
+  const [message] = await google.waitFor(1);
+  assert.equal(message?.recipients.length, 21);
+  await relay.happened("message.completed");
+  assert.equal(google.messages.length, 1);
+  assert.equal(relay.log.named("delivery.done").length, 2 * 21);
+  const copies = await relay.copies("mail/example.com/user7");
+  assert.equal(copies.length, 1);
+  const [head = ""] = (copies[0] ?? "").split("\nDelivery-date:");
+  for (const to of written) assert.ok(head.includes(to), to);
+});
+
+test("addresses beyond the limit come in another message, each recipient whole", async () => {
+  await using google = await startSink();
+  const accounts = {
+    gmail_accounts: listed("alice", ...names(0, 150)),
+    aliases: `one: ${names(0, 80).join(", ")}\ntwo: ${names(70, 150).join(", ")}\nwide: ${names(0, 101).join(", ")}\n`,
+  };
+  const config = withAliases(google.port, "addresses_max = 100");
+  await using relay = await startTestRelay({ config, files: accounts });
+  using client = await relay.connect("127.0.0.9");
+  await begin(client, "<carol@example.net>");
+  assert.match(await client.ask("RCPT TO:<wide@example.com>"), /^451 4\.3\.5 /);
+  assert.match(await client.ask("RCPT TO:<one@example.com>"), /^250 2\.1\.5 /);
+  assert.match(await client.ask("RCPT TO:<two@example.com>"), /^452 4\.5\.3 /);
+  assert.match(await client.ask("RCPT TO:<alice@example.com>"), /^250 2\.1\.5 /);
+  assert.match(await say(client), /^250 /);
+  await send(client, "<carol@example.net>", ["<two@example.com>"]);
+  await relay.happened("message.completed", 2);
+  const got = google.messages.map(({ recipients }) => recipients.length);
+  assert.deepEqual(
+    got.toSorted((a, b) => a - b),
+    [80, 81],
+  );
+});
+
 test("who tries too many names is sent away", async () => {
   const config = limited(9, "refused_recipients_max = 3");
   await using relay = await startTestRelay({ config, files });

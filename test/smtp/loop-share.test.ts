@@ -47,6 +47,21 @@ describe("the share of a turn of the event loop", () => {
     );
   });
 
+  test("lets work that also waits for other things go on until it is spent, and then in later turns", async () => {
+    let now = 0;
+    const share = new LoopShare({ now: () => now, after: () => undefined });
+    assert.equal(share.turn(KILOBYTE), undefined);
+    now = 25;
+    const turns: string[] = [];
+    const first = share.turn(MEGABYTE)?.then(() => turns.push("first"));
+    const second = share.turn(MEGABYTE)?.then(() => turns.push("second"));
+    assert.ok(first !== undefined && second !== undefined, "the time of the turn is over");
+    await first;
+    assert.deepEqual(turns, ["first"]);
+    await second;
+    assert.deepEqual(turns, ["first", "second"]);
+  });
+
   test("goes to those who wait in the order in which they came, newcomers last", async () => {
     const share = new LoopShare();
     const order: string[] = [];

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Client, RecipientRequest } from "../../src/envelope.ts";
+import type { Client, Mailbox, RecipientRequest } from "../../src/envelope.ts";
 import { LoopShare } from "../../src/smtp/loop-share.ts";
 import type { GateOptions } from "../../src/config/gate-options.ts";
 import { Gate } from "../../src/gate.ts";
 import { createReception } from "../../src/receive.ts";
+import { RecipientBudget } from "../../src/receive/expansion.ts";
 import { headerBudgets } from "../../src/receive/header-budget.ts";
 import { RelayRates } from "../../src/receive/relay-rates.ts";
 import type { Routing } from "../../src/route.ts";
@@ -98,6 +99,17 @@ const routings: Readonly<Record<string, Routing>> = {
   "foreign-and-ours": troubles([MX_GONE, false], [LOCAL_ERROR, false]),
 };
 
+/** "a-b-c" is an alias for three. */
+function aliasOf({ localPart }: Mailbox): Routing | undefined {
+  const names = localPart.split("-");
+  if (names.length === 1) return undefined;
+  const deliveries = names.map((name) => {
+    const to = mailbox(`${name}@example.com`);
+    return { router: "r", transport: "t", unseen: false, mailbox: to, original: to, account: {} };
+  });
+  return { ...nothing, deliveries };
+}
+
 const google: GateOptions["relay"][number] = {
   hosts: ["192.0.2.0/24"],
   sender_domains: ["*"],
@@ -119,7 +131,7 @@ interface Desk {
   readonly begin: (mail?: MailRequest, client?: Client) => Promise<MailTransaction>;
 }
 
-function desk(fault: Fault = {}, room = true): Desk {
+function desk(fault: Fault = {}, room = true, budget = new RecipientBudget()): Desk {
   using here = bench();
   const spool = memorySpool(fault);
   const clock = manualClock();
@@ -134,7 +146,8 @@ function desk(fault: Fault = {}, room = true): Desk {
     hostname: "mx.example.com",
     receivedHeadersMax: 3,
     gate,
-    route: (recipient) => Promise.resolve(routings[recipient.localPart] ?? nothing),
+    route: (recipient) =>
+      Promise.resolve(routings[recipient.localPart] ?? aliasOf(recipient) ?? nothing),
     spool,
     reserve: { hasRoomFor: () => true },
     resolver: resolverAnswering({ kind: "no-such-name" }),
@@ -150,6 +163,8 @@ function desk(fault: Fault = {}, room = true): Desk {
       wake: () => void queued++,
     },
     cutThrough: { passage: () => undefined },
+    addressesMax: 5,
+    recipients: budget,
   });
   return {
     spool,
@@ -213,6 +228,73 @@ describe("at RCPT", () => {
         why: "none",
       },
     ]);
+  });
+});
+
+const takes = async (transaction: MailTransaction, ...names: readonly string[]) => {
+  const replies: string[] = [];
+  for (const name of names) replies.push(await rcpt(transaction, `${name}@example.com`));
+  return replies;
+};
+
+describe("the addresses that one message leads to", () => {
+  const OK = "250 2.1.5";
+  const MORE = "452 4.5.3";
+
+  test("count once, and a recipient that leads to too many more goes in another message", async () => {
+    const { begin, spool, log } = desk();
+    const transaction = await begin();
+    const names = ["a-b-c", "b-c-d", "a-d", "d-e", "e-f", "alice", "f-g", "a-b-c"];
+    assert.deepEqual(await takes(transaction, ...names), [OK, OK, OK, OK, MORE, OK, MORE, OK]);
+    await finish(transaction.message(), MESSAGE);
+    assert.equal(spool.stored[0]?.message.recipients.length, 6);
+    assert.deepEqual(log.named("recipient.refused")[0], {
+      client: CLIENT.address,
+      sender: "<carol@example.net>",
+      recipient: "<e-f@example.com>",
+      reply: "452 4.5.3 Too many recipients, send the rest in another message",
+      why: "local_domains: addresses",
+    });
+    assert.deepEqual(await takes(await begin(), "e-f", "f-g"), [OK, OK]);
+  });
+
+  test("may be more for the first recipient: what is too many of one alias the chain says", async () => {
+    assert.deepEqual(await takes(await desk().begin(), "a-b-c-d-e-f", "a-b", "a-g"), [
+      OK,
+      MORE,
+      MORE,
+    ]);
+  });
+});
+
+describe("what RCPT keeps, of all sessions together,", () => {
+  const names = Array.from({ length: 400 }, (_, n) => `user${n}`);
+
+  test("has a bound; who asks for little always gets it, and what is over is given back", async () => {
+    const budget = new RecipientBudget(100_000);
+    const { begin } = desk({}, true, budget);
+    const greedy = await begin();
+    const replies = await takes(greedy, ...names);
+    const taken = replies.filter((reply) => reply.startsWith("250")).length;
+    assert.ok(taken > 100 && taken < 300, String(taken));
+    assert.ok(budget.kept <= 100_000);
+    const other = await begin();
+    assert.ok(
+      (await takes(other, ...names.slice(0, 100))).every((reply) => reply.startsWith("250")),
+    );
+    assert.equal(await rcpt(greedy, "one-more@example.com"), "452 4.5.3");
+    greedy.end?.();
+    other.end?.();
+    assert.equal(budget.kept, 0);
+  });
+
+  test("is not taken for a recipient whose client has gone meanwhile", async () => {
+    const budget = new RecipientBudget();
+    const transaction = await desk({}, true, budget).begin();
+    const reply = rcpt(transaction, "alice@example.com");
+    transaction.end?.();
+    await reply;
+    assert.equal(budget.kept, 0);
   });
 });
 

@@ -1,0 +1,107 @@
+// What RCPT keeps of the recipients of one message until its end, and how much of that there may be: the requests, and
+// each address that they lead to after all redirects, once, however many recipients lead there.
+//
+// Invariants: a message that leads to more addresses than it may has the rest of its recipients in the next transaction.
+// The first recipient is always taken. What all sessions keep together has a bound; who asks for little always gets it.
+
+import type { RecipientRequest } from "../envelope.ts";
+import { type RoutedDelivery, type RouteTrouble, type Routing, Steps } from "../route.ts";
+import { canonicalAddressOf } from "../smtp/address.ts";
+import { status, type Status } from "../status.ts";
+
+/** Octets that a transaction may keep in any case: some hundred recipients. */
+const SMALL = 64 * 1024;
+/** Octets of a recipient beside its texts, and of an address that was looked up, about as Node has them. */
+const RECIPIENT_COST = 400;
+const ADDRESS_COST = 800;
+
+const TOO_MANY = status(452, "5.3", "Too many recipients, send the rest in another message");
+
+/** The octets that all transactions keep. */
+export class RecipientBudget {
+  readonly #total: number;
+  #kept = 0;
+
+  constructor(total = 64 * 1024 * 1024) {
+    this.#total = total;
+  }
+
+  get kept(): number {
+    return this.#kept;
+  }
+
+  /** False when there is no room: `own` is what the asker has already. */
+  take(octets: number, own: number): boolean {
+    if (own + octets > SMALL && this.#kept + octets > this.#total) return false;
+    this.#kept += octets;
+    return true;
+  }
+
+  giveBack(octets: number): void {
+    this.#kept -= octets;
+  }
+}
+
+/** The recipients of one transaction. */
+export class Expansion {
+  readonly requests: RecipientRequest[] = [];
+  /** What the chain has said of addresses, by what was known of the client: see RouteRequest. */
+  readonly #steps = new Map<boolean, Steps>();
+  readonly #addresses = new Set<string>();
+  readonly #counted = new WeakSet<RoutedDelivery | RouteTrouble>();
+  readonly #budget: RecipientBudget;
+  readonly #addressesMax: number;
+  #own = 0;
+  #isOver = false;
+
+  constructor(addressesMax: number, budget: RecipientBudget) {
+    this.#addressesMax = addressesMax;
+    this.#budget = budget;
+  }
+
+  stepsFor(relayed: boolean): Steps {
+    let steps = this.#steps.get(relayed);
+    if (steps === undefined) {
+      steps = new Steps();
+      this.#steps.set(relayed, steps);
+    }
+    return steps;
+  }
+
+  /** Takes the recipient in. The reply when it has to go in another transaction. */
+  add(request: RecipientRequest, { deliveries, troubles }: Routing): Status | undefined {
+    // The client has not waited for this one.
+    if (this.#isOver) return TOO_MANY;
+    const fresh = new Set<string>();
+    for (const led of [deliveries, troubles]) {
+      for (const one of led) {
+        if (this.#counted.has(one)) continue;
+        const address = canonicalAddressOf(one.mailbox);
+        if (!this.#addresses.has(address)) fresh.add(address);
+      }
+    }
+    const isFirst = this.requests.length === 0;
+    if (!isFirst && this.#addresses.size + fresh.size > this.#addressesMax) return TOO_MANY;
+    const octets = costOf(request) + ADDRESS_COST * fresh.size;
+    if (this.#budget.take(octets, this.#own)) this.#own += octets;
+    else if (!isFirst) return TOO_MANY;
+    this.requests.push(request);
+    for (const address of fresh) this.#addresses.add(address);
+    // Through `stepsFor` they are the same objects for every recipient that leads there.
+    if (fresh.size > 0) for (const one of [...deliveries, ...troubles]) this.#counted.add(one);
+    return undefined;
+  }
+
+  /** The transaction is over. */
+  end(): void {
+    this.#isOver = true;
+    this.#budget.giveBack(this.#own);
+    this.#own = 0;
+    this.#steps.clear();
+    this.#addresses.clear();
+  }
+}
+
+function costOf({ mailbox, notify = "", orcpt = "" }: RecipientRequest): number {
+  return RECIPIENT_COST + 4 * mailbox.address.length + 2 * (notify.length + orcpt.length);
+}
