@@ -1,8 +1,9 @@
 // One message between DATA and its reply: the reader of the stream, the sink it goes to, and the pace at which it
 // has to come.
 //
-// Invariant: whatever goes wrong on the way, the stream is read as text up to its true end, and only then is the
-// client told. A failing sink must never turn the rest of a message into commands.
+// Invariants: whatever goes wrong on the way, the stream is read as text up to its true end, and only then is the
+// client told. A failing sink must never turn the rest of a message into commands. The sink gets no more pieces than the
+// octets are worth: a client that sends them one by one must not cost an object each.
 
 import { LOCAL_ERROR, type Status } from "../status.ts";
 import { type MessageReader, UNFIT } from "./message-reader.ts";
@@ -11,10 +12,17 @@ import type { MessageSink } from "./reception.ts";
 /** The pace is looked at over so many milliseconds. */
 const PACE_WINDOW = 60_000;
 
+/** Octets. A shorter piece waits for the next ones, until they are a block together. */
+const SMALL = 1024;
+const BLOCK = 4096;
+
 export class Transfer {
   /** Asks the client to wait. */
   ready: Promise<void> | undefined;
   #trouble: { readonly error: unknown } | undefined;
+  /** Small pieces that wait, together; the first alone is not copied. */
+  #waiting: Buffer | undefined;
+  #block: Buffer | undefined;
   #received = 0;
   #windowStart: number;
   #windowReceived = 0;
@@ -40,6 +48,34 @@ export class Transfer {
   }
 
   readonly #write = (piece: Buffer): void => {
+    const waiting = this.#waiting;
+    if (piece.length >= SMALL || (waiting?.length ?? 0) + piece.length > BLOCK) this.#flush();
+    if (piece.length >= SMALL) this.#hand(piece);
+    else this.#wait(piece);
+  };
+
+  #wait(piece: Buffer): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined) {
+      this.#waiting = piece;
+      return;
+    }
+    if (this.#block === undefined) {
+      this.#block = Buffer.allocUnsafe(BLOCK);
+      waiting.copy(this.#block);
+    }
+    piece.copy(this.#block, waiting.length);
+    this.#waiting = this.#block.subarray(0, waiting.length + piece.length);
+  }
+
+  #flush(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    this.#block = undefined;
+    if (waiting !== undefined) this.#hand(waiting);
+  }
+
+  #hand(piece: Buffer): void {
     if (this.#trouble !== undefined) return;
     try {
       const written = this.#sink.write(piece);
@@ -49,7 +85,7 @@ export class Transfer {
     } catch (error) {
       this.#fail(error);
     }
-  };
+  }
 
   readonly #fail = (error: unknown): void => {
     this.#trouble ??= { error };
@@ -79,6 +115,7 @@ export class Transfer {
 
   /** Behind the end of a message that is fit. Rejects with what went wrong on our side. */
   async finish(): Promise<Status> {
+    this.#flush();
     await this.ready;
     if (this.#trouble === undefined) return this.#sink.finish();
     this.#sink.abort(LOCAL_ERROR);
