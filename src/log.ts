@@ -11,16 +11,22 @@ export interface Log {
 }
 
 export interface LineSink {
-  write(line: string): unknown;
+  /** `source` is the message that the line is about, or else the client, if it is about one. */
+  write(line: string, source?: string): unknown;
 }
 
 export function createLog(clock: Clock, sink: LineSink): Log {
   return {
     event(name, fields) {
       const time = new Date(clock.now()).toISOString();
-      sink.write(`${jsonLine({ time, event: name, ...fields })}\n`);
+      sink.write(`${jsonLine({ time, event: name, ...fields })}\n`, sourceOf(fields));
     },
   };
+}
+
+function sourceOf(fields: Events[EventName]): string | undefined {
+  if ("id" in fields) return fields.id;
+  return "client" in fields ? fields.client : undefined;
 }
 
 /** An error with all its causes in one line, for the log only. */

@@ -1,10 +1,12 @@
-// The log's way to stdout. Lines of one turn of the event loop leave in one write, and the write happens on the
+// The log's way to stdout. Lines of one turn of the event loop leave together, in slices, and the writing happens on the
 // thread pool: neither a hundred messages a turn nor a slow reader of the log holds up a session.
 //
-// Invariant: lines leave whole and in order. When they cannot be written the relay goes on without them: mail is
-// worth more than its log. How many were lost is said on stderr.
+// Invariants: lines leave whole and in order. So many may wait; once half of that waits for a reader that is slow, or a
+// disk that hangs, no message and no client has more than its share, so that one with a thousand recipients pushes out
+// no other's.
+// What there is no room for is lost: mail is worth more than its log. How many lines that were is said on stderr.
 
-import { write, writeSync } from "node:fs";
+import { fstatSync, write, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { errorCode } from "../error-code.ts";
@@ -12,65 +14,123 @@ import type { LineSink } from "../log.ts";
 
 const writeAsync = promisify(write);
 
-/** Bytes that may wait for a reader that has stopped reading. */
-const WAITING_MAX = 16 * 1024 * 1024;
+const MEGABYTE = 1024 * 1024;
+/** Characters that may wait for a reader that has stopped reading. */
+const WAITING_MAX = 16 * MEGABYTE;
+/** A file has no reader that stops: it takes a burst as soon as there is a moment, unless its disk hangs. */
+const WAITING_FOR_FILE_MAX = 64 * MEGABYTE;
+/** A disk that has taken nothing for so long hangs; in ms. */
+const HANGING = 1000;
+/** What each message and each client may have of that when it is half full. */
+const SHARE = 1 / 32;
+/** Characters that are written at once. */
+const SLICE = 256 * 1024;
 /** Milliseconds. */
 const PAUSE = 20;
 
+/** Lines that are written together. */
+interface Slice {
+  readonly lines: string[];
+  length: number;
+  /** Of which so many characters are about one message or client. */
+  readonly shares: Map<string, number>;
+}
+
 export class LogOutput implements LineSink {
   readonly #fd: number;
-  #lines: string[] = [];
-  #length = 0;
+  readonly #isFile: boolean;
+  readonly #waitingMax: number;
+  readonly #slices: Slice[] = [];
+  readonly #shares = new Map<string, number>();
+  #waiting = 0;
   #lost = 0;
+  /** When something was taken, or began to wait; by the monotonic clock. */
+  #takenAt = 0;
+  #endsInLine = false;
   #writing: Promise<void> | undefined;
 
   constructor(fd: number) {
     this.#fd = fd;
+    this.#isFile = isFile(fd);
+    this.#waitingMax = this.#isFile ? WAITING_FOR_FILE_MAX : WAITING_MAX;
   }
 
-  write(line: string): void {
-    if (this.#length + line.length > WAITING_MAX) {
+  /** `source` is the message that the line is about, or else the client, if it is about one. */
+  write(line: string, source?: string): void {
+    const { length } = line;
+    if (!this.#hasRoom(length, source)) {
       this.#lost++;
       return;
     }
-    this.#lines.push(line);
-    this.#length += line.length;
+    if (this.#waiting === 0) this.#takenAt = performance.now();
+    const slice = this.#openSlice();
+    slice.lines.push(line);
+    slice.length += length;
+    this.#waiting += length;
+    if (source !== undefined) {
+      slice.shares.set(source, (slice.shares.get(source) ?? 0) + length);
+      this.#shares.set(source, (this.#shares.get(source) ?? 0) + length);
+    }
     this.#writing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() =>
       this.#drain(),
     );
   }
 
+  #hasRoom(length: number, source: string | undefined): boolean {
+    if (this.#waiting + length > this.#waitingMax) return false;
+    if (source === undefined || this.#waiting < this.#waitingMax / 2) return true;
+    if (this.#isFile && performance.now() - this.#takenAt < HANGING) return true;
+    return (this.#shares.get(source) ?? 0) + length <= this.#waitingMax * SHARE;
+  }
+
+  #openSlice(): Slice {
+    const last = this.#slices.at(-1);
+    if (last !== undefined && last.length < SLICE) return last;
+    const slice = { lines: [], length: 0, shares: new Map<string, number>() };
+    this.#slices.push(slice);
+    return slice;
+  }
+
   async #drain(): Promise<void> {
-    while (this.#lines.length > 0) {
-      const lines = this.#take();
-      try {
-        await this.#writeWhole(Buffer.from(lines.join("")));
-        this.#confess("the reader was too slow");
-      } catch (error) {
-        this.#lost += lines.length;
-        this.#confess(error);
-      }
+    for (let slice = this.#slices.shift(); slice !== undefined; slice = this.#slices.shift()) {
+      await this.#writeSlice(slice);
     }
     this.#writing = undefined;
   }
 
-  async #writeWhole(bytes: Buffer): Promise<void> {
+  async #writeSlice(slice: Slice): Promise<void> {
+    try {
+      await this.#writeWhole(Buffer.from(slice.lines.join("")));
+      this.#confess("the reader was too slow");
+    } catch (error) {
+      this.#lost += slice.lines.length;
+      this.#confess(error);
+    } finally {
+      this.#waiting -= slice.length;
+      for (const [source, length] of slice.shares) this.#release(source, length);
+    }
+  }
+
+  #release(source: string, length: number): void {
+    const left = (this.#shares.get(source) ?? 0) - length;
+    if (left > 0) this.#shares.set(source, left);
+    else this.#shares.delete(source);
+  }
+
+  async #writeWhole(lines: Buffer): Promise<void> {
+    // What was cut off in the middle of a line stays there, and the next line begins a new one.
+    const bytes = this.#endsInLine ? Buffer.concat([Buffer.from("\n"), lines]) : lines;
     for (let at = 0; at < bytes.length;) {
       try {
         at += (await writeAsync(this.#fd, bytes, at)).bytesWritten;
+        this.#takenAt = performance.now();
+        this.#endsInLine = bytes[at - 1] !== LINE_END;
       } catch (error) {
         // Whoever started us left a terminal or pipe that does not wait, and it is full.
         if (errorCode(error) !== "EAGAIN") throw error;
         await sleep(PAUSE);
       }
     }
-  }
-
-  #take(): string[] {
-    const lines = this.#lines;
-    this.#lines = [];
-    this.#length = 0;
-    return lines;
   }
 
   #confess(why: unknown): void {
@@ -89,10 +149,20 @@ export class LogOutput implements LineSink {
   /** For a process that ends here and now. */
   flushNow(): void {
     try {
-      writeSync(this.#fd, this.#take().join(""));
+      for (const { lines } of this.#slices.splice(0)) writeSync(this.#fd, lines.join(""));
     } catch (error) {
       this.#confess(error);
     }
+  }
+}
+
+const LINE_END = 0x0a;
+
+function isFile(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile();
+  } catch {
+    return false;
   }
 }
 

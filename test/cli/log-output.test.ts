@@ -1,9 +1,57 @@
 import assert from "node:assert/strict";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { LogOutput } from "../../src/cli/log-output.ts";
+import { errorCode } from "../../src/error-code.ts";
+
+/** A pipe that nobody reads from until `readUntil`, which gives all that was written when `written` resolves. */
+function stoppedPipe(directory: string) {
+  const fifo = join(directory, "pipe");
+  execFileSync("mkfifo", [fifo]);
+  const reading = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writing = openSync(fifo, constants.O_WRONLY);
+  const buffer = Buffer.alloc(65_536);
+  const read = (): number => {
+    try {
+      return readSync(reading, buffer);
+    } catch (error) {
+      assert.equal(errorCode(error), "EAGAIN");
+      return 0;
+    }
+  };
+  return {
+    writing,
+    async readUntil(written: Promise<void>): Promise<string> {
+      const over = new AbortController();
+      void written.then(() => over.abort());
+      const pieces: string[] = [];
+      for (let length = read(); length > 0 || !over.signal.aborted; length = read()) {
+        pieces.push(buffer.toString("latin1", 0, length));
+        await new Promise(setImmediate);
+      }
+      return pieces.join("");
+    },
+    [Symbol.dispose]() {
+      closeSync(writing);
+      closeSync(reading);
+    },
+  };
+}
+
+function longLine(what: string): string {
+  return `${what} ${"x".repeat(1000)}\n`;
+}
 
 suite("the log's way out", () => {
   const directory = mkdtempSync(join(tmpdir(), "unseen-log-"));
@@ -33,6 +81,32 @@ suite("the log's way out", () => {
     output.flushNow();
     assert.equal(readFileSync(file, "utf8"), "last words\n");
     closeSync(fd);
+  });
+
+  test("a file loses no line of a burst that is far larger than what may wait for a reader", async () => {
+    const file = join(directory, "burst");
+    const fd = openSync(file, "w");
+    const output = new LogOutput(fd);
+    for (let count = 0; count < 40_000; count++) output.write(`${"x".repeat(999)}\n`, "a");
+    await output.flush();
+    assert.equal(readFileSync(file).length, 40_000_000);
+    closeSync(fd);
+  });
+
+  test("a reader that has stopped gets what may wait, and one message pushes out no other's", async () => {
+    using pipe = stoppedPipe(directory);
+    const output = new LogOutput(pipe.writing);
+    for (let count = 0; count < 30_000; count++) output.write(longLine("loud"), "loud");
+    for (let count = 0; count < 100; count++) output.write(longLine("quiet"), `quiet${count}`);
+    for (let count = 0; count < 100; count++) output.write(longLine("none"));
+    const lines = (await pipe.readUntil(output.flush())).split("\n");
+    const count = (what: string) => lines.filter((one) => one.startsWith(what)).length;
+    assert.deepEqual([count("quiet"), count("none")], [100, 100]);
+    assert.ok(count("loud") > 5000, `${count("loud")} lines`);
+    assert.ok(
+      lines.every((one) => one === "" || one.length > 1000),
+      "lines are whole",
+    );
   });
 
   test("a log that cannot be written is no error", async () => {
