@@ -67,6 +67,8 @@ export class SmtpServer {
   readonly #sessions = new Set<Session>();
   /** Connections of load balancers whose client is not known yet, each with its deadline. */
   readonly #proxied = new Map<Socket, number>();
+  /** Who still waits for a turn is not let in any more. */
+  #isStopping = false;
   #watch: Timer | undefined;
   #whenEmpty: (() => void) | undefined;
   #reception: Reception | undefined;
@@ -216,7 +218,10 @@ export class SmtpServer {
     reception: Reception,
     party: SessionParty,
   ): void {
-    if (socket.destroyed) return party.end();
+    if (socket.destroyed || this.#isStopping) {
+      socket.destroy();
+      return party.end();
+    }
     const slot = this.#slots.take(address);
     if (slot.kind === "refused") {
       party.end();
@@ -270,6 +275,7 @@ export class SmtpServer {
 
   /** No new connections; sessions end after their transaction, or are cut after `grace` ms. */
   async stop(grace: number): Promise<void> {
+    this.#isStopping = true;
     for (const { server } of this.#bound) this.#close(server);
     this.#bound = [];
     for (const { socket } of this.#early.splice(0)) socket.destroy();
