@@ -12,7 +12,9 @@ import type { MessageSink } from "./reception.ts";
 /** The pace is looked at over so many milliseconds. */
 const PACE_WINDOW = 60_000;
 
-/** Octets. A shorter piece waits for the next ones, until they are a block together. */
+/** Pieces that go on at once, whatever their size: no honest message comes in more small ones. */
+const AT_ONCE = 64;
+/** Octets. Behind those, a shorter piece waits for the next ones, until they are a block together. */
 const SMALL = 1024;
 const BLOCK = 4096;
 
@@ -20,9 +22,10 @@ export class Transfer {
   /** Asks the client to wait. */
   ready: Promise<void> | undefined;
   #trouble: { readonly error: unknown } | undefined;
-  /** Small pieces that wait, together; the first alone is not copied. */
-  #waiting: Buffer | undefined;
+  #pieces = 0;
+  /** Small pieces that wait, and their octets. */
   #block: Buffer | undefined;
+  #waiting = 0;
   #received = 0;
   #windowStart: number;
   #windowReceived = 0;
@@ -48,35 +51,23 @@ export class Transfer {
   }
 
   readonly #write = (piece: Buffer): void => {
-    const waiting = this.#waiting;
-    if (piece.length >= SMALL || (waiting?.length ?? 0) + piece.length > BLOCK) this.#flush();
-    if (piece.length >= SMALL) this.#hand(piece);
-    else this.#wait(piece);
+    const isSmall = piece.length < SMALL && this.#pieces >= AT_ONCE;
+    if (!isSmall || this.#waiting + piece.length > BLOCK) this.#flush();
+    if (!isSmall) return this.#hand(piece);
+    this.#block ??= Buffer.allocUnsafe(BLOCK);
+    this.#waiting += piece.copy(this.#block, this.#waiting);
   };
 
-  #wait(piece: Buffer): void {
-    const waiting = this.#waiting;
-    if (waiting === undefined) {
-      this.#waiting = piece;
-      return;
-    }
-    if (this.#block === undefined) {
-      this.#block = Buffer.allocUnsafe(BLOCK);
-      waiting.copy(this.#block);
-    }
-    piece.copy(this.#block, waiting.length);
-    this.#waiting = this.#block.subarray(0, waiting.length + piece.length);
-  }
-
   #flush(): void {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
+    const waiting = this.#block?.subarray(0, this.#waiting);
     this.#block = undefined;
+    this.#waiting = 0;
     if (waiting !== undefined) this.#hand(waiting);
   }
 
   #hand(piece: Buffer): void {
     if (this.#trouble !== undefined) return;
+    this.#pieces++;
     try {
       const written = this.#sink.write(piece);
       if (!(written instanceof Promise)) return;
