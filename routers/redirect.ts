@@ -11,7 +11,7 @@
 import { options, optional, parsedText, path, type Values } from "../src/config/schema.ts";
 import type { Decision, RouterDriver } from "../src/contract.ts";
 import type { Mailbox } from "../src/envelope.ts";
-import { type LsearchAnswer, openLsearch } from "../src/lists/lsearch.ts";
+import type { LsearchAnswer } from "../src/lists/lists.ts";
 import type { Log } from "../src/log.ts";
 import { parseDomain, parseMailbox } from "../src/smtp/address.ts";
 import { LOCAL_ERROR, status, type Status } from "../src/status.ts";
@@ -38,7 +38,8 @@ const redirectOptions = options({
 /**
  * Decisions:
  * - redirect: the file has an entry, with one address or more.
- * - decline: the file has no entry for the address, or an empty one.
+ * - decline: the file has no entry for the address, or an empty one. If the file is not believed, because it has lost
+ *   its entries, an address that nobody else takes is deferred.
  * - discard: the entry has `:blackhole:`.
  * - fail: the entry has `:fail:`, with its text.
  * - defer: the entry has `:defer:`; or the file cannot be read, or an address in the entry is none.
@@ -46,8 +47,8 @@ const redirectOptions = options({
 export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
   name: "redirect",
   options: redirectOptions,
-  create({ file, qualify_domain: qualifyDomain }, { log }) {
-    const aliases = openLsearch(file, file, log, (_key, value) => value);
+  create({ file, qualify_domain: qualifyDomain }, { log, lists }) {
+    const aliases = lists.lsearch(file);
     /** Entries that were read already: a long one is asked for again and again, by every suffix of its name. */
     const known = new WeakMap<object, Map<string, Decision>>();
     const decisionOf = (table: object, value: string, entry: Entry) => {
@@ -64,9 +65,7 @@ export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
           if ("error" in answer) return deferred(`${file} cannot be read: ${answer.error}`);
           const key = keysOf(mailbox).find((form) => answer.table.has(form));
           const value = key === undefined ? undefined : answer.table.get(key);
-          if (key === undefined || value === undefined) {
-            return { kind: "decline", why: `not in ${file}` } satisfies Decision;
-          }
+          if (key === undefined || value === undefined) return notIn(file, answer.doubt);
           const entry = { file, key, domain: qualifyDomain ?? mailbox.domain };
           return decisionOf(answer.table, value, entry);
         };
@@ -76,6 +75,13 @@ export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
     };
   },
 };
+
+/** While a file is not believed, an alias may be missing in the list before it; whatever else takes the address may. */
+function notIn(file: string, doubt: string | undefined): Decision {
+  if (doubt === undefined) return { kind: "decline", why: `not in ${file}` };
+  const why = `not in ${file} before it changed: it ${doubt}`;
+  return { kind: "decline", why, otherwise: LOCAL_ERROR };
+}
 
 /** The address as it is, then without its "+suffix"; each with its domain first. */
 function keysOf({ localPart, domain }: Mailbox): string[] {

@@ -32,7 +32,12 @@ export interface Host {
 export type Decision =
   | { readonly kind: "accept"; readonly transport: string; readonly hosts?: readonly Host[] }
   | { readonly kind: "redirect"; readonly to: readonly Mailbox[] }
-  | { readonly kind: "decline"; readonly why?: string }
+  | {
+      readonly kind: "decline";
+      readonly why?: string;
+      /** The router is not sure: if no later one takes the address, it is deferred with this, and not failed. */
+      readonly otherwise?: Status;
+    }
   | { readonly kind: "pass"; readonly why?: string }
   | { readonly kind: "discard"; readonly why: string }
   | { readonly kind: "fail" | "defer"; readonly status: Status; readonly why?: string };

@@ -7,13 +7,18 @@
 import { lstatSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
-import { type ControlAnswer, parseOrder, unfitSocketPath } from "./control/protocol.ts";
+import {
+  type ControlAnswer,
+  parseOrder,
+  parseReload,
+  unfitSocketPath,
+} from "./control/protocol.ts";
 import { describeError } from "./log.ts";
 import { carryOut, type PostmasterServices } from "./postmaster.ts";
-import type { Reloaded } from "./reload.ts";
+import type { Reloaded, ReloadRequest } from "./reload.ts";
 
 export interface ControlServices extends PostmasterServices {
-  reload(): Promise<Reloaded>;
+  reload(request: ReloadRequest): Promise<Reloaded>;
 }
 
 export interface Control {
@@ -92,10 +97,11 @@ async function answer(
   services: ControlServices,
 ): Promise<{ readonly code: number; readonly body: ControlAnswer | Reloaded }> {
   try {
-    if (request.method === "POST" && request.url === "/reload") {
-      return { code: 200, body: await services.reload() };
-    }
     const text = await textOf(request);
+    const reload = text === undefined ? undefined : parseReload(text);
+    if (request.method === "POST" && request.url === "/reload" && reload !== undefined) {
+      return { code: 200, body: await services.reload(reload) };
+    }
     const wanted = text === undefined ? undefined : parseOrder(text);
     if (request.method !== "POST" || request.url !== "/queue" || wanted === undefined) {
       return { code: 400, body: { error: "this relay does not know the request" } };

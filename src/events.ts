@@ -107,8 +107,8 @@ export interface Events {
   "domain.held": { domain: string };
   "domain.released": { domain: string; recipients: number };
 
-  /** A peer's reply says that something is set up wrongly: the postmaster has to act. */
-  alarm: { id: string; what: string };
+  /** Something is set up wrongly, by a peer's reply, or is implausible: the postmaster has to act. */
+  alarm: { id?: string; what: string };
 
   /** A domain's MTA-STS policy, new or once more. */
   "mta_sts.fetched": {
@@ -128,6 +128,8 @@ export interface Events {
   "tls_report.failed": { domain: string; to: string; error: string; next_attempt?: string };
 
   "lookup.failed": { lookup: string; error: string };
+  /** A list that had lost too much, with an alarm, is now in force as it is. */
+  "list.believed": { list: string; entries: number };
   "hosts.refreshed": { list: string; entries: number };
   "hosts.failed": { list: string; error: string; kept: number };
   "spool.recovered": { messages: number; in_flight: number };

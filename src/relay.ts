@@ -11,7 +11,6 @@ import { ClockSteps, type Elapsed } from "./clock-steps.ts";
 import type { Configuration } from "./config/configuration.ts";
 import type { Services, Transport } from "./contract.ts";
 import { CutThrough } from "./cut-through.ts";
-import { createResolver } from "./dns/create-resolver.ts";
 import type { Resolver } from "./dns/resolver.ts";
 import { dropRoot, mayWrite } from "./drop-root.ts";
 import { type Control, openControl } from "./control.ts";
@@ -25,14 +24,14 @@ import { bindListeners, limitsOf, ownAddresses } from "./listening.ts";
 import { HostHints } from "./hints.ts";
 import { hintStore } from "./hints/hint-store.ts";
 import type { Log } from "./log.ts";
-import { MtaSts } from "./mta-sts.ts";
 import { type Https, httpsOf } from "./https.ts";
 import { PostmasterList } from "./postmaster-list.ts";
 import { watchClock } from "./queue/watch-clock.ts";
 import { Queue, type QueueChain } from "./queue.ts";
 import { createReception } from "./receive.ts";
+import { Common } from "./reload/common.ts";
 import { Generations } from "./reload/generations.ts";
-import { type PutInForce, type Reloaded, Reloading, withFixedOptions } from "./reload.ts";
+import { type PutInForce, Reloading, withFixedOptions } from "./reload.ts";
 import { limitRates } from "./receive/client-rates.ts";
 import { RelayRates } from "./receive/relay-rates.ts";
 import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
@@ -77,6 +76,8 @@ export interface RelayParts {
   readonly headerBudgets?: HeaderBudgets;
   /** What RCPT keeps, in all sessions. */
   readonly recipientBudget?: RecipientBudget;
+  /** What other generations have too. */
+  readonly common?: Common;
 }
 
 /** Those of a relay that runs. */
@@ -90,7 +91,7 @@ export interface Relay {
   readonly spool: Spool;
   readonly queue: Queue;
   /** Reads the configuration again. */
-  reload(): Promise<Reloaded>;
+  readonly reload: Reloading["reload"];
   /** Ends sessions and attempts in good order, or cuts what is left of them after `grace` ms. */
   stop(grace: number): Promise<void>;
 }
@@ -102,10 +103,9 @@ export function assemble(
   readOnly: boolean,
   hints = new HostHints(retryPolicyOf(configuration), parts.clock),
 ): Chain {
-  const { clock, log, tlsSessions } = parts;
-  const { relay, dns, gate, domains, hosts, directory } = configuration;
-  const { servers, dnssec } = dns;
-  const resolver = createResolver({ clock, dnssec, ...(servers === undefined ? {} : { servers }) });
+  const { clock, log, tlsSessions, common = new Common(configuration, parts, readOnly) } = parts;
+  const { relay, gate, domains, hosts, directory } = configuration;
+  const { resolver, spf, mtaSts, leave } = common.take(configuration);
   const lists = createLists({
     domains: Object.fromEntries(domains),
     hosts: Object.fromEntries(hosts),
@@ -115,10 +115,10 @@ export function assemble(
     resolver,
     clock,
     readOnly,
+    files: common.files,
+    spf,
   });
-  const { spool_directory: spoolDirectory } = relay;
   const https = parts.https ?? httpsOf(configuration.https, lists);
-  const mtaSts = new MtaSts({ ...parts, https, resolver, spoolDirectory, readOnly });
   const services: Services = {
     clock,
     log,
@@ -150,9 +150,8 @@ export function assemble(
     headerBudgets: parts.headerBudgets ?? headerBudgets(),
     async close() {
       await Promise.all(Array.from(transports.values(), async (one) => one.close?.()));
-      await mtaSts.close();
       await lists.close();
-      await resolver.close();
+      await leave();
     },
   };
 }
@@ -188,9 +187,8 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const history = createHistory(configuration, given);
   const log = history === undefined ? given.log : remembered(given.log, history);
   const tlsReports = new TlsReports({ ...relay, ...given, log });
-  const steps = new ClockSteps(clock);
-  const kept = { tlsSessions: tlsReports, ...sessionBudgets(), elapsed: steps };
-  const parts = { ...given, log, alarms: new ReplyAlarms(clock, log), ...kept };
+  const elapsed = new ClockSteps(clock);
+  const parts = lastingParts(configuration, { ...given, log, tlsSessions: tlsReports, elapsed });
   const chain = begun.adopt(assemble(configuration, parts, false), (one) => one.close());
   const { hints } = chain;
   const server = new SmtpServer(serverOptions(configuration, chain), clock, log);
@@ -206,7 +204,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const first = queueChain(configuration, chain, { ...parts, spool });
   const queue = new Queue({ spool, ...first, clock, log, hints, holds });
   hints.attach(hintStore(spool, queue, log), await spool.hints());
-  const watch = begun.adopt(watchClock(steps, { spool, queue, log }), (one) => one.cancel());
+  const watch = begun.adopt(watchClock(elapsed, { spool, queue, log }), (one) => one.cancel());
   void chain.lists.refresh();
   const postmasterList = new PostmasterList(configuration, { spool, queue, clock, log });
   await tlsReports.start(configuration, chain, { spool, queue });
@@ -230,7 +228,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
     addresses,
     spool,
     queue,
-    reload: () => reloading.reload(),
+    reload: (wanted) => reloading.reload(wanted),
     async stop(grace) {
       await control.close();
       await reloading.stop();
@@ -241,6 +239,13 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   };
 }
 
+/** What is the same whichever configuration is in force. */
+function lastingParts<Given extends RelayParts>(configuration: Configuration, given: Given) {
+  const budgets = { headerBudgets: headerBudgets(), recipientBudget: new RecipientBudget() };
+  const parts = { ...given, alarms: new ReplyAlarms(given.clock, given.log), ...budgets };
+  return { ...parts, common: new Common(configuration, parts, false) };
+}
+
 /** In good order: the front door first, the spool last. */
 async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void> {
   const { tlsReports, postmasterList, watch, generations, spool } = lasting;
@@ -249,11 +254,6 @@ async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void>
   await Promise.all([tlsReports.close(), postmasterList.close()]);
   await generations.close();
   await spool.close();
-}
-
-/** Of all sessions, whichever configuration is in force. */
-function sessionBudgets() {
-  return { headerBudgets: headerBudgets(), recipientBudget: new RecipientBudget() };
 }
 
 function leaveRoot(
@@ -280,7 +280,7 @@ interface Lasting extends Pick<Relay, "spool" | "queue"> {
 /** Puts a new configuration in the place of the one in force, in one step, when nothing can fail any more. */
 function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
   const { server, queue, spool, generations, hints } = lasting;
-  return async (wanted) => {
+  return async (wanted, { acceptLists = false }) => {
     const { next, kept } = withFixedOptions(generations.current.configuration, wanted);
     const chain = assemble(next, parts, false, hints);
     let listeners: readonly string[];
@@ -298,7 +298,7 @@ function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
     lasting.tlsReports.follow(next, chain);
     lasting.postmasterList.follow(next);
     void chain.lists.refresh();
-    return { listeners, kept };
+    return { listeners, kept, ...(acceptLists ? { lists: await chain.lists.accept() } : {}) };
   };
 }
 
@@ -316,7 +316,7 @@ function controlOf(
     clock,
     log,
     wake: () => queue.wake(),
-    reload: () => parts.reloading.reload(),
+    reload: (wanted) => parts.reloading.reload(wanted),
   });
 }
 

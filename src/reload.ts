@@ -5,13 +5,21 @@
 
 import { type Configuration, problemLine } from "./config/configuration.ts";
 import { loadConfiguration } from "./config/load.ts";
+import type { Acceptance } from "./lists/lsearch.ts";
 import { describeError, type Log } from "./log.ts";
+
+export interface ReloadRequest {
+  /** Believe lists as they are, although they have lost much. */
+  readonly acceptLists?: boolean;
+}
 
 export type Reloaded =
   | {
       readonly listeners: readonly string[];
       /** Options that have changed in the file, and need a restart. */
       readonly kept: readonly string[];
+      /** Lists that were not believed, where their acceptance was asked for. */
+      readonly lists?: readonly Acceptance[];
     }
   /** Why everything is as it was, a line each. */
   | { readonly problems: readonly string[] };
@@ -19,6 +27,7 @@ export type Reloaded =
 /** Puts a right configuration in force. Throws when that cannot be done, and then nothing has changed. */
 export type PutInForce = (
   wanted: Configuration,
+  request: ReloadRequest,
 ) => Promise<Extract<Reloaded, { listeners: unknown }>>;
 
 /** Files, sockets and rights that a relay has from its start to its end. */
@@ -56,26 +65,26 @@ export class Reloading {
   }
 
   /** Never rejects; the log says what came of it. */
-  reload(): Promise<Reloaded> {
-    const reloaded = this.#last.then(() => this.#reload());
+  reload(request: ReloadRequest = {}): Promise<Reloaded> {
+    const reloaded = this.#last.then(() => this.#reload(request));
     this.#last = reloaded;
     return reloaded;
   }
 
-  async #reload(): Promise<Reloaded> {
-    const reloaded = await this.#attempt();
+  async #reload(request: ReloadRequest): Promise<Reloaded> {
+    const reloaded = await this.#attempt(request);
     if ("problems" in reloaded) this.#log.event("relay.reload_refused", reloaded);
     else this.#log.event("relay.reloaded", { listeners: reloaded.listeners, kept: reloaded.kept });
     return reloaded;
   }
 
-  async #attempt(): Promise<Reloaded> {
+  async #attempt(request: ReloadRequest): Promise<Reloaded> {
     if (this.#stopped) return { problems: ["the relay stops"] };
     try {
       const loaded = await loadConfiguration(this.#file);
       if ("unreadable" in loaded) return { problems: [loaded.unreadable] };
       if ("problems" in loaded) return { problems: loaded.problems.map(problemLine) };
-      return await this.#putInForce(loaded.configuration);
+      return await this.#putInForce(loaded.configuration, request);
     } catch (error) {
       return { problems: [`it cannot be put in force: ${describeError(error)}`] };
     }

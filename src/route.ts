@@ -200,6 +200,8 @@ class Walk {
     discarded: [] as Routing["discarded"],
     children: [] as readonly Child[],
   };
+  /** The reply, if no router takes the address and one that declined was not sure. */
+  #otherwise: Status | undefined;
 
   constructor(
     chain: readonly ChainRouter[],
@@ -237,7 +239,7 @@ class Walk {
       this.#note(router, decision.kind, joined(found.why, "why" in decision ? decision.why : ""));
       if (this.#take(router, decision, account)) return this.#step;
     }
-    this.#step.troubles.push(trouble("failed", this.#address, "", UNROUTEABLE));
+    this.#fail(this.#address, "", UNROUTEABLE);
     return this.#step;
   }
 
@@ -299,22 +301,35 @@ class Walk {
         return !unseen;
       }
       case "decline":
-        if (router.more || unseen) return false;
-        troubles.push(trouble("failed", copied, name, UNROUTEABLE));
+        if (unseen) {
+          const { otherwise } = decision;
+          if (otherwise !== undefined) troubles.push(trouble("deferred", copied, name, otherwise));
+          return false;
+        }
+        this.#otherwise ??= decision.otherwise;
+        if (router.more) return false;
+        this.#fail(copied, name, UNROUTEABLE);
         return true;
       case "pass":
         return false;
       case "discard":
-        if (!unseen) discarded.push({ mailbox, router: name, why: decision.why });
+        if (!unseen && this.#otherwise !== undefined) this.#fail(copied, name, this.#otherwise);
+        else if (!unseen) discarded.push({ mailbox, router: name, why: decision.why });
         return !unseen;
       case "fail":
         // A copy that cannot be made is nobody's bounce: the address simply goes on.
-        if (!unseen) troubles.push(trouble("failed", copied, name, decision.status));
+        if (!unseen) this.#fail(copied, name, decision.status);
         return !unseen;
       case "defer":
         troubles.push(trouble("deferred", copied, name, decision.status));
         return !unseen;
     }
+  }
+
+  /** Deferred if a router that declined was not sure: it may have been its address. */
+  #fail(address: Pick<Address, "mailbox" | "unseen">, router: string, reply: Status): void {
+    const kind = this.#otherwise === undefined ? "failed" : "deferred";
+    this.#step.troubles.push(trouble(kind, address, router, this.#otherwise ?? reply));
   }
 
   /** Exim's loop guard: no router handles one address twice on the way from a recipient. */
@@ -364,7 +379,12 @@ function checked(decision: Decision): Decision {
   const isPlain =
     KINDS.has(kind) &&
     (kind !== "redirect" || decision.to.length > 0) &&
+    (kind !== "decline" || isTemporary(decision.otherwise)) &&
     (kind !== "fail" || decision.status.code >= 500);
   if (isPlain) return decision;
   throw new TypeError(`no decision: ${JSON.stringify(decision)}`);
+}
+
+function isTemporary(reply: Status | undefined): boolean {
+  return reply === undefined || (reply.code >= 400 && reply.code < 500);
 }

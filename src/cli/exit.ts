@@ -4,7 +4,7 @@ import { printable } from "../printable.ts";
 
 export const EXIT = {
   ok: 0,
-  /** `queue`: a message is not there, or is being delivered just now. */
+  /** `queue`: a message is not there, or is being delivered just now. `reload`: a list cannot be accepted. */
   notDone: 1,
   /** `check`: something is deferred; something is refused or fails. */
   deferred: 1,

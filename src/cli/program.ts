@@ -82,6 +82,7 @@ function createProgram(exit: Exit): Command {
   program
     .command("reload")
     .description("the running relay reads its configuration again; a wrong one changes nothing")
+    .option("--accept-lists", "believe lists that have lost most of their entries, as they are now")
     .action(async (_, command: Command) => {
       exit(await reloadCommand(command.optsWithGlobals<ReloadOptions>()));
     });

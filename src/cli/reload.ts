@@ -5,7 +5,7 @@ import { askForReload, NoRelay } from "../control/client.ts";
 import { controlSocket } from "../control/protocol.ts";
 import { describeError } from "../log.ts";
 import { printable } from "../printable.ts";
-import type { Reloaded } from "../reload.ts";
+import type { Reloaded, ReloadRequest } from "../reload.ts";
 import { requireConfiguration } from "./configuration-file.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { printJson, warn } from "./terminal.ts";
@@ -13,25 +13,33 @@ import { printJson, warn } from "./terminal.ts";
 export interface ReloadOptions {
   readonly config?: string;
   readonly json?: boolean;
+  readonly acceptLists?: boolean;
 }
 
 /** Throws CommandError when the configuration is wrong or no relay answers. */
-export async function reloadCommand({ config, json }: ReloadOptions): Promise<number> {
+export async function reloadCommand(options: ReloadOptions): Promise<number> {
+  const { config, json, acceptLists = false } = options;
   const { relay } = await requireConfiguration(config);
-  const reloaded = await ask(controlSocket(relay));
+  const reloaded = await ask(controlSocket(relay), { acceptLists });
   if (json === true) await printJson(reloaded);
   if ("problems" in reloaded) {
     if (json !== true) for (const problem of reloaded.problems) warn(printable(problem));
     return EXIT.configuration;
   }
-  if (json !== true) process.stdout.write(report(reloaded));
-  return EXIT.ok;
+  const { lists = [] } = reloaded;
+  if (json !== true) {
+    process.stdout.write(report(reloaded));
+    for (const { path, why } of lists) {
+      if (why !== undefined) warn(`${path}: not accepted: it ${why}`);
+    }
+  }
+  return lists.some(({ why }) => why !== undefined) ? EXIT.notDone : EXIT.ok;
 }
 
-async function ask(socket: string): Promise<Reloaded> {
+async function ask(socket: string, request: ReloadRequest): Promise<Reloaded> {
   let answer;
   try {
-    answer = await askForReload(socket);
+    answer = await askForReload(socket, request);
   } catch (error) {
     const why = error instanceof NoRelay ? error.message : describeError(error);
     throw new CommandError(why, EXIT.unavailable);
@@ -40,7 +48,13 @@ async function ask(socket: string): Promise<Reloaded> {
   return answer;
 }
 
-function report({ listeners, kept }: Extract<Reloaded, { kept: unknown }>): string {
-  const restart = kept.map((name) => `${name}: as it was; restart the relay to change it\n`);
-  return `The new configuration is in force, on ${listeners.join(", ")}.\n${restart.join("")}`;
+function report({ listeners, kept, lists }: Extract<Reloaded, { kept: unknown }>): string {
+  const accepted = lists?.filter(({ why }) => why === undefined);
+  return [
+    `The new configuration is in force, on ${listeners.join(", ")}.`,
+    ...kept.map((name) => `${name}: as it was; restart the relay to change it`),
+    ...(accepted?.map(({ path }) => `${path}: accepted as it is`) ?? []),
+    ...(lists?.length === 0 ? ["Every list was believed already."] : []),
+    "",
+  ].join("\n");
 }

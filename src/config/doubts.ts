@@ -3,8 +3,8 @@
 
 import { resolve } from "node:path";
 import { findUser } from "../drop-root.ts";
-import type { Log } from "../log.ts";
-import { openLsearch } from "../lists/lsearch.ts";
+import { readList } from "../lists/list-content.ts";
+import { asWritten, parseLsearch } from "../lists/lsearch-text.ts";
 import type { Configuration } from "./configuration.ts";
 
 /** Of each file only so many entries are named. */
@@ -77,17 +77,17 @@ function lookedUp(texts: readonly string[]): ReadonlySet<string> {
   return new Set(texts.flatMap((text) => /^!?lsearch:(.*)$/s.exec(text)?.[1] ?? []));
 }
 
-const SILENT: Log = { event: () => undefined };
-
 async function doubtsOfFile(path: string, ofLocalParts: boolean): Promise<string[]> {
-  const answer = await openLsearch(path, path, SILENT, (_key, value) => value).read();
-  if ("error" in answer) {
-    const why = answer.error.replace(/, \w+ '.*'$/, "");
+  const { content } = await readList(path);
+  if (!("text" in content)) {
+    const error = "error" in content ? content.error : content.unsound;
+    const why = error.replace(/, \w+ '.*'$/, "");
     return [`${path}: mail is put off until this can be read: ${why}`];
   }
-  if (answer.table.size === 0) return [`${path}: is empty: nobody is in it`];
+  const table = await parseLsearch(content.text, asWritten);
+  if (table.size === 0) return [`${path}: is empty: nobody is in it`];
   const doubts: string[] = [];
-  for (const [key, value] of answer.table) {
+  for (const [key, value] of table) {
     const doubt = doubtOfEntry(key, value, ofLocalParts);
     if (doubt === undefined) continue;
     if (doubts.length === NAMED_MAX) return [...doubts, `${path}: and more of that kind`];

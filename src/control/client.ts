@@ -3,7 +3,7 @@
 import { request } from "node:http";
 import { describeError } from "../log.ts";
 import type { Order } from "../postmaster.ts";
-import type { Reloaded } from "../reload.ts";
+import type { Reloaded, ReloadRequest } from "../reload.ts";
 import type { ControlAnswer } from "./protocol.ts";
 
 /** Nobody answers: there is no socket, or its relay is dead. `cause` says which. */
@@ -23,8 +23,12 @@ export async function askRelay(path: string, order: Order): Promise<ControlAnswe
 }
 
 /** As {@link askRelay}. */
-export async function askForReload(path: string): Promise<Reloaded | { readonly error: string }> {
-  const answer: Reloaded | { readonly error: string } = await ask(path, "/reload", "");
+export async function askForReload(
+  path: string,
+  wanted: ReloadRequest,
+): Promise<Reloaded | { readonly error: string }> {
+  const order = JSON.stringify(wanted);
+  const answer: Reloaded | { readonly error: string } = await ask(path, "/reload", order);
   return answer;
 }
 

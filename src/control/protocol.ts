@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { RelayOptions } from "../config/relay-options.ts";
 import { isTable } from "../config/schema.ts";
 import type { Carried, Order } from "../postmaster.ts";
+import type { ReloadRequest } from "../reload.ts";
 import { parseDomain } from "../smtp/address.ts";
 import type { AddressFilter } from "../spool.ts";
 
@@ -42,6 +43,14 @@ export function parseOrder(text: string): Order | undefined {
   if (value["only"] === undefined) return { action, ids };
   const only = addressFilterOf(value["only"]);
   return only === undefined ? undefined : { action, ids, only };
+}
+
+/** Nothing at all is a plain reload. Undefined when it is no request for one. */
+export function parseReload(text: string): ReloadRequest | undefined {
+  const value = text === "" ? {} : parseJson(text);
+  if (!isTable(value)) return undefined;
+  const { acceptLists = false } = value;
+  return typeof acceptLists === "boolean" ? { acceptLists } : undefined;
 }
 
 function addressFilterOf(value: unknown): AddressFilter | undefined {

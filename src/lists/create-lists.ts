@@ -1,20 +1,23 @@
-// Makes matchers out of the texts of the configuration. Files and `spf:` answers are shared by all lists that
-// name them; the `spf:` answers are refreshed on a timer from the first `refresh` until `close`.
+// Makes matchers out of the texts of the configuration. Files and `spf:` answers are shared by all lists that name
+// them, those of other generations too where the relay has given what they share.
 
 import { resolve } from "node:path";
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import type { Log } from "../log.ts";
+import { Shared } from "../shared.ts";
+import type { BeliefParts } from "./belief.ts";
 import { parseHostItem } from "./host-items.ts";
 import { type HostMatcher, hostList, hostMatcher } from "./host-lists.ts";
-import type { Lists } from "./lists.ts";
-import { type Lsearch, openLsearch } from "./lsearch.ts";
-import { type SpfDescription, SpfList } from "./spf-list.ts";
+import type { Lists, Lsearch } from "./lists.ts";
+import { type Acceptance, LsearchFile } from "./lsearch.ts";
+import type { SpfDescription, SpfList } from "./spf-list.ts";
+import { SpfLists } from "./spf-lists.ts";
 import { domainItem, localPartItem, scan, type TextItem } from "./text-lists.ts";
 
 type NamedLists = Readonly<Record<string, readonly string[]>>;
 
-export interface ListParts {
+export interface ListParts extends BeliefParts {
   /** [domains] and [hosts] of the configuration. */
   readonly domains: NamedLists;
   readonly hosts: NamedLists;
@@ -23,12 +26,40 @@ export interface ListParts {
   readonly log: Log;
   readonly resolver: Resolver;
   readonly clock: Clock;
-  /** Where the last good answers of `spf:` lists are kept. Without it they are held in memory only. */
+  /** Where the last good lists and answers are kept. Without it they are held in memory only. */
   readonly stateDirectory?: string;
-  /** Read what is kept there, and write nothing: for a dry run. */
-  readonly readOnly?: boolean;
-  /** Milliseconds between two refreshes, give or take a tenth. An hour when not given. */
+  /** Milliseconds between two refreshes of `spf:` lists, give or take a tenth. An hour when not given. */
   readonly refreshInterval?: number;
+  /** Files and `spf:` lists that others have too. These lists have their own when not given. */
+  readonly files?: ListFiles;
+  readonly spf?: SpfLists;
+}
+
+/** The lsearch files of all lists that have them, by absolute path. */
+export class ListFiles {
+  readonly #parts: BeliefParts;
+  readonly #files = new Shared<LsearchFile>();
+
+  constructor(parts: BeliefParts) {
+    this.#parts = parts;
+  }
+
+  /** `leave` must follow. */
+  take(path: string): LsearchFile {
+    return this.#files.take(path, () => new LsearchFile(path, this.#parts));
+  }
+
+  leave(path: string): Promise<void> {
+    return this.#files.leave(path);
+  }
+}
+
+export function createSpfLists(
+  parts: BeliefParts & Pick<ListParts, "resolver" | "refreshInterval">,
+): SpfLists {
+  const { clock, log, resolver, stateDirectory, readOnly = false, refreshInterval } = parts;
+  const directory = stateDirectory === undefined ? {} : { directory: stateDirectory };
+  return new SpfLists({ clock, log, resolver, ...directory, keep: !readOnly, refreshInterval });
 }
 
 interface HostListDescription {
@@ -39,34 +70,32 @@ interface HostListDescription {
 }
 
 export interface ListsWithRefresh extends Lists {
-  /** Resolves every `spf:` list now, and again by and by. Never throws: failures are logged and leave what was. */
+  /** Resolves every `spf:` list now, and again by and by, and reads every file. Never rejects. */
   refresh(): Promise<void>;
+  /** Believes every file as it is, unless it has no entry. Those that were believed already are left out. */
+  accept(): Promise<readonly Acceptance[]>;
   /** A list of [hosts]; undefined when there is none of this name. */
   describe(name: string): HostListDescription | undefined;
   close(): Promise<void>;
 }
 
-const HOUR = 3_600_000;
-/** After a failure the next refresh comes so much sooner. */
-const HURRY = 12;
-
 export function createLists(parts: ListParts): ListsWithRefresh {
-  const { configDirectory, log } = parts;
-  const files = new Map<string, Lsearch>();
+  const { configDirectory, files = new ListFiles(parts), spf = createSpfLists(parts) } = parts;
+  const ownFiles = new Map<string, LsearchFile>();
+  const ownSpf = new Map<string, SpfList>();
   const lsearch = (file: string): Lsearch =>
-    remembered(files, resolve(configDirectory, file), (path) =>
-      openLsearch(path, `lsearch:${file}`, log),
-    );
-  const spf = createSpfLists(parts);
+    remembered(ownFiles, resolve(configDirectory, file), (path) => files.take(path));
+  const spfOf = (domain: string) => remembered(ownSpf, domain, (name) => spf.take(name));
   const domainsNamed: (name: string) => readonly TextItem[] = named(parts.domains, (text) =>
     domainItem(text, { lsearch, named: domainsNamed }),
   );
   const hostsNamed: (name: string) => readonly HostMatcher[] = named(parts.hosts, (text) =>
-    hostMatcher(text, { spf: spf.of, named: hostsNamed }),
+    hostMatcher(text, { spf: spfOf, named: hostsNamed }),
   );
   const domainSources = { lsearch, named: domainsNamed };
 
   return {
+    lsearch,
     domains(texts) {
       const items = texts.map((text) => domainItem(text, domainSources));
       return { match: (domain) => scan(items, domain) };
@@ -76,15 +105,32 @@ export function createLists(parts: ListParts): ListsWithRefresh {
       return { match: (localPart) => scan(items, localPart) };
     },
     hosts: (texts) =>
-      hostList(texts.map((text) => hostMatcher(text, { spf: spf.of, named: hostsNamed }))),
-    refresh: () => spf.refresh(),
+      hostList(texts.map((text) => hostMatcher(text, { spf: spfOf, named: hostsNamed }))),
+    async refresh() {
+      // What a file holds now is what its successor is compared with, asked for or not.
+      for (const file of ownFiles.values()) void file.read();
+      await spf.refresh();
+    },
+    async accept() {
+      const accepted = await Promise.all(Array.from(ownFiles.values(), (file) => file.accept()));
+      return accepted.filter((one) => one !== undefined);
+    },
     describe(name) {
       const items = Object.hasOwn(parts.hosts, name) ? parts.hosts[name] : undefined;
       if (items === undefined) return undefined;
       const domains = new Set(spfDomains(name, parts.hosts));
-      return { name, items, spf: [...domains].map((domain) => spf.of(domain).describe()) };
+      return { name, items, spf: [...domains].map((domain) => spfOf(domain).describe()) };
     },
-    close: () => spf.close(),
+    async close() {
+      if (parts.spf === undefined) await spf.close();
+      const left = [
+        ...Array.from(ownFiles.keys(), (path) => files.leave(path)),
+        ...Array.from(ownSpf.keys(), (domain) => spf.leave(domain)),
+      ];
+      ownFiles.clear();
+      ownSpf.clear();
+      await Promise.all(left);
+    },
   };
 }
 
@@ -115,39 +161,6 @@ function spfDomains(name: string, lists: NamedLists, seen: Set<string> = new Set
     if (item?.kind === "spf") return [item.domain];
     return item?.kind === "list" ? spfDomains(item.name, lists, seen) : [];
   });
-}
-
-function createSpfLists(parts: ListParts) {
-  const { clock, log, resolver, stateDirectory, readOnly = false } = parts;
-  const lists = new Map<string, SpfList>();
-  const directory = stateDirectory === undefined ? {} : { directory: stateDirectory };
-  let timer: Timer | undefined;
-  let started = false;
-  let closed = false;
-
-  const refresh = async (): Promise<void> => {
-    started = true;
-    const fresh = await Promise.all([...lists.values()].map((list) => list.refresh()));
-    if (closed) return;
-    const interval = parts.refreshInterval ?? HOUR;
-    const wait = fresh.includes(false) ? interval / HURRY : interval;
-    timer?.cancel();
-    timer = clock.after(wait * (0.9 + Math.random() * 0.2), () => void refresh());
-  };
-  return {
-    of: (domain: string): SpfList =>
-      remembered(lists, domain, () => {
-        const list = new SpfList({ domain, resolver, clock, log, ...directory, keep: !readOnly });
-        if (started) void list.refresh();
-        return list;
-      }),
-    refresh,
-    async close(): Promise<void> {
-      closed = true;
-      timer?.cancel();
-      await Promise.all([...lists.values()].map((list) => list.close()));
-    },
-  };
 }
 
 function remembered<Key, Value>(map: Map<Key, Value>, key: Key, make: (key: Key) => Value): Value {

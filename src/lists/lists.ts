@@ -1,6 +1,9 @@
 // The lists of the configuration, by what they match: domains, local parts, hosts. Semantics are Exim's:
 // scanned left to right, the first match decides, "!" negates, and with no match the subject is in the list
-// only if the last item was negative. A lookup that cannot be read is "defer", never "out".
+// only if the last item was negative. A lookup that cannot be read is "defer", never "out"; of one that is not believed,
+// so is what its last good list does not have.
+
+import type { LsearchTable } from "./lsearch-text.ts";
 
 export type Match =
   /** `key` is the canonical text that the list vouches for, lower case; absent when only a "*" matched. */
@@ -10,6 +13,21 @@ export type Match =
 
 /** Answers at once when everything is in memory, so the hot path does not wait a turn of the event loop. */
 export type MaybePromise<T> = T | Promise<T>;
+
+export type LsearchAnswer =
+  | {
+      /** Values as they are written. */
+      readonly table: LsearchTable;
+      /** Why the file is not believed. Then the table is an earlier one, and nothing is known of other keys. */
+      readonly doubt?: string;
+    }
+  /** Why the file cannot be read. */
+  | { readonly error: string };
+
+/** One lsearch file, as it is at the moment of each lookup. */
+export interface Lsearch {
+  read(): MaybePromise<LsearchAnswer>;
+}
 
 export interface DomainList {
   /** `domain` in canonical form. */
@@ -31,4 +49,6 @@ export interface Lists {
   domains(items: readonly string[]): DomainList;
   localParts(items: readonly string[]): LocalPartList;
   hosts(items: readonly string[]): HostList;
+  /** The file at `path`, relative to the configuration; the same for all who ask for it. */
+  lsearch(path: string): Lsearch;
 }

@@ -5,11 +5,16 @@
 /** Lower-case key to what the entry means. */
 export type LsearchTable = ReadonlyMap<string, string>;
 
-/** Makes the meaning of an entry out of its lower-case key and its value as written, "" where there is none. */
-export type EntryMeaning = (key: string, value: string) => string;
+/**
+ * Makes the meaning of an entry out of its lower-case key and its value as written, "" where there is none. `line` is
+ * that of the key, counted from 1.
+ */
+export type EntryMeaning = (key: string, value: string, line: number) => string;
 
 /** The value in lower case, or the key itself where there is no value. */
-const canonicalName: EntryMeaning = (key, value) => value.toLowerCase() || key;
+export const canonicalName = (key: string, value: string): string => value.toLowerCase() || key;
+
+export const asWritten: EntryMeaning = (_key, value) => value;
 
 /** Lines between two turns of the event loop: some milliseconds of work. */
 const SLICE = 20_000;
@@ -23,24 +28,26 @@ export async function parseLsearch(
   const table = new Map<string, string>();
   let key = "";
   let value = "";
+  let line = 0;
+  let count = 0;
   const keep = () => {
     // An empty key can never be asked for.
-    if (key !== "" && !table.has(key)) table.set(key, meaning(key, value.trim()));
+    if (key !== "" && !table.has(key)) table.set(key, meaning(key, value.trim(), line));
   };
-  let count = 0;
   for (let start = 0, end: number; start < text.length; start = end + 1) {
     end = text.indexOf("\n", start);
     if (end === -1) end = text.length;
-    const line = text.slice(start, end).trimEnd();
+    const written = text.slice(start, end).trimEnd();
     count += 1;
     if (count % SLICE === 0) await new Promise(setImmediate);
-    if (line === "" || line.startsWith("#")) continue;
-    if (/^[ \t\v\f\r]/.test(line)) {
-      value += ` ${line.trim()}`;
+    if (written === "" || written.startsWith("#")) continue;
+    if (/^[ \t\v\f\r]/.test(written)) {
+      value += ` ${written.trim()}`;
       continue;
     }
     keep();
-    [key, value] = splitLine(line);
+    [key, value] = splitLine(written);
+    line = count;
   }
   keep();
   return table;

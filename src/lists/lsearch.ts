@@ -1,151 +1,127 @@
-// One lsearch file, held in memory and read again as soon as it changes. A lookup costs one stat and, while the
-// file stays as it is, answers at once.
+// One lsearch file, held in memory and read again as soon as it changes. A lookup costs one stat and, while the file
+// stays as it is, answers at once.
 //
-// Invariant: what we could not read is "defer", never "not there". The answer comes from one whole file: a file
-// that is replaced by rename while we read gives either the old list or the new one.
+// Invariant: what we could not read is "defer", never "not there". Nor is anything "not there" by a list that is not
+// believed (belief.ts): the last one that was serves, and the rest defers.
 
-import { type BigIntStats, statSync } from "node:fs";
-import { open } from "node:fs/promises";
-import type { Log } from "../log.ts";
-import type { MaybePromise } from "./lists.ts";
-import { type EntryMeaning, type LsearchTable, parseLsearch } from "./lsearch-text.ts";
+import type { BigIntStats } from "node:fs";
+import { type BeliefParts, ListBelief } from "./belief.ts";
+import { isSameFile, lookAtList, readList } from "./list-content.ts";
+import type { Lsearch, LsearchAnswer, MaybePromise } from "./lists.ts";
 
-export type LsearchAnswer =
-  | { readonly table: LsearchTable }
-  /** Why the file cannot be read. */
-  | { readonly error: string };
-
-export interface Lsearch {
-  read(): MaybePromise<LsearchAnswer>;
+/** What became of a list that an operator wants to be believed as it is. */
+export interface Acceptance {
+  readonly path: string;
+  /** Why it cannot be; absent when it is believed. */
+  readonly why?: string;
 }
 
 /** So soon after its last change a file may change again and look the same: clocks of file systems tick slowly. */
 const RACY_MS = 50;
 
-/** An editor that writes in place leaves a file empty for a moment; a list is not believed to be gone before that. */
-const SETTLING_MS = 1000;
-
-/** Changes in place while we read, in a row, before we give up for this lookup. */
-const READS_MAX = 3;
-
-interface Loaded {
-  /** How the file looked; absent when it must be read again at the next lookup in any case. */
-  readonly seen?: BigIntStats;
-  readonly answer: LsearchAnswer;
+interface Look {
+  readonly seen: BigIntStats;
+  /** By the monotonic clock: when the file was first seen like this. */
+  readonly since: number;
+  /** Its time stamps are too new to tell of another change. */
+  readonly isRacy: boolean;
 }
 
-/** `name` is how the configuration calls it: "lsearch:gmail_accounts". Entries are names, unless told otherwise. */
-export function openLsearch(path: string, name: string, log: Log, meaning?: EntryMeaning): Lsearch {
-  let loaded: Loaded | undefined;
-  let hadEntries = false;
-  let reading: Promise<LsearchAnswer> | undefined;
-  let reported: string | undefined;
-
-  /** Logs a trouble when it begins, not at every lookup. */
-  const report = (answer: LsearchAnswer) => {
-    const error = "error" in answer ? answer.error : undefined;
-    if (error !== undefined && error !== reported)
-      log.event("lookup.failed", { lookup: name, error });
-    reported = error;
-    return answer;
-  };
-
-  const reload = async () => {
-    loaded = await load(path, hadEntries, meaning);
-    reading = undefined;
-    if ("table" in loaded.answer) hadEntries = loaded.answer.table.size > 0;
-    return report(loaded.answer);
-  };
-
+export class LsearchFile implements Lsearch {
+  readonly #path: string;
+  readonly #parts: BeliefParts;
+  readonly #belief: ListBelief;
+  #look: Look | undefined;
+  #answer: LsearchAnswer = { error: "has not been read" };
+  #reading: Promise<LsearchAnswer> | undefined;
   /** In one turn of the event loop one look at the file is enough. */
-  let looked = false;
+  #looked = false;
+  #reported: string | undefined;
 
-  return {
-    read() {
-      if (looked && loaded?.seen !== undefined) return loaded.answer;
-      try {
-        const now = statSync(path, { bigint: true });
-        // Opening a pipe would wait for a writer.
-        if (!now.isFile()) return report({ error: "is not a regular file" });
-        if (loaded?.seen !== undefined && isSame(loaded.seen, now)) {
-          looked = true;
-          setImmediate(() => (looked = false));
-          return loaded.answer;
-        }
-      } catch (error) {
-        return report({ error: messageOf(error) });
-      }
-      reading ??= reload();
-      return reading;
-    },
-  };
-}
+  /** `path` is absolute. */
+  constructor(path: string, parts: BeliefParts) {
+    this.#path = path;
+    this.#parts = parts;
+    this.#belief = new ListBelief(path, parts);
+  }
 
-async function load(
-  path: string,
-  hadEntries: boolean,
-  meaning: EntryMeaning | undefined,
-): Promise<Loaded> {
-  try {
-    await using file = await open(path, "r");
-    for (let reads = 1; reads <= READS_MAX; reads++) {
-      const before = await file.stat({ bigint: true });
-      const bytes = Buffer.alloc(Number(before.size));
-      // From position 0 at every try; a file that shrank meanwhile is noticed by the comparison below.
-      await readWhole(file, bytes);
-      const after = await file.stat({ bigint: true });
-      if (!isSame(before, after)) continue;
+  read(): MaybePromise<LsearchAnswer> {
+    if (this.#looked) return this.#answer;
+    if (this.#reading !== undefined) return this.#reading;
+    const seen = lookAtList(this.#path);
+    if (typeof seen === "string") return this.#report({ error: seen });
+    if (!this.#isCurrent(seen)) return this.#begin(false);
+    this.#looked = true;
+    setImmediate(() => (this.#looked = false));
+    this.#belief.remind();
+    return this.#answer;
+  }
 
-      const age = Date.now() - Number(after.mtimeMs);
-      if (bytes.length === 0 && hadEntries && age >= 0 && age < SETTLING_MS) {
-        return { answer: { error: "has just become empty" } };
-      }
-      const answer = await decode(bytes, meaning);
-      return age >= 0 && age < RACY_MS ? { answer } : { seen: after, answer };
+  /** Believes the list as it is, unless it has no entry; undefined when it is believed already. Never rejects. */
+  async accept(): Promise<Acceptance | undefined> {
+    await this.#idle();
+    const now = await this.#begin(false);
+    const path = this.#path;
+    if ("error" in now) return { path, why: now.error };
+    if (now.doubt === undefined) return undefined;
+    await this.#idle();
+    const accepted = await this.#begin(true);
+    await this.#belief.written();
+    if ("error" in accepted) return { path, why: accepted.error };
+    return accepted.doubt === undefined ? { path } : { path, why: accepted.doubt };
+  }
+
+  /** Resolves when what was believed is on disk. */
+  async close(): Promise<void> {
+    await this.#idle();
+    await this.#belief.written();
+  }
+
+  #isCurrent(now: BigIntStats): boolean {
+    const look = this.#look;
+    if (look === undefined || look.isRacy || !isSameFile(look.seen, now)) return false;
+    return !this.#belief.mayChange(this.#standing(look));
+  }
+
+  /** Milliseconds that the file has stood as it is. */
+  #standing({ since }: Look): number {
+    return this.#parts.clock.monotonic() - since;
+  }
+
+  async #idle(): Promise<void> {
+    while (this.#reading !== undefined) await this.#reading;
+  }
+
+  #begin(isAccepted: boolean): Promise<LsearchAnswer> {
+    this.#looked = false;
+    this.#reading = this.#load(isAccepted).finally(() => (this.#reading = undefined));
+    return this.#reading;
+  }
+
+  async #load(isAccepted: boolean): Promise<LsearchAnswer> {
+    const { content, seen } = await readList(this.#path);
+    this.#look = seen === undefined ? undefined : this.#lookOf(seen);
+    const standing = this.#look === undefined ? 0 : this.#standing(this.#look);
+    this.#answer = await this.#belief.judge(content, standing, isAccepted);
+    return this.#report(this.#answer);
+  }
+
+  #lookOf(seen: BigIntStats): Look {
+    const before = this.#look;
+    const now = this.#parts.clock.monotonic();
+    const since = before !== undefined && isSameFile(before.seen, seen) ? before.since : now;
+    const age = Date.now() - Number(seen.mtimeMs);
+    // A stamp in the future tells nothing of its age.
+    return { seen, since, isRacy: (age < 0 ? now - since : age) < RACY_MS };
+  }
+
+  /** Logs what is wrong when it begins, not at every lookup. */
+  #report(answer: LsearchAnswer): LsearchAnswer {
+    const error = "error" in answer ? answer.error : undefined;
+    if (error !== undefined && error !== this.#reported) {
+      this.#parts.log.event("lookup.failed", { lookup: this.#path, error });
     }
-    return { answer: { error: "changes while it is read" } };
-  } catch (error) {
-    return { answer: { error: messageOf(error) } };
+    this.#reported = error;
+    return answer;
   }
-}
-
-interface Readable {
-  read(
-    buffer: Buffer,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<{ bytesRead: number }>;
-}
-
-async function readWhole(file: Readable, into: Buffer): Promise<void> {
-  for (let filled = 0; filled < into.length;) {
-    const { bytesRead } = await file.read(into, filled, into.length - filled, filled);
-    if (bytesRead === 0) return;
-    filled += bytesRead;
-  }
-}
-
-async function decode(bytes: Buffer, meaning: EntryMeaning | undefined): Promise<LsearchAnswer> {
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return { error: "is not valid UTF-8" };
-  }
-  return { table: await parseLsearch(text, meaning) };
-}
-
-function isSame(a: BigIntStats, b: BigIntStats): boolean {
-  return (
-    a.mtimeNs === b.mtimeNs &&
-    a.ctimeNs === b.ctimeNs &&
-    a.ino === b.ino &&
-    a.size === b.size &&
-    a.dev === b.dev
-  );
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,9 +4,8 @@
 // at the end the subject is in the list only if the last item was negative. What a nested "+name" negates stays
 // inside it. A key is text of the list; only "*.example.com" vouches for the subject's own domain.
 
-import type { LsearchTable } from "./lsearch-text.ts";
-import type { Lsearch } from "./lsearch.ts";
-import type { Match, MaybePromise } from "./lists.ts";
+import { canonicalName } from "./lsearch-text.ts";
+import type { Lsearch, LsearchAnswer, Match, MaybePromise } from "./lists.ts";
 
 /** Undefined: this item says nothing about the subject. */
 type Verdict = Match | undefined;
@@ -118,26 +117,27 @@ function literal(key: string, forms: readonly NameForm[]): TextItem["find"] {
 }
 
 function lookup(file: Lsearch, name: string, forms: readonly NameForm[]): TextItem["find"] {
-  const search = (table: LsearchTable, subject: string): Verdict => {
+  const search = (answer: LsearchAnswer, subject: string): Verdict => {
+    if ("error" in answer) return unknown(`${name} cannot be read: ${answer.error}`);
     const lower = subject.toLowerCase();
     for (const form of forms) {
-      const key = table.get(form(lower));
-      if (key !== undefined)
-        return { kind: "in", key, why: `"${subject}" is in ${name} as "${key}"` };
+      const written = form(lower);
+      const value = answer.table.get(written);
+      if (value === undefined) continue;
+      const key = canonicalName(written, value);
+      return { kind: "in", key, why: `"${subject}" is in ${name} as "${key}"` };
     }
-    return undefined;
+    if (answer.doubt === undefined) return undefined;
+    return unknown(`"${subject}" was not in ${name} before it changed: it ${answer.doubt}`);
   };
   return (subject) => {
     const answer = file.read();
-    if (answer instanceof Promise) {
-      return answer.then((late) =>
-        "table" in late ? search(late.table, subject) : unreadable(name, late.error),
-      );
-    }
-    return "table" in answer ? search(answer.table, subject) : unreadable(name, answer.error);
+    return answer instanceof Promise
+      ? answer.then((late) => search(late, subject))
+      : search(answer, subject);
   };
 }
 
-function unreadable(name: string, error: string): Match {
-  return { kind: "defer", why: `${name} cannot be read: ${error}` };
+function unknown(why: string): Match {
+  return { kind: "defer", why };
 }

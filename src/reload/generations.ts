@@ -1,7 +1,9 @@
 // What a configuration was made into, one generation after the other. A transaction ends with the gate, the routers
 // and the transports with which it began at MAIL, an attempt with those of its beginning.
 //
-// Invariant: a generation is closed only when no transaction and no attempt can have it any more.
+// Invariants: a generation is closed only when no attempt has it any more, and no transaction can have it either, unless
+// so many have followed that it is one too many. A transaction that still has it then ends all the same; what it would
+// have passed on at once goes by the queue.
 
 import type { Clock, Timer } from "../clock.ts";
 import type { Configuration } from "../config/configuration.ts";
@@ -17,10 +19,16 @@ export interface Generation {
 /** What a transaction may wait for us in all, in ms. */
 const OUR_TIME = 600_000;
 
+/** However often the configuration is read again, so many former generations are held, some 40 KB each. */
+const FORMER_MAX = 16;
+
 export class Generations {
   readonly #queue: Pick<Queue, "passed">;
   readonly #clock: Clock;
+  /** In the order of their end, with the time when no transaction has them any more. */
   readonly #former = new Map<Generation, Timer>();
+  /** Those that wait for attempts only. */
+  readonly #ending = new Set<Generation>();
   #current: Generation;
 
   constructor(first: Generation, queue: Pick<Queue, "passed">, clock: Clock) {
@@ -46,20 +54,26 @@ export class Generations {
     const longest = 2 * former.configuration.relay.message_timeout + OUR_TIME;
     const timer = this.#clock.after(longest, () => void this.#closeWhenPassed(former));
     this.#former.set(former, timer);
+    const [oldest] = this.#former.keys();
+    if (oldest !== undefined && this.#former.size > FORMER_MAX) void this.#closeWhenPassed(oldest);
   }
 
-  /** What those transactions have put under attempt may still be delivered. */
+  /** What its transactions have put under attempt may still be delivered. */
   async #closeWhenPassed(former: Generation): Promise<void> {
+    this.#former.get(former)?.cancel();
+    this.#former.delete(former);
+    this.#ending.add(former);
     await this.#queue.passed();
-    if (this.#former.delete(former)) await former.chain.close();
+    if (this.#ending.delete(former)) await former.chain.close();
   }
 
   /** When there are no sessions and no attempts any more. */
   async close(): Promise<void> {
-    const former = [...this.#former];
+    for (const timer of this.#former.values()) timer.cancel();
+    const former = [...this.#former.keys(), ...this.#ending];
     this.#former.clear();
-    for (const [, timer] of former) timer.cancel();
-    await Promise.all(former.map(([{ chain }]) => chain.close()));
+    this.#ending.clear();
+    await Promise.all(former.map(({ chain }) => chain.close()));
     await this.#current.chain.close();
   }
 }

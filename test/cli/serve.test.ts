@@ -118,6 +118,28 @@ suite("relayctl serve", () => {
     assert.equal(await relay.exit(), 143);
   });
 
+  test("relayctl reload --accept-lists says which lists are believed now, and which never", async () => {
+    using here = new Place();
+    const lists = [`"!lsearch:short"`, `"!lsearch:empty"`].join(", ");
+    here.write(
+      "routers.toml",
+      config().replace('driver = "accept"', `driver = "accept"\nlocal_parts = [${lists}]`),
+    );
+    const short = here.write("short", "a\nb\nc\n");
+    const empty = here.write("empty", "a\n");
+    await using relay = new Serving(here);
+    await relay.until(() => relay.stderr.includes("ready"));
+    const accept = () => here.relayctl("reload", "--accept-lists", "--config", "routers.toml");
+    assert.match((await accept()).stdout, /Every list was believed already\.\n$/);
+    here.write("short", "a\n");
+    here.write("empty", "");
+    const accepted = await accept();
+    assert.equal(accepted.code, 1);
+    assert.match(accepted.stdout, new RegExp(`^${short}: accepted as it is$`, "m"));
+    assert.equal(accepted.stderr, `${empty}: not accepted: it has no entry left, of 1\n`);
+    await relay.until(() => relay.stdout.includes("list.believed"));
+  });
+
   test("SIGHUP and relayctl reload put a new configuration in force, and a wrong one never", async () => {
     using here = new Place();
     here.write("routers.toml", config());

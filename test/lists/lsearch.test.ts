@@ -144,17 +144,6 @@ describe("an lsearch file that cannot be read", () => {
     assert.equal((await b.lists.localParts(["lsearch:accounts"]).match("alice")).kind, "defer");
   });
 
-  test("defers when a list has just become empty, and believes it after a while", async () => {
-    using b = bench();
-    const path = age(b.write("accounts", "alice\n"));
-    const list = b.lists.localParts(["lsearch:accounts"]);
-    assert.equal((await list.match("alice")).kind, "in");
-    writeFileSync(path, "");
-    assert.equal((await list.match("alice")).kind, "defer");
-    age(path);
-    assert.equal((await list.match("alice")).kind, "out");
-  });
-
   test("is out for everybody when it has been empty from the start", async () => {
     using b = bench();
     b.write("accounts", "");

@@ -62,3 +62,17 @@ test("the end of the relay closes all of them, each once", async () => {
   assert.deepEqual(closed.toSorted(), ["one", "three", "two"]);
   assert.equal(clock.pending, 0);
 });
+
+test("of many generations in a short time the oldest are closed, when no attempt has them", async () => {
+  const { clock, closed, passed, generation, generations } = await setup();
+  for (let index = 0; index < 20; index++) generations.follow(generation(`${index}`));
+  await setImmediate();
+  assert.deepEqual(closed, [], "an attempt is under way");
+  passed.resolve();
+  await setImmediate();
+  assert.deepEqual(closed, ["one", "0", "1", "2"]);
+  await generations.close();
+  assert.equal(closed.length, 21);
+  assert.equal(new Set(closed).size, 21);
+  assert.equal(clock.pending, 0);
+});

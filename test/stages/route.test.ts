@@ -113,6 +113,41 @@ describe("the chain", () => {
     assert.deepEqual(troublesOf(await routed(chain)), ["failed::alice@example.com:5.1.1"]);
   });
 
+  test("while one that declined is not sure, nothing fails and nothing is discarded", async () => {
+    const unsure: Decision = { kind: "decline", otherwise: LATER };
+    const a = "alice@example.com";
+    const cases: readonly (readonly [ChainRouter[], readonly string[], readonly string[]])[] = [
+      [[router("a", unsure)], [`deferred::${a}:4.4.3`], []],
+      [[router("a", unsure, { more: false })], [`deferred:a:${a}:4.4.3`], []],
+      [
+        [router("a", unsure), router("b", { kind: "fail", status: GONE })],
+        [`deferred:b:${a}:4.4.3`],
+        [],
+      ],
+      [
+        [router("a", unsure), router("b", { kind: "discard", why: "a hole" })],
+        [`deferred:b:${a}:4.4.3`],
+        [],
+      ],
+      [[router("a", unsure), router("b", accept("smtp"))], [], [`b:smtp:${a}`]],
+      [
+        [router("a", unsure, { unseen: true }), router("b", accept("smtp"))],
+        [`deferred:a:${a}:4.4.3:copy`],
+        [`b:smtp:${a}`],
+      ],
+      [
+        [router("a", { kind: "decline", otherwise: GONE }), router("b", accept("smtp"))],
+        [`deferred:a:${a}:4.3.0`],
+        [],
+      ],
+    ];
+    for (const [chain, troubles, deliveries] of cases) {
+      const routing = await routed(chain);
+      assert.deepEqual([troublesOf(routing), deliveriesOf(routing)], [troubles, deliveries]);
+      assert.deepEqual(routing.discarded, []);
+    }
+  });
+
   test("with more = false ends at a decline, and not at a pass", async () => {
     const last = router("last", accept("smtp"));
     const declining = await routed([router("a", decline, { more: false }), last]);

@@ -6,6 +6,7 @@ import type { Services } from "../../src/contract.ts";
 import type { Answer, Resolver } from "../../src/dns/resolver.ts";
 import type { EventName } from "../../src/events.ts";
 import type { Lists } from "../../src/lists/lists.ts";
+import { LsearchFile } from "../../src/lists/lsearch.ts";
 import type { Log } from "../../src/log.ts";
 import { manualClock } from "./clock.ts";
 
@@ -42,8 +43,8 @@ export function resolverAnswering(answer: Answer<never>): Resolver {
   };
 }
 
-/** Lists for drivers that use none: a test that gets here has forgotten to give its own. */
-const noLists: Lists = {
+/** Lists for drivers that use files at most: a test that gets to the others has forgotten to give its own. */
+const noLists: Omit<Lists, "lsearch"> = {
   domains: () => unexpected("domains"),
   localParts: () => unexpected("localParts"),
   hosts: () => unexpected("hosts"),
@@ -57,12 +58,13 @@ export function fakeServices<Given extends Partial<Services>>(given: Given): Ser
 export function fakeServices(): Services;
 export function fakeServices(given: Partial<Services> = {}): Services {
   const clock = given.clock ?? manualClock();
+  const log = given.log ?? recordingLog();
   return {
     clock,
     hints: new HostHints({ retry: [], replies: [] }, clock),
-    log: recordingLog(),
+    log,
     resolver: resolverAnswering({ kind: "no-such-name" }),
-    lists: noLists,
+    lists: { ...noLists, lsearch: (path) => new LsearchFile(path, { clock, log }) },
     mtaSts: { policyOf: () => Promise.resolve(undefined) },
     hostname: "mx.example.com",
     ownAddresses: new Set(["127.0.0.1", "::1"]),
