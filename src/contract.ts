@@ -12,6 +12,7 @@ import type { HostHints } from "./hints.ts";
 import type { Lists } from "./lists/lists.ts";
 import type { Log } from "./log.ts";
 import type { StsPolicies } from "./mta-sts.ts";
+import type { Room } from "./room.ts";
 import type { Status } from "./status.ts";
 import type { TlsSessions } from "./tls-reports.ts";
 
@@ -195,6 +196,8 @@ export interface Services {
   readonly resolver: Resolver;
   readonly lists: Lists;
   readonly hints: HostHints;
+  /** Absent where no other deliveries are: in a dry run. */
+  readonly room?: Room;
   readonly mtaSts: StsPolicies;
   /** Absent where nobody counts: in a dry run. */
   readonly tlsSessions?: TlsSessions;

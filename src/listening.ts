@@ -3,12 +3,13 @@
 import { networkInterfaces } from "node:os";
 import type { Configuration } from "./config/configuration.ts";
 import type { ListenerOptions } from "./config/listener-options.ts";
+import type { Gate } from "./gate.ts";
 import type { Lists } from "./lists/lists.ts";
 import type { CertificateFiles } from "./smtp/certificates.ts";
 import type { SessionLimits } from "./smtp/limits.ts";
-import type { Listener, SmtpServer } from "./smtp/server.ts";
+import type { Listener, ServerOptions, SmtpServer } from "./smtp/server.ts";
 
-export function limitsOf(configuration: Configuration): SessionLimits {
+function limitsOf(configuration: Configuration): SessionLimits {
   const { relay } = configuration;
   const postmasterDomain = firstLocalDomain(configuration);
   return {
@@ -81,4 +82,18 @@ function certificatesOf(listener: ListenerOptions): CertificateFiles[] {
   const first = certificate && privateKey ? [{ certificate, privateKey }] : [];
   const more = certificates.map((one) => ({ ...one, privateKey: one.private_key }));
   return [...first, ...more];
+}
+
+export function serverOptionsOf(
+  configuration: Configuration,
+  gate: Pick<Gate, "isRelayHost">,
+): ServerOptions {
+  const { relay } = configuration;
+  return {
+    limits: limitsOf(configuration),
+    connectionsMax: relay.connections_max,
+    connectionsPerClientMax: relay.connections_per_client_max,
+    connectionsPerNetworkMax: relay.connections_per_network_max,
+    isReserved: (address) => gate.isRelayHost(address),
+  };
 }

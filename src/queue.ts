@@ -17,6 +17,7 @@ import type { Status } from "./status.ts";
 import { logCopies } from "./queue/copies.ts";
 import { Attempt } from "./queue/attempt.ts";
 import type { Pool } from "./queue/route-all.ts";
+import type { Room } from "./room.ts";
 import type { Route } from "./route.ts";
 import { attemptOf } from "./settle/clocks.ts";
 import { SPOOL_PAUSE, store } from "./settle/store.ts";
@@ -34,6 +35,8 @@ export interface QueueServices {
   /** Absent where nothing of ours is known. */
   readonly gate?: Pick<Gate, "isLocal">;
   readonly hints: Pick<HostHints, "awaited">;
+  /** Absent: all look-ups are waited for. */
+  readonly room?: Room;
   readonly holds: Pick<Holds, "isEmpty" | "outcomeFor" | "awaited">;
 }
 

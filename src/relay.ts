@@ -20,11 +20,11 @@ import { BlockLists } from "./gate/dnsbl.ts";
 import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
 import { createHistory, remembered } from "./history.ts";
 import { Holds } from "./holds.ts";
-import { bindListeners, limitsOf, ownAddresses } from "./listening.ts";
+import { bindListeners, ownAddresses, serverOptionsOf } from "./listening.ts";
 import { HostHints } from "./hints.ts";
 import { hintStore } from "./hints/hint-store.ts";
 import type { Log } from "./log.ts";
-import { type Https, httpsOf } from "./https.ts";
+import type { Https } from "./https.ts";
 import { PostmasterList } from "./postmaster-list.ts";
 import { watchClock } from "./queue/watch-clock.ts";
 import { Queue, type QueueChain } from "./queue.ts";
@@ -42,7 +42,7 @@ import { RecipientBudget } from "./receive/expansion.ts";
 import { type HeaderBudgets, headerBudgets } from "./receive/header-budget.ts";
 import { LoopShare } from "./smtp/loop-share.ts";
 import type { Reception } from "./smtp/reception.ts";
-import { type ServerOptions, SmtpServer } from "./smtp/server.ts";
+import { SmtpServer } from "./smtp/server.ts";
 import type { Spool } from "./spool.ts";
 import { finish } from "./stopping.ts";
 import { SqliteSpool } from "./spool/sqlite-spool.ts";
@@ -55,7 +55,6 @@ export interface Chain {
   readonly transports: ReadonlyMap<string, Transport>;
   readonly lists: ListsWithRefresh;
   readonly resolver: Resolver;
-  readonly https: Https;
   /** Absent when strangers' mail is to be left as it is. */
   readonly inbound: Inbound | undefined;
   readonly hints: HostHints;
@@ -118,7 +117,6 @@ export function assemble(
     files: common.files,
     spf,
   });
-  const https = parts.https ?? httpsOf(configuration.https, lists);
   const services: Services = {
     clock,
     log,
@@ -126,6 +124,7 @@ export function assemble(
     lists,
     hints,
     mtaSts,
+    room: common.room,
     ...(tlsSessions && { tlsSessions }),
     hostname: relay.hostname,
     ownAddresses: ownAddresses(configuration),
@@ -144,7 +143,6 @@ export function assemble(
     lists,
     resolver,
     inbound: inboundOf(configuration, { resolver, clock }),
-    https,
     hints,
     share: new LoopShare(),
     headerBudgets: parts.headerBudgets ?? headerBudgets(),
@@ -191,7 +189,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const parts = lastingParts(configuration, { ...given, log, tlsSessions: tlsReports, elapsed });
   const chain = begun.adopt(assemble(configuration, parts, false), (one) => one.close());
   const { hints } = chain;
-  const server = new SmtpServer(serverOptions(configuration, chain), clock, log);
+  const server = new SmtpServer(serverOptionsOf(configuration, chain.gate), clock, log);
   begun.defer(() => server.stop(0));
   const addresses = await bindListeners(server, configuration, chain.lists);
   leaveRoot(relay, chain, log);
@@ -202,7 +200,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   begun.defer(() => history?.close());
   const holds = new Holds(await spool.holds(), spool);
   const first = queueChain(configuration, chain, { ...parts, spool });
-  const queue = new Queue({ spool, ...first, clock, log, hints, holds });
+  const queue = new Queue({ spool, ...first, clock, log, hints, holds, room: parts.common.room });
   hints.attach(hintStore(spool, queue, log), await spool.hints());
   const watch = begun.adopt(watchClock(elapsed, { spool, queue, log }), (one) => one.cancel());
   void chain.lists.refresh();
@@ -292,7 +290,7 @@ function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
     }
     const reception = receptionOf(next, chain, lasting, parts);
     generations.follow({ configuration: next, chain, reception });
-    server.follow(serverOptions(next, chain));
+    server.follow(serverOptionsOf(next, chain.gate));
     queue.follow(queueChain(next, chain, { ...parts, spool }));
     hints.follow(retryPolicyOf(next));
     lasting.tlsReports.follow(next, chain);
@@ -362,17 +360,6 @@ function createReserve({ relay }: Configuration, { clock, log }: RelayParts): Di
     clock,
     log,
   });
-}
-
-function serverOptions(configuration: Configuration, { gate }: Chain): ServerOptions {
-  const { relay } = configuration;
-  return {
-    limits: limitsOf(configuration),
-    connectionsMax: relay.connections_max,
-    connectionsPerClientMax: relay.connections_per_client_max,
-    connectionsPerNetworkMax: relay.connections_per_network_max,
-    isReserved: (address) => gate.isRelayHost(address),
-  };
 }
 
 function withRates(

@@ -14,7 +14,8 @@ import type { Resolver } from "./dns/resolver.ts";
 import type { Mailbox, MessageId } from "./envelope.ts";
 import { describeError, type Log } from "./log.ts";
 import type { Queue } from "./queue.ts";
-import type { Https } from "./https.ts";
+import { type Https, httpsOf } from "./https.ts";
+import type { Lists } from "./lists/lists.ts";
 import type { Spool } from "./spool.ts";
 import { type Account, Ledger, type LedgerEntry } from "./tls-reports/ledger.ts";
 import { tlsReportLetter } from "./tls-reports/letter.ts";
@@ -32,17 +33,21 @@ export interface TlsSessions {
 export interface TlsReportMeans extends Pick<RelayOptions, "hostname" | "spool_directory"> {
   readonly clock: Clock;
   readonly log: Log;
+  /** In the place of what the configuration says. */
+  readonly https?: Https;
 }
 
 /** Of the configuration in force. */
 export interface TlsReportServices {
   readonly resolver: Resolver;
-  readonly https: Https;
+  readonly lists: Pick<Lists, "hosts">;
 }
 
 /** What a reload changes. */
-interface Settings extends TlsReportServices {
+interface Settings {
   readonly options: TlsReportOptions;
+  readonly resolver: Resolver;
+  readonly https: Https;
 }
 
 /** Where our own mail begins. */
@@ -85,15 +90,16 @@ export class TlsReports implements TlsSessions {
 
   /** From now on by this configuration. */
   follow(
-    { tls_reports: options }: Pick<Configuration, "tls_reports">,
-    { resolver, https }: TlsReportServices,
+    { tls_reports: options, https: given }: Pick<Configuration, "tls_reports" | "https">,
+    { resolver, lists }: TlsReportServices,
   ): void {
+    const https = this.#means.https ?? httpsOf(given, lists);
     this.#settings = options && { options, resolver, https };
   }
 
   /** Reads what an earlier run has left, and begins to send. */
   async start(
-    configuration: Pick<Configuration, "tls_reports">,
+    configuration: Pick<Configuration, "tls_reports" | "https">,
     services: TlsReportServices,
     outbox: Outbox,
   ): Promise<void> {

@@ -10,6 +10,7 @@ import { deliver, type Delivery, deliveryOf, type Manner, recipientOf } from "..
 import type { Gate } from "../gate.ts";
 import type { Holds } from "../holds.ts";
 import type { Log } from "../log.ts";
+import type { Room } from "../room.ts";
 import {
   type Route,
   type RoutedDelivery,
@@ -24,7 +25,7 @@ import { isForced } from "../settle/retry-time.ts";
 import type { Finding, SettleServices } from "../settle.ts";
 import type { LoopShare } from "../smtp/loop-share.ts";
 import type { JournalEntry, Spool, StoredMessage, WaitingCopy } from "../spool.ts";
-import { status } from "../status.ts";
+import { status, type Status } from "../status.ts";
 import { Destinations } from "./destinations.ts";
 import { wasRelayed } from "./relayed.ts";
 import { dueOf, isOpenIn, type Known } from "./due.ts";
@@ -42,6 +43,8 @@ export interface AttemptServices {
   readonly log: Log;
   readonly share: LoopShare;
   readonly pool: Pool;
+  /** Absent: all look-ups are waited for. */
+  readonly room?: Pick<Room, "patience">;
 }
 
 export interface AttemptMeans {
@@ -56,6 +59,13 @@ const LONGEST_MOMENT = 1000;
 /** An attempt has no more destinations than this and those of one recipient; the others come a little later, in ms. */
 const DESTINATIONS_MAX = 10_000;
 const PUT_OFF = 60_000;
+/** Its addresses were fewer when it was accepted. */
+const TOO_MANY = status(451, "5.3", "The message leads to too many addresses: the rest follow");
+const LOOKED_UP = status(
+  451,
+  "4.3",
+  "Waits for look-ups of the domain: too many of others take long",
+);
 /** Pairs of a recipient and an address between two looks at the share of the turn, and what they count in it. */
 const SLICE = 200;
 const SLICE_COST = 24 * 1024;
@@ -120,11 +130,12 @@ export class Attempt {
     let left = this.#attempted.length;
     try {
       await routeAll(this.#attempted, { pool, clock }, async (recipient) => {
-        const routing = await route(recipient.mailbox, request);
+        const routing = await this.#patience(recipient, route(recipient.mailbox, request));
         const turn = this.#seen > SLICE ? share.turn(SLICE_COST) : undefined;
         if (this.#seen > SLICE) this.#seen = 0;
         if (turn !== undefined) await turn;
-        this.#take(recipient, routing);
+        if (routing === undefined) this.#putOff(recipient, LOOKED_UP);
+        else this.#take(recipient, routing);
         if (--left > 0) this.#deliverSoon();
       });
       this.#deliver();
@@ -135,12 +146,18 @@ export class Attempt {
     return [...this.#destinations.findings(), ...this.#waiting];
   }
 
+  /** Whoever waits for copies, too, is waited for: they are nobody else's affair. */
+  #patience(recipient: Attempted, routing: Promise<Routing>): Promise<Routing | undefined> {
+    const { room } = this.#services;
+    return room === undefined || recipient.clocks !== undefined ? routing : room.patience(routing);
+  }
+
   #take(recipient: Attempted, routing: Routing): void {
     const { id } = this.#message.envelope;
     const { log } = this.#services;
     const due = dueOf(recipient, routing, (one) => this.#isOpen(one));
     if (this.#destinations.size >= DESTINATIONS_MAX && due.mailIsDue)
-      return this.#putOff(recipient);
+      return this.#putOff(recipient, TOO_MANY);
     this.#seen += 1 + due.deliveries.length + due.troubles.length;
     for (const trouble of due.troubles) {
       if (this.#destinations.lead(recipient, trouble)) continue;
@@ -164,13 +181,13 @@ export class Attempt {
     }
   }
 
-  /** Its addresses were fewer when it was accepted. */
-  #putOff({ position, mailbox }: Attempted): void {
+  #putOff({ position, mailbox }: Attempted, why: Status): void {
+    const notBefore = this.#services.clock.now() + PUT_OFF;
     const outcome = {
       kind: "deferred",
-      status: status(451, "5.3", "The message leads to too many addresses: the rest follow"),
+      status: why,
       scope: "recipient",
-      notBefore: this.#services.clock.now() + PUT_OFF,
+      notBefore,
       untried: true,
     } as const;
     const nowhere = { router: "", transport: "", unseen: false };

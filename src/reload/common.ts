@@ -11,6 +11,7 @@ import { createLists, createSpfLists, ListFiles } from "../lists/create-lists.ts
 import type { SpfLists } from "../lists/spf-lists.ts";
 import type { Log } from "../log.ts";
 import { MtaSts } from "../mta-sts.ts";
+import { Room } from "../room.ts";
 import { type Closable, Shared } from "../shared.ts";
 import type { TlsSessions } from "../tls-reports.ts";
 
@@ -43,6 +44,7 @@ type Definitions = Pick<Configuration, "dns" | "https" | "hosts">;
 
 export class Common {
   readonly files: ListFiles;
+  readonly room: Room;
   readonly #parts: CommonParts;
   readonly #spoolDirectory: string;
   readonly #readOnly: boolean;
@@ -56,6 +58,7 @@ export class Common {
     this.#parts = parts;
     this.#spoolDirectory = relay.spool_directory;
     this.#readOnly = readOnly;
+    this.room = new Room(parts.clock);
     this.files = new ListFiles(this.#listParts);
   }
 

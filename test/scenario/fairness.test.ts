@@ -115,3 +115,31 @@ test("nor do many dead hosts with some messages each", async () => {
   assert.equal([...dead.open.values()].filter((open) => open > 0).length, hosts);
   await relay.stop(10);
 });
+
+/** Look-ups of so many domains of strangers take as long as they may. */
+const DOMAINS = 520;
+
+test("policy hosts of hundreds of domains that say nothing do not hold up mail for a host that works", async () => {
+  await using dead = await silence();
+  await using live = await startSink();
+  const domains = Array.from({ length: DOMAINS }, (_, number) => `d${number}.dead.example`);
+  const records = domains.flatMap((domain) => [
+    [domain, { A: ["127.0.1.1"] }],
+    [`_mta-sts.${domain}`, { TXT: ["v=STSv1; id=1;"] }],
+    [`mta-sts.${domain}`, { A: ["127.0.0.1"] }],
+  ]);
+  await using relay = await startTestRelay({
+    config: config(dead.port, live.port),
+    files,
+    dns: Object.fromEntries(records),
+    https: { port: dead.port, isIgnored: () => false },
+  });
+  await flood(relay, {
+    sender: "alice@example.com",
+    recipient: (number) => `user@d${number}.dead.example`,
+    count: DOMAINS,
+  });
+  await liveMailGetsThrough(relay, live);
+  assert.ok((dead.open.get("127.0.0.1") ?? 0) <= 50, "few policies are fetched at a time");
+  await relay.stop(10);
+});

@@ -109,6 +109,38 @@ describe("attempts", () => {
     assert.deepEqual([queue.activeCount, queue.hasRoom, spool.held.size], [0, true, 0]);
   });
 
+  test("whose look-ups take long leave room for others, and come back without having failed", async () => {
+    const slow = Array.from({ length: 700 }, (_, index) =>
+      message(`slow${index}`, {
+        recipients: [recipient(0, `user@slow${index}.example`, START - 1)],
+      }),
+    );
+    const never = new Promise<never>(() => undefined);
+    const { queue, clock, batches, spool } = runner(
+      [...slow, message("good")],
+      () => DONE,
+      (address) => (address.includes("slow") ? never : {}),
+    );
+    queue.wake();
+    await quiet();
+    for (let turns = 0; turns < 30 && batches.length === 0; turns++) {
+      assert.ok(queue.activeCount <= 450, `${queue.activeCount}`);
+      clock.advance(250);
+      await quiet();
+    }
+    assert.deepEqual(batches, ["good@example.com"]);
+    const put = [...spool.held.values()].flatMap(({ state, recipients }) =>
+      state === "queued" ? recipients : [],
+    );
+    const waited = put.filter(({ lastStatus }) => lastStatus !== undefined);
+    assert.ok(waited.length > 0);
+    for (const { attempts, nextAttempt, lastStatus } of waited) {
+      assert.equal(attempts, 0);
+      assert.ok(nextAttempt > clock.now() && nextAttempt <= clock.now() + 3 * MINUTE);
+      assert.match(lastStatus?.text ?? "", /^Waits for look-ups of the domain/);
+    }
+  });
+
   test("that hang do not become young again when the clock is set back by an hour", async () => {
     const host = later();
     const messages = Array.from({ length: 60 }, (_, index) => message(`m${index}`));

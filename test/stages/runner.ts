@@ -6,6 +6,7 @@ import type { Batch, Outcome, Transport } from "../../src/contract.ts";
 import { CutThrough, type Passage } from "../../src/cut-through.ts";
 import { Holds } from "../../src/holds.ts";
 import { Queue } from "../../src/queue.ts";
+import { Room } from "../../src/room.ts";
 import type { Routing } from "../../src/route.ts";
 import type { JournalEntry, Settlement, StoredMessage, StoredRecipient } from "../../src/spool.ts";
 import { status } from "../../src/status.ts";
@@ -171,6 +172,7 @@ export function runner(
     log,
     transports,
     hints: { awaited: () => undefined },
+    room: new Room(clock),
     route: async (to) => ({
       troubles: [],
       discarded: [],

@@ -87,7 +87,8 @@ describe("a host that failed", () => {
     assert.equal(second.scope, "host");
     const key = `127.0.0.1 [127.0.0.1]:${dead.port}`;
     assert.equal(second.status.text, `Waits for ${key}: lost connection in the greeting`);
-    assert.equal(second.notBefore, first.notBefore);
+    // The wall clock and the monotonic one are read one after the other.
+    assert.ok(Math.abs((second.notBefore ?? 0) - (first.notBefore ?? 0)) <= 1);
     assert.ok((second.notBefore ?? 0) > clock.now() + 14 * MINUTE);
     assert.deepEqual([first.waitsFor, second.waitsFor, second.remoteMta], [key, key, key]);
   });

@@ -3,8 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { Room } from "../../src/room.ts";
 import { type Lease, Pool } from "../../transports/smtp/pool.ts";
 import { localPolicy } from "../../transports/smtp/policy.ts";
+import { open } from "../smtp-client/conversation.ts";
+import { manualClock } from "../support/clock.ts";
+import { greet, scriptedServer } from "../support/sink.ts";
 import { type Target, targetOf } from "../../transports/smtp/targets.ts";
 
 const never = new AbortController().signal;
@@ -19,7 +23,7 @@ function target(number: number): Target {
 }
 
 function pool(): Pool {
-  return new Pool(20, 500, 0);
+  return new Pool(20, 500, 0, new Room(manualClock()));
 }
 
 /** As many deliveries to `to` as are let in; none of them ever gets anywhere. */
@@ -123,7 +127,7 @@ test("a message that is still coming in gets a place while another stays free", 
   const all = pool();
   const held: Lease[] = [];
   for (; all.hasSpare(target(1));) {
-    const one = await all.lease(target(1), never, true);
+    const one = await all.lease(target(1), never, { passing: true });
     assert.ok(one);
     held.push(one);
   }
@@ -145,7 +149,9 @@ test("a message that is still coming in gets a place while another stays free", 
 
 test("messages that are still coming in leave one place when few are left to have, and only one", async () => {
   const all = pool();
-  const passing = await Promise.all([1, 2, 3, 4].map(() => all.lease(target(1), never, true)));
+  const passing = await Promise.all(
+    [1, 2, 3, 4].map(() => all.lease(target(1), never, { passing: true })),
+  );
   passing[0]?.worked(false);
   passing[0]?.worked(false);
   const order: string[] = [];
@@ -164,12 +170,12 @@ test("messages that are still coming in leave one place when few are left to hav
 });
 
 test("where only one connection may be, none is for a message that is still coming in", () => {
-  assert.ok(!new Pool(1, 500, 0).hasSpare(target(1)));
-  assert.ok(new Pool(2, 500, 0).hasSpare(target(1)));
+  assert.ok(!new Pool(1, 500, 0, new Room(manualClock())).hasSpare(target(1)));
+  assert.ok(new Pool(2, 500, 0, new Room(manualClock())).hasSpare(target(1)));
 });
 
 test("who was in line knows that the host failed another meanwhile", async () => {
-  const all = new Pool(1, 500, 0);
+  const all = new Pool(1, 500, 0, new Room(manualClock()));
   const first = await all.lease(target(1), never);
   const second = all.lease(target(1), never);
   first?.worked(false);
@@ -190,4 +196,47 @@ test("who waits in the queue is called when the line is half empty, not before",
   for (const lease of leases) (await lease)?.[Symbol.dispose]();
   await works(all, target(1));
   assert.equal(all.vacancies(target(1)), whole);
+});
+
+test("hosts that hang, one delivery each, leave room for own hosts and for those that have taken mail", async () => {
+  const all = pool();
+  const before = await works(all, target(1));
+  before[Symbol.dispose]();
+  let inside = 0;
+  for (let number = 2; all.room(target(number), false) === "free"; number++) {
+    void all.lease(target(number), never);
+    inside++;
+  }
+  assert.ok(inside > 300 && inside < 400, `${inside}`);
+  assert.equal(all.room(target(1), false), "free");
+  assert.equal(all.room(target(9999), false, true), "free");
+  // One that has failed has to prove itself again.
+  const failing = await all.lease(target(1), never);
+  failing?.worked(false);
+  failing?.[Symbol.dispose]();
+  assert.equal(all.room(target(1), false), "in doubt");
+});
+
+test("unused connections to all hosts are a bounded number: the one that was used longest ago is closed", async () => {
+  const left: number[] = [];
+  await using peer = await scriptedServer(async (conn, ordinal) => {
+    await greet(conn);
+    assert.equal(await conn.readLine(), "QUIT");
+    left.push(ordinal);
+    conn.send("221 bye");
+  });
+  const all = new Pool(20, 500, 60_000, new Room(manualClock()));
+  for (let number = 0; number < 205; number++) {
+    const lease = await all.lease(target(number), never);
+    assert.ok(lease);
+    lease.conversation = await open(peer.port);
+    lease[Symbol.dispose]();
+  }
+  while (left.length < 5) await setImmediate();
+  assert.deepEqual(
+    left.toSorted((one, other) => one - other),
+    [1, 2, 3, 4, 5],
+  );
+  await all.close();
+  assert.equal(left.length, 205);
 });

@@ -22,9 +22,9 @@ import {
   CLOSED_ON_OTHERS,
   type Deferral,
   GIVEN_UP,
+  LOOKED_UP,
   NO_HOSTS,
   NOT_SPARED,
-  paced,
   type PutOff,
   untried,
   waitsFor,
@@ -32,7 +32,7 @@ import {
 import { refusalOf, withoutRequireTls } from "./require-tls.ts";
 import { countBarred } from "./sessions.ts";
 import { socketTarget, targetsOf, type Target } from "./targets.ts";
-import { addressKey } from "./turns.ts";
+import { leftInPeace, waitingForTurns } from "./waiting.ts";
 import { shuffled } from "../../src/shuffled.ts";
 
 /**
@@ -84,9 +84,10 @@ class Delivery {
 
   async run(): Promise<void> {
     const { hints } = this.#means.services;
-    if (!hints.isEmpty && !this.#batch.force) this.#leaveInPeace();
+    if (!hints.isEmpty && !this.#batch.force) this.#leave(leftInPeace(hints, this.#left));
     if (this.#left.length === 0) return;
     for await (const target of this.#targets()) {
+      if (target === undefined) return this.#comesLater();
       if ("status" in target) countBarred(this.#means.services.tlsSessions, target);
       if ("status" in target && target.status.code >= 500) {
         this.#cannot = target.status;
@@ -103,28 +104,17 @@ class Delivery {
     return this.#why === NO_HOSTS ? (this.#cannot ?? NO_HOSTS) : this.#why;
   }
 
-  /** Recipients that have been put off, with all their mail. */
-  #leaveInPeace(): void {
-    this.#left = this.#left.filter(({ id, mailbox }) => {
-      const key = addressKey(mailbox);
-      const hint = this.#means.services.hints.blocked(key);
-      if (hint === undefined) return true;
-      const put = untried(waitsFor(key, hint.status), "recipient", hint.nextTry);
-      this.outcomes.set(id, { ...put, waitsFor: key });
-      return false;
-    });
-  }
-
   /** Takes a turn for everybody, once; who has to wait for it leaves. */
   #takeTurns(): void {
     if (this.#hasTurn) return;
     this.#hasTurn = true;
-    const later = this.#means.turns.waiting(this.#batch, this.#left);
-    if (later.size === 0) return;
-    for (const [id, { notBefore, rate }] of later) {
-      this.outcomes.set(id, untried(paced(rate), "recipient", notBefore));
-    }
-    this.#left = this.#left.filter(({ id }) => !later.has(id));
+    this.#leave(waitingForTurns(this.#means.turns, this.#batch, this.#left));
+  }
+
+  #leave(outcomes: ReadonlyMap<RecipientId, Outcome>): void {
+    if (outcomes.size === 0) return;
+    for (const [id, outcome] of outcomes) this.outcomes.set(id, outcome);
+    this.#left = this.#left.filter(({ id }) => !outcomes.has(id));
   }
 
   /** Who is to have the message in the ordinary way instead has had a turn already. */
@@ -137,12 +127,18 @@ class Delivery {
     if (again.length > 0) this.#means.turns.keep(this.#batch, again);
   }
 
-  #targets(): AsyncIterable<Target | Barred> | readonly Target[] {
-    const { options, services } = this.#means;
+  #targets(): AsyncIterable<Target | Barred | undefined> | readonly Target[] {
+    const { options, services, room } = this.#means;
     const policies = this.#policies();
     return options.socket === undefined
-      ? targetsOf(this.#hosts(), options.port, { services, policies })
+      ? targetsOf(this.#hosts(), options.port, { services, policies, room })
       : [socketTarget(options.socket, this.#means.policies.local)];
+  }
+
+  /** Too many look-ups take long. */
+  #comesLater(): void {
+    const later = this.#means.room.later();
+    this.#holdRest(untried(LOOKED_UP, "message", later), this.#closings.outcomes);
   }
 
   /** RFC 8460 3: the report that says that TLS is broken gets through all the same. */
@@ -211,7 +207,8 @@ class Delivery {
   async #deliverTo(target: Target): Promise<void> {
     const { pool, services } = this.#means;
     const inDoubt = !this.#batch.force && services.hints.isInDoubt(this.#keyOf(target));
-    const room = pool.room(target, inDoubt);
+    const isOwn = target.domain === undefined;
+    const room = pool.room(target, inDoubt, isOwn);
     const isPassing = this.#batch.body.unread !== undefined;
     if (isPassing && (inDoubt || room !== "free" || !pool.hasSpare(target)))
       return this.#holdRest(NOT_SPARED);
@@ -223,7 +220,10 @@ class Delivery {
     }
     this.#takeTurns();
     if (this.#left.length === 0) return;
-    using lease = await pool.lease(target, this.#signal, isPassing);
+    using lease = await pool.lease(target, this.#signal, {
+      passing: isPassing,
+      isOwn,
+    });
     if (lease === undefined) {
       this.#holdRest(
         untried(busy(target.label), "message", services.clock.now()),
@@ -352,9 +352,8 @@ class Delivery {
     const isSlow = failure?.error === "timeout";
     if (!isSlow && this.#closings.mayGoOn()) return true;
     const later = this.#means.services.clock.now() + this.#pause;
-    for (const { id } of this.#here)
-      this.outcomes.set(id, untried(CLOSED_ON_OTHERS, "message", later));
-    this.#left = this.#left.filter(({ id }) => !this.outcomes.has(id));
+    const outcome = untried(CLOSED_ON_OTHERS, "message", later);
+    this.#leave(new Map(this.#here.map(({ id }) => [id, outcome])));
     return false;
   }
 

@@ -20,6 +20,8 @@ type Common = Pick<
 const MEMORY = 1000;
 /** How long mail goes in the clear to an address whose handshake fails, in ms. */
 const CLEAR_FOR = 600_000;
+/** Of all authorities that are remembered. */
+const ANCHOR_OCTETS = 8 * 1024 * 1024;
 /** An authority seen is as good as one in a record; it is forgotten to forget hosts that nobody writes to. */
 const ANCHORS_FOR = 86_400_000;
 
@@ -38,7 +40,7 @@ export class Dialler {
     this.#interfaces = options.interface ?? [];
     this.#sessions = services.tlsSessions;
     this.#inClear = new TtlCache(services.clock, MEMORY);
-    this.#anchors = new TtlCache(services.clock, MEMORY);
+    this.#anchors = new TtlCache(services.clock, ANCHOR_OCTETS, weightOf);
     this.#common = {
       protocol: options.protocol,
       helo: options.helo ?? services.hostname,
@@ -121,4 +123,8 @@ export class Dialler {
       ...(credentials !== undefined && this.isOwn(target) ? { credentials } : {}),
     };
   }
+}
+
+function weightOf(key: string, anchors: Anchors): number {
+  return anchors.reduce((sum, { length }) => sum + length, key.length);
 }

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import type { Host, Services, TlsRule } from "../../src/contract.ts";
+import { Room } from "../../src/room.ts";
 import { Dialler } from "./dialler.ts";
 import { Pace, type Rate } from "./pace.ts";
 import { Policies } from "./policy.ts";
@@ -14,6 +15,8 @@ import { Turns } from "./turns.ts";
 export interface Means {
   readonly options: SmtpOptions;
   readonly services: Services;
+  /** Shared with all other transports. */
+  readonly room: Room;
   readonly pool: Pool;
   readonly dialler: Dialler;
   readonly policies: Policies;
@@ -35,10 +38,12 @@ export function meansOf(options: SmtpOptions, services: Services): Means {
   const trusted = file === undefined ? undefined : readFileSync(file, "utf8");
   const pace = (rate: Rate | undefined) => rate && new Pace(rate, services.clock);
   const policies = new Policies(options, services);
+  const room = services.room ?? new Room(services.clock);
   return {
     options,
     services,
-    pool: new Pool(most, options.connection_max_messages, options.connection_idle),
+    room,
+    pool: new Pool(most, options.connection_max_messages, options.connection_idle, room),
     dialler: new Dialler(options, services, trusted),
     policies,
     strictPolicies: new RequireTlsPolicies(policies),

@@ -3,11 +3,13 @@
 // releases it, whatever happens. A connection serves only who asks for the very TLS policy that it was made under.
 //
 // How many at a time is learnt for each target: it begins with a few, one more for each message that got through,
-// half for each failure. All lines together have a bound, and a line gets a part of what is left of it: so hosts that
-// do not answer, however many, hold up some messages and never all of the queue. Messages that are still coming in,
-// whose clients may be slow, never hold the last connection.
+// half for each failure. All lines of all transports together have a bound, and a line gets a part of what is left of
+// it: so hosts that do not answer, however many, hold up some messages and never all of the queue; and there is always
+// room for a host that works. Messages that are still coming in, whose clients may be slow, never hold the last
+// connection.
 
 import type { Conversation } from "../../src/smtp/client.ts";
+import type { Room, Standing } from "../../src/room.ts";
 import type { Target } from "./targets.ts";
 
 /** A conversation from before, or the right to open one. Undefined: there will be none. */
@@ -18,6 +20,11 @@ interface Idle {
   readonly policy: string;
 }
 
+interface Parked extends Idle {
+  readonly key: string;
+  readonly place: Place;
+}
+
 interface Waiting {
   readonly policy: string;
   readonly granted: (grant: Grant) => void;
@@ -25,7 +32,7 @@ interface Waiting {
 
 /** All that is known of one target. */
 interface Place {
-  readonly idle: Idle[];
+  readonly idle: Parked[];
   leased: number;
   /** Of these, for messages that are still coming in. */
   passing: number;
@@ -40,52 +47,69 @@ interface Place {
 
 /** Postfix begins with as many (initial_destination_concurrency). */
 const INITIAL_LIMIT = 5;
-/** Messages with a connection or in line for one; less than the queue has under attempt at a time. */
-const ROOM = 400;
 /** What one target may have of the room that is left. */
 const SHARE = 1 / 2;
 const SHARE_UNPROVEN = 1 / 8;
+/** Targets that have taken mail and are remembered for that, when nobody is connected to them. */
+const PROVEN_MAX = 1000;
+/** Unused connections that are kept, to all targets. */
+const IDLE_MAX = 200;
+
+interface LeaseManner {
+  /** The message is still coming in. */
+  readonly passing?: boolean;
+  /** The postmaster has written the host down. */
+  readonly isOwn?: boolean;
+}
 
 export class Pool {
   readonly #most: number;
   readonly #messagesEach: number;
   readonly #idleTime: number;
+  readonly #room: Room;
   readonly #places = new Map<string, Place>();
-  /** Leased or in line. */
-  #taken = 0;
+  /** Labels of targets that have taken mail; the last one to do so stands at the end. */
+  readonly #proven = new Set<string>();
+  /** The one that has lain idle for longest stands at the head. */
+  readonly #idle = new Set<Parked>();
   #closed = false;
 
-  /** `idleTime` in milliseconds; 0 keeps nothing. */
-  constructor(most: number, messagesEach: number, idleTime: number) {
+  /** `idleTime` in milliseconds; 0 keeps nothing. Leases and lines take places of the room. */
+  constructor(most: number, messagesEach: number, idleTime: number, room: Room) {
     this.#most = most;
     this.#messagesEach = messagesEach;
     this.#idleTime = idleTime;
+    this.#room = room;
   }
 
   /**
    * Whether one more may join the line: "busy" when it is too long, "in doubt" when nobody knows yet whether the
    * host answers, and enough are finding out. One is enough to find out about a host that failed the last time.
+   * `isOwn`: the postmaster has written it down.
    */
-  room(target: Target, failedLastTime: boolean): "free" | "busy" | "in doubt" {
+  room(target: Target, failedLastTime: boolean, isOwn = false): "free" | "busy" | "in doubt" {
     const place = this.#places.get(target.label);
-    if (place === undefined) return this.#taken < ROOM ? "free" : "in doubt";
-    const share = failedLastTime ? 1 : this.#share(place);
-    if (occupied(place) < share) return "free";
+    const left = this.#room.left(this.#standing(target, isOwn));
+    const hasRoom = left > 0;
+    if (place === undefined) return hasRoom ? "free" : "in doubt";
+    const share = failedLastTime ? 1 : shareOf(place, left);
+    if (occupied(place) < share && (hasRoom || place.proven)) return "free";
     return place.proven ? "busy" : "in doubt";
+  }
+
+  /** A host that failed has to prove itself again. */
+  #standing({ label }: Target, isOwn: boolean): Standing {
+    if (isOwn) return "own";
+    return this.#proven.has(label) ? "proven" : "unknown";
   }
 
   /** How many more may come when the delivery that asks is done. 0 as long as enough are there. */
   vacancies(target: Target): number {
     const place = this.#places.get(target.label);
     if (place === undefined) return 1;
-    const share = this.#share(place);
+    const share = shareOf(place, this.#room.left(this.#standing(target, false)));
     const free = share - occupied(place) + 1;
     return free < share / 2 ? 0 : Math.floor(free);
-  }
-
-  #share({ proven, limit }: Place): number {
-    const left = Math.max(0, ROOM - this.#taken);
-    return proven ? Math.max(limit, left * SHARE) : Math.max(1, left * SHARE_UNPROVEN);
   }
 
   /** One more place stays free when a message that is still coming in gets one. */
@@ -98,19 +122,23 @@ export class Pool {
   }
 
   /**
-   * Undefined when the signal came before the turn, or the pool was closed. A message that is `passing` while it
-   * comes in asks `hasSpare` at the same moment.
+   * Undefined when the signal came before the turn, or the pool was closed. A message that is passing while it comes
+   * in asks `hasSpare` at the same moment.
    */
-  async lease(target: Target, signal: AbortSignal, passing = false): Promise<Lease | undefined> {
+  async lease(
+    target: Target,
+    signal: AbortSignal,
+    { passing = false, isOwn = false }: LeaseManner = {},
+  ): Promise<Lease | undefined> {
     const key = target.label;
     const policy = target.policy.key;
     const place = this.#place(key);
-    this.#taken++;
+    const leave = this.#room.enter(this.#standing(target, isOwn));
     const { failures } = place;
     if (passing) place.passing++;
     const grant = await this.#grant(place, policy, signal);
     if (grant === undefined) {
-      this.#taken--;
+      leave();
       if (passing) place.passing--;
       this.#forget(key, place);
       return undefined;
@@ -120,13 +148,18 @@ export class Pool {
       place.failures > failures,
       (conversation) => {
         if (passing) place.passing--;
+        leave();
         this.#release(key, place, conversation && { conversation, policy });
       },
-      (worked) => this.#learn(place, worked),
+      (worked) => this.#learn(key, place, worked),
     );
   }
 
-  #learn(place: Place, worked: boolean): void {
+  #learn(key: string, place: Place, worked: boolean): void {
+    this.#proven.delete(key);
+    if (worked) this.#proven.add(key);
+    const [oldest] = this.#proven;
+    if (this.#proven.size > PROVEN_MAX && oldest !== undefined) this.#proven.delete(oldest);
     place.limit = worked
       ? Math.min(this.#most, place.limit + 1)
       : Math.max(1, Math.floor(place.limit / 2));
@@ -151,8 +184,9 @@ export class Pool {
   async close(): Promise<void> {
     this.#closed = true;
     const idle: Conversation[] = [];
+    this.#idle.clear();
     for (const place of this.#places.values()) {
-      idle.push(...place.idle.splice(0).map(({ conversation }) => conversation));
+      for (const { conversation } of place.idle.splice(0)) idle.push(conversation);
       for (const { granted } of place.waiting) granted(undefined);
       place.waiting.clear();
     }
@@ -165,9 +199,9 @@ export class Pool {
     place.leased++;
     const index = place.idle.findLastIndex((one) => one.policy === policy);
     // One that is no good for this makes room for one that is.
-    const [found] = place.idle.splice(Math.max(index, 0), 1);
+    const found = place.idle[Math.max(index, 0)];
     if (found === undefined) return { conversation: undefined };
-    found.conversation.unpark();
+    this.#takeUp(found).conversation.unpark();
     if (index >= 0) return found;
     void found.conversation.close();
     return { conversation: undefined };
@@ -185,7 +219,7 @@ export class Pool {
       leased: 0,
       passing: 0,
       limit: this.#firstLimit,
-      proven: false,
+      proven: this.#proven.has(key),
       failures: 0,
       waiting: new Set(),
     };
@@ -195,7 +229,6 @@ export class Pool {
 
   #release(key: string, place: Place, left: Idle | undefined): void {
     place.leased--;
-    this.#taken--;
     const kept = left && this.#isKept(left.conversation) ? left : undefined;
     if (this.#admit(place, kept)) return;
     if (kept !== undefined) this.#park(key, place, kept);
@@ -212,13 +245,27 @@ export class Pool {
   }
 
   #park(key: string, place: Place, left: Idle): void {
-    const { conversation } = left;
-    place.idle.push(left);
-    conversation.park(this.#idleTime, () => {
-      place.idle.splice(place.idle.indexOf(left), 1);
-      this.#forget(key, place);
-      void conversation.close();
-    });
+    const parked = { ...left, key, place };
+    place.idle.push(parked);
+    this.#idle.add(parked);
+    left.conversation.park(this.#idleTime, () => this.#drop(parked));
+    const [oldest] = this.#idle;
+    if (this.#idle.size > IDLE_MAX && oldest !== undefined) this.#drop(oldest);
+  }
+
+  /** It is idle no longer. */
+  #takeUp(parked: Parked): Parked {
+    const { idle } = parked.place;
+    const at = idle.indexOf(parked);
+    if (at >= 0) idle.splice(at, 1);
+    this.#idle.delete(parked);
+    return parked;
+  }
+
+  #drop(parked: Parked): void {
+    const { key, place, conversation } = this.#takeUp(parked);
+    this.#forget(key, place);
+    void conversation.close();
   }
 
   #forget(key: string, place: Place): void {
@@ -230,6 +277,11 @@ export class Pool {
 /** However few places are left, one is not for messages whose clients may be slow. */
 function isFull({ leased, passing, limit }: Place): boolean {
   return leased >= Math.max(limit, passing + 1);
+}
+
+/** Of what is left of the room. */
+function shareOf({ proven, limit }: Place, left: number): number {
+  return proven ? Math.max(limit, left * SHARE) : Math.max(1, left * SHARE_UNPROVEN);
 }
 
 function occupied({ leased, waiting }: Place): number {

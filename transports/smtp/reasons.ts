@@ -11,6 +11,11 @@ export type PutOff = Required<Pick<Deferral, "notBefore" | "waitsFor">>;
 
 export const NO_HOSTS = status(451, "3.5", "No host to deliver to is configured");
 export const GIVEN_UP = status(451, "4.7", "The attempt took too long and was given up");
+export const LOOKED_UP = status(
+  451,
+  "4.3",
+  "Waits for what the domain publishes about its hosts: too many look-ups take long",
+);
 export const CLOSED_ON_OTHERS = status(
   451,
   "4.2",

@@ -6,6 +6,7 @@ import type { Host } from "../../src/contract.ts";
 import { resolveAddresses } from "../../src/dns/addresses.ts";
 import type { Resolver } from "../../src/dns/resolver.ts";
 import { status } from "../../src/status.ts";
+import type { Room } from "../../src/room.ts";
 import type { Barred, Policies, TlsPolicy } from "./policy.ts";
 
 /** One address of one host. */
@@ -27,21 +28,28 @@ interface LookupMeans {
   readonly policies: Pick<Policies, "of">;
 }
 
+interface TargetMeans extends LookupMeans {
+  readonly room: Pick<Room, "patience">;
+}
+
 interface Addresses {
   readonly addresses: readonly string[];
   readonly secure?: true;
   readonly canonical?: string;
 }
 
+/** Undefined in the place of a host of a stranger's domain, if its look-ups take long and there is no room to wait. */
 export async function* targetsOf(
   hosts: readonly Host[],
   defaultPort: number,
-  means: LookupMeans,
-): AsyncGenerator<Target | Barred> {
+  means: TargetMeans,
+): AsyncGenerator<Target | Barred | undefined> {
   for (const host of hosts) {
     const port = host.port ?? defaultPort;
-    const found = await lookUp({ ...host, port }, means);
-    if ("status" in found) yield found;
+    const lookingUp = lookUp({ ...host, port }, means);
+    const found = await (host.domain === undefined ? lookingUp : means.room.patience(lookingUp));
+    if (found === undefined) yield undefined;
+    else if ("status" in found) yield found;
     else {
       const { addresses, policy } = found;
       for (const address of addresses) yield targetOf(host, address, port, policy);

@@ -1,0 +1,35 @@
+// Recipients whose mail is not to be tried now, whatever the host: the outcomes that say why and until when.
+
+import type { Batch, Outcome, Recipient } from "../../src/contract.ts";
+import type { RecipientId } from "../../src/envelope.ts";
+import type { HostHints } from "../../src/hints.ts";
+import { paced, untried, waitsFor } from "./reasons.ts";
+import { addressKey, type Turns } from "./turns.ts";
+
+/** Those that a host has put off, with all their mail. */
+export function leftInPeace(
+  hints: HostHints,
+  recipients: readonly Recipient[],
+): ReadonlyMap<RecipientId, Outcome> {
+  const outcomes = new Map<RecipientId, Outcome>();
+  for (const { id, mailbox } of recipients) {
+    const key = addressKey(mailbox);
+    const hint = hints.blocked(key);
+    if (hint === undefined) continue;
+    const why = waitsFor(key, hint.status);
+    outcomes.set(id, { ...untried(why, "recipient", hint.nextTry), waitsFor: key });
+  }
+  return outcomes;
+}
+
+/** Those whose rate is used up. The others have taken their turn. */
+export function waitingForTurns(
+  turns: Turns,
+  batch: Batch,
+  recipients: readonly Recipient[],
+): ReadonlyMap<RecipientId, Outcome> {
+  const outcomes = new Map<RecipientId, Outcome>();
+  for (const [id, { notBefore, rate }] of turns.waiting(batch, recipients))
+    outcomes.set(id, untried(paced(rate), "recipient", notBefore));
+  return outcomes;
+}
