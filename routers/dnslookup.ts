@@ -35,7 +35,8 @@ const dnslookupOptions = options({
 /**
  * Decisions:
  * - accept: the domain has hosts, by MX or, without any MX, by its own address.
- * - decline: it has hosts, and `ignore_target_hosts` leaves none of their addresses.
+ * - decline, with 550 5.4.4 if no other router takes it: it has hosts, and `ignore_target_hosts` leaves none of their
+ *   addresses.
  * - fail 556 5.1.10: a null MX says that the domain takes no mail.
  * - fail 550 5.1.2: the domain does not exist, has neither MX nor address, or is an address literal.
  * - fail 550 5.4.4: it has MX records, and none of the hosts exists.
@@ -226,7 +227,15 @@ function refusal(
     };
   }
   return ignored
-    ? { kind: "decline", why: `ignore_target_hosts leaves no address of ${domain}` }
+    ? {
+        kind: "decline",
+        status: status(
+          550,
+          "4.4",
+          `The mail hosts of ${domain} have no address that mail can be sent to`,
+        ),
+        why: `ignore_target_hosts leaves no address of ${domain}`,
+      }
     : otherwise;
 }
 

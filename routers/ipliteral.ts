@@ -5,6 +5,7 @@
 // Invariant: the address comes from the wire, so it passes `ignore_target_hosts`, and is never ourselves.
 
 import { options, transportName, type Values } from "../src/config/schema.ts";
+import { status, type Status } from "../src/status.ts";
 import type { RouterDriver } from "../src/contract.ts";
 import { createFilter, ignoreTargetHosts } from "./dnslookup.ts";
 
@@ -16,7 +17,9 @@ const ipliteralOptions = options({
 /**
  * Decisions:
  * - accept: the domain is an address literal, with that address.
- * - decline: it is none; or `ignore_target_hosts` holds the address, or it is our own.
+ * - decline: it is none.
+ * - decline, with 550 5.4.4 if no other router takes it: `ignore_target_hosts` holds the address.
+ * - decline, with 550 5.1.1 if no other router takes it: it is our own.
  */
 export const ipliteral: RouterDriver<Values<typeof ipliteralOptions>> = {
   name: "ipliteral",
@@ -28,12 +31,24 @@ export const ipliteral: RouterDriver<Values<typeof ipliteralOptions>> = {
         const address = /^\[(?:IPv6:)?([\d.a-f:]+)\]$/i.exec(domain)?.[1];
         if (address === undefined)
           return { kind: "decline", why: `${domain} is no address literal` };
-        if (filter.isIgnored(address)) {
-          return { kind: "decline", why: `ignore_target_hosts holds ${address}` };
+        if (filter.isOurs(address)) {
+          return { kind: "decline", status: NO_SUCH_USER, why: `${address} is our own` };
         }
-        if (filter.isOurs(address)) return { kind: "decline", why: `${address} is our own` };
+        if (filter.isIgnored(address)) {
+          return {
+            kind: "decline",
+            status: noTarget(domain),
+            why: `ignore_target_hosts holds ${address}`,
+          };
+        }
         return { kind: "accept", transport, hosts: [{ name: address, addresses: [address] }] };
       },
     };
   },
 };
+
+const NO_SUCH_USER = status(550, "1.1", "No such user here");
+
+function noTarget(domain: string): Status {
+  return status(550, "4.4", `No mail can be sent to ${domain}`);
+}

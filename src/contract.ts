@@ -36,6 +36,8 @@ export type Decision =
   | {
       readonly kind: "decline";
       readonly why?: string;
+      /** Why it cannot take the address (5xx): the reply, if no other router takes it. */
+      readonly status?: Status;
       /** The router is not sure: if no later one takes the address, it is deferred with this, and not failed. */
       readonly otherwise?: Status;
     }
@@ -140,6 +142,8 @@ export type Outcome =
       readonly waitsFor?: string;
       /** The domain that the postmaster holds back: not a transport's business. */
       readonly heldDomain?: string;
+      /** It does not end before this time (ms since the epoch), whatever the retry rules say, and is looked at by then. */
+      readonly notFinalBefore?: number;
       /** Nothing was tried, because it is not the delivery's turn before `notBefore`: not a failure. */
       readonly untried?: true;
       /**

@@ -75,6 +75,11 @@ export interface Events {
   "copy.unlisted": { id: string; sender: string; host?: string };
   /** Mail of a sender of ours has left, and no router has asked for a copy of it. */
   "copy.missing": { id: string; sender: string; recipients: readonly string[] };
+  /**
+   * RCPT has accepted it, and no router takes it any more: an account, or a router, is gone. If that is a mistake, it
+   * is to be mended before `until`; then it fails.
+   */
+  "recipient.unrouted": { id: string; recipient: string; original?: string; until: string };
   "recipient.discarded": { id: string; recipient: string; why: string };
   "message.completed": { id: string; seconds: number };
   /** `report` is the id of the message that tells the sender. */

@@ -18,6 +18,7 @@ import { logCopies } from "./queue/copies.ts";
 import { Attempt } from "./queue/attempt.ts";
 import type { Pool } from "./queue/route-all.ts";
 import type { Room } from "./room.ts";
+import { Unrouted } from "./queue/unrouted.ts";
 import type { Route } from "./route.ts";
 import { attemptOf } from "./settle/clocks.ts";
 import { SPOOL_PAUSE, store } from "./settle/store.ts";
@@ -71,6 +72,7 @@ export class Queue {
   #services: QueueServices;
   readonly #active = new Map<MessageId, Begun>();
   readonly #pool: Pool = { slow: 0 };
+  readonly #unrouted: Unrouted;
   /** For messages with many recipients: all of them together do no more in a turn than their share. */
   readonly #share = new LoopShare();
   #timer: Timer | undefined;
@@ -83,6 +85,7 @@ export class Queue {
 
   constructor(services: QueueServices) {
     this.#services = services;
+    this.#unrouted = new Unrouted(services.clock);
   }
 
   /** For the attempts that begin from now on. */
@@ -193,7 +196,7 @@ export class Queue {
     const begun = clock.now();
     const attempted = message.recipients.flatMap((one) => attemptOf(one, begun) ?? []);
     const share = this.#share;
-    const services = { ...chain, share, pool: this.#pool };
+    const services = { ...chain, share, pool: this.#pool, unrouted: this.#unrouted };
     let attempt: Attempt | undefined;
     try {
       attempt = new Attempt(message, attempted, { signal, passage }, services);
@@ -219,6 +222,7 @@ export class Queue {
   async #store(settlement: Settlement, onStored?: () => void): Promise<void> {
     if (!(await store(settlement, this.#services, () => this.#stopping))) return;
     onStored?.();
+    if (settlement.state === "completed") this.#unrouted.forget(settlement.id);
     this.#awaited(settlement);
     if (settlement.state === "queued" || settlement.reports.length > 0) this.wake();
   }

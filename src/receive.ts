@@ -88,7 +88,8 @@ class Transaction implements MailTransaction {
     const { sender } = this.#mail;
     const stepsFor = (relayed: boolean) => this.#expansion.stepsFor(relayed);
     const question = { client: this.#client, sender, recipient, stepsFor };
-    const { reply: verdict, gate, routing } = await judgeRecipient(question, this.#services);
+    const judged = await judgeRecipient(question, this.#services);
+    const { reply: verdict, gate, routing } = judged;
     const accepted = verdict.code < 300 && routing !== undefined;
     const putOff = accepted ? this.#services.rates.take(gate.rule, sender) : undefined;
     const tooMany =
@@ -100,7 +101,9 @@ class Transaction implements MailTransaction {
         sender: pathText(sender),
         recipient: pathText(recipient),
         reply: statusLine(reply),
-        why: [gate.rule, putOff && "rate", tooMany && "addresses"].filter(Boolean).join(": "),
+        why: [gate.rule, putOff && "rate", tooMany && "addresses", judged.why]
+          .filter(Boolean)
+          .join(": "),
       });
       return reply;
     }

@@ -138,7 +138,7 @@ export function assemble(
   if (judgesSignatures(gate)) void preload();
   return {
     gate: new Gate(gate, lists, new BlockLists(gate.dnsbl, resolver, log)),
-    route: createRoute(chain, log, relay.addresses_max),
+    route: createRoute(chain, log, relay.addresses_max, lists.domains(gate.local_domains)),
     transports,
     lists,
     resolver,

@@ -7,11 +7,13 @@
 
 import type { Account, Decision, Host, Router } from "./contract.ts";
 import type { Client, Mailbox } from "./envelope.ts";
-import { describeError, type Log } from "./log.ts";
-import { type Found, joined, meets, type Precondition } from "./route/preconditions.ts";
-import { type Child, type Step, stepKeyOf, Steps } from "./route/steps.ts";
+import type { DomainList } from "./lists/lists.ts";
+import type { Log } from "./log.ts";
+import type { Precondition } from "./route/preconditions.ts";
+import { type Child, stepKeyOf, Steps } from "./route/steps.ts";
+import { type Address, isSame, trouble, Walk } from "./route/walk.ts";
 import { LoopShare } from "./smtp/loop-share.ts";
-import { LOCAL_ERROR, status, type Status } from "./status.ts";
+import { status, type Status } from "./status.ts";
 
 export { Steps } from "./route/steps.ts";
 export { preconditionsOf } from "./route/preconditions.ts";
@@ -72,6 +74,10 @@ export interface RouteTrouble {
   /** The copy only; the address itself went on. */
   readonly unseen: boolean;
   readonly status: Status;
+  /** "world: example.net has a null MX", for the log; absent when no router has said why. */
+  readonly why?: string;
+  /** No router has taken the address, and none has said why: one that would may be missing for a moment. */
+  readonly unrouted?: true;
 }
 
 export interface Routing {
@@ -92,7 +98,6 @@ const ANCESTORS_MAX = 100;
 /** Addresses that one recipient may lead to, and aliases on the way there (Postfix: virtual_alias_expansion_limit). */
 const ADDRESSES_MAX = 1000;
 
-const UNROUTEABLE = status(550, "1.1", "No such user here");
 const LOOP = status(451, "4.6", "Routing loop");
 
 /** Work between two looks at the share of the turn, and what it counts there: an address that is known already is 1. */
@@ -100,21 +105,12 @@ const SLICE = 1000;
 const SLICE_COST = 24 * 1024;
 const WALK = 25;
 
-/** An address on its way from a recipient. */
-interface Address {
-  readonly mailbox: Mailbox;
-  /** A redirected copy. */
-  readonly unseen: boolean;
-  readonly parent: Address | undefined;
-  /** The router by which it came from its parent; "" for the recipient. */
-  readonly router: string;
-  readonly depth: number;
-}
-
+/** `localDomains` tells what is ours from what is of others, whose users are not ours to know. */
 export function createRoute(
   chain: readonly ChainRouter[],
   log: Log,
   addressesMax = ADDRESSES_MAX,
+  localDomains?: DomainList,
 ): Route {
   const share = new LoopShare();
   return async (recipient, request) => {
@@ -133,7 +129,8 @@ export function createRoute(
         continue;
       }
       const known = steps.get(key);
-      const walk = known ?? new Walk(chain, address, recipient, request, steps, log).run();
+      const walk =
+        known ?? new Walk({ chain, steps, log, localDomains }, address, recipient, request).run();
       // A recipient itself is seldom asked about again.
       if (known === undefined && address.depth > 0) steps.set(key, Promise.resolve(walk));
       work += known === undefined ? WALK : 1;
@@ -175,216 +172,4 @@ function keyOf({ mailbox, router, key }: Child, parent: Address): string {
     by = one.router;
   }
   return guarded === undefined ? key : `${key}\n${guarded.toSorted().join("\n")}`;
-}
-
-/** The loop guard is as careful as it can be: it does not tell one case of a local part from another. */
-function isSame(one: Mailbox, other: Mailbox): boolean {
-  return (
-    one.domain === other.domain &&
-    one.localPart.length === other.localPart.length &&
-    one.localPart.toLowerCase() === other.localPart.toLowerCase()
-  );
-}
-
-/** One address on its way down the chain. */
-class Walk {
-  readonly #chain: readonly ChainRouter[];
-  readonly #address: Address;
-  readonly #original: Mailbox;
-  readonly #request: RouteRequest;
-  readonly #steps: Steps;
-  readonly #log: Log;
-  readonly #step = {
-    deliveries: [] as RoutedDelivery[],
-    troubles: [] as RouteTrouble[],
-    discarded: [] as Routing["discarded"],
-    children: [] as readonly Child[],
-  };
-  /** The reply, if no router takes the address and one that declined was not sure. */
-  #otherwise: Status | undefined;
-
-  constructor(
-    chain: readonly ChainRouter[],
-    address: Address,
-    original: Mailbox,
-    request: RouteRequest,
-    steps: Steps,
-    log: Log,
-  ) {
-    this.#chain = chain;
-    this.#address = address;
-    this.#original = original;
-    this.#request = request;
-    this.#steps = steps;
-    this.#log = log;
-  }
-
-  /** Never rejects. */
-  async run(): Promise<Step> {
-    for (const router of this.#chain) {
-      if (this.#handledBefore(router)) {
-        this.#note(router, "skipped", "it handled this address before");
-        continue;
-      }
-      const found = await this.#meets(router);
-      if (found.kind === "out") {
-        this.#note(router, "skipped", found.why);
-        continue;
-      }
-      const account = found.kind === "in" ? found.account : {};
-      const decision: Decision =
-        found.kind === "in"
-          ? await this.#ask(router, account)
-          : { kind: "defer", status: LOCAL_ERROR };
-      this.#note(router, decision.kind, joined(found.why, "why" in decision ? decision.why : ""));
-      if (this.#take(router, decision, account)) return this.#step;
-    }
-    this.#fail(this.#address, "", UNROUTEABLE);
-    return this.#step;
-  }
-
-  async #meets({ name, relayed: wanted, preconditions }: ChainRouter): Promise<Found> {
-    const {
-      sender,
-      relayed = false,
-      relayedWhy = relayed ? "it was" : "it was not",
-    } = this.#request;
-    try {
-      const found = await meets(preconditions, this.#address.mailbox, sender);
-      if (wanted === undefined || found.kind === "out") return found;
-      const why = joined(found.why, `relayed = ${wanted}: ${relayedWhy}`);
-      return wanted === relayed ? { ...found, why } : { kind: "out", why };
-    } catch (error) {
-      const where = `preconditions of router ${name}`;
-      this.#log.event("relay.error", { where, error: describeError(error) });
-      return { kind: "defer", why: "a list failed, see the log" };
-    }
-  }
-
-  async #ask(router: ChainRouter, account: Account): Promise<Decision> {
-    const { sender, client, verify } = this.#request;
-    const subject = { mailbox: this.#address.mailbox, original: this.#original };
-    try {
-      return checked(await router.router.route(subject, { sender, client, verify, account }));
-    } catch (error) {
-      const where = `router ${router.name}`;
-      this.#log.event("relay.error", { where, error: describeError(error) });
-      return { kind: "defer", status: LOCAL_ERROR, why: "the router failed, see the log" };
-    }
-  }
-
-  /** Carries a decision out; true when the address is settled. */
-  #take(router: ChainRouter, decision: Decision, account: Account): boolean {
-    const { mailbox } = this.#address;
-    const { deliveries, troubles, discarded } = this.#step;
-    const { name, unseen } = router;
-    const copied = { mailbox, unseen: unseen || this.#address.unseen };
-    switch (decision.kind) {
-      case "accept": {
-        const { transport, hosts } = decision;
-        deliveries.push({
-          router: name,
-          transport,
-          ...copied,
-          ...(copied.unseen && isUnlisted(router, account) ? { unlisted: true } : {}),
-          ...(router.cutthrough === true ? { cutthrough: true } : {}),
-          original: this.#original,
-          account,
-          ...(hosts === undefined ? {} : { hosts }),
-        });
-        return !unseen;
-      }
-      case "redirect": {
-        const children = this.#steps.childrenOf(decision.to, name, copied.unseen);
-        const before = this.#step.children;
-        this.#step.children = before.length === 0 ? children : [...before, ...children];
-        return !unseen;
-      }
-      case "decline":
-        if (unseen) {
-          const { otherwise } = decision;
-          if (otherwise !== undefined) troubles.push(trouble("deferred", copied, name, otherwise));
-          return false;
-        }
-        this.#otherwise ??= decision.otherwise;
-        if (router.more) return false;
-        this.#fail(copied, name, UNROUTEABLE);
-        return true;
-      case "pass":
-        return false;
-      case "discard":
-        if (!unseen && this.#otherwise !== undefined) this.#fail(copied, name, this.#otherwise);
-        else if (!unseen) discarded.push({ mailbox, router: name, why: decision.why });
-        return !unseen;
-      case "fail":
-        // A copy that cannot be made is nobody's bounce: the address simply goes on.
-        if (!unseen) this.#fail(copied, name, decision.status);
-        return !unseen;
-      case "defer":
-        troubles.push(trouble("deferred", copied, name, decision.status));
-        return !unseen;
-    }
-  }
-
-  /** Deferred if a router that declined was not sure: it may have been its address. */
-  #fail(address: Pick<Address, "mailbox" | "unseen">, router: string, reply: Status): void {
-    const kind = this.#otherwise === undefined ? "failed" : "deferred";
-    this.#step.troubles.push(trouble(kind, address, router, this.#otherwise ?? reply));
-  }
-
-  /** Exim's loop guard: no router handles one address twice on the way from a recipient. */
-  #handledBefore({ name }: ChainRouter): boolean {
-    let { parent, router } = this.#address;
-    for (; parent !== undefined; { parent, router } = parent) {
-      if (router === name && isSame(parent.mailbox, this.#address.mailbox)) return true;
-    }
-    return false;
-  }
-
-  #note(router: ChainRouter, result: TraceStep["result"], why: string): void {
-    const { address } = this.#address.mailbox;
-    this.#request.trace?.push({ address, router: router.name, result, why });
-  }
-}
-
-/** Its list of senders has let one through, and by no name: "everybody but these". */
-function isUnlisted({ preconditions }: ChainRouter, { senderLocalPart }: Account): boolean {
-  return (
-    senderLocalPart === undefined && preconditions.some(({ key }) => key === "senderLocalPart")
-  );
-}
-
-function trouble(
-  kind: RouteTrouble["kind"],
-  { mailbox, unseen }: Pick<Address, "mailbox" | "unseen">,
-  router: string,
-  reply: Status,
-): RouteTrouble {
-  return { kind, mailbox, router, unseen, status: reply };
-}
-
-const KINDS: ReadonlySet<unknown> = new Set<Decision["kind"]>([
-  "accept",
-  "redirect",
-  "decline",
-  "pass",
-  "discard",
-  "fail",
-  "defer",
-]);
-
-/** A driver that no compiler has checked may say anything. Throws for what could lose or bounce mail. */
-function checked(decision: Decision): Decision {
-  const { kind } = decision;
-  const isPlain =
-    KINDS.has(kind) &&
-    (kind !== "redirect" || decision.to.length > 0) &&
-    (kind !== "decline" || isTemporary(decision.otherwise)) &&
-    (kind !== "fail" || decision.status.code >= 500);
-  if (isPlain) return decision;
-  throw new TypeError(`no decision: ${JSON.stringify(decision)}`);
-}
-
-function isTemporary(reply: Status | undefined): boolean {
-  return reply === undefined || (reply.code >= 400 && reply.code < 500);
 }

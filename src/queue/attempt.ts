@@ -27,6 +27,7 @@ import type { LoopShare } from "../smtp/loop-share.ts";
 import type { JournalEntry, Spool, StoredMessage, WaitingCopy } from "../spool.ts";
 import { status, type Status } from "../status.ts";
 import { Destinations } from "./destinations.ts";
+import type { Unrouted } from "./unrouted.ts";
 import { wasRelayed } from "./relayed.ts";
 import { dueOf, isOpenIn, type Known } from "./due.ts";
 import { type Pool, routeAll } from "./route-all.ts";
@@ -45,6 +46,7 @@ export interface AttemptServices {
   readonly pool: Pool;
   /** Absent: all look-ups are waited for. */
   readonly room?: Pick<Room, "patience">;
+  readonly unrouted: Pick<Unrouted, "outcomeFor" | "routed">;
 }
 
 export interface AttemptMeans {
@@ -162,7 +164,7 @@ export class Attempt {
     for (const trouble of due.troubles) {
       if (this.#destinations.lead(recipient, trouble)) continue;
       const finding = verdictOf(recipient, trouble);
-      const outcome = this.#held(finding) ?? finding.outcome;
+      const outcome = this.#held(finding) ?? this.#unrouted(finding, trouble) ?? finding.outcome;
       this.#destinations.settle({ ...finding, outcome }, trouble);
     }
     for (const routed of due.deliveries) {
@@ -179,6 +181,25 @@ export class Attempt {
       const why = "a copy was still to be made, and no router asks for it any more";
       log.event("recipient.discarded", { id, recipient: recipient.mailbox.address, why });
     }
+  }
+
+  /** RCPT has accepted what it comes from: for an hour, this may be a mistake. */
+  #unrouted(finding: Finding, trouble: RouteTrouble): Outcome | undefined {
+    if (trouble.unrouted !== true || trouble.unseen) return undefined;
+    const { unrouted, log } = this.#services;
+    const { id } = this.#message.envelope;
+    const waits = unrouted.outcomeFor(id, targetOf(finding), trouble.status);
+    if (waits?.isFirst === true) {
+      const until = new Date(waits.outcome.notFinalBefore).toISOString();
+      const isSameText = finding.original.address === finding.mailbox.address;
+      log.event("recipient.unrouted", {
+        id,
+        recipient: finding.mailbox.address,
+        ...(isSameText ? {} : { original: finding.original.address }),
+        until,
+      });
+    }
+    return waits?.outcome;
   }
 
   #putOff({ position, mailbox }: Attempted, why: Status): void {
@@ -212,6 +233,8 @@ export class Attempt {
     };
     const outcome = this.#held(delivery);
     if (outcome !== undefined) return this.#destinations.settle({ ...delivery, outcome }, routed);
+    const { unrouted } = this.#services;
+    if (!delivery.unseen) unrouted.routed(this.#message.envelope.id, targetOf(delivery));
     const waited = delivery.unseen
       ? this.#waited.find(({ copy }) => isCopy(copy, delivery))
       : undefined;

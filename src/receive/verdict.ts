@@ -6,7 +6,7 @@ import { HEADER_TOO_BIG } from "../authentication/results.ts";
 import { judgeTenant } from "../authentication/tenant.ts";
 import type { Client, Mailbox } from "../envelope.ts";
 import type { Gate, Proof, Verdict } from "../gate.ts";
-import { type Route, type Routing, Steps, type TraceStep } from "../route.ts";
+import { type Route, type RouteTrouble, type Routing, Steps, type TraceStep } from "../route.ts";
 import { status, type Status } from "../status.ts";
 import type { HeaderWatch } from "./header-watch.ts";
 
@@ -32,6 +32,8 @@ export interface RecipientVerdict {
   /** The reply to RCPT. */
   readonly reply: Status;
   readonly gate: Verdict;
+  /** Why the routers have not taken it, as they said; for the log. */
+  readonly why?: string;
   /** Absent when the gate did not accept: the routers are not asked then. */
   readonly routing?: Routing;
 }
@@ -63,7 +65,10 @@ export async function judgeRecipient(
     ...(trace === undefined ? {} : { trace }),
   };
   const routing = await route(recipient, request);
-  return { reply: replyTo(routing), gate: verdict, routing };
+  const refused = refusalOf(routing);
+  const reply = refused?.status ?? ACCEPTED;
+  const { why } = refused ?? {};
+  return { reply, gate: verdict, routing, ...(why === undefined ? {} : { why }) };
 }
 
 interface StrangersQuestion extends Omit<RecipientQuestion, "recipient"> {
@@ -78,8 +83,8 @@ export async function judgeAsStranger(
   const steps = new Steps();
   const request = { sender, client, verify: true, relayed: false, steps };
   for (const recipient of recipients) {
-    const reply = replyTo(await route(recipient, request));
-    if (reply.code >= 300) return reply;
+    const refused = refusalOf(await route(recipient, request));
+    if (refused !== undefined) return refused.status;
   }
   return undefined;
 }
@@ -89,12 +94,12 @@ export async function judgeAsStranger(
  * alias whose mail reaches one of its members the client hears nothing of those who are gone, as with Exim: they are
  * reported to the sender, and mail for the others goes on.
  */
-function replyTo({ deliveries, ...routing }: Routing): Status {
+function refusalOf({ deliveries, ...routing }: Routing): RouteTrouble | undefined {
   const troubles = routing.troubles.filter(({ unseen }) => !unseen);
   const failed = troubles.find(({ kind }) => kind === "failed");
-  if (failed !== undefined && deliveries.every(({ unseen }) => unseen)) return failed.status;
+  if (failed !== undefined && deliveries.every(({ unseen }) => unseen)) return failed;
   const deferred = troubles.filter(({ kind }) => kind === "deferred");
-  return deferred.find(({ status: reply }) => !isForeign(reply))?.status ?? ACCEPTED;
+  return deferred.find(({ status: reply }) => !isForeign(reply));
 }
 
 /** RFC 3463 X.4.x: network and routing, so the other side's DNS rather than a lookup of ours. A loop is ours. */

@@ -72,6 +72,8 @@ export function nextTime(
 ): number | undefined {
   const age = policy.elapsed.since(failures.firstFailure, now);
   const again = retryTime(finding, now - age, now, policy);
+  const { notFinalBefore = now } = finding.outcome.kind === "deferred" ? finding.outcome : {};
+  if (notFinalBefore > now) return Math.min(again ?? notFinalBefore, notFinalBefore);
   if (again !== undefined || finding.outcome.kind !== "deferred") return again;
   const rules = rulesFor(finding, policy);
   const isBeyondDoubt = failures.failedBefore && hasSeenLastInterval(rules, policy);

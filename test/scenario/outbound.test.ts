@@ -32,6 +32,39 @@ const dns = {
   "mx.example.org": { A: ["127.0.0.1"] },
 } as const;
 
+test("a domain whose hosts have no address that mail can be sent to is refused for that, and the log says why", async () => {
+  const zone = {
+    "lh.test": { MX: [[10, "mx.lh.test"]] },
+    "mx.lh.test": { A: ["127.0.0.1", "10.1.2.3"] },
+    "null.test": { MX: [[0, "."]] },
+    "gone.test": { MX: [[10, "mx.gone.test"]] },
+    "mx.gone.test": {},
+  } as const;
+  const strict = config(9).replace("ignore_target_hosts = []", "");
+  await using relay = await startTestRelay({ config: strict, files, dns: zone });
+  using client = await relay.connect(GOOGLE);
+  await begin(client, "<alice@example.com>");
+  const replies: string[] = [];
+  for (const domain of ["lh.test", "null.test", "gone.test", "nowhere.test"]) {
+    replies.push(await client.ask(`RCPT TO:<dave@${domain}>`));
+  }
+  assert.deepEqual(replies, [
+    "550 5.4.4 The mail hosts of lh.test have no address that mail can be sent to",
+    "556 5.1.10 null.test takes no mail",
+    "550 5.4.4 None of the mail hosts of gone.test exists",
+    "550 5.1.2 No mail host for nowhere.test",
+  ]);
+  assert.deepEqual(
+    relay.log.named("recipient.refused").map(({ why }) => why),
+    [
+      "gate.relay[0]: world: ignore_target_hosts leaves no address of lh.test",
+      "gate.relay[0]: world: null.test has a null MX",
+      "gate.relay[0]: world: every MX of gone.test points to nothing",
+      "gate.relay[0]: world: nowhere.test does not exist, or has neither MX nor address",
+    ],
+  );
+});
+
 describe("from Google", () => {
   test("mail leaves by MX, without the proof, and its copy is in .Sent", async () => {
     await using sink = await startSink();

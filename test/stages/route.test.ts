@@ -211,6 +211,59 @@ describe("the chain", () => {
   });
 });
 
+describe("an address that no router takes", () => {
+  const ours = { match: (domain: string) => (domain === "example.com" ? IN : OUT) };
+  const end = async (to: string, ...chain: readonly ChainRouter[]) => {
+    const route = createRoute(chain, recordingLog(), 1000, ours);
+    const [trouble] = (await route(mailbox(to), request)).troubles;
+    const { status: reply, why, unrouted } = trouble ?? assert.fail("it was taken");
+    return [`${reply.code} ${reply.enhanced} ${reply.text}`, why, unrouted];
+  };
+  const NO_TARGET = status(550, "4.4", "no address that mail can be sent to");
+  const knows = (name: string, reply = NO_TARGET) =>
+    router(name, { kind: "decline", status: reply, why: "all are ignored" });
+
+  test("is no user of ours, and of others' domains we know no users", async () => {
+    const silent = router("silent", { kind: "decline", why: "not in aliases" });
+    assert.deepEqual(await end("x@example.com", silent), [
+      "550 5.1.1 No such user here",
+      undefined,
+      true,
+    ]);
+    assert.deepEqual(await end("x@example.net", silent), [
+      "550 5.4.4 There is no route to example.net from here",
+      "no router takes example.net",
+      true,
+    ]);
+  });
+
+  test("has the reply of the first router that knew why, also where that was the last to be asked", async () => {
+    const reason = [
+      "550 5.4.4 no address that mail can be sent to",
+      "a: all are ignored",
+      undefined,
+    ];
+    const other = knows("b", status(550, "1.2", "no such domain"));
+    assert.deepEqual(await end("x@example.net", knows("a"), other), reason);
+    assert.deepEqual(
+      await end("x@example.net", { ...knows("a"), more: false }, router("b", accept("smtp"))),
+      reason,
+    );
+  });
+
+  test("is taken by a later router in spite of a reason, and a copy's reason is none", async () => {
+    const routing = await routed([knows("a"), router("b", accept("smtp"))]);
+    assert.deepEqual([deliveriesOf(routing).length, routing.troubles], [1, []]);
+    const copying = { ...knows("copy"), unseen: true };
+    assert.equal((await end("x@example.net", copying))[1], "no router takes example.net");
+  });
+
+  test("is deferred when a driver gives a temporary reason for good", async () => {
+    const odd = knows("odd", status(451, "4.3", "later"));
+    assert.deepEqual(troublesOf(await routed([odd])), ["deferred:odd:alice@example.com:4.3.0"]);
+  });
+});
+
 describe("what a driver should not do", () => {
   test("to throw defers and is logged", async () => {
     const log = recordingLog();

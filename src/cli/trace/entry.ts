@@ -32,6 +32,11 @@ export function entryOf(event: HistoryEvent, id: string | undefined): Entry {
       return { ...delivery(event), verb: "failed", colour: "red" };
     case "delivery.frozen":
       return { ...delivery(event), verb: "frozen", colour: "red" };
+    case "recipient.unrouted":
+      return entry("unrouted", text("recipient"), "yellow", [
+        "no router takes it any more",
+        prefixed("fails at ", text("until")),
+      ]);
     case "recipient.discarded":
       return entry("discarded", text("recipient"), "yellow", [text("why")]);
     case "recipient.refused":

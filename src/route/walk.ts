@@ -1,0 +1,298 @@
+// One address on its way down the chain: preconditions, the loop guard, `unseen`, `more`, and what its end is when no
+// router takes it.
+
+import type { Account, Decision } from "../contract.ts";
+import type { Mailbox } from "../envelope.ts";
+import type { DomainList } from "../lists/lists.ts";
+import { describeError, type Log } from "../log.ts";
+import type {
+  ChainRouter,
+  RoutedDelivery,
+  RouteRequest,
+  RouteTrouble,
+  Routing,
+  TraceStep,
+} from "../route.ts";
+import { isTemporary, LOCAL_ERROR, status, type Status } from "../status.ts";
+import { type Found, joined, meets } from "./preconditions.ts";
+import type { Child, Step, Steps } from "./steps.ts";
+
+const NO_SUCH_USER = status(550, "1.1", "No such user here");
+
+/** An address on its way from a recipient. */
+export interface Address {
+  readonly mailbox: Mailbox;
+  /** A redirected copy. */
+  readonly unseen: boolean;
+  readonly parent: Address | undefined;
+  /** The router by which it came from its parent; "" for the recipient. */
+  readonly router: string;
+  readonly depth: number;
+}
+
+/** The loop guard is as careful as it can be: it does not tell one case of a local part from another. */
+export function isSame(one: Mailbox, other: Mailbox): boolean {
+  return (
+    one.domain === other.domain &&
+    one.localPart.length === other.localPart.length &&
+    one.localPart.toLowerCase() === other.localPart.toLowerCase()
+  );
+}
+interface WalkMeans {
+  readonly chain: readonly ChainRouter[];
+  readonly steps: Steps;
+  readonly log: Log;
+  readonly localDomains: DomainList | undefined;
+}
+
+/** Why an address has come to its end. */
+type Reason = Pick<RouteTrouble, "status" | "why" | "unrouted">;
+
+/** One address on its way down the chain. */
+export class Walk {
+  readonly #means: WalkMeans;
+  readonly #address: Address;
+  readonly #original: Mailbox;
+  readonly #request: RouteRequest;
+  /** What the first router has said that knew why it could not take the address. */
+  #reason: Reason | undefined;
+  /** The reply, if no router takes the address and one that declined was not sure. */
+  #otherwise: Status | undefined;
+  readonly #step = {
+    deliveries: [] as RoutedDelivery[],
+    troubles: [] as RouteTrouble[],
+    discarded: [] as Routing["discarded"],
+    children: [] as readonly Child[],
+  };
+
+  constructor(means: WalkMeans, address: Address, original: Mailbox, request: RouteRequest) {
+    this.#means = means;
+    this.#address = address;
+    this.#original = original;
+    this.#request = request;
+  }
+
+  /** Never rejects. */
+  async run(): Promise<Step> {
+    for (const router of this.#means.chain) {
+      if (this.#handledBefore(router)) {
+        this.#note(router, "skipped", "it handled this address before");
+        continue;
+      }
+      const found = await this.#meets(router);
+      if (found.kind === "out") {
+        this.#note(router, "skipped", found.why);
+        continue;
+      }
+      const account = found.kind === "in" ? found.account : {};
+      const decision: Decision =
+        found.kind === "in"
+          ? await this.#ask(router, account)
+          : { kind: "defer", status: LOCAL_ERROR, why: found.why };
+      const why = found.kind === "in" && "why" in decision ? decision.why : "";
+      this.#note(router, decision.kind, joined(found.why, why));
+      const isSettled = this.#take(router, decision, account);
+      if (isSettled === "unrouted") return this.#end(router.name);
+      if (isSettled) return this.#step;
+    }
+    return this.#end("");
+  }
+
+  /** No router takes it: never in silence. */
+  async #end(router: string): Promise<Step> {
+    if (this.#otherwise !== undefined) {
+      this.#fail(this.#address, router, this.#otherwise);
+      return this.#step;
+    }
+    const reason = this.#reason ?? (await this.#unrouted());
+    this.#step.troubles.push({
+      ...trouble("failed", this.#address, router, reason.status),
+      ...reason,
+    });
+    return this.#step;
+  }
+
+  async #unrouted(): Promise<Reason> {
+    const { domain } = this.#address.mailbox;
+    if (await this.#mayBeOurs(domain)) return { status: NO_SUCH_USER, unrouted: true };
+    const reply = status(550, "4.4", `There is no route to ${domain} from here`);
+    return { status: reply, why: `no router takes ${domain}`, unrouted: true };
+  }
+
+  async #mayBeOurs(domain: string): Promise<boolean> {
+    const { localDomains, log } = this.#means;
+    try {
+      return (await localDomains?.match(domain))?.kind !== "out";
+    } catch (error) {
+      log.event("relay.error", { where: "local_domains", error: describeError(error) });
+      return true;
+    }
+  }
+
+  async #meets({ name, relayed: wanted, preconditions }: ChainRouter): Promise<Found> {
+    const {
+      sender,
+      relayed = false,
+      relayedWhy = relayed ? "it was" : "it was not",
+    } = this.#request;
+    try {
+      const found = await meets(preconditions, this.#address.mailbox, sender);
+      if (wanted === undefined || found.kind === "out") return found;
+      const why = joined(found.why, `relayed = ${wanted}: ${relayedWhy}`);
+      return wanted === relayed ? { ...found, why } : { kind: "out", why };
+    } catch (error) {
+      const where = `preconditions of router ${name}`;
+      this.#means.log.event("relay.error", { where, error: describeError(error) });
+      return { kind: "defer", why: "a list failed, see the log" };
+    }
+  }
+
+  async #ask(router: ChainRouter, account: Account): Promise<Decision> {
+    const { sender, client, verify } = this.#request;
+    const subject = { mailbox: this.#address.mailbox, original: this.#original };
+    try {
+      return checked(await router.router.route(subject, { sender, client, verify, account }));
+    } catch (error) {
+      const where = `router ${router.name}`;
+      this.#means.log.event("relay.error", { where, error: describeError(error) });
+      return { kind: "defer", status: LOCAL_ERROR, why: "the router failed, see the log" };
+    }
+  }
+
+  /** Carries a decision out; true when the address is settled, "unrouted" when nobody else is to be asked. */
+  #take(router: ChainRouter, decision: Decision, account: Account): boolean | "unrouted" {
+    const { mailbox } = this.#address;
+    const { deliveries, troubles, discarded } = this.#step;
+    const { name, unseen } = router;
+    const copied = { mailbox, unseen: unseen || this.#address.unseen };
+    switch (decision.kind) {
+      case "accept": {
+        const { transport, hosts } = decision;
+        deliveries.push({
+          router: name,
+          transport,
+          ...copied,
+          ...(copied.unseen && isUnlisted(router, account) ? { unlisted: true } : {}),
+          ...(router.cutthrough === true ? { cutthrough: true } : {}),
+          original: this.#original,
+          account,
+          ...(hosts === undefined ? {} : { hosts }),
+        });
+        return !unseen;
+      }
+      case "redirect": {
+        const children = this.#means.steps.childrenOf(decision.to, name, copied.unseen);
+        const before = this.#step.children;
+        this.#step.children = before.length === 0 ? children : [...before, ...children];
+        return !unseen;
+      }
+      case "decline":
+        return this.#declined(router, decision);
+      case "pass":
+        return false;
+      case "discard":
+        if (!unseen && this.#otherwise !== undefined) this.#fail(copied, name, this.#otherwise);
+        else if (!unseen) discarded.push({ mailbox, router: name, why: decision.why });
+        return !unseen;
+      case "fail":
+        // A copy that cannot be made is nobody's bounce: the address simply goes on.
+        if (!unseen) this.#fail(copied, name, decision.status, decision.why);
+        return !unseen;
+      case "defer":
+        troubles.push(trouble("deferred", copied, name, decision.status, decision.why));
+        return !unseen;
+    }
+  }
+
+  #declined(
+    { name, more, unseen }: ChainRouter,
+    { status: reply, otherwise, why }: Extract<Decision, { kind: "decline" }>,
+  ): boolean | "unrouted" {
+    if (unseen) {
+      const copied = { mailbox: this.#address.mailbox, unseen };
+      if (otherwise !== undefined) {
+        this.#step.troubles.push(trouble("deferred", copied, name, otherwise, why));
+      }
+      return false;
+    }
+    this.#otherwise ??= otherwise;
+    if (reply !== undefined) this.#reason ??= { status: reply, ...whyOf(name, why) };
+    return more ? false : "unrouted";
+  }
+
+  /** Deferred if a router that declined was not sure: it may have been its address. */
+  #fail(
+    address: Pick<Address, "mailbox" | "unseen">,
+    router: string,
+    reply: Status,
+    why?: string,
+  ): void {
+    const kind = this.#otherwise === undefined ? "failed" : "deferred";
+    this.#step.troubles.push(trouble(kind, address, router, this.#otherwise ?? reply, why));
+  }
+
+  /** Exim's loop guard: no router handles one address twice on the way from a recipient. */
+  #handledBefore({ name }: ChainRouter): boolean {
+    let { parent, router } = this.#address;
+    for (; parent !== undefined; { parent, router } = parent) {
+      if (router === name && isSame(parent.mailbox, this.#address.mailbox)) return true;
+    }
+    return false;
+  }
+
+  #note(router: ChainRouter, result: TraceStep["result"], why: string): void {
+    const { address } = this.#address.mailbox;
+    this.#request.trace?.push({ address, router: router.name, result, why });
+  }
+}
+
+/** Its list of senders has let one through, and by no name: "everybody but these". */
+function isUnlisted({ preconditions }: ChainRouter, { senderLocalPart }: Account): boolean {
+  return (
+    senderLocalPart === undefined && preconditions.some(({ key }) => key === "senderLocalPart")
+  );
+}
+
+export function trouble(
+  kind: RouteTrouble["kind"],
+  { mailbox, unseen }: Pick<Address, "mailbox" | "unseen">,
+  router: string,
+  reply: Status,
+  why?: string,
+): RouteTrouble {
+  return { kind, mailbox, router, unseen, status: reply, ...whyOf(router, why) };
+}
+
+function whyOf(router: string, why: string | undefined): Pick<RouteTrouble, "why"> {
+  return why === undefined ? {} : { why: `${router}: ${why}` };
+}
+
+const KINDS: ReadonlySet<unknown> = new Set<Decision["kind"]>([
+  "accept",
+  "redirect",
+  "decline",
+  "pass",
+  "discard",
+  "fail",
+  "defer",
+]);
+
+/** A driver that no compiler has checked may say anything. Throws for what could lose or bounce mail. */
+function checked(decision: Decision): Decision {
+  const { kind } = decision;
+  const isPlain =
+    KINDS.has(kind) &&
+    (kind !== "redirect" || decision.to.length > 0) &&
+    (kind !== "fail" || decision.status.code >= 500) &&
+    (kind !== "decline" || isFitDecline(decision));
+  if (isPlain) return decision;
+  throw new TypeError(`no decision: ${JSON.stringify(decision)}`);
+}
+
+function isFitDecline({
+  status: reply,
+  otherwise,
+}: Extract<Decision, { kind: "decline" }>): boolean {
+  const isPermanent = reply === undefined || reply.code >= 500;
+  return isPermanent && (otherwise === undefined || isTemporary(otherwise));
+}
