@@ -159,10 +159,12 @@ class Exchange implements TransactionResult {
       return { status: LOCAL_ERROR, scope: "message", cause: error };
     }
     const { status: why, error: kind } = error;
+    // An answer is no failure: this 421 came unasked, and is about the host.
+    const recipient = why.code === 421 ? undefined : this.#asking;
     return {
       status: why,
       scope: this.#dotSent ? "message" : "host",
-      ...(this.#asking === undefined ? {} : { recipient: this.#asking }),
+      ...(recipient === undefined ? {} : { recipient }),
       ...(kind === undefined ? {} : { error: kind }),
     };
   }

@@ -170,6 +170,19 @@ describe("a host that failed", () => {
   });
 });
 
+test("421 that answers nothing is a host's trouble", async (t) => {
+  await using peer = await scriptedServer(async (conn) => {
+    await greet(conn, []);
+    await conn.readLine();
+    conn.send("250 a", "421 4.3.2 shutting down");
+    await conn.closed();
+  });
+  const { transport, hints } = start(t, { hosts: at(peer.port) });
+  assert.equal((await outcomeOf(transport)).kind, "deferred");
+  const key = `127.0.0.1 [127.0.0.1]:${peer.port}`;
+  assert.equal(hints.blocked(key, "another")?.status.text, "shutting down");
+});
+
 describe("what is a host's trouble", () => {
   const cases: Record<string, { replies: readonly string[]; blocks: boolean }> = {
     "421 to MAIL": { replies: ["421 4.3.2 closing"], blocks: false },

@@ -24,6 +24,7 @@ export class Closings {
   }
 
   listenTo(recipients: readonly Recipient[], result: TransactionResult, host: string): void {
+    if (!result.closed && result.failure === undefined) return;
     for (const [id, outcome] of lastWords(recipients, result, host)) {
       this.outcomes.set(id, outcome);
       if (outcome.kind === "deferred" && outcome.scope === "recipient") this.#aside.add(id);

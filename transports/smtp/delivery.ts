@@ -287,10 +287,8 @@ class Delivery {
 
   /** One transaction for as many as may be in one. False: the host is done with, as far as this batch goes. */
   async #transact(conversation: Conversation, lease: Lease, target: Target): Promise<boolean> {
-    const { body } = this.#batch;
-    const envelope = this.#requiresTls
-      ? this.#batch.envelope
-      : withoutRequireTls(this.#batch.envelope);
+    const { body, envelope: whole } = this.#batch;
+    const envelope = this.#requiresTls ? whole : withoutRequireTls(whole);
     const used = conversation.transactions > 0;
     const { max_rcpt: most, eight_bit: eightBit } = this.#means.options;
     const recipients = this.#here.slice(0, most);
@@ -303,8 +301,8 @@ class Delivery {
     // It had died of age between two messages: that says nothing of the host, and a new one will do.
     const isOver = result.closed || failure?.scope === "host";
     if (used && isOver && !result.answered && !this.#signal.aborted) return true;
-    const { tls } = conversation;
-    const again = settle(this.outcomes, recipients, result, { label: target.label, tls });
+    const how = { label: target.label, tls: conversation.tls };
+    const again = settle(this.outcomes, recipients, result, how);
     const asked = new Set(recipients);
     this.#left = [...again, ...this.#left.filter((one) => !asked.has(one))];
     this.#closings.listenTo(recipients, result, target.label);
@@ -321,7 +319,7 @@ class Delivery {
       // Every transaction without a failure settles somebody; a bug must not make this an endless loop.
       return again.length < recipients.length;
     }
-    return this.#goesOnWithoutThem(result, target);
+    return this.#goesOnWithoutThem(result, lease, target);
   }
 
   /**
@@ -330,6 +328,7 @@ class Delivery {
    */
   #goesOnWithoutThem(
     { failure, closed, answered, message }: TransactionResult,
+    lease: Lease,
     target: Target,
   ): boolean {
     if (failure !== undefined) {
@@ -341,8 +340,11 @@ class Delivery {
     }
     if (failure?.cause !== undefined) this.#ownTrouble(failure.status, failure.cause);
     const isMessages = message?.code === 421 || (failure?.scope === "host" && !answered);
+    const isUnasked = failure?.scope === "host" && failure.status.code === 421;
     // One that was cut short by us, or whose client is slow, says nothing of the host.
-    if (isMessages && !this.#signal.aborted && this.#batch.body.unread !== false) {
+    const isTelling = !this.#signal.aborted && this.#batch.body.unread !== false;
+    if (isUnasked && isTelling) this.#hostFailed(lease, target);
+    else if (isMessages && isTelling) {
       const how = this.#failure(target, this.#why, this.#error);
       const under = { message: this.#batch.envelope.id, isSilent: failure !== undefined };
       this.#means.services.hints.closedUnder(this.#keyOf(target), how, under);
