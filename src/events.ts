@@ -98,6 +98,17 @@ export interface Events {
     recipients: readonly string[];
   };
   "message.frozen": { id: string; why: string };
+  /** No sender is told of these recipients: they are on the postmaster's list. */
+  "message.listed": {
+    id: string;
+    sender: string;
+    recipients: readonly string[];
+    why: "unvouched" | "alias-member";
+  };
+  /** It was frozen for `frozen_after`, and nobody may be told: it has been removed, and is on the postmaster's list. */
+  "message.expired": { id: string; sender: string; recipients: readonly string[] };
+  /** What has failed waits: the DNS does not say whether anybody vouches for the sender. */
+  "bounce.put_off": { id: string; sender: string; next_attempt: string };
 
   /** The postmaster changed messages in the queue. */
   "queue.changed": {

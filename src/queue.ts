@@ -93,6 +93,11 @@ export class Queue {
     this.#services = { ...this.#services, ...chain };
   }
 
+  /** What is in force for the attempts that begin now. */
+  get settle(): SettleServices {
+    return this.#services.settle;
+  }
+
   /** Resolves when every attempt that is under way now has ended. */
   async passed(): Promise<void> {
     await Promise.all(Array.from(this.#active.values(), ({ ended }) => ended));
@@ -170,7 +175,10 @@ export class Queue {
       for (const message of due) this.#begin(message, true);
       if (due.length === room) this.#takeAgain = true;
       const next = await spool.nextDue();
-      if (next !== undefined) this.#wakeAfter(next - clock.now());
+      const wait = next === undefined ? Number.POSITIVE_INFINITY : next - clock.now();
+      // What has become due meanwhile needs no timer.
+      if (wait <= 0) this.#takeAgain = true;
+      else if (wait < Number.POSITIVE_INFINITY) this.#wakeAfter(wait);
     } catch (error) {
       log.event("spool.failed", { error: describeError(error) });
       this.#wakeAfter(SPOOL_PAUSE);

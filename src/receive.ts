@@ -291,7 +291,8 @@ class Intake implements MessageSink {
     const { recipients, relayed } = this.#submission;
     const head = evaluation === undefined ? {} : { head: evaluation.header };
     const envelope = { ...this.#envelope(), relayed: relayed && shown, ...head };
-    return { envelope, recipients };
+    const { vouched } = evaluation ?? {};
+    return { envelope, recipients, ...(vouched === undefined ? {} : { vouched }) };
   }
 
   #envelope() {

@@ -25,18 +25,18 @@ import { HostHints } from "./hints.ts";
 import { hintStore } from "./hints/hint-store.ts";
 import type { Log } from "./log.ts";
 import type { Https } from "./https.ts";
-import { PostmasterList } from "./postmaster-list.ts";
+import { PostmasterList, type PostmasterListServices } from "./postmaster-list.ts";
 import { watchClock } from "./queue/watch-clock.ts";
 import { Queue, type QueueChain } from "./queue.ts";
 import { createReception } from "./receive.ts";
 import { Common } from "./reload/common.ts";
 import { Generations } from "./reload/generations.ts";
 import { type PutInForce, Reloading, withFixedOptions } from "./reload.ts";
-import { limitRates } from "./receive/client-rates.ts";
 import { RelayRates } from "./receive/relay-rates.ts";
-import { DiskReserve, freeSpace } from "./receive/disk-reserve.ts";
+import { reserveOf, withRates } from "./receive/configured.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "./route.ts";
 import { ReplyAlarms } from "./settle/alarms.ts";
+import { FrozenMail, type FrozenMailServices } from "./settle/frozen-mail.ts";
 import { retryPolicyOf, type SettleMeans, settleServicesOf } from "./settle/services.ts";
 import { RecipientBudget } from "./receive/expansion.ts";
 import { type HeaderBudgets, headerBudgets } from "./receive/header-budget.ts";
@@ -204,19 +204,19 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   hints.attach(hintStore(spool, queue, log), await spool.hints());
   const watch = begun.adopt(watchClock(elapsed, { spool, queue, log }), (one) => one.cancel());
   void chain.lists.refresh();
-  const postmasterList = new PostmasterList(configuration, { spool, queue, clock, log });
+  const reports = { tlsReports, ...forPostmaster(configuration, { spool, queue, clock, log }) };
   await tlsReports.start(configuration, chain, { spool, queue });
   begun.defer(async () => {
     await server.stop(0);
     await queue.stop(0);
-    await Promise.all([tlsReports.close(), postmasterList.close()]);
+    await closeAll(reports);
   });
   const reception = receptionOf(configuration, chain, { spool, queue }, parts);
   const generations = new Generations({ configuration, chain, reception }, queue, clock);
   server.open(generations.reception);
   queue.wake();
-  postmasterList.start();
-  const lasting = { server, queue, spool, generations, hints, tlsReports, postmasterList, watch };
+  startAll(reports);
+  const lasting = { server, queue, spool, generations, hints, ...reports, watch };
   const reloading = new Reloading(configuration.file, replacing(lasting, parts), log);
   const control = await controlOf(lasting, { ...parts, holds, reloading });
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
@@ -246,12 +246,11 @@ function lastingParts<Given extends RelayParts>(configuration: Configuration, gi
 
 /** In good order: the front door first, the spool last. */
 async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void> {
-  const { tlsReports, postmasterList, watch, generations, spool } = lasting;
-  watch.cancel();
+  lasting.watch.cancel();
   await finish(lasting, grace, clock);
-  await Promise.all([tlsReports.close(), postmasterList.close()]);
-  await generations.close();
-  await spool.close();
+  await closeAll(lasting);
+  await lasting.generations.close();
+  await lasting.spool.close();
 }
 
 function leaveRoot(
@@ -266,12 +265,36 @@ function leaveRoot(
   }
 }
 
-interface Lasting extends Pick<Relay, "spool" | "queue"> {
+interface Reports {
+  readonly tlsReports: TlsReports;
+  readonly postmasterList: PostmasterList;
+  readonly frozenMail: FrozenMail;
+}
+
+/** What the postmaster hears of, because no sender does. */
+function forPostmaster(
+  configuration: Configuration,
+  services: PostmasterListServices & FrozenMailServices,
+): Omit<Reports, "tlsReports"> {
+  return {
+    postmasterList: new PostmasterList(configuration, services),
+    frozenMail: new FrozenMail(configuration.bounce.frozen_after, services),
+  };
+}
+
+function startAll({ postmasterList, frozenMail }: Reports): void {
+  postmasterList.start();
+  frozenMail.start();
+}
+
+async function closeAll({ tlsReports, postmasterList, frozenMail }: Reports): Promise<void> {
+  await Promise.all([tlsReports.close(), postmasterList.close(), frozenMail.close()]);
+}
+
+interface Lasting extends Pick<Relay, "spool" | "queue">, Reports {
   readonly server: SmtpServer;
   readonly generations: Generations;
   readonly hints: HostHints;
-  readonly tlsReports: TlsReports;
-  readonly postmasterList: PostmasterList;
   readonly watch: Timer;
 }
 
@@ -295,6 +318,7 @@ function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
     hints.follow(retryPolicyOf(next));
     lasting.tlsReports.follow(next, chain);
     lasting.postmasterList.follow(next);
+    lasting.frozenMail.follow(next.bounce);
     void chain.lists.refresh();
     return { listeners, kept, ...(acceptLists ? { lists: await chain.lists.accept() } : {}) };
   };
@@ -304,12 +328,12 @@ function controlOf(
   { spool, queue, generations }: Lasting,
   parts: RunningParts & { holds: Holds; reloading: Reloading },
 ): Promise<Control> {
-  const { holds, clock, log, elapsed } = parts;
+  const { holds, clock, log } = parts;
   return openControl(controlSocket(generations.current.configuration.relay), {
     spool,
     holds,
     get settle() {
-      return settleServicesOf(generations.current.configuration, { spool, log, elapsed });
+      return queue.settle;
     },
     clock,
     log,
@@ -331,7 +355,7 @@ function receptionOf(
     receivedHeadersMax: relay.received_headers_max,
     ...chain,
     spool,
-    reserve: createReserve(configuration, parts),
+    reserve: reserveOf(relay, parts),
     rates: new RelayRates(configuration.gate.relay, clock),
     clock,
     log,
@@ -340,7 +364,7 @@ function receptionOf(
     addressesMax: relay.addresses_max,
     recipients: parts.recipientBudget ?? new RecipientBudget(),
   });
-  return withRates(reception, configuration, chain.gate, parts);
+  return withRates(reception, relay, chain.gate, parts);
 }
 
 /** Undefined when strangers' mail is to be left as it is. */
@@ -352,36 +376,12 @@ function inboundOf(
   return policy === "off" ? undefined : new Inbound({ hostname: relay.hostname, policy }, services);
 }
 
-function createReserve({ relay }: Configuration, { clock, log }: RelayParts): DiskReserve {
-  return new DiskReserve({
-    bytes: relay.spool_reserve,
-    inodes: relay.spool_reserve_inodes,
-    measure: () => freeSpace(relay.spool_directory),
-    clock,
-    log,
-  });
-}
-
-function withRates(
-  reception: Reception,
-  { relay }: Configuration,
-  gate: Gate,
-  { clock, log }: RelayParts,
-): Reception {
-  return limitRates(reception, {
-    messages: relay.messages_per_client_rate,
-    recipients: relay.recipients_per_client_rate,
-    refusedRecipients: relay.refused_recipients_per_client_rate,
-    isExempt: (address) => gate.isRelayHost(address),
-    clock,
-    log,
-  });
-}
-
 function queueChain(
   configuration: Configuration,
-  { gate, route, transports }: Chain,
-  means: SettleMeans,
+  chain: Chain,
+  means: SettleMeans & Pick<RelayParts, "clock">,
 ): QueueChain {
-  return { gate, route, transports, settle: settleServicesOf(configuration, means) };
+  const { gate, route, transports } = chain;
+  const asked = { ...chain, clock: means.clock };
+  return { gate, route, transports, settle: settleServicesOf(configuration, means, asked) };
 }

@@ -2,7 +2,7 @@
 //
 // Invariants: a temporary failure is never more than a delay until its retry rules end. A copy never bounces and
 // never keeps the address itself from its end: it is retried, and at last frozen and reported. Nobody is ever
-// bounced to at <>: such a failure freezes. All failures of one attempt leave in one report, in the transaction
+// bounced to at <>: such a failure freezes; nor to a sender for whom nobody vouches: the postmaster hears of it. All failures of one attempt leave in one report, in the transaction
 // that records them. A delivery is logged and journalled once, however many recipients lead to it; a recipient is done
 // when all that it leads to is done.
 
@@ -18,9 +18,12 @@ import {
   clocksAfter,
   type End,
   inOrder,
+  putOff,
 } from "./settle/clocks.ts";
-import { targetOf } from "./settle/journal.ts";
-import { type Ending, logDelivery, logMessage } from "./settle/log.ts";
+import { frozenWhyOf } from "./settle/frozen-why.ts";
+import { entryOf } from "./settle/journal.ts";
+import { type Ending, logDelivery, logMessage, logPutOff } from "./settle/log.ts";
+import { SenderStanding, type StandingServices } from "./settle/standing.ts";
 import type { RetryPolicy } from "./reply-rules.ts";
 import {
   type Failures,
@@ -69,9 +72,12 @@ export interface AlsoTo {
 }
 
 export type SettleServices = ReportServices &
+  StandingServices &
   RetryPolicy & {
     /** The client has been told in its session that the next host refuses the mail: nobody else is told. */
     readonly refused?: boolean;
+    /** Until then what would bounce is put off: nobody can say whether the sender may be written to. */
+    readonly failuresWait?: number;
     /** Absent: each alarm is logged. */
     readonly alarms?: Pick<ReplyAlarms, "raise">;
     /** Of the event loop. Without one, everything is done in one turn. */
@@ -92,8 +98,15 @@ export async function settle(
   now: number,
   services: SettleServices,
 ): Promise<Settlement> {
-  const work = new Settling(message, attempted, now, services);
+  const standing = new SenderStanding(message, now, services);
+  let work = new Settling(message, attempted, now, services);
   await inSlices(findings, services.share, (finding) => work.judge(finding));
+  const sender = work.bounces ? await standing.get() : undefined;
+  if (sender?.kind === "unknown") {
+    work = new Settling(message, attempted, now, { ...services, failuresWait: sender.until });
+    await inSlices(findings, services.share, (finding) => work.judge(finding));
+    logPutOff(message, sender.until, services.log);
+  }
   const logged = work.logged.toSorted((one, other) => one.position - other.position);
   await inSlices(logged, services.share, ({ end, ...to }) => {
     logDelivery(message.envelope.id, end, to, services.log);
@@ -106,9 +119,11 @@ export async function settle(
   );
   const state = messageState(states);
   const due = attempted.filter(({ rest }) => rest?.mail === undefined);
-  const reported = await reportsOn(message, state, due, work.lines, now, services);
+  const reported = await reportsOn(message, state, due, work.lines, now, services, standing);
+  const known = sender?.kind === "unknown" ? standing.oneMoreTry : await standing.toStore();
   logMessage(message, state, now, services.log);
   return {
+    ...known,
     id: message.envelope.id,
     at: now,
     state,
@@ -147,6 +162,8 @@ class Settling {
   readonly logged: Logged[] = [];
   /** What the sender is to hear. */
   readonly lines: Told[] = [];
+  /** Something has failed, and the sender is to hear of it. */
+  bounces = false;
   readonly #message: StoredMessage;
   readonly #attempted: ReadonlyMap<number, Attempted>;
   readonly #before = new Map<number, JournalEntry[]>();
@@ -171,13 +188,9 @@ class Settling {
   }
 
   /** Of one delivery: how it ended, or when it is tried again. */
-  judge(finding: Finding): number {
-    const { sender } = this.#message.envelope;
-    const services = this.#services;
-    const failures = this.#failuresOf(finding);
-    const again = nextTime(finding, failures, this.#now, services);
-    const ending = this.#isTold(finding) ? "failed" : endingOf(finding, again, sender);
-    const end: End = { finding, ending, again, firstFailure: failures.firstFailure };
+  judge(given: Finding): number {
+    const end = this.#endOf(given);
+    const { finding, ending } = end;
     const positions = positionsOf(finding);
     for (const position of positions) add(this.#ends, position, end);
     for (const to of [finding, ...(finding.alsoTo ?? [])]) {
@@ -188,6 +201,27 @@ class Settling {
     }
     if (ending !== "deferred") this.journal.push(entryOf(finding, ending, this.#now));
     return LOG_WEIGHT + positions.length;
+  }
+
+  #endOf(finding: Finding): End {
+    const services = this.#services;
+    const failures = this.#failuresOf(finding);
+    const again = nextTime(finding, failures, this.#now, services);
+    const isTold = this.#isTold(finding);
+    const ending = isTold ? "failed" : endingOf(finding, again, this.#message.envelope.sender);
+    const end: End = { finding, ending, again, firstFailure: failures.firstFailure };
+    if (ending !== "failed" || isTold || !this.#isWanted(finding)) return end;
+    const { failuresWait } = services;
+    this.bounces = true;
+    return failuresWait === undefined ? end : putOff(end, failuresWait);
+  }
+
+  /** Somebody who led to it has asked to be told of a failure. */
+  #isWanted(finding: Finding): boolean {
+    const { sender } = this.#message.envelope;
+    return positionsOf(finding).some((position) =>
+      wantsReport("failed", sender, this.#attempted.get(position)?.notify),
+    );
   }
 
   /** Of what the postmaster has to act on. */
@@ -241,8 +275,12 @@ class Settling {
     }
     const clocks = clocksAfter(recipient, ends, this.#now);
     const mailDone = recipient.mailDone === true || (clocks.mail === undefined && !mailIsFrozen);
+    const frozenWhy = frozenWhyOf(recipient, before, ends);
     const final = finalState(outcomes);
-    const change = changeOf({ recipient, ends, clocks, final, now: this.#now });
+    const change = {
+      ...changeOf({ recipient, ends, clocks, final, now: this.#now }),
+      ...(frozenWhy === undefined ? {} : { frozenWhy }),
+    };
     const isOpen = change.state === "pending" || change.state === "frozen";
     // What is frozen may be thawed, and then it is to be delivered.
     this.changes.set(position, mailDone && isOpen ? { ...change, mailDone } : change);
@@ -283,13 +321,6 @@ function add<T>(groups: Map<number, T[]>, position: number, one: T): void {
 /** The recipients whose end it is. A copy is waited for by the first that led to it alone. */
 function positionsOf({ position, others = [], unseen }: Finding): readonly number[] {
   return unseen || others.length === 0 ? [position] : [position, ...others];
-}
-
-function entryOf(finding: Finding, outcome: JournalEntry["outcome"], at: number): JournalEntry {
-  const { position, mailbox, router, transport, unseen } = finding;
-  const copy = unseen ? ({ unseen: true } as const) : {};
-  const notes = { position, address: mailbox.address, router, transport };
-  return { ...copy, target: targetOf(finding), outcome, at, ...notes };
 }
 
 interface Concluded {

@@ -58,7 +58,16 @@ export interface StoredRecipient extends RecipientRequest, Wait {
   readonly forced?: true;
   /** The mail has had its end, and only copies are still to be made. */
   readonly mailDone?: true;
+  /** Absent unless something of it is frozen, and where an older version has frozen it for another reason. */
+  readonly frozenWhy?: FrozenWhy;
 }
+
+/**
+ * Why something of a recipient is frozen; of several reasons the first in this order: the postmaster has ordered it; a
+ * copy cannot be made; a transport has asked for it; the mail has failed, and there is nobody to be told.
+ */
+export type FrozenWhy = (typeof FROZEN_WHYS)[number];
+export const FROZEN_WHYS = ["ordered", "copy", "delivery", "nobody-to-tell"] as const;
 
 /**
  * A delivery that has had its end. `unseen` and `target` are its key inside a message: whatever routers and transports
@@ -94,6 +103,10 @@ export interface StoredMessage {
   readonly journal: readonly JournalEntry[];
   /** Delay warnings that went out. */
   readonly warnings: number;
+  /** Somebody vouches for the sender, or nobody does; absent while that was not asked, or could not be answered. */
+  readonly vouched?: boolean;
+  /** How often it could not be answered. */
+  readonly vouchTries?: number;
   /** The relay ended in the middle of an attempt: it may have delivered more than the journal knows. */
   readonly interrupted?: true;
   readonly body: Body;
@@ -102,6 +115,8 @@ export interface StoredMessage {
 export interface NewMessage {
   readonly envelope: Omit<Envelope, "size">;
   readonly recipients: readonly RecipientRequest[];
+  /** As in {@link StoredMessage}, if it is known. */
+  readonly vouched?: boolean;
 }
 
 /** A report of ours that enters the spool together with what it reports. */
@@ -111,9 +126,11 @@ export interface NewReport extends NewMessage {
 
 /**
  * Why the postmaster hears of a recipient that has not had its mail, and the sender does not: nobody vouches for the
- * sender's address; or the recipient is one member of an alias, of whom the sender need not know.
+ * sender's address; the recipient is one member of an alias, of whom the sender need not know; or the sender is null, and
+ * the message was frozen for as long as it may be.
  */
-export type ListedWhy = "unvouched" | "alias-member";
+export type ListedWhy = (typeof LISTED_WHYS)[number];
+export const LISTED_WHYS = ["unvouched", "alias-member", "nobody-to-tell"] as const;
 
 /** One line of the postmaster's list. */
 export interface ListEntry {
@@ -151,6 +168,7 @@ export type RecipientChange = Pick<
   | "heldDomain"
   | "clocks"
   | "mailDone"
+  | "frozenWhy"
 >;
 
 /** All that an attempt changed: one transaction. */
@@ -166,6 +184,9 @@ export interface Settlement {
   readonly reports: readonly NewReport[];
   /** What the postmaster is to hear of, because the sender does not. */
   readonly listed?: readonly ListEntry[];
+  /** What has been found out of the sender. */
+  readonly vouched?: boolean;
+  readonly vouchTries?: number;
 }
 
 /** A message on its way in. */
@@ -255,6 +276,12 @@ export interface Spool {
   listed(): Promise<PostmasterList>;
   /** Takes in the message that tells the postmaster of `list`, and forgets the list, in one transaction. */
   sendList(message: NewReport, list: PostmasterList): Promise<void>;
+  /**
+   * Lets messages that are frozen because there is nobody to be told grow older by `elapsed` milliseconds, and gives the
+   * `most` first of those that are older than `after`. No message with a copy to be made, or that the postmaster has
+   * frozen, is among them.
+   */
+  ageFrozen(elapsed: number, after: number, most: number): Promise<readonly MessageId[]>;
   /** Domains on hold. */
   holds(): Promise<readonly string[]>;
   hold(domain: string): Promise<void>;

@@ -2,6 +2,7 @@
 
 import type { Client, Mailbox } from "../envelope.ts";
 import type { Status } from "../status.ts";
+import { isVouchedFor } from "./vouched.ts";
 import { createQuestions } from "./dns-questions.ts";
 import type { Examined, ExaminationServices } from "./examination.ts";
 import { checkSpf } from "./mailauth.ts";
@@ -22,6 +23,8 @@ export interface Evaluation {
   /** For the log. */
   readonly summary: string;
   readonly refusal: Status | undefined;
+  /** Somebody vouches for the sender in the envelope, or nobody does; undefined when the DNS has not said. */
+  readonly vouched: boolean | undefined;
 }
 
 /** Milliseconds for SPF, and again for DMARC. */
@@ -40,25 +43,14 @@ export class Inbound {
 
   /** Begins with what is known before the message; gives what says the rest. */
   begin(client: Client, sender: Mailbox | null): (message: Examined) => Promise<Evaluation> {
-    const spf = this.#spfOf(client, sender);
+    const { hostname } = this;
+    const spf = askSpf({ client, sender, hostname }, this.#services);
     // The message may never be finished.
     spf.catch(() => undefined);
-    return async (message) => this.#evaluate(message, await spf);
+    return async (message) => this.#evaluate(message, await spf, sender);
   }
 
-  async #spfOf({ address, helo }: Client, sender: Mailbox | null): Promise<Spf> {
-    const { resolver, clock } = this.#services;
-    const { ask, end } = createQuestions(resolver, clock, TIMEOUT);
-    const from = sender === null ? "" : `${spfLocalPart(sender)}@${sender.domain}`;
-    try {
-      const answer = await checkSpf({ sender: from, address, helo, hostname: this.hostname }, ask);
-      return { ...answer, identity: sender === null ? "helo" : "mailfrom" };
-    } finally {
-      end();
-    }
-  }
-
-  async #evaluate(message: Examined, spf: Spf): Promise<Evaluation> {
+  async #evaluate(message: Examined, spf: Spf, sender: Mailbox | null): Promise<Evaluation> {
     const { resolver, clock } = this.#services;
     const { ask, end } = createQuestions(resolver, clock, TIMEOUT);
     try {
@@ -68,10 +60,33 @@ export class Inbound {
         header: resultsHeader(this.hostname, results),
         summary: summaryOf(results),
         refusal: enforces ? refusalOf(results) : undefined,
+        vouched: sender === null ? undefined : await isVouchedFor(sender, results),
       };
     } finally {
       end();
     }
+  }
+}
+
+interface SpfQuestion {
+  readonly client: Client;
+  readonly sender: Mailbox | null;
+  /** Our own. */
+  readonly hostname: string;
+}
+
+/** What the domain of the sender says of the client, or that of HELO if there is no sender. */
+export async function askSpf(
+  { client: { address, helo }, sender, hostname }: SpfQuestion,
+  { resolver, clock }: InboundServices,
+): Promise<Spf> {
+  const { ask, end } = createQuestions(resolver, clock, TIMEOUT);
+  const from = sender === null ? "" : `${spfLocalPart(sender)}@${sender.domain}`;
+  try {
+    const answer = await checkSpf({ sender: from, address, helo, hostname }, ask);
+    return { ...answer, identity: sender === null ? "helo" : "mailfrom" };
+  } finally {
+    end();
   }
 }
 

@@ -21,16 +21,18 @@ interface Library {
   dkimVerify(message: Readable, how?: Resolving<DKIMVerifyOptions>): Promise<DKIMVerifyResult>;
   spf(question: Resolving<SPFOptions>): Promise<SPFResult>;
   dmarc(question: Resolving<DMARCOptions & { strict?: boolean }>): Promise<DMARCResult | false>;
+  getAlignment(from: string, domains: readonly string[], strict: boolean): object | false;
 }
 
 /** Loaded when a configuration asks for it: it is larger than all the rest of the relay. */
 async function load(): Promise<Library> {
-  const [{ dkimVerify }, { spf }, { dmarc }] = await Promise.all([
+  const [{ dkimVerify }, { spf }, { dmarc }, { getAlignment }] = await Promise.all([
     import("mailauth/lib/dkim/verify.js"),
     import("mailauth/lib/spf/index.js"),
     import("mailauth/lib/dmarc/index.js"),
+    import("mailauth/lib/tools.js"),
   ]);
-  return { dkimVerify, spf, dmarc };
+  return { dkimVerify, spf, dmarc, getAlignment };
 }
 
 let loading: Promise<Library> | undefined;
@@ -224,6 +226,12 @@ export async function checkDmarc(
 }
 
 const POLICIES = ["none", "quarantine", "reject"] as const;
+
+/** Relaxed alignment: both domains belong to one organization (RFC 9989 3.2.10.1). Both in canonical form. */
+export async function isAligned(domain: string, signer: string): Promise<boolean> {
+  const library = await preload();
+  return library.getAlignment(domain, [signer], false) !== false;
+}
 
 export interface SigningKey {
   readonly domain: string;

@@ -8,8 +8,8 @@ import { gateOptions } from "./gate-options.ts";
 import { listenerOptions } from "./listener-options.ts";
 import { domainList, hostList } from "./list-kinds.ts";
 import { tlsReportOptions } from "./tls-report-options.ts";
-import { durations, flag, integer, list, named, nested } from "./schema.ts";
-import { optional, options, size, tables, withDefault } from "./schema.ts";
+import { duration, durations, flag, integer, list, named, nested } from "./schema.ts";
+import { oneOf, optional, options, size, tables, withDefault } from "./schema.ts";
 import type { Values } from "./schema.ts";
 import { relayOptions } from "./relay-options.ts";
 import { replyOptions, retryOptions } from "./retry-options.ts";
@@ -53,6 +53,19 @@ const httpsOptions = options({
 });
 
 const bounceOptions = options({
+  bounce_to: withDefault(
+    oneOf(
+      "Who is sent bounces, delay warnings and reports. `authenticated`: senders for whose address somebody vouches, by a relay rule, by an SPF pass of its domain, or by an aligned DKIM signature; mail of others is on the postmaster's daily list when it fails. `all`: every sender, forged ones included.",
+      ["authenticated", "all"],
+    ),
+    "authenticated",
+  ),
+  frozen_after: withDefault(
+    duration(
+      "How long a message stays frozen that has failed and of which nobody may be told, because its sender is null, while the relay runs. Then it is removed, with an event and a line on the postmaster's list. A copy that is still due, and what the postmaster has frozen, is never removed.",
+    ),
+    "4d",
+  ),
   warn_after: withDefault(
     durations("How old a message is when its sender is told that it is late, once at each time."),
     ["24h"],

@@ -4,7 +4,7 @@
 
 import { letterDate, oneLine, wrap } from "../bounce/text.ts";
 import type { Mailbox } from "../envelope.ts";
-import type { ListedWhy, ListEntry, PostmasterList } from "../spool.ts";
+import { LISTED_WHYS, type ListedWhy, type ListEntry, type PostmasterList } from "../spool.ts";
 
 export interface ListRequest {
   readonly hostname: string;
@@ -25,6 +25,9 @@ const REASONS: Readonly<Record<ListedWhy, string>> = {
     "so no bounce was sent:",
   "alias-member":
     "The mail reached other members of the alias, and the sender need not know who is behind it. Please mend the alias:",
+  "nobody-to-tell":
+    "The sender is null (<>), as that of a bounce is, so nobody may be told. The message stayed frozen in the queue for " +
+    "as long as frozen_after says, and has been removed:",
 };
 
 /** The bytes of the message, in ASCII. */
@@ -51,8 +54,7 @@ function countOf({ entries, more }: PostmasterList): number {
 }
 
 function textOf({ hostname, list }: ListRequest): string {
-  const whys: readonly ListedWhy[] = ["unvouched", "alias-member"];
-  const sections = whys.flatMap((why) => sectionOf(why, list));
+  const sections = LISTED_WHYS.flatMap((why) => sectionOf(why, list));
   const paragraphs = [
     `This is the mail system at ${hostname}.`,
     wrap("The following recipients have not had their mail, and the senders were not told of it."),
@@ -78,7 +80,7 @@ function sectionOf(why: ListedWhy, { entries, more }: PostmasterList): string[] 
 }
 
 function entryText({ at, id, sender, recipient, original, status }: ListEntry): string {
-  const from = sender === "" ? "<>" : oneLine(sender);
+  const from = `<${oneLine(sender)}>`;
   return [
     wrap(oneLine(recipient), "  "),
     ...(original === undefined ? [] : [wrap(`(written to ${oneLine(original)})`, "    ")]),

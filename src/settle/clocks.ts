@@ -76,6 +76,18 @@ export interface End {
   readonly firstFailure: number;
 }
 
+/** It has failed, and waits all the same; what was said of it stays. */
+export function putOff({ finding, ...end }: End, until: number): End {
+  const { status, remoteMta } = finding.outcome;
+  const outcome = {
+    kind: "deferred",
+    scope: "recipient",
+    status,
+    ...(remoteMta === undefined ? {} : { remoteMta }),
+  } as const;
+  return { ...end, finding: { ...finding, outcome }, ending: "deferred", again: until };
+}
+
 /** What waits after an attempt that ended at `now`: what was deferred in it, and what was not due. */
 export function clocksAfter(recipient: Attempted, ends: readonly End[], now: number): Clocks {
   const deferred = ends.filter(({ ending }) => ending === "deferred");

@@ -9,7 +9,7 @@ import { status } from "../status.ts";
 
 const GIVEN_UP = status(554, "0.0", "The postmaster has given up the delivery of this message");
 
-/** With `only`, these recipients alone. Where there is no sender to be told (<>), they are discarded. */
+/** With `only`, these recipients alone. If nobody vouches for the sender, they are on the postmaster's list. Where there is no sender to be told (<>), they are discarded. */
 export function giveUp(
   message: StoredMessage,
   only: AddressFilter | undefined,
@@ -36,7 +36,10 @@ export function giveUp(
     ({ position, outcome }) => outcome !== "frozen" || !positions.has(position),
   );
   const findings = envelope.sender === null ? [] : failing.map(findingOf);
-  return settle({ ...message, journal: thawed }, given, findings, now, services);
+  return settle({ ...message, journal: thawed }, given, findings, now, {
+    ...services,
+    decideNow: true,
+  });
 }
 
 function isMeant(

@@ -2,6 +2,7 @@
 // place where it goes, whatever routers and transports are called and whichever recipient leads there.
 
 import type { Mailbox } from "../envelope.ts";
+import type { Finding } from "../settle.ts";
 import { canonicalAddressOf } from "../smtp/address.ts";
 import { type JournalEntry, namedPlaceOf } from "../spool.ts";
 
@@ -20,6 +21,18 @@ export interface Named {
 export function targetOf({ unseen, mailbox, place, router, transport }: Named): string {
   if (!unseen) return canonicalAddressOf(mailbox);
   return place ?? namedPlaceOf(mailbox.address, router, transport);
+}
+
+/** What the journal says of a delivery that has had its end. */
+export function entryOf(
+  finding: Finding,
+  outcome: JournalEntry["outcome"],
+  at: number,
+): JournalEntry {
+  const { position, mailbox, router, transport, unseen } = finding;
+  const copy = unseen ? ({ unseen: true } as const) : {};
+  const notes = { position, address: mailbox.address, router, transport };
+  return { ...copy, target: targetOf(finding), outcome, at, ...notes };
 }
 
 export class Journal {

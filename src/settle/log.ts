@@ -3,6 +3,7 @@
 import type { Mailbox } from "../envelope.ts";
 import type { Log } from "../log.ts";
 import type { JournalEntry, Settlement, StoredMessage } from "../spool.ts";
+import { pathText } from "../smtp/address.ts";
 import { saidLine } from "../status.ts";
 import type { End } from "./clocks.ts";
 
@@ -38,6 +39,13 @@ export function logDelivery(
     const next = new Date(again ?? 0).toISOString();
     log.event("delivery.deferred", { ...fields, next_attempt: next });
   }
+}
+
+/** What has failed is not bounced yet, because nobody can say whose the sender is. */
+export function logPutOff({ envelope }: StoredMessage, until: number, log: Log): void {
+  const { id, sender } = envelope;
+  const next = new Date(until).toISOString();
+  log.event("bounce.put_off", { id, sender: pathText(sender), next_attempt: next });
 }
 
 export function logMessage(

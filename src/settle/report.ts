@@ -1,6 +1,7 @@
 // What the sender is told after an attempt, as new messages for the spool: from <>, to the sender. One report for
 // each kind of ending, with all recipients that ended so; a warning once at each time of `warn_after`.
-// Invariant: a copy (`unseen`) is never spoken of, and nothing is told that NOTIFY declines (RFC 3461 4.1).
+// Invariants: a copy (`unseen`) is never spoken of, and nothing is told that NOTIFY declines (RFC 3461 4.1). No sender is
+// written to for whom nobody vouches: the postmaster hears of what has failed.
 
 import { readHeader } from "../bounce/original.ts";
 import {
@@ -13,10 +14,18 @@ import {
 import type { Elapsed } from "../clock-steps.ts";
 import type { Log } from "../log.ts";
 import type { Finding } from "../settle.ts";
-import type { NewReport, Settlement, Spool, StoredMessage, StoredRecipient } from "../spool.ts";
+import type {
+  ListEntry,
+  NewReport,
+  Settlement,
+  Spool,
+  StoredMessage,
+  StoredRecipient,
+} from "../spool.ts";
 import { pathText } from "../smtp/address.ts";
-import { isTemporary } from "../status.ts";
+import { isTemporary, saidLine } from "../status.ts";
 import type { Ending } from "./log.ts";
+import { SenderStanding } from "./standing.ts";
 
 export interface ReportServices {
   readonly hostname: string;
@@ -64,6 +73,8 @@ export function told(
   return { kind, recipient };
 }
 
+type Reported = Pick<Settlement, "reports" | "warnings" | "listed">;
+
 /** The reports of an attempt on `attempted`, and how many warnings the message has had after them. */
 export async function reportsOn(
   message: StoredMessage,
@@ -72,23 +83,57 @@ export async function reportsOn(
   lines: readonly Told[],
   now: number,
   services: ReportServices,
-): Promise<Pick<Settlement, "reports" | "warnings">> {
+  standing: Pick<SenderStanding, "get"> = new SenderStanding(message, now, {}),
+): Promise<Reported> {
   const reports: NewReport[] = [];
+  const failed = ofKind("failed", lines);
+  const mayWrite = async () => (await standing.get()).kind === "vouched";
+  if (failed.length > 0 && !(await mayWrite())) {
+    return {
+      reports,
+      warnings: message.warnings,
+      listed: listedOf(failed, message, now, services),
+    };
+  }
   for (const kind of ["failed", "relayed", "delivered"] as const) {
     const recipients = ofKind(kind, lines);
-    if (recipients.length > 0)
+    if (recipients.length > 0 && (await mayWrite()))
       reports.push(await newReport(kind, recipients, message, now, services));
   }
   const delayed = ofKind("delayed", lines);
   const due = warningsDue(message, now, services);
-  if (state !== "queued" || delayed.length === 0 || due <= message.warnings) {
+  const isDue = state === "queued" && delayed.length > 0 && due > message.warnings;
+  const sender = isDue ? await standing.get() : undefined;
+  // While nobody can say, the warning comes later.
+  if (sender === undefined || sender.kind === "unknown") {
     return { reports, warnings: message.warnings };
   }
-  if (wantsWarning(await readHeader(message.body))) {
+  if (sender.kind === "vouched" && wantsWarning(await readHeader(message.body))) {
     const all = [...delayed, ...alsoWaiting(message, attempted)];
     reports.push(await newReport("delayed", all, message, now, services));
   }
   return { reports, warnings: due };
+}
+
+/** For the postmaster, because the sender may be anybody. */
+function listedOf(
+  failed: readonly ReportedRecipient[],
+  { envelope: { id, sender } }: StoredMessage,
+  at: number,
+  { log }: ReportServices,
+): ListEntry[] {
+  const recipients = failed.map(({ original }) => original.address);
+  const why = "unvouched";
+  log.event("message.listed", { id, sender: pathText(sender), recipients, why });
+  return failed.map(({ mailbox, original, status }) => ({
+    why,
+    at,
+    id,
+    sender: sender?.address ?? "",
+    recipient: mailbox.address,
+    ...(original.address === mailbox.address ? {} : { original: original.address }),
+    status: saidLine(status),
+  }));
 }
 
 function ofKind(kind: ReportKind, lines: readonly Told[]): readonly ReportedRecipient[] {

@@ -1,5 +1,6 @@
 // What settling needs, out of a configuration: for the running relay and for relayctl where none runs.
 
+import { Vouching, type VouchingServices } from "../authentication/vouching.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "../reply-rules.ts";
 import type { SettleServices } from "../settle.ts";
@@ -10,9 +11,15 @@ export function retryPolicyOf({ retry, replies }: Configuration): RetryPolicy {
 
 export type SettleMeans = Pick<SettleServices, "spool" | "log" | "elapsed" | "alarms">;
 
-export function settleServicesOf(configuration: Configuration, means: SettleMeans): SettleServices {
+export function settleServicesOf(
+  configuration: Configuration,
+  means: SettleMeans,
+  asked: Omit<VouchingServices, "hostname">,
+): SettleServices {
   const { relay, bounce } = configuration;
+  const vouching = new Vouching({ ...asked, hostname: relay.hostname });
   return {
+    ...(bounce.bounce_to === "all" ? {} : { vouching }),
     hostname: relay.hostname,
     ...retryPolicyOf(configuration),
     warnAfter: bounce.warn_after,

@@ -51,7 +51,8 @@ export function changeEach(
 
 function freeze(database: Database, id: number, { sql, values }: Condition): void {
   database.run(
-    `UPDATE recipients SET state = 'frozen' WHERE message = ? AND state = 'pending' AND ${sql}`,
+    `UPDATE recipients SET state = 'frozen', frozen_why = 'ordered'
+     WHERE message = ? AND state IN ('pending', 'frozen') AND ${sql}`,
     id,
     ...values,
   );
@@ -67,7 +68,7 @@ function thaw(database: Database, id: number, { sql, values }: Condition, now: n
     `UPDATE recipients SET
        first_failure = CASE state WHEN 'frozen' THEN NULL ELSE first_failure END,
        clocks = CASE state WHEN 'frozen' THEN NULL ELSE clocks END,
-       state = 'pending', next_attempt = ?, waits_for = NULL, held_domain = NULL
+       state = 'pending', next_attempt = ?, waits_for = NULL, held_domain = NULL, frozen_why = NULL
      WHERE message = ? AND (state = 'frozen' OR state = 'pending' AND position IN (${frozen})) AND ${sql}`,
     now,
     id,
@@ -98,7 +99,7 @@ function follow(database: Database, id: number): void {
   const pending = "FROM recipients WHERE message = ? AND state = 'pending'";
   database.run(
     `UPDATE messages SET
-       state = CASE WHEN EXISTS (SELECT 1 ${pending}) THEN 'queued' ELSE 'frozen' END,
+       state = CASE WHEN EXISTS (SELECT 1 ${pending}) THEN 'queued' ELSE 'frozen' END, frozen_for = 0,
        next_attempt = coalesce((SELECT min(next_attempt) ${pending}), next_attempt)
      WHERE id = ?`,
     id,

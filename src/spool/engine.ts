@@ -16,9 +16,11 @@ import { Database, isDamage, isFull, isReadError, isWriteError } from "./databas
 import { readHints, saveHint } from "./hint-table.ts";
 import { changeEach, changeMessages, type Wanted } from "./changes.ts";
 import { readHolds, releaseHeld, saveHold, type StoredHold } from "./hold-table.ts";
+import { ageFrozen } from "./frozen.ts";
 import { addToList, forgetList, readList } from "./list-table.ts";
 import { createLoader, type Loader } from "./loader.ts";
 import { endInterrupted } from "./interrupted.ts";
+import { flagOf, writeSettlement } from "./settlement-rows.ts";
 import { restore } from "./restore.ts";
 import {
   type CommitResult,
@@ -132,7 +134,7 @@ export class Engine {
       case "insert":
         return this.#insert(write);
       case "settle":
-        return this.#settle(write);
+        return this.has(write.id) ? writeSettlement(this.#database, write) : undefined;
       case "remove":
         return this.#remove(write.id);
       case "hint":
@@ -150,8 +152,8 @@ export class Engine {
 
   #insert(message: Extract<Write, { kind: "insert" }>): void {
     this.#database.run(
-      `INSERT INTO messages (id, state, next_attempt, received_at, size, checksum, envelope, envelope_checksum, scheduled_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO messages (id, state, next_attempt, received_at, size, checksum, envelope, envelope_checksum, scheduled_at, vouched)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       message.id,
       message.state,
       message.at,
@@ -161,6 +163,7 @@ export class Engine {
       message.envelope,
       message.envelopeChecksum,
       message.at,
+      flagOf(message.vouched),
     );
     if (message.body !== undefined) {
       this.#database.run(
@@ -178,51 +181,6 @@ export class Engine {
         message.at,
       );
     }
-  }
-
-  #settle(settled: Extract<Write, { kind: "settle" }>): void {
-    if (!this.has(settled.id)) return;
-    for (const entry of settled.journal) {
-      this.#database.run(
-        "INSERT OR REPLACE INTO journal (message, unseen, target, outcome, at, position, address, router, transport) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        settled.id,
-        entry.unseen === true ? 1 : 0,
-        entry.target,
-        entry.outcome,
-        entry.at,
-        entry.position,
-        entry.address,
-        entry.router,
-        entry.transport,
-      );
-    }
-    for (const change of settled.recipients) {
-      this.#database.run(
-        "UPDATE recipients SET state = ?, attempts = ?, first_failure = ?, next_attempt = ?, last_status = ?, waits_for = ?, held_domain = ?, clocks = ?, forced = 0, mail_done = ? WHERE message = ? AND position = ?",
-        change.state,
-        change.attempts,
-        change.firstFailure ?? null,
-        change.nextAttempt,
-        change.lastStatus === undefined ? null : JSON.stringify(change.lastStatus),
-        change.waitsFor ?? null,
-        change.heldDomain ?? null,
-        change.clocks === undefined ? null : JSON.stringify(change.clocks),
-        change.mailDone === true ? 1 : 0,
-        settled.id,
-        change.position,
-      );
-    }
-    if (settled.state === undefined) return;
-    this.#database.run(
-      `UPDATE messages SET state = ?, warnings = ?, scheduled_at = ?, next_attempt = coalesce(
-         (SELECT min(next_attempt) FROM recipients WHERE message = ? AND state = 'pending'), next_attempt)
-       WHERE id = ?`,
-      settled.state,
-      settled.warnings,
-      settled.at,
-      settled.id,
-      settled.id,
-    );
   }
 
   #remove(id: number): void {
@@ -306,6 +264,10 @@ export class Engine {
 
   holds(): StoredHold[] {
     return readHolds(this.#database);
+  }
+
+  ageFrozen(elapsed: number, after: number, most: number): MessageId[] {
+    return this.#database.atomically(() => ageFrozen(this.#database, elapsed, after, most));
   }
 
   listed(): PostmasterList {

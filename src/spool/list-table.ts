@@ -4,7 +4,7 @@
 // own, so that forged senders cannot crowd out what is of another kind.
 
 import type { DatabaseSync } from "node:sqlite";
-import type { ListedWhy, ListEntry, PostmasterList } from "../spool.ts";
+import { LISTED_WHYS, type ListEntry, type PostmasterList } from "../spool.ts";
 import { numberOf, textOf, wordOf } from "./rows.ts";
 
 type Statements = Pick<DatabaseSync, "prepare">;
@@ -13,7 +13,6 @@ type Statements = Pick<DatabaseSync, "prepare">;
 const ENTRIES_MAX = 200;
 /** Characters of one text in an entry. */
 const TEXT_MAX = 320;
-const WHYS: readonly ListedWhy[] = ["unvouched", "alias-member"];
 
 export function addToList(database: Statements, entries: readonly ListEntry[]): void {
   const count = database.prepare("SELECT count(*) AS n FROM listed WHERE why = ?");
@@ -36,7 +35,7 @@ export function readList(database: Statements): PostmasterList {
     entries: rows.map((row): ListEntry => {
       const { id, sender, recipient, original, status } = JSON.parse(textOf(row["entry"]));
       return {
-        why: wordOf(row["why"], WHYS),
+        why: wordOf(row["why"], LISTED_WHYS),
         at: numberOf(row["at"]),
         id: textOf(id),
         sender: textOf(sender),
@@ -45,7 +44,9 @@ export function readList(database: Statements): PostmasterList {
         status: textOf(status),
       };
     }),
-    more: Object.fromEntries(more.map(({ why, count }) => [wordOf(why, WHYS), numberOf(count)])),
+    more: Object.fromEntries(
+      more.map(({ why, count }) => [wordOf(why, LISTED_WHYS), numberOf(count)]),
+    ),
     last: numberOf(rows.at(-1)?.["number"] ?? 0),
   };
 }

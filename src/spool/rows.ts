@@ -4,18 +4,20 @@
 import { crc32 } from "node:zlib";
 import type { Body, Envelope, MessageId } from "../envelope.ts";
 import type { HostHint } from "../hints.ts";
-import type {
-  Clocks,
-  JournalEntry,
-  ListEntry,
-  NewMessage,
-  NewReport,
-  PostmasterList,
-  RecipientChange,
-  StoredMessage,
-  StoredRecipient,
-  Wait,
-  WaitingCopy,
+import {
+  FROZEN_WHYS,
+  type Clocks,
+  type JournalEntry,
+  type ListEntry,
+  type NewMessage,
+  type NewReport,
+  type PostmasterList,
+  type RecipientChange,
+  type Settlement,
+  type StoredMessage,
+  type StoredRecipient,
+  type Wait,
+  type WaitingCopy,
 } from "../spool.ts";
 import type { Status } from "../status.ts";
 import { bodyFile, CorruptBody, fileBody, INLINE_MAX, inlineBody, withHead } from "./body.ts";
@@ -46,6 +48,7 @@ export type Write =
       /** Absent when the body is in a file. */
       readonly body?: Uint8Array;
       readonly recipients: readonly string[];
+      readonly vouched: boolean | undefined;
     }
   | {
       readonly kind: "settle";
@@ -57,6 +60,8 @@ export type Write =
       readonly journal: readonly JournalEntry[];
       /** When the next attempt was worked out, in ms since the epoch. */
       readonly at: number;
+      readonly vouched?: boolean;
+      readonly vouchTries?: number;
     }
   | { readonly kind: "remove"; readonly id: number }
   /** It is due `delay` ms behind `at`, whatever its recipients say. */
@@ -176,13 +181,14 @@ export function insertion(
     envelope,
     envelopeChecksum: checksumOf(envelope, recipients),
     recipients,
+    vouched: message.vouched,
     ...(body === undefined ? {} : { body }),
   };
 }
 
 /** The message as `messageOf` would give it, were it read again. */
 export function newlyStored(
-  { envelope, recipients }: NewMessage,
+  { envelope, recipients, vouched }: NewMessage,
   state: "active" | "queued",
   body: Body,
 ): StoredMessage {
@@ -193,6 +199,7 @@ export function newlyStored(
     recipients: recipients.map((request, position) => ({ ...request, position, ...fresh })),
     journal: [],
     warnings: 0,
+    ...(vouched === undefined ? {} : { vouched }),
     body,
   };
 }
@@ -200,6 +207,24 @@ export function newlyStored(
 export function reportInsertion(report: NewReport): Write {
   const { bytes } = report;
   return insertion(report, "queued", bytes.length, crc32(bytes), bytes);
+}
+
+/** All that an attempt has changed; a message whose body is damaged stays out of the queue until its remains are safe. */
+export function settlementWrites(
+  { reports, listed = [], ...settlement }: Settlement,
+  notes: readonly JournalEntry[],
+  isDamaged: boolean,
+): Write[] {
+  const { state } = settlement;
+  const id = idNumber(settlement.id);
+  const journal = [...notes, ...settlement.journal];
+  return [
+    ...reports.map(reportInsertion),
+    ...(listed.length === 0 ? [] : [{ kind: "list", entries: listed } as const]),
+    state === "completed"
+      ? { kind: "remove", id }
+      : { kind: "settle", ...settlement, id, state: isDamaged ? "active" : state, journal },
+  ];
 }
 
 /** Over the envelope and every recipient in order: one that is missing would get no mail, and nobody a bounce. */
@@ -232,10 +257,22 @@ export function messageOf(
     envelope: { ...envelope, id, size: body.size },
     state: wordOf(message["state"], ["active", "queued", "frozen"]),
     warnings: numberOf(message["warnings"]),
+    ...vouchingOf(message),
     ...(numberOf(message["interruptions"]) > 0 ? { interrupted: true } : {}),
     recipients: row.recipients.map(recipientOf),
     journal: row.journal.map(journalEntryOf),
     body,
+  };
+}
+
+/** A spool of an older version, which is only looked at, has no such columns. */
+function vouchingOf({
+  vouched,
+  vouch_tries: tries,
+}: Row): Pick<StoredMessage, "vouched" | "vouchTries"> {
+  return {
+    ...(typeof vouched === "number" ? { vouched: vouched === 1 } : {}),
+    ...(typeof tries === "number" && tries > 0 ? { vouchTries: tries } : {}),
   };
 }
 
@@ -254,6 +291,7 @@ function recipientOf(row: Row): StoredRecipient {
   const waitsFor = row["waits_for"];
   const heldDomain = row["held_domain"];
   const clocks = row["clocks"];
+  const frozenWhy = row["frozen_why"];
   return {
     ...JSON.parse(textOf(row["request"])),
     position: numberOf(row["position"]),
@@ -267,6 +305,7 @@ function recipientOf(row: Row): StoredRecipient {
     ...(typeof clocks === "string" ? { clocks: clocksOf(clocks) } : {}),
     ...(row["forced"] === 1 ? { forced: true } : {}),
     ...(row["mail_done"] === 1 ? { mailDone: true } : {}),
+    ...(typeof frozenWhy === "string" ? { frozenWhy: wordOf(frozenWhy, FROZEN_WHYS) } : {}),
   };
 }
 

@@ -55,7 +55,8 @@ export function upgrade(database: Database): boolean {
 }
 
 /**
- * The journal by target, a column for each order, and the postmaster's list. Every message that has something done or
+ * The journal by target, a column for each order, why and for how long something is frozen, whether anybody vouches for
+ * a sender, and the postmaster's list. Every message that has something done or
  * ordered is written anew.
  */
 function toVersion5(database: Database): void {
@@ -64,6 +65,11 @@ function toVersion5(database: Database): void {
     ALTER TABLE recipients ADD COLUMN held_domain TEXT;
     ALTER TABLE recipients ADD COLUMN forced INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE recipients ADD COLUMN mail_done INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE recipients ADD COLUMN frozen_why TEXT;
+    ALTER TABLE messages ADD COLUMN frozen_for INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE messages ADD COLUMN vouched INTEGER;
+    ALTER TABLE messages ADD COLUMN vouch_tries INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX frozen ON messages (frozen_for) WHERE state = 'frozen';
     CREATE INDEX held ON recipients (held_domain) WHERE held_domain IS NOT NULL;
     CREATE TABLE journal (
       message   INTEGER NOT NULL,

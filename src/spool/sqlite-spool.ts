@@ -40,6 +40,7 @@ import {
   messageOf,
   newlyStored,
   reportInsertion,
+  settlementWrites,
   type StoredRow,
   type Transaction,
   type Write,
@@ -321,6 +322,10 @@ export class SqliteSpool implements Spool {
     return { changes, messages: await this.#readable(rows) };
   }
 
+  ageFrozen(elapsed: number, after: number, most: number): Promise<readonly MessageId[]> {
+    return this.#ask({ name: "ageFrozen", elapsed, after, most });
+  }
+
   listed(): Promise<PostmasterList> {
     return this.#ask({ name: "listed" });
   }
@@ -363,20 +368,10 @@ export class SqliteSpool implements Spool {
   }
 
   async settle(settlement: Settlement): Promise<void> {
-    const { id, at, state, recipients, warnings, reports, listed = [] } = settlement;
+    const { id, state } = settlement;
     const notes = this.#notes.take(id);
-    const number = idNumber(id);
-    const writes: Write[] = reports.map(reportInsertion);
-    if (listed.length > 0) writes.push({ kind: "list", entries: listed });
     const damage = this.#damaged.get(id);
-    if (state === "completed") {
-      writes.push({ kind: "remove", id: number });
-    } else {
-      const journal = [...notes, ...settlement.journal];
-      // It stays out of the queue until its remains are safe.
-      const kept = damage === undefined ? state : "active";
-      writes.push({ kind: "settle", id: number, state: kept, warnings, recipients, journal, at });
-    }
+    const writes = settlementWrites(settlement, notes, damage !== undefined);
     try {
       await this.#commit(writes);
     } catch (error) {

@@ -38,6 +38,12 @@ export type Call =
       readonly ids: readonly MessageId[];
       readonly wanted: Omit<Wanted, "remove">;
     }
+  | {
+      readonly name: "ageFrozen";
+      readonly elapsed: number;
+      readonly after: number;
+      readonly most: number;
+    }
   | { readonly name: "claim"; readonly ids: readonly MessageId[] }
   | { readonly name: "recover"; readonly now: number }
   | { readonly name: "mendTimes"; readonly now: number; readonly after: number };
@@ -51,6 +57,7 @@ export interface Answers {
   hints: [key: string, hint: HostHint][];
   holds: StoredHold[];
   listed: PostmasterList;
+  ageFrozen: MessageId[];
   release: number;
   wake: number;
   change: Change[];
@@ -91,6 +98,8 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
       return engine.hints();
     case "holds":
       return engine.holds();
+    case "ageFrozen":
+      return engine.ageFrozen(call.elapsed, call.after, call.most);
     case "listed":
       return engine.listed();
     case "release":

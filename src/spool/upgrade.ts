@@ -8,7 +8,7 @@
 // is, for the reader of rows to find out.
 
 import { canonicalAddressOf, parseMailbox } from "../smtp/address.ts";
-import { namedPlaceOf } from "../spool.ts";
+import { type FrozenWhy, namedPlaceOf } from "../spool.ts";
 import type { Row, StoredRow } from "./rows.ts";
 
 const HOLD = "hold:";
@@ -19,12 +19,34 @@ export function upgradedRow({ message, recipients, journal, body }: StoredRow): 
   if (!isOld) return { message, recipients, journal, body };
   const marks = new Set(journal.filter(isMark).map(({ position }) => position));
   const receivedAt = message["received_at"];
+  const untold = isNullSender(message["envelope"]) ? untoldIn(journal) : new Set();
   return {
     message: message["next_attempt"] === 0 ? { ...message, next_attempt: receivedAt } : message,
-    recipients: recipients.map((row) => upgradedRecipient(row, receivedAt, marks)),
+    recipients: recipients.map((row) => ({
+      ...upgradedRecipient(row, receivedAt, marks),
+      frozen_why: untold.has(row["position"]) ? ("nobody-to-tell" satisfies FrozenWhy) : null,
+    })),
     journal: upgradedJournal(journal),
     body,
   };
+}
+
+/**
+ * Recipients that are frozen because their mail has failed, with no copy beside it. Before version 5 nobody wrote down
+ * why something is frozen: with a null sender it can only be that nobody could be told. Others wait for the postmaster.
+ */
+function untoldIn(journal: readonly Row[]): ReadonlySet<unknown> {
+  const frozen = journal.filter(({ outcome }) => outcome === "frozen");
+  const copies = new Set(frozen.flatMap((row) => (row["unseen"] === 1 ? [row["position"]] : [])));
+  return new Set(frozen.map(({ position }) => position)).difference(copies);
+}
+
+function isNullSender(envelope: unknown): boolean {
+  try {
+    return typeof envelope === "string" && JSON.parse(envelope).sender === null;
+  } catch {
+    return false;
+  }
 }
 
 function upgradedRecipient(row: Row, receivedAt: unknown, marks: ReadonlySet<unknown>): Row {

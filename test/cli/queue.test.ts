@@ -4,10 +4,14 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { suite, test } from "node:test";
+import { systemClock } from "../../src/clock.ts";
+import { SqliteSpool } from "../../src/spool/sqlite-spool.ts";
 import { assertGolden, type Finished, relayctl } from "../support/program.ts";
 import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
 import { freePort } from "../support/relay-process.ts";
+import { recordingLog } from "../support/services.ts";
 import { startSink } from "../support/sink.ts";
 
 const files = { gmail_accounts: "alice\nbob: robert\n" };
@@ -299,7 +303,9 @@ for (const running of [true, false]) {
     test("bounce tells the sender now, and nobody of the copies", async () => {
       const port = await freePort();
       await using world = await startSink();
-      const { relay, id } = await deferredRelay(port, world.port);
+      // Nobody vouches for carol, and she is told all the same.
+      const tellsAll = '[bounce]\nbounce_to = "all"\n';
+      const { relay, id } = await deferredRelay(port, world.port, tellsAll);
       await using _ = relay;
       if (!running) await relay.stop();
       const bounced = await queueOf(relay, "bounce", "--recipient", "bob@example.com");
@@ -316,6 +322,30 @@ for (const running of [true, false]) {
         recipients.map(({ state }: Record<string, string>) => state),
         ["pending", "failed"],
       );
+    });
+
+    test("bounce tells the postmaster where nobody vouches for the sender", async () => {
+      const { relay, id } = await deferredRelay(await freePort());
+      await using _ = relay;
+      if (!running) await relay.stop();
+      const { code, stdout } = await queueOf(relay, "bounce", id);
+      assert.deepEqual([code, stdout], [0, "1 message bounced\n"]);
+      await relay.stop();
+      const spool = await SqliteSpool.open(
+        join(relay.directory, "spool"),
+        systemClock,
+        recordingLog(),
+      );
+      const { entries } = await spool.listed();
+      assert.deepEqual(
+        entries.map(({ why, sender }) => [why, sender]),
+        [
+          ["unvouched", "carol@example.net"],
+          ["unvouched", "carol@example.net"],
+        ],
+      );
+      assert.equal(await spool.count(), 0);
+      await spool.close();
     });
 
     test("hold keeps mail for a domain, copied, until it is released", async () => {

@@ -27,7 +27,7 @@ async function submit(relay: TestRelay, from: string, ...to: readonly string[]):
 /** One message whose Google does not answer, one that bounces, and a refused recipient. */
 async function played(): Promise<{ relay: TestRelay; ids: readonly string[] }> {
   await using world = await startSink();
-  const config = workspaceConfig(await freePort(), world.port);
+  const config = `${workspaceConfig(await freePort(), world.port)}[bounce]\nbounce_to = "all"\n`;
   const relay = await startTestRelay({ config, files });
   const first = await submit(relay, "carol@example.net", "alice@example.com", "nobody@example.com");
   await relay.happened("delivery.deferred");

@@ -19,6 +19,12 @@ import {
 const FILES = fileURLToPath(new URL("files/", import.meta.url));
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
+const BOUNCE = {
+  bounce_to: "authenticated",
+  frozen_after: 96 * HOUR,
+  warn_after: [24 * HOUR],
+  return_size_limit: 102_400,
+};
 
 describe("the configuration of a Google Workspace domain", () => {
   const file = join(directory, "google-workspace.toml");
@@ -175,7 +181,7 @@ describe("the configuration of a Google Workspace domain", () => {
       configuration.retry.map(({ match, rules }) => [match, rules.map(({ kind }) => kind)]),
       [["*", ["F", "G", "F"]]],
     );
-    assert.deepEqual(configuration.bounce, { warn_after: [24 * HOUR], return_size_limit: 102_400 });
+    assert.deepEqual(configuration.bounce, BOUNCE);
   });
 });
 
@@ -184,7 +190,7 @@ describe("a short configuration", () => {
     const { retry, bounce, gate, listeners } = await load(write("short.toml", RIGHT));
     assert.equal(retry.length, 1);
     assert.equal(retry[0]?.rules.length, 3);
-    assert.deepEqual(bounce, { warn_after: [24 * HOUR], return_size_limit: 102_400 });
+    assert.deepEqual(bounce, BOUNCE);
     assert.deepEqual(gate.relay, []);
     assert.equal(listeners[0]?.tls, "none");
   });

@@ -86,11 +86,14 @@ test("a bounce to an account of ours goes into its Maildir and to Google, one fo
   assert.equal((await relay.copies("mail/example.com/alice/.Sent")).length, 1);
 });
 
+/** The stranger at 127.0.0.9 is who he says. */
+const dns = { "example.net": { TXT: ["v=spf1 ip4:127.0.0.9 -all"] } };
+
 test("a bounce to a stranger leaves as his mail came", async () => {
   await using google = await startSink();
   await using world = await startSink();
   const config = workspaceConfig(google.port, world.port);
-  await using relay = await startTestRelay({ config, files });
+  await using relay = await startTestRelay({ config, files, dns });
   using client = await relay.connect("127.0.0.9");
   await send(client, "<carol@example.net>", "<permfail@example.com>");
   await finished(relay, 2);
@@ -105,7 +108,7 @@ test("a bounce that fails is frozen, and nobody is told but the postmaster", asy
   await using google = await startSink();
   await using world = await startSink();
   const config = workspaceConfig(google.port, world.port);
-  await using relay = await startTestRelay({ config, files });
+  await using relay = await startTestRelay({ config, files, dns });
   using client = await relay.connect("127.0.0.9");
   await send(client, "<permfail@example.net>", "<permfail@example.com>");
   const [bounced] = await relay.happened("message.bounced");

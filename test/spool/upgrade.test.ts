@@ -227,3 +227,53 @@ function placesIn(where: string) {
   using database = new DatabaseSync(join(where, "spool.sqlite"), { readOnly: true });
   return database.prepare("SELECT name, rootpage FROM sqlite_schema ORDER BY name").all();
 }
+
+/** Two recipients, frozen; what the journal has of them. */
+async function frozenWhys(
+  sender: typeof alice | null,
+  entries: readonly (readonly [position: number, unseen: 0 | 1])[],
+): Promise<unknown> {
+  let whys: unknown;
+  await inPlace(async ({ open, directory }) => {
+    write(directory, 4);
+    const database = new DatabaseSync(join(directory, "spool.sqlite"));
+    const row = database.prepare("SELECT envelope FROM messages").get();
+    const envelope = JSON.stringify({ ...JSON.parse(String(row?.["envelope"])), sender });
+    const request = JSON.stringify({ mailbox: TEAM });
+    const sum = crc32(request, crc32(request, crc32(envelope)));
+    database
+      .prepare("UPDATE messages SET state = 'frozen', envelope = ?, envelope_checksum = ?")
+      .run(envelope, sum);
+    database.exec("DELETE FROM recipients WHERE position > 1; DELETE FROM journal");
+    database.exec("UPDATE recipients SET state = 'frozen', clocks = NULL, waits_for = NULL");
+    const note = database.prepare("INSERT INTO journal VALUES (1, ?, ?, 'r', 't', ?, ?, 10)");
+    for (const [position, unseen] of entries) {
+      note.run(position, `a${position}${unseen}@x.test`, unseen, "frozen");
+    }
+    database.close();
+    const spool = await open();
+    const { messages } = await spool.claim(["0000000001"]);
+    whys = messages[0]?.recipients.map(({ frozenWhy }) => frozenWhy);
+    await spool.close();
+  });
+  return whys;
+}
+
+describe("what is frozen in a spool of version 4", () => {
+  it("because nobody could be told is known as that, and nothing else is", async () => {
+    const both = [
+      [0, 0],
+      [1, 0],
+    ] as const;
+    const untold = ["nobody-to-tell", "nobody-to-tell"];
+    assert.deepEqual(await frozenWhys(null, both), untold);
+    assert.deepEqual(await frozenWhys(alice, both), [undefined, undefined]);
+    // A copy beside it; and what the postmaster has frozen, of which the journal says nothing.
+    const beside = [
+      [0, 0],
+      [0, 1],
+    ] as const;
+    assert.deepEqual(await frozenWhys(null, beside), [undefined, undefined]);
+    assert.deepEqual(await frozenWhys(null, [[1, 0]]), [undefined, "nobody-to-tell"]);
+  });
+});

@@ -12,6 +12,7 @@ import { Holds } from "../../holds.ts";
 import { describeError, type Log } from "../../log.ts";
 import { carryOut, type Carried, type Order } from "../../postmaster.ts";
 import { jsonLine } from "../../printable.ts";
+import { assemble } from "../../relay.ts";
 import { settleServicesOf } from "../../settle/services.ts";
 import { SpoolInUse } from "../../spool/lock.ts";
 import { isSpool } from "../../spool/queue-file.ts";
@@ -79,16 +80,16 @@ async function openOurselves(configuration: Configuration, why: NoRelay): Promis
     const history = createHistory(configuration, { clock: systemClock, log: ownLog });
     history?.start();
     const log = history === undefined ? ownLog : remembered(ownLog, history);
-    const settle = settleServicesOf(configuration, {
-      spool,
-      log,
-      elapsed: new ClockSteps(systemClock),
-    });
+    // As in a dry run: what the chain knows is asked, and nothing else of it is used.
+    const chain = assemble(configuration, { clock: systemClock, log }, true);
+    const means = { spool, log, elapsed: new ClockSteps(systemClock) };
+    const settle = settleServicesOf(configuration, means, { ...chain, clock: systemClock });
     const holds = new Holds(await spool.holds(), spool);
     const services = { spool, holds, settle, clock: systemClock, log, wake: () => undefined };
     return {
       carryOut: (order) => carryOut(order, services),
       async close() {
+        await chain.close();
         await spool.close();
         await history?.close();
       },

@@ -58,7 +58,35 @@ export function entryOf(event: HistoryEvent, id: string | undefined): Entry {
     case "alarm":
       return entry("alarm", text("what"), "red", []);
     default:
-      return entry(name, "", "red", [text("where"), text("error")]);
+      return withoutSender(event) ?? entry(name, "", "red", [text("where"), text("error")]);
+  }
+}
+
+/** What the log says where no sender is told, or no copy is where it is looked for. */
+function withoutSender({ name, fields }: HistoryEvent): Entry | undefined {
+  const text = (key: string) => textOf(fields[key]);
+  switch (name) {
+    case "message.listed":
+      return entry("listed", text("recipients"), "yellow", [
+        `for the postmaster, not for ${text("sender")}: ${text("why")}`,
+      ]);
+    case "bounce.put_off":
+      return entry("put off", `the bounce to ${text("sender")}`, "yellow", [
+        "nobody can say whether the sender is who it says",
+        prefixed("next attempt ", text("next_attempt")),
+      ]);
+    case "message.expired":
+      return entry("expired", text("recipients"), "red", [
+        "frozen for too long, and nobody may be told",
+      ]);
+    case "copy.unlisted":
+      return entry("unlisted", `copy for ${text("sender")}, who is no account`, "yellow", [
+        text("host"),
+      ]);
+    case "copy.missing":
+      return entry("no copy", `of the mail of ${text("sender")}`, "red", []);
+    default:
+      return undefined;
   }
 }
 

@@ -72,6 +72,7 @@ export function eventObject({ at, name, fields }: HistoryEvent) {
 }
 
 const ENDS: readonly (readonly [event: string, word: string, colour: Colour])[] = [
+  ["message.expired", "expired", "red"],
   ["message.bounced", "bounced", "red"],
   ["delivery.failed", "failed", "red"],
   ["message.completed", "completed", "green"],

@@ -1,0 +1,10 @@
+// Of a file of mailauth's that has no types, the one function that is called here.
+
+declare module "mailauth/lib/tools.js" {
+  /** The first of `domains` that shares its Organizational Domain with `from` (RFC 9989 3.2.10.1), or false. */
+  export function getAlignment(
+    from: string,
+    domains: readonly string[],
+    strict: boolean,
+  ): object | false;
+}

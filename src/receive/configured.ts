@@ -1,0 +1,40 @@
+// What receiving mail needs of [relay]: the reserve of the disk, and the rates of clients.
+
+import type { Clock } from "../clock.ts";
+import type { RelayOptions } from "../config/relay-options.ts";
+import type { Gate } from "../gate.ts";
+import type { Log } from "../log.ts";
+import type { Reception } from "../smtp/reception.ts";
+import { limitRates } from "./client-rates.ts";
+import { DiskReserve, freeSpace } from "./disk-reserve.ts";
+
+interface Services {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export function reserveOf(relay: RelayOptions, { clock, log }: Services): DiskReserve {
+  return new DiskReserve({
+    bytes: relay.spool_reserve,
+    inodes: relay.spool_reserve_inodes,
+    measure: () => freeSpace(relay.spool_directory),
+    clock,
+    log,
+  });
+}
+
+export function withRates(
+  reception: Reception,
+  relay: RelayOptions,
+  gate: Pick<Gate, "isRelayHost">,
+  { clock, log }: Services,
+): Reception {
+  return limitRates(reception, {
+    messages: relay.messages_per_client_rate,
+    recipients: relay.recipients_per_client_rate,
+    refusedRecipients: relay.refused_recipients_per_client_rate,
+    isExempt: (address) => gate.isRelayHost(address),
+    clock,
+    log,
+  });
+}

@@ -1,0 +1,144 @@
+// The end of messages that are frozen because nobody may be told of them: bounces, and other mail with a null sender,
+// that have failed. Strangers can make such messages, and without an end they would fill the disk.
+//
+// Invariants: only time that has passed while a relay ran counts, by the monotonic clock. A message with a copy that is
+// still due, or that the postmaster has frozen, has no end here. What ends is on the postmaster's list, in the same
+// transaction.
+
+import type { Clock, Timer } from "../clock.ts";
+import { describeError, type Log } from "../log.ts";
+import { pathText } from "../smtp/address.ts";
+import type { ListEntry, Spool, StoredMessage, StoredRecipient } from "../spool.ts";
+import { saidLine } from "../status.ts";
+
+export interface FrozenMailServices {
+  readonly spool: Pick<Spool, "ageFrozen" | "claim" | "settle">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Between two looks, in ms. */
+const PAUSE = 600_000;
+/** Messages in one transaction. */
+const ENDED_AT_ONCE = 50;
+
+export class FrozenMail {
+  readonly #services: FrozenMailServices;
+  #after: number;
+  /** By the monotonic clock. */
+  #counted: number;
+  #timer: Timer | undefined;
+  #looking: Promise<void> | undefined;
+  #lookAgain = false;
+
+  /** `after` in ms: `[bounce] frozen_after`. */
+  constructor(after: number, services: FrozenMailServices) {
+    this.#after = after;
+    this.#services = services;
+    this.#counted = services.clock.monotonic();
+  }
+
+  /** From now on by this configuration. */
+  follow({ frozen_after: after }: { readonly frozen_after: number }): void {
+    this.#after = after;
+  }
+
+  /** Looks now, and then every ten minutes. */
+  start(): void {
+    this.#timer = this.#services.clock.after(PAUSE, () => this.start());
+    this.#lookAgain = this.#looking !== undefined;
+    this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
+  }
+
+  /** Resolves when the look that is under way now has ended. */
+  async passed(): Promise<void> {
+    await this.#looking;
+  }
+
+  /** Counts the time up to now, so that a restart costs nothing. */
+  async close(): Promise<void> {
+    this.#timer?.cancel();
+    await this.#looking;
+    await this.#age(0);
+  }
+
+  async #look(): Promise<void> {
+    let over: readonly string[];
+    do {
+      this.#lookAgain = false;
+      over = await this.#age(ENDED_AT_ONCE);
+      await this.#end(over);
+    } while (over.length === ENDED_AT_ONCE || this.#lookAgain);
+  }
+
+  /** Never rejects: what is not counted now is counted next time. */
+  async #age(most: number): Promise<readonly string[]> {
+    const { spool, clock } = this.#services;
+    const elapsed = Math.floor(clock.monotonic() - this.#counted);
+    try {
+      const over = await spool.ageFrozen(elapsed, this.#after, most);
+      this.#counted += elapsed;
+      return over;
+    } catch (error) {
+      this.#failed(error);
+      return [];
+    }
+  }
+
+  async #end(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    try {
+      const { messages } = await this.#services.spool.claim(ids);
+      for (const message of messages) await this.#endOne(message);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async #endOne(message: StoredMessage): Promise<void> {
+    const { spool, clock, log } = this.#services;
+    const { envelope, recipients, warnings } = message;
+    const { id, sender } = envelope;
+    const frozen = recipients.filter(({ state }) => state === "frozen");
+    const at = clock.now();
+    const nothing = { id, at, recipients: [], journal: [], warnings, reports: [] } as const;
+    if (!isOver(recipients)) {
+      // The postmaster was faster.
+      const waits = recipients.some(({ state }) => state === "pending");
+      return spool.settle({ ...nothing, state: waits ? "queued" : "frozen" });
+    }
+    const listed = frozen.map((recipient) => entryOf(message, recipient, at));
+    await spool.settle({ ...nothing, state: "completed", listed });
+    log.event("message.expired", {
+      id,
+      sender: pathText(sender),
+      recipients: frozen.map(({ mailbox }) => mailbox.address),
+    });
+  }
+
+  #failed(error: unknown): void {
+    this.#services.log.event("spool.failed", { error: describeError(error) });
+  }
+}
+
+function isOver(recipients: readonly StoredRecipient[]): boolean {
+  return recipients.every(
+    ({ state, frozenWhy }) =>
+      state !== "pending" && (state !== "frozen" || frozenWhy === "nobody-to-tell"),
+  );
+}
+
+function entryOf(
+  { envelope: { id, sender } }: StoredMessage,
+  { mailbox, lastStatus }: StoredRecipient,
+  at: number,
+): ListEntry {
+  return {
+    why: "nobody-to-tell",
+    at,
+    id,
+    sender: sender?.address ?? "",
+    recipient: mailbox.address,
+    status: lastStatus === undefined ? "" : saidLine(lastStatus),
+  };
+}
