@@ -3,7 +3,10 @@
 
 import type { Field } from "./header-fields.ts";
 
-/** RFC 5322 3.6: at most one of each. A second one would be what a reader sees, and a signature covers the other. */
+/**
+ * RFC 5322 3.6, RFC 2045 3: at most one of each. A second one would be what a reader sees, and a signature covers the
+ * other: with another Content-Type the same body is another letter.
+ */
 export const ONLY_ONCE = [
   "date",
   "from",
@@ -13,8 +16,36 @@ export const ONLY_ONCE = [
   "cc",
   "message-id",
   "subject",
+  "mime-version",
+  "content-type",
+  "content-transfer-encoding",
+  "content-disposition",
+  "content-id",
+  "content-description",
+  "content-language",
+  "content-location",
+  "content-base",
 ];
-const COUNTED = [...ONLY_ONCE, "dkim-signature"];
+
+/** By these a program acts on its own, or says that somebody else has sent the letter on. No signer leaves them out. */
+export const ADDED_LATER = [
+  "list-id",
+  "list-unsubscribe",
+  "list-unsubscribe-post",
+  "list-post",
+  "list-help",
+  "list-subscribe",
+  "list-owner",
+  "list-archive",
+  "resent-date",
+  "resent-from",
+  "resent-sender",
+  "resent-to",
+  "resent-cc",
+  "resent-bcc",
+  "resent-message-id",
+];
+const COUNTED = [...ONLY_ONCE, ...ADDED_LATER, "dkim-signature"];
 
 export interface HeaderShape {
   /** Every line belongs to a field that is written as RFC 5322 has it. */
@@ -26,10 +57,15 @@ export interface HeaderShape {
 export function headerShape(fields: readonly Field[]): HeaderShape {
   return {
     wellFormed: fields.every(({ wellFormed }) => wellFormed),
-    counts: new Map(COUNTED.map((name) => [name, count(fields, name)])),
+    counts: countsOf(fields),
   };
 }
 
-function count(fields: readonly Field[], wanted: string): number {
-  return fields.reduce((sum, { name }) => sum + (name === wanted ? 1 : 0), 0);
+function countsOf(fields: readonly Field[]): ReadonlyMap<string, number> {
+  const counts = new Map(COUNTED.map((name) => [name, 0]));
+  for (const { name } of fields) {
+    const count = counts.get(name);
+    if (count !== undefined) counts.set(name, count + 1);
+  }
+  return counts;
 }

@@ -7,7 +7,7 @@
 import type { DomainList } from "../lists/lists.ts";
 import { parseDomain } from "../smtp/address.ts";
 import type { Examined } from "./examination.ts";
-import { type HeaderShape, ONLY_ONCE } from "./header-shape.ts";
+import { ADDED_LATER, type HeaderShape, ONLY_ONCE } from "./header-shape.ts";
 import type { Signature } from "./mailauth.ts";
 
 export type TenantVerdict =
@@ -16,7 +16,7 @@ export type TenantVerdict =
   | { readonly kind: "unproven" | "unknown"; readonly why: string };
 
 /** What readers see of a header, or answer to: it must be covered if it is there. */
-const SEEN = ["from", "date", "subject", "to", "cc", "reply-to"];
+const SEEN = ["from", "date", "subject", "to", "cc", "reply-to", ...ADDED_LATER];
 
 export async function judgeTenant(
   { shape, author, signatures, unfit }: Examined,

@@ -57,6 +57,8 @@ function by(given: Partial<How> = {}): How {
 
 const from = (author: string) => LETTER.replace("Alice <alice@example.com>", author);
 
+const TYPED = `MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: 7bit\r\n${LETTER}`;
+
 describe("a message is from our tenant", () => {
   const cases: Readonly<Record<string, string>> = {
     "with a signature of its author's domain": signed(LETTER, by()),
@@ -95,6 +97,11 @@ describe("a message is from our tenant", () => {
     "when a display name has another's address": signed(
       from('"ceo@other.test" <alice@example.com>'),
       by(),
+    ),
+    "with a content type that stands once": signed(TYPED, by()),
+    "with fields of a list that the signature covers": signed(
+      `List-Id: <sales.example.com>\r\n${LETTER}`,
+      by({ covers: ["from", "to", "subject", "date", "list-id"] }),
     ),
     "with an empty body": signed(`${LETTER.slice(0, LETTER.indexOf("\r\n\r\n"))}\r\n\r\n`, by()),
   };
@@ -148,6 +155,26 @@ describe("another tenant cannot send through us", () => {
     "with a Reply-To of his own": [
       `Reply-To: mallory@other.test\r\n${LATER}`,
       `${the}it does not cover reply-to`,
+    ],
+    "with a second Content-Type": [
+      `Content-Type: multipart/mixed; boundary=x\r\n${signed(TYPED, by())}`,
+      "more than one content-type field",
+    ],
+    "with a second Content-Transfer-Encoding at the end": [
+      signed(TYPED, by()).replace("\r\n\r\n", "\r\ncontent-transfer-encoding: base64\r\n\r\n"),
+      "more than one content-transfer-encoding field",
+    ],
+    "with a second MIME-Version": [
+      `MIME-Version: 1.0\r\n${signed(TYPED, by())}`,
+      "more than one mime-version field",
+    ],
+    "with a List-Unsubscribe of his own": [
+      `List-Unsubscribe: <https://evil.test/>\r\n${LATER}`,
+      `${the}it does not cover list-unsubscribe`,
+    ],
+    "with a Resent-From of his own": [
+      `Resent-From: mallory@other.test\r\n${LATER}`,
+      `${the}it does not cover resent-from`,
     ],
     "with a line that is no field": [`mallory was here\r\n${LATER}`, unsure],
     "with a folded line on top": [` X: mallory@other.test\r\n${LATER}`, unsure],
