@@ -204,9 +204,11 @@ class Intake implements MessageSink {
   write(piece: Buffer): MaybePromise<void> {
     if (this.#trouble !== undefined) return undefined;
     try {
-      const ready = this.#inspection.pass(piece);
+      const begun = this.#inspection.begin(piece);
+      if (begun === undefined) return undefined;
+      const ready = this.#inspection.pass(begun);
       const kept = ready === undefined ? undefined : this.#keep(ready);
-      const examined = this.#inspection.examine(piece);
+      const examined = this.#inspection.examine(begun);
       return examined === undefined ? kept : examined.then(() => kept);
     } catch (error) {
       return this.#giveUp(error);

@@ -1,8 +1,8 @@
 // One message while it streams by: its header section is read, and its body goes through the DKIM verifier if a
 // signature asks for that. Nothing of it is kept but the header section, until that is whole and was read.
 //
-// Invariants: the message is judged as it was received, before anything was taken out of it or put in front. What is
-// held of it is within the budget of header sections.
+// Invariants: the message is judged as it was received, before anything was taken out of it or put in front, but for the
+// empty line in front of what is no header section. What is held of it is within the budget of header sections.
 
 import type { Clock } from "../clock.ts";
 import type { Resolver } from "../dns/resolver.ts";

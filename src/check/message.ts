@@ -39,8 +39,10 @@ export async function judgeMessage(
   if (reader.unfit !== undefined) return { reply: UNFIT[reader.unfit], shown: true };
   const inspection = new Inspection(inspected, { ...services, receivedHeadersMax });
   for (const piece of content) {
-    inspection.pass(piece);
-    await inspection.examine(piece);
+    const begun = inspection.begin(piece);
+    if (begun === undefined) continue;
+    inspection.pass(begun);
+    await inspection.examine(begun);
   }
   inspection.end();
   const { refusal, shown = true } = await inspection.judge();

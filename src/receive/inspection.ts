@@ -1,7 +1,8 @@
 // All that is asked of the content of one message while it goes by: its header section, its proofs, its results.
 //
 // Invariant: what may be kept of it is what came, less the fields that must not go on, and with an empty line in front
-// where our header would run into it; what is judged is what came.
+// where our header would run into it; what is judged is what came, behind that empty line. What stands there is body to
+// everybody: no proof, no hop, no results and no signature.
 
 import { Examination } from "../authentication/examination.ts";
 import type { Evaluation, Inbound } from "../authentication/inbound.ts";
@@ -57,6 +58,8 @@ export class Inspection {
   readonly #services: InspectionServices;
   readonly #header: HeaderWatch;
   readonly #firstLine = new FirstLine();
+  /** Of what is kept: a field that is taken out leaves another line at the front. */
+  readonly #firstKept = new FirstLine();
   readonly #claims: ReadonlySet<Proof>;
   /** Absent when nobody asks what signatures are worth. */
   #examination: Examination | undefined;
@@ -93,10 +96,15 @@ export class Inspection {
     return this.#evaluate !== undefined;
   }
 
-  /** The bytes that may be kept now. */
+  /** What is to be read now: the next bytes, an empty line in front of the first where one has to be. */
+  begin(piece: Buffer): Buffer | undefined {
+    return this.#firstLine.pass(piece);
+  }
+
+  /** The bytes that may be kept now. `piece` comes from `begin`. */
   pass(piece: Buffer): Buffer | undefined {
     const passed = this.#header.pass(piece);
-    return passed && this.#firstLine.pass(passed);
+    return passed && this.#firstKept.pass(passed);
   }
 
   /** To be called behind `pass`, with the same. Never throws. A promise asks to wait. */
@@ -111,9 +119,12 @@ export class Inspection {
 
   /** The bytes that were still held back when the message ended. */
   end(): Buffer | undefined {
-    const passed = this.#header.end();
-    const begun = passed && this.#firstLine.pass(passed);
-    const rest = this.#firstLine.end();
+    const text = this.#firstLine.end();
+    // Text behind an empty line has no signature that would be waited for.
+    if (text !== undefined) void this.examine(text);
+    const passed = text === undefined ? this.#header.end() : this.#header.pass(text);
+    const begun = passed && this.#firstKept.pass(passed);
+    const rest = this.#firstKept.end();
     return begun ?? rest;
   }
 

@@ -291,6 +291,16 @@ const MESSAGES: Readonly<Record<string, { text: string; reply: RegExp; exit: num
     reply: /^550 5\.7\.1 /,
     exit: 2,
   },
+  "with the proof below a line that is no field is refused": {
+    text: " folded\nX-Tenant: s3cret\nSubject: x\n\nhi\n",
+    reply: /^550 5\.7\.1 /,
+    exit: 2,
+  },
+  "with the proof below a field with a long name passes": {
+    text: `${"x".repeat(3000)}: y\nX-Tenant: s3cret\n\nhi\n`,
+    reply: /^250 /,
+    exit: 0,
+  },
   "with too many hops is refused": {
     text: `X-Tenant: s3cret\n${"Received: from a by b; now\n".repeat(101)}\nhi\n`,
     reply: /^550 5\.4\.6 /,
@@ -339,10 +349,12 @@ suite("relayctl check --message", () => {
     here.write("changed.eml", signed(LETTER, how).replace("Hello", "Hallo"));
     here.write("silent.eml", signed(LETTER, { ...how, selector: "silent" }));
     here.write("unsigned.eml", LETTER);
+    here.write("below.eml", ` folded\r\n${signed(LETTER, how)}`);
     const toWorld = ["dave@example.org", ...TENANT];
     for (const [file, args, reply, exit] of [
       ["signed.eml", toWorld, /^250 /, 0],
       ["changed.eml", toWorld, /^550 5\.7\.1 .*body hash did not verify/, 2],
+      ["below.eml", toWorld, /^550 5\.7\.1 /, 2],
       ["silent.eml", toWorld, /^451 4\.7\.0 /, 1],
       ["signed.eml", ["alice@example.com"], /^250 /, 0],
       ["unsigned.eml", ["alice@example.com"], /^550 5\.7\.26 .*example\.com/, 2],

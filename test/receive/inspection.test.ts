@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Inbound } from "../../src/authentication/inbound.ts";
 import { HeaderBudget } from "../../src/receive/header-budget.ts";
-import { Inspection } from "../../src/receive/inspection.ts";
+import { type Inspected, Inspection } from "../../src/receive/inspection.ts";
 import { LoopShare } from "../../src/smtp/loop-share.ts";
 import { manualClock } from "../support/clock.ts";
 import { recordingLog, resolverAnswering } from "../support/services.ts";
@@ -23,13 +23,58 @@ function services(strangers: HeaderBudget) {
   };
 }
 
-function inspect(strangers: HeaderBudget, isRelayed = false): Inspection {
+const SECRET = { name: "x-secret", value: "s3cret" };
+const PROOF = { headers: [SECRET] };
+const FORGED = "Authentication-Results: mx.example.com; dmarc=pass\r\n";
+const BELOW = `X-Secret: s3cret\r\n${FORGED}${"Received: x\r\n".repeat(101)}From: a@b.test\r\n\r\nbody\r\n`;
+
+for (const [what, first] of Object.entries({
+  "a folded line": " folded\r\n",
+  "a line of blanks": "\t\r\n",
+  text: "no field\r\n",
+  "a word": "word\r\n",
+  "a name without a colon": `${"a".repeat(40_000)}\r\n`,
+  "an empty line": "\r\n",
+})) {
+  test(`behind ${what} all is body: it proves nothing, nothing of it is taken out, and it is no hop`, async () => {
+    const text = first + BELOW;
+    const pieces = [text.split(""), text.match(/.{1,10000}/gsu) ?? [], [text]];
+    for (const cut of pieces) {
+      const inspection = inspect(new HeaderBudget(256 * K, 500 * K), false, [PROOF]);
+      assert.equal(await readPieces(inspection, cut), first === "\r\n" ? text : `\r\n${text}`);
+      const { refusal, shown } = await inspection.judge();
+      assert.deepEqual([refusal, shown], [undefined, false]);
+    }
+  });
+}
+
+for (const first of [
+  "X: y\r\n",
+  "X: y\r\n folded\r\n",
+  `${"a".repeat(3000)}: x\r\n`,
+  "From a@b.test\r\n",
+]) {
+  test(`behind ${first.slice(0, 20).trim()} all is header`, async () => {
+    const text = `${first}X-Secret: s3cret\r\n${FORGED}\r\nbody\r\n`;
+    for (const cut of [text.split(""), [text]]) {
+      const inspection = inspect(new HeaderBudget(256 * K, 500 * K), false, [PROOF]);
+      assert.equal(await readPieces(inspection, cut), `${first}\r\nbody\r\n`);
+      assert.equal((await inspection.judge()).shown, true);
+    }
+  });
+}
+
+function inspect(
+  strangers: HeaderBudget,
+  isRelayed = false,
+  claims: Inspected["claims"] = [],
+): Inspection {
   const client = { address: "192.0.2.1", helo: "client.test" };
   const inspected = {
     client,
     sender: null,
     proofs: [],
-    claims: [],
+    claims,
     secrets: [],
     isLocal: true,
     isRelayed,
@@ -39,9 +84,14 @@ function inspect(strangers: HeaderBudget, isRelayed = false): Inspection {
 
 /** What is kept of the message. */
 async function read(inspection: Inspection, text: string): Promise<string> {
+  return readPieces(inspection, text.match(/.{1,10000}/gsu) ?? []);
+}
+
+async function readPieces(inspection: Inspection, pieces: readonly string[]): Promise<string> {
   let kept = "";
-  for (let at = 0; at < text.length; at += 10_000) {
-    const piece = Buffer.from(text.slice(at, at + 10_000));
+  for (const text of pieces) {
+    const piece = inspection.begin(Buffer.from(text));
+    if (piece === undefined) continue;
     kept += inspection.pass(piece)?.toString() ?? "";
     await inspection.examine(piece);
   }

@@ -86,6 +86,26 @@ test("what a taken-out field leaves at the front is no part of our header either
   assert.equal(behindReceived(raw.slice(raw.indexOf("Received: "))), "\r\ntext\r\n");
 });
 
+test("a proof below a first line that is no field proves nothing, and stays in the text", async () => {
+  await using sink = await startSink();
+  const config = workspaceConfig(sink.port).replace(
+    "[[gate.relay]]",
+    '$&\nproof = { header = "X-Secret: s3cret" }',
+  );
+  await using relay = await startTestRelay({ config, files });
+  using client = await relay.connect();
+  const proof = "X-Secret: s3cret\r\nSubject: x\r\n\r\n";
+  for (const [first, reply] of [
+    [" folded\r\n", /^550 5\.7\.1 /],
+    ["no field\r\n", /^550 5\.7\.1 /],
+    [`${"x".repeat(3000)}: y\r\n`, /^250 /],
+  ] as const) {
+    await begin(client, "<alice@example.com>");
+    await client.ask("RCPT TO:<carol@example.org>");
+    assert.match(await say(client, `${first}${proof}`), reply, first.slice(0, 20));
+  }
+});
+
 test("a bounce quotes our header, and not the stranger's text as a part of it", async () => {
   await using sink = await startSink();
   await using relay = await startTestRelay({ config: workspaceConfig(sink.port), files });
