@@ -102,9 +102,12 @@ function tooLong(): ProtocolError {
   return new ProtocolError("a reply beyond all measure");
 }
 
-/** "250", "250 text" and "250-text" have one; a bare code is allowed (RFC 5321 4.2). */
+/**
+ * "250", "250 text" and "250-text" have one; a bare code is allowed (RFC 5321 4.2). So has "250<TAB>text": a host that
+ * says it has taken the message, and must not get it twice.
+ */
 function codeOf(line: string): number | undefined {
-  return /^[2-5]\d\d(?:[ -]|$)/.test(line) ? Number(line.slice(0, 3)) : undefined;
+  return /^[2-5]\d\d(?:[\s-]|$)/.test(line) ? Number(line.slice(0, 3)) : undefined;
 }
 
 /** 2xx, the answer that a command hopes for. */

@@ -39,6 +39,19 @@ describe("reply parser", () => {
     ]);
   });
 
+  test("takes any blank behind the code, and none", () => {
+    assert.deepEqual(parse("250\tok\r\n550\t5.1.1 no\r\n354 \r\n221\r\r\n"), [
+      { code: 250, lines: ["ok"] },
+      { code: 550, lines: ["5.1.1 no"] },
+      { code: 354, lines: [""] },
+      { code: 221, lines: [""] },
+    ]);
+    const text = "250-mx\r\n250-\tSIZE\r\n250\tDSN\r\n";
+    assert.deepEqual(parse(...text.split("")), [{ code: 250, lines: ["mx", "\tSIZE", "DSN"] }]);
+    assert.deepEqual(parse("250-mx\r\n250\r\n"), [{ code: 250, lines: ["mx", ""] }]);
+    assert.equal(asStatus("250\t2.0.0 Ok\r\n"), "250 2.0.0 Ok");
+  });
+
   test("is pending in the middle of a line and in the middle of a reply", () => {
     const parser = new ReplyParser();
     const replies: Reply[] = [];

@@ -70,6 +70,27 @@ async function takesMessage(
   return said !== "" && !said.startsWith("421");
 }
 
+for (const said of ["250\tok", "250", "250 ", "250-2.0.0 taken\r\n250", "250\t2.0.0 ok\r"]) {
+  test(`a message is delivered that was taken with ${JSON.stringify(said)}`, async (t) => {
+    await using peer = await answering((line) => (line.endsWith("\r\n.\r\n") ? said : undefined));
+    const { transport } = create(t, { hosts: at(peer.port) });
+    for (const name of ["alice", "bob"]) {
+      const [outcome] = await send(transport, [name]);
+      assert.match(outcome ?? "", /^delivered 250 2\.0\.0 /);
+    }
+    assert.equal(peer.connections, 1);
+  });
+}
+
+test("a message is refused whose refusal has a tab behind its code", async (t) => {
+  await using peer = await answering((line) =>
+    line.endsWith("\r\n.\r\n") ? "554\tno" : undefined,
+  );
+  const { transport } = create(t, { hosts: at(peer.port) });
+  const [outcome] = await send(transport, ["alice"]);
+  assert.match(outcome ?? "", /^failed 554 5\.0\.0 no/);
+});
+
 describe("over one recipient", () => {
   for (const [what, last] of [
     ["421", "421 4.3.2 closing"],
