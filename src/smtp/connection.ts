@@ -7,6 +7,7 @@
 import type { Socket } from "node:net";
 import { type SecureContext, TLSSocket } from "node:tls";
 import { awaitHello } from "./client-hello.ts";
+import { readBuffers } from "./read-buffers.ts";
 import { describeTls, type TlsDescription } from "./tls.ts";
 
 export interface ConnectionOwner {
@@ -75,6 +76,7 @@ export class Connection {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#owner.onRead(chunk.length);
+    readBuffers.count(chunk.length);
     if (this.#deaf) {
       this.#socket.pause();
       return this.#owner.onWaste();
