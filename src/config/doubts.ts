@@ -6,6 +6,7 @@ import { findUser } from "../drop-root.ts";
 import { readList } from "../lists/list-content.ts";
 import { asWritten, parseLsearch } from "../lists/lsearch-text.ts";
 import type { Configuration } from "./configuration.ts";
+import { doubtsOfOrder } from "./order-doubts.ts";
 
 /** Of each file only so many entries are named. */
 const NAMED_MAX = 3;
@@ -31,6 +32,7 @@ export async function doubtsOf(configuration: Configuration): Promise<string[]> 
       );
     }
   }
+  doubts.push(...doubtsOfOrder(configuration));
   const domains = [...domainTexts(configuration)];
   const localParts = [...localPartTexts(configuration)];
   for (const written of lookedUp([...domains, ...localParts])) {
