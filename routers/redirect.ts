@@ -20,7 +20,7 @@ const redirectOptions = options({
   file: path(
     "The aliases, an lsearch file of `name: address, address` or `name@domain: address`. An entry with " +
       "`:fail: text`, `:defer: text` or `:blackhole:` is that, whatever stands before it; the text may begin with a reply code. " +
-      "Of several addresses those that are good get the mail, and the sender hears of the others by a report.",
+      "Of several addresses those that are good get the mail, and the others are on the postmaster's list.",
   ),
   qualify_domain: optional(
     parsedText(

@@ -9,7 +9,6 @@
 import { wantsReport } from "./bounce.ts";
 import type { Outcome } from "./contract.ts";
 import type { Mailbox } from "./envelope.ts";
-import { retryUntil } from "./retry.ts";
 import type { ReplyAlarms } from "./settle/alarms.ts";
 import {
   type Attempted,
@@ -25,14 +24,9 @@ import { entryOf } from "./settle/journal.ts";
 import { type Ending, logDelivery, logMessage, logPutOff } from "./settle/log.ts";
 import { SenderStanding, type StandingServices } from "./settle/standing.ts";
 import type { RetryPolicy } from "./reply-rules.ts";
-import {
-  type Failures,
-  hasSeenLastInterval,
-  nextTime,
-  replyRule,
-  rulesFor,
-} from "./settle/retry-time.ts";
-import { reportKind, type ReportServices, reportsOn, type Told, told } from "./settle/report.ts";
+import { type Failures, nextTime, replyRule } from "./settle/retry-time.ts";
+import { ReportLines } from "./settle/report-lines.ts";
+import { type ReportServices, reportsOn } from "./settle/report.ts";
 import type { LoopShare } from "./smtp/loop-share.ts";
 import type {
   Clocks,
@@ -119,7 +113,7 @@ export async function settle(
   );
   const state = messageState(states);
   const due = attempted.filter(({ rest }) => rest?.mail === undefined);
-  const reported = await reportsOn(message, state, due, work.lines, now, services, standing);
+  const reported = await reportsOn(message, state, due, work.lines.all, now, services, standing);
   const known = sender?.kind === "unknown" ? standing.oneMoreTry : await standing.toStore();
   logMessage(message, state, now, services.log);
   return {
@@ -160,8 +154,7 @@ class Settling {
   readonly journal: JournalEntry[] = [];
   /** What the log is to say: of each address once, however many recipients lead to it. */
   readonly logged: Logged[] = [];
-  /** What the sender is to hear. */
-  readonly lines: Told[] = [];
+  readonly lines: ReportLines;
   /** Something has failed, and the sender is to hear of it. */
   bounces = false;
   readonly #message: StoredMessage;
@@ -170,7 +163,6 @@ class Settling {
   readonly #now: number;
   readonly #services: SettleServices;
   readonly #ends = new Map<number, End[]>();
-  readonly #reported = new Set<End>();
 
   constructor(
     message: StoredMessage,
@@ -185,6 +177,7 @@ class Settling {
     // One for all: recipients that were put off together come back together, in one attempt.
     const chance = (services.random ?? Math.random)();
     this.#services = { ...services, random: () => chance };
+    this.lines = new ReportLines(message.envelope, now, this.#services);
   }
 
   /** Of one delivery: how it ended, or when it is tried again. */
@@ -284,31 +277,8 @@ class Settling {
     const isOpen = change.state === "pending" || change.state === "frozen";
     // What is frozen may be thawed, and then it is to be delivered.
     this.changes.set(position, mailDone && isOpen ? { ...change, mailDone } : change);
-    this.#tell(recipient, ends);
+    this.lines.add(recipient, ends, before);
     return 5 + ends.length;
-  }
-
-  /**
-   * Each recipient of whom there is something to tell is named in the report, and each address that failed; but not
-   * each address with each recipient that leads to it.
-   */
-  #tell(recipient: Attempted, ends: readonly End[]): void {
-    const { sender } = this.#message.envelope;
-    const named = new Set<Told["kind"]>();
-    for (const end of ends) {
-      const { finding, ending } = end;
-      const kind = reportKind(finding, ending);
-      if (kind === undefined || this.#isTold(finding)) continue;
-      if (this.#reported.has(end) && named.has(kind)) continue;
-      if (!wantsReport(kind, sender, recipient.notify)) continue;
-      const rules = ending === "deferred" ? rulesFor(finding, this.#services) : undefined;
-      if (rules !== undefined && !hasSeenLastInterval(rules, this.#services)) continue;
-      this.#reported.add(end);
-      named.add(kind);
-      const age = this.#services.elapsed.since(end.firstFailure, this.#now);
-      const until = rules && retryUntil(rules, this.#now - age);
-      this.lines.push(told(kind, recipient, finding, this.#now, until));
-    }
   }
 }
 

@@ -91,8 +91,8 @@ export async function judgeAsStranger(
 
 /**
  * Trouble of our own is a 4xx; trouble in somebody else's DNS is not the client's. A copy is nobody's business. Of an
- * alias whose mail reaches one of its members the client hears nothing of those who are gone, as with Exim: they are
- * reported to the sender, and mail for the others goes on.
+ * alias whose mail reaches one of its members the client hears nothing of those who are gone, as with Exim: mail for the
+ * others goes on, and the postmaster hears of them.
  */
 function refusalOf({ deliveries, ...routing }: Routing): RouteTrouble | undefined {
   const troubles = routing.troubles.filter(({ unseen }) => !unseen);

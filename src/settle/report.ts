@@ -41,6 +41,8 @@ export interface ReportServices {
 export interface Told {
   readonly kind: ReportKind;
   readonly recipient: ReportedRecipient;
+  /** The postmaster hears of it in the sender's place. */
+  readonly listed?: "alias-member";
 }
 
 /** What this ending is to the sender, who has asked for it or not; undefined when it is none of his business. */
@@ -87,12 +89,20 @@ export async function reportsOn(
 ): Promise<Reported> {
   const reports: NewReport[] = [];
   const failed = ofKind("failed", lines);
+  const members = lines.flatMap(({ listed, recipient }) =>
+    listed === undefined ? [] : [recipient],
+  );
+  const listed =
+    members.length === 0
+      ? {}
+      : { listed: listedOf("alias-member", members, message, now, services) };
   const mayWrite = async () => (await standing.get()).kind === "vouched";
   if (failed.length > 0 && !(await mayWrite())) {
+    const unvouched = listedOf("unvouched", failed, message, now, services);
     return {
       reports,
       warnings: message.warnings,
-      listed: listedOf(failed, message, now, services),
+      listed: [...(listed.listed ?? []), ...unvouched],
     };
   }
   for (const kind of ["failed", "relayed", "delivered"] as const) {
@@ -106,24 +116,24 @@ export async function reportsOn(
   const sender = isDue ? await standing.get() : undefined;
   // While nobody can say, the warning comes later.
   if (sender === undefined || sender.kind === "unknown") {
-    return { reports, warnings: message.warnings };
+    return { ...listed, reports, warnings: message.warnings };
   }
   if (sender.kind === "vouched" && wantsWarning(await readHeader(message.body))) {
     const all = [...delayed, ...alsoWaiting(message, attempted)];
     reports.push(await newReport("delayed", all, message, now, services));
   }
-  return { reports, warnings: due };
+  return { ...listed, reports, warnings: due };
 }
 
-/** For the postmaster, because the sender may be anybody. */
+/** For the postmaster, because the sender may be anybody, or need not know. */
 function listedOf(
+  why: "unvouched" | "alias-member",
   failed: readonly ReportedRecipient[],
   { envelope: { id, sender } }: StoredMessage,
   at: number,
   { log }: ReportServices,
 ): ListEntry[] {
   const recipients = failed.map(({ original }) => original.address);
-  const why = "unvouched";
   log.event("message.listed", { id, sender: pathText(sender), recipients, why });
   return failed.map(({ mailbox, original, status }) => ({
     why,
@@ -137,7 +147,9 @@ function listedOf(
 }
 
 function ofKind(kind: ReportKind, lines: readonly Told[]): readonly ReportedRecipient[] {
-  return lines.filter((line) => line.kind === kind).map(({ recipient }) => recipient);
+  return lines
+    .filter((line) => line.kind === kind && line.listed === undefined)
+    .map(({ recipient }) => recipient);
 }
 
 /** How many warnings a message of this age should have had. */

@@ -1,0 +1,79 @@
+// What is reported of an attempt, and to whom: a line for each recipient of whom there is something to tell.
+//
+// Invariants: each such recipient is named, and each address that failed; but not each address with each recipient that
+// leads to it. Of an alias whose mail reaches others, a member's failure is the postmaster's affair and no stranger's.
+
+import { wantsReport } from "../bounce.ts";
+import type { Elapsed } from "../clock-steps.ts";
+import type { Envelope, Mailbox } from "../envelope.ts";
+import type { RetryPolicy } from "../reply-rules.ts";
+import { retryUntil } from "../retry.ts";
+import { canonicalAddressOf } from "../smtp/address.ts";
+import type { JournalEntry } from "../spool.ts";
+import type { Attempted, End } from "./clocks.ts";
+import { reportKind, type Told, told } from "./report.ts";
+import { hasSeenLastInterval, rulesFor } from "./retry-time.ts";
+
+interface LineServices extends RetryPolicy {
+  readonly elapsed: Elapsed;
+  /** The client has been told in its session that the next host refuses the mail. */
+  readonly refused?: boolean;
+}
+
+export class ReportLines {
+  readonly all: Told[] = [];
+  readonly #envelope: Envelope;
+  readonly #now: number;
+  readonly #services: LineServices;
+  readonly #reported = new Set<End>();
+
+  constructor(envelope: Envelope, now: number, services: LineServices) {
+    this.#envelope = envelope;
+    this.#now = now;
+    this.#services = services;
+  }
+
+  /** `before` are the entries of the journal that are noted for the recipient. */
+  add(recipient: Attempted, ends: readonly End[], before: readonly JournalEntry[]): void {
+    const { sender, relayed } = this.#envelope;
+    const named = new Set<Told["kind"]>();
+    let reaches: boolean | undefined;
+    for (const end of ends) {
+      const { finding, ending } = end;
+      const kind = reportKind(finding, ending);
+      if (kind === undefined || (this.#services.refused === true && !finding.unseen)) continue;
+      if (this.#reported.has(end) && named.has(kind)) continue;
+      if (!wantsReport(kind, sender, recipient.notify)) continue;
+      const rules = ending === "deferred" ? rulesFor(finding, this.#services) : undefined;
+      if (rules !== undefined && !hasSeenLastInterval(rules, this.#services)) continue;
+      this.#reported.add(end);
+      named.add(kind);
+      const age = this.#services.elapsed.since(end.firstFailure, this.#now);
+      const until = rules && retryUntil(rules, this.#now - age);
+      const line = told(kind, recipient, finding, this.#now, until);
+      const isMember =
+        kind === "failed" &&
+        relayed !== true &&
+        !isSame(finding.mailbox, recipient.mailbox) &&
+        (reaches ??= reachesSomebody(recipient, ends, before));
+      this.all.push(isMember ? { ...line, listed: "alias-member" } : line);
+    }
+  }
+}
+
+/** Somebody whom the recipient leads to has the mail, or still may have it. */
+function reachesSomebody(
+  { rest }: Attempted,
+  ends: readonly End[],
+  before: readonly JournalEntry[],
+): boolean {
+  return (
+    rest?.mail !== undefined ||
+    before.some(({ unseen, outcome }) => unseen !== true && outcome === "delivered") ||
+    ends.some(({ finding, ending }) => !finding.unseen && ending !== "failed")
+  );
+}
+
+function isSame(one: Mailbox, other: Mailbox): boolean {
+  return canonicalAddressOf(one) === canonicalAddressOf(other);
+}
