@@ -35,6 +35,9 @@ const redirectOptions = options({
   ),
 });
 
+/** Entries that are kept as they were read. */
+const KNOWN_MAX = 100;
+
 /**
  * Decisions:
  * - redirect: the file has an entry, with one address or more.
@@ -55,7 +58,11 @@ export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
       const decisions = known.get(table) ?? new Map<string, Decision>();
       known.set(table, decisions);
       const name = `${entry.key}\n${entry.domain}`;
-      const decision = decisions.get(name) ?? addresses(value, entry, log);
+      const read = decisions.get(name);
+      if (read !== undefined) return read;
+      const decision = addresses(value, entry, log);
+      // An entry without a domain is another one for each domain that is written to.
+      if (decisions.size >= KNOWN_MAX) decisions.clear();
       if (decision.kind === "redirect") decisions.set(name, decision);
       return decision;
     };

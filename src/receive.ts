@@ -96,6 +96,7 @@ class Transaction implements MailTransaction {
       accepted && putOff === undefined ? this.#expansion.add(request, routing) : undefined;
     const reply = putOff ?? tooMany ?? verdict;
     if (reply.code >= 300 || routing === undefined) {
+      this.#expansion.refused();
       this.#services.log.event("recipient.refused", {
         client: this.#client.address,
         sender: pathText(sender),

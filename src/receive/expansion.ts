@@ -73,23 +73,35 @@ export class Expansion {
     // The client has not waited for this one.
     if (this.#isOver) return TOO_MANY;
     const fresh = new Set<string>();
+    const uncounted: (RoutedDelivery | RouteTrouble)[] = [];
     for (const led of [deliveries, troubles]) {
       for (const one of led) {
         if (this.#counted.has(one)) continue;
+        uncounted.push(one);
         const address = canonicalAddressOf(one.mailbox);
         if (!this.#addresses.has(address)) fresh.add(address);
       }
     }
     const isFirst = this.requests.length === 0;
-    if (!isFirst && this.#addresses.size + fresh.size > this.#addressesMax) return TOO_MANY;
+    if (!isFirst && this.#addresses.size + fresh.size > this.#addressesMax) return this.#tooMany();
     const octets = costOf(request) + ADDRESS_COST * fresh.size;
     if (this.#budget.take(octets, this.#own)) this.#own += octets;
-    else if (!isFirst) return TOO_MANY;
+    else if (!isFirst) return this.#tooMany();
     this.requests.push(request);
     for (const address of fresh) this.#addresses.add(address);
     // Through `stepsFor` they are the same objects for every recipient that leads there.
-    if (fresh.size > 0) for (const one of [...deliveries, ...troubles]) this.#counted.add(one);
+    for (const one of uncounted) this.#counted.add(one);
     return undefined;
+  }
+
+  #tooMany(): Status {
+    this.refused();
+    return TOO_MANY;
+  }
+
+  /** What the chain has said of a recipient that is not taken is counted nowhere: nothing of it is kept. */
+  refused(): void {
+    for (const steps of this.#steps.values()) steps.clear();
   }
 
   /** The transaction is over. */

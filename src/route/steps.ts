@@ -25,6 +25,11 @@ export class Steps {
   /** Routers that keep what they have read give the same list each time. */
   readonly #children = new Map<readonly Mailbox[], readonly Child[]>();
 
+  /** Addresses of which it is known. */
+  get size(): number {
+    return this.#steps.size;
+  }
+
   get(key: string): Step | Promise<Step> | undefined {
     return this.#steps.get(key);
   }
@@ -32,7 +37,8 @@ export class Steps {
   /** `step` must not reject. */
   set(key: string, step: Promise<Step>): void {
     this.#steps.set(key, step);
-    void step.then((known) => this.#steps.set(key, known));
+    // Unless it has been cleared meanwhile.
+    void step.then((known) => this.#steps.get(key) === step && this.#steps.set(key, known));
   }
 
   childrenOf(to: readonly Mailbox[], router: string, unseen: boolean): readonly Child[] {
