@@ -6,7 +6,7 @@
 
 import { type CutThrough, mayPass, type Passage, type Routed } from "./cut-through.ts";
 import type { Client, MessageId, RecipientRequest } from "./envelope.ts";
-import type { Gate, Proof, Secret } from "./gate.ts";
+import type { Gate, Proof, Secret, Verdict } from "./gate.ts";
 import { describeError } from "./log.ts";
 import { Expansion, type RecipientBudget } from "./receive/expansion.ts";
 import type { DiskReserve } from "./receive/disk-reserve.ts";
@@ -29,7 +29,7 @@ export interface ReceiveServices extends InspectionServices {
   readonly route: Route;
   readonly spool: Pick<Spool, "nextId" | "receive">;
   readonly reserve: Pick<DiskReserve, "hasRoomFor">;
-  readonly rates: Pick<RelayRates, "take">;
+  readonly rates: Pick<RelayRates, "take" | "wouldPutOff">;
   /** Told of each message that was stored; while it has room, the first attempt is recorded with the message. */
   readonly queue: Pick<Queue, "hasRoom" | "attempt" | "passOn" | "wake">;
   readonly cutThrough: Pick<CutThrough, "passage">;
@@ -74,6 +74,8 @@ class Transaction implements MailTransaction {
   readonly #claims = new Set<Proof>();
   readonly #secrets = new Set<Secret>();
   readonly #rules = new Set<string>();
+  /** Recipients that a rule lets through if the message has its proof. */
+  readonly #unproven = new Map<string, number>();
   #relayed = false;
 
   constructor(client: Client, mail: MailRequest, services: ReceiveServices) {
@@ -91,7 +93,7 @@ class Transaction implements MailTransaction {
     const judged = await judgeRecipient(question, this.#services);
     const { reply: verdict, gate, routing } = judged;
     const accepted = verdict.code < 300 && routing !== undefined;
-    const putOff = accepted ? this.#services.rates.take(gate.rule, sender) : undefined;
+    const putOff = accepted ? this.#rated(gate) : undefined;
     const tooMany =
       accepted && putOff === undefined ? this.#expansion.add(request, routing) : undefined;
     const reply = putOff ?? tooMany ?? verdict;
@@ -120,6 +122,17 @@ class Transaction implements MailTransaction {
     return reply;
   }
 
+  /** The reply that puts a recipient off. Whose rate it is counts only when the message has shown it. */
+  #rated({ rule, ...gate }: Verdict): Status | undefined {
+    const { rates } = this.#services;
+    const { sender } = this.#mail;
+    if (!("proof" in gate)) return rates.take(rule, sender);
+    const count = (this.#unproven.get(rule) ?? 0) + 1;
+    const putOff = rates.wouldPutOff(rule, sender, count);
+    if (putOff === undefined) this.#unproven.set(rule, count);
+    return putOff;
+  }
+
   message(): MessageSink {
     const { address } = this.#client;
     const { gate, inbound } = this.#services;
@@ -142,6 +155,7 @@ class Transaction implements MailTransaction {
       routed: this.#routed,
       rule: [...this.#rules].join(", "),
       relayed: this.#relayed,
+      unproven: this.#unproven,
     };
     return new Intake(submission, inspection, this.#services);
   }
@@ -161,6 +175,8 @@ interface Submission {
   readonly routed: readonly Routed[] | undefined;
   /** What the gate decided by. */
   readonly rule: string;
+  /** Recipients that a relay rule lets through if the message has its proof, by the rule. */
+  readonly unproven: ReadonlyMap<string, number>;
   /** As far as the gate can tell: what the message has to show for it is not known yet. */
   readonly relayed: boolean;
 }
@@ -240,7 +256,8 @@ class Intake implements MessageSink {
     if (rest !== undefined) await this.#keep(rest);
     if (this.#trouble !== undefined) return this.#failed(this.#trouble.error);
     const judgement = await this.#inspection.judge();
-    const refusal = judgement.refusal ?? (await this.#unroutedBy(judgement));
+    const refusal =
+      judgement.refusal ?? (await this.#unroutedBy(judgement)) ?? this.#putOffByRate();
     if (refusal !== undefined) {
       this.abort(refusal);
       return refusal;
@@ -256,6 +273,16 @@ class Intake implements MessageSink {
     const verdict = await this.#handOver(stored, active);
     if (verdict !== undefined && verdict.code >= 500) this.#logRefusal(verdict, "the next host");
     return verdict ?? status(250, "0.0", `Ok, queued as ${this.#id}`);
+  }
+
+  /** The proof is there: the recipients that it lets through count now. Others may have been faster. */
+  #putOffByRate(): Status | undefined {
+    const { mail, unproven } = this.#submission;
+    for (const [rule, count] of unproven) {
+      const putOff = this.#services.rates.take(rule, mail.sender, count);
+      if (putOff !== undefined) return putOff;
+    }
+    return undefined;
   }
 
   /** A recipient who was accepted for the mail that this claimed to be, and is not there for the mail that it is. */

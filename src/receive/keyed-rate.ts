@@ -21,15 +21,15 @@ export class KeyedRate {
     this.#clock = clock;
   }
 
-  /** Could one more be taken? */
-  has(key: string): boolean {
-    return this.#after(key, this.#clock.monotonic()) !== undefined;
+  /** Could so many more be taken? */
+  has(key: string, count = 1): boolean {
+    return this.#after(key, count, this.#clock.monotonic()) !== undefined;
   }
 
-  /** Takes one, if it is there. */
-  take(key: string): boolean {
+  /** Takes so many, if they are there; else none. */
+  take(key: string, count = 1): boolean {
     const now = this.#clock.monotonic();
-    const freeAt = this.#after(key, now);
+    const freeAt = this.#after(key, count, now);
     if (freeAt === undefined) return false;
     this.#freeAt.delete(key);
     this.#freeAt.set(key, freeAt);
@@ -37,9 +37,9 @@ export class KeyedRate {
     return true;
   }
 
-  /** When the window would be unused again behind one more; undefined when that is too many. */
-  #after(key: string, now: number): number | undefined {
-    const freeAt = Math.max(this.#freeAt.get(key) ?? 0, now) + this.#gap;
+  /** When the window would be unused again behind so many more; undefined when that is too many. */
+  #after(key: string, count: number, now: number): number | undefined {
+    const freeAt = Math.max(this.#freeAt.get(key) ?? 0, now) + this.#gap * count;
     return freeAt > now + this.#window + this.#gap / 2 ? undefined : freeAt;
   }
 

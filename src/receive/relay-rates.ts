@@ -1,8 +1,8 @@
 // How many recipients in a time a relay rule lets through, in all and for each envelope sender: what a stolen account
 // or a printer gone mad can do to the good name of this relay is bounded.
 //
-// Invariants: only recipients that the rule lets through and a router takes are counted. Over the rate they are put
-// off, never refused for good: honest mail waits where it is, and comes later.
+// Invariants: only recipients that the rule lets through and a router takes are counted; where the message has to bring a
+// proof, only when it has brought it, for until then its sender is a claim. Over the rate they are put off, never refused for good: honest mail waits where it is, and comes later.
 
 import type { Clock } from "../clock.ts";
 import type { Rate } from "../config/kinds.ts";
@@ -39,16 +39,21 @@ export class RelayRates {
     );
   }
 
-  /** Counts a recipient that `rule` lets through; gives the reply when it is one too many. */
-  take(rule: string, sender: Mailbox | null): Status | undefined {
-    const limits = this.#rules.get(rule);
-    if (limits === undefined) return undefined;
-    const { inAll, perSender } = limits;
-    // Neither is taken from unless both have something.
-    if (inAll?.has(rule) === false) return TOO_MUCH;
-    if (perSender?.take(accountOf(sender)) === false) return SENDER_TOO_MUCH;
-    inAll?.take(rule);
+  /** Counts recipients that `rule` lets through; gives the reply when that is too many, and then counts none. */
+  take(rule: string, sender: Mailbox | null, count = 1): Status | undefined {
+    const tooMany = this.wouldPutOff(rule, sender, count);
+    if (tooMany !== undefined) return tooMany;
+    const { inAll, perSender } = this.#rules.get(rule) ?? {};
+    perSender?.take(accountOf(sender), count);
+    inAll?.take(rule, count);
     return undefined;
+  }
+
+  /** The reply that `take` would give. Nothing is counted. */
+  wouldPutOff(rule: string, sender: Mailbox | null, count: number): Status | undefined {
+    const { inAll, perSender } = this.#rules.get(rule) ?? {};
+    if (inAll?.has(rule, count) === false) return TOO_MUCH;
+    return perSender?.has(accountOf(sender), count) === false ? SENDER_TOO_MUCH : undefined;
   }
 }
 

@@ -74,3 +74,17 @@ describe("the rate of a sender", () => {
     assert.match(both.take("gate.relay[1]", alice)?.text ?? "", /from this sender/);
   });
 });
+
+test("what may still turn out to be forged is asked for and not counted", () => {
+  const { rates: own } = twoRules(anHour(4), anHour(3));
+  const alice = mailbox("alice@example.com");
+  for (let tries = 0; tries < 10; tries++) {
+    assert.equal(own.wouldPutOff("gate.relay[1]", alice, 3), undefined);
+  }
+  assert.equal(own.wouldPutOff("gate.relay[1]", alice, 4)?.text.includes("sender"), true);
+  assert.equal(own.take("gate.relay[1]", alice, 3), undefined);
+  assert.equal(own.wouldPutOff("gate.relay[1]", alice, 1)?.code, 450);
+  assert.equal(own.take("gate.relay[1]", mailbox("bob@example.com"), 2)?.code, 450);
+  assert.equal(own.take("gate.relay[1]", mailbox("bob@example.com"), 1), undefined);
+  assert.equal(own.wouldPutOff("gate.relay[7]", alice, 99), undefined, "a rule without rates");
+});

@@ -136,3 +136,27 @@ test("fifty megabytes are verified on their way, and not held in memory", async 
 function digest(text: string): string {
   return createHash("sha256").update(text, "latin1").digest("hex");
 }
+
+test("another tenant cannot use up the rate of a sender of ours", async () => {
+  await using sink = await startSink();
+  const text = config(sink, '{ header = "X-Tenant: s3cret" }');
+  await using relay = await startTestRelay({
+    config: text.replace('null_sender = "proof"\n', 'sender_rate = "3/1h"\n'),
+    files: { gmail_accounts: "alice\n" },
+  });
+  const world = ["<a@example.org>", "<b@example.org>", "<c@example.org>"];
+  using client = await relay.connect(GOOGLE);
+  for (let tries = 0; tries < 3; tries++) {
+    await begin(client, "<alice@example.com>");
+    for (const one of world) assert.match(await client.ask(`RCPT TO:${one}`), /^250 /);
+    assert.match(await client.ask("RCPT TO:<d@example.org>"), /^450 4\.7\.1 /, "one too many");
+    if (tries === 0) await client.ask("RSET");
+    else assert.match(await say(client, LETTER), /^550 5\.7\.1 /);
+  }
+  assert.match(
+    await relayed(relay, `X-Tenant: s3cret\r\n${LETTER}`, "<alice@example.com>", world),
+    /^250 /,
+  );
+  await begin(client, "<alice@example.com>");
+  assert.match(await client.ask("RCPT TO:<a@example.org>"), /^450 4\.7\.1 /);
+});
