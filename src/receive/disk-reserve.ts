@@ -1,7 +1,8 @@
 // The last of the disk belongs to the mail that is here already: below the reserve no new message is begun, so
 // that the queue can drain and its outcomes can be written down.
 //
-// Invariant: the file system is asked at most once a second, and only when a client is there to be answered.
+// Invariants: the file system is asked at most once a second, one question at a time, and only when a client is there to
+// be answered. A disk that hangs holds up no client: once it has not answered for 100 ms, what it said last stands.
 
 import { statfs as statfsCallback } from "node:fs";
 import { promisify } from "node:util";
@@ -34,23 +35,63 @@ export interface DiskReserveOptions {
 
 /** How long an answer of the file system is good for, in ms. */
 const FRESH = 1000;
+/** Milliseconds that a client waits for the file system. */
+const PATIENCE = 100;
+/** Milliseconds without an answer after which the log says so, once. */
+const WARNED_AFTER = 60_000;
+
+interface Measuring {
+  /** By the monotonic clock. */
+  readonly since: number;
+  /** Resolves when it is measured, or after PATIENCE. Never rejects. */
+  readonly waited: Promise<void>;
+  isLate: boolean;
+  isWarnedOf: boolean;
+}
 
 export class DiskReserve {
   readonly #options: DiskReserveOptions;
   #free: FreeSpace = { bytes: Number.POSITIVE_INFINITY, inodes: Number.POSITIVE_INFINITY };
   #measuredAt = Number.NEGATIVE_INFINITY;
-  #measuring: Promise<void> | undefined;
+  #measuring: Measuring | undefined;
   #low = false;
 
   constructor(options: DiskReserveOptions) {
     this.#options = options;
   }
 
-  /** Does a message of so many bytes leave the reserve whole? */
+  /** Does a message of so many bytes leave the reserve whole? Answers within 100 ms. */
   hasRoomFor(size: number): MaybePromise<boolean> {
     if (this.#options.clock.monotonic() - this.#measuredAt < FRESH) return this.#fits(size);
-    this.#measuring ??= this.#measure().finally(() => (this.#measuring = undefined));
-    return this.#measuring.then(() => this.#fits(size));
+    const measuring = (this.#measuring ??= this.#begin());
+    if (!measuring.isLate) return measuring.waited.then(() => this.#fits(size));
+    this.#warn(measuring);
+    return this.#fits(size);
+  }
+
+  #begin(): Measuring {
+    const { clock } = this.#options;
+    const { promise: waited, resolve } = Promise.withResolvers<void>();
+    const measuring = { since: clock.monotonic(), waited, isLate: false, isWarnedOf: false };
+    const timer = clock.after(PATIENCE, () => {
+      measuring.isLate = true;
+      resolve();
+    });
+    void this.#measure().then(() => {
+      this.#measuring = undefined;
+      timer.cancel();
+      resolve();
+    });
+    return measuring;
+  }
+
+  #warn(measuring: Measuring): void {
+    const { clock, log } = this.#options;
+    const seconds = Math.floor((clock.monotonic() - measuring.since) / 1000);
+    if (measuring.isWarnedOf || seconds * 1000 < WARNED_AFTER) return;
+    measuring.isWarnedOf = true;
+    const what = `the file system of the spool has not said for ${seconds} s how much room it has`;
+    log.event("relay.warning", { what: `${what}: what it said last stands` });
   }
 
   #fits(size: number): boolean {

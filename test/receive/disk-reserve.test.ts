@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { DiskReserve, freeSpace } from "../../src/receive/disk-reserve.ts";
+import { DiskReserve, type FreeSpace, freeSpace } from "../../src/receive/disk-reserve.ts";
 import { manualClock } from "../support/clock.ts";
 import { startTestRelay, workspaceConfig } from "../support/relay.ts";
 import { recordingLog } from "../support/services.ts";
@@ -70,6 +70,41 @@ describe("the disk reserve", () => {
     clock.advance(1000);
     await reserve.hasRoomFor(0);
     assert.equal(asked(), 2);
+  });
+
+  test("a file system that hangs is asked once, and holds up no client", async () => {
+    const clock = manualClock();
+    const log = recordingLog();
+    const answers: PromiseWithResolvers<FreeSpace>[] = [];
+    const measure = () => {
+      const answer = Promise.withResolvers<FreeSpace>();
+      answers.push(answer);
+      return answer.promise;
+    };
+    const reserve = new DiskReserve({ bytes: 1000, inodes: 10, measure, clock, log });
+    const first = reserve.hasRoomFor(0);
+    clock.advance(100);
+    assert.equal(await first, true, "nothing is known yet: a write will show");
+    answers[0]?.resolve({ bytes: 10, inodes: 50 });
+    await new Promise(setImmediate);
+    assert.equal(reserve.hasRoomFor(0), false, "a late answer counts");
+
+    clock.advance(1000);
+    const waits = Array.from({ length: 20 }, () => reserve.hasRoomFor(0));
+    assert.ok(waits.every((one) => one instanceof Promise));
+    clock.advance(100);
+    assert.deepEqual(new Set(await Promise.all(waits)), new Set([false]));
+    for (let second = 0; second < 200; second++) {
+      clock.advance(1000);
+      assert.equal(reserve.hasRoomFor(0), false, "answers at once");
+    }
+    assert.equal(answers.length, 2);
+    assert.equal(log.named("relay.warning").length, 1);
+
+    answers[1]?.resolve({ bytes: 5000, inodes: 50 });
+    await new Promise(setImmediate);
+    assert.equal(reserve.hasRoomFor(0), true);
+    assert.equal(clock.pending, 0);
   });
 
   test("knows what a real file system has", async () => {
