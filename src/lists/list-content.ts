@@ -1,11 +1,13 @@
 // The content of an lsearch file, read whole: what is in it, or why it is no list.
 //
 // Invariant: the content is that of one moment. A file that is replaced by rename while we read gives either the old
-// list or the new one, and one that is written in place is read again.
+// list or the new one, and one that is written in place is read again. Files that hang hold two threads of the pool at
+// most, and never the event loop.
 
-import { type BigIntStats, statSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type BigIntStats, constants } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { withErrorNames } from "../error-code.ts";
+import { FileTurns } from "./file-turns.ts";
 
 export type ListContent =
   | { readonly text: string }
@@ -26,25 +28,37 @@ const SIZE_MAX = 128 * 1024 * 1024;
 /** Changes in place while we read, in a row, before we give up for this lookup. */
 const READS_MAX = 3;
 
-/** How the file looks; a text says why it cannot be one. */
-export function lookAtList(path: string): BigIntStats | string {
+/** Of all lists of the process: a file that hangs keeps its thread. */
+const turns = new FileTurns(2);
+
+/** How the file looks; a text says why it cannot be one. Never rejects. */
+export function lookAtList(path: string): Promise<BigIntStats | string> {
+  return turns.take(path, () => look(path));
+}
+
+/** Never rejects. */
+export function readList(path: string): Promise<ListReading> {
+  return turns.take(path, () => read(path));
+}
+
+async function look(path: string): Promise<BigIntStats | string> {
   try {
-    const seen = statSync(path, { bigint: true });
-    // Opening a pipe would wait for a writer.
+    const seen = await stat(path, { bigint: true });
     return seen.isFile() ? seen : "is not a regular file";
   } catch (error) {
     return messageOf(error);
   }
 }
 
-/** Never rejects. */
-export async function readList(path: string): Promise<ListReading> {
-  const looked = lookAtList(path);
+async function read(path: string): Promise<ListReading> {
+  const looked = await look(path);
   if (typeof looked === "string") return { content: { error: looked } };
   try {
-    await using file = await open(path, "r");
+    // A pipe that has taken the place of the file meanwhile must not wait for a writer.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     for (let reads = 1; reads <= READS_MAX; reads++) {
       const before = await file.stat({ bigint: true });
+      if (!before.isFile()) return { content: { error: "is not a regular file" } };
       if (before.size > SIZE_MAX) return { content: { error: "is larger than 128 MiB" } };
       const bytes = await bytesOf(file, Number(before.size));
       const seen = await file.stat({ bigint: true });

@@ -1,13 +1,21 @@
-// One lsearch file, held in memory and read again as soon as it changes. A lookup costs one stat and, while the file
-// stays as it is, answers at once.
+// One lsearch file, held in memory and read again as soon as it changes. A lookup costs one stat.
 //
-// Invariant: what we could not read is "defer", never "not there". Nor is anything "not there" by a list that is not
-// believed (belief.ts): the last one that was serves, and the rest defers.
+// Invariants: what we could not read is "defer", never "not there". Nor is anything "not there" by a list that is not
+// believed (belief.ts): the last one that was serves, and the rest defers. So it is while the file does not answer: a
+// lookup waits 100 ms for it, the first ones until it has had a second, and none waits for a file that is late already.
 
 import type { BigIntStats } from "node:fs";
 import { type BeliefParts, ListBelief } from "./belief.ts";
-import { isSameFile, lookAtList, readList } from "./list-content.ts";
+import { isSameFile, type ListReading, lookAtList, readList } from "./list-content.ts";
 import type { Lsearch, LsearchAnswer, MaybePromise } from "./lists.ts";
+
+/** The calls of the file system. They never reject, and may never resolve. */
+export interface ListCalls {
+  look(path: string): Promise<BigIntStats | string>;
+  read(path: string): Promise<ListReading>;
+}
+
+const CALLS: ListCalls = { look: lookAtList, read: readList };
 
 /** What became of a list that an operator wants to be believed as it is. */
 export interface Acceptance {
@@ -18,6 +26,22 @@ export interface Acceptance {
 
 /** So soon after its last change a file may change again and look the same: clocks of file systems tick slowly. */
 const RACY_MS = 50;
+
+/** Milliseconds that a lookup waits for the file. */
+const PATIENCE = 100;
+/** Milliseconds that a file without a list so far gets: at the start the disk is busy. */
+const FIRST_PATIENCE = 1000;
+/** Milliseconds without an answer after which the log says so. */
+const REPORTED_AFTER = 5000;
+
+/** A look at the file, and its reading if it has changed. */
+interface Asking {
+  /** By the monotonic clock. */
+  readonly since: number;
+  /** The answer, or what serves in its place as soon as the file is late. Never rejects. */
+  readonly answer: Promise<LsearchAnswer>;
+  isLate: boolean;
+}
 
 interface Look {
   readonly seen: BigIntStats;
@@ -30,44 +54,38 @@ interface Look {
 export class LsearchFile implements Lsearch {
   readonly #path: string;
   readonly #parts: BeliefParts;
+  readonly #calls: ListCalls;
   readonly #belief: ListBelief;
   #look: Look | undefined;
   #answer: LsearchAnswer = { error: "has not been read" };
-  #reading: Promise<LsearchAnswer> | undefined;
+  #asking: Asking | undefined;
   /** In one turn of the event loop one look at the file is enough. */
   #looked = false;
   #reported: string | undefined;
 
   /** `path` is absolute. */
-  constructor(path: string, parts: BeliefParts) {
+  constructor(path: string, parts: BeliefParts, calls = CALLS) {
     this.#path = path;
     this.#parts = parts;
+    this.#calls = calls;
     this.#belief = new ListBelief(path, parts);
   }
 
   read(): MaybePromise<LsearchAnswer> {
     if (this.#looked) return this.#answer;
-    if (this.#reading !== undefined) return this.#reading;
-    const seen = lookAtList(this.#path);
-    if (typeof seen === "string") return this.#report({ error: seen });
-    if (!this.#isCurrent(seen)) return this.#begin(false);
-    this.#looked = true;
-    setImmediate(() => (this.#looked = false));
-    this.#belief.remind();
-    return this.#answer;
+    const asking = this.#asking ?? this.#ask((onTime) => this.#lookUp(onTime));
+    return asking.isLate ? this.#meanwhile(asking) : asking.answer;
   }
 
   /** Believes the list as it is, unless it has no entry; undefined when it is believed already. Never rejects. */
   async accept(): Promise<Acceptance | undefined> {
-    await this.#idle();
-    const now = await this.#begin(false);
+    const now = await this.#readAgain(false);
     const path = this.#path;
     if ("error" in now) return { path, why: now.error };
     if (now.doubt === undefined) return undefined;
-    await this.#idle();
-    const accepted = await this.#begin(true);
-    await this.#belief.written();
+    const accepted = await this.#readAgain(true);
     if ("error" in accepted) return { path, why: accepted.error };
+    await this.#belief.written();
     return accepted.doubt === undefined ? { path } : { path, why: accepted.doubt };
   }
 
@@ -75,6 +93,60 @@ export class LsearchFile implements Lsearch {
   async close(): Promise<void> {
     await this.#idle();
     await this.#belief.written();
+  }
+
+  /** Resolves to the look or reading that is late, if there is one. */
+  async #idle(): Promise<Asking | undefined> {
+    while (this.#asking !== undefined) {
+      if (this.#asking.isLate) return this.#asking;
+      await this.#asking.answer;
+    }
+    return undefined;
+  }
+
+  async #readAgain(isAccepted: boolean): Promise<LsearchAnswer> {
+    const late = await this.#idle();
+    if (late !== undefined) return this.#meanwhile(late);
+    return this.#ask((onTime) => this.#load(isAccepted, onTime)).answer;
+  }
+
+  /** `ask` calls its argument when the file has answered. */
+  #ask(ask: (onTime: () => void) => Promise<LsearchAnswer>): Asking {
+    const { clock } = this.#parts;
+    const { promise: answer, resolve } = Promise.withResolvers<LsearchAnswer>();
+    const asking = { since: clock.monotonic(), answer, isLate: false };
+    const timer = clock.after("error" in this.#answer ? FIRST_PATIENCE : PATIENCE, () => {
+      asking.isLate = true;
+      resolve(this.#meanwhile(asking));
+    });
+    this.#looked = false;
+    this.#asking = asking;
+    const finish = async () => {
+      const now = await ask(() => timer.cancel());
+      this.#asking = undefined;
+      resolve(now);
+    };
+    void finish();
+    return asking;
+  }
+
+  /** What is known while the file does not answer. */
+  #meanwhile({ since }: Asking): LsearchAnswer {
+    const error = "does not answer";
+    const isLong = this.#parts.clock.monotonic() - since >= REPORTED_AFTER;
+    if (isLong) this.#report({ error });
+    return "error" in this.#answer ? { error } : { table: this.#answer.table, doubt: error };
+  }
+
+  async #lookUp(onTime: () => void): Promise<LsearchAnswer> {
+    const seen = await this.#calls.look(this.#path);
+    if (typeof seen !== "string" && !this.#isCurrent(seen)) return this.#load(false, onTime);
+    onTime();
+    if (typeof seen === "string") return this.#report({ error: seen });
+    this.#looked = true;
+    setImmediate(() => (this.#looked = false));
+    this.#belief.remind();
+    return this.#report(this.#answer);
   }
 
   #isCurrent(now: BigIntStats): boolean {
@@ -88,18 +160,9 @@ export class LsearchFile implements Lsearch {
     return this.#parts.clock.monotonic() - since;
   }
 
-  async #idle(): Promise<void> {
-    while (this.#reading !== undefined) await this.#reading;
-  }
-
-  #begin(isAccepted: boolean): Promise<LsearchAnswer> {
-    this.#looked = false;
-    this.#reading = this.#load(isAccepted).finally(() => (this.#reading = undefined));
-    return this.#reading;
-  }
-
-  async #load(isAccepted: boolean): Promise<LsearchAnswer> {
-    const { content, seen } = await readList(this.#path);
+  async #load(isAccepted: boolean, onTime: () => void): Promise<LsearchAnswer> {
+    const { content, seen } = await this.#calls.read(this.#path);
+    onTime();
     this.#look = seen === undefined ? undefined : this.#lookOf(seen);
     const standing = this.#look === undefined ? 0 : this.#standing(this.#look);
     this.#answer = await this.#belief.judge(content, standing, isAccepted);

@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { lookAtList, readList } from "../../src/lists/list-content.ts";
+import type { LsearchAnswer } from "../../src/lists/lists.ts";
+import { LsearchFile } from "../../src/lists/lsearch.ts";
+import { bench } from "./support.ts";
+
+/** A list on a file system that answers, or does not until it is thawed. */
+function frozenBench() {
+  const b = bench();
+  const path = b.write("accounts", "alice\n");
+  let ice: PromiseWithResolvers<void> | undefined;
+  let calls = 0;
+  const late =
+    <Answer>(call: (path: string) => Promise<Answer>) =>
+    async (file: string) => {
+      calls += 1;
+      await ice?.promise;
+      return call(file);
+    };
+  const list = new LsearchFile(path, b, { look: late(lookAtList), read: late(readList) });
+  return {
+    list,
+    path,
+    clock: b.clock,
+    log: b.log,
+    calls: () => calls,
+    write: (content: string) => b.write("accounts", content),
+    freeze: () => void (ice = Promise.withResolvers()),
+    thaw() {
+      ice?.resolve();
+      ice = undefined;
+    },
+    [Symbol.dispose]: () => b[Symbol.dispose](),
+  };
+}
+
+function brief(answer: LsearchAnswer): unknown {
+  return "error" in answer ? answer.error : [[...answer.table.keys()], answer.doubt];
+}
+
+const FROZEN = [["alice"], "does not answer"];
+
+describe("an lsearch file that hangs", () => {
+  test("is answered for by the last list, at once after 100 ms, and is asked once", async () => {
+    using b = frozenBench();
+    assert.deepEqual(brief(await b.list.read()), [["alice"], undefined]);
+    b.freeze();
+    const before = b.calls();
+    const waits = Array.from({ length: 20 }, async () => b.list.read());
+    b.clock.advance(100);
+    for (const answer of await Promise.all(waits)) assert.deepEqual(brief(answer), FROZEN);
+    for (let second = 0; second < 60; second++) {
+      const answer = b.list.read();
+      assert.ok(!(answer instanceof Promise));
+      assert.deepEqual(brief(answer), FROZEN);
+      b.clock.advance(1000);
+    }
+    assert.equal(b.calls() - before, 1);
+    assert.deepEqual(
+      b.log.named("lookup.failed"),
+      [{ lookup: b.path, error: "does not answer" }],
+      "the log says so once",
+    );
+    assert.equal(b.clock.pending, 0);
+  });
+
+  test("is read when it is back", async () => {
+    using b = frozenBench();
+    await b.list.read();
+    b.freeze();
+    const hanging = b.list.read();
+    b.clock.advance(100);
+    await hanging;
+    b.write("alice\nbob\n");
+    b.thaw();
+    await b.list.close();
+    const seen = async () => brief(await b.list.read());
+    while (JSON.stringify(await seen()) === JSON.stringify(FROZEN)) await new Promise(setImmediate);
+    assert.deepEqual(await seen(), [["alice", "bob"], undefined]);
+  });
+
+  test("from the start, defers after a second, and then at once", async () => {
+    using b = frozenBench();
+    b.freeze();
+    const first = b.list.read();
+    b.clock.advance(1000);
+    assert.equal(brief(await first), "does not answer");
+    const next = b.list.read();
+    assert.ok(!(next instanceof Promise));
+    assert.equal(brief(next), "does not answer");
+    assert.equal(b.calls(), 1);
+  });
+
+  test("holds up neither a reload nor the end, and an operator is told", async () => {
+    using b = frozenBench();
+    await b.list.read();
+    b.freeze();
+    const before = b.calls();
+    const accepted = b.list.accept();
+    await new Promise(setImmediate);
+    const closed = b.list.close();
+    b.clock.advance(100);
+    assert.match((await accepted)?.why ?? "", /^does not answer$/);
+    await closed;
+    assert.match((await b.list.accept())?.why ?? "", /^does not answer$/);
+    assert.equal(b.calls() - before, 1);
+  });
+});
+
+test("a pipe in the place of a list is not waited for", async () => {
+  using b = bench();
+  const path = b.write("accounts", "alice\n");
+  const list = b.lists.localParts(["lsearch:accounts"]);
+  assert.equal((await list.match("alice")).kind, "in");
+  execFileSync("mkfifo", [join(b.directory, "pipe")]);
+  renameSync(join(b.directory, "pipe"), path);
+  assert.equal((await list.match("alice")).kind, "defer");
+  rmSync(path);
+  b.write("accounts", "alice\n");
+  assert.equal((await list.match("alice")).kind, "in");
+});
