@@ -77,11 +77,13 @@ export class DiskReserve {
       measuring.isLate = true;
       resolve();
     });
-    void this.#measure().then(() => {
+    const finish = async () => {
+      await this.#measure();
       this.#measuring = undefined;
       timer.cancel();
       resolve();
-    });
+    };
+    void finish();
     return measuring;
   }
 
