@@ -5,8 +5,8 @@
 if (process.argv.includes("serve")) process.on("SIGHUP", () => undefined);
 
 // Before anything uses the pool: copies and bodies are synced there, and four slow disk writes must not hold up
-// the rest.
-process.env["UV_THREADPOOL_SIZE"] ??= "8";
+// the rest. Lists and the log may hang with four threads.
+process.env["UV_THREADPOOL_SIZE"] ??= "16";
 
 // A reader that has seen enough (`relayctl queue list | head`) is no error.
 process.stdout.on("error", () => process.exit());

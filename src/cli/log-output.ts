@@ -3,7 +3,7 @@
 //
 // Invariants: lines leave whole and in order. So many may wait; once half of that waits for a reader that is slow, or a
 // disk that hangs, no message and no client has more than its share, so that one with a thousand recipients pushes out
-// no other's.
+// no other's. One thread of the pool waits for it, whatever hangs, and a process that ends waits no longer than it wants.
 // What there is no room for is lost: mail is worth more than its log. How many lines that were is said on stderr.
 
 import { fstatSync, write, writeSync } from "node:fs";
@@ -44,6 +44,7 @@ export class LogOutput implements LineSink {
   readonly #shares = new Map<string, number>();
   #waiting = 0;
   #lost = 0;
+  #confessing = false;
   /** When something was taken, or began to wait; by the monotonic clock. */
   #takenAt = 0;
   #endsInLine = false;
@@ -133,21 +134,26 @@ export class LogOutput implements LineSink {
     }
   }
 
+  /** stderr may hang as stdout does: it holds one thread at most, and what is lost meanwhile is said later. */
   #confess(why: unknown): void {
-    if (this.#lost === 0) return;
+    if (this.#lost === 0 || this.#confessing) return;
     const reason = why instanceof Error ? why.message : String(why);
     const what = `relayctl: ${this.#lost} log lines are lost: ${reason}\n`;
     this.#lost = 0;
-    tryToSay(what);
+    this.#confessing = true;
+    // stderr may be as closed as stdout: then there is nobody left to tell.
+    write(2, what, () => (this.#confessing = false));
   }
 
-  /** Resolves when everything is written. */
-  async flush(): Promise<void> {
-    await this.#writing;
+  /** Resolves when everything is written, or after `longest` milliseconds. */
+  async flush(longest?: number): Promise<void> {
+    const ends = longest === undefined ? [] : [sleep(longest, undefined, { ref: false })];
+    await Promise.race([this.#writing, ...ends]);
   }
 
-  /** For a process that ends here and now. */
+  /** For a process that ends here and now. What takes nothing would hold it for ever. */
   flushNow(): void {
+    if (this.#waiting > 0 && performance.now() - this.#takenAt >= HANGING) return;
     try {
       for (const { lines } of this.#slices.splice(0)) writeSync(this.#fd, lines.join(""));
     } catch (error) {
@@ -161,16 +167,6 @@ const LINE_END = 0x0a;
 function isFile(fd: number): boolean {
   try {
     return fstatSync(fd).isFile();
-  } catch {
-    return false;
-  }
-}
-
-/** stderr may be as closed as stdout: then there is nobody left to tell. */
-function tryToSay(what: string): boolean {
-  try {
-    writeSync(2, what);
-    return true;
   } catch {
     return false;
   }

@@ -4,6 +4,7 @@
 // Invariant: the spool is crash-safe and a half-broken process is not, so an error that nobody caught ends the
 // process at once; what was promised is on disk.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { systemClock } from "../clock.ts";
 import type { Configuration } from "../config/configuration.ts";
@@ -14,11 +15,19 @@ import { createLog, describeError, type Log } from "../log.ts";
 import { type Relay, startRelay } from "../relay.ts";
 import { SpoolInUse } from "../spool/lock.ts";
 import { requireConfiguration } from "./configuration-file.ts";
+import { endBySignal, isPoolBusy, Threads } from "./end-process.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { LogOutput } from "./log-output.ts";
 
 /** Milliseconds that sessions and attempts under way get to end by themselves. */
 const GRACE = 30_000;
+/** Milliseconds after that in which everything is closed, unless a disk hangs. */
+const CLOSING_TIME = 3000;
+/** Milliseconds that a reader of the log has for the last lines. */
+const LOG_PATIENCE = 2000;
+/** Milliseconds that calls under way have at the end, and after a second signal. */
+const CALLS_PATIENCE = 2000;
+const SHORT_PATIENCE = 500;
 
 const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
 
@@ -28,26 +37,43 @@ export async function serve(configFile: string | undefined): Promise<number> {
   const reloadAtHangup = heedHangup();
   const configuration = await requireConfiguration(configFile);
   requireUser(configuration);
+  const threads = new Threads();
   const output = new LogOutput(1);
   const log = createLog(systemClock, output);
   process.on("uncaughtException", (error) => {
     log.event("relay.error", { where: "process", error: describeError(error) });
     output.flushNow();
+    if (isPoolBusy()) endBySignal("SIGKILL");
     process.exit(EXIT.software);
   });
   warnOfRoot(configuration, log);
   try {
     const relay = await start(configuration, log);
     reloadAtHangup(relay);
-    const stopped = untilSignal(output);
+    const stopped = untilSignal(output, threads);
     process.stderr.write("ready\n");
-    for (const what of await doubtsOf(configuration)) log.event("relay.warning", { what });
+    void warnOfDoubts(configuration, log);
     log.event("relay.stopping", { reason: await stopped });
-    await relay.stop(GRACE);
+    await stop(relay, log);
   } finally {
-    await output.flush();
+    await output.flush(LOG_PATIENCE);
   }
+  if (!(await threads.end(CALLS_PATIENCE))) endBySignal("SIGTERM");
   return EXIT.ok;
+}
+
+/** Files may hang: neither the start nor the end waits for this. */
+async function warnOfDoubts(configuration: Configuration, log: Log): Promise<void> {
+  for (const what of await doubtsOf(configuration)) log.event("relay.warning", { what });
+}
+
+async function stop(relay: Pick<Relay, "stop">, log: Log): Promise<void> {
+  const stopped = relay.stop(GRACE).then(() => true);
+  const late = sleep(GRACE + CLOSING_TIME, false, { ref: false });
+  if (await Promise.race([stopped, late])) return;
+  log.event("relay.warning", {
+    what: "the relay ends although not everything is closed: a disk does not answer",
+  });
 }
 
 /**
@@ -124,18 +150,25 @@ function heedHangup(): (started: Pick<Relay, "reload">) => void {
 }
 
 /** The name of the first signal to stop; a second one ends the process at once. */
-function untilSignal(output: LogOutput): Promise<string> {
+function untilSignal(output: LogOutput, threads: Threads): Promise<string> {
   return new Promise((resolve) => {
     let stopping = false;
     const onSignal = (name: keyof typeof SIGNALS) => {
-      if (stopping) {
-        output.flushNow();
-        process.exit(128 + SIGNALS[name]);
-      }
+      if (stopping) void hurry(name, output, threads);
       stopping = true;
       resolve(name);
     };
     process.on("SIGINT", onSignal);
     process.on("SIGTERM", onSignal);
   });
+}
+
+async function hurry(
+  name: keyof typeof SIGNALS,
+  output: LogOutput,
+  threads: Threads,
+): Promise<void> {
+  output.flushNow();
+  if (!(await threads.end(SHORT_PATIENCE))) endBySignal(name);
+  process.exit(128 + SIGNALS[name]);
 }

@@ -18,6 +18,7 @@ import { errorCode } from "../../src/error-code.ts";
 /** A pipe that nobody reads from until `readUntil`, which gives all that was written when `written` resolves. */
 function stoppedPipe(directory: string) {
   const fifo = join(directory, "pipe");
+  rmSync(fifo, { force: true });
   execFileSync("mkfifo", [fifo]);
   const reading = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
   const writing = openSync(fifo, constants.O_WRONLY);
@@ -107,6 +108,21 @@ suite("the log's way out", () => {
       lines.every((one) => one === "" || one.length > 1000),
       "lines are whole",
     );
+  });
+
+  test("the end does not wait for a reader that has stopped", async () => {
+    using pipe = stoppedPipe(directory);
+    const output = new LogOutput(pipe.writing);
+    for (let count = 0; count < 1000; count++) output.write(longLine("waits"));
+    await output.flush(1);
+    const written = output.flush().then(() => true);
+    assert.equal(
+      await Promise.race([written, Promise.resolve(false)]),
+      false,
+      "it has not taken everything",
+    );
+    const lines = (await pipe.readUntil(output.flush())).split("\n");
+    assert.equal(lines.length, 1001, "a reader that goes on has every line");
   });
 
   test("a log that cannot be written is no error", async () => {
