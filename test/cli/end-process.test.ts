@@ -1,21 +1,26 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 
 describe("a process that ends", () => {
   const directory = mkdtempSync(join(tmpdir(), "unseen-end-"));
-  after(() => rmSync(directory, { recursive: true }));
+  after(() => {
+    // Ends who still waits for a writer.
+    closeSync(openSync(pipe, "r+"));
+    rmSync(directory, { recursive: true });
+  });
   // Whoever opens it waits for a writer: as hard to end as a thread whose disk does not answer.
   const pipe = join(directory, "pipe");
-  execFileSync("mkfifo", [pipe]);
+  const said = join(directory, "said");
+  execFileSync("mkfifo", [pipe, said]);
 
   const module = JSON.stringify(new URL("../../src/cli/end-process.ts", import.meta.url).href);
   const run = (body: string) => {
     const script = `import { endBySignal, isPoolBusy, Threads } from ${module};
-      import { open } from "node:fs/promises";
+      import { open, readFile } from "node:fs/promises";
       import { once } from "node:events";
       import { Worker } from "node:worker_threads";
       process.on("SIGTERM", () => console.log("caught"));
@@ -48,14 +53,13 @@ describe("a process that ends", () => {
   });
 
   test("does not wait for a worker that hangs", () => {
+    // A program that runs shows that the worker waits for it.
     const body = `const worker = new Worker(
-        \`import { openSync } from "node:fs";
-        import { parentPort } from "node:worker_threads";
-        parentPort.postMessage("now");
-        openSync(${JSON.stringify(pipe)});\`,
+        \`import { execFileSync } from "node:child_process";
+        execFileSync("sh", ["-c", "echo > ${said}; exec cat ${pipe}"], { stdio: "ignore" });\`,
         { eval: true },
       );
-      await once(worker, "message");
+      await readFile("${said}");
       worker.unref();`;
     assert.deepEqual(run(body), { status: null, signal: "SIGTERM" });
   });
