@@ -5,6 +5,7 @@
 //   info@shop.example: carol@example.com
 //   noreply: :blackhole:
 //   former: :fail: This person has left
+//   team: "dave@example.com", "a b"@example.org
 //
 // Invariant: what cannot be read or understood defers. A mistake in the file delays mail, it never bounces it.
 
@@ -13,13 +14,17 @@ import type { Decision, RouterDriver } from "../src/contract.ts";
 import type { Mailbox } from "../src/envelope.ts";
 import type { LsearchAnswer } from "../src/lists/lists.ts";
 import type { Log } from "../src/log.ts";
-import { parseDomain, parseMailbox } from "../src/smtp/address.ts";
-import { LOCAL_ERROR, status, type Status } from "../src/status.ts";
+import { parseDomain } from "../src/smtp/address.ts";
+import { LOCAL_ERROR } from "../src/status.ts";
+import { readAliasEntry } from "./redirect/entry.ts";
+import { surveyAliases } from "./redirect/survey.ts";
 
 const redirectOptions = options({
   file: path(
     "The aliases, an lsearch file of `name: address, address` or `name@domain: address`. An entry with " +
       "`:fail: text`, `:defer: text` or `:blackhole:` is that, whatever stands before it; the text may begin with a reply code. " +
+      "Quotes around a whole item are taken off. An entry with a pipe, a file, `:include:` or anything else that is no address " +
+      "puts its mail off; `relayctl check` names it. " +
       "Of several addresses those that are good get the mail, and the others are on the postmaster's list.",
   ),
   qualify_domain: optional(
@@ -50,6 +55,8 @@ const KNOWN_MAX = 100;
 export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
   name: "redirect",
   options: redirectOptions,
+  survey: ({ file, qualify_domain: domain }, spoolDirectory) =>
+    surveyAliases(file, spoolDirectory, domain),
   create({ file, qualify_domain: qualifyDomain }, { log, lists }) {
     const aliases = lists.lsearch(file);
     /** Entries that were read already: a long one is asked for again and again, by every suffix of its name. */
@@ -57,7 +64,7 @@ export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
     const decisionOf = (table: object, value: string, entry: Entry) => {
       const decisions = known.get(table) ?? new Map<string, Decision>();
       known.set(table, decisions);
-      const name = `${entry.key}\n${entry.domain}`;
+      const name = `${entry.key}\n${entry.ownDomain}`;
       const read = decisions.get(name);
       if (read !== undefined) return read;
       const decision = addresses(value, entry, log);
@@ -73,7 +80,8 @@ export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
           const key = keysOf(mailbox).find((form) => answer.table.has(form));
           const value = key === undefined ? undefined : answer.table.get(key);
           if (key === undefined || value === undefined) return notIn(file, answer.doubt);
-          const entry = { file, key, domain: qualifyDomain ?? mailbox.domain };
+          const { domain: ownDomain } = mailbox;
+          const entry = { file, key, domain: qualifyDomain ?? ownDomain, ownDomain };
           return decisionOf(answer.table, value, entry);
         };
         const answer = aliases.read();
@@ -102,80 +110,27 @@ function keysOf({ localPart, domain }: Mailbox): string[] {
   );
 }
 
-/**
- * Exim's special items. Wherever one stands in a list, it is the whole list, and what follows `:fail:` and `:defer:`
- * is text to its end, commas included.
- */
-function special(rest: string): Decision | undefined {
-  const [, word = "", said = ""] = /^:(fail|defer|blackhole):\s*(.*)$/is.exec(rest) ?? [];
-  switch (word.toLowerCase()) {
-    case "fail":
-      return {
-        kind: "fail",
-        status: worded(status(550, "1.1", "No such user here"), said),
-        why: rest,
-      };
-    case "defer":
-      return { kind: "defer", status: worded(LOCAL_ERROR, said), why: rest };
-    case "blackhole":
-      return { kind: "discard", why: rest };
-    default:
-      return undefined;
+function addresses(value: string, { file, key, domain, ownDomain }: Entry, log: Log): Decision {
+  const entry = readAliasEntry(value, domain, ownDomain);
+  if ("decision" in entry) return entry.decision;
+  if ("wrong" in entry) {
+    const error = `${JSON.stringify(entry.wrong)} at "${key}" is no address`;
+    log.event("lookup.failed", { lookup: file, error });
+    return deferred(error);
   }
+  if (entry.to.length === 0) {
+    return { kind: "decline", why: `the entry "${key}" in ${file} is empty` };
+  }
+  return { kind: "redirect", to: entry.to };
 }
-
-/**
- * As in Exim, the text may begin with a code of the same class, and an enhanced one: "554 5.7.1 Go away". But 421 would
- * speak of the session.
- */
-function worded(usual: Status, said: string): Status {
-  const digit = Math.trunc(usual.code / 100);
-  const codes = new RegExp(
-    `^((?!421)${digit}\\d\\d)(?: ${digit}\\.(\\d{1,3}\\.\\d{1,3}))?(?: |$)`,
-  ).exec(said);
-  // It is sent as a reply: printable ASCII (RFC 5321 4.2), in one line.
-  const text =
-    said
-      .slice(codes?.[0].length ?? 0)
-      .replaceAll(/[^ -~]/g, "?")
-      .slice(0, 400) || usual.text;
-  if (codes === null) return { ...usual, text };
-  return status(Number(codes[1]), codes[2] ?? "0.0", text);
-}
-
-/**
- * A comma separates, outside of quotes. Pipes, files and :include: of other alias files are no addresses here,
- * though RFC 5321 would allow a local part to look like one.
- */
-const ITEM = /(?:"(?:[^"\\]|\\.)*"?|[^,"])+/g;
 
 interface Entry {
   readonly file: string;
   readonly key: string;
+  /** Of names without one. */
   readonly domain: string;
-}
-
-function addresses(value: string, { file, key, domain }: Entry, log: Log): Decision {
-  const to = new Map<string, Mailbox>();
-  for (const { 0: item, index } of value.matchAll(ITEM)) {
-    const written = item.trim();
-    if (written === "") continue;
-    const decision = special(value.slice(index).trimStart());
-    if (decision !== undefined) return decision;
-    const mailbox = /^[|/:]/.test(written) ? undefined : parseAddress(written, domain);
-    if (mailbox === undefined) {
-      const error = `${JSON.stringify(written)} at "${key}" is no address`;
-      log.event("lookup.failed", { lookup: file, error });
-      return deferred(error);
-    }
-    to.set(`${mailbox.localPart}@${mailbox.domain}`, mailbox);
-  }
-  if (to.size === 0) return { kind: "decline", why: `the entry "${key}" in ${file} is empty` };
-  return { kind: "redirect", to: [...to.values()] };
-}
-
-function parseAddress(written: string, domain: string): Mailbox | undefined {
-  return parseMailbox(written) ?? parseMailbox(`${written}@${domain}`);
+  /** Of the old address. */
+  readonly ownDomain: string;
 }
 
 function deferred(why: string): Decision {

@@ -234,5 +234,17 @@ export interface Driver<O, Instance> {
   create(options: O, services: Services): Instance;
 }
 
-export type RouterDriver<O = unknown> = Driver<O, Router>;
+/** What a router's files say, for `relayctl check`. */
+export interface RouterSurvey {
+  /** What is hardly meant, a line each: `FILE:LINE: what is wrong`. */
+  readonly doubts: readonly string[];
+  /** Addresses that the router has something to say about: `name` with a domain or without, and where it stands. */
+  readonly addresses: readonly { readonly name: string; readonly at: string }[];
+}
+
+export interface RouterDriver<O = unknown> extends Driver<O, Router> {
+  /** Looks at the files that the options name. `spoolDirectory` is where a relay keeps what it believes. */
+  survey?(options: O, spoolDirectory: string): Promise<RouterSurvey>;
+}
+
 export type TransportDriver<O = unknown> = Driver<O, Transport>;

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { check, type CheckReport, type CheckRequest } from "../check.ts";
+import { deadAliases } from "../check/aliases.ts";
 import { reportJson } from "../check/json.ts";
 import { reportText } from "../check/text.ts";
 import { systemClock } from "../clock.ts";
@@ -64,7 +65,10 @@ export async function checkCommand(
 async function checkConfiguration({ config, json }: CheckOptions): Promise<number> {
   try {
     const configuration = await requireConfiguration(config);
-    const doubts = await doubtsOf(configuration);
+    const doubts = [
+      ...(await doubtsOf(configuration)),
+      ...(await deadAliases(configuration, systemClock)),
+    ];
     if (json === true) {
       await printJson({ problems: [], warnings: doubts });
     } else {

@@ -3,8 +3,8 @@
 
 import { resolve } from "node:path";
 import { findUser } from "../drop-root.ts";
-import { readList } from "../lists/list-content.ts";
-import { asWritten, parseLsearch } from "../lists/lsearch-text.ts";
+import type { RouterSurvey } from "../contract.ts";
+import { surveyList } from "../lists/list-survey.ts";
 import type { Configuration } from "./configuration.ts";
 import { doubtsOfOrder } from "./order-doubts.ts";
 
@@ -37,14 +37,21 @@ export async function doubtsOf(configuration: Configuration): Promise<string[]> 
   const localParts = [...localPartTexts(configuration)];
   for (const written of lookedUp([...domains, ...localParts])) {
     const path = resolve(configuration.directory, written);
-    doubts.push(
-      ...(await doubtsOfFile(
-        path,
-        localParts.some((text) => text.endsWith(written)),
-      )),
-    );
+    const ofLocalParts = localParts.some((text) => text.endsWith(written));
+    doubts.push(...(await doubtsOfFile(path, ofLocalParts, relay.spool_directory)));
   }
+  for (const { doubts: found } of await surveysOf(configuration)) doubts.push(...found);
   return doubts;
+}
+
+/** What the routers' files say; one file only once. */
+export async function surveysOf(configuration: Configuration): Promise<RouterSurvey[]> {
+  const surveys = new Map<string, RouterSurvey>();
+  for (const { driver, options } of configuration.routers) {
+    const survey = await driver.survey?.(options, configuration.relay.spool_directory);
+    if (survey !== undefined) surveys.set(JSON.stringify(survey), survey);
+  }
+  return [...surveys.values()];
 }
 
 /** Who names his hosts in an SPF record sends for many. */
@@ -79,23 +86,26 @@ function lookedUp(texts: readonly string[]): ReadonlySet<string> {
   return new Set(texts.flatMap((text) => /^!?lsearch:(.*)$/s.exec(text)?.[1] ?? []));
 }
 
-async function doubtsOfFile(path: string, ofLocalParts: boolean): Promise<string[]> {
-  const { content } = await readList(path);
-  if (!("text" in content)) {
-    const error = "error" in content ? content.error : content.unsound;
-    const why = error.replace(/, \w+ '.*'$/, "");
-    return [`${path}: mail is put off until this can be read: ${why}`];
-  }
-  const table = await parseLsearch(content.text, asWritten);
-  if (table.size === 0) return [`${path}: is empty: nobody is in it`];
-  const doubts: string[] = [];
-  for (const [key, value] of table) {
-    const doubt = doubtOfEntry(key, value, ofLocalParts);
-    if (doubt === undefined) continue;
-    if (doubts.length === NAMED_MAX) return [...doubts, `${path}: and more of that kind`];
-    doubts.push(`${path}: "${key}": ${doubt}`);
-  }
-  return doubts;
+async function doubtsOfFile(
+  path: string,
+  ofLocalParts: boolean,
+  spoolDirectory: string,
+): Promise<string[]> {
+  const { entries, doubts, indented } = await surveyList(path, spoolDirectory);
+  if (doubts.length > 0) return [...doubts];
+  if (entries.length === 0) return [`${path}: is empty: nobody is in it`];
+  const found = [
+    ...indented.map(
+      ({ line, text }) =>
+        `${path}:${line}: ${JSON.stringify(text)} stands behind a blank: it belongs to the line above and is no name`,
+    ),
+    ...entries.flatMap(({ key, value }) => {
+      const doubt = doubtOfEntry(key, value, ofLocalParts);
+      return doubt === undefined ? [] : [`${path}: "${key}": ${doubt}`];
+    }),
+  ];
+  if (found.length <= NAMED_MAX) return found;
+  return [...found.slice(0, NAMED_MAX), `${path}: and more of that kind`];
 }
 
 function doubtOfEntry(key: string, value: string, ofLocalParts: boolean): string | undefined {

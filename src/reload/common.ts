@@ -20,6 +20,8 @@ interface CommonParts {
   readonly log: Log;
   readonly https?: Https;
   readonly tlsSessions?: TlsSessions;
+  /** In the place of the servers of [dns]. */
+  readonly resolver?: Resolver;
 }
 
 /** What comes from outside. */
@@ -90,7 +92,7 @@ export class Common {
   #createAnswers({ servers, dnssec }: Definitions["dns"]): Answers {
     const { clock } = this.#parts;
     const given = servers === undefined ? {} : { servers };
-    const resolver = createResolver({ clock, dnssec, ...given });
+    const resolver = this.#parts.resolver ?? createResolver({ clock, dnssec, ...given });
     const spf = createSpfLists({ ...this.#listParts, resolver });
     return {
       resolver,

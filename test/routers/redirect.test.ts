@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, describe, test } from "node:test";
 import type { Decision } from "../../src/contract.ts";
 import { redirect } from "../../routers/redirect.ts";
 import { statusLine } from "../../src/status.ts";
@@ -31,7 +31,7 @@ const EXAMPLE = aliases(
     "info: dave",
     "list: a@example.net,",
     "  b@example.net",
-    'quoted: "a, b"@example.net, "no domain"',
+    'quoted: "a, b"@example.net, "alice@example.com", "Bob"',
     "noreply: :blackhole: nobody reads this",
     "former: :fail: This person has left",
     "nobody: :FAIL:",
@@ -92,10 +92,11 @@ test("a suffix is left out only when the address with it has no entry", async ()
   assert.equal((await targets("Sales+us@example.com")).length, 3);
 });
 
-test("a comma inside quotes separates nothing", async () => {
+test("a comma inside quotes separates nothing, and quotes around a whole item are taken off", async () => {
   assert.deepEqual(await targets("quoted@example.com"), [
     '"a, b"@example.net',
-    '"no domain"@example.com',
+    "alice@example.com",
+    "Bob@example.com",
   ]);
 });
 
@@ -197,4 +198,90 @@ test("an entry is seen as soon as the file has it", async () => {
 test("a domain that is none is a problem", () => {
   const problems = problemsOf(redirect, { file: EXAMPLE, qualify_domain: "a b" });
   assert.match(problems.join("\n"), /^qualify_domain: must be a domain like "example.com"/);
+});
+
+describe("an item in quotes", () => {
+  const addresses: readonly (readonly [string, readonly string[]])[] = [
+    ['"alice@example.net"', ["alice@example.net"]],
+    ['" alice@example.net "', ["alice@example.net"]],
+    ['"alice"', ["alice@example.com"]],
+    ['"alice","bob" , carol', ["alice@example.com", "bob@example.com", "carol@example.com"]],
+    ['"alice", alice', ["alice@example.com"]],
+    ['"a..b@example.net", .c.@example.net', ["a..b@example.net", ".c.@example.net"]],
+    ['"a b"@example.net', ['"a b"@example.net']],
+    ['"|x"@example.net', ['"|x"@example.net']],
+    ["\\alice, bob", ["alice@example.com", "bob@example.com"]],
+  ];
+  for (const [entry, expected] of addresses) {
+    test(`${entry} is ${expected.join(" and ")}`, async () => {
+      assert.deepEqual(await targets("one@example.com", { file: aliases(`one: ${entry}\n`) }), [
+        ...expected,
+      ]);
+    });
+  }
+
+  test("a name behind a backslash keeps its own domain, another has qualify_domain", async () => {
+    const file = aliases("one: \\one, two\n");
+    assert.deepEqual(await targets("one@example.com", { file, qualify_domain: "example.org" }), [
+      "one@example.com",
+      "two@example.org",
+    ]);
+  });
+
+  for (const [entry, kind, text] of [
+    ['":fail: Gone, for good"', "fail", "Gone, for good"],
+    ['alice, ":fail: Gone", bob', "fail", "Gone"],
+    ['":FAIL:"', "fail", "No such user here"],
+    ['":defer: later"', "defer", "later"],
+  ] as const) {
+    test(`${entry} is ${kind} with its text`, async () => {
+      const decision = await decide("one@example.com", { file: aliases(`one: ${entry}\n`) });
+      assert.ok(decision.kind === kind);
+      assert.equal(decision.status.text, text);
+    });
+  }
+
+  test('":blackhole:" discards', async () => {
+    const decision = await decide("one@example.com", { file: aliases('one: ":blackhole:"\n') });
+    assert.equal(decision.kind, "discard");
+  });
+
+  for (const entry of [
+    '"|/usr/bin/vacation alice"',
+    '" |/bin/sh"',
+    '"/var/mail/alice"',
+    '":include:/etc/aliases"',
+    '":unknown:"',
+    '":failure: x"',
+    '"no domain"',
+    '"alice, bob"',
+    '"alice@example.com, bob@example.com"',
+    '"Alice <alice@example.com>"',
+    '"Alice" <alice@example.com>',
+    '""',
+    '" "',
+    '"\\"alice\\"@example.com"',
+    '"ali\\ce@example.com"',
+    '"\\"a b\\""',
+    '"\\alice"',
+    '""alice""',
+    '"alice"bob',
+    '"alice"@"example.com"',
+    '"alice" "bob"',
+    '"alice',
+    '"alice@example.com',
+    '"alice\\"',
+    'alice"',
+    'ali"ce@example.com',
+    '"',
+    "\\alice@example.com",
+    "\\",
+    "'alice@example.com' x",
+    "alice, |/bin/sh",
+  ]) {
+    test(`${entry} is no address, and defers`, async () => {
+      const decision = await decide("one@example.com", { file: aliases(`one: bob, ${entry}\n`) });
+      assert.equal(decision.kind, "defer");
+    });
+  }
 });

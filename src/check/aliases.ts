@@ -1,0 +1,74 @@
+// Aliases that lead nowhere: each name of an alias file goes through the routers, as in a dry run, and what an address
+// behind it is refused for is said with the line. No DNS is asked, so what is not ours counts as good.
+
+import type { Clock } from "../clock.ts";
+import type { Configuration } from "../config/configuration.ts";
+import { surveysOf } from "../config/doubts.ts";
+import type { Answer, Resolver } from "../dns/resolver.ts";
+import { firstLocalDomain } from "../listening.ts";
+import type { Log } from "../log.ts";
+import { assemble } from "../relay.ts";
+import { Common } from "../reload/common.ts";
+import type { RouteRequest, RouteTrouble, TraceStep } from "../route.ts";
+import { parseMailbox } from "../smtp/address.ts";
+
+/** Names that are tried, of all files together. */
+const NAMES_MAX = 10_000;
+
+const SILENT: Log = { event: () => undefined };
+
+const STRANGER: RouteRequest = {
+  sender: { address: "someone@example.net", localPart: "someone", domain: "example.net" },
+  client: { address: "192.0.2.1", helo: "[192.0.2.1]" },
+  verify: true,
+};
+
+/** One clause for each, with the file and the line in front. */
+export async function deadAliases(configuration: Configuration, clock: Clock): Promise<string[]> {
+  const surveys = await surveysOf(configuration);
+  const names = surveys.flatMap(({ addresses }) => addresses).slice(0, NAMES_MAX);
+  const domain = firstLocalDomain(configuration);
+  if (names.length === 0 || domain === undefined) return [];
+  const parts = { clock, log: SILENT };
+  const common = new Common(configuration, { ...parts, resolver: MUTE }, true);
+  const chain = assemble(configuration, { ...parts, common }, true);
+  try {
+    const dead: string[] = [];
+    for (const { name, at } of names) {
+      const mailbox = parseMailbox(name.includes("@") ? name : `${name}@${domain}`);
+      if (mailbox === undefined) continue;
+      const trace: TraceStep[] = [];
+      const { troubles } = await chain.route(mailbox, { ...STRANGER, trace });
+      if (!trace.some(({ result }) => result === "redirect")) continue;
+      for (const trouble of troubles) {
+        const why = deadEnd(trouble, mailbox.address);
+        if (why !== undefined) dead.push(`${at}: ${why}`);
+      }
+    }
+    return dead;
+  } finally {
+    await chain.close();
+  }
+}
+
+/** Undefined for a refusal that stands in the file, and for all that is only put off. */
+function deadEnd(trouble: RouteTrouble, name: string): string | undefined {
+  const { kind, router, unseen, mailbox, status } = trouble;
+  if (kind !== "failed" || unseen) return undefined;
+  if (mailbox.address === name) {
+    return router === "" ? "leads back to itself, and no other router takes it" : undefined;
+  }
+  return `leads to ${mailbox.address}, which gets ${status.code} ${status.enhanced} ${status.text}`;
+}
+
+const unknown = (): Promise<Answer<never>> =>
+  Promise.resolve({ kind: "temporary", error: "no DNS is asked" });
+
+const MUTE: Resolver = {
+  mx: unknown,
+  a: unknown,
+  aaaa: unknown,
+  txt: unknown,
+  tlsa: unknown,
+  close: () => Promise.resolve(),
+};

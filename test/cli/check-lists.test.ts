@@ -1,0 +1,124 @@
+// What relayctl check says of the files that routers.toml names: accounts and aliases, with the line.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { confirmList, writeKeptList } from "../../src/lists/kept-list.ts";
+import { Place } from "../support/program.ts";
+
+const CONFIG = `[relay]
+hostname = "mx.example.com"
+spool_directory = "spool"
+[[listeners]]
+address = "127.0.0.1:2525"
+[domains]
+ours = ["example.com"]
+[gate]
+local_domains = "+ours"
+[[gate.relay]]
+hosts = "127.0.0.1"
+sender_domains = "*"
+[[routers]]
+name = "aliases"
+driver = "redirect"
+domains = "+ours"
+file = "aliases"
+[[routers]]
+name = "accounts"
+driver = "accept"
+domains = "+ours"
+local_parts = "lsearch:accounts"
+transport = "nowhere"
+[[routers]]
+name = "world"
+driver = "dnslookup"
+domains = ["!+ours"]
+transport = "nowhere"
+[transports.nowhere]
+driver = "discard"
+`;
+
+/** The warnings of `relayctl check`, which ends well all the same. */
+async function warnings(files: Readonly<Record<string, string>>): Promise<string[]> {
+  using here = new Place();
+  here.write("routers.toml", CONFIG);
+  for (const [name, content] of Object.entries(files)) here.write(name, content);
+  return await warningsOf(here);
+}
+
+async function warningsOf(here: Place): Promise<string[]> {
+  const { code, stdout, stderr } = await here.relayctl("check", "--config", "routers.toml");
+  assert.deepEqual({ code, stdout }, { code: 0, stdout: "routers.toml: ok\n" });
+  return here
+    .anonymous(stderr)
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => line.replace("warning: DIR/", ""));
+}
+
+test("entries of an alias file that put their mail off are named with their line", async () => {
+  const aliases = [
+    "  lost: alice",
+    "# fine",
+    'sales: alice, "bob", dave@example.org, "a b"@example.org',
+    "pipe: alice,",
+    "  |/usr/bin/vacation",
+    'quoted: "|/usr/bin/vacation"',
+    "file: /var/mail/x",
+    'more: ":include:/etc/more"',
+    "slip: alice bob",
+    "a b@example.com: alice",
+    '"no@address@x": alice',
+    "gone: :fail: has left",
+    "hole: :blackhole:",
+    "",
+  ].join("\n");
+  assert.deepEqual(await warnings({ accounts: "alice\nbob\n", aliases }), [
+    'aliases:1: "lost: alice" stands behind a blank, and there is no entry above that it continues',
+    'aliases:4: "pipe": "|/usr/bin/vacation" is a pipe, and there is none here: mail for it is put off',
+    'aliases:6: "quoted": "\\"|/usr/bin/vacation\\"" is a pipe, and there is none here: mail for it is put off',
+    'aliases:7: "file": "/var/mail/x" is a file, and not an address: mail for it is put off',
+    'aliases:8: "more": "\\":include:/etc/more\\"" includes a file, which is not possible here: mail for it is put off',
+    'aliases:9: "slip": "alice bob" is no address: mail for it is put off',
+    'aliases:10: "a": "b@example.com: alice" is no address: mail for it is put off',
+    'aliases:11: "no@address@x": is no address: no mail is for it',
+  ]);
+});
+
+test("aliases that lead nowhere, and back to themselves", async () => {
+  const aliases =
+    "sales: alice, gone\nround: about\nabout: round\nalice: alice, dave@example.org\n" +
+    "far: sales\nformer: :fail: no\nout: somebody@elsewhere.test\n";
+  assert.deepEqual(await warnings({ accounts: "alice\n", aliases }), [
+    'aliases:1: "sales": leads to gone@example.com, which gets 550 5.1.1 No such user here',
+    'aliases:2: "round": leads back to itself, and no other router takes it',
+    'aliases:3: "about": leads back to itself, and no other router takes it',
+    'aliases:5: "far": leads to gone@example.com, which gets 550 5.1.1 No such user here',
+  ]);
+});
+
+test("an alias file that is missing, and names of accounts behind blanks", async () => {
+  const accounts = " carol\nalice\n bob\nbob.smith:\n  bob\nzoe # on leave\n";
+  assert.deepEqual(await warnings({ accounts }), [
+    'accounts:1: "carol" stands behind a blank: it belongs to the line above and is no name',
+    'accounts:3: "bob" stands behind a blank: it belongs to the line above and is no name',
+    'accounts: "zoe": has a comment behind it, which needs a line of its own',
+    "aliases: mail is put off until this can be read: ENOENT: no such file or directory",
+  ]);
+});
+
+test("a list that the relay does not believe, until it is confirmed", async () => {
+  using here = new Place();
+  here.write("routers.toml", CONFIG);
+  const accounts = here.write("accounts", "alice\n");
+  const aliases = here.write("aliases", "");
+  const spool = `${here.directory}/spool`;
+  await writeKeptList(spool, accounts, "alice\nbob\ncarol\n");
+  await writeKeptList(spool, aliases, "sales: alice\n");
+  assert.deepEqual(await warningsOf(here), [
+    "accounts: the relay does not believe it: it has 1 of 3 entries left, fewer than half",
+    "aliases: the relay does not believe it: it has no entry left, of 1",
+  ]);
+  await confirmList(spool, accounts);
+  here.write("aliases", "sales: alice\n");
+  assert.deepEqual(await warningsOf(here), []);
+});
