@@ -1,6 +1,10 @@
 // The only module that knows mailauth: DKIM (RFC 6376, 8301, 8463), SPF (RFC 7208) and DMARC (RFC 9989), each in
 // its strict mode and out of our own resolver. What it is given is bounded by those who call: see signatures.ts.
 
+// A driver that is compiled against our types needs them too, and has no tsconfig that includes them.
+// oxlint-disable-next-line typescript/triple-slash-reference
+/// <reference path="./mailauth-tools.d.ts" />
+
 import { PassThrough, type Readable } from "node:stream";
 import type {
   DKIMResult,
