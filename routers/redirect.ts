@@ -13,6 +13,7 @@ import { options, optional, parsedText, path, type Values } from "../src/config/
 import type { Decision, RouterDriver } from "../src/contract.ts";
 import type { Mailbox } from "../src/envelope.ts";
 import type { LsearchAnswer } from "../src/lists/lists.ts";
+import { writtenDomains } from "../src/lists/written-domain.ts";
 import type { Log } from "../src/log.ts";
 import { parseDomain } from "../src/smtp/address.ts";
 import { LOCAL_ERROR } from "../src/status.ts";
@@ -100,14 +101,15 @@ function notIn(file: string, doubt: string | undefined): Decision {
 
 /** The address as it is, then without its "+suffix"; each with its domain first. */
 function keysOf({ localPart, domain }: Mailbox): string[] {
-  const whole = localPart.toLowerCase();
-  if (whole === "") return [];
-  const plus = whole.indexOf("+");
-  const forms = plus > 0 ? [whole, whole.slice(0, plus)] : [whole];
+  const lower = localPart.toLowerCase();
+  if (lower === "") return [];
+  const plus = lower.indexOf("+");
+  const forms = plus > 0 ? [lower, lower.slice(0, plus)] : [lower];
   // A quoted local part may look like an address; it is not that address.
-  return forms.flatMap((form) =>
-    form.includes("@") ? [`${form}@${domain}`] : [`${form}@${domain}`, form],
-  );
+  return forms.flatMap((form) => {
+    const whole = writtenDomains(domain).map((written) => `${form}@${written}`);
+    return form.includes("@") ? whole : [...whole, form];
+  });
 }
 
 function addresses(value: string, { file, key, domain, ownDomain }: Entry, log: Log): Decision {

@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { findUser } from "../drop-root.ts";
 import type { RouterSurvey } from "../contract.ts";
 import { surveyList } from "../lists/list-survey.ts";
+import { parseDomain } from "../smtp/address.ts";
 import type { Configuration } from "./configuration.ts";
 import { doubtsOfOrder } from "./order-doubts.ts";
 
@@ -110,6 +111,10 @@ async function doubtsOfFile(
 
 function doubtOfEntry(key: string, value: string, ofLocalParts: boolean): string | undefined {
   if (ofLocalParts && key.includes("@")) return "is an address; a local part is wanted";
+  if (!ofLocalParts && key.startsWith("*")) {
+    return "is a pattern, and a file has none; write it into routers.toml";
+  }
+  if (!ofLocalParts && parseDomain(key.replace(/\.$/, "")) === undefined) return "is no domain";
   if (/^#|\s#/.test(value)) return "has a comment behind it, which needs a line of its own";
   if (!/[\s,@]/.test(value)) return undefined;
   return `has its copies under the name of "${value}", which is no local part`;

@@ -6,6 +6,7 @@
 
 import { canonicalName } from "./lsearch-text.ts";
 import type { Lsearch, LsearchAnswer, Match, MaybePromise } from "./lists.ts";
+import { writtenDomains } from "./written-domain.ts";
 
 /** Undefined: this item says nothing about the subject. */
 type Verdict = Match | undefined;
@@ -26,7 +27,7 @@ export interface ItemSources {
 export function domainItem(text: string, sources: ItemSources): TextItem {
   return item(text, (positive) => {
     if (positive.startsWith("lsearch:")) {
-      return lookup(sources.lsearch(positive.slice("lsearch:".length)), positive, [whole]);
+      return lookup(sources.lsearch(positive.slice("lsearch:".length)), positive, writtenKeys);
     }
     if (positive.startsWith("+")) return nested(sources.named(positive.slice(1)));
     const lower = positive.toLowerCase();
@@ -37,7 +38,7 @@ export function domainItem(text: string, sources: ItemSources): TextItem {
 export function localPartItem(text: string, sources: ItemSources): TextItem {
   return item(text, (positive) =>
     positive.startsWith("lsearch:")
-      ? lookup(sources.lsearch(positive.slice("lsearch:".length)), positive, [whole, base])
+      ? lookup(sources.lsearch(positive.slice("lsearch:".length)), positive, nameKeys)
       : literal(positive.toLowerCase(), [whole, base]),
   );
 }
@@ -116,16 +117,21 @@ function literal(key: string, forms: readonly NameForm[]): TextItem["find"] {
   };
 }
 
-function lookup(file: Lsearch, name: string, forms: readonly NameForm[]): TextItem["find"] {
+/** The keys that an entry for the subject may have, each with the name that it stands for. */
+type Keys = (lower: string) => readonly { readonly key: string; readonly name: string }[];
+
+const writtenKeys: Keys = (lower) => writtenDomains(lower).map((key) => ({ key, name: lower }));
+
+const nameKeys: Keys = (lower) => [whole(lower), base(lower)].map((key) => ({ key, name: key }));
+
+function lookup(file: Lsearch, name: string, keysOf: Keys): TextItem["find"] {
   const search = (answer: LsearchAnswer, subject: string): Verdict => {
     if ("error" in answer) return unknown(`${name} cannot be read: ${answer.error}`);
-    const lower = subject.toLowerCase();
-    for (const form of forms) {
-      const written = form(lower);
-      const value = answer.table.get(written);
+    for (const { key, name: plain } of keysOf(subject.toLowerCase())) {
+      const value = answer.table.get(key);
       if (value === undefined) continue;
-      const key = canonicalName(written, value);
-      return { kind: "in", key, why: `"${subject}" is in ${name} as "${key}"` };
+      const canonical = canonicalName(plain, value);
+      return { kind: "in", key: canonical, why: `"${subject}" is in ${name} as "${canonical}"` };
     }
     if (answer.doubt === undefined) return undefined;
     return unknown(`"${subject}" was not in ${name} before it changed: it ${answer.doubt}`);

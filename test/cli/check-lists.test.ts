@@ -122,3 +122,21 @@ test("a list that the relay does not believe, until it is confirmed", async () =
   here.write("aliases", "sales: alice\n");
   assert.deepEqual(await warningsOf(here), []);
 });
+
+test("what no domain of a file can be", async () => {
+  using here = new Place();
+  here.write(
+    "routers.toml",
+    CONFIG.replace('ours = ["example.com"]', 'ours = ["example.com", "lsearch:more"]'),
+  );
+  here.write("accounts", "alice\n");
+  here.write("aliases", "sales: alice\n");
+  here.write(
+    "more",
+    "example.org\nexample.net.\nb\u00fccher.example\n*.example.org\nalice@example.org\n",
+  );
+  assert.deepEqual(await warningsOf(here), [
+    'more: "*.example.org": is a pattern, and a file has none; write it into routers.toml',
+    'more: "alice@example.org": is no domain',
+  ]);
+});

@@ -65,6 +65,17 @@ describe("a domain list", () => {
     assert.equal((await list.match("a+b.test")).kind, "out");
   });
 
+  test("takes domains from a file as people write them, under their canonical name", async () => {
+    using b = bench();
+    b.write("domains", "Example.COM.\nb\u00fccher.example\nxn--strae-oqa.test\n");
+    const list = b.lists.domains(["lsearch:domains"]);
+    for (const domain of ["example.com", "xn--bcher-kva.example", "xn--strae-oqa.test"]) {
+      const match = await list.match(domain);
+      assert.equal(match.kind === "in" && match.key, domain);
+    }
+    assert.equal((await list.match("xn--bcher-kva.test")).kind, "out");
+  });
+
   test("a list that contains itself, or that is not there, is an error and no loop", () => {
     using b = bench({ domains: { round: ["+about"], about: ["+round"] } });
     assert.throws(() => b.lists.domains(["+round"]), /contains itself/);

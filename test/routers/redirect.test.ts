@@ -87,6 +87,18 @@ test("an entry for the whole address goes before one for its local part", async 
   assert.deepEqual(await targets("INFO+x@shop.example"), ["carol@example.com"]);
 });
 
+test("the domain of an entry is found as people write it", async () => {
+  const file = aliases("info@b\u00fccher.example: bob\ninfo@Shop.Example.: carol\ninfo: dave\n");
+  const cases = [
+    ["info@xn--bcher-kva.example", "bob@xn--bcher-kva.example"],
+    ["info@shop.example", "carol@shop.example"],
+    ["info@other.example", "dave@other.example"],
+  ] as const;
+  for (const [address, target] of cases) {
+    assert.deepEqual(await targets(address, { file }), [target]);
+  }
+});
+
 test("a suffix is left out only when the address with it has no entry", async () => {
   assert.deepEqual(await targets("sales+eu@example.com"), ["erika@example.com"]);
   assert.equal((await targets("Sales+us@example.com")).length, 3);
