@@ -11,6 +11,7 @@ import type { Body, Client, Envelope, Mailbox, RecipientId } from "./envelope.ts
 import type { HostHints } from "./hints.ts";
 import type { Lists } from "./lists/lists.ts";
 import type { Log } from "./log.ts";
+import type { MaildirDisks } from "./maildir/maildir-disks.ts";
 import type { StsPolicies } from "./mta-sts.ts";
 import type { Room } from "./room.ts";
 import type { Status } from "./status.ts";
@@ -99,7 +100,10 @@ export interface Batch {
   readonly hosts?: readonly Host[];
   /** Its first attempt: it has not waited in the queue. */
   readonly fresh: boolean;
-  /** An earlier attempt was cut short by the end of the relay: what it has delivered may not be known. */
+  /**
+   * An earlier attempt was cut short by the end of the relay, or had no answer of a file system: what it has delivered
+   * may not be known.
+   */
   readonly interrupted?: true;
   /** By the postmaster's order, or because it is the last attempt: hints are to be ignored. */
   readonly force: boolean;
@@ -205,6 +209,8 @@ export interface Services {
   readonly mtaSts: StsPolicies;
   /** Absent where nobody counts: in a dry run. */
   readonly tlsSessions?: TlsSessions;
+  /** Shared by all that writes Maildirs; absent in a dry run. */
+  readonly maildirDisks?: MaildirDisks;
   /** Our own name: EHLO, Received, Maildir file names. */
   readonly hostname: string;
   /** Addresses that we listen on or hold: a host that resolves to one of them is ourselves. */

@@ -143,6 +143,11 @@ export interface Events {
   /** Without `next_attempt` it will not have it. */
   "tls_report.failed": { domain: string; to: string; error: string; next_attempt?: string };
 
+  /** A call on the Maildir has not returned for two seconds: its copies wait. */
+  "maildir.hung": { directory: string };
+  /** It has returned; the copies go on. */
+  "maildir.answered": { directory: string; seconds: number };
+
   "lookup.failed": { lookup: string; error: string };
   /** A list that had lost too much, with an alarm, is now in force as it is. */
   "list.believed": { list: string; entries: number };

@@ -24,6 +24,7 @@ import { bindListeners, ownAddresses, serverOptionsOf } from "./listening.ts";
 import { HostHints } from "./hints.ts";
 import { hintStore } from "./hints/hint-store.ts";
 import type { Log } from "./log.ts";
+import { MaildirDisks } from "./maildir/maildir-disks.ts";
 import type { Https } from "./https.ts";
 import { PostmasterList, type PostmasterListServices } from "./postmaster-list.ts";
 import { watchClock } from "./queue/watch-clock.ts";
@@ -71,6 +72,7 @@ export interface RelayParts {
   readonly https?: Https;
   /** Who counts how TLS goes. */
   readonly tlsSessions?: TlsSessions;
+  readonly maildirDisks?: MaildirDisks;
   readonly alarms?: ReplyAlarms;
   readonly headerBudgets?: HeaderBudgets;
   /** What RCPT keeps, in all sessions. */
@@ -126,6 +128,7 @@ export function assemble(
     mtaSts,
     room: common.room,
     ...(tlsSessions && { tlsSessions }),
+    ...(parts.maildirDisks && { maildirDisks: parts.maildirDisks }),
     hostname: relay.hostname,
     ownAddresses: ownAddresses(configuration),
     configDirectory: directory,
@@ -240,7 +243,9 @@ export async function startRelay(configuration: Configuration, given: RelayParts
 /** What is the same whichever configuration is in force. */
 function lastingParts<Given extends RelayParts>(configuration: Configuration, given: Given) {
   const budgets = { headerBudgets: headerBudgets(), recipientBudget: new RecipientBudget() };
-  const parts = { ...given, alarms: new ReplyAlarms(given.clock, given.log), ...budgets };
+  const alarms = new ReplyAlarms(given.clock, given.log);
+  const shared = { alarms, maildirDisks: new MaildirDisks(given) };
+  const parts = { ...given, ...shared, ...budgets };
   return { ...parts, common: new Common(configuration, parts, false) };
 }
 

@@ -38,3 +38,10 @@ export function saidLine(s: Status): string {
 
 /** The reply for everything that went wrong on our side: temporary, and tells a peer nothing. */
 export const LOCAL_ERROR: Status = status(451, "3.0", "Temporary local problem, please try again");
+
+/** The file system of a mailbox did not answer: whether the copy was made is not known yet. */
+export const NO_ANSWER: Status = status(
+  451,
+  "3.0",
+  "The file system of the mailbox does not answer",
+);

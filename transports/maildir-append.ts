@@ -13,15 +13,21 @@ import { describeError } from "../src/log.ts";
 import { deliveryHeaders } from "../src/maildir/delivery-headers.ts";
 import { directoryMode } from "../src/maildir/directories.ts";
 import { errorCode } from "../src/error-code.ts";
+import { inThisThread } from "../src/maildir/executors.ts";
 import type { FileCalls } from "../src/maildir/file-calls.ts";
 import { FileNames } from "../src/maildir/file-names.ts";
-import { Maildirs, UnreadableBody } from "../src/maildir/maildirs.ts";
+import { FileSystemHangs, type Lane, type Turn } from "../src/maildir/lane.ts";
+import { MaildirDisks } from "../src/maildir/maildir-disks.ts";
+import { Maildirs, type Target, UnreadableBody } from "../src/maildir/maildirs.ts";
+import { hasDescriptorNames, OwnCalls } from "../src/maildir/own-calls.ts";
+import { OwnDirectories } from "../src/maildir/own-directories.ts";
+import { ThreadCalls } from "../src/maildir/thread-calls.ts";
 import {
   type DirectoryTemplate,
   parseDirectory,
   type Unsafe,
 } from "../src/maildir/placeholders.ts";
-import { LOCAL_ERROR, status } from "../src/status.ts";
+import { LOCAL_ERROR, NO_ANSWER, status } from "../src/status.ts";
 
 function directory(doc: string): Option<DirectoryTemplate> {
   return declared("path with placeholders", { doc, isPath: true }, (value) =>
@@ -75,6 +81,7 @@ type MaildirAppendOptions = Values<typeof maildirAppendOptions>;
  *   that was interrupted, a file that it has left in new/ or cur/ is not written again.
  * - deferred, freeze: a placeholder has no value, or one that is not one safe path component.
  * - deferred, 452: the disk or the quota is full.
+ * - deferred, 451 and the error "timeout": the file system does not answer. The copy is tried again when it does.
  * - deferred, 451: every other error of the system, and a delivery that ran out of time.
  *
  * Throws when the message's own bytes cannot be read.
@@ -92,6 +99,8 @@ export class MaildirAppend implements Transport {
   readonly #services: Services;
   readonly #names: FileNames;
   readonly #maildirs: Maildirs;
+  readonly #disks: MaildirDisks;
+  readonly #callsFor: (maildir: string, turn: Turn) => FileCalls;
 
   constructor(given: MaildirAppendOptions, services: Services, calls?: FileCalls) {
     this.#options = given;
@@ -104,7 +113,9 @@ export class MaildirAppend implements Transport {
       tag: (size: number) => given.maildir_tag.replaceAll("{size}", String(size)),
       report: (error: unknown) => this.#report(error),
     };
-    this.#maildirs = new Maildirs(maildir, this.#names, calls);
+    this.#disks = services.maildirDisks ?? new MaildirDisks(services, calls && inThisThread(calls));
+    this.#maildirs = new Maildirs(maildir, this.#names);
+    this.#callsFor = this.#means(calls !== undefined);
     if (given.create_directory) {
       this.directory = { path: given.directory.top, mode: directoryMode(given.mode) };
     }
@@ -144,12 +155,54 @@ export class MaildirAppend implements Transport {
     return outcomes;
   }
 
+  /** By the descriptors of its directories, where descriptors have names. */
+  #means(isGiven: boolean): (maildir: string, turn: Turn) => FileCalls {
+    if (isGiven || !hasDescriptorNames()) return (_, turn) => new ThreadCalls(turn);
+    const directories = new OwnDirectories(this.#options.directory.root, this.#services.clock);
+    return (maildir, turn) => new OwnCalls(maildir, new ThreadCalls(turn), directories);
+  }
+
   async #store(
     maildir: string,
     recipients: readonly Recipient[],
-    { envelope, body, interrupted }: Batch,
+    batch: Batch,
     signal: AbortSignal,
   ): Promise<Outcome> {
+    const { copies, lanes } = this.#disks;
+    const lane = lanes.lane(maildir, this.#options.directory.root);
+    const copy = `${batch.envelope.id} ${maildir}`;
+    const left = copies.find(copy);
+    if (left !== undefined) {
+      const path = left.path ?? (lane.isHung ? undefined : await this.#soon(left.written));
+      if (path === undefined) return this.#hangs(lane, true);
+      copies.forget(copy);
+      return this.#stored(maildir, path);
+    }
+    if (!lane.admits()) return this.#hangs(lane, batch.force);
+    try {
+      const written = lane.run((turn) => this.#write(lane, turn, recipients, batch, signal));
+      const path = await written;
+      // Whoever gave the signal may not have waited for this.
+      if (signal.aborted) copies.leave(copy, written);
+      return this.#stored(maildir, path);
+    } catch (error) {
+      if (error instanceof UnreadableBody) throw error;
+      if (error instanceof FileSystemHangs) {
+        if (error.underWay !== undefined) copies.leave(copy, error.underWay);
+        return this.#hangs(lane, error.underWay !== undefined || batch.force);
+      }
+      this.#report(error, batch.envelope.id);
+      return deferred(error);
+    }
+  }
+
+  async #write(
+    { directory: maildir }: Lane,
+    turn: Turn,
+    recipients: readonly Recipient[],
+    { envelope, body, interrupted }: Batch,
+    signal: AbortSignal,
+  ): Promise<string> {
     const wanted = {
       returnPath: this.#options.return_path_add,
       envelopeTo: this.#options.envelope_to_add,
@@ -158,15 +211,60 @@ export class MaildirAppend implements Transport {
     const now = this.#services.clock.now();
     const head = Buffer.from(deliveryHeaders(wanted, envelope.sender, recipients, now));
     const key = this.#names.key(envelope);
+    const calls = this.#callsFor(maildir, turn);
+    const target = { maildir, calls, signal };
     try {
-      const earlier = interrupted ? await this.#maildirs.find(maildir, key) : undefined;
-      const path = earlier ?? (await this.#maildirs.write(maildir, { key, head, body }, signal));
-      return { kind: "delivered", status: STORED, remoteMta: path };
+      const earlier = interrupted ? await this.#earlier(target, key) : undefined;
+      const path = earlier ?? (await this.#maildirs.write(target, { key, head, body }));
+      calls.end?.();
+      return path;
     } catch (error) {
-      if (error instanceof UnreadableBody) throw error;
-      this.#report(error, envelope.id);
-      return deferred(error);
+      calls.end?.(error);
+      throw error;
     }
+  }
+
+  async #earlier(target: Target, key: string): Promise<string | undefined> {
+    try {
+      return await this.#maildirs.find(target, key);
+    } catch (error) {
+      throw new NotLookedFor("whether the copy is there cannot be seen", { cause: error });
+    }
+  }
+
+  /** The copy waits until the file system answers; `isTried`: it is an attempt that has failed. */
+  #hangs(lane: Lane, isTried: boolean): Outcome {
+    const { hints, clock } = this.#services;
+    this.#maildirs.forget(lane.directory);
+    const tried = isTried ? {} : ({ untried: true } as const);
+    const failure = { status: NO_ANSWER, error: "timeout" } as const;
+    const outcome = { kind: "deferred", ...failure, ...tried, scope: "recipient" } as const;
+    if (!lane.isHung) return { ...outcome, notBefore: clock.now() + SUSPECT_PAUSE };
+    const waitsFor = hintKey(lane.directory);
+    const notBefore = hints.failed(waitsFor, { ...failure, host: "maildir", domain: "" });
+    lane.onceAnswered(waitsFor, () => hints.succeeded(waitsFor));
+    return { ...outcome, notBefore, waitsFor };
+  }
+
+  /** What a copy gives that goes on, unless that takes as long again. */
+  async #soon(written: Promise<string>): Promise<string | undefined> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const timer = this.#services.clock.after(LATE_MAX, () => resolve(undefined));
+    try {
+      return await Promise.race([written, promise]);
+    } catch {
+      return undefined;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #stored(maildir: string, path: string): Outcome {
+    const { hints } = this.#services;
+    const key = hints.isEmpty ? undefined : hintKey(maildir);
+    // Those who wait since before a restart may come.
+    if (key !== undefined && hints.isInDoubt(key)) hints.succeeded(key);
+    return { kind: "delivered", status: STORED, remoteMta: path };
   }
 
   /** The value itself is for the log only. */
@@ -185,8 +283,24 @@ export class MaildirAppend implements Transport {
 const STORED = status(250, "0.0", "stored");
 const DISK_FULL = status(452, "3.1", "Insufficient system storage");
 const OVER_QUOTA = status(452, "2.2", "Mailbox full");
+/** How long a copy waits that would go to where many others hang, in ms. */
+const SUSPECT_PAUSE = 60_000;
+
+/** How long an attempt waits for a copy that an earlier one has left under way, in ms. */
+const LATE_MAX = 2000;
+
+/** An earlier attempt may have left the copy: until that is known none is written. */
+class NotLookedFor extends Error {}
+
+function hintKey(maildir: string): string {
+  return `maildir ${maildir}`;
+}
 
 function deferred(error: unknown): Outcome {
+  // The status says to the next attempt that it has to look, too.
+  if (error instanceof NotLookedFor) {
+    return { kind: "deferred", status: NO_ANSWER, scope: "recipient" };
+  }
   const code = errorCode(error);
   if (code === "EDQUOT") {
     return { kind: "deferred", status: OVER_QUOTA, scope: "recipient", error: "quota" };

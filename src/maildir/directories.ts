@@ -12,26 +12,24 @@ import type { FileCalls } from "./file-calls.ts";
 const REMEMBERED_MAX = 10_000;
 
 export class Directories {
-  readonly #calls: FileCalls;
   readonly #syncs: DirectorySyncs;
   readonly #root: string;
   readonly #mode: number;
   readonly #ready = new Map<string, Promise<void>>();
 
   /** Above `root`, which is in no message's hands, only what is missing is made and synced. */
-  constructor(calls: FileCalls, syncs: DirectorySyncs, root: string, mode: number) {
-    this.#calls = calls;
+  constructor(syncs: DirectorySyncs, root: string, mode: number) {
     this.#syncs = syncs;
     this.#root = root;
     this.#mode = mode;
   }
 
   /** Waits until the Maildir can be delivered to. Rejects with the error of the system. */
-  ready(maildir: string): Promise<void> {
+  ready(maildir: string, calls: FileCalls): Promise<void> {
     const known = this.#ready.get(maildir);
     if (known !== undefined) return known;
-    const made = this.#makeMaildir(maildir).catch((error: unknown) => {
-      this.#ready.delete(maildir);
+    const made: Promise<void> = this.#makeMaildir(maildir, calls).catch((error: unknown) => {
+      if (this.#ready.get(maildir) === made) this.#ready.delete(maildir);
       throw error;
     });
     this.#ready.set(maildir, made);
@@ -42,37 +40,37 @@ export class Directories {
     return made;
   }
 
-  /** Somebody has removed it. */
+  /** It has been removed, or does not answer: what is known of it is to be found out anew. */
   forget(maildir: string): void {
     this.#ready.delete(maildir);
   }
 
-  async #makeMaildir(maildir: string): Promise<void> {
-    await this.#make(maildir);
-    for (const name of ["tmp", "new", "cur"]) await this.#mkdir(join(maildir, name));
-    await this.#syncs.sync(maildir);
+  async #makeMaildir(maildir: string, calls: FileCalls): Promise<void> {
+    await this.#make(maildir, calls);
+    for (const name of ["tmp", "new", "cur"]) await this.#mkdir(join(maildir, name), calls);
+    await this.#syncs.sync(maildir, calls);
   }
 
   /** From the top down, so that each directory is there when its entry is made. */
-  async #make(path: string): Promise<void> {
+  async #make(path: string, calls: FileCalls): Promise<void> {
     const belowRoot = path.startsWith(`${this.#root}/`);
-    if (belowRoot) await this.#make(dirname(path));
-    const isNew = await this.#mkdir(path);
-    if (isNew || belowRoot) await this.#syncs.sync(dirname(path));
+    if (belowRoot) await this.#make(dirname(path), calls);
+    const isNew = await this.#mkdir(path, calls);
+    if (isNew || belowRoot) await this.#syncs.sync(dirname(path), calls);
   }
 
   /** False when it was there. */
-  async #mkdir(path: string, mayMakeParent = true): Promise<boolean> {
+  async #mkdir(path: string, calls: FileCalls, mayMakeParent = true): Promise<boolean> {
     try {
-      await this.#calls.mkdir(path, this.#mode);
+      await calls.mkdir(path, this.#mode);
       return true;
     } catch (error) {
       const code = errorCode(error);
       if (code === "EEXIST") return false;
       if (code !== "ENOENT" || !mayMakeParent) throw error;
     }
-    await this.#make(dirname(path));
-    return this.#mkdir(path, false);
+    await this.#make(dirname(path), calls);
+    return this.#mkdir(path, calls, false);
   }
 }
 

@@ -7,7 +7,7 @@
 // No directory stays open: a handle that is kept would go on syncing a directory that has been replaced.
 
 import { constants } from "node:fs";
-import type { FileCalls } from "./file-calls.ts";
+import { type FileCalls, nodeFileCalls } from "./file-calls.ts";
 
 export class DirectorySyncs {
   readonly #calls: FileCalls;
@@ -15,18 +15,22 @@ export class DirectorySyncs {
   /** Will start when the running one has ended. */
   readonly #waiting = new Map<string, Promise<void>>();
 
-  constructor(calls: FileCalls) {
+  /** `calls` are for all that give none of their own. */
+  constructor(calls = nodeFileCalls) {
     this.#calls = calls;
   }
 
-  /** Resolves when everything that was in the directory at the time of this call is on disk. */
-  sync(path: string): Promise<void> {
+  /**
+   * Resolves when everything that was in the directory at the time of this call is on disk. `calls` are those of the
+   * asker, if they are not the same for all.
+   */
+  sync(path: string, calls: FileCalls = this.#calls): Promise<void> {
     const waiting = this.#waiting.get(path);
     if (waiting !== undefined) return waiting;
     const running = this.#running.get(path);
-    if (running === undefined) return this.#start(path);
+    if (running === undefined) return this.#start(path, calls);
     const next = running.then(
-      () => this.#start(path),
+      () => this.#start(path, calls),
       (error: unknown) => {
         this.#waiting.delete(path);
         throw error;
@@ -36,19 +40,19 @@ export class DirectorySyncs {
     return next;
   }
 
-  #start(path: string): Promise<void> {
+  #start(path: string, calls: FileCalls): Promise<void> {
     this.#waiting.delete(path);
-    const round = this.#once(path).finally(() => this.#running.delete(path));
+    const round = this.#once(path, calls).finally(() => this.#running.delete(path));
     this.#running.set(path, round);
     return round;
   }
 
-  async #once(path: string): Promise<void> {
-    const fd = await this.#calls.open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  async #once(path: string, calls: FileCalls): Promise<void> {
+    const fd = await calls.open(path, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      await this.#calls.fsync(fd);
+      await calls.fsync(fd);
     } finally {
-      this.#calls.close(fd);
+      await calls.close(fd);
     }
   }
 }

@@ -13,32 +13,27 @@ import { keyIn } from "./file-names.ts";
 type Copies = ReadonlyMap<string, string>;
 
 export class EarlierCopies {
-  readonly #calls: FileCalls;
   readonly #reading = new Map<string, Promise<Copies>>();
 
-  constructor(calls: FileCalls) {
-    this.#calls = calls;
-  }
-
   /** The path of the file, in new/ or in cur/; undefined when there is none, or a reader has moved it elsewhere. */
-  async find(maildir: string, key: string): Promise<string | undefined> {
+  async find(maildir: string, key: string, calls: FileCalls): Promise<string | undefined> {
     // Many ask at once after a crash: who comes while the directory is read takes part. Nobody else delivers his
     // message meanwhile.
     let reading = this.#reading.get(maildir);
     if (reading === undefined) {
-      reading = this.#read(maildir).finally(() => this.#reading.delete(maildir));
+      reading = this.#read(maildir, calls).finally(() => this.#reading.delete(maildir));
       this.#reading.set(maildir, reading);
     }
     return (await reading).get(key);
   }
 
   /** new/ first: what a reader moves from there to cur/ meanwhile is met again. */
-  async #read(maildir: string): Promise<Copies> {
+  async #read(maildir: string, calls: FileCalls): Promise<Copies> {
     const copies = new Map<string, string>();
     for (const part of ["new", "cur"]) {
       const directory = join(maildir, part);
       try {
-        for await (const name of this.#calls.names(directory)) {
+        for await (const name of calls.names(directory)) {
           const key = keyIn(name);
           if (key !== undefined) copies.set(key, join(directory, name));
         }

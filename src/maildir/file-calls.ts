@@ -3,6 +3,8 @@
 
 import fs, { constants } from "node:fs";
 import { promisify } from "node:util";
+import type { MaybePromise } from "../lists/lists.ts";
+import type { NewFile } from "./disk-request.ts";
 
 export interface FileCalls {
   open(path: string, flags: number, mode?: number): Promise<number>;
@@ -14,17 +16,25 @@ export interface FileCalls {
     length: number,
   ): Promise<{ readonly bytesWritten: number }>;
   fsync(fd: number): Promise<void>;
-  /** At once: what is left to a close after an fsync costs less than handing it to another thread. */
-  close(fd: number): void;
+  /** Done with, error or not, when it returns or has resolved. */
+  close(fd: number): MaybePromise<void>;
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   mkdir(path: string, mode: number): Promise<void>;
   /** The names in a directory, some at a time. */
   names(path: string): AsyncIterable<string>;
+  /**
+   * A whole file at once, and the sync of the directory that it is moved to. When this rejects, the file is nowhere, or
+   * where it was to be moved.
+   */
+  place?: ((file: NewFile) => Promise<void>) | undefined;
+  /** The delivery is over, in good order or not. Nothing is called after that. */
+  end?(error?: unknown): void;
 }
 
 const mkdir = promisify(fs.mkdir);
 
+/** A close is done at once: what is left to it after an fsync costs less than handing it to another thread. */
 export const nodeFileCalls: FileCalls = {
   open: promisify(fs.open),
   write: promisify(fs.write),

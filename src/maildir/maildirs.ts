@@ -11,7 +11,7 @@ import { EarlierCopies } from "./earlier-copies.ts";
 import { Directories, directoryMode } from "./directories.ts";
 import { DirectorySyncs } from "./directory-syncs.ts";
 import { errorCode } from "../error-code.ts";
-import { type FileCalls, nodeFileCalls, SYNCED_WRITES } from "./file-calls.ts";
+import { type FileCalls, SYNCED_WRITES } from "./file-calls.ts";
 import type { FileNames } from "./file-names.ts";
 import { LfStream, writeWithLf } from "./line-ends.ts";
 
@@ -40,7 +40,15 @@ export interface Copy {
 /** The message itself could not be read; `cause` says why. Nothing is wrong with the Maildir. */
 export class UnreadableBody extends Error {}
 
+/** Where to, and by which system calls. */
+export interface Target {
+  readonly maildir: string;
+  readonly calls: FileCalls;
+  readonly signal: AbortSignal;
+}
+
 interface NewFile {
+  readonly calls: FileCalls;
   readonly fd: number;
   isOpen: boolean;
   /** Where it is now: in tmp/, then in new/. */
@@ -50,61 +58,69 @@ interface NewFile {
 
 const EXCLUSIVE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
 const NAMES_TRIED_MAX = 10;
+/** The Maildir has been removed, or another is in its place. */
+const GONE = new Set(["ENOENT", "ESTALE"]);
 
 export class Maildirs {
   readonly #options: MaildirOptions;
   readonly #names: FileNames;
-  readonly #calls: FileCalls;
   readonly #syncs: DirectorySyncs;
   readonly #directories: Directories;
-  readonly #earlier: EarlierCopies;
+  readonly #earlier = new EarlierCopies();
 
-  constructor(options: MaildirOptions, names: FileNames, calls: FileCalls = nodeFileCalls) {
+  constructor(options: MaildirOptions, names: FileNames) {
     this.#options = options;
     this.#names = names;
-    this.#calls = calls;
-    this.#syncs = new DirectorySyncs(calls);
-    const mode = directoryMode(options.mode);
-    this.#directories = new Directories(calls, this.#syncs, options.root, mode);
-    this.#earlier = new EarlierCopies(calls);
+    this.#syncs = new DirectorySyncs();
+    this.#directories = new Directories(this.#syncs, options.root, directoryMode(options.mode));
   }
 
   /** The file that an attempt wrote before it could say so, durable now; undefined when it got not so far. */
-  async find(maildir: string, key: string): Promise<string | undefined> {
-    const path = await this.#earlier.find(maildir, key);
+  async find({ maildir, calls }: Target, key: string): Promise<string | undefined> {
+    const path = await this.#earlier.find(maildir, key, calls);
     if (path === undefined) return undefined;
-    if (this.#options.createDirectory) await this.#directories.ready(maildir);
-    await this.#syncs.sync(dirname(path));
+    if (this.#options.createDirectory) await this.#directories.ready(maildir, calls);
+    await this.#syncs.sync(dirname(path), calls);
     return path;
   }
 
   /** The path of the new file. The signal is obeyed until the message stands in new/. */
-  async write(maildir: string, copy: Copy, signal: AbortSignal): Promise<string> {
-    if (!this.#options.createDirectory) return this.#deliver(maildir, copy, signal);
-    await this.#directories.ready(maildir);
+  async write(target: Target, copy: Copy): Promise<string> {
+    if (!this.#options.createDirectory) return this.#deliver(target, copy);
+    const { maildir, calls } = target;
+    await this.#directories.ready(maildir, calls);
     try {
-      return await this.#deliver(maildir, copy, signal);
+      return await this.#deliver(target, copy);
     } catch (error) {
-      if (errorCode(error) !== "ENOENT") throw error;
+      if (!GONE.has(errorCode(error) ?? "")) throw error;
+      calls.end?.(error);
     }
     this.#directories.forget(maildir);
-    await this.#directories.ready(maildir);
-    return this.#deliver(maildir, copy, signal);
+    await this.#directories.ready(maildir, calls);
+    return this.#deliver(target, copy);
   }
 
-  async #deliver(maildir: string, copy: Copy, signal: AbortSignal): Promise<string> {
+  /** Its file system hangs: the next delivery does not wait for what this one waits for. */
+  forget(maildir: string): void {
+    this.#directories.forget(maildir);
+  }
+
+  async #deliver({ maildir, calls, signal }: Target, copy: Copy): Promise<string> {
     signal.throwIfAborted();
+    if (calls.place !== undefined && copy.body.inline !== undefined) {
+      return this.#deliverAtOnce(maildir, calls, copy, copy.body.inline);
+    }
     const syncs = copy.body.inline === undefined ? undefined : SYNCED_WRITES;
-    const file = await this.#create(join(maildir, "tmp"), copy.key, syncs);
+    const file = await this.#create(join(maildir, "tmp"), copy.key, calls, syncs);
     try {
       const size = await this.#fill(file, copy, signal);
-      if (syncs === undefined) await this.#calls.fsync(file.fd);
-      this.#close(file);
+      if (syncs === undefined) await calls.fsync(file.fd);
+      await this.#close(file);
       signal.throwIfAborted();
       const path = join(maildir, "new", file.name + this.#options.tag(size));
-      await this.#calls.rename(file.path, path);
+      await calls.rename(file.path, path);
       file.path = path;
-      await this.#syncs.sync(join(maildir, "new"));
+      await this.#syncs.sync(join(maildir, "new"), calls);
       return path;
     } catch (error) {
       // After a rename whose sync failed, nobody knows what is on disk: a second copy later is the lesser evil.
@@ -113,13 +129,47 @@ export class Maildirs {
     }
   }
 
-  async #create(directory: string, key: string, flags = 0): Promise<NewFile> {
-    for (let tried = 1; ; tried++) {
-      const name = this.#names.next(key);
+  /** What is in memory becomes a file in one call. */
+  async #deliverAtOnce(
+    maildir: string,
+    calls: FileCalls,
+    { key, head }: Copy,
+    body: Buffer,
+  ): Promise<string> {
+    const { mode } = this.#options;
+    const flags = SYNCED_WRITES ?? 0;
+    const directory = join(maildir, "new");
+    let path = "";
+    try {
+      await this.#withName(key, async (name) => {
+        const room = new Uint8Array(head.length + body.length);
+        const buffer = Buffer.from(room.buffer);
+        const bytes = room.subarray(0, writeWithLf(body, buffer, head.copy(buffer)));
+        const from = join(maildir, "tmp", name);
+        path = join(directory, name + this.#options.tag(bytes.length));
+        await calls.place?.({ from, to: path, directory, mode, flags, bytes });
+      });
+      return path;
+    } catch (error) {
+      if (error instanceof Error && "left" in error) this.#options.report(error.left);
+      if (error instanceof Error && "unsynced" in error) await this.#remove(path, calls);
+      throw error;
+    }
+  }
+
+  #create(directory: string, key: string, calls: FileCalls, flags = 0): Promise<NewFile> {
+    return this.#withName(key, async (name) => {
       const path = join(directory, name);
+      const fd = await calls.open(path, EXCLUSIVE | flags, this.#options.mode);
+      return { calls, fd, isOpen: true, path, name };
+    });
+  }
+
+  /** One that is not taken. */
+  async #withName<T>(key: string, make: (name: string) => Promise<T>): Promise<T> {
+    for (let tried = 1; ; tried++) {
       try {
-        const fd = await this.#calls.open(path, EXCLUSIVE | flags, this.#options.mode);
-        return { fd, isOpen: true, path, name };
+        return await make(this.#names.next(key));
       } catch (error) {
         if (errorCode(error) !== "EEXIST" || tried === NAMES_TRIED_MAX) throw error;
       }
@@ -127,48 +177,52 @@ export class Maildirs {
   }
 
   /** Gives the size of the file. What is in memory already is written in one piece. */
-  async #fill({ fd }: NewFile, { head, body }: Copy, signal: AbortSignal): Promise<number> {
+  async #fill(file: NewFile, { head, body }: Copy, signal: AbortSignal): Promise<number> {
     let size = 0;
     if (body.inline !== undefined) {
       const bytes = Buffer.allocUnsafe(head.length + body.inline.length);
       size = writeWithLf(body.inline, bytes, head.copy(bytes));
-      await this.#writeAll(fd, bytes.subarray(0, size));
+      await writeAll(file, bytes.subarray(0, size));
     } else {
       for await (const bytes of withLf(head, body)) {
         signal.throwIfAborted();
-        await this.#writeAll(fd, bytes);
+        await writeAll(file, bytes);
         size += bytes.length;
       }
     }
     return size;
   }
 
-  async #writeAll(fd: number, bytes: Buffer): Promise<void> {
-    for (let at = 0; at < bytes.length;) {
-      const { bytesWritten } = await this.#calls.write(fd, bytes, at, bytes.length - at);
-      if (bytesWritten === 0) throw new Error("the system wrote nothing and gave no error");
-      at += bytesWritten;
-    }
-  }
-
   /** Once only, error or not: the number may belong to another file by then. */
-  #close(file: NewFile): void {
+  async #close(file: NewFile): Promise<void> {
     if (!file.isOpen) return;
     file.isOpen = false;
-    this.#calls.close(file.fd);
+    await file.calls.close(file.fd);
   }
 
   async #abandon(file: NewFile): Promise<void> {
     try {
-      this.#close(file);
+      await this.#close(file);
     } catch (error) {
       this.#options.report(error);
     }
+    await this.#remove(file.path, file.calls);
+  }
+
+  async #remove(path: string, calls: FileCalls): Promise<void> {
     try {
-      await this.#calls.unlink(file.path);
+      await calls.unlink(path);
     } catch (error) {
       if (errorCode(error) !== "ENOENT") this.#options.report(error);
     }
+  }
+}
+
+async function writeAll({ calls, fd }: NewFile, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    const { bytesWritten } = await calls.write(fd, bytes, at, bytes.length - at);
+    if (bytesWritten === 0) throw new Error("the system wrote nothing and gave no error");
+    at += bytesWritten;
   }
 }
 

@@ -3,6 +3,7 @@
 // Invariants: each address, and each place of a copy, is delivered to once, however many recipients lead there. Nobody
 // waits for a recipient whose domain is slow: what is routed goes its way. A delivery is noted as soon as it is done.
 
+import { isUnsure } from "./unsure.ts";
 import type { Clock, Timer } from "../clock.ts";
 import type { Outcome, Transport } from "../contract.ts";
 import type { Passage } from "../cut-through.ts";
@@ -118,7 +119,7 @@ export class Attempt {
           attempts === 0 && lastStatus === undefined && clocks === undefined,
       ),
       force: attempted.some((recipient) => isForced(recipient, now, services.settle)),
-      ...(message.interrupted ? { interrupted: true as const } : {}),
+      ...(message.interrupted || attempted.some(isUnsure) ? { interrupted: true as const } : {}),
     };
   }
 

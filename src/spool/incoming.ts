@@ -104,7 +104,7 @@ export class IncomingBody {
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#descriptor === undefined) throw new Error("the message was given up");
       await calls.fsync(this.#descriptor);
-      this.#close();
+      await this.#close();
       await syncs.sync(bodyDirectory(spoolDirectory));
     } catch (error) {
       throw spoolError("cannot store the body", error);
@@ -113,10 +113,10 @@ export class IncomingBody {
   }
 
   /** A close that fails has closed. */
-  #close(): void {
+  async #close(): Promise<void> {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
-    if (descriptor !== undefined) this.#store.calls.close(descriptor);
+    if (descriptor !== undefined) await this.#store.calls.close(descriptor);
   }
 
   /** Nothing of the body is left. Throws when its file cannot be removed. */
@@ -126,7 +126,7 @@ export class IncomingBody {
     if (this.#writing === undefined) return;
     await this.#writing;
     try {
-      this.#close();
+      await this.#close();
     } catch (error) {
       this.#failure ??= error;
     }

@@ -36,10 +36,10 @@ export function faultyCalls(before: (name: string, index: number) => void): Faul
       enter("fsync");
       await nodeFileCalls.fsync(fd);
     },
-    close(fd) {
+    async close(fd) {
       // A close that fails has closed, as on Linux; the number must not be used again.
       const wasOpen = descriptors.delete(fd);
-      if (wasOpen) nodeFileCalls.close(fd);
+      if (wasOpen) await nodeFileCalls.close(fd);
       enter(wasOpen ? "close" : "close again");
     },
     async rename(from, to) {

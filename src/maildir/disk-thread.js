@@ -1,0 +1,193 @@
+// The thread in which the system calls of Maildirs are made, one after the other, each waited for. It may wait for ever:
+// nothing else waits with it. Requests come in batches, so that one sync of a directory is good for all of a batch.
+//
+// In JavaScript, because Node's own stripping of types would make each such thread cost 18 MB instead of 8.
+
+import fs from "node:fs";
+import { parentPort, workerData } from "node:worker_threads";
+
+/**
+ * @import { MessagePort } from "node:worker_threads"
+ * @import { BatchReply, DiskError, DiskReply, DiskRequest, Look, NewFile } from "./disk-request.ts"
+ */
+
+const { O_CREAT, O_DSYNC, O_EXCL, O_RDONLY, O_WRONLY } = fs.constants;
+const NAMES_AT_ONCE = 1000;
+
+/** @type {(port: MessagePort, progress: Int32Array) => void} */
+function serve(port, progress) {
+  port.on("message", (/** @type {readonly DiskRequest[]} */ requests) => {
+    const all = requests.map((request) => {
+      const reply = answer(request, port);
+      Atomics.add(progress, 0, 1);
+      return reply;
+    });
+    tell(port, { all: synced(requests, all) });
+  });
+}
+
+/** @type {(port: MessagePort, reply: BatchReply) => void} */
+function tell(port, reply) {
+  port.postMessage(reply);
+}
+
+/** @type {(request: DiskRequest, port: MessagePort) => DiskReply} */
+function answer(request, port) {
+  try {
+    const value = call(request, port);
+    return { value: value ?? undefined };
+  } catch (error) {
+    return { error: plain(error) };
+  }
+}
+
+/**
+ * The replies, when the directories that files were moved to have been synced: once each.
+ *
+ * @type {(requests: readonly DiskRequest[], replies: readonly DiskReply[]) => DiskReply[]}
+ */
+function synced(requests, replies) {
+  /** @type {Map<number | string, DiskError | undefined>} */
+  const errors = new Map();
+  return replies.map((reply, index) => {
+    const request = requests[index];
+    if (request?.op !== "place" || "error" in reply) return reply;
+    const { directory } = request;
+    if (!errors.has(directory)) errors.set(directory, syncError(directory));
+    const error = errors.get(directory);
+    return error === undefined ? reply : { error: { ...error, unsynced: true } };
+  });
+}
+
+/** @type {(directory: number | string) => DiskError | undefined} */
+function syncError(directory) {
+  try {
+    const fd = typeof directory === "number" ? directory : fs.openSync(directory, O_RDONLY);
+    try {
+      fs.fsyncSync(fd);
+    } finally {
+      if (typeof directory === "string") fs.closeSync(fd);
+    }
+    return undefined;
+  } catch (error) {
+    return plain(error);
+  }
+}
+
+/** @type {(error: unknown) => DiskError} */
+function plain(error) {
+  return { message: messageOf(error), ...codesOf(error) };
+}
+
+/** @type {(request: DiskRequest, port: MessagePort) => number | Look | void} */
+function call(request, port) {
+  switch (request.op) {
+    case "open":
+      return fs.openSync(request.path, request.flags, request.mode);
+    case "write":
+      return fs.writeSync(request.fd, request.bytes);
+    case "fsync":
+      return fs.fsyncSync(request.fd);
+    case "close":
+      return fs.closeSync(request.fd);
+    case "fstat":
+      return lookOf(fs.fstatSync(request.fd));
+    case "lstat":
+      return lookOf(fs.lstatSync(request.path));
+    case "unlink":
+      return fs.unlinkSync(request.path);
+    case "mkdir":
+      fs.mkdirSync(request.path, { mode: request.mode });
+      return undefined;
+    case "rename":
+      return fs.renameSync(request.from, request.to);
+    case "names":
+      return tellNames(request.path, port);
+    case "place":
+      return place(request);
+  }
+}
+
+/** @type {(stats: fs.Stats) => Look} */
+function lookOf(stats) {
+  return { uid: stats.uid, mode: stats.mode, isLink: stats.isSymbolicLink() };
+}
+
+/**
+ * Leaves no file when it throws; what could not be removed is in the error.
+ *
+ * @type {(file: NewFile) => void}
+ */
+function place({ from, to, mode, flags, bytes }) {
+  const fd = fs.openSync(from, O_CREAT | O_EXCL | O_WRONLY | flags, mode);
+  let isOpen = true;
+  try {
+    for (let at = 0; at < bytes.length;) {
+      const written = fs.writeSync(fd, bytes, at);
+      if (written === 0) throw new Error("the system wrote nothing and gave no error");
+      at += written;
+    }
+    if ((flags & O_DSYNC) === 0) fs.fsyncSync(fd);
+    isOpen = false;
+    fs.closeSync(fd);
+    fs.renameSync(from, to);
+  } catch (error) {
+    const left = putAway(isOpen ? fd : undefined, from);
+    throw left === undefined
+      ? error
+      : Object.assign(new Error(messageOf(error)), codesOf(error), { left });
+  }
+}
+
+/**
+ * What is wrong, when it cannot be done.
+ *
+ * @type {(fd: number | undefined, path: string) => string | undefined}
+ */
+function putAway(fd, path) {
+  try {
+    if (fd !== undefined) fs.closeSync(fd);
+    fs.rmSync(path, { force: true });
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** @type {(path: string, port: MessagePort) => void} */
+function tellNames(path, port) {
+  const directory = fs.opendirSync(path, { bufferSize: NAMES_AT_ONCE });
+  try {
+    /** @type {string[]} */
+    let names = [];
+    for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
+      names.push(entry.name);
+      if (names.length < NAMES_AT_ONCE) continue;
+      tell(port, { names });
+      names = [];
+    }
+    tell(port, { names });
+  } finally {
+    directory.closeSync();
+  }
+}
+
+/** @type {(error: unknown) => string} */
+function messageOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** @type {(error: unknown) => Partial<DiskError>} */
+function codesOf(error) {
+  /** @type {Partial<DiskError>} */
+  const codes = error instanceof Error ? error : {};
+  /** @type {Partial<DiskError>} */
+  const found = {};
+  if (codes.code !== undefined) Object.assign(found, { code: codes.code });
+  if (codes.errno !== undefined) Object.assign(found, { errno: codes.errno });
+  if (codes.syscall !== undefined) Object.assign(found, { syscall: codes.syscall });
+  if (codes.left !== undefined) Object.assign(found, { left: codes.left });
+  return found;
+}
+
+if (parentPort !== null) serve(parentPort, new Int32Array(workerData));
