@@ -60,6 +60,9 @@ interface Memory extends HostHint {
   readonly until: number;
   /** Absent: the host cannot be used by anybody. */
   readonly suspicion?: Suspicion;
+  /** The host's name, and the domain of the mail with which it failed; absent after a restart. */
+  readonly host?: string;
+  readonly domain?: string;
 }
 
 /** Where hints are kept, and those who wait. */
@@ -142,6 +145,16 @@ export class HostHints {
     return { firstFailure, savedAt, status, nextTry: Math.ceil(this.#clock.now() + wait) };
   }
 
+  /** The host for a domain that is left alone, and for how long; undefined when there is none. */
+  waitOf(domain: string): { readonly host: string; readonly until: number } | undefined {
+    for (const [key, { host, domain: served }] of this.#hints) {
+      // A hint of a recipient concerns nobody else.
+      const hint = served === domain && !key.includes("@") ? this.blocked(key) : undefined;
+      if (hint !== undefined && host !== undefined) return { host, until: hint.nextTry };
+    }
+    return undefined;
+  }
+
   /** It failed the last time, not only one message: if it is to be tried, one is enough to find out. */
   isInDoubt(key: string): boolean {
     const hint = this.#hints.get(key);
@@ -171,7 +184,8 @@ export class HostHints {
     const firstFailure = Math.round(now - (monotonic - failingSince));
     const nextTry = this.#nextTry(failure, firstFailure, now);
     const until = monotonic + nextTry - now;
-    return { firstFailure, nextTry, savedAt: now, status: failure.status, failingSince, until };
+    const { host, domain, status } = failure;
+    return { firstFailure, nextTry, savedAt: now, status, failingSince, until, host, domain };
   }
 
   /** The host, which can be reached, has ended the connection under a message. */
@@ -263,8 +277,8 @@ export class HostHints {
   }
 }
 
-function weightOf(key: string, { status }: HostHint): number {
-  return key.length + status.text.length + OVERHEAD;
+function weightOf(key: string, { status, host = "", domain = "" }: Memory): number {
+  return key.length + status.text.length + host.length + domain.length + OVERHEAD;
 }
 
 function withLast(messages: ReadonlySet<MessageId> | undefined, last: MessageId): Set<MessageId> {

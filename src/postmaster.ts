@@ -4,6 +4,7 @@
 
 import type { Clock } from "./clock.ts";
 import type { MessageId } from "./envelope.ts";
+import type { HostHints } from "./hints.ts";
 import type { Holds } from "./holds.ts";
 import { describeError, type Log } from "./log.ts";
 import { giveUp } from "./settle/give-up.ts";
@@ -30,16 +31,26 @@ export interface Carried {
   readonly changes: readonly Change[];
   /** Recipients that were on hold, and are no more. */
   readonly released: number;
+  /** A host of the domain that has failed, and when it is tried again, in ms since the epoch; absent when none has. */
+  readonly hostWait?: HostWait;
+}
+
+interface HostWait {
+  readonly host: string;
+  readonly until: number;
 }
 
 export interface PostmasterServices {
   readonly spool: Pick<Spool, "change" | "claim" | "settle">;
   readonly holds: Pick<Holds, "hold" | "release">;
+  /** For a report to the sender; asked for nothing else. */
   readonly settle: SettleServices;
   readonly clock: Clock;
   readonly log: Log;
   /** Something may be due. */
   readonly wake: () => void;
+  /** Absent where no relay runs. */
+  readonly hints?: Pick<HostHints, "waitOf">;
 }
 
 /** Messages in one transaction: mail that arrives meanwhile waits no longer than for that. */
@@ -57,7 +68,8 @@ export async function carryOut(order: Order, services: PostmasterServices): Prom
   const released = await holds.release(domain);
   log.event("domain.released", { domain, recipients: released });
   wake();
-  return { changes: [], released };
+  const hostWait = services.hints?.waitOf(domain);
+  return { changes: [], released, ...(hostWait === undefined ? {} : { hostWait }) };
 }
 
 async function changeMessages(
@@ -84,7 +96,9 @@ async function changeSome(
   { spool, log }: PostmasterServices,
 ): Promise<readonly Change[]> {
   const changes = await spool.change(action, ids, only);
-  const done = changes.filter(({ result }) => result === "done").map(({ id }) => id);
+  const done = changes
+    .filter(({ result }) => result === "done" || result === "held")
+    .map(({ id }) => id);
   if (done.length > 0) log.event("queue.changed", { action, ids: done });
   return changes;
 }
@@ -94,7 +108,7 @@ async function bounce(
   only: AddressFilter | undefined,
   services: PostmasterServices,
 ): Promise<readonly Change[]> {
-  const { spool, log } = services;
+  const { spool, settle, log } = services;
   const { changes, messages } = await spool.claim(ids);
   const claimed = messages.map(({ envelope }) => envelope.id);
   // What follows is the postmaster's doing, and stands behind this in the story of each message.
@@ -102,7 +116,7 @@ async function bounce(
   const bounced = new Set<MessageId>();
   await Promise.all(
     messages.map(async (message) => {
-      if (await bounceOne(message, only, services)) bounced.add(message.envelope.id);
+      if (await bounceOne(message, only, settle, services)) bounced.add(message.envelope.id);
     }),
   );
   // What turned out to be damaged was set aside, and is not among the messages.
@@ -118,7 +132,8 @@ const goOn = () => false;
 async function bounceOne(
   message: StoredMessage,
   only: AddressFilter | undefined,
-  { settle, spool, clock, log }: PostmasterServices,
+  settle: SettleServices,
+  { spool, clock, log }: PostmasterServices,
 ): Promise<boolean> {
   const { id } = message.envelope;
   try {

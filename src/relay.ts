@@ -330,18 +330,19 @@ function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
 }
 
 function controlOf(
-  { spool, queue, generations }: Lasting,
+  { spool, queue, generations, hints }: Lasting,
   parts: RunningParts & { holds: Holds; reloading: Reloading },
 ): Promise<Control> {
   const { holds, clock, log } = parts;
   return openControl(controlSocket(generations.current.configuration.relay), {
     spool,
     holds,
+    hints,
+    clock,
+    log,
     get settle() {
       return queue.settle;
     },
-    clock,
-    log,
     wake: () => queue.wake(),
     reload: (wanted) => parts.reloading.reload(wanted),
   });

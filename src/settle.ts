@@ -27,6 +27,7 @@ import type { RetryPolicy } from "./reply-rules.ts";
 import { type Failures, nextTime, replyRule } from "./settle/retry-time.ts";
 import { ReportLines } from "./settle/report-lines.ts";
 import { type ReportServices, reportsOn } from "./settle/report.ts";
+import { reasonOf } from "./settle/reason.ts";
 import type { LoopShare } from "./smtp/loop-share.ts";
 import type {
   Clocks,
@@ -36,7 +37,6 @@ import type {
   Settlement,
   StoredMessage,
 } from "./spool.ts";
-import type { Status } from "./status.ts";
 
 /** How one delivery ended, the chain's own verdicts included. */
 export interface Finding {
@@ -309,10 +309,6 @@ function changeOf({ recipient, ends, clocks, final, now }: Concluded): Recipient
   const known = recipient.firstFailure;
   const isAhead = known !== undefined && known > now;
   const firstFailure = isAhead ? now : (known ?? deferred?.firstFailure);
-  // Waiting for its turn says less than what was said before.
-  const isKnown = tried.length < mail.length || recipient.rest?.mail !== undefined;
-  const said = isKnown ? recipient.lastStatus : undefined;
-  const lastStatus = said ?? statusOf(ends) ?? recipient.lastStatus;
   const [first] = inOrder(clocks);
   const waits = [...(clocks.mail === undefined ? [] : [clocks.mail]), ...clocks.copies];
   const waitsFor = waits.find((one) => one.waitsFor)?.waitsFor;
@@ -323,26 +319,10 @@ function changeOf({ recipient, ends, clocks, final, now }: Concluded): Recipient
     attempts: recipient.attempts + (tried.length > 0 ? 1 : 0),
     nextAttempt: first?.nextAttempt ?? recipient.nextAttempt,
     ...(firstFailure === undefined ? {} : { firstFailure }),
-    ...(lastStatus === undefined ? {} : { lastStatus }),
+    ...reasonOf(recipient, ends),
     ...awaited({ waitsFor, heldDomain }),
     ...(clocks.copies.length === 0 ? {} : { clocks }),
   };
-}
-
-/** What keeps the mail in the queue, else what ended it; of a copy only that it is frozen. */
-function statusOf(ends: readonly End[]): Status | undefined {
-  let first: End | undefined;
-  for (const end of ends) {
-    if (end.finding.unseen && end.ending !== "frozen") continue;
-    if (first === undefined || weightOf(end) > weightOf(first)) first = end;
-  }
-  return first?.finding.outcome.status;
-}
-
-const WEIGHTS = { delivered: 1, failed: 2, frozen: 3, deferred: 4 } as const;
-
-function weightOf({ finding, ending }: End): number {
-  return 2 * WEIGHTS[ending] + (finding.unseen ? 0 : 1);
 }
 
 function endingOf(finding: Finding, again: number | undefined, sender: Mailbox | null): Ending {

@@ -51,7 +51,10 @@ export interface StoredRecipient extends RecipientRequest, Wait {
   readonly attempts: number;
   /** Absent until something failed. */
   readonly firstFailure?: number;
+  /** Of its last attempt; before the first, why it waits. */
   readonly lastStatus?: Status;
+  /** Why the mail was put off without an attempt, the last time that it was due; absent when it was tried then. */
+  readonly waitsBecause?: string;
   /** Absent when no copy waits; `nextAttempt` is the first of them. */
   readonly clocks?: Clocks;
   /** The postmaster has ordered an attempt: all of it is due, whatever is known of its hosts. */
@@ -166,6 +169,7 @@ export type RecipientChange = Pick<
   | "lastStatus"
   | "waitsFor"
   | "heldDomain"
+  | "waitsBecause"
   | "clocks"
   | "mailDone"
   | "frozenWhy"
@@ -236,8 +240,11 @@ export type Action = "retry" | "freeze" | "thaw" | "remove";
 /** What became of one message at the postmaster's word. */
 export interface Change {
   readonly id: MessageId;
-  /** "active": an attempt is under way, so nothing was changed. "failed": the log says why. */
-  readonly result: "done" | "unknown" | "active" | "failed";
+  /**
+   * "active": an attempt is under way, so nothing was changed. "unchanged": it is as it was wanted to be, or has no such
+   * recipient. "held": due, but for domains on hold. "failed": the log says why.
+   */
+  readonly result: "done" | "unknown" | "active" | "unchanged" | "held" | "failed";
 }
 
 export interface Claim {

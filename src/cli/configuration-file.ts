@@ -25,10 +25,24 @@ function configurationFile(given: string | undefined): string {
   return given ?? (fromEnvironment === "" ? undefined : fromEnvironment) ?? DEFAULT_FILE;
 }
 
+/** What is in the file: either the one or the other. */
+export type ConfigurationFile = { readonly file: string } & (
+  | { readonly configuration: Configuration; readonly wrong?: never }
+  | { readonly configuration?: never; readonly wrong: WrongConfiguration }
+);
+
+/** Throws CommandError when there is no file (exit 66). */
+export async function readConfiguration(given: string | undefined): Promise<ConfigurationFile> {
+  const file = configurationFile(given);
+  const loaded = await loadConfiguration(file);
+  if ("unreadable" in loaded) throw new CommandError(loaded.unreadable, EXIT.noInput);
+  if ("configuration" in loaded) return { file, configuration: loaded.configuration };
+  return { file, wrong: new WrongConfiguration(loaded.problems) };
+}
+
 /** Throws WrongConfiguration, or CommandError when there is no file (exit 66). */
 export async function requireConfiguration(given: string | undefined): Promise<Configuration> {
-  const loaded = await loadConfiguration(configurationFile(given));
-  if ("configuration" in loaded) return loaded.configuration;
-  if ("unreadable" in loaded) throw new CommandError(loaded.unreadable, EXIT.noInput);
-  throw new WrongConfiguration(loaded.problems);
+  const { configuration, wrong } = await readConfiguration(given);
+  if (configuration === undefined) throw wrong;
+  return configuration;
 }

@@ -150,16 +150,18 @@ function addHolds(queue: Command, exit: Exit): void {
   queue
     .command("hold")
     .description("mail for a domain waits; without one, which domains are on hold")
-    .option("--domain <domain>", "the domain")
-    .action(async (_, command: Command) => {
-      exit(await queueHold(command.optsWithGlobals<HoldOptions>()));
+    .argument("[domain]")
+    .option("--domain <domain>", "the same, as in the other commands")
+    .action(async (domain: string | undefined, _, command: Command) => {
+      exit(await queueHold(domain, command.optsWithGlobals<HoldOptions>()));
     });
   queue
     .command("release")
     .description("mail for a domain goes on")
-    .requiredOption("--domain <domain>", "the domain")
-    .action(async (_, command: Command) => {
-      exit(await queueRelease(command.optsWithGlobals<HoldOptions>()));
+    .argument("[domain]")
+    .option("--domain <domain>", "the same, as in the other commands")
+    .action(async (domain: string | undefined, _, command: Command) => {
+      exit(await queueRelease(domain, command.optsWithGlobals<HoldOptions>()));
     });
 }
 

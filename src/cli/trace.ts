@@ -2,15 +2,16 @@
 // history and the queue, beside a running relay or without one.
 
 import { systemClock } from "../clock.ts";
+import { NULL_SENDER } from "../history/pieces.ts";
 import { HistoryReader, type Story } from "../history/read.ts";
 import { describeError } from "../log.ts";
 import { parseMailbox } from "../smtp/address.ts";
-import type { StoredMessage } from "../spool.ts";
+import type { Filter, StoredMessage } from "../spool.ts";
 import type { QueueFile } from "../spool/queue-file.ts";
-import { requireConfiguration } from "./configuration-file.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { messageObject } from "./queue/format.ts";
 import { openQueue } from "./queue/open.ts";
+import { findQueue } from "./queue/place.ts";
 import { print, printJson, warn } from "./terminal.ts";
 import { eventObject, headLine, storyLines } from "./trace/story.ts";
 import { eventsOf, stateText, waitingEntries } from "./trace/waiting.ts";
@@ -30,12 +31,11 @@ interface Told extends Story {
 
 /** Exit 1 when nothing is known. */
 export async function traceCommand(what: string, options: TraceOptions): Promise<number> {
-  const isAddress = what.includes("@");
-  const address = isAddress ? parseMailbox(what.replace(/^<(.*)>$/, "$1")) : undefined;
-  if (isAddress ? address === undefined : !/^[0-9a-z]{10}$/.test(what)) {
+  const address = addressOf(what);
+  if (address === undefined && !/^[0-9a-z]{10}$/.test(what)) {
     throw new CommandError(`"${what}" is neither an id nor an address`, EXIT.usage);
   }
-  const { relay } = await requireConfiguration(options.config);
+  const { relay } = await findQueue(options.config);
   const now = systemClock.now();
   using history = openHistory(relay.spool_directory);
   using queue = openQueue(relay.spool_directory);
@@ -43,7 +43,7 @@ export async function traceCommand(what: string, options: TraceOptions): Promise
   const stories =
     address === undefined
       ? [told(history.story(what), queue)]
-      : storiesOf(address.address, { history, queue }, options, now);
+      : storiesOf(address, { history, queue }, options, now);
   let count = 0;
   for (const story of stories) {
     if (story.events.length === 0) continue;
@@ -56,6 +56,12 @@ export async function traceCommand(what: string, options: TraceOptions): Promise
   }
   if (count > 0) return EXIT.ok;
   throw new CommandError(`${what}: nothing is known of it`, EXIT.notDone);
+}
+
+/** As the history finds it: "<>" for the null sender; undefined for what is no address. */
+function addressOf(what: string): string | undefined {
+  if (what === NULL_SENDER) return what;
+  return what.includes("@") ? parseMailbox(what.replace(/^<(.*)>$/, "$1"))?.address : undefined;
 }
 
 export function openHistory(directory: string): HistoryReader {
@@ -86,16 +92,21 @@ function* storiesOf(
     if (story.id !== undefined) seen.add(story.id);
     if (isRecent(story)) yield told(story, queue);
   }
-  const mailbox = parseMailbox(address);
-  if (mailbox === undefined) return;
-  const { domain, localPart } = mailbox;
-  const rest = [{ sender: { domain, localPart } }, { recipient: { domain, localPart } }]
+  const rest = filtersFor(address)
     .flatMap((filter) => [...(queue?.ids(filter) ?? [])].flat())
     .filter((id) => !seen.has(id));
   for (const id of new Set(rest.toSorted().toReversed())) {
     const story = told({ id, events: [] }, queue);
     if (isRecent(story)) yield story;
   }
+}
+
+function filtersFor(address: string): readonly Filter[] {
+  if (address === NULL_SENDER) return [{ sender: null }];
+  const mailbox = parseMailbox(address);
+  if (mailbox === undefined) return [];
+  const { domain, localPart } = mailbox;
+  return [{ sender: { domain, localPart } }, { recipient: { domain, localPart } }];
 }
 
 function told(story: Story, queue: QueueFile | undefined): Told {

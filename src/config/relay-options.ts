@@ -17,11 +17,13 @@ const hostname = parsedText(
   },
 );
 
+export const SPOOL_DIRECTORY = "/var/spool/unseen";
+
 export const relayOptions = options({
   hostname,
   spool_directory: withDefault(
     path("Where messages wait. Created when it is missing; must be on a disk of this machine."),
-    "/var/spool/unseen",
+    SPOOL_DIRECTORY,
   ),
   spool_reserve: withDefault(
     size(

@@ -13,7 +13,9 @@ export type ControlAnswer = Carried | { readonly error: string };
 /** sun_path of Linux holds 108 bytes, the last of them 0. */
 const SOCKET_PATH_MAX = 107;
 
-export function controlSocket({ control_socket: given, spool_directory: spool }: RelayOptions) {
+type Paths = Pick<RelayOptions, "spool_directory"> & Partial<Pick<RelayOptions, "control_socket">>;
+
+export function controlSocket({ control_socket: given, spool_directory: spool }: Paths): string {
   return given ?? join(spool, "control.sock");
 }
 

@@ -68,7 +68,7 @@ export class Gathering {
     piece.events += piece.count === 0 ? event : `,${event}`;
     piece.count++;
     const most = isRefusal(name) ? REFUSED_ADDRESSES_MAX : ADDRESSES_MAX;
-    for (const address of addressesIn(fields)) {
+    for (const address of addressesIn(fields, key)) {
       if (piece.addresses.size >= most) break;
       piece.addresses.add(address);
     }

@@ -34,17 +34,22 @@ export function idsIn(fields: AnyFields): readonly MessageId[] {
   return "id" in fields && fields.id !== undefined ? [fields.id] : [];
 }
 
-/** The addresses that an event speaks of, as they are looked for. */
-export function* addressesIn(fields: AnyFields): Iterable<string> {
-  if ("sender" in fields && fields.sender !== "<>") yield plainAddress(fields.sender);
+/** By which mail from nobody is found: reports, and what the relay itself sends. */
+export const NULL_SENDER = "<>";
+
+/** The addresses that an event of the message `key` speaks of, as they are looked for. */
+export function* addressesIn(fields: AnyFields, key: string): Iterable<string> {
+  if ("report" in fields && fields.report === key) yield NULL_SENDER;
+  if ("sender" in fields) yield plainAddress(fields.sender);
   if ("recipient" in fields) yield plainAddress(fields.recipient);
   if ("recipients" in fields && Array.isArray(fields.recipients)) {
     for (const recipient of fields.recipients) yield plainAddress(recipient);
   }
 }
 
-/** As it is looked for: lower case, without brackets; "" for the null sender. */
+/** As it is looked for: lower case, without brackets, but for the null sender. */
 export function plainAddress(written: string): string {
+  if (written === NULL_SENDER) return written;
   const bare = written.startsWith("<") ? written.slice(1, -1) : written;
   return bare.toLowerCase();
 }

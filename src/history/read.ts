@@ -8,7 +8,7 @@ import type { MessageId } from "../envelope.ts";
 import { isDamage } from "../spool/database.ts";
 import { idNumber, idText, numberOf, textOf } from "../spool/rows.ts";
 import { dayFile, daysIn, historyDirectory } from "./files.ts";
-import { addressHash, plainAddress } from "./pieces.ts";
+import { addressHash, NULL_SENDER, plainAddress } from "./pieces.ts";
 import { MORE } from "./shortened.ts";
 
 export interface HistoryEvent {
@@ -99,7 +99,8 @@ export class HistoryReader implements Disposable {
         const text = this.#textIn(day, number);
         if (text === undefined) continue;
         // Another address may have the same hash. What was shortened may have named this one.
-        const isWhole = !text.includes(MORE) && this.#leftOutOf(day, number) === 0;
+        const isWhole =
+          address !== NULL_SENDER && !text.includes(MORE) && this.#leftOutOf(day, number) === 0;
         if (isWhole && !text.toLowerCase().includes(quoted)) continue;
         yield this.#storyOf(number);
       }

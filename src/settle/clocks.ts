@@ -152,7 +152,6 @@ function waitingCopy(before: WaitingCopy | undefined, end: End): WaitingCopy {
   const { finding, firstFailure } = end;
   const { mailbox, router, outcome, others = before?.others } = finding;
   const place = finding.place ?? before?.place;
-  // Waiting for its turn says less than what was said before.
   const untried = "untried" in outcome;
   return {
     address: mailbox.address,
@@ -161,7 +160,9 @@ function waitingCopy(before: WaitingCopy | undefined, end: End): WaitingCopy {
     ...(others === undefined ? {} : { others }),
     attempts: (before?.attempts ?? 0) + (untried ? 0 : 1),
     firstFailure,
-    lastStatus: (untried ? before?.lastStatus : undefined) ?? outcome.status,
+    // Why it waits untried says less than what came of an attempt.
+    lastStatus:
+      untried && before !== undefined && before.attempts > 0 ? before.lastStatus : outcome.status,
     ...waitOf(end),
   };
 }

@@ -25,11 +25,16 @@ export function changeMessages(
 ): Change[] {
   const meant = recipientCondition(only);
   return changeEach(database, ids, (id) => {
-    if (action === "remove") return remove(id);
-    if (action === "freeze") freeze(database, id, meant);
-    else thaw(database, id, meant, now);
-    if (action === "retry") makeDue(database, id, meant, now);
-    return follow(database, id);
+    if (action === "remove") {
+      remove(id);
+      return "done";
+    }
+    let changed =
+      action === "freeze" ? freeze(database, id, meant) : thaw(database, id, meant, now);
+    if (action === "retry") changed = makeDue(database, id, meant, now);
+    if (changed === 0) return "unchanged";
+    follow(database, id);
+    return action === "retry" && areHeld(database, id, meant) ? "held" : "done";
   });
 }
 
@@ -37,22 +42,22 @@ export function changeMessages(
 export function changeEach(
   database: Database,
   ids: readonly MessageId[],
-  change: (id: number) => void,
+  change: (id: number) => Change["result"],
 ): Change[] {
   return ids.map((id) => {
     const number = idNumber(id);
     const row = database.get("SELECT state FROM messages WHERE id = ?", number);
     if (row === undefined || idText(number) !== id) return { id, result: "unknown" };
     if (row["state"] === "active") return { id, result: "active" };
-    change(number);
-    return { id, result: "done" };
+    return { id, result: change(number) };
   });
 }
 
-function freeze(database: Database, id: number, { sql, values }: Condition): void {
-  database.run(
+/** How many recipients that was. */
+function freeze(database: Database, id: number, { sql, values }: Condition): number {
+  return database.run(
     `UPDATE recipients SET state = 'frozen', frozen_why = 'ordered'
-     WHERE message = ? AND state IN ('pending', 'frozen') AND ${sql}`,
+     WHERE message = ? AND (state = 'pending' OR state = 'frozen' AND frozen_why IS NOT 'ordered') AND ${sql}`,
     id,
     ...values,
   );
@@ -60,15 +65,17 @@ function freeze(database: Database, id: number, { sql, values }: Condition): voi
 
 /**
  * What was frozen is due, and its retry rules begin anew: they may have ended while it was. Several recipients may lead
- * to one delivery: it is thawed with any of them, unless the one that it is noted for waits and is not meant.
+ * to one delivery: it is thawed with any of them, unless the one that it is noted for waits and is not meant. How many
+ * recipients that was.
  */
-function thaw(database: Database, id: number, { sql, values }: Condition, now: number): void {
+function thaw(database: Database, id: number, { sql, values }: Condition, now: number): number {
   const frozen = "SELECT position FROM journal WHERE message = ? AND outcome = 'frozen'";
-  database.run(
+  const thawed = database.run(
     `UPDATE recipients SET
        first_failure = CASE state WHEN 'frozen' THEN NULL ELSE first_failure END,
        clocks = CASE state WHEN 'frozen' THEN NULL ELSE clocks END,
-       state = 'pending', next_attempt = ?, waits_for = NULL, held_domain = NULL, frozen_why = NULL
+       state = 'pending', next_attempt = ?, waits_for = NULL, held_domain = NULL,
+       waits_because = NULL, frozen_why = NULL
      WHERE message = ? AND (state = 'frozen' OR state = 'pending' AND position IN (${frozen})) AND ${sql}`,
     now,
     id,
@@ -82,17 +89,30 @@ function thaw(database: Database, id: number, { sql, values }: Condition, now: n
     id,
     ...values,
   );
+  return thawed;
 }
 
-/** By the postmaster's word: what is known of hosts does not hold it back. */
-function makeDue(database: Database, id: number, { sql, values }: Condition, now: number): void {
-  database.run(
-    `UPDATE recipients SET next_attempt = ?, forced = 1
+/** By the postmaster's word: what is known of hosts does not hold it back. How many recipients that was. */
+function makeDue(database: Database, id: number, { sql, values }: Condition, now: number): number {
+  return database.run(
+    `UPDATE recipients SET next_attempt = ?, forced = 1, waits_because = NULL
      WHERE message = ? AND state = 'pending' AND ${sql}`,
     now,
     id,
     ...values,
   );
+}
+
+/** Is each of them for a domain on hold, so that nothing of it is tried? Copies are, whatever is on hold. */
+function areHeld(database: Database, id: number, { sql, values }: Condition): boolean {
+  const free = database.get(
+    `SELECT 1 FROM recipients WHERE message = ? AND state = 'pending' AND ${sql}
+       AND (clocks IS NOT NULL OR held_domain IS NULL AND NOT (json_valid(request)
+         AND json_extract(request, '$.mailbox.domain') IN (SELECT domain FROM holds))) LIMIT 1`,
+    id,
+    ...values,
+  );
+  return free === undefined;
 }
 
 function follow(database: Database, id: number): void {

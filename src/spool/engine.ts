@@ -309,6 +309,7 @@ export class Engine {
         this.#database.run("UPDATE messages SET state = 'active' WHERE id = ?", id);
         const row = this.#load(id, true);
         if (row !== undefined) rows.push(row);
+        return "done";
       });
       return { changes, rows };
     });

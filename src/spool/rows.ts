@@ -290,6 +290,7 @@ function recipientOf(row: Row): StoredRecipient {
   const lastStatus = row["last_status"];
   const waitsFor = row["waits_for"];
   const heldDomain = row["held_domain"];
+  const waitsBecause = row["waits_because"];
   const clocks = row["clocks"];
   const frozenWhy = row["frozen_why"];
   return {
@@ -302,6 +303,7 @@ function recipientOf(row: Row): StoredRecipient {
     ...(typeof lastStatus === "string" ? { lastStatus: statusOf(lastStatus) } : {}),
     ...(typeof waitsFor === "string" ? { waitsFor } : {}),
     ...(typeof heldDomain === "string" ? { heldDomain } : {}),
+    ...(typeof waitsBecause === "string" ? { waitsBecause } : {}),
     ...(typeof clocks === "string" ? { clocks: clocksOf(clocks) } : {}),
     ...(row["forced"] === 1 ? { forced: true } : {}),
     ...(row["mail_done"] === 1 ? { mailDone: true } : {}),

@@ -90,9 +90,10 @@ function toVersion5(database: Database): void {
   database.exec(`DROP TABLE former_journal; ${LISTED}`);
 }
 
-/** From which reading of the clock each next attempt was worked out. */
+/** From which reading of the clock each next attempt was worked out, and why mail waits that was not tried. */
 function toVersion6(database: Database): void {
   database.exec(`
+    ALTER TABLE recipients ADD COLUMN waits_because TEXT;
     ALTER TABLE messages ADD COLUMN scheduled_at INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE hints ADD COLUMN saved_at INTEGER NOT NULL DEFAULT 0;`);
 }

@@ -24,7 +24,7 @@ export function writeSettlement(
   }
   for (const change of settled.recipients) {
     database.run(
-      "UPDATE recipients SET state = ?, attempts = ?, first_failure = ?, next_attempt = ?, last_status = ?, waits_for = ?, held_domain = ?, clocks = ?, forced = 0, mail_done = ?, frozen_why = ? WHERE message = ? AND position = ?",
+      "UPDATE recipients SET state = ?, attempts = ?, first_failure = ?, next_attempt = ?, last_status = ?, waits_for = ?, held_domain = ?, waits_because = ?, clocks = ?, forced = 0, mail_done = ?, frozen_why = ? WHERE message = ? AND position = ?",
       change.state,
       change.attempts,
       change.firstFailure ?? null,
@@ -32,6 +32,7 @@ export function writeSettlement(
       change.lastStatus === undefined ? null : JSON.stringify(change.lastStatus),
       change.waitsFor ?? null,
       change.heldDomain ?? null,
+      change.waitsBecause ?? null,
       change.clocks === undefined ? null : JSON.stringify(change.clocks),
       change.mailDone === true ? 1 : 0,
       change.frozenWhy ?? null,

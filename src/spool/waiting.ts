@@ -11,7 +11,7 @@ interface Awaited {
 
 /**
  * Makes the `most` oldest recipients that wait for it due at `now`; how many there were. `anew`: it was no failure
- * that they waited, and their retry rules begin when the next one comes.
+ * that they waited, their retry rules begin when the next one comes, and why they waited is no reason any more.
  */
 export function wakeWaiting(
   database: Pick<DatabaseSync, "prepare">,
@@ -25,9 +25,11 @@ export function wakeWaiting(
     )
     .all(value, most);
   const wake = database.prepare(
-    `UPDATE recipients SET next_attempt = min(next_attempt, ?), ${column} = NULL,
-       first_failure = CASE WHEN ? THEN NULL ELSE first_failure END
-     WHERE message = ? AND position = ?`,
+    `UPDATE recipients SET next_attempt = min(next_attempt, ?1), ${column} = NULL,
+       first_failure = CASE WHEN ?2 THEN NULL ELSE first_failure END,
+       last_status = CASE WHEN ?2 AND attempts = 0 THEN NULL ELSE last_status END,
+       waits_because = NULL
+     WHERE message = ?3 AND position = ?4`,
   );
   const wakeMessage = database.prepare(
     "UPDATE messages SET next_attempt = min(next_attempt, ?) WHERE id = ? AND state = 'queued'",

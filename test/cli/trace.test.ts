@@ -47,6 +47,7 @@ function steady(text: string, ids: readonly string[], { directory }: TestRelay):
     .reduce((told, id, index) => told.replaceAll(id, `ID${index + 1}`), text)
     .replaceAll(directory, "DIR")
     .replaceAll(/new\/\S+,S=\d+/g, "new/FILE")
+    .replaceAll(/:\d+: cannot\n +connect:/g, ":PORT: cannot connect:")
     .replaceAll(/:\d+$/gm, ":PORT")
     .replaceAll(/^\w{3}, .*, UTC$/gm, "DATE")
     .replaceAll(/^(\d\d:\d\d:\d\d) {10}/gm, "CLOCK             ")

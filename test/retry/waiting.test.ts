@@ -93,6 +93,19 @@ test("it has a reason all the same, but not in the place of a better one", async
   assert.deepEqual((await settled(paced, { lastStatus: DOWN })).change.lastStatus, DOWN);
 });
 
+test("why it waits now is told beside what came of its last attempt, and an older reason is not", async () => {
+  const paced: Outcome = { ...HINTED, status: PACED };
+  const { waitsFor: _, ...turn } = paced;
+  const tried = (await settled(turn, { lastStatus: DOWN, waitsBecause: "for something else" }))
+    .change;
+  assert.deepEqual([tried.lastStatus, tried.waitsBecause], [DOWN, PACED.text]);
+  const untried = (await settled(turn, { attempts: 0, lastStatus: DOWN })).change;
+  assert.deepEqual([untried.lastStatus, untried.waitsBecause], [PACED, PACED.text]);
+  const { untried: _flag, ...attempt } = HINTED;
+  const now = (await settled(attempt, { waitsBecause: PACED.text })).change;
+  assert.deepEqual([now.lastStatus, now.waitsBecause], [DOWN, undefined]);
+});
+
 test("its time in the queue runs from when it was first put off", async () => {
   assert.equal((await settled(HINTED)).change.firstFailure, NOW);
   const since = { firstFailure: NOW - MINUTE };

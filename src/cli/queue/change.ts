@@ -4,10 +4,10 @@ import { systemClock } from "../../clock.ts";
 import type { ChangeOrder } from "../../postmaster.ts";
 import { jsonLine } from "../../printable.ts";
 import type { AddressFilter, Change, Filter } from "../../spool.ts";
-import { requireConfiguration } from "../configuration-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import { filterOf, type FilterOptions, isFiltered, recipientOf } from "./filter.ts";
 import { openQueue } from "./open.ts";
+import { findQueue } from "./place.ts";
 import { ReachedQueue } from "./reach.ts";
 import { warn } from "../terminal.ts";
 
@@ -36,11 +36,11 @@ export async function queueChange(
   }
   const only = recipientOf(options);
   const filter = filterOf(options, systemClock.now());
-  const configuration = await requireConfiguration(options.config);
-  const wanted = ids.length > 0 ? ids : selected(action, configuration.relay, filter);
-  const report = new Report(action, options);
+  const place = await findQueue(options.config);
+  const wanted = ids.length > 0 ? ids : selected(action, place.relay, filter);
+  const report = new Report(action, options, ids.length > 0);
   if (wanted.length > 0) {
-    await using queue = new ReachedQueue(configuration);
+    await using queue = new ReachedQueue(place);
     for (let from = 0; from < wanted.length; from += ORDERED_AT_ONCE) {
       const some = wanted.slice(from, from + ORDERED_AT_ONCE);
       const { changes } = await queue.carryOut(orderOf(action, some, only));
@@ -82,32 +82,52 @@ const DONE: Readonly<Record<ChangeAction, string>> = {
 const TROUBLE = {
   unknown: "no such message",
   active: "is being delivered just now, try again later",
+  held: "is for a domain on hold: relayctl queue release",
   failed: "cannot be bounced, the log of the relay says why",
 } as const;
+
+/** What "unchanged" means. */
+const UNCHANGED: Readonly<Record<ChangeAction, string>> = {
+  retry: "no recipient that is meant waits",
+  freeze: "no recipient that is meant waits",
+  thaw: "no recipient that is meant is frozen",
+  bounce: "no recipient that is meant is left",
+  remove: "is not there any more",
+};
 
 class Report {
   readonly #action: ChangeAction;
   readonly #json: boolean;
+  /** By their ids: then each of which nothing came is spoken of. */
+  readonly #areNamed: boolean;
   #done = 0;
+  #held = 0;
   #exitCode: number = EXIT.ok;
 
-  constructor(action: ChangeAction, { json }: ChangeOptions) {
+  constructor(action: ChangeAction, { json }: ChangeOptions, areNamed: boolean) {
     this.#action = action;
     this.#json = json === true;
+    this.#areNamed = areNamed;
   }
 
   add(changes: readonly Change[]): void {
     for (const { id, result } of changes) {
       if (result === "done") this.#done++;
-      else this.#exitCode = EXIT.notDone;
+      if (result === "held") this.#held++;
+      const isPassedOver = !this.#areNamed && (result === "unchanged" || result === "held");
       if (this.#json) process.stdout.write(`${jsonLine({ id, result })}\n`);
-      else if (result !== "done") warn(`${id}: ${TROUBLE[result]}`);
+      if (result === "done" || isPassedOver) continue;
+      this.#exitCode = EXIT.notDone;
+      if (this.#json) continue;
+      warn(`${id}: ${result === "unchanged" ? UNCHANGED[this.#action] : TROUBLE[result]}`);
     }
   }
 
   end(): number {
     const messages = this.#done === 1 ? "message" : "messages";
-    if (!this.#json) process.stdout.write(`${this.#done} ${messages} ${DONE[this.#action]}\n`);
+    const held = this.#held === 0 ? "" : `, ${this.#held} on hold`;
+    const what = `${this.#done} ${messages} ${DONE[this.#action]}${held}`;
+    if (!this.#json) process.stdout.write(`${what}\n`);
     return this.#exitCode;
   }
 }

@@ -48,8 +48,16 @@ function senderOf(written: string): AddressFilter | null {
   return written === "" || written === "<>" ? null : addressOf(written, "--sender");
 }
 
+/** "alice@example.com", or "example.com" or "@localhost" for a domain. */
 function addressOf(written: string, option: string): AddressFilter {
-  if (!written.includes("@")) return { domain: domainOf(written, option) };
+  if (written.startsWith("@")) return { domain: domainOf(written.slice(1), option) };
+  const isAddress = written.includes("@");
+  if (!isAddress && written.includes(".")) return { domain: domainOf(written, option) };
+  if (!isAddress) {
+    // A domain of one label is hardly meant, and would find nothing without a word.
+    const hint = `write ${written}@DOMAIN, or @${written} for a domain of that name`;
+    throw new CommandError(`${option}: "${written}" is no address; ${hint}`, EXIT.usage);
+  }
   const mailbox = parseMailbox(written.replace(/^<(.*)>$/, "$1"));
   if (mailbox !== undefined) return { domain: mailbox.domain, localPart: mailbox.localPart };
   throw new CommandError(`${option}: "${written}" is no address`, EXIT.usage);

@@ -60,6 +60,11 @@ export function holdLine({ domain, since, messages }: QueueHold, now: number): s
   return `${domain}: on hold for ${ageText(now - since)}, ${wait}`;
 }
 
+/** As `--json` has it. */
+export function holdObject({ domain, since, messages }: QueueHold) {
+  return { domain, since: timeText(since), messages };
+}
+
 export function messageLines(
   message: StoredMessage,
   now: number,
@@ -92,18 +97,36 @@ export function recipientLines(
   now: number,
   held: ReadonlySet<string>,
 ): string[] {
-  const { mailbox, state, lastStatus } = recipient;
+  const { mailbox } = recipient;
+  const state = stateOf(recipient);
   const label = `${" ".repeat(STATE_COLUMN)}${paint(STATES[state] ?? "dim", state.padEnd(9))}`;
-  const trouble = state === "delivered" || lastStatus === undefined ? "" : saidLine(lastStatus);
+  const reasons = state === "delivered" ? [] : reasonsOf(recipient);
   return [
     `${label}  ${printable(mailbox.address)}`,
     ...folded(mailText(recipient, now, held), ADDRESS_COLUMN),
-    ...(trouble === "" ? [] : folded(trouble, ADDRESS_COLUMN)),
+    ...reasons.flatMap((reason) => folded(reason, ADDRESS_COLUMN)),
     ...copiesOf(recipient).flatMap((copy) => [
       ...folded(copyText(copy, recipient, now), ADDRESS_COLUMN),
       ...folded(saidLine(copy.lastStatus), ADDRESS_COLUMN + 2),
     ]),
   ];
+}
+
+/** Why the mail waits now, and what came of its last attempt. Before the first attempt that is one and the same. */
+export function reasonsOf({
+  attempts,
+  lastStatus,
+  waitsBecause,
+}: StoredRecipient): readonly string[] {
+  const said = lastStatus === undefined ? [] : [saidLine(lastStatus)];
+  return waitsBecause === undefined || attempts === 0 ? said : [waitsBecause, ...said];
+}
+
+/** Of the mail. While only copies of it wait, that is how the mail has ended. */
+function stateOf(recipient: StoredRecipient): StoredRecipient["state"] {
+  const { state, lastStatus } = recipient;
+  if (state !== "pending" || mailWait(recipient) !== undefined) return state;
+  return lastStatus !== undefined && lastStatus.code >= 500 ? "failed" : "delivered";
 }
 
 /** Copies with clocks of their own. What the postmaster has made due is due whatever they say. */
@@ -172,7 +195,7 @@ export function messageObject(
 }
 
 function recipientObject(recipient: StoredRecipient, held: ReadonlySet<string>) {
-  const { mailbox, state, attempts, lastStatus } = recipient;
+  const { mailbox, attempts, lastStatus } = recipient;
   const wait = mailWait(recipient);
   const copies = copiesOf(recipient).map((copy) => ({
     address: copy.address,
@@ -183,10 +206,11 @@ function recipientObject(recipient: StoredRecipient, held: ReadonlySet<string>) 
   }));
   return {
     address: mailbox.address,
-    state,
+    state: stateOf(recipient),
     attempts,
     next_attempt: wait === undefined ? null : timeText(wait.nextAttempt),
     last_status: lastStatus === undefined ? null : saidLine(lastStatus),
+    ...(recipient.waitsBecause === undefined ? {} : { waits_because: recipient.waitsBecause }),
     ...(isHeld(recipient, held) ? { on_hold: true } : {}),
     ...(copies.length === 0 ? {} : { copies }),
   };

@@ -1,13 +1,14 @@
 // relayctl queue hold and release: domains whose mail waits until the postmaster lets it go.
 
 import { systemClock } from "../../clock.ts";
+import type { Carried } from "../../postmaster.ts";
 import { jsonLine } from "../../printable.ts";
-import { requireConfiguration } from "../configuration-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import { print } from "../terminal.ts";
 import { domainOf } from "./filter.ts";
-import { holdLine } from "./format.ts";
+import { ageText, holdLine, holdObject } from "./format.ts";
 import { openQueue } from "./open.ts";
+import { findQueue } from "./place.ts";
 import { ReachedQueue } from "./reach.ts";
 
 export interface HoldOptions {
@@ -17,42 +18,70 @@ export interface HoldOptions {
 }
 
 /** Without a domain, the domains that are on hold. */
-export async function queueHold(options: HoldOptions): Promise<number> {
-  const { config, json, domain } = options;
-  const configuration = await requireConfiguration(config);
-  if (domain === undefined) {
-    using queue = openQueue(configuration.relay.spool_directory);
-    const now = systemClock.now();
-    const holds = queue?.holds() ?? [];
-    const lines = holds.map((hold) => (json === true ? jsonLine(hold) : holdLine(hold, now)));
-    await print(lines.map((line) => `${line}\n`).join(""));
-    if (holds.length === 0 && json !== true) await print("No domain is on hold.\n");
-    return EXIT.ok;
-  }
-  const canonical = domainOf(domain, "--domain");
-  await using queue = new ReachedQueue(configuration);
+export async function queueHold(
+  named: string | undefined,
+  { config, json, domain: option }: HoldOptions,
+): Promise<number> {
+  const canonical = domainIn(named, option);
+  const place = await findQueue(config);
+  if (canonical === undefined) return listHolds(place.relay.spool_directory, json === true);
+  await using queue = new ReachedQueue(place);
   await queue.carryOut({ action: "hold", domain: canonical });
   await print(json === true ? `${jsonLine({ domain: canonical })}\n` : `${canonical} is on hold\n`);
   return EXIT.ok;
 }
 
+async function listHolds(directory: string, json: boolean): Promise<number> {
+  using queue = openQueue(directory);
+  const now = systemClock.now();
+  const holds = queue?.holds() ?? [];
+  const lines = holds.map((hold) => (json ? jsonLine(holdObject(hold)) : holdLine(hold, now)));
+  await print(lines.map((line) => `${line}\n`).join(""));
+  if (holds.length === 0 && !json) await print("No domain is on hold.\n");
+  return EXIT.ok;
+}
+
 /** Exit 1 when the domain is not on hold. */
-export async function queueRelease({ config, json, domain }: HoldOptions): Promise<number> {
-  if (domain === undefined) throw new CommandError("name a --domain", EXIT.usage);
-  const canonical = domainOf(domain, "--domain");
-  const configuration = await requireConfiguration(config);
-  if (!isHeld(configuration.relay.spool_directory, canonical)) {
+export async function queueRelease(
+  named: string | undefined,
+  { config, json, domain: option }: HoldOptions,
+): Promise<number> {
+  const canonical = domainIn(named, option);
+  if (canonical === undefined) throw new CommandError("name a domain", EXIT.usage);
+  const place = await findQueue(config);
+  if (!isHeld(place.relay.spool_directory, canonical)) {
     throw new CommandError(`${canonical} is not on hold`, EXIT.notDone);
   }
-  await using queue = new ReachedQueue(configuration);
-  const { released } = await queue.carryOut({ action: "release", domain: canonical });
-  const recipients = released === 1 ? "1 recipient" : `${released} recipients`;
+  await using queue = new ReachedQueue(place);
+  const carried = await queue.carryOut({ action: "release", domain: canonical });
   await print(
-    json === true
-      ? `${jsonLine({ domain: canonical, recipients: released })}\n`
-      : `${canonical} is released, ${recipients} due now\n`,
+    `${json === true ? jsonLine(releaseObject(canonical, carried)) : releaseText(canonical, carried)}\n`,
   );
   return EXIT.ok;
+}
+
+/** A domain is named by an argument, or with --domain as in the other commands; in canonical form. */
+function domainIn(named: string | undefined, option: string | undefined): string | undefined {
+  if (named !== undefined && option !== undefined) {
+    throw new CommandError("name one domain: with --domain, or without", EXIT.usage);
+  }
+  if (named !== undefined) return domainOf(named, "the domain");
+  return option === undefined ? undefined : domainOf(option, "--domain");
+}
+
+function releaseObject(domain: string, { released, hostWait }: Carried) {
+  const next = hostWait && new Date(hostWait.until).toISOString();
+  return { domain, recipients: released, ...(next === undefined ? {} : { next_try: next }) };
+}
+
+/** A host that has failed is not asked before its time, whatever is released. */
+function releaseText(domain: string, { released, hostWait }: Carried): string {
+  const recipients = released === 1 ? "1 recipient" : `${released} recipients`;
+  if (hostWait === undefined) return `${domain} is released, ${recipients} due now`;
+  const { host, until } = hostWait;
+  const wait = ageText(until - systemClock.now());
+  const waits = released === 1 ? "waits" : "wait";
+  return `${domain} is released, ${recipients} ${waits} for ${host}, next try in ${wait}`;
 }
 
 function isHeld(directory: string, wanted: string): boolean {

@@ -2,12 +2,12 @@
 
 import { systemClock } from "../../clock.ts";
 import { jsonLine } from "../../printable.ts";
-import { requireConfiguration } from "../configuration-file.ts";
 import { EXIT } from "../exit.ts";
 import { print, printJson, warn } from "../terminal.ts";
 import { filterOf, type FilterOptions } from "./filter.ts";
-import { holdLine, messageLines, messageObject, sizeText } from "./format.ts";
+import { holdLine, holdObject, messageLines, messageObject, sizeText } from "./format.ts";
 import { openQueue } from "./open.ts";
+import { findQueue } from "./place.ts";
 
 export interface ListOptions extends FilterOptions {
   readonly config?: string;
@@ -15,7 +15,7 @@ export interface ListOptions extends FilterOptions {
 }
 
 export async function queueList(options: ListOptions): Promise<number> {
-  const { relay } = await requireConfiguration(options.config);
+  const { relay } = await findQueue(options.config);
   const now = systemClock.now();
   const filter = filterOf(options, now);
   let count = 0;
@@ -38,7 +38,7 @@ export async function queueList(options: ListOptions): Promise<number> {
 
 /** How many messages wait, by state. */
 export async function queueCount(options: ListOptions): Promise<number> {
-  const { relay } = await requireConfiguration(options.config);
+  const { relay } = await findQueue(options.config);
   const now = systemClock.now();
   const filter = filterOf(options, now);
   using queue = openQueue(relay.spool_directory);
@@ -48,7 +48,12 @@ export async function queueCount(options: ListOptions): Promise<number> {
   const sum = (of: "messages" | "bytes") => states.reduce((all, [, state]) => all + state[of], 0);
   if (options.json === true) {
     const each = Object.fromEntries(states.map(([state, { messages }]) => [state, messages]));
-    const object = { messages: sum("messages"), bytes: sum("bytes"), ...each, on_hold: holds };
+    const object = {
+      messages: sum("messages"),
+      bytes: sum("bytes"),
+      ...each,
+      on_hold: holds.map(holdObject),
+    };
     await printJson(object);
   } else {
     const lines = states.map(([state, { messages }]) => `${state.padEnd(8)}  ${messages}\n`);

@@ -3,7 +3,6 @@
 
 import { systemClock } from "../../clock.ts";
 import { ClockSteps } from "../../clock-steps.ts";
-import type { Configuration } from "../../config/configuration.ts";
 import { askRelay, NoRelay } from "../../control/client.ts";
 import { controlSocket } from "../../control/protocol.ts";
 import { becomeOwnerOf } from "../../drop-root.ts";
@@ -18,25 +17,26 @@ import { SpoolInUse } from "../../spool/lock.ts";
 import { isSpool } from "../../spool/queue-file.ts";
 import { SqliteSpool } from "../../spool/sqlite-spool.ts";
 import { CommandError, EXIT } from "../exit.ts";
+import type { QueuePlace } from "./place.ts";
 import { warn } from "../terminal.ts";
 
 export class ReachedQueue implements AsyncDisposable {
-  readonly #configuration: Configuration;
+  readonly #place: QueuePlace;
   /** Opened when no relay has answered. */
   #own: OwnQueue | undefined;
 
-  constructor(configuration: Configuration) {
-    this.#configuration = configuration;
+  constructor(place: QueuePlace) {
+    this.#place = place;
   }
 
   /** Throws CommandError, when the queue is in the hands of a relay that does not answer for example. */
   async carryOut(order: Order): Promise<Carried> {
     if (this.#own !== undefined) return this.#own.carryOut(order);
     try {
-      return await ask(controlSocket(this.#configuration.relay), order);
+      return await ask(controlSocket(this.#place.relay), order);
     } catch (error) {
       if (!(error instanceof NoRelay)) throw error;
-      this.#own = await openOurselves(this.#configuration, error);
+      this.#own = await openOurselves(this.#place, error);
       return this.#own.carryOut(order);
     }
   }
@@ -71,25 +71,36 @@ const ownLog: Log = {
   },
 };
 
-async function openOurselves(configuration: Configuration, why: NoRelay): Promise<OwnQueue> {
-  const { spool_directory: directory } = configuration.relay;
+async function openOurselves(place: QueuePlace, why: NoRelay): Promise<OwnQueue> {
+  const { spool_directory: directory } = place.relay;
   try {
     if (!isSpool(directory)) return NO_QUEUE;
     becomeOwnerOf(directory);
     const spool = await SqliteSpool.open(directory, systemClock, ownLog);
-    const history = createHistory(configuration, { clock: systemClock, log: ownLog });
+    const { configuration, wrong } = place.file;
+    const history =
+      configuration && createHistory(configuration, { clock: systemClock, log: ownLog });
     history?.start();
     const log = history === undefined ? ownLog : remembered(ownLog, history);
-    // As in a dry run: what the chain knows is asked, and nothing else of it is used.
-    const chain = assemble(configuration, { clock: systemClock, log }, true);
-    const means = { spool, log, elapsed: new ClockSteps(systemClock) };
-    const settle = settleServicesOf(configuration, means, { ...chain, clock: systemClock });
     const holds = new Holds(await spool.holds(), spool);
-    const services = { spool, holds, settle, clock: systemClock, log, wake: () => undefined };
+    const means = { spool, log, elapsed: new ClockSteps(systemClock) };
+    // As in a dry run: what the chain knows is asked, and nothing else of it is used.
+    const chain = configuration && assemble(configuration, { clock: systemClock, log }, true);
+    const services = {
+      spool,
+      holds,
+      get settle() {
+        if (configuration === undefined || chain === undefined) throw wrong;
+        return settleServicesOf(configuration, means, { ...chain, clock: systemClock });
+      },
+      clock: systemClock,
+      log,
+      wake: () => undefined,
+    };
     return {
       carryOut: (order) => carryOut(order, services),
       async close() {
-        await chain.close();
+        await chain?.close();
         await spool.close();
         await history?.close();
       },
@@ -98,6 +109,7 @@ async function openOurselves(configuration: Configuration, why: NoRelay): Promis
     if (error instanceof SpoolInUse) {
       throw new CommandError(`a relay is running, but ${describeError(why)}`, EXIT.unavailable);
     }
+    if (error instanceof CommandError) throw error;
     throw new CommandError(`cannot change the queue: ${describeError(error)}`, EXIT.unavailable);
   }
 }

@@ -6,7 +6,6 @@ import { jsonLine, printable } from "../../printable.ts";
 import type { StoredMessage, StoredRecipient } from "../../spool.ts";
 import { describeError } from "../../log.ts";
 import { pathText } from "../../smtp/address.ts";
-import { requireConfiguration } from "../configuration-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import { folded, paint, print } from "../terminal.ts";
 import { openHistory } from "../trace.ts";
@@ -14,6 +13,7 @@ import { eventObject, storyLines } from "../trace/story.ts";
 import { eventsOf } from "../trace/waiting.ts";
 import { ageText, messageObject, recipientLines, stateWord } from "./format.ts";
 import { openQueue } from "./open.ts";
+import { findQueue, type QueuePlace } from "./place.ts";
 
 export interface ShowOptions {
   readonly config?: string;
@@ -23,11 +23,11 @@ export interface ShowOptions {
 
 /** Exit 1 when there is no such message. */
 export async function queueShow(id: string, options: ShowOptions): Promise<number> {
-  const { relay } = await requireConfiguration(options.config);
+  const { relay } = await findQueue(options.config);
   using queue = openQueue(relay.spool_directory);
   try {
     const message = queue?.message(id);
-    if (message === undefined) throw new CommandError(`${id}: no such message`, EXIT.notDone);
+    if (message === undefined) throw new CommandError(absent(id, relay), EXIT.notDone);
     if (options.body === true) await printBody(message);
     else {
       const held = new Set(queue?.holds().map(({ domain }) => domain));
@@ -43,6 +43,14 @@ export async function queueShow(id: string, options: ShowOptions): Promise<numbe
     if (error instanceof CommandError) throw error;
     throw new CommandError(`${id} cannot be read: ${describeError(error)}`, EXIT.notDone);
   }
+}
+
+/** What is not in the queue may have been. */
+function absent(id: string, { spool_directory: directory }: QueuePlace["relay"]): string {
+  using history = openHistory(directory);
+  return history.events(id).length > 0
+    ? `${id} is not in the queue any more; what became of it: relayctl trace ${id}`
+    : `${id}: no such message`;
 }
 
 /** The message as it is stored and will be sent, byte for byte. */

@@ -4,7 +4,7 @@ import type { HistoryEvent } from "../../history/read.ts";
 import { pathText } from "../../smtp/address.ts";
 import type { StoredMessage } from "../../spool.ts";
 import { saidLine } from "../../status.ts";
-import { copiesOf, copyText, mailText, mailWait, stateWord } from "../queue/format.ts";
+import { copiesOf, copyText, mailText, mailWait, reasonsOf, stateWord } from "../queue/format.ts";
 import { type Entry, entry } from "./entry.ts";
 
 /** Recipients that have not had their end. */
@@ -16,9 +16,7 @@ export function waitingEntries(
   const open = recipients.filter((one) => one.state === "pending" || one.state === "frozen");
   return open.flatMap((recipient) => {
     const { address } = recipient.mailbox;
-    const { lastStatus } = recipient;
-    const status = lastStatus === undefined ? "" : saidLine(lastStatus);
-    const told = [mailText(recipient, now, held), status];
+    const told = [mailText(recipient, now, held), ...reasonsOf(recipient)];
     if (recipient.state === "frozen") return [entry("frozen", address, "red", told)];
     if (state === "active") return [entry("tried", `just now: ${address}`, "green", [])];
     const copies = copiesOf(recipient).map((copy) =>
