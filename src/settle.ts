@@ -2,9 +2,9 @@
 //
 // Invariants: a temporary failure is never more than a delay until its retry rules end. A copy never bounces and
 // never keeps the address itself from its end: it is retried, and at last frozen and reported. Nobody is ever
-// bounced to at <>: such a failure freezes; nor to a sender for whom nobody vouches: the postmaster hears of it. All failures of one attempt leave in one report, in the transaction
-// that records them. A delivery is logged and journalled once, however many recipients lead to it; a recipient is done
-// when all that it leads to is done.
+// bounced to at <>: such a failure freezes; nor is a sender for whom nobody vouches: the postmaster hears of it. All
+// failures of one attempt leave in one report, in the transaction that records them. A delivery is logged and journalled
+// once, however many recipients lead to it; a recipient is done when all that it leads to is done.
 
 import { wantsReport } from "./bounce.ts";
 import type { Outcome } from "./contract.ts";
