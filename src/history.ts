@@ -120,14 +120,19 @@ export function remembered(log: Log, history: History): Log {
   };
 }
 
-/** Undefined when none is to be kept: then what there is of it goes too. */
+/** Undefined when none is to be kept. Nothing on disk is touched: the process may still be root. */
 export function createHistory(
   { relay }: Configuration,
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): History | undefined {
   const { history: keep, spool_directory: spoolDirectory } = relay;
   const limits = { keep, sizeMax: relay.history_size_limit, reserve: relay.spool_reserve };
-  if (keep > 0) return new History({ spoolDirectory, ...limits }, clock, log);
-  rmSync(historyDirectory(spoolDirectory), { recursive: true, force: true });
-  return undefined;
+  return keep > 0 ? new History({ spoolDirectory, ...limits }, clock, log) : undefined;
+}
+
+/** Begins to write it; or, where none is to be kept, removes what there is of it. */
+export function startHistory(history: History | undefined, spoolDirectory: string): void {
+  if (history === undefined) {
+    rmSync(historyDirectory(spoolDirectory), { recursive: true, force: true });
+  } else history.start();
 }

@@ -12,13 +12,14 @@ import type { Configuration } from "./config/configuration.ts";
 import type { Services, Transport } from "./contract.ts";
 import { CutThrough } from "./cut-through.ts";
 import type { Resolver } from "./dns/resolver.ts";
-import { dropRoot, mayWrite } from "./drop-root.ts";
+import { dropRoot } from "./drop-root.ts";
+import { foreignInSpool, requireOwnSpool, shutDirectories } from "./foreign-files.ts";
 import { type Control, openControl } from "./control.ts";
 import { controlSocket } from "./control/protocol.ts";
 import { Gate } from "./gate.ts";
 import { BlockLists } from "./gate/dnsbl.ts";
 import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
-import { createHistory, remembered } from "./history.ts";
+import { createHistory, remembered, startHistory } from "./history.ts";
 import { Holds } from "./holds.ts";
 import { bindListeners, ownAddresses, serverOptionsOf } from "./listening.ts";
 import { HostHints } from "./hints.ts";
@@ -199,7 +200,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
 
   const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
   begun.defer(() => spool.close());
-  history?.start();
+  startHistory(history, relay.spool_directory);
   begun.defer(() => history?.close());
   const holds = new Holds(await spool.holds(), spool);
   const first = queueChain(configuration, chain, { ...parts, spool });
@@ -265,9 +266,10 @@ function leaveRoot(
 ): void {
   const directories = [...transports.values()].flatMap(({ directory }) => directory ?? []);
   if (user !== undefined) dropRoot({ user, spoolDirectory, directories, log });
-  for (const { path } of directories) {
-    if (!mayWrite(path)) log.event("relay.warning", { what: `${path} cannot be written to` });
-  }
+  requireOwnSpool(spoolDirectory);
+  const doubts = [foreignInSpool(spoolDirectory)];
+  doubts.push(...directories.map(({ path }) => shutDirectories(path)));
+  for (const what of doubts) if (what !== undefined) log.event("relay.warning", { what });
 }
 
 interface Reports {

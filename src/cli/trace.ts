@@ -2,6 +2,7 @@
 // history and the queue, beside a running relay or without one.
 
 import { systemClock } from "../clock.ts";
+import { becomeOwnerOf } from "../drop-root.ts";
 import { NULL_SENDER } from "../history/pieces.ts";
 import { HistoryReader, type Story } from "../history/read.ts";
 import { describeError } from "../log.ts";
@@ -66,6 +67,7 @@ function addressOf(what: string): string | undefined {
 
 export function openHistory(directory: string): HistoryReader {
   try {
+    becomeOwnerOf(directory);
     return new HistoryReader(directory, (day) => {
       warn(`relayctl: the history of ${day} is damaged, and left out`);
     });

@@ -6,11 +6,10 @@
 // each file. Nothing here is needed to deliver mail: what is damaged is thrown away, and a power cut may cost the last
 // seconds.
 
-import { lchownSync, mkdirSync, statfsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, statfsSync } from "node:fs";
 import { isDamage } from "../spool/database.ts";
 import { DayWriter } from "./day-writer.ts";
-import { dateOf, dayFile, daysIn, historyDirectory, partOf, removeDay, sizeOf } from "./files.ts";
+import { dateOf, daysIn, historyDirectory, partOf, removeDay, sizeOf } from "./files.ts";
 import type { Piece } from "./pieces.ts";
 
 const HOUR = 3_600_000;
@@ -103,16 +102,13 @@ export class HistoryDays {
 
   #opened(name: string): DayWriter {
     const make = () => new DayWriter(this.#directory, name, this.#partMax);
-    let writer: DayWriter;
     try {
-      writer = make();
+      return make();
     } catch (error) {
       if (!isDamage(error)) throw error;
       removeDay(this.#directory, name);
-      writer = make();
+      return make();
     }
-    belongTo(this.#directory, dayFile(this.#directory, name));
-    return writer;
   }
 
   #throwAway(): void {
@@ -154,11 +150,4 @@ export class HistoryDays {
     this.#writer = undefined;
     writer?.close();
   }
-}
-
-/** What root makes on the command line is the relay's, who must write to it too. */
-function belongTo(directory: string, file: string): void {
-  if (process.getuid?.() !== 0) return;
-  const { uid, gid } = statSync(join(directory, ".."));
-  for (const path of [directory, file]) lchownSync(path, uid, gid);
 }

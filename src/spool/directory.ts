@@ -33,9 +33,19 @@ export async function makeDirectory(path: string): Promise<void> {
  * below /proc, where the parent is there and the system says that it is not.
  */
 export function makeMissing(path: string, mode = 0o700): string[] {
+  const missing = missingOf(path);
+  for (const one of missing) makeOne(one, mode);
+  return missing;
+}
+
+/** What has to be made first on the way to `path`; undefined when it is there. */
+export function firstMissing(path: string): string | undefined {
+  return missingOf(path)[0];
+}
+
+function missingOf(path: string): string[] {
   const missing: string[] = [];
   for (let at = path; !existsSync(at); at = dirname(at)) missing.unshift(at);
-  for (const one of missing) makeOne(one, mode);
   return missing;
 }
 

@@ -1,10 +1,10 @@
 // relayctl serve started as root with `user`: what it gives to that user, and what it leaves alone.
 
 import assert from "node:assert/strict";
-import { chmodSync, chownSync, mkdirSync, statSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { findUser, handOver } from "../../src/drop-root.ts";
+import { findUser } from "../../src/drop-root.ts";
 import { Place } from "../support/program.ts";
 import { startRelayProcess } from "../support/relay-process.ts";
 
@@ -76,24 +76,6 @@ suite("relayctl serve as root", { skip: process.getuid?.() !== 0 || NOBODY === u
         stdout: "",
         stderr: 'routers.toml: relay.user: there is no user "nobody-of-that-name" in /etc/passwd\n',
       },
-    );
-  });
-
-  test("gives its user nothing that a link in the spool leads to", () => {
-    using here = place();
-    const spool = join(here.directory, "spool");
-    const secrets = join(here.directory, "secrets");
-    for (const made of [spool, secrets]) mkdirSync(made);
-    const file = here.write("secrets/shadow", "root");
-    symlinkSync(file, join(spool, "file"));
-    symlinkSync(secrets, join(spool, "directory"));
-    const own = here.write("spool/own", "");
-    chownSync(own, 0, 0);
-    assert.ok(NOBODY);
-    handOver(spool, NOBODY);
-    assert.deepEqual(
-      [file, secrets, spool, own].map((path) => statSync(path).uid),
-      [0, 0, NOBODY.uid, NOBODY.uid],
     );
   });
 });

@@ -1,5 +1,9 @@
 // The queue of a configuration, opened for reading. What keeps it from being read is one line.
+//
+// Invariant: root reads as the owner of the spool. SQLite makes its own files beside a database and gives them to the
+// database's owner: with the rights of root, it would do so with what that owner has put in their place.
 
+import { becomeOwnerOf } from "../../drop-root.ts";
 import { describeError } from "../../log.ts";
 import { openQueueFile, type QueueFile } from "../../spool/queue-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
@@ -8,6 +12,7 @@ import { warn } from "../terminal.ts";
 /** Undefined when no relay has opened the spool yet; that is said on stderr, because a wrong path looks the same. */
 export function openQueue(directory: string): QueueFile | undefined {
   try {
+    becomeOwnerOf(directory);
     const queue = openQueueFile(directory);
     if (queue === undefined) warn(`relayctl: no spool in ${directory} yet`);
     return queue;

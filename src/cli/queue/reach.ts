@@ -6,7 +6,8 @@ import { ClockSteps } from "../../clock-steps.ts";
 import { askRelay, NoRelay } from "../../control/client.ts";
 import { controlSocket } from "../../control/protocol.ts";
 import { becomeOwnerOf } from "../../drop-root.ts";
-import { createHistory, remembered } from "../../history.ts";
+import { requireOwnSpool } from "../../foreign-files.ts";
+import { createHistory, remembered, startHistory } from "../../history.ts";
 import { Holds } from "../../holds.ts";
 import { describeError, type Log } from "../../log.ts";
 import { carryOut, type Carried, type Order } from "../../postmaster.ts";
@@ -75,12 +76,13 @@ async function openOurselves(place: QueuePlace, why: NoRelay): Promise<OwnQueue>
   const { spool_directory: directory } = place.relay;
   try {
     if (!isSpool(directory)) return NO_QUEUE;
-    becomeOwnerOf(directory);
+    becomeOwnerOf(directory, place.file.configuration?.relay.user);
+    requireOwnSpool(directory);
     const spool = await SqliteSpool.open(directory, systemClock, ownLog);
     const { configuration, wrong } = place.file;
     const history =
       configuration && createHistory(configuration, { clock: systemClock, log: ownLog });
-    history?.start();
+    if (configuration !== undefined) startHistory(history, directory);
     const log = history === undefined ? ownLog : remembered(ownLog, history);
     const holds = new Holds(await spool.holds(), spool);
     const means = { spool, log, elapsed: new ClockSteps(systemClock) };
