@@ -99,6 +99,18 @@ describe("pace", () => {
     assert.deepEqual(new Set(turns(pace, clock, 60, true, 100)), new Set([0]));
   });
 
+  for (const step of [-30_000, 30_000, 3_600_000]) {
+    test(`turns come evenly though the clock is set by ${step} ms`, () => {
+      const clock = manualClock();
+      const pace = new Pace(SIXTY, clock);
+      assert.deepEqual(turns(pace, clock, 4, false), [0, 1, 2, 3]);
+      clock.step(step);
+      assert.deepEqual(turns(pace, clock, 3, false, 1), [1, 2, 3]);
+      clock.advance(1000);
+      assert.deepEqual(turns(pace, clock, 3, false, 1), [0, 1, 2]);
+    });
+  }
+
   test("a clock that was set back does not hold mail until it has caught up", () => {
     let now = Date.UTC(2031, 0, 1);
     const pace = new Pace(SIXTY, { ...manualClock(), now: () => now });

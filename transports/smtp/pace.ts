@@ -15,6 +15,7 @@ export interface Rate {
   readonly drainOnly?: true;
 }
 
+/** Turns are counted by the monotonic clock, in milliseconds. */
 interface Flow {
   /** When the window would be unused again (the theoretical arrival time of the generic cell rate algorithm). */
   free: number;
@@ -22,12 +23,16 @@ interface Flow {
   readonly turns: Map<string, number>;
 }
 
+/** How far the two clocks may be apart when a turn has come by the one: both are read in whole or parts of ms. */
+const ROUNDING = 2;
+
 export class Pace {
   readonly #rate: Rate;
   readonly #gap: number;
   readonly #clock: Clock;
   readonly #flows = new Map<string, Flow>();
   #sweepAt = 0;
+  /** By the wall clock. */
   #latest = 0;
 
   constructor(rate: Rate, clock: Clock) {
@@ -43,10 +48,15 @@ export class Pace {
 
   /** Undefined: now. Else when it is the turn of `message` on its way to `to`, in ms since the epoch. */
   turn(to: string, message: string, fresh: boolean): number | undefined {
+    const turn = this.#turn(to, message, fresh);
+    return turn && Math.ceil(this.#clock.now() + turn - this.#clock.monotonic());
+  }
+
+  #turn(to: string, message: string, fresh: boolean): number | undefined {
     const now = this.#now();
     const flow = this.#flow(to);
     const promised = flow.turns.get(message);
-    if (promised !== undefined && promised > now) return promised;
+    if (promised !== undefined && promised > now + ROUNDING) return promised;
     if (promised !== undefined) {
       flow.turns.delete(message);
       if (promised > now - this.#rate.window) return undefined;
@@ -63,17 +73,21 @@ export class Pace {
       return undefined;
     }
     flow.free = start + this.#gap;
-    const turn = Math.ceil(fresh ? start - window + this.#gap : start);
+    const turn = fresh ? start - window + this.#gap : start;
     if (turn <= now) return undefined;
     flow.turns.set(message, turn);
     return turn;
   }
 
-  /** `message` cannot go before `time` for another reason: a turn of its own that comes before is kept till then. */
+  /**
+   * `message` cannot go before `time`, in ms since the epoch, for another reason: a turn of its own that comes before is
+   * kept till then.
+   */
   keep(to: string, message: string, time: number): void {
     const turns = this.#flows.get(to)?.turns;
     const promised = turns?.get(message);
-    if (promised !== undefined && promised < time) turns?.set(message, time);
+    const until = time - this.#clock.now() + this.#clock.monotonic();
+    if (promised !== undefined && promised < until) turns?.set(message, until);
   }
 
   /** `message` has had its turn, and may go once more. */
@@ -96,14 +110,15 @@ export class Pace {
     return flow;
   }
 
-  /** Forgets what is past, once a window; and everything when the clock was set back, for then all turns are late. */
+  /** Forgets what is past, once a window; and everything when the clock was set back by more than that. */
   #now(): number {
-    const now = this.#clock.now();
-    if (now < this.#latest - this.#rate.window) {
+    const now = this.#clock.monotonic();
+    const wall = this.#clock.now();
+    if (wall < this.#latest - this.#rate.window) {
       this.#flows.clear();
       this.#sweepAt = 0;
     }
-    this.#latest = now;
+    this.#latest = wall;
     if (now < this.#sweepAt) return now;
     this.#sweepAt = now + this.#rate.window;
     for (const [to, { free }] of this.#flows) {
