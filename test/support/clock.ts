@@ -18,6 +18,9 @@ interface Waiting {
   readonly callback: () => void;
 }
 
+/** The process has run for a while, and the monotonic clock counts in fractions. */
+const BEGUN = 1000 / 7;
+
 /** Starts at `start`, milliseconds since the epoch: the first of January 2026 when not given. */
 export function manualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
   let passed = 0;
@@ -34,7 +37,7 @@ export function manualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
 
   return {
     now: () => wall + passed,
-    monotonic: () => passed,
+    monotonic: () => BEGUN + passed,
     after(delay, callback): Timer {
       const timer = { at: passed + Math.max(delay, 0), callback };
       waiting.add(timer);

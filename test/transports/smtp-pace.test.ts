@@ -26,6 +26,15 @@ describe("pace", () => {
     assert.deepEqual(turns(pace, clock, 5, false), [0, 1, 2, 3, 4]);
   });
 
+  test("the first message of a window of one goes at once, at every fraction of a millisecond", () => {
+    const fractions = Array.from({ length: 1000 }, (_, index) => 1234 + index / 7);
+    const kept = fractions.filter((passed) => {
+      const clock = { ...manualClock(), monotonic: () => passed };
+      return new Pace({ count: 1, window: 60 * MINUTE }, clock).turn("bob", "m0", true) !== undefined;
+    });
+    assert.deepEqual(kept, []);
+  });
+
   test("mail that has just come in may use the window at once, and then waits too", () => {
     const clock = manualClock();
     const pace = new Pace(SIXTY, clock);

@@ -73,7 +73,8 @@ export class Pace {
       return undefined;
     }
     flow.free = start + this.#gap;
-    const turn = fresh ? start - window + this.#gap : start;
+    // In this order of operations: fractions of a millisecond never make a turn later than `start`.
+    const turn = fresh ? start - (window - this.#gap) : start;
     if (turn <= now) return undefined;
     flow.turns.set(message, turn);
     return turn;
