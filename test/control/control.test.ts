@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, suite, test } from "node:test";
+import { after, suite, test, type TestContext } from "node:test";
 import { openControl } from "../../src/control.ts";
 import { askRelay, NoRelay } from "../../src/control/client.ts";
 import type { SettleServices } from "../../src/settle.ts";
@@ -53,6 +53,12 @@ function services() {
   };
 }
 
+/** Closed when the test ends, however it ends: an open socket would keep the file from ending. */
+async function openFor(t: TestContext, ...given: Parameters<typeof openControl>): Promise<void> {
+  const control = await openControl(...given);
+  t.after(() => control.close());
+}
+
 function post(socketPath: string, body: string, path = "/queue"): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const asked = request({ socketPath, path, method: "POST" }, (response) => {
@@ -65,28 +71,26 @@ function post(socketPath: string, body: string, path = "/queue"): Promise<number
 }
 
 suite("the control socket", () => {
-  test("only its owner can open it", async () => {
+  test("only its owner can open it", async (t) => {
     const path = join(directory, "mode.sock");
-    const control = await openControl(path, services());
+    await openFor(t, path, services());
     assert.equal((statSync(path).mode & 0o777).toString(8), "600");
-    await control.close();
   });
 
-  test("retry wakes the queue and is logged", async () => {
+  test("retry wakes the queue and is logged", async (t) => {
     const path = join(directory, "retry.sock");
     const parts = services();
-    const control = await openControl(path, parts);
+    await openFor(t, path, parts);
     const answer = await askRelay(path, { action: "retry", ids: ["0000000001"] });
     assert.deepEqual(answer, { changes: done(["0000000001"]), released: 0 });
     assert.deepEqual(parts.calls, ["wake"]);
     assert.deepEqual(parts.log.named("queue.changed"), [{ action: "retry", ids: ["0000000001"] }]);
-    await control.close();
   });
 
-  test("what is no request changes nothing", async () => {
+  test("what is no request changes nothing", async (t) => {
     const path = join(directory, "rubbish.sock");
     const parts = services();
-    const control = await openControl(path, parts);
+    await openFor(t, path, parts);
     const rubbish = [
       "",
       "{",
@@ -103,19 +107,17 @@ suite("the control socket", () => {
     assert.equal(await post(path, '{"action":"remove","ids":["a"]}', "/other"), 400);
     assert.equal(await post(path, `{"ids":"${"x".repeat(9_000_000)}"}`), 400);
     assert.deepEqual(parts.log.events, []);
-    await control.close();
   });
 
-  test("a spool that fails is an answer", async () => {
+  test("a spool that fails is an answer", async (t) => {
     const path = join(directory, "fails.sock");
     const parts = services();
-    const control = await openControl(path, {
+    await openFor(t, path, {
       ...parts,
       spool: { ...parts.spool, change: () => Promise.reject(new Error("disk gone")) },
     });
     const answer = await askRelay(path, { action: "remove", ids: ["a"] });
     assert.deepEqual(answer, { error: "Error: disk gone" });
-    await control.close();
   });
 
   test("without a relay the client says so", async () => {
@@ -123,34 +125,30 @@ suite("the control socket", () => {
     await assert.rejects(askRelay(path, { action: "remove", ids: [] }), NoRelay);
   });
 
-  test("a path that is too long is a warning, and no reason not to start", async () => {
+  test("a path that is too long is a warning, and no reason not to start", async (t) => {
     const parts = services();
-    const control = await openControl(join(directory, "x".repeat(120)), parts);
+    await openFor(t, join(directory, "x".repeat(120)), parts);
     assert.match(JSON.stringify(parts.log.named("relay.warning")), /at most 107 bytes/);
-    await control.close();
   });
 
-  test("a file in its place is left alone", async () => {
+  test("a file in its place is left alone", async (t) => {
     const path = join(directory, "precious");
     writeFileSync(path, "precious");
     const parts = services();
-    const control = await openControl(path, parts);
+    await openFor(t, path, parts);
     assert.equal(readFileSync(path, "utf8"), "precious");
     assert.equal(parts.log.named("relay.warning").length, 1);
-    await control.close();
   });
 
-  test("a socket on which another process answers is left to it", async () => {
+  test("a socket on which another process answers is left to it", async (t) => {
     const path = join(directory, "taken.sock");
-    const first = await openControl(path, services());
+    await openFor(t, path, services());
     const parts = services();
-    const second = await openControl(path, parts);
+    await openFor(t, path, parts);
     assert.match(JSON.stringify(parts.log.named("relay.warning")), /another process answers/);
-    await second.close();
     assert.deepEqual(await askRelay(path, { action: "remove", ids: ["a"] }), {
       changes: done(["a"]),
       released: 0,
     });
-    await first.close();
   });
 });
