@@ -15,6 +15,12 @@ export interface Clock {
   after(delay: number, callback: () => void): Timer;
 }
 
+/**
+ * How far the two clocks may be apart about one moment, in milliseconds: the wall clock is read in whole milliseconds,
+ * the monotonic clock in parts of one. What was promised for a time by the one has come by the other.
+ */
+export const CLOCK_ROUNDING = 2;
+
 /** setTimeout counts in 32 bits; a longer wait would fire at once. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 

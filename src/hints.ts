@@ -10,7 +10,7 @@
 // do not; a lost one costs a connection that fails. All together they have a bound in octets. How long a host is left
 // alone is measured by the monotonic clock; a stored time that a clock ahead of this one has written holds nobody back.
 
-import type { Clock } from "./clock.ts";
+import { type Clock, CLOCK_ROUNDING } from "./clock.ts";
 import type { RetryError } from "./contract.ts";
 import type { MessageId } from "./envelope.ts";
 import { findReplyRule, type RetryPolicy, rulesAfter } from "./reply-rules.ts";
@@ -141,8 +141,8 @@ export class HostHints {
     const { suspicion, until, firstFailure, savedAt, status } = hint;
     const isOpen = suspicion !== undefined && !(message && suspicion.silent.has(message));
     const wait = (isOpen ? suspicion.pausedUntil : until) - this.#clock.monotonic();
-    if (wait <= 0) return undefined;
-    return { firstFailure, savedAt, status, nextTry: Math.ceil(this.#clock.now() + wait) };
+    if (wait < CLOCK_ROUNDING) return undefined;
+    return { firstFailure, savedAt, status, nextTry: Math.round(this.#clock.now() + wait) };
   }
 
   /** The host for a domain that is left alone, and for how long; undefined when there is none. */

@@ -30,7 +30,9 @@ describe("pace", () => {
     const fractions = Array.from({ length: 1000 }, (_, index) => 1234 + index / 7);
     const kept = fractions.filter((passed) => {
       const clock = { ...manualClock(), monotonic: () => passed };
-      return new Pace({ count: 1, window: 60 * MINUTE }, clock).turn("bob", "m0", true) !== undefined;
+      return (
+        new Pace({ count: 1, window: 60 * MINUTE }, clock).turn("bob", "m0", true) !== undefined
+      );
     });
     assert.deepEqual(kept, []);
   });

@@ -5,7 +5,7 @@
 // evenly over it, so that after an outage no burst leaves. Who is over gets a time of its own, in order of asking,
 // and keeps it: at that time it is let through without another question.
 
-import type { Clock } from "../../src/clock.ts";
+import { type Clock, CLOCK_ROUNDING } from "../../src/clock.ts";
 
 /** So many in so many milliseconds. */
 export interface Rate {
@@ -22,9 +22,6 @@ interface Flow {
   /** Turns that were promised, by message. One that is missed by a window is void: many of them are a burst. */
   readonly turns: Map<string, number>;
 }
-
-/** How far the two clocks may be apart when a turn has come by the one: both are read in whole or parts of ms. */
-const ROUNDING = 2;
 
 export class Pace {
   readonly #rate: Rate;
@@ -56,7 +53,7 @@ export class Pace {
     const now = this.#now();
     const flow = this.#flow(to);
     const promised = flow.turns.get(message);
-    if (promised !== undefined && promised > now + ROUNDING) return promised;
+    if (promised !== undefined && promised > now + CLOCK_ROUNDING) return promised;
     if (promised !== undefined) {
       flow.turns.delete(message);
       if (promised > now - this.#rate.window) return undefined;
