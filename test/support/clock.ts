@@ -18,8 +18,8 @@ interface Waiting {
   readonly callback: () => void;
 }
 
-/** The process has run for a while, and the monotonic clock counts in fractions. */
-const BEGUN = 1000 / 7;
+/** The process has run for a while. The monotonic clock counts in fractions: here in such that add up exactly. */
+const BEGUN = 142.875;
 
 /** Starts at `start`, milliseconds since the epoch: the first of January 2026 when not given. */
 export function manualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
