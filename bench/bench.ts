@@ -6,15 +6,19 @@ import fs from "node:fs";
 import { parseArgs } from "node:util";
 
 import { describeError } from "../src/log.ts";
-import { type Contestant, exim, postfix, unseen } from "./contestants.ts";
+import { before, type Contestant, exim, postfix, unseen } from "./contestants.ts";
 import { makeRunsDirectory, measure, type Measurement } from "./measure.ts";
 
-const USAGE = `usage: npm run bench -- [--messages N] [--rounds N] [--warm-up N] [--only unseen|exim|postfix]...
-  --messages  messages in each run (10000)
-  --rounds    runs of each relay, in turns; the table shows medians (3)
-  --warm-up   seconds of the same work before the clock starts (10): a relay runs for months, and our code is
-              compiled as it runs
-  --only      this relay only; may be given again`;
+const USAGE = `usage: npm run bench -- [--messages N] [--rounds N] [--warm-up N] [--connections N] [--size N]
+                        [--only unseen|exim|postfix]... [--against DIRECTORY]
+  --messages     messages in each run (10000)
+  --rounds       runs of each relay, in turns; the table shows medians (3)
+  --warm-up      seconds of the same work before the clock starts (10): a relay runs for months, and our code is
+                 compiled as it runs
+  --connections  connections that send at once (20)
+  --size         bytes of a message (4096)
+  --only         this relay only; may be given again
+  --against      a checkout of another version of unseen, in which npm ci has run: it takes part as "before"`;
 
 const CONTESTANTS = { unseen, exim, postfix };
 
@@ -26,15 +30,19 @@ async function main(): Promise<void> {
       messages: { type: "string", default: "10000" },
       rounds: { type: "string", default: "3" },
       "warm-up": { type: "string", default: "10" },
+      connections: { type: "string", default: "20" },
+      size: { type: "string", default: "4096" },
+      against: { type: "string" },
       only: { type: "string", multiple: true, default: Object.keys(CONTESTANTS) },
       help: { type: "boolean", default: false },
     },
   });
-  const [messages, rounds, warmUp] = [values.messages, values.rounds, values["warm-up"]].map(
-    Number,
-  );
+  const { messages, rounds, "warm-up": warmUp, connections, size } = values;
+  const load = { connections: Number(connections), size: Number(size) };
+  const work = { messages: Number(messages), warmUp: Number(warmUp), ...load };
   const makers = Object.entries(CONTESTANTS).filter(([name]) => values.only.includes(name));
-  if (values.help || !messages || !rounds || !warmUp || makers.length < values.only.length) {
+  const isUnderstood = [rounds, ...Object.values(work)].every((value) => Number(value) > 0);
+  if (values.help || !isUnderstood || makers.length < values.only.length) {
     console.log(USAGE);
     process.exitCode = values.help ? 0 : 64;
     return;
@@ -46,13 +54,14 @@ async function main(): Promise<void> {
   const runs = makeRunsDirectory();
   using _ = { [Symbol.dispose]: () => fs.rmSync(runs, { recursive: true, force: true }) };
   const contestants = makers.map(([, make]) => make());
+  if (values.against !== undefined) contestants.push(before(values.against));
   const results = new Map(contestants.map(({ name }) => [name, new Array<Measurement>()]));
   console.log(
-    `${messages} messages of 4 kB over 20 connections: accept durably, Maildir copy, relay\n`,
+    `${messages} messages of ${size} bytes over ${connections} connections: accept durably, Maildir copy, relay\n`,
   );
-  for (let round = 1; round <= rounds; round++) {
+  for (let round = 1; round <= Number(rounds); round++) {
     for (const contestant of contestants) {
-      const result = await measure(contestant, runs, { messages, warmUp }, interrupted.signal);
+      const result = await measure(contestant, runs, work, interrupted.signal);
       results.get(contestant.name)?.push(result);
       const { name } = contestant;
       console.log(`round ${round}  ${name.padEnd(8)} ${result.perSecond.toFixed(0)} messages/s`);
@@ -65,7 +74,7 @@ async function main(): Promise<void> {
 
 function printTable(contestants: readonly Contestant[], results: Results): void {
   const rows = [["", "messages/s", "(min - max)", "CPU ms/message", "peak MB (PSS)", "version"]];
-  const ordered = Object.keys(CONTESTANTS).filter((name) => results.has(name));
+  const ordered = [...Object.keys(CONTESTANTS), "before"].filter((name) => results.has(name));
   for (const name of ordered) {
     const all = results.get(name) ?? [];
     const rates = all.map((it) => it.perSecond);

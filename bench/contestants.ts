@@ -33,7 +33,7 @@ export interface Contestant {
 export const SENDER = "sender@elsewhere.test";
 export const RECIPIENT = "alice@bench.test";
 const HOSTNAME = "mx.bench.test";
-const MAIN = path.join(import.meta.dirname, "..", "src", "main.ts");
+const OWN_CHECKOUT = path.join(import.meta.dirname, "..");
 
 function write(directory: string, files: Readonly<Record<string, string>>): void {
   for (const [name, text] of Object.entries(files)) {
@@ -53,10 +53,25 @@ function holdsNoFile(directory: string): boolean {
 // ---- unseen ----
 
 export function unseen(): Contestant {
-  return { name: "unseen", version: `node ${process.version}`, prepare: prepareUnseen };
+  return ofCheckout("unseen", OWN_CHECKOUT);
 }
 
-function prepareUnseen({ directory, port, sinkPort }: Place): Prepared {
+/** Another version of unseen, in a checkout of its own in which `npm ci` has run. */
+export function before(checkout: string): Contestant {
+  return ofCheckout("before", path.resolve(checkout));
+}
+
+function ofCheckout(name: string, checkout: string): Contestant {
+  const main = path.join(checkout, "src", "main.ts");
+  if (!fs.existsSync(main)) throw new Error(`${checkout} is no checkout of unseen`);
+  return {
+    name,
+    version: `node ${process.version}`,
+    prepare: (place) => prepareUnseen(main, place),
+  };
+}
+
+function prepareUnseen(main: string, { directory, port, sinkPort }: Place): Prepared {
   const config = path.join(directory, "routers.toml");
   write(directory, {
     accounts: "alice\n",
@@ -96,14 +111,14 @@ return_path_add = true
 maildir_tag = ",S={size}"
 `,
   });
-  const queueList = [MAIN, "queue", "list", "--json", "--config", config];
+  const queueList = [main, "queue", "list", "--json", "--config", config];
   return {
     // As docs/set-up.md starts it.
     argv: [
       "env",
       "MALLOC_TRIM_THRESHOLD_=131072",
       process.execPath,
-      MAIN,
+      main,
       "serve",
       "--config",
       config,

@@ -10,8 +10,12 @@ import { RECIPIENT, SENDER } from "./contestants.ts";
 import { unpack } from "../peers/unpacked.ts";
 import { freePort } from "../test/support/relay-process.ts";
 
-const MESSAGE_BYTES = 4096;
-const CONNECTIONS = 20;
+/** What is sent at once, and how. */
+export interface Load {
+  readonly connections: number;
+  /** Bytes of a message. */
+  readonly size: number;
+}
 
 /** One of Postfix' programs, run from where it was unpacked. */
 function start(program: string, args: readonly string[]): ChildProcess {
@@ -49,14 +53,15 @@ export async function startSink(): Promise<Sink> {
   };
 }
 
-/** Sends `count` messages over 20 connections, each of which is used again. Resolves when all were accepted. */
+/** Sends `count` messages over connections that are used again. Resolves when all were accepted. */
 export async function sendMessages(
   port: number,
   count: number,
+  { connections, size }: Load,
   signal: AbortSignal,
 ): Promise<void> {
-  const session = ["-s", String(CONNECTIONS), "-d"];
-  const messages = ["-m", String(count), "-l", String(MESSAGE_BYTES)];
+  const session = ["-s", String(connections), "-d"];
+  const messages = ["-m", String(count), "-l", String(size)];
   const envelope = ["-f", SENDER, "-t", RECIPIENT];
   const child = start("smtp-source", [...session, ...messages, ...envelope, `127.0.0.1:${port}`]);
   const stop = () => child.kill();

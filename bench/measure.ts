@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Contestant, Prepared } from "./contestants.ts";
 import { createGroup } from "./group.ts";
 import { freePort } from "../test/support/relay-process.ts";
-import { type Sink, sendMessages, startSink, untilConnected } from "./load.ts";
+import { type Load, type Sink, sendMessages, startSink, untilConnected } from "./load.ts";
 
 export interface Measurement {
   readonly perSecond: number;
@@ -18,7 +18,7 @@ export interface Measurement {
   readonly peakMemory: number;
 }
 
-export interface Size {
+export interface Size extends Load {
   readonly messages: number;
   /** Seconds. */
   readonly warmUp: number;
@@ -65,7 +65,7 @@ export async function measure(
     const signal = AbortSignal.any([limit, interrupted]);
     let before = 0;
     for (const end = performance.now() + size.warmUp * 1000; performance.now() < end;) {
-      await sendMessages(port, PIECE, signal);
+      await sendMessages(port, PIECE, size, signal);
       before += PIECE;
     }
     await untilDone(before, relay, sink, signal);
@@ -78,7 +78,7 @@ export async function measure(
     using _ = { [Symbol.dispose]: () => clearInterval(sampler) };
     const cpuBefore = group.cpuSeconds();
     const startedAt = performance.now();
-    await sendMessages(port, size.messages, signal);
+    await sendMessages(port, size.messages, size, signal);
     await untilDone(before + size.messages, relay, sink, signal);
     const seconds = (performance.now() - startedAt) / 1000;
     await untilEmpty(relay, signal);
