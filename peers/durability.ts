@@ -49,11 +49,14 @@ export interface GroundOptions {
   readonly relay?: string;
   /** Any free one when not given. */
   readonly sinkPort?: number | undefined;
+  /** The sink answers every RCPT with 451 while this is so. */
+  readonly isBusy?: () => boolean;
 }
 
 export async function prepareGround(options: GroundOptions = {}): Promise<Ground> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "unseen-durability-")));
-  const sink = await startSink({ port: options.sinkPort ?? 0 });
+  const { sinkPort = 0, isBusy = () => false } = options;
+  const sink = await startSink({ port: sinkPort, isBusy });
   const port = await freePort();
   const config = join(directory, "routers.toml");
   writeFileSync(join(directory, "accounts"), "alice\n");
