@@ -3,12 +3,17 @@
 //
 // Invariants: the files are looked at at a handshake, once a second at most. What cannot be used leaves the old
 // certificate in force and is said once. Nothing in here throws at a handshake, whatever name a client asks for.
+// A handshake waits 100 ms for files that do not answer, and no further one waits for them: the old certificate serves.
 
 import { constants, X509Certificate } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, type Stats } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContext } from "node:tls";
 import type { Clock } from "../clock.ts";
 import type { TlsOptions } from "./connection.ts";
+import type { FileTurns } from "../lists/file-turns.ts";
+import type { MaybePromise } from "../lists/lists.ts";
+import { errorCode } from "../error-code.ts";
 import { describeError, type Log } from "../log.ts";
 
 export interface CertificateFiles {
@@ -26,45 +31,110 @@ interface Loaded {
 
 /** How often the files are looked at, in ms. */
 const FRESH = 1000;
+/** Milliseconds that a handshake waits for the files. */
+const PATIENCE = 100;
+/** Milliseconds without an answer after which the log says so. */
+const REPORTED_AFTER = 5000;
 /** What costs us much is asked for once in a session, and by the first word of its handshake: see LoopShare. */
 const CIPHERS = `${DEFAULT_CIPHERS}:!kRSA`;
 
+/** The calls of the file system while the relay serves. They may never resolve. */
+export interface CertificateCalls {
+  stat(path: string): Promise<Stats>;
+  readFile(path: string, encoding: "utf8"): Promise<string>;
+}
+
+export interface CertificateParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** For the thread pool: files that hang hold one place there, whatever the number of listeners. */
+  readonly turns: FileTurns;
+  readonly calls?: CertificateCalls;
+}
+
+/** A look at all files. */
+interface Looking {
+  /** By the monotonic clock. */
+  readonly since: number;
+  /** What serves when the look is over, or late. Never rejects. */
+  readonly options: Promise<TlsOptions>;
+  isLate: boolean;
+  isReported: boolean;
+}
+
 export class Certificates {
   readonly #pairs: readonly Pair[];
-  readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #parts: CertificateParts;
   readonly #requestCert: boolean;
   #lookedAt: number;
+  #looking: Looking | undefined;
   #options: TlsOptions;
 
   /** The first is for clients that ask for no name or an unknown one. Throws when one cannot be used. */
-  constructor(files: readonly CertificateFiles[], requestCert: boolean, clock: Clock, log: Log) {
+  constructor(files: readonly CertificateFiles[], requestCert: boolean, parts: CertificateParts) {
     this.#requestCert = requestCert;
-    this.#pairs = files.map((pair) => new Pair(pair));
-    this.#clock = clock;
-    this.#log = log;
-    this.#lookedAt = clock.monotonic();
+    const calls = parts.calls ?? { stat, readFile };
+    this.#pairs = files.map((pair) => new Pair(pair, calls));
+    this.#parts = parts;
+    this.#lookedAt = parts.clock.monotonic();
     this.#options = optionsOf(this.#pairs, requestCert);
   }
 
-  /** For the next handshake. */
+  /** Those that were used last. */
   get options(): TlsOptions {
-    const now = this.#clock.monotonic();
-    if (now - this.#lookedAt < FRESH) return this.#options;
-    this.#lookedAt = now;
-    // All of them, before anything is decided.
-    if (this.#pairs.map((pair) => this.#refresh(pair)).includes(true)) {
-      this.#options = optionsOf(this.#pairs, this.#requestCert);
-    }
     return this.#options;
   }
 
-  #refresh(pair: Pair): boolean {
+  /** For the next handshake. */
+  current(): MaybePromise<TlsOptions> {
+    const now = this.#parts.clock.monotonic();
+    if (this.#looking === undefined && now - this.#lookedAt < FRESH) return this.#options;
+    const looking = (this.#looking ??= this.#look(now));
+    if (!looking.isLate) return looking.options;
+    if (now - looking.since >= REPORTED_AFTER && !looking.isReported) this.#report(looking);
+    return this.#options;
+  }
+
+  #look(since: number): Looking {
+    const { clock, turns } = this.#parts;
+    this.#lookedAt = since;
+    const { promise: options, resolve } = Promise.withResolvers<TlsOptions>();
+    const looking = { since, options, isLate: false, isReported: false };
+    const timer = clock.after(PATIENCE, () => {
+      looking.isLate = true;
+      resolve(this.#options);
+    });
+    const refreshAll = async () => {
+      const [{ files } = { files: { certificate: "" } }] = this.#pairs;
+      await turns.take(files.certificate, () => this.#refreshAll());
+      timer.cancel();
+      this.#looking = undefined;
+      resolve(this.#options);
+    };
+    void refreshAll();
+    return looking;
+  }
+
+  #report(looking: Looking): void {
+    looking.isReported = true;
+    const files = this.#pairs.map((pair) => pair.files.certificate).join(", ");
+    const what = `the file system of ${files} does not answer, the certificate in force stays`;
+    this.#parts.log.event("relay.warning", { what });
+  }
+
+  /** All of them, before anything is decided. */
+  async #refreshAll(): Promise<void> {
+    let isNew = false;
+    for (const pair of this.#pairs) if (await this.#refresh(pair)) isNew = true;
+    if (isNew) this.#options = optionsOf(this.#pairs, this.#requestCert);
+  }
+
+  async #refresh(pair: Pair): Promise<boolean> {
     try {
-      return pair.refresh();
+      return await pair.refresh();
     } catch (error) {
       const what = `${pair.files.certificate} cannot be used, the old one stays: ${describeError(error)}`;
-      this.#log.event("relay.warning", { what });
+      this.#parts.log.event("relay.warning", { what });
       return false;
     }
   }
@@ -72,39 +142,50 @@ export class Certificates {
 
 class Pair {
   readonly files: CertificateFiles;
+  readonly #calls: CertificateCalls;
   loaded: Loaded;
   /** What the files looked like when they were last read, with success or not. */
   #stamp: string;
 
-  constructor(files: CertificateFiles) {
+  /** Waits for the files: nobody is served yet. */
+  constructor(files: CertificateFiles, calls: CertificateCalls) {
     this.files = files;
-    this.#stamp = stampOf(files);
-    this.loaded = load(files);
+    this.#calls = calls;
+    const { certificate, privateKey } = files;
+    const stamps = [certificate, privateKey].map((path) =>
+      stampOf(statSync(path, { throwIfNoEntry: false })),
+    );
+    this.#stamp = stamps.join();
+    this.loaded = loadedFrom(readFileSync(certificate, "utf8"), readFileSync(privateKey, "utf8"));
   }
 
-  /** Has it changed? Throws, once for each state of the files, when what is there cannot be used. */
-  refresh(): boolean {
-    const stamp = stampOf(this.files);
+  /** Has it changed? Rejects, once for each state of the files, when what is there cannot be used. */
+  async refresh(): Promise<boolean> {
+    const { certificate, privateKey } = this.files;
+    const stamp = [await this.#stampOf(certificate), await this.#stampOf(privateKey)].join();
     if (stamp === this.#stamp) return false;
     this.#stamp = stamp;
-    this.loaded = load(this.files);
+    const cert = await this.#calls.readFile(certificate, "utf8");
+    this.loaded = loadedFrom(cert, await this.#calls.readFile(privateKey, "utf8"));
     return true;
+  }
+
+  async #stampOf(path: string): Promise<string> {
+    try {
+      return stampOf(await this.#calls.stat(path));
+    } catch (error) {
+      if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return stampOf();
+      throw error;
+    }
   }
 }
 
 /** A file that is not there has a stamp, too: while it is being replaced, it may be missing for a moment. */
-function stampOf({ certificate, privateKey }: CertificateFiles): string {
-  return [certificate, privateKey]
-    .map((path) => {
-      const found = statSync(path, { throwIfNoEntry: false });
-      return found === undefined ? "none" : `${found.ino} ${found.size} ${found.mtimeMs}`;
-    })
-    .join(", ");
+function stampOf(found?: Stats): string {
+  return found === undefined ? "none" : `${found.ino} ${found.size} ${found.mtimeMs}`;
 }
 
-function load(files: CertificateFiles): Loaded {
-  const cert = readFileSync(files.certificate, "utf8");
-  const key = readFileSync(files.privateKey, "utf8");
+function loadedFrom(cert: string, key: string): Loaded {
   // OpenSSL resumes no session of a client with a certificate unless it knows whose session it is.
   const sessionIdContext = "unseen";
   const context = createSecureContext({

@@ -3,6 +3,7 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock, Timer } from "../clock.ts";
+import { FileTurns } from "../lists/file-turns.ts";
 import { describeError, type Log } from "../log.ts";
 import { status, statusLine } from "../status.ts";
 import { type CertificateFiles, Certificates } from "./certificates.ts";
@@ -63,6 +64,7 @@ export class SmtpServer {
   /** No longer listened on; each ends with its last session. */
   readonly #closing = new Set<Promise<void>>();
   readonly #share = new LoopShare();
+  readonly #certificateTurns = new FileTurns(1);
   readonly #accounts = new Accounts();
   readonly #sessions = new Set<Session>();
   /** Connections of load balancers whose client is not known yet, each with its deadline. */
@@ -136,7 +138,11 @@ export class SmtpServer {
   #doorOf(listener: Listener): Door {
     const { tls, certificates: files, requestCert = false } = listener;
     if (tls === "none") return { ...listener, certificates: undefined };
-    const certificates = new Certificates(files, requestCert, this.#clock, this.#log);
+    const certificates = new Certificates(files, requestCert, {
+      clock: this.#clock,
+      log: this.#log,
+      turns: this.#certificateTurns,
+    });
     return { ...listener, certificates };
   }
 
@@ -237,7 +243,7 @@ export class SmtpServer {
       share: this.#share,
       party,
       isRelayHost: slot.isReserved,
-      tls: certificates === undefined ? undefined : () => certificates.options,
+      tls: certificates === undefined ? undefined : () => certificates.current(),
       onError: (client, where, error) =>
         this.#log.event("relay.error", {
           where: `${where} of ${client.address}`,

@@ -30,7 +30,7 @@ export interface SessionServices {
   /** The client is a host of a relay rule. */
   readonly isRelayHost: boolean;
   /** Undefined where TLS is not offered. Asked at every handshake. */
-  readonly tls: (() => TlsOptions) | undefined;
+  readonly tls: (() => MaybePromise<TlsOptions>) | undefined;
   onError(client: Client, where: string, error: unknown): void;
   onTlsFailure(client: Client, error: Error): void;
   /** Parameters of a command that cannot be decoded, and go no further. */
@@ -252,14 +252,19 @@ export class Session implements Floor {
     this.#shaking = true;
     this.#since = this.now();
     const { share, party } = this.#services;
-    this.#connection.awaitTls((shake) =>
-      share.do(() => {
-        if (this.#ended) return;
+    this.#connection.awaitTls((shake) => {
+      const begin = (options: TlsOptions) => {
         share.take(HANDSHAKE_COST);
         party.charge(HANDSHAKE_TIME, performance.now());
-        shake(tls(), (result) => this.#onTls(result, then));
-      }, party),
-    );
+        shake(options, (result) => this.#onTls(result, then));
+      };
+      const inTurn = (act: () => void) => share.do(() => !this.#ended && act(), party);
+      inTurn(() => {
+        const options = tls();
+        if (options instanceof Promise) void options.then((found) => inTurn(() => begin(found)));
+        else begin(options);
+      });
+    });
   }
 
   #onTls(result: Error | TlsDescription, then: () => void): void {

@@ -1,19 +1,25 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import fs, { readFile, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { connect, createSecureContext } from "node:tls";
-import { Certificates } from "../../src/smtp/certificates.ts";
+import { FileTurns } from "../../src/lists/file-turns.ts";
+import { type CertificateCalls, Certificates } from "../../src/smtp/certificates.ts";
 import { SmtpServer } from "../../src/smtp/server.ts";
 import { OTHER, OURS } from "../support/certificates.ts";
 import { manualClock } from "../support/clock.ts";
 import { serverOptions } from "../support/server-options.ts";
 import { recordingLog } from "../support/services.ts";
 
+function parts(clock = manualClock(), log = recordingLog()) {
+  return { clock, log, turns: new FileTurns(1) };
+}
+
 /** Certificates in a directory of their own, to be changed there. */
-function changeable() {
+function changeable(calls: CertificateCalls = fs) {
   const directory = mkdtempSync(join(tmpdir(), "certificates-"));
   const files = { certificate: join(directory, "c.pem"), privateKey: join(directory, "k.pem") };
   const put = (from: typeof OURS) => {
@@ -23,66 +29,102 @@ function changeable() {
   put(OURS);
   const clock = manualClock();
   const log = recordingLog();
-  const certificates = new Certificates([files], false, clock, log);
+  const certificates = new Certificates([files], false, { ...parts(clock, log), calls });
   const remove = () => rmSync(directory, { recursive: true });
   return { files, put, clock, log, certificates, [Symbol.dispose]: remove };
 }
 
 describe("certificates whose files change", () => {
-  it("are read again, but looked at no more than once a second", () => {
+  it("are read again, but looked at no more than once a second", async () => {
     using here = changeable();
     const { put, clock, certificates } = here;
-    const first = certificates.options.secureContext;
+    const first = (await certificates.current()).secureContext;
     put(OTHER);
-    assert.equal(certificates.options.secureContext, first);
+    assert.equal((await certificates.current()).secureContext, first);
     clock.advance(1000);
-    const second = certificates.options.secureContext;
+    const second = (await certificates.current()).secureContext;
     assert.notEqual(second, first);
     clock.advance(1000);
-    assert.equal(certificates.options.secureContext, second);
+    assert.equal((await certificates.current()).secureContext, second);
   });
 
-  it("change although the clock was set back", () => {
+  it("change although the clock was set back", async () => {
     using here = changeable();
     const { put, clock, certificates } = here;
-    const first = certificates.options.secureContext;
+    const first = (await certificates.current()).secureContext;
     put(OTHER);
     clock.step(-500);
     clock.advance(1000);
-    assert.notEqual(certificates.options.secureContext, first);
+    assert.notEqual((await certificates.current()).secureContext, first);
   });
 
-  it("stay in force when what is there now cannot be used, which is said once", () => {
+  it("stay in force when what is there now cannot be used, which is said once", async () => {
     using here = changeable();
     const { files, put, clock, log, certificates } = here;
-    const first = certificates.options.secureContext;
+    const first = (await certificates.current()).secureContext;
     copyFileSync(OTHER.certificate, files.certificate);
     for (let n = 0; n < 3; n++) {
       clock.advance(1000);
-      assert.equal(certificates.options.secureContext, first, "the key is not that of it");
+      assert.equal(
+        (await certificates.current()).secureContext,
+        first,
+        "the key is not that of it",
+      );
     }
     assert.equal(log.named("relay.warning").length, 1);
     writeFileSync(files.privateKey, "rubbish");
     clock.advance(1000);
-    assert.equal(certificates.options.secureContext, first);
+    assert.equal((await certificates.current()).secureContext, first);
     rmSync(files.certificate);
     clock.advance(1000);
-    assert.equal(certificates.options.secureContext, first);
+    assert.equal((await certificates.current()).secureContext, first);
     assert.equal(log.named("relay.warning").length, 3);
     put(OTHER);
     clock.advance(1000);
-    assert.notEqual(certificates.options.secureContext, first);
+    assert.notEqual((await certificates.current()).secureContext, first);
+  });
+
+  it("that hang hold up a handshake for 100 ms, and no other; the old one serves until they answer", async () => {
+    const asked: string[] = [];
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    const calls: CertificateCalls = {
+      readFile,
+      async stat(path) {
+        asked.push(path);
+        await answered;
+        return stat(path);
+      },
+    };
+    using here = changeable(calls);
+    const { files, put, clock, log, certificates } = here;
+    const first = certificates.options;
+    put(OTHER);
+    clock.advance(1000);
+    const waiting = [certificates.current(), certificates.current()];
+    assert.ok(waiting.every((one) => one instanceof Promise));
+    clock.advance(100);
+    assert.deepEqual(await Promise.all(waiting), [first, first]);
+    clock.advance(1000);
+    assert.equal(certificates.current(), first, "the next does not wait at all");
+    assert.deepEqual(asked, [files.certificate], "one call waits");
+    assert.deepEqual(log.named("relay.warning"), []);
+    clock.advance(5000);
+    assert.equal(certificates.current(), first);
+    assert.equal(certificates.current(), first);
+    assert.equal(log.named("relay.warning").length, 1);
+    answer();
+    while (certificates.options === first) await new Promise(setImmediate);
+    assert.notEqual(certificates.options.secureContext, first.secureContext);
   });
 
   it("must be usable at the start", () => {
     const wrong = { certificate: OTHER.certificate, privateKey: OURS.privateKey };
-    assert.throws(() => new Certificates([wrong], false, manualClock(), recordingLog()));
+    assert.throws(() => new Certificates([wrong], false, parts()));
   });
 });
 
 describe("the certificate for a name", () => {
-  const { secureContextFor } = new Certificates([OURS, OTHER], false, manualClock(), recordingLog())
-    .options;
+  const { secureContextFor } = new Certificates([OURS, OTHER], false, parts()).options;
   assert.ok(secureContextFor);
   const ours = secureContextFor("mx.example.com");
   const other = secureContextFor("other.test");

@@ -6,6 +6,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { describe, it } from "node:test";
 import { connect as connectTls, type TLSSocket } from "node:tls";
+import { FileTurns } from "../../src/lists/file-turns.ts";
 import { Certificates } from "../../src/smtp/certificates.ts";
 import { Account, SessionParty } from "../../src/smtp/loop-account.ts";
 import { LoopShare } from "../../src/smtp/loop-share.ts";
@@ -29,7 +30,11 @@ async function atTheDoor(
   }) => Promise<void>,
 ): Promise<void> {
   const clock = manualClock();
-  const certificates = new Certificates([OURS], false, clock, recordingLog());
+  const certificates = new Certificates([OURS], false, {
+    clock,
+    log: recordingLog(),
+    turns: new FileTurns(1),
+  });
   const share = new LoopShare();
   const sessions: Session[] = [];
   const failed: string[] = [];
