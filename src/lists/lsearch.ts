@@ -115,14 +115,22 @@ export class LsearchFile implements Lsearch {
     const { clock } = this.#parts;
     const { promise: answer, resolve } = Promise.withResolvers<LsearchAnswer>();
     const asking = { since: clock.monotonic(), answer, isLate: false };
+    let isOnTime = false;
     const timer = clock.after("error" in this.#answer ? FIRST_PATIENCE : PATIENCE, () => {
-      asking.isLate = true;
-      resolve(this.#meanwhile(asking));
+      // When this process stood still, the file may have answered in time: its answer comes before an immediate.
+      setImmediate(() => {
+        if (this.#asking !== asking || isOnTime) return;
+        asking.isLate = true;
+        resolve(this.#meanwhile(asking));
+      });
     });
     this.#looked = false;
     this.#asking = asking;
     const finish = async () => {
-      const now = await ask(() => timer.cancel());
+      const now = await ask(() => {
+        isOnTime = true;
+        timer.cancel();
+      });
       this.#asking = undefined;
       resolve(now);
     };

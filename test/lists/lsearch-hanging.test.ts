@@ -68,6 +68,22 @@ describe("an lsearch file that hangs", () => {
     assert.equal(b.clock.pending, 0);
   });
 
+  test("is not taken for hanging when the process itself stood still", async () => {
+    using b = bench();
+    const path = b.write("accounts", "alice\n");
+    const [seen, content] = [await lookAtList(path), await readList(path)];
+    let disk = Promise.resolve();
+    const calls = { look: () => disk.then(() => seen), read: () => disk.then(() => content) };
+    const list = new LsearchFile(path, b, calls);
+    await list.read();
+    const answering = Promise.withResolvers<void>();
+    disk = answering.promise;
+    const asked = Promise.resolve(list.read());
+    b.clock.advance(100);
+    answering.resolve();
+    assert.deepEqual(brief(await asked), [["alice"], undefined]);
+  });
+
   test("is read when it is back", async () => {
     using b = frozenBench();
     await b.list.read();

@@ -82,7 +82,10 @@ test("while the list of accounts cannot be read nobody is refused, and it is use
   assert.match(await client.ask("RCPT TO:<alice@example.com>"), /^451 4\.3\.0 /);
   assert.match(await client.ask("RCPT TO:<nobody@example.com>"), /^451 4\.3\.0 /);
   await rename(`${list}.away`, list);
-  assert.match(await client.ask("RCPT TO:<alice@example.com>"), /^250 /);
+  // A machine that is busy may still be reading it: who is put off comes again.
+  let reply = await client.ask("RCPT TO:<alice@example.com>");
+  while (reply.startsWith("451 4.3.0 ")) reply = await client.ask("RCPT TO:<alice@example.com>");
+  assert.match(reply, /^250 /);
   assert.match(await client.ask("RCPT TO:<nobody@example.com>"), /^550 5\.1\.1 /);
 });
 
