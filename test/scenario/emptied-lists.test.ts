@@ -37,6 +37,14 @@ async function asked(relay: TestRelay, ...names: readonly string[]): Promise<str
   return digits.join(" ");
 }
 
+/** A list that is late on a busy machine is in doubt: a 5 is a 4 until it has been read. */
+async function expectReplies(relay: TestRelay, digits: string, ...names: readonly string[]) {
+  let replies = await asked(relay, ...names);
+  for (let more = 0; more < 100 && replies !== digits; more++)
+    replies = await asked(relay, ...names);
+  assert.equal(replies, digits);
+}
+
 describe("an accounts file with mail in the queue", () => {
   const spoiled: readonly (readonly [string, (path: string) => Promise<unknown>])[] = [
     ["truncated, and it stays empty", (path) => writeFile(path, "")],
@@ -80,7 +88,7 @@ describe("an accounts file with mail in the queue", () => {
       assert.deepEqual(relay.log.named("message.bounced"), []);
       assert.equal(relay.log.named("alarm").length, 1);
       await writeFile(join(relay.directory, "gmail_accounts"), ACCOUNTS);
-      assert.equal(await asked(relay, "alice", "nobody"), "2 5");
+      await expectReplies(relay, "2 5", "alice", "nobody");
     });
   }
 });
@@ -92,7 +100,7 @@ test("a restart while the file is empty believes it no more than before", async 
   {
     const files = { gmail_accounts: ACCOUNTS };
     await using relay = await startTestRelay({ config, directory, files });
-    assert.equal(await asked(relay, "alice", "nobody"), "2 5");
+    await expectReplies(relay, "2 5", "alice", "nobody");
   }
   for (let restart = 0; restart < 2; restart++) {
     const files = { gmail_accounts: "" };
@@ -122,7 +130,7 @@ test("a reload with the operator's word believes a short list, and never an empt
   ]);
   assert.deepEqual(relay.log.named("list.believed"), [{ list: accounts, entries: 1 }]);
   await writeFile(aliases, "sales: alice\n");
-  assert.equal(await asked(relay, "alice", "dave", "sales"), "2 5 2");
+  await expectReplies(relay, "2 5 2", "alice", "dave", "sales");
 });
 
 test("an emptied file of aliases: aliases and accounts go on, and what nobody takes waits", async () => {
@@ -130,7 +138,7 @@ test("an emptied file of aliases: aliases and accounts go on, and what nobody ta
   const files = { gmail_accounts: ACCOUNTS, aliases: "sales: alice\ninfo: bob\nhelp: carol\n" };
   const config = workspaceConfig(google.port).replace("[[routers]]", `${ALIASES}[[routers]]`);
   await using relay = await startTestRelay({ config, files });
-  assert.equal(await asked(relay, "sales", "alice", "nobody"), "2 2 5");
+  await expectReplies(relay, "2 2 5", "sales", "alice", "nobody");
   for (const content of ["", "# none\n", "sales: alice\n"]) {
     await writeFile(join(relay.directory, "aliases"), content);
     assert.equal(await asked(relay, "sales", "help", "alice", "nobody"), "2 2 2 4");
