@@ -3,11 +3,11 @@
 // Invariants: a lookup that cannot be answered defers, it never counts as "no". A driver that throws, or says what
 // is no decision, defers. An address that no router takes ends in 550 5.1.1, never in silence. A copy (`unseen`)
 // decides nothing about the address itself: what fails or defers it, and all that it is redirected to, touches
-// only the copy.
+// only the copy. Of an address whose mail has had its end, only copies are asked for: it leads to nobody else any more.
 
 import type { Account, Decision, Host, Router } from "./contract.ts";
 import type { Client, Mailbox } from "./envelope.ts";
-import type { DomainList } from "./lists/lists.ts";
+import type { DomainList, MaybePromise } from "./lists/lists.ts";
 import type { Log } from "./log.ts";
 import type { Precondition } from "./route/preconditions.ts";
 import { type Child, stepKeyOf, Steps } from "./route/steps.ts";
@@ -38,6 +38,8 @@ export interface RouteRequest {
   readonly relayed?: boolean;
   /** How that is known, for the trace. */
   readonly relayedWhy?: string;
+  /** True of an address whose mail has had its end: the chain is asked for its copies alone. Absent: of none. */
+  readonly served?: (mailbox: Mailbox) => MaybePromise<boolean>;
   /** What was found out for earlier recipients of the message, and is not asked again. Not together with `trace`. */
   readonly steps?: Steps;
   /** Filled with a line for each router that was asked, when somebody wants to read it. */
@@ -59,6 +61,8 @@ export interface RoutedDelivery {
   readonly unlisted?: true;
   /** The next host is asked before the client has its reply. */
   readonly cutthrough?: true;
+  /** An alias of the same address has led here: the address may lead to others too. */
+  readonly homonym?: true;
   readonly mailbox: Mailbox;
   /** The RCPT that it descends from; with `steps` of several recipients, the first. */
   readonly original: Mailbox;
@@ -78,6 +82,8 @@ export interface RouteTrouble {
   readonly why?: string;
   /** No router has taken the address, and none has said why: one that would may be missing for a moment. */
   readonly unrouted?: true;
+  /** As in {@link RoutedDelivery}. */
+  readonly homonym?: true;
 }
 
 export interface Routing {

@@ -55,6 +55,8 @@ export interface Finding {
   readonly unseen: boolean;
   /** A copy for a sender whom no list of accounts names. */
   readonly unlisted?: true;
+  /** An alias of the same address has led there. */
+  readonly homonym?: true;
   /** Where a copy goes, if that is known. */
   readonly place?: string;
   readonly outcome: Outcome;

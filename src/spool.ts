@@ -83,6 +83,11 @@ export interface JournalEntry {
   readonly target: string;
   readonly outcome: "delivered" | "failed" | "frozen";
   readonly at: number;
+  /**
+   * An alias of the same address has led there, so that the address may lead to others too; also of entries of a version
+   * that did not note it.
+   */
+  readonly homonym?: true;
   /** The first recipient that led there. */
   readonly position: number;
   /** As it was written. */

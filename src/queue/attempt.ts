@@ -20,8 +20,7 @@ import {
   Steps,
 } from "../route.ts";
 import { type Attempted, dueCopies, isCopy, restingCopies } from "../settle/clocks.ts";
-import { canonicalAddressOf } from "../smtp/address.ts";
-import { Journal, targetOf } from "../settle/journal.ts";
+import { entryOf, Journal, targetOf } from "../settle/journal.ts";
 import { isForced } from "../settle/retry-time.ts";
 import type { Finding, SettleServices } from "../settle.ts";
 import type { LoopShare } from "../smtp/loop-share.ts";
@@ -30,7 +29,8 @@ import { status, type Status } from "../status.ts";
 import { Destinations } from "./destinations.ts";
 import type { Unrouted } from "./unrouted.ts";
 import { wasRelayed } from "./relayed.ts";
-import { dueOf, isOpenIn, type Known } from "./due.ts";
+import { AddressKeys } from "../settle/address-keys.ts";
+import { doneOf, dueOf, isOpenIn, type Known } from "./due.ts";
 import { type Pool, routeAll } from "./route-all.ts";
 
 export interface AttemptServices {
@@ -81,10 +81,11 @@ export class Attempt {
   readonly #means: AttemptMeans;
   readonly #services: AttemptServices;
   readonly #manner: Manner;
-  readonly #known: Known;
+  readonly #keys: AddressKeys;
+  #known: Known;
   /** Copies that have waited and are due, with those who waited for them. */
   readonly #waited: readonly { readonly copy: WaitingCopy; readonly owner: Attempted }[];
-  readonly #destinations = new Destinations();
+  readonly #destinations: Destinations;
   readonly #underWay: Promise<void>[] = [];
   /** Of recipients for whom there is no room in this attempt. */
   readonly #waiting: Finding[] = [];
@@ -106,8 +107,10 @@ export class Attempt {
     this.#attempted = attempted;
     this.#means = means;
     this.#services = services;
+    this.#keys = new AddressKeys(services.gate);
+    this.#destinations = new Destinations(this.#keys);
     this.#known = {
-      journal: new Journal(message.journal),
+      journal: new Journal([]),
       resting: restingCopies(message.recipients, attempted),
       placeOf: (copy: RoutedDelivery) => this.#placeOf(copy),
     };
@@ -128,8 +131,10 @@ export class Attempt {
     const { sender, client } = this.#message.envelope;
     const { route, share, pool, clock, gate } = this.#services;
     const relayed = await wasRelayed(this.#message, gate);
+    const { journal, ...done } = await doneOf(this.#message, this.#keys);
+    this.#known = { ...this.#known, journal };
     const steps = new Steps();
-    const request = { sender, client, verify: false, relayed, steps };
+    const request = { sender, client, verify: false, relayed, steps, ...done };
     let left = this.#attempted.length;
     try {
       await routeAll(this.#attempted, { pool, clock }, async (recipient) => {
@@ -137,6 +142,8 @@ export class Attempt {
         const turn = this.#seen > SLICE ? share.turn(SLICE_COST) : undefined;
         if (this.#seen > SLICE) this.#seen = 0;
         if (turn !== undefined) await turn;
+        const learning = routing && this.#keys.learn(routing.deliveries, routing.troubles);
+        if (learning !== undefined) await learning;
         if (routing === undefined) this.#putOff(recipient, LOOKED_UP);
         else this.#take(recipient, routing);
         if (--left > 0) this.#deliverSoon();
@@ -250,7 +257,8 @@ export class Attempt {
   }
 
   #placeOf(copy: RoutedDelivery): string | undefined {
-    if (!this.#places.has(copy)) this.#places.set(copy, placeOf(copy, this.#services.transports));
+    if (!this.#places.has(copy))
+      this.#places.set(copy, placeOf(copy, this.#services.transports, this.#keys));
     return this.#places.get(copy);
   }
 
@@ -294,17 +302,7 @@ export class Attempt {
 
   #note(delivery: Delivery): void {
     const { spool, clock } = this.#services;
-    const { position, mailbox, router, transport, unseen } = delivery;
-    const entry: JournalEntry = {
-      ...(unseen ? { unseen } : {}),
-      target: targetOf(delivery),
-      outcome: "delivered",
-      at: clock.now(),
-      position,
-      address: mailbox.address,
-      router,
-      transport,
-    };
+    const entry = entryOf(delivery, "delivered", clock.now());
     this.delivered.push(entry);
     spool.note(this.#message.envelope.id, entry);
   }
@@ -313,7 +311,7 @@ export class Attempt {
 /** What the chain itself has decided. */
 function verdictOf(
   { position, mailbox: original }: Attempted,
-  { kind, mailbox, router, unseen, status: reply }: RouteTrouble,
+  { kind, mailbox, router, unseen, homonym, status: reply }: RouteTrouble,
 ): Finding {
   // What defers in the chain is a lookup of some kind; only the guard against loops stands above the routers.
   const why = router === "" ? {} : ({ error: "lookup" } as const);
@@ -321,13 +319,15 @@ function verdictOf(
     kind === "failed"
       ? { kind, status: reply }
       : { kind, status: reply, scope: "recipient", ...why };
-  return { position, mailbox, original, router, transport: "", unseen, outcome };
+  const named = { mailbox, original, router, transport: "", unseen };
+  return { position, ...named, ...(homonym === undefined ? {} : { homonym }), outcome };
 }
 
 /** A Maildir; else the address at the hosts that take it, however the transport is called. */
 function placeOf(
   copy: RoutedDelivery,
   transports: AttemptServices["transports"],
+  keys: AddressKeys,
 ): string | undefined {
   const transport = transports.get(copy.transport);
   if (transport === undefined) return undefined;
@@ -339,7 +339,7 @@ function placeOf(
     const hosts = copy.hosts ?? transport.hosts ?? [];
     const names = hosts.map(({ name, port = "", domain }) => domain ?? `${name}:${port}`);
     const at = server ?? [...new Set(names)].toSorted().join(" ");
-    return at === "" ? undefined : `${canonicalAddressOf(copy.mailbox)} at ${at}`;
+    return at === "" ? undefined : `${keys.of(copy.mailbox)} at ${at}`;
   } catch {
     // Its batch key will say so in the log.
     return undefined;

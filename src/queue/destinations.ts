@@ -12,6 +12,7 @@ import type { RoutedDelivery, RouteTrouble } from "../route.ts";
 import type { Attempted } from "../settle/clocks.ts";
 import { targetOf } from "../settle/journal.ts";
 import type { AlsoTo, Finding } from "../settle.ts";
+import type { AddressKeys } from "../settle/address-keys.ts";
 
 type Source = RoutedDelivery | RouteTrouble;
 
@@ -28,12 +29,18 @@ interface Destination {
 }
 
 export class Destinations {
+  readonly #keys: AddressKeys;
   readonly #all = new Map<string, Destination>();
   /** Not handed out yet. */
   #fresh: Destination[] = [];
   readonly #underWay = new Map<Delivery, Destination>();
   /** By what the chain has said, which is the same object for all recipients that lead there. */
   readonly #bySource = new Map<Source, Destination>();
+
+  /** `keys` must have learnt the addresses that come. */
+  constructor(keys: AddressKeys) {
+    this.#keys = keys;
+  }
 
   get size(): number {
     return this.#all.size;
@@ -57,7 +64,7 @@ export class Destinations {
     source: Source,
     more: readonly { position: number; mailbox: Mailbox }[] = [],
   ): void {
-    const key = keyOf(delivery);
+    const key = this.#keyOf(delivery);
     let known = this.#all.get(key);
     if (known === undefined) {
       known = destinationOf(delivery, undefined, delivery.notify);
@@ -76,7 +83,7 @@ export class Destinations {
 
   /** What became of one that was not handed out: the chain or a hold has decided. */
   settle(finding: Finding, source: Source): void {
-    const key = keyOf(finding);
+    const key = this.#keyOf(finding);
     const known = this.#all.get(key);
     if (known === undefined) {
       const one = destinationOf(finding, finding.outcome, undefined);
@@ -89,6 +96,10 @@ export class Destinations {
     // Rather a delay than an end.
     if (known.delivery === undefined && known.outcome?.kind === "failed")
       known.outcome = finding.outcome;
+  }
+
+  #keyOf(one: Finding | Delivery): string {
+    return one.unseen ? `copy\n${targetOf(one)}` : `mail\n${this.#keys.of(one.mailbox)}`;
   }
 
   /** What has come since the last time, to be delivered. */
@@ -126,15 +137,12 @@ export class Destinations {
         transport: named.transport,
         unseen: named.unseen,
         ...(named.unlisted === undefined ? {} : { unlisted: named.unlisted }),
+        ...(named.homonym === undefined ? {} : { homonym: named.homonym }),
         ...(named.place === undefined ? {} : { place: named.place }),
         outcome,
       };
     });
   }
-}
-
-function keyOf(one: Finding | Delivery): string {
-  return `${one.unseen ? "copy" : "mail"}\n${targetOf(one)}`;
 }
 
 function destinationOf(

@@ -1,13 +1,17 @@
 // What is due of a recipient at an attempt: what the chain says of it, less what the journal has as done and what has a
 // later time of its own. Decided here and nowhere else.
 //
-// Invariants: what was delivered is neither delivered nor bounced again, whatever the chain says of it now. While only
-// copies are left of a recipient, nothing that the chain says of its mail counts.
+// Invariants: what was delivered is neither delivered nor bounced again, whatever the chain says of it now; nor is it sent
+// on to those whom its address has become an alias of. While only copies are left of a recipient, nothing that the chain
+// says of its mail counts.
 
+import type { Mailbox } from "../envelope.ts";
+import type { MaybePromise } from "../lists/lists.ts";
 import type { RoutedDelivery, Routing, RouteTrouble } from "../route.ts";
 import { type Attempted, isCopy } from "../settle/clocks.ts";
-import type { Journal } from "../settle/journal.ts";
-import type { WaitingCopy } from "../spool.ts";
+import { Journal, mailIn } from "../settle/journal.ts";
+import type { RecipientState, StoredMessage, WaitingCopy } from "../spool.ts";
+import type { AddressKeys } from "../settle/address-keys.ts";
 
 /** Of one recipient. */
 export interface Due extends Routing {
@@ -24,6 +28,32 @@ export interface Known {
   /** Where a copy goes; undefined when its transport cannot say. */
   readonly placeOf: (copy: RoutedDelivery) => string | undefined;
 }
+
+/** The journal of a message, and the question whether the mail of an address has had its end. */
+export async function doneOf(
+  { recipients, journal: entries }: Pick<StoredMessage, "recipients" | "journal">,
+  keys: AddressKeys,
+): Promise<{
+  readonly journal: Journal;
+  /** Absent when nothing has. */
+  readonly served?: (mailbox: Mailbox) => MaybePromise<boolean>;
+}> {
+  const done = recipients.filter(({ state, mailDone }) => mailDone === true || ENDED.has(state));
+  await keys.learn(done, mailIn(entries));
+  const journal = new Journal(entries, keys);
+  if (done.length + entries.length === 0) return { journal };
+  const ended = new Set(done.map(({ mailbox }) => keys.of(mailbox)));
+  const isServed = (mailbox: Mailbox) => ended.has(keys.of(mailbox)) || journal.isServed(mailbox);
+  return {
+    journal,
+    served(mailbox) {
+      const learning = keys.learn([{ mailbox }]);
+      return learning === undefined ? isServed(mailbox) : learning.then(() => isServed(mailbox));
+    },
+  };
+}
+
+const ENDED: ReadonlySet<unknown> = new Set<RecipientState>(["delivered", "failed"]);
 
 export function dueOf(
   recipient: Attempted,

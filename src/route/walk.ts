@@ -58,6 +58,8 @@ export class Walk {
   #reason: Reason | undefined;
   /** The reply, if no router takes the address and one that declined was not sure. */
   #otherwise: Status | undefined;
+  /** Its mail has had its end: what becomes of it is no question any more. */
+  #isServed = false;
   readonly #step = {
     deliveries: [] as RoutedDelivery[],
     troubles: [] as RouteTrouble[],
@@ -72,8 +74,23 @@ export class Walk {
     this.#request = request;
   }
 
-  /** Never rejects. */
+  /** Rejects only if `served` does. */
   async run(): Promise<Step> {
+    const { mailbox, unseen } = this.#address;
+    const { served } = this.#request;
+    this.#isServed = !unseen && served !== undefined && (await served(mailbox));
+    const step = await this.#walk();
+    return !unseen && this.#isHomonym() ? withHomonyms(step) : step;
+  }
+
+  /** The address stands among those that have led to it. */
+  #isHomonym(): boolean {
+    for (let one = this.#address.parent; one !== undefined; one = one.parent)
+      if (isSame(one.mailbox, this.#address.mailbox)) return true;
+    return false;
+  }
+
+  async #walk(): Promise<Step> {
     for (const router of this.#means.chain) {
       if (this.#handledBefore(router)) {
         this.#note(router, "skipped", "it handled this address before");
@@ -100,6 +117,7 @@ export class Walk {
 
   /** No router takes it: never in silence. */
   async #end(router: string): Promise<Step> {
+    if (this.#isServed) return this.#step;
     if (this.#otherwise !== undefined) {
       this.#fail(this.#address, router, this.#otherwise);
       return this.#step;
@@ -161,6 +179,7 @@ export class Walk {
 
   /** Carries a decision out; true when the address is settled, "unrouted" when nobody else is to be asked. */
   #take(router: ChainRouter, decision: Decision, account: Account): boolean | "unrouted" {
+    if (this.#isServed && !router.unseen) return isLast(router, decision);
     const { mailbox } = this.#address;
     const { deliveries, troubles, discarded } = this.#step;
     const { name, unseen } = router;
@@ -251,6 +270,24 @@ function isUnlisted({ preconditions }: ChainRouter, { senderLocalPart }: Account
   return (
     senderLocalPart === undefined && preconditions.some(({ key }) => key === "senderLocalPart")
   );
+}
+
+/** Whether the chain ends with what the router has said. */
+function isLast({ more }: ChainRouter, { kind }: Decision): boolean {
+  if (kind === "pass") return false;
+  return kind !== "decline" || !more;
+}
+
+function marked<T extends RoutedDelivery | RouteTrouble>(one: T): T {
+  return one.unseen ? one : { ...one, homonym: true };
+}
+
+function withHomonyms(step: Step): Step {
+  return {
+    ...step,
+    deliveries: step.deliveries.map(marked),
+    troubles: step.troubles.map(marked),
+  };
 }
 
 export function trouble(

@@ -2,6 +2,7 @@
 // place where it goes, whatever routers and transports are called and whichever recipient leads there.
 
 import type { Mailbox } from "../envelope.ts";
+import { AddressKeys, addressOfTarget } from "./address-keys.ts";
 import type { Finding } from "../settle.ts";
 import { canonicalAddressOf } from "../smtp/address.ts";
 import { type JournalEntry, namedPlaceOf } from "../spool.ts";
@@ -25,30 +26,46 @@ export function targetOf({ unseen, mailbox, place, router, transport }: Named): 
 
 /** What the journal says of a delivery that has had its end. */
 export function entryOf(
-  finding: Finding,
+  finding: Named & Pick<Finding, "position" | "homonym">,
   outcome: JournalEntry["outcome"],
   at: number,
 ): JournalEntry {
-  const { position, mailbox, router, transport, unseen } = finding;
-  const copy = unseen ? ({ unseen: true } as const) : {};
+  const { position, mailbox, router, transport, unseen, homonym } = finding;
+  const kind = {
+    ...(unseen ? { unseen } : {}),
+    ...(homonym === true && !unseen ? { homonym } : {}),
+  };
   const notes = { position, address: mailbox.address, router, transport };
-  return { ...copy, target: targetOf(finding), outcome, at, ...notes };
+  return { ...kind, target: targetOf(finding), outcome, at, ...notes };
+}
+
+/** The addresses of mail in a journal. */
+export function mailIn(entries: readonly JournalEntry[]) {
+  const mail = entries.filter(({ unseen }) => unseen !== true);
+  return mail.map(({ target }) => ({ mailbox: addressOfTarget(target) }));
 }
 
 export class Journal {
-  readonly #mail = new Set<string>();
+  /** By address: whether all that it leads to is done, as far as one entry can tell. */
+  readonly #mail = new Map<string, boolean>();
   readonly #copies = new Set<string>();
+  readonly #keys: AddressKeys;
 
-  constructor(entries: readonly JournalEntry[]) {
-    for (const { unseen, target } of entries) {
+  /** `keys` must have learnt what is `mailIn` the entries. */
+  constructor(entries: readonly JournalEntry[], keys = new AddressKeys(undefined)) {
+    this.#keys = keys;
+    for (const { unseen, target, homonym } of entries) {
       if (unseen === true) this.#copies.add(target);
-      else this.#mail.add(target);
+      else {
+        const key = keys.of(addressOfTarget(target));
+        this.#mail.set(key, this.#mail.get(key) === true || homonym !== true);
+      }
     }
   }
 
   /** It was delivered, or failed, or is frozen: it is not begun again. */
   has(delivery: Named): boolean {
-    if (!delivery.unseen) return this.#mail.has(targetOf(delivery));
+    if (!delivery.unseen) return this.#mail.has(this.#keys.of(delivery.mailbox));
     if (this.#copies.size === 0) return false;
     const { mailbox, router, transport } = delivery;
     // An older version knew a copy by its names only.
@@ -56,5 +73,10 @@ export class Journal {
       this.#copies.has(targetOf(delivery)) ||
       this.#copies.has(namedPlaceOf(mailbox.address, router, transport))
     );
+  }
+
+  /** The mail of the address has had its end, and was not one of several that the address led to. */
+  isServed(mailbox: Mailbox): boolean {
+    return this.#mail.get(this.#keys.of(mailbox)) === true;
   }
 }

@@ -78,7 +78,10 @@ function parseAddressLiteral(text: string): string | undefined {
  * By which one address is told from another: without quotes, its domain in canonical form. The case of the local part
  * counts, because only its host may say that it does not (RFC 5321 2.4).
  */
-export function canonicalAddressOf({ localPart, domain }: Mailbox): string {
+export function canonicalAddressOf({
+  localPart,
+  domain,
+}: Pick<Mailbox, "localPart" | "domain">): string {
   return `${localPart}@${domain}`;
 }
 

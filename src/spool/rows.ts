@@ -314,6 +314,8 @@ function recipientOf(row: Row): StoredRecipient {
 function journalEntryOf(row: Row): JournalEntry {
   return {
     ...(row["unseen"] === 1 ? { unseen: true } : {}),
+    // What an older version has not noted may be so.
+    ...(row["unseen"] === 1 || row["homonym"] === 0 ? {} : { homonym: true }),
     target: textOf(row["target"]),
     outcome: wordOf(row["outcome"], ["delivered", "failed", "frozen"]),
     at: numberOf(row["at"]),

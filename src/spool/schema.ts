@@ -10,7 +10,7 @@ import { numberOf } from "./rows.ts";
  * Rises with every change of the tables, and of what an envelope can ask of us: a program that has not heard of
  * REQUIRETLS must not deliver what asks for it. A spool of an unknown version is refused, not guessed at.
  */
-export const SCHEMA_VERSION = 6;
+export const SCHEMA_VERSION = 7;
 
 /** The list of endings that the postmaster hears of, because no sender does. `more` counts what it had no room for. */
 const LISTED = `
@@ -35,6 +35,12 @@ const UPGRADES: ReadonlyMap<number, Step> = new Map<number, Step>([
   [3, (database) => database.exec("ALTER TABLE recipients ADD COLUMN clocks TEXT")],
   [4, toVersion5],
   [5, toVersion6],
+  // What was noted before may have been one of several that an alias of the same name led to.
+  [
+    6,
+    (database) =>
+      database.exec("ALTER TABLE journal ADD COLUMN homonym INTEGER NOT NULL DEFAULT 1"),
+  ],
 ]);
 
 /**

@@ -10,12 +10,13 @@ export function writeSettlement(
 ): void {
   for (const entry of settled.journal) {
     database.run(
-      "INSERT OR REPLACE INTO journal (message, unseen, target, outcome, at, position, address, router, transport) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO journal (message, unseen, target, outcome, at, homonym, position, address, router, transport) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       settled.id,
       entry.unseen === true ? 1 : 0,
       entry.target,
       entry.outcome,
       entry.at,
+      entry.homonym === true ? 1 : 0,
       entry.position,
       entry.address,
       entry.router,

@@ -188,10 +188,11 @@ describe("the spool", () => {
       const spool = await open();
       const { envelope } = await store(spool, "x", true);
       spool.note(envelope.id, entry);
+      spool.note(envelope.id, { ...entry, target: "c@b.test", homonym: true });
       await spool.close();
       const again = await open();
       const [message] = await again.take(Date.now(), 10);
-      assert.deepEqual(message?.journal, [entry]);
+      assert.deepEqual(message?.journal, [entry, { ...entry, target: "c@b.test", homonym: true }]);
       await again.close();
     }));
 

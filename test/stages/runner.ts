@@ -5,7 +5,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Batch, Outcome, Transport } from "../../src/contract.ts";
 import { CutThrough, type Passage } from "../../src/cut-through.ts";
 import { Holds } from "../../src/holds.ts";
-import { Queue } from "../../src/queue.ts";
+import { Queue, type QueueServices } from "../../src/queue.ts";
 import { Room } from "../../src/room.ts";
 import type { Routing } from "../../src/route.ts";
 import type { JournalEntry, Settlement, StoredMessage, StoredRecipient } from "../../src/spool.ts";
@@ -124,6 +124,7 @@ export function runner(
   answer: Deliver,
   routing?: (address: string) => Partial<Routing> | Promise<Partial<Routing>>,
   batchKey: Transport["batchKey"] = () => "",
+  given: Partial<QueueServices> = {},
 ) {
   const clock = manualClock(START);
   const log = recordingLog();
@@ -180,6 +181,7 @@ export function runner(
       ...(await routing?.(to.address)),
     }),
     settle: { ...services, retry, replies: [], random: () => 0 },
+    ...given,
   });
   const passage = (to: string): Passage => {
     const deliveries = [{ ...delivery(to, "smtp"), cutthrough: true as const }];
