@@ -84,6 +84,9 @@ const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 60_000;
 /** Messages remembered of those that a suspected host has ended connections under. */
 const SUSPECTED_MAX = 16;
+/** Crowds that an earlier run left, and those of them that are woken at once: the others have a time of their own. */
+export const RESUMED_MAX = 10_000;
+const WOKEN_AT_START = 100;
 /** Octets of all hints: what they weigh is their key and their text, and about this much beside it. */
 const OCTETS_MAX = 16 * 1024 * 1024;
 const OVERHEAD = 300;
@@ -260,6 +263,20 @@ export class HostHints {
     const hint = this.#hints.get(key);
     if (this.#forget(key) && hint?.suspicion === undefined) this.#store?.saveHint(key, undefined);
     this.#waiters.proceed(key, room);
+  }
+
+  /**
+   * What an earlier run has left waiting. Those who wait for nothing that is known here need wait no longer: their host
+   * had no connection to spare, or was suspected.
+   */
+  resume(awaited: readonly string[]): void {
+    let woken = 0;
+    for (const key of awaited) {
+      this.#waiters.add(key);
+      if (this.isInDoubt(key) || woken === WOKEN_AT_START) continue;
+      woken += 1;
+      this.#waiters.suspect(key);
+    }
   }
 
   /** Somebody in the spool waits for it. It may be back already. */

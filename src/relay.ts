@@ -22,7 +22,7 @@ import { createLists, type ListsWithRefresh } from "./lists/create-lists.ts";
 import { createHistory, remembered, startHistory } from "./history.ts";
 import { Holds } from "./holds.ts";
 import { bindListeners, ownAddresses, serverOptionsOf } from "./listening.ts";
-import { HostHints } from "./hints.ts";
+import { HostHints, RESUMED_MAX } from "./hints.ts";
 import { hintStore } from "./hints/hint-store.ts";
 import type { Log } from "./log.ts";
 import { MaildirDisks } from "./maildir/maildir-disks.ts";
@@ -219,6 +219,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const generations = new Generations({ configuration, chain, reception }, queue, clock);
   server.open(generations.reception);
   queue.wake();
+  hints.resume(await spool.awaited(RESUMED_MAX));
   startAll(reports);
   const lasting = { server, queue, spool, generations, hints, ...reports, watch };
   const reloading = new Reloading(configuration.file, replacing(lasting, parts), log);

@@ -262,6 +262,8 @@ export interface Spool {
   hints(): Promise<ReadonlyMap<string, HostHint>>;
   /** Undefined forgets it. */
   saveHint(key: string, hint: HostHint | undefined): Promise<void>;
+  /** What recipients wait for, as in {@link Wait}; at most so many keys. */
+  awaited(most: number): Promise<readonly string[]>;
   /** Makes the `most` oldest that wait for this hint's end due now. How many there were. */
   wake(waitsFor: string, most: number): Promise<number>;
   nextId(): MessageId;

@@ -33,7 +33,7 @@ import {
 } from "./rows.ts";
 import { SCHEMA_VERSION, upgrade } from "./schema.ts";
 import { impossiblyLate, isAhead, mendSome, mendTimes } from "./set-back.ts";
-import { wakeWaiting } from "./waiting.ts";
+import { awaitedKeys, wakeWaiting } from "./waiting.ts";
 
 export interface Recovery {
   readonly messages: number;
@@ -249,6 +249,10 @@ export class Engine {
 
   hints(): [key: string, hint: HostHint][] {
     return readHints(this.#database);
+  }
+
+  awaited(most: number): string[] {
+    return awaitedKeys(this.#database, most);
   }
 
   /** Makes the `most` oldest that wait for a hint's end due at `now`. How many there were. */

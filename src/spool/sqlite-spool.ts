@@ -354,6 +354,10 @@ export class SqliteSpool implements Spool {
     return this.#commit([{ kind: "hint", key, hint }]);
   }
 
+  awaited(most: number): Promise<readonly string[]> {
+    return this.#ask({ name: "awaited", most });
+  }
+
   wake(waitsFor: string, most: number): Promise<number> {
     return this.#ask({ name: "wake", waitsFor, most, now: this.#clock.now() });
   }

@@ -44,6 +44,7 @@ export type Call =
       readonly after: number;
       readonly most: number;
     }
+  | { readonly name: "awaited"; readonly most: number }
   | { readonly name: "claim"; readonly ids: readonly MessageId[] }
   | { readonly name: "recover"; readonly now: number }
   | { readonly name: "mendTimes"; readonly now: number; readonly after: number };
@@ -55,6 +56,7 @@ export interface Answers {
   nextDue: number | undefined;
   count: number;
   hints: [key: string, hint: HostHint][];
+  awaited: string[];
   holds: StoredHold[];
   listed: PostmasterList;
   ageFrozen: MessageId[];
@@ -96,6 +98,8 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
       return engine.nextDue();
     case "hints":
       return engine.hints();
+    case "awaited":
+      return engine.awaited(call.most);
     case "holds":
       return engine.holds();
     case "ageFrozen":

@@ -1,12 +1,26 @@
 // Recipients in the spool's database that wait for something: the end of a hint, or of a hold.
 
 import type { DatabaseSync } from "node:sqlite";
-import { numberOf } from "./rows.ts";
+import { numberOf, textOf } from "./rows.ts";
 
 /** The column that says what a recipient waits for, and what stands there. */
 interface Awaited {
   readonly column: "waits_for" | "held_domain";
   readonly value: string;
+}
+
+/** What recipients wait for, each key once and at most so many: a step through the index for each key, not for each row. */
+export function awaitedKeys(database: Pick<DatabaseSync, "prepare">, most: number): string[] {
+  const keys = database.prepare(
+    `WITH RECURSIVE awaited (key) AS (
+       SELECT min(waits_for) FROM recipients WHERE waits_for IS NOT NULL
+       UNION ALL
+       SELECT (SELECT min(waits_for) FROM recipients WHERE waits_for > key) FROM awaited
+         WHERE key IS NOT NULL
+     )
+     SELECT key FROM awaited WHERE key IS NOT NULL LIMIT ?`,
+  );
+  return keys.all(most).map(({ key }) => textOf(key));
 }
 
 /**

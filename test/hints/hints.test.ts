@@ -302,3 +302,17 @@ test("what a clock that was a day ahead has saved blocks nobody after a restart"
   assert.equal(again.blocked(KEY), undefined);
   assert.ok(again.isInDoubt(KEY), "one message finds out");
 });
+
+test("of the crowds that an earlier run left, those are woken that wait for nothing known, up to a hundred", () => {
+  const first = known();
+  first.hints.failed(KEY, failure);
+  const second = new HostHints({ retry: [], replies: [] }, first.clock);
+  const kept = store();
+  second.attach(kept, first.kept.saved);
+  const left = Array.from({ length: 150 }, (_, number) => `mx${number}`);
+  second.resume([KEY, ...left]);
+  assert.deepEqual(kept.woken, left.slice(0, 100));
+  second.succeeded("mx149");
+  second.succeeded(KEY);
+  assert.deepEqual(kept.woken.slice(100), ["mx149", KEY]);
+});

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { type Clock, systemClock } from "../../src/clock.ts";
@@ -79,6 +80,31 @@ test("a hint survives a restart", async () => {
     assert.equal(stored.length, 2);
     assert.equal(dead.connections, 1);
     assert.equal(relay.log.named("delivery.deferred").length, 0);
+  }
+  await rm(directory, { recursive: true });
+});
+
+test("after a restart, mail goes at once that waits for a host of which nothing is known any more", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "unseen-hints-"));
+  let up = false;
+  await using host = await answeringServer(undefined, () => up);
+  const config = workspaceConfig(host.port);
+  {
+    await using relay = await startTestRelay({ config, files, directory });
+    await post(relay, 60);
+    await relay.happened("delivery.deferred");
+    assert.ok((await waiting(relay)).every(({ waitsFor }) => waitsFor !== undefined));
+  }
+  {
+    // As if all of its connections had been in use, which is nothing that a restart remembers.
+    using database = new DatabaseSync(join(directory, "spool", "spool.sqlite"));
+    database.exec("DELETE FROM hints");
+  }
+  up = true;
+  {
+    await using relay = await startTestRelay({ config, files, directory });
+    await relay.happened("message.completed", 60);
+    assert.equal(host.taken.length, 60);
   }
   await rm(directory, { recursive: true });
 });

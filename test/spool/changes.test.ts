@@ -71,6 +71,19 @@ describe("the postmaster", () => {
       );
     }));
 
+  it("knows what recipients wait for, each key once, and no more than is asked for", () =>
+    inPlace(async ({ open }) => {
+      const spool = await open();
+      for (const waitsFor of ["mx2", "mx1", "mx2", undefined]) {
+        const { envelope } = await store(spool, "x", true);
+        const wait = waitsFor === undefined ? {} : { waitsFor };
+        const recipients = [change(0, wait), change(1, wait)];
+        await spool.settle(settled(envelope.id, "queued", { recipients }));
+      }
+      assert.deepEqual(await spool.awaited(10), ["mx1", "mx2"]);
+      assert.deepEqual(await spool.awaited(1), ["mx1"]);
+    }));
+
   it("thaws nothing else", () =>
     inPlace(async ({ open }) => {
       const spool = await open();
