@@ -5,7 +5,7 @@
 import fs from "node:fs";
 import { parseArgs } from "node:util";
 
-import { describeError } from "../src/log.ts";
+import { describeError } from "../src/observe/log.ts";
 import { before, type Contestant, exim, postfix, unseen } from "./contestants.ts";
 import { makeRunsDirectory, measure, type Measurement } from "./measure.ts";
 

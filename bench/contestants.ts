@@ -7,8 +7,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 
-import { postfixServices, postfixSettings } from "../peers/postfix.ts";
-import { asInstalled, etcWithUsers, makeOwned, unpack } from "../peers/unpacked.ts";
+import { postfixServices, postfixSettings } from "../test/peers/postfix.ts";
+import { asInstalled, etcWithUsers, makeOwned, unpack } from "../test/peers/unpacked.ts";
 
 export interface Place {
   /** An empty directory of this run, on a disk. */

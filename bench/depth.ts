@@ -9,9 +9,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { crc32 } from "node:zlib";
 
-import { describeError } from "../src/log.ts";
-import { Engine } from "../src/spool/engine.ts";
-import { idText, insertion, type Transaction } from "../src/spool/rows.ts";
+import { describeError } from "../src/observe/log.ts";
+import { Engine } from "../src/spool/sqlite/engine.ts";
+import { idText, insertion, type Transaction } from "../src/spool/sqlite/rows.ts";
 import { RECIPIENT, SENDER, unseen } from "./contestants.ts";
 import { startSink, untilConnected } from "./load.ts";
 import { makeRunsDirectory } from "./measure.ts";

@@ -7,7 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { errorCode } from "../src/error-code.ts";
+import { errorCode } from "../src/base/error-code.ts";
 
 export interface ControlGroup extends AsyncDisposable {
   /** Starts a command inside; its output goes to `logFile`, its stderr also to the child's `stderr`. */

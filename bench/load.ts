@@ -7,7 +7,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { RECIPIENT, SENDER } from "./contestants.ts";
-import { unpack } from "../peers/unpacked.ts";
+import { unpack } from "../test/peers/unpacked.ts";
 import { freePort } from "../test/support/relay-process.ts";
 
 /** What is sent at once, and how. */

@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import type { Events } from "../src/events.ts";
+import type { Events } from "../src/observe/events.ts";
 import { digest, digestAtHost, digestInMaildir, type Letter, letter, numbered } from "./letters.ts";
 import { Page, shortened } from "./page.ts";
 import type { Peer } from "./peer.ts";

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const DIRECTORY = join(import.meta.dirname, "..", "test", "mail");
+const DIRECTORY = join(import.meta.dirname, "..", "test", "corpus");
 
 export interface Letter {
   readonly name: string;

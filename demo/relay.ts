@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import type { Events } from "../src/events.ts";
+import type { Events } from "../src/observe/events.ts";
 
 const MAIN = join(import.meta.dirname, "..", "src", "main.ts");
 const PATIENCE = 15_000;

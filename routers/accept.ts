@@ -1,8 +1,8 @@
 // accept: takes every address that passes its preconditions. All that it knows is the name of its transport,
 // so it is the driver to read first, and the one to copy for a new one.
 
-import { options, transportName, type Values } from "../src/config/schema.ts";
-import type { Decision, RouterDriver } from "../src/contract.ts";
+import { options, transportName, type Values } from "../src/options/options.ts";
+import type { Decision, RouterDriver } from "../src/contract/contract.ts";
 
 const acceptOptions = options({
   transport: transportName("Delivers what this router accepts."),

@@ -4,15 +4,15 @@
 // Invariants: a decision that refuses mail rests on a definite answer; whatever is not known defers. Every host that
 // is handed on has at least one address that was looked at here.
 
-import { hostList } from "../src/config/list-kinds.ts";
-import { options, transportName, type Values, withDefault } from "../src/config/schema.ts";
-import type { Decision, Host, RouterDriver, Services } from "../src/contract.ts";
+import { hostList } from "../src/options/list-kinds.ts";
+import { options, transportName, type Values, withDefault } from "../src/options/options.ts";
+import type { Decision, Host, RouterDriver, Services } from "../src/contract/contract.ts";
 import { resolveAddresses } from "../src/dns/addresses.ts";
-import type { MxRecord } from "../src/dns/resolver.ts";
-import { parseAddress } from "../src/lists/cidr.ts";
-import { ignoring, NEVER_A_TARGET } from "../src/lists/target-addresses.ts";
-import { parseDomain } from "../src/smtp/address.ts";
-import { status } from "../src/status.ts";
+import type { MxRecord } from "../src/dns/dns.ts";
+import { parseAddress } from "../src/base/cidr.ts";
+import { ignoring, NEVER_A_TARGET } from "../src/dns/target-addresses.ts";
+import { parseDomain } from "../src/mail/address.ts";
+import { status } from "../src/mail/status.ts";
 
 /** Hosts that are looked up for one domain, best first. */
 const HOSTS_MAX = 20;

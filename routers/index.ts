@@ -1,7 +1,7 @@
 // Every router that comes with the relay, by the name that `driver` gives in routers.toml. A third party's is
 // loaded from its file or package instead, against the same contract.
 
-import type { RouterDriver } from "../src/contract.ts";
+import type { RouterDriver } from "../src/contract/contract.ts";
 import { accept } from "./accept.ts";
 import { dnslookup } from "./dnslookup.ts";
 import { ipliteral } from "./ipliteral.ts";

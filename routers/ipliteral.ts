@@ -4,9 +4,9 @@
 //
 // Invariant: the address comes from the wire, so it passes `ignore_target_hosts`, and is never ourselves.
 
-import { options, transportName, type Values } from "../src/config/schema.ts";
-import { status, type Status } from "../src/status.ts";
-import type { RouterDriver } from "../src/contract.ts";
+import { options, transportName, type Values } from "../src/options/options.ts";
+import { status, type Status } from "../src/mail/status.ts";
+import type { RouterDriver } from "../src/contract/contract.ts";
 import { createFilter, ignoreTargetHosts } from "./dnslookup.ts";
 
 const ipliteralOptions = options({

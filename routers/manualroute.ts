@@ -4,8 +4,8 @@
 //
 // Invariant: the postmaster's hosts are no reason to bounce. What cannot be found defers.
 
-import { nextHops } from "../src/config/next-hops.ts";
-import { routeRules, type RouteHost } from "../src/config/route-rules.ts";
+import { nextHops } from "../src/options/next-hops.ts";
+import { routeRules, type RouteHost } from "./manualroute/route-rules.ts";
 import {
   flag,
   optional,
@@ -14,7 +14,7 @@ import {
   type Values,
   withCheck,
   withDefault,
-} from "../src/config/schema.ts";
+} from "../src/options/options.ts";
 import type {
   Decision,
   Host,
@@ -22,9 +22,9 @@ import type {
   Router,
   RouterDriver,
   Services,
-} from "../src/contract.ts";
-import { shuffled } from "../src/shuffled.ts";
-import { LOCAL_ERROR, status } from "../src/status.ts";
+} from "../src/contract/contract.ts";
+import { shuffled } from "../src/base/shuffled.ts";
+import { LOCAL_ERROR, status } from "../src/mail/status.ts";
 import { dnslookup, ignoreTargetHosts } from "./dnslookup.ts";
 
 const declaredOptions = options({

@@ -9,14 +9,14 @@
 //
 // Invariant: what cannot be read or understood defers. A mistake in the file delays mail, it never bounces it.
 
-import { options, optional, parsedText, path, type Values } from "../src/config/schema.ts";
-import type { Decision, RouterDriver } from "../src/contract.ts";
-import type { Mailbox } from "../src/envelope.ts";
+import { options, optional, parsedText, path, type Values } from "../src/options/options.ts";
+import type { Decision, RouterDriver } from "../src/contract/contract.ts";
+import type { Mailbox } from "../src/mail/envelope.ts";
 import type { LsearchAnswer } from "../src/lists/lists.ts";
 import { writtenDomains } from "../src/lists/written-domain.ts";
-import type { Log } from "../src/log.ts";
-import { parseDomain } from "../src/smtp/address.ts";
-import { LOCAL_ERROR } from "../src/status.ts";
+import type { Log } from "../src/observe/log.ts";
+import { parseDomain } from "../src/mail/address.ts";
+import { LOCAL_ERROR } from "../src/mail/status.ts";
 import { readAliasEntry } from "./redirect/entry.ts";
 import { surveyAliases } from "./redirect/survey.ts";
 

@@ -3,8 +3,8 @@
 // them it would file the mail of the whole world. An envelope sender is a claim that anybody can make, so by default
 // only relayed mail is taken; and by default as a copy (unseen), for the mail itself goes on.
 
-import { options, transportName, type Values } from "../src/config/schema.ts";
-import type { Decision, RouterDriver } from "../src/contract.ts";
+import { options, transportName, type Values } from "../src/options/options.ts";
+import type { Decision, RouterDriver } from "../src/contract/contract.ts";
 
 const senderMatchOptions = options({
   transport: transportName("Delivers what this router accepts."),

@@ -1,8 +1,8 @@
 // unseen-copy: accept with `unseen` on. The copy is delivered, and the address goes on to the next router as if
 // nothing had happened: the idea that the relay has its name from.
 
-import { options, transportName, type Values } from "../src/config/schema.ts";
-import type { Decision, RouterDriver } from "../src/contract.ts";
+import { options, transportName, type Values } from "../src/options/options.ts";
+import type { Decision, RouterDriver } from "../src/contract/contract.ts";
 
 const unseenCopyOptions = options({
   transport: transportName("Delivers the copy."),

@@ -1,8 +1,8 @@
 // discard: delivers to nowhere, and says that it did. The smallest complete transport: read it first.
 
-import { options } from "../src/config/schema.ts";
-import type { Outcome, TransportDriver } from "../src/contract.ts";
-import { status } from "../src/status.ts";
+import { options } from "../src/options/options.ts";
+import type { Outcome, TransportDriver } from "../src/contract/contract.ts";
+import { status } from "../src/mail/status.ts";
 
 const DISCARDED: Outcome = { kind: "delivered", status: status(250, "0.0", "discarded") };
 

@@ -1,7 +1,7 @@
 // lmtp: delivers into mailboxes over LMTP (RFC 2033), on a Unix socket of this machine or at hosts. It is the smtp
 // transport with another greeting, and with an answer for each recipient after the message.
 
-import { nextHops } from "../src/config/next-hops.ts";
+import { nextHops } from "../src/options/next-hops.ts";
 import {
   integer,
   optional,
@@ -10,9 +10,9 @@ import {
   type Values,
   withCheck,
   withDefault,
-} from "../src/config/schema.ts";
-import type { Batch, Outcome, Recipient, TransportDriver } from "../src/contract.ts";
-import type { RecipientId } from "../src/envelope.ts";
+} from "../src/options/options.ts";
+import type { Batch, Outcome, Recipient, TransportDriver } from "../src/contract/contract.ts";
+import type { RecipientId } from "../src/mail/envelope.ts";
 import { deliverBatch } from "./smtp/delivery.ts";
 import { type Means, meansOf, tlsRuleOf } from "./smtp/means.ts";
 import { connectionFields, HOST_FORMS, transferFields } from "./smtp/options.ts";

@@ -4,21 +4,21 @@
 //
 // Invariant: a copy is delivered or deferred, never failed, so it can never bounce to anybody.
 
-import { declared, fileMode, flag, options, parsedText } from "../src/config/schema.ts";
-import { type Option, type Values, withDefault } from "../src/config/schema.ts";
-import type { Batch, Outcome, Recipient, Services } from "../src/contract.ts";
-import type { Transport, TransportDriver, WrittenDirectory } from "../src/contract.ts";
-import type { RecipientId } from "../src/envelope.ts";
-import { describeError } from "../src/log.ts";
+import { declared, fileMode, flag, options, parsedText } from "../src/options/options.ts";
+import { type Option, type Values, withDefault } from "../src/options/options.ts";
+import type { Batch, Outcome, Recipient, Services } from "../src/contract/contract.ts";
+import type { Transport, TransportDriver, WrittenDirectory } from "../src/contract/contract.ts";
+import type { RecipientId } from "../src/mail/envelope.ts";
+import { describeError } from "../src/observe/log.ts";
 import { deliveryHeaders } from "../src/maildir/delivery-headers.ts";
 import { directoryMode } from "../src/maildir/directories.ts";
-import { errorCode } from "../src/error-code.ts";
+import { errorCode } from "../src/base/error-code.ts";
 import { inThisThread } from "../src/maildir/executors.ts";
-import type { FileCalls } from "../src/maildir/file-calls.ts";
+import type { FileCalls } from "../src/base/durable/file-calls.ts";
 import { FileNames } from "../src/maildir/file-names.ts";
 import { FileSystemHangs, type Lane, type Turn } from "../src/maildir/lane.ts";
 import { MaildirDisks } from "../src/maildir/maildir-disks.ts";
-import { Maildirs, type Target, UnreadableBody } from "../src/maildir/maildirs.ts";
+import { Maildirs, type Target, UnreadableBody } from "../src/maildir/maildir.ts";
 import { hasDescriptorNames, OwnCalls } from "../src/maildir/own-calls.ts";
 import { OwnDirectories } from "../src/maildir/own-directories.ts";
 import { ThreadCalls } from "../src/maildir/thread-calls.ts";
@@ -27,7 +27,7 @@ import {
   parseDirectory,
   type Unsafe,
 } from "../src/maildir/placeholders.ts";
-import { LOCAL_ERROR, NO_ANSWER, status } from "../src/status.ts";
+import { LOCAL_ERROR, NO_ANSWER, status } from "../src/mail/status.ts";
 
 function directory(doc: string): Option<DirectoryTemplate> {
   return declared("path with placeholders", { doc, isPath: true }, (value) =>

@@ -1,9 +1,9 @@
 // smtp: delivers to a remote host over SMTP, as Exim's transport of that name does, with Exim's option names and
 // defaults. What it does is divided: smtp/delivery.ts takes one batch to one host after the other,
-// smtp/pool.ts keeps connections for the next message, src/smtp/client.ts speaks the protocol.
+// smtp/pool.ts keeps connections for the next message, src/smtp/client/client.ts speaks the protocol.
 
-import { nextHops } from "../src/config/next-hops.ts";
-import { readSecret, secretFile } from "../src/config/secret-file.ts";
+import { nextHops } from "../src/options/next-hops.ts";
+import { readSecret, secretFile } from "../src/options/secret-file.ts";
 import {
   flag,
   integer,
@@ -15,9 +15,9 @@ import {
   type Values,
   withCheck,
   withDefault,
-} from "../src/config/schema.ts";
-import type { Host, TransportDriver } from "../src/contract.ts";
-import type { Credentials } from "../src/smtp/client-auth.ts";
+} from "../src/options/options.ts";
+import type { Host, TransportDriver } from "../src/contract/contract.ts";
+import type { Credentials } from "../src/smtp/client/auth.ts";
 import { deliverBatch } from "./smtp/delivery.ts";
 import { meansOf, tlsRuleOf } from "./smtp/means.ts";
 import { connectionFields, HOST_FORMS, transferFields } from "./smtp/options.ts";

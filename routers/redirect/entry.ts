@@ -5,10 +5,10 @@
 // Invariant: an item that is not understood is a problem of the whole entry, and never an address. So a pipe, a file,
 // an :include: and a slip of the pen delay mail, in quotes or not.
 
-import type { Decision } from "../../src/contract.ts";
-import type { Mailbox } from "../../src/envelope.ts";
-import { parseMailbox } from "../../src/smtp/address.ts";
-import { LOCAL_ERROR, status, type Status } from "../../src/status.ts";
+import type { Decision } from "../../src/contract/contract.ts";
+import type { Mailbox } from "../../src/mail/envelope.ts";
+import { parseMailbox } from "../../src/mail/address.ts";
+import { LOCAL_ERROR, status, type Status } from "../../src/mail/status.ts";
 
 export type AliasEntry =
   | { readonly to: readonly Mailbox[] }

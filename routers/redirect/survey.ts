@@ -1,9 +1,9 @@
 // What `relayctl check` says of an alias file, each with its line: entries that put their mail off, and entries that no
 // address has.
 
-import type { RouterSurvey } from "../../src/contract.ts";
+import type { RouterSurvey } from "../../src/contract/contract.ts";
 import { type ListEntry, surveyList } from "../../src/lists/list-survey.ts";
-import { parseMailbox } from "../../src/smtp/address.ts";
+import { parseMailbox } from "../../src/mail/address.ts";
 import { readAliasEntry } from "./entry.ts";
 
 /** Of a file that is no alias file, not every line is named. */

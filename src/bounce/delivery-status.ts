@@ -2,11 +2,11 @@
 // internationalized report message/global-delivery-status (RFC 6533 4). Invariant: only a remote server's own
 // words are said to be SMTP; what we found by ourselves has a diagnostic type of our own.
 
-import type { Mailbox } from "../envelope.ts";
-import { type Status, saidLine } from "../status.ts";
-import type { ReportedRecipient, ReportRequest } from "../bounce.ts";
-import { type Cleaner, field, isAscii, mailDate } from "./text.ts";
-import { asciiAddress, decodeXtext, unicodeAddress } from "./xtext.ts";
+import type { Mailbox } from "../mail/envelope.ts";
+import { type Status, saidLine } from "../mail/status.ts";
+import type { ReportedRecipient, ReportRequest } from "./bounce.ts";
+import { type Cleaner, field, isAscii, mailDate } from "../mail/text.ts";
+import { asciiAddress, decodeXtext, unicodeAddress } from "../smtp/wire/xtext.ts";
 
 export function deliveryStatus(request: ReportRequest, clean: Cleaner): string {
   const { hostname, envelope, recipients } = request;

@@ -2,12 +2,12 @@
 // the other side said. Plain words, no jargon before the reply itself.
 // Invariant: its length is bounded, however many recipients there are; the part for programs names them all.
 
-import type { ReportedRecipient, ReportRequest } from "../bounce.ts";
-import { isTemporary, saidLine } from "../status.ts";
+import type { ReportedRecipient, ReportRequest } from "./bounce.ts";
+import { isTemporary, saidLine } from "../mail/status.ts";
 import { hostIn, said } from "./delivery-status.ts";
 import { headerValue, type Original } from "./original.ts";
 import { reasonFor } from "./reason.ts";
-import { type Cleaner, letterDate, wrap } from "./text.ts";
+import { type Cleaner, letterDate, wrap } from "../mail/text.ts";
 
 /** Recipients that the letter names. */
 const MOST_NAMED = 50;

@@ -2,7 +2,7 @@
 // Invariants: never more than the size limit, or 64 KiB of header, is held in memory. What goes back holds no NUL:
 // neither 7bit nor 8bit knows it (RFC 2045 2.7), and who is strict refuses the whole report.
 
-import type { Body } from "../envelope.ts";
+import type { Body } from "../mail/envelope.ts";
 
 export interface Original {
   readonly content: Buffer;

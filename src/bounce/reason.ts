@@ -2,7 +2,7 @@
 // By the subject and detail of the enhanced code (RFC 3463 3), because the text of a reply is anybody's.
 // Invariant: every status has a reason; what is not known by its detail is known by its subject, or in general.
 
-import { isTemporary, type Status } from "../status.ts";
+import { isTemporary, type Status } from "../mail/status.ts";
 
 export interface Reason {
   readonly happened: string;

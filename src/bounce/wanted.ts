@@ -2,7 +2,7 @@
 // mail systems cannot keep each other busy (RFC 5321 4.5.5), and nothing that the sender declined by NOTIFY
 // (RFC 3461 4.1).
 
-import type { Mailbox } from "../envelope.ts";
+import type { Mailbox } from "../mail/envelope.ts";
 import { headerValue } from "./original.ts";
 
 /**

@@ -1,16 +1,16 @@
 // Aliases that lead nowhere: each name of an alias file goes through the routers, as in a dry run, and what an address
 // behind it is refused for is said with the line. No DNS is asked, so what is not ours counts as good.
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { surveysOf } from "../config/doubts.ts";
-import type { Answer, Resolver } from "../dns/resolver.ts";
-import { firstLocalDomain } from "../listening.ts";
-import type { Log } from "../log.ts";
-import { assemble } from "../relay.ts";
-import { Common } from "../reload/common.ts";
-import type { RouteRequest, RouteTrouble, TraceStep } from "../route.ts";
-import { parseMailbox } from "../smtp/address.ts";
+import type { Answer, Resolver } from "../dns/dns.ts";
+import { firstLocalDomain } from "../run/listening.ts";
+import type { Log } from "../observe/log.ts";
+import { assemble } from "../run/relay.ts";
+import { Common } from "../run/common.ts";
+import type { RouteRequest, RouteTrouble, TraceStep } from "../route/route.ts";
+import { parseMailbox } from "../mail/address.ts";
 
 /** Names that are tried, of all files together. */
 const NAMES_MAX = 10_000;

@@ -1,9 +1,9 @@
 // The dry run for programs: one object, described in docs/cli.md.
 
-import type { CheckedRecipient, CheckReport } from "../check.ts";
-import type { Verdict } from "../gate.ts";
+import type { CheckedRecipient, CheckReport } from "./check.ts";
+import type { Verdict } from "../receive/gate/gate.ts";
 import { ACCEPTED } from "../receive/verdict.ts";
-import { type Status, statusLine } from "../status.ts";
+import { type Status, statusLine } from "../mail/status.ts";
 import { hostText } from "./hosts.ts";
 
 export function reportJson(report: CheckReport): object {

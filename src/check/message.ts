@@ -1,10 +1,10 @@
 // The message of a dry run, judged as at the end of DATA: by the reader that reads it from the wire, then by all
 // that looks at the content in a session.
 
-import { type Inspected, Inspection, type InspectionServices } from "../receive/inspection.ts";
-import { DotStuffer } from "../smtp/dot-stuffing.ts";
-import { type BareNewlines, MessageReader, UNFIT } from "../smtp/message-reader.ts";
-import { status, type Status } from "../status.ts";
+import { type Inspected, Inspection, type InspectionServices } from "../receive/content/content.ts";
+import { DotStuffer } from "../smtp/wire/dot-stuffing.ts";
+import { type BareNewlines, MessageReader, UNFIT } from "../smtp/server/message-reader.ts";
+import { status, type Status } from "../mail/status.ts";
 
 export interface MessageQuestion {
   /** As the file has it: with LF line ends, or as on the wire. */

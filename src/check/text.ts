@@ -7,15 +7,15 @@ import type {
   CheckedRecipient,
   CheckedTls,
   CheckReport,
-} from "../check.ts";
-import { type Colour, folded, paint } from "../cli/terminal.ts";
-import type { Host } from "../contract.ts";
-import type { Client } from "../envelope.ts";
-import type { Proof } from "../gate.ts";
-import type { RouteTrouble, TraceStep } from "../route.ts";
-import { printable } from "../printable.ts";
-import { pathText } from "../smtp/address.ts";
-import { type Status, statusLine } from "../status.ts";
+} from "./check.ts";
+import { type Colour, folded, paint } from "../base/terminal.ts";
+import type { Host } from "../contract/contract.ts";
+import type { Client } from "../mail/envelope.ts";
+import type { Proof } from "../receive/gate/gate.ts";
+import type { RouteTrouble, TraceStep } from "../route/route.ts";
+import { printable } from "../base/printable.ts";
+import { pathText } from "../mail/address.ts";
+import { type Status, statusLine } from "../mail/status.ts";
 import { hostText } from "./hosts.ts";
 
 /** Where the text behind a label begins. */

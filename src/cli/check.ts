@@ -2,25 +2,25 @@
 
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { check, type CheckReport, type CheckRequest } from "../check.ts";
+import { check, type CheckReport, type CheckRequest } from "../check/check.ts";
 import { deadAliases } from "../check/aliases.ts";
 import { reportJson } from "../check/json.ts";
 import { reportText } from "../check/text.ts";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { doubtsOf } from "../config/doubts.ts";
-import { cannotRead } from "../config/cannot-read.ts";
-import type { Client, Mailbox } from "../envelope.ts";
-import type { EventName } from "../events.ts";
-import { parseAddress } from "../lists/cidr.ts";
-import type { Log } from "../log.ts";
-import { firstLocalDomain } from "../listening.ts";
-import { assemble } from "../relay.ts";
-import { printable } from "../printable.ts";
-import { heloName, parseMail } from "../smtp/command.ts";
+import { cannotRead } from "../base/cannot-read.ts";
+import type { Client, Mailbox } from "../mail/envelope.ts";
+import type { EventName } from "../observe/events.ts";
+import { parseAddress } from "../base/cidr.ts";
+import type { Log } from "../observe/log.ts";
+import { firstLocalDomain } from "../run/listening.ts";
+import { assemble } from "../run/relay.ts";
+import { printable } from "../base/printable.ts";
+import { heloName, parseMail } from "../smtp/server/command.ts";
 import { requireConfiguration, WrongConfiguration } from "./configuration-file.ts";
 import { CommandError, EXIT } from "./exit.ts";
-import { print, printJson, warn } from "./terminal.ts";
+import { print, printJson, warn } from "../base/terminal.ts";
 
 export interface CheckOptions {
   readonly config?: string;

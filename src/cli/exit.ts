@@ -1,6 +1,6 @@
 // How a command ends: sysexits(3) codes, so that systemd and scripts can tell a wrong file from a busy port.
 
-import { printable } from "../printable.ts";
+import { printable } from "../base/printable.ts";
 
 export const EXIT = {
   ok: 0,

@@ -9,8 +9,8 @@
 import { fstatSync, write, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { errorCode } from "../error-code.ts";
-import type { LineSink } from "../log.ts";
+import { errorCode } from "../base/error-code.ts";
+import type { LineSink } from "../observe/log.ts";
 
 const writeAsync = promisify(write);
 

@@ -1,9 +1,9 @@
 // The command line: which commands there are, and their options. The only module that knows commander.
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { parseDuration } from "../config/kinds.ts";
-import { describeError } from "../log.ts";
-import { printable } from "../printable.ts";
+import { parseDuration } from "../options/kinds.ts";
+import { describeError } from "../observe/log.ts";
+import { printable } from "../base/printable.ts";
 import { checkCommand, type CheckOptions, DEFAULT_CLIENT, DEFAULT_SENDER } from "./check.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { type ChangeAction, type ChangeOptions, queueChange } from "./queue/change.ts";
@@ -12,7 +12,7 @@ import { type ListOptions, queueCount, queueList } from "./queue/list.ts";
 import { queueShow, type ShowOptions } from "./queue/show.ts";
 import { reloadCommand, type ReloadOptions } from "./reload.ts";
 import { serve } from "./serve.ts";
-import { warn } from "./terminal.ts";
+import { warn } from "../base/terminal.ts";
 import { traceCommand, type TraceOptions } from "./trace.ts";
 
 const CHECK_HELP = `

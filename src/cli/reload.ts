@@ -1,14 +1,14 @@
 // relayctl reload: the running relay reads its configuration again. What is wrong with it is found here already, so
 // the relay is asked only for what is right.
 
-import { askForReload, NoRelay } from "../control/client.ts";
-import { controlSocket } from "../control/protocol.ts";
-import { describeError } from "../log.ts";
-import { printable } from "../printable.ts";
-import type { Reloaded, ReloadRequest } from "../reload.ts";
+import { askForReload, NoRelay } from "../run/control/client.ts";
+import { controlSocket } from "../run/control/protocol.ts";
+import { describeError } from "../observe/log.ts";
+import { printable } from "../base/printable.ts";
+import type { Reloaded, ReloadRequest } from "../run/reload.ts";
 import { requireConfiguration } from "./configuration-file.ts";
 import { CommandError, EXIT } from "./exit.ts";
-import { printJson, warn } from "./terminal.ts";
+import { printJson, warn } from "../base/terminal.ts";
 
 export interface ReloadOptions {
   readonly config?: string;

@@ -6,14 +6,14 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
-import { systemClock } from "../clock.ts";
+import { systemClock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { doubtsOf } from "../config/doubts.ts";
-import { findUser } from "../drop-root.ts";
-import { errorCode } from "../error-code.ts";
-import { createLog, describeError, type Log } from "../log.ts";
-import { type Relay, startRelay } from "../relay.ts";
-import { SpoolInUse } from "../spool/lock.ts";
+import { findUser } from "../run/drop-root.ts";
+import { errorCode } from "../base/error-code.ts";
+import { createLog, describeError, type Log } from "../observe/log.ts";
+import { type Relay, startRelay } from "../run/relay.ts";
+import { SpoolInUse } from "../spool/sqlite/lock.ts";
 import { requireConfiguration } from "./configuration-file.ts";
 import { endBySignal, isPoolBusy, Threads } from "./end-process.ts";
 import { CommandError, EXIT } from "./exit.ts";

@@ -1,19 +1,19 @@
 // relayctl trace: the whole story of one message, or of everything that has to do with an address. Read from the
 // history and the queue, beside a running relay or without one.
 
-import { systemClock } from "../clock.ts";
-import { becomeOwnerOf } from "../drop-root.ts";
-import { NULL_SENDER } from "../history/pieces.ts";
-import { HistoryReader, type Story } from "../history/read.ts";
-import { describeError } from "../log.ts";
-import { parseMailbox } from "../smtp/address.ts";
-import type { Filter, StoredMessage } from "../spool.ts";
-import type { QueueFile } from "../spool/queue-file.ts";
+import { systemClock } from "../base/clock.ts";
+import { becomeOwnerOf } from "../run/drop-root.ts";
+import { NULL_SENDER } from "../observe/history/pieces.ts";
+import { HistoryReader, type Story } from "../observe/history/read.ts";
+import { describeError } from "../observe/log.ts";
+import { parseMailbox } from "../mail/address.ts";
+import type { Filter, StoredMessage } from "../spool/spool.ts";
+import type { QueueFile } from "../spool/sqlite/queue-file.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { messageObject } from "./queue/format.ts";
 import { openQueue } from "./queue/open.ts";
 import { findQueue } from "./queue/place.ts";
-import { print, printJson, warn } from "./terminal.ts";
+import { print, printJson, warn } from "../base/terminal.ts";
 import { eventObject, headLine, storyLines } from "./trace/story.ts";
 import { eventsOf, stateText, waitingEntries } from "./trace/waiting.ts";
 

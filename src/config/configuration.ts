@@ -1,12 +1,12 @@
 // A configuration that has been found right: what the rest of the relay is built from. Plain values; durations
 // in milliseconds, sizes in bytes, paths absolute, every default filled in.
 
-import type { RouterDriver, TransportDriver } from "../contract.ts";
-import type { ChainOptions } from "./chain-options.ts";
-import type { GateOptions } from "./gate-options.ts";
-import type { ListenerOptions } from "./listener-options.ts";
+import type { RouterDriver, TransportDriver } from "../contract/contract.ts";
+import type { ChainOptions } from "../route/chain-options.ts";
+import type { GateOptions } from "../receive/gate/gate-options.ts";
+import type { ListenerOptions } from "../smtp/server/listener-options.ts";
 import type { RelayOptions } from "./relay-options.ts";
-import type { ReplyOptions, RetryOptions } from "./retry-options.ts";
+import type { ReplyOptions, RetryOptions } from "../retry/retry-options.ts";
 import type { BounceOptions, DnsOptions, HttpsOptions } from "./sections.ts";
 import type { TlsReportOptions } from "./tls-report-options.ts";
 

@@ -3,9 +3,9 @@
 
 import { isIPv4 } from "node:net";
 import { coversEverybody, parseHostItem } from "../lists/host-items.ts";
-import { parseListenAddress } from "./listener-options.ts";
-import { isTable, suggestion } from "./schema.ts";
-import type { Problem, Reference } from "./schema.ts";
+import { parseListenAddress } from "../smtp/server/listener-options.ts";
+import { isTable, suggestion } from "../options/options.ts";
+import type { Problem, Reference } from "../options/options.ts";
 import { textsOf } from "./walk.ts";
 import type { Written } from "./walk.ts";
 

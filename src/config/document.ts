@@ -1,10 +1,10 @@
 // docs/config.md, made from the declarations: what is written there is what the relay does. `npm run docs`
 // writes it, and a test compares it with the file.
 
-import { chainOptions, transportOptions } from "./chain-options.ts";
-import type { Driver } from "../contract.ts";
+import { chainOptions, transportOptions } from "../route/chain-options.ts";
+import type { Driver } from "../contract/contract.ts";
 import type { BuiltInDrivers } from "./driven.ts";
-import type { Option } from "./schema.ts";
+import type { Option } from "../options/options.ts";
 import { sections } from "./sections.ts";
 
 type Fields = Readonly<Record<string, Option<unknown>>>;

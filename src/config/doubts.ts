@@ -2,10 +2,10 @@
 // in another program's way, the secret of the example. It is said by `check` and at the start, and stops neither.
 
 import { resolve } from "node:path";
-import { findUser } from "../drop-root.ts";
-import type { RouterSurvey } from "../contract.ts";
+import { findUser } from "../run/drop-root.ts";
+import type { RouterSurvey } from "../contract/contract.ts";
 import { surveyList } from "../lists/list-survey.ts";
-import { parseDomain } from "../smtp/address.ts";
+import { parseDomain } from "../mail/address.ts";
 import type { Configuration } from "./configuration.ts";
 import { doubtsOfOrder } from "./order-doubts.ts";
 

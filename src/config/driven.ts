@@ -1,13 +1,13 @@
 // Reads the tables that a driver has a say in: [[routers]] and [transports.NAME]. Each holds options that
 // every router or transport has, and the driver's own.
 
-import type { Router, RouterDriver, Transport, TransportDriver } from "../contract.ts";
-import { chainOptions, transportOptions } from "./chain-options.ts";
+import type { Router, RouterDriver, Transport, TransportDriver } from "../contract/contract.ts";
+import { chainOptions, transportOptions } from "../route/chain-options.ts";
 import type { RouterConfiguration, TransportConfiguration } from "./configuration.ts";
 import { findDriver } from "./drivers.ts";
 import type { DriverKind, FoundDriver } from "./drivers.ts";
-import { checkKeys, checkName, isTable, join } from "./schema.ts";
-import type { Option, Options, Problem } from "./schema.ts";
+import { checkKeys, checkName, isTable, join } from "../options/options.ts";
+import type { Option, Options, Problem } from "../options/options.ts";
 
 export interface BuiltInDrivers {
   readonly routers: ReadonlyMap<string, RouterDriver>;

@@ -4,10 +4,10 @@
 import { createRequire, isBuiltin } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Driver } from "../contract.ts";
-import { errorCode } from "../error-code.ts";
-import { describeError } from "../log.ts";
-import { isTable, resolvePath, suggestion } from "./schema.ts";
+import type { Driver } from "../contract/contract.ts";
+import { errorCode } from "../base/error-code.ts";
+import { describeError } from "../observe/log.ts";
+import { isTable, resolvePath, suggestion } from "../options/options.ts";
 
 export interface DriverKind<Instance> {
   readonly word: "router" | "transport";

@@ -5,14 +5,14 @@
 
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { builtInDrivers } from "./built-in-drivers.ts";
+import { builtInDrivers } from "../run/built-in-drivers.ts";
 import type { Configuration, ConfigurationProblem } from "./configuration.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { readRouters, readTransports } from "./driven.ts";
 import type { BuiltInDrivers, Reading } from "./driven.ts";
-import { cannotRead } from "./cannot-read.ts";
-import { checkKeys, readOption, resolvePath } from "./schema.ts";
-import type { Option, Problem } from "./schema.ts";
+import { cannotRead } from "../base/cannot-read.ts";
+import { checkKeys, readOption, resolvePath } from "../options/options.ts";
+import type { Option, Problem } from "../options/options.ts";
 import { sections } from "./sections.ts";
 import { parseToml } from "./toml.ts";
 import type { TomlDocument } from "./toml.ts";

@@ -1,9 +1,17 @@
 // [relay]: who we are, where the spool is, and the limits that keep one client from harming the others.
 
-import { parseDomain } from "../smtp/address.ts";
-import { duration, integer, oneOf, optional, options, parsedText, path } from "./schema.ts";
-import { mailbox, rate, size, text, withDefault } from "./schema.ts";
-import type { Values } from "./schema.ts";
+import { parseDomain } from "../mail/address.ts";
+import {
+  duration,
+  integer,
+  oneOf,
+  optional,
+  options,
+  parsedText,
+  path,
+} from "../options/options.ts";
+import { mailbox, rate, size, text, withDefault } from "../options/options.ts";
+import type { Values } from "../options/options.ts";
 
 const hostname = parsedText(
   "host name",

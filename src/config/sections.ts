@@ -2,17 +2,17 @@
 // by their drivers, and by chain-options.ts.
 
 import { isIP, isIPv6 } from "node:net";
-import { NEVER_A_TARGET } from "../lists/target-addresses.ts";
-import { DEFAULT_RETRY } from "../retry.ts";
-import { gateOptions } from "./gate-options.ts";
-import { listenerOptions } from "./listener-options.ts";
-import { domainList, hostList } from "./list-kinds.ts";
+import { NEVER_A_TARGET } from "../dns/target-addresses.ts";
+import { DEFAULT_RETRY } from "../retry/retry.ts";
+import { gateOptions } from "../receive/gate/gate-options.ts";
+import { listenerOptions } from "../smtp/server/listener-options.ts";
+import { domainList, hostList } from "../options/list-kinds.ts";
 import { tlsReportOptions } from "./tls-report-options.ts";
-import { duration, durations, flag, integer, list, named, nested } from "./schema.ts";
-import { oneOf, optional, options, size, tables, withDefault } from "./schema.ts";
-import type { Values } from "./schema.ts";
+import { duration, durations, flag, integer, list, named, nested } from "../options/options.ts";
+import { oneOf, optional, options, size, tables, withDefault } from "../options/options.ts";
+import type { Values } from "../options/options.ts";
 import { relayOptions } from "./relay-options.ts";
-import { replyOptions, retryOptions } from "./retry-options.ts";
+import { replyOptions, retryOptions } from "../retry/retry-options.ts";
 
 const dnsOptions = options({
   servers: optional(

@@ -1,8 +1,8 @@
 // Goes through a table of the file together with its declaration, before anything is read: for checks that
 // need only the text as it was written and the kind of the option, whoever declared it.
 
-import { isTable, join } from "./option.ts";
-import type { Option } from "./option.ts";
+import { isTable, join } from "../options/option.ts";
+import type { Option } from "../options/option.ts";
 
 /** One option that is given in the file. */
 export interface Written {

@@ -1,7 +1,7 @@
 // The addresses of a host: A and AAAA together, IPv4 first.
 
 import { isIP } from "node:net";
-import type { Answer, Resolver } from "./resolver.ts";
+import type { Answer, Resolver } from "./dns.ts";
 
 /**
  * Addresses of `name`; of an address, itself. Found when either type is; temporary when neither is found and one

@@ -1,7 +1,7 @@
 // What an answer costs in memory. Its records are a stranger's choice, so a cache that counts answers is bounded by
 // nothing.
 
-import type { Answer } from "./resolver.ts";
+import type { Answer } from "./dns.ts";
 
 /** Octets of an entry around its records: key, promise of order, times. */
 const ENTRY = 400;

@@ -5,13 +5,13 @@
 // stranger's server says is asked again after an hour.
 
 import { randomInt } from "node:crypto";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { askTcp, askUdp, type Patience, type Server } from "./exchange.ts";
 import { QuestionRoom } from "./question-room.ts";
 import { answerLength, answerSize } from "./answer-size.ts";
-import type { Answer, Resolver } from "./resolver.ts";
+import type { Answer, Resolver } from "./dns.ts";
 import { parseServer, systemServers } from "./servers.ts";
-import { TtlCache } from "./ttl-cache.ts";
+import { TtlCache } from "../base/ttl-cache.ts";
 import {
   A,
   AAAA,

@@ -5,7 +5,7 @@
 
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 
 export interface Server {
   readonly address: string;

@@ -3,7 +3,7 @@
 import type { LookupAddress } from "node:dns";
 import { isIPv6, type LookupFunction } from "node:net";
 import { resolveAddresses } from "./addresses.ts";
-import type { Resolver } from "./resolver.ts";
+import type { Resolver } from "./dns.ts";
 
 /**
  * The `lookup` of a connection to `host`, a name or an address. Rejects when it has no address but those that are

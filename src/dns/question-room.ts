@@ -5,7 +5,7 @@
 // answers gets its turn however many others are silent: while questions wait, the oldest one under way is given up
 // as soon as it has had its fair time.
 
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 
 interface Turn {
   /** Aborts when the question is given up, with the reason. */

@@ -8,7 +8,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { Packet, type Resource } from "dns2";
 import { messageProblem } from "./message-guard.ts";
-import type { Answer, MxRecord, TlsaRecord } from "./resolver.ts";
+import type { Answer, MxRecord, TlsaRecord } from "./dns.ts";
 
 /** A type of record: how it is asked for and what it is read into. */
 export interface RecordType<T> {

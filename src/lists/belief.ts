@@ -6,8 +6,8 @@
 // list that was believed serves; it is known over reloads, and over restarts where there is a directory for it.
 
 import type { BigIntStats } from "node:fs";
-import type { Clock } from "../clock.ts";
-import { describeError, type Log } from "../log.ts";
+import type { Clock } from "../base/clock.ts";
+import { describeError, type Log } from "../observe/log.ts";
 import {
   isConfirmedList,
   lookAtConfirmation,

@@ -2,10 +2,10 @@
 // them, those of other generations too where the relay has given what they share.
 
 import { resolve } from "node:path";
-import type { Clock } from "../clock.ts";
-import type { Resolver } from "../dns/resolver.ts";
-import type { Log } from "../log.ts";
-import { Shared } from "../shared.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Resolver } from "../dns/dns.ts";
+import type { Log } from "../observe/log.ts";
+import { Shared } from "../base/shared.ts";
 import type { BeliefParts } from "./belief.ts";
 import { parseHostItem } from "./host-items.ts";
 import { type HostMatcher, hostList, hostMatcher } from "./host-lists.ts";

@@ -1,8 +1,8 @@
 // The items of a host list, from text to what they mean: address, CIDR, "spf:DOMAIN", "+other", "*", "!x".
 // A host name is no item: who a client is must not depend on what DNS says of it at the moment.
 
-import { parseDomain } from "../smtp/address.ts";
-import { coversFamily, parseNetwork, type Network } from "./cidr.ts";
+import { parseDomain } from "../mail/address.ts";
+import { coversFamily, parseNetwork, type Network } from "../base/cidr.ts";
 
 export type HostItem = { readonly negated: boolean; readonly text: string } & (
   | { readonly kind: "network"; readonly network: Network }

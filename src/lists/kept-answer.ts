@@ -5,9 +5,9 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isTable } from "../config/option.ts";
-import { errorCode } from "../error-code.ts";
-import { replaceFile } from "../kept-files.ts";
+import { isTable } from "../options/option.ts";
+import { errorCode } from "../base/error-code.ts";
+import { replaceFile } from "../base/durable/kept-files.ts";
 import { parseHostItem } from "./host-items.ts";
 import { passProblem } from "./spf.ts";
 

@@ -9,8 +9,8 @@ import { createHash } from "node:crypto";
 import { type BigIntStats, statSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { errorCode } from "../error-code.ts";
-import { replaceFile } from "../kept-files.ts";
+import { errorCode } from "../base/error-code.ts";
+import { replaceFile } from "../base/durable/kept-files.ts";
 import { readList } from "./list-content.ts";
 import { parseLsearch } from "./lsearch-text.ts";
 

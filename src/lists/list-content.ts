@@ -6,7 +6,7 @@
 
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { withErrorNames } from "../error-code.ts";
+import { withErrorNames } from "../base/error-code.ts";
 import { FileTurns } from "./file-turns.ts";
 
 export type ListContent =

@@ -3,10 +3,10 @@
 // Invariant: it only ever changes from one good answer to another. A failed, empty or all-embracing answer leaves
 // it as it was; before the first good answer it is empty and lets in nobody.
 
-import type { Clock } from "../clock.ts";
-import type { Resolver } from "../dns/resolver.ts";
-import { describeError, type Log } from "../log.ts";
-import { type Address, contains, type Network, parseNetwork } from "./cidr.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Resolver } from "../dns/dns.ts";
+import { describeError, type Log } from "../observe/log.ts";
+import { type Address, contains, type Network, parseNetwork } from "../base/cidr.ts";
 import { type KeptAnswer, keptAnswerPath, readKeptAnswer, writeKeptAnswer } from "./kept-answer.ts";
 import { expandSpf } from "./spf.ts";
 

@@ -1,8 +1,8 @@
 // The `spf:` lists of the configuration, each domain once. Their answers are refreshed on a timer from the first
 // `refresh` until `close`.
 
-import type { Clock, Timer } from "../clock.ts";
-import { Shared } from "../shared.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import { Shared } from "../base/shared.ts";
 import { SpfList, type SpfListParts } from "./spf-list.ts";
 
 export interface SpfListsParts extends Omit<SpfListParts, "domain"> {

@@ -4,9 +4,9 @@
 //
 // Invariant: anything unclear is an error for the whole list; a list that would pass everybody is an error too.
 
-import type { Resolver } from "../dns/resolver.ts";
-import { parseDomain } from "../smtp/address.ts";
-import { coversFamily, type Network, parseNetwork } from "./cidr.ts";
+import type { Resolver } from "../dns/dns.ts";
+import { parseDomain } from "../mail/address.ts";
+import { coversFamily, type Network, parseNetwork } from "../base/cidr.ts";
 
 export type SpfExpansion =
   | {

@@ -1,10 +1,10 @@
 // The headers that a delivery puts on top of a copy, in Exim's order: Return-path, Envelope-to, Delivery-date.
 // They are the envelope of the message, kept; RFC 5321 4.4 asks for the first.
 
-import type { Recipient } from "../contract.ts";
-import type { Mailbox } from "../envelope.ts";
-import { messageDate } from "../message-date.ts";
-import { canonicalAddressOf, pathText } from "../smtp/address.ts";
+import type { Recipient } from "../contract/contract.ts";
+import type { Mailbox } from "../mail/envelope.ts";
+import { messageDate } from "../mail/message-date.ts";
+import { canonicalAddressOf, pathText } from "../mail/address.ts";
 
 export interface DeliveryHeaders {
   readonly returnPath: boolean;

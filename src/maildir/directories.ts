@@ -5,9 +5,9 @@
 // that were there already: their maker may have been killed before it synced.
 
 import { dirname, join } from "node:path";
-import type { DirectorySyncs } from "./directory-syncs.ts";
-import { errorCode } from "../error-code.ts";
-import type { FileCalls } from "./file-calls.ts";
+import type { DirectorySyncs } from "../base/durable/directory-syncs.ts";
+import { errorCode } from "../base/error-code.ts";
+import type { FileCalls } from "../base/durable/file-calls.ts";
 
 const REMEMBERED_MAX = 10_000;
 

@@ -5,8 +5,8 @@
 // its name may not be on disk yet, and is the asker's to sync.
 
 import { join } from "node:path";
-import { errorCode } from "../error-code.ts";
-import type { FileCalls } from "./file-calls.ts";
+import { errorCode } from "../base/error-code.ts";
+import type { FileCalls } from "../base/durable/file-calls.ts";
 import { keyIn } from "./file-names.ts";
 
 /** Keys of deliveries, and the paths of their files. */

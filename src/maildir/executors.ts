@@ -2,7 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import type { BatchReply, DiskReply, DiskRequest, Look } from "./disk-request.ts";
-import type { FileCalls } from "./file-calls.ts";
+import type { FileCalls } from "../base/durable/file-calls.ts";
 
 /** Makes calls one after the other. */
 export interface Executor {

@@ -4,8 +4,8 @@
 
 import { randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
-import type { Clock } from "../clock.ts";
-import type { Envelope } from "../envelope.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Envelope } from "../mail/envelope.ts";
 
 /** A name with its tag must fit into the 255 bytes of a directory entry. */
 const HOST_MAX = 100;

@@ -6,7 +6,7 @@
 // ends as it would have ended. Node cannot take a system call back: what hangs, hangs until the file system answers.
 
 import { dirname } from "node:path";
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import { DiskThread, errorOf } from "./disk-threads.ts";
 import type { DiskReply, DiskRequest } from "./disk-request.ts";
 import type { Executors } from "./executors.ts";

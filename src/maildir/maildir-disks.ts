@@ -1,8 +1,8 @@
 // What all transports that write Maildirs share, also over a reload: which file systems answer, and what is under way
 // on one that does not.
 
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../observe/log.ts";
 import { CopiesUnderWay } from "./copies-under-way.ts";
 import { type Executors, inThreads } from "./executors.ts";
 import { Lanes } from "./lanes.ts";

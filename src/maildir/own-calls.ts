@@ -8,10 +8,10 @@
 
 import { closeSync, constants, existsSync, readlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { errorCode } from "../error-code.ts";
+import { errorCode } from "../base/error-code.ts";
 import type { MaybePromise } from "../lists/lists.ts";
 import type { Look } from "./disk-request.ts";
-import type { FileCalls } from "./file-calls.ts";
+import type { FileCalls } from "../base/durable/file-calls.ts";
 import type { Directory, OwnDirectories } from "./own-directories.ts";
 
 const DESCRIPTORS = "/proc/self/fd";

@@ -4,7 +4,7 @@
 // seen. Few stay open, and none for long after its last use.
 
 import { closeSync } from "node:fs";
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 
 /** How long a descriptor stands for the name that it was opened by, in ms. */
 const FRESH = 1000;

@@ -2,8 +2,8 @@
 // lists, never text from the wire, and even so each must be one safe path component before it is used.
 
 import { dirname } from "node:path";
-import { suggestion } from "../config/suggestion.ts";
-import type { Account } from "../contract.ts";
+import { suggestion } from "../options/suggestion.ts";
+import type { Account } from "../contract/contract.ts";
 
 const ACCOUNT_KEYS: Readonly<Record<string, keyof Account>> = {
   domain: "domain",

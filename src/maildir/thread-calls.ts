@@ -2,7 +2,7 @@
 
 import { constants } from "node:fs";
 import type { DiskRequest, Look, NewFile } from "./disk-request.ts";
-import type { FileCalls } from "./file-calls.ts";
+import type { FileCalls } from "../base/durable/file-calls.ts";
 import type { Turn } from "./lane.ts";
 
 export class ThreadCalls implements FileCalls {

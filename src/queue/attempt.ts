@@ -4,31 +4,37 @@
 // waits for a recipient whose domain is slow: what is routed goes its way. A delivery is noted as soon as it is done.
 
 import { isUnsure } from "./unsure.ts";
-import type { Clock, Timer } from "../clock.ts";
-import type { Outcome, Transport } from "../contract.ts";
-import type { Passage } from "../cut-through.ts";
-import { deliver, type Delivery, deliveryOf, type Manner, recipientOf } from "../deliver.ts";
-import type { Gate } from "../gate.ts";
-import type { Holds } from "../holds.ts";
-import type { Log } from "../log.ts";
-import type { Room } from "../room.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Outcome, Transport } from "../contract/contract.ts";
+import type { Passage } from "../deliver/cut-through/cut-through.ts";
+import {
+  deliver,
+  type Delivery,
+  deliveryOf,
+  type Manner,
+  recipientOf,
+} from "../deliver/deliver.ts";
+import type { Gate } from "../receive/gate/gate.ts";
+import type { Holds } from "./holds.ts";
+import type { Log } from "../observe/log.ts";
+import type { Room } from "../base/room.ts";
 import {
   type Route,
   type RoutedDelivery,
   type RouteTrouble,
   type Routing,
   Steps,
-} from "../route.ts";
-import { type Attempted, dueCopies, isCopy, restingCopies } from "../settle/clocks.ts";
+} from "../route/route.ts";
+import { type Attempted, dueCopies, isCopy, restingCopies } from "../retry/clocks.ts";
 import { entryOf, Journal, targetOf } from "../settle/journal.ts";
-import { isForced } from "../settle/retry-time.ts";
-import type { Finding, SettleServices } from "../settle.ts";
-import type { LoopShare } from "../smtp/loop-share.ts";
-import type { JournalEntry, Spool, StoredMessage, WaitingCopy } from "../spool.ts";
-import { status, type Status } from "../status.ts";
+import { isForced } from "../retry/retry-time.ts";
+import type { Finding, SettleServices } from "../settle/settle.ts";
+import type { LoopShare } from "../base/loop-share.ts";
+import type { JournalEntry, Spool, StoredMessage, WaitingCopy } from "../spool/spool.ts";
+import { status, type Status } from "../mail/status.ts";
 import { Destinations } from "./destinations.ts";
 import type { Unrouted } from "./unrouted.ts";
-import { wasRelayed } from "./relayed.ts";
+import { wasRelayed } from "../receive/gate/relayed.ts";
 import { AddressKeys } from "../settle/address-keys.ts";
 import { doneOf, dueOf, isOpenIn, type Known } from "./due.ts";
 import { type Pool, routeAll } from "./route-all.ts";

@@ -1,11 +1,11 @@
 // What the log says of copies of our own senders' mail: that one was made for a sender who is no account, or that none
 // was asked for at all. Nothing leaves without a copy unseen.
 
-import type { Gate } from "../gate.ts";
-import type { Log } from "../log.ts";
-import type { Finding } from "../settle.ts";
-import { pathText } from "../smtp/address.ts";
-import type { StoredMessage } from "../spool.ts";
+import type { Gate } from "../receive/gate/gate.ts";
+import type { Log } from "../observe/log.ts";
+import type { Finding } from "../settle/settle.ts";
+import { pathText } from "../mail/address.ts";
+import type { StoredMessage } from "../spool/spool.ts";
 
 export async function logCopies(
   { envelope, journal, recipients }: StoredMessage,

@@ -5,13 +5,13 @@
 // the outcome that it has. A delivery counts more than a trouble that another recipient had on the way to it.
 
 import { notifyOfBoth } from "../bounce/wanted.ts";
-import type { Outcome } from "../contract.ts";
-import type { Delivery } from "../deliver.ts";
-import type { Mailbox } from "../envelope.ts";
-import type { RoutedDelivery, RouteTrouble } from "../route.ts";
-import type { Attempted } from "../settle/clocks.ts";
+import type { Outcome } from "../contract/contract.ts";
+import type { Delivery } from "../deliver/deliver.ts";
+import type { Mailbox } from "../mail/envelope.ts";
+import type { RoutedDelivery, RouteTrouble } from "../route/route.ts";
+import type { Attempted } from "../retry/clocks.ts";
 import { targetOf } from "../settle/journal.ts";
-import type { AlsoTo, Finding } from "../settle.ts";
+import type { AlsoTo, Finding } from "../settle/settle.ts";
 import type { AddressKeys } from "../settle/address-keys.ts";
 
 type Source = RoutedDelivery | RouteTrouble;

@@ -5,12 +5,12 @@
 // on to those whom its address has become an alias of. While only copies are left of a recipient, nothing that the chain
 // says of its mail counts.
 
-import type { Mailbox } from "../envelope.ts";
+import type { Mailbox } from "../mail/envelope.ts";
 import type { MaybePromise } from "../lists/lists.ts";
-import type { RoutedDelivery, Routing, RouteTrouble } from "../route.ts";
-import { type Attempted, isCopy } from "../settle/clocks.ts";
+import type { RoutedDelivery, Routing, RouteTrouble } from "../route/route.ts";
+import { type Attempted, isCopy } from "../retry/clocks.ts";
 import { Journal, mailIn } from "../settle/journal.ts";
-import type { RecipientState, StoredMessage, WaitingCopy } from "../spool.ts";
+import type { RecipientState, StoredMessage, WaitingCopy } from "../spool/spool.ts";
 import type { AddressKeys } from "../settle/address-keys.ts";
 
 /** Of one recipient. */

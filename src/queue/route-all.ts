@@ -3,7 +3,7 @@
 // Invariant: so many are under way at once, that many slow ones hold up the others by a moment each, and all messages
 // together ask no more than a bounded number of questions.
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 
 /** Recipients of one message that are routed at once. */
 const AT_ONCE = 20;

@@ -4,10 +4,10 @@
 // Invariant: the hour is one of the monotonic clock, from the first such attempt in this process, whatever the retry rules
 // say. What is remembered has a bound; who is forgotten has his hour anew.
 
-import type { Clock } from "../clock.ts";
-import type { Outcome } from "../contract.ts";
-import type { MessageId } from "../envelope.ts";
-import { status, type Status } from "../status.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Outcome } from "../contract/contract.ts";
+import type { MessageId } from "../mail/envelope.ts";
+import { status, type Status } from "../mail/status.ts";
 
 const HOUR = 3_600_000;
 /** Addresses that are remembered, of all messages. */

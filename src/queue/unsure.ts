@@ -1,7 +1,7 @@
 // Whether an earlier attempt ended without an answer of a file system: its copy may have been made all the same.
 
-import { NO_ANSWER, type Status } from "../status.ts";
-import type { StoredRecipient } from "../spool.ts";
+import { NO_ANSWER, type Status } from "../mail/status.ts";
+import type { StoredRecipient } from "../spool/spool.ts";
 
 export function isUnsure({
   lastStatus,

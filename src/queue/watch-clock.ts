@@ -1,11 +1,11 @@
 // What the queue does when the wall clock is set: what waits is looked at again, because some of it may be due, or may
 // have been put off by a clock that was ahead.
 
-import type { Timer } from "../clock.ts";
-import type { ClockSteps } from "../clock-steps.ts";
-import { describeError, type Log } from "../log.ts";
-import type { Queue } from "../queue.ts";
-import type { Spool } from "../spool.ts";
+import type { Timer } from "../base/clock.ts";
+import type { ClockSteps } from "../base/clock-steps.ts";
+import { describeError, type Log } from "../observe/log.ts";
+import type { Queue } from "./queue.ts";
+import type { Spool } from "../spool/spool.ts";
 
 interface Watching {
   readonly spool: Pick<Spool, "clockSet">;

@@ -5,15 +5,15 @@
 // Invariant: over its rate a client is put off, never refused for good. Who has asked for too many that do not exist
 // learns of no further recipient whether it does.
 
-import type { Clock } from "../clock.ts";
-import type { Rate } from "../config/kinds.ts";
-import type { Client } from "../envelope.ts";
-import type { Log } from "../log.ts";
-import type { MailRequest } from "../smtp/command.ts";
-import { customerOf } from "../smtp/network.ts";
-import type { MailTransaction, Reception } from "../smtp/reception.ts";
-import { status, type Status, statusLine } from "../status.ts";
-import { KeyedRate } from "./keyed-rate.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Rate } from "../options/kinds.ts";
+import type { Client } from "../mail/envelope.ts";
+import type { Log } from "../observe/log.ts";
+import type { MailRequest } from "../smtp/server/command.ts";
+import { customerOf } from "../base/network.ts";
+import type { MailTransaction, Reception } from "../smtp/server/reception.ts";
+import { status, type Status, statusLine } from "../mail/status.ts";
+import { KeyedRate } from "../base/keyed-rate.ts";
 
 export interface ClientRateOptions {
   readonly messages: Rate | undefined;

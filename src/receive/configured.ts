@@ -1,12 +1,12 @@
 // What receiving mail needs of [relay]: the reserve of the disk, and the rates of clients.
 
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { RelayOptions } from "../config/relay-options.ts";
-import type { Gate } from "../gate.ts";
-import type { Log } from "../log.ts";
-import type { Reception } from "../smtp/reception.ts";
+import type { Gate } from "./gate/gate.ts";
+import type { Log } from "../observe/log.ts";
+import type { Reception } from "../smtp/server/reception.ts";
 import { limitRates } from "./client-rates.ts";
-import { DiskReserve, freeSpace } from "./disk-reserve.ts";
+import { DiskReserve, freeSpace } from "../spool/disk-reserve.ts";
 
 interface Services {
   readonly clock: Clock;

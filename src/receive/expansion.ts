@@ -4,10 +4,10 @@
 // Invariants: a message that leads to more addresses than it may has the rest of its recipients in the next transaction.
 // The first recipient is always taken. What all sessions keep together has a bound; who asks for little always gets it.
 
-import type { RecipientRequest } from "../envelope.ts";
-import { type RoutedDelivery, type RouteTrouble, type Routing, Steps } from "../route.ts";
-import { canonicalAddressOf } from "../smtp/address.ts";
-import { status, type Status } from "../status.ts";
+import type { RecipientRequest } from "../mail/envelope.ts";
+import { type RoutedDelivery, type RouteTrouble, type Routing, Steps } from "../route/route.ts";
+import { canonicalAddressOf } from "../mail/address.ts";
+import { status, type Status } from "../mail/status.ts";
 
 /** Octets that a transaction may keep in any case: some hundred recipients. */
 const SMALL = 64 * 1024;

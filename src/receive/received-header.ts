@@ -1,8 +1,8 @@
 // Our trace header (RFC 5321 4.4): the only bytes that we add to a message, unless results of its authentication are
 // written above. Google reads the client's address from its brackets.
 
-import type { Client, Mailbox, MessageId } from "../envelope.ts";
-import { messageDate } from "../message-date.ts";
+import type { Client, Mailbox, MessageId } from "../mail/envelope.ts";
+import { messageDate } from "../mail/message-date.ts";
 
 export interface Hop {
   readonly client: Client;

@@ -4,11 +4,11 @@
 // Invariants: only recipients that the rule lets through and a router takes are counted; where the message has to bring a
 // proof, only when it has brought it, for until then its sender is a claim. Over the rate they are put off, never refused for good: honest mail waits where it is, and comes later.
 
-import type { Clock } from "../clock.ts";
-import type { Rate } from "../config/kinds.ts";
-import type { Mailbox } from "../envelope.ts";
-import { status, type Status } from "../status.ts";
-import { KeyedRate } from "./keyed-rate.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Rate } from "../options/kinds.ts";
+import type { Mailbox } from "../mail/envelope.ts";
+import { status, type Status } from "../mail/status.ts";
+import { KeyedRate } from "../base/keyed-rate.ts";
 
 export interface RuleRates {
   readonly rate: Rate | undefined;

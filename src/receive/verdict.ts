@@ -1,14 +1,20 @@
 // What a client is told about one recipient, and about a header section at the end of DATA. The session and
 // the dry run of `relayctl check` both ask here, so they cannot disagree.
 
-import type { Examined } from "../authentication/examination.ts";
-import { HEADER_TOO_BIG } from "../authentication/results.ts";
-import { judgeTenant } from "../authentication/tenant.ts";
-import type { Client, Mailbox } from "../envelope.ts";
-import type { Gate, Proof, Verdict } from "../gate.ts";
-import { type Route, type RouteTrouble, type Routing, Steps, type TraceStep } from "../route.ts";
-import { status, type Status } from "../status.ts";
-import type { HeaderWatch } from "./header-watch.ts";
+import type { Examined } from "./authentication/authentication.ts";
+import { HEADER_TOO_BIG } from "./authentication/results.ts";
+import { judgeTenant } from "./authentication/tenant.ts";
+import type { Client, Mailbox } from "../mail/envelope.ts";
+import type { Gate, Proof, Verdict } from "./gate/gate.ts";
+import {
+  type Route,
+  type RouteTrouble,
+  type Routing,
+  Steps,
+  type TraceStep,
+} from "../route/route.ts";
+import { status, type Status } from "../mail/status.ts";
+import type { HeaderWatch } from "./content/header-watch.ts";
 
 export interface Judges {
   readonly gate: Pick<Gate, "judge">;

@@ -2,8 +2,8 @@
 //
 // Invariants: a list that cannot be read defers, it never counts as "no". What the lists vouch for is the account.
 
-import type { Account } from "../contract.ts";
-import type { Mailbox } from "../envelope.ts";
+import type { Account } from "../contract/contract.ts";
+import type { Mailbox } from "../mail/envelope.ts";
 import type { DomainList, LocalPartList } from "../lists/lists.ts";
 
 /** One list that must hold before a router is asked. */

@@ -1,8 +1,8 @@
 // What the chain has said of the addresses of one message. An address that many recipients lead to is asked about once.
 
-import type { Mailbox } from "../envelope.ts";
-import type { Routing } from "../route.ts";
-import { canonicalAddressOf } from "../smtp/address.ts";
+import type { Mailbox } from "../mail/envelope.ts";
+import type { Routing } from "./route.ts";
+import { canonicalAddressOf } from "../mail/address.ts";
 
 /** An address that another was redirected to. */
 export interface Child {

@@ -1,10 +1,10 @@
 // One address on its way down the chain: preconditions, the loop guard, `unseen`, `more`, and what its end is when no
 // router takes it.
 
-import type { Account, Decision } from "../contract.ts";
-import type { Mailbox } from "../envelope.ts";
+import type { Account, Decision } from "../contract/contract.ts";
+import type { Mailbox } from "../mail/envelope.ts";
 import type { DomainList } from "../lists/lists.ts";
-import { describeError, type Log } from "../log.ts";
+import { describeError, type Log } from "../observe/log.ts";
 import type {
   ChainRouter,
   RoutedDelivery,
@@ -12,8 +12,8 @@ import type {
   RouteTrouble,
   Routing,
   TraceStep,
-} from "../route.ts";
-import { isTemporary, LOCAL_ERROR, status, type Status } from "../status.ts";
+} from "./route.ts";
+import { isTemporary, LOCAL_ERROR, status, type Status } from "../mail/status.ts";
 import { type Found, joined, meets } from "./preconditions.ts";
 import type { Child, Step, Steps } from "./steps.ts";
 

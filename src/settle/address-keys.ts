@@ -4,9 +4,9 @@
 // Invariant: a domain is asked about before an address with capitals in it is compared. While the list of our domains
 // cannot be read, case counts: then a message may come twice, but is never kept from anybody.
 
-import type { Mailbox } from "../envelope.ts";
-import type { Gate } from "../gate.ts";
-import { canonicalAddressOf } from "../smtp/address.ts";
+import type { Mailbox } from "../mail/envelope.ts";
+import type { Gate } from "../receive/gate/gate.ts";
+import { canonicalAddressOf } from "../mail/address.ts";
 
 /** Outside of ASCII, two letters that differ by case may differ by more. */
 const CAPITALS = /[A-Z]+/g;

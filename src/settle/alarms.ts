@@ -1,9 +1,9 @@
 // Alarms that replies of hosts raise. A thousand messages may meet the same reply: the postmaster hears of it once an
 // hour.
 
-import type { Clock } from "../clock.ts";
-import type { MessageId } from "../envelope.ts";
-import type { Log } from "../log.ts";
+import type { Clock } from "../base/clock.ts";
+import type { MessageId } from "../mail/envelope.ts";
+import type { Log } from "../observe/log.ts";
 
 const HOUR = 3_600_000;
 

@@ -5,11 +5,11 @@
 // still due, or that the postmaster has frozen, has no end here. What ends is on the postmaster's list, in the same
 // transaction.
 
-import type { Clock, Timer } from "../clock.ts";
-import { describeError, type Log } from "../log.ts";
-import { pathText } from "../smtp/address.ts";
-import type { ListEntry, Spool, StoredMessage, StoredRecipient } from "../spool.ts";
-import { saidLine } from "../status.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import { describeError, type Log } from "../observe/log.ts";
+import { pathText } from "../mail/address.ts";
+import type { ListEntry, Spool, StoredMessage, StoredRecipient } from "../spool/spool.ts";
+import { saidLine } from "../mail/status.ts";
 
 export interface FrozenMailServices {
   readonly spool: Pick<Spool, "ageFrozen" | "claim" | "settle">;

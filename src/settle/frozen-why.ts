@@ -1,7 +1,12 @@
 // Why something of a recipient is frozen, after an attempt.
 
-import { FROZEN_WHYS, type FrozenWhy, type JournalEntry, type StoredRecipient } from "../spool.ts";
-import type { End } from "./clocks.ts";
+import {
+  FROZEN_WHYS,
+  type FrozenWhy,
+  type JournalEntry,
+  type StoredRecipient,
+} from "../spool/spool.ts";
+import type { End } from "../retry/clocks.ts";
 
 /** `before` is what the journal has of the recipient. Undefined when nothing is frozen. */
 export function frozenWhyOf(

@@ -1,11 +1,11 @@
 // What the journal says of a delivery: has it had its end? Mail is done by its address after all redirects, a copy by the
 // place where it goes, whatever routers and transports are called and whichever recipient leads there.
 
-import type { Mailbox } from "../envelope.ts";
+import type { Mailbox } from "../mail/envelope.ts";
 import { AddressKeys, addressOfTarget } from "./address-keys.ts";
-import type { Finding } from "../settle.ts";
-import { canonicalAddressOf } from "../smtp/address.ts";
-import { type JournalEntry, namedPlaceOf } from "../spool.ts";
+import type { Finding } from "./settle.ts";
+import { canonicalAddressOf } from "../mail/address.ts";
+import { type JournalEntry, namedPlaceOf } from "../spool/spool.ts";
 
 /** What names a delivery. */
 export interface Named {

@@ -1,11 +1,11 @@
 // What settling says in the log: one event a delivery, one for what becomes of the message.
 
-import type { Mailbox } from "../envelope.ts";
-import type { Log } from "../log.ts";
-import type { JournalEntry, Settlement, StoredMessage } from "../spool.ts";
-import { pathText } from "../smtp/address.ts";
-import { saidLine } from "../status.ts";
-import type { End } from "./clocks.ts";
+import type { Mailbox } from "../mail/envelope.ts";
+import type { Log } from "../observe/log.ts";
+import type { JournalEntry, Settlement, StoredMessage } from "../spool/spool.ts";
+import { pathText } from "../mail/address.ts";
+import { saidLine } from "../mail/status.ts";
+import type { End } from "../retry/clocks.ts";
 
 /** How a delivery ended, or that it has not. */
 export type Ending = JournalEntry["outcome"] | "deferred";

@@ -3,9 +3,9 @@
 // Invariant: what came of its last attempt stands beside the reason for which it now waits untried. An older such
 // reason does not: it would be another host's, or that of a turn which has come.
 
-import type { StoredRecipient } from "../spool.ts";
-import type { Status } from "../status.ts";
-import type { Attempted, End } from "./clocks.ts";
+import type { StoredRecipient } from "../spool/spool.ts";
+import type { Status } from "../mail/status.ts";
+import type { Attempted, End } from "../retry/clocks.ts";
 
 type Reason = Pick<StoredRecipient, "lastStatus" | "waitsBecause">;
 

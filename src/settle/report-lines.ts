@@ -3,16 +3,16 @@
 // Invariants: each such recipient is named, and each address that failed; but not each address with each recipient that
 // leads to it. Of an alias whose mail reaches others, a member's failure is the postmaster's affair and no stranger's.
 
-import { wantsReport } from "../bounce.ts";
-import type { Elapsed } from "../clock-steps.ts";
-import type { Envelope, Mailbox } from "../envelope.ts";
-import type { RetryPolicy } from "../reply-rules.ts";
-import { retryUntil } from "../retry.ts";
-import { canonicalAddressOf } from "../smtp/address.ts";
-import type { JournalEntry } from "../spool.ts";
-import type { Attempted, End } from "./clocks.ts";
+import { wantsReport } from "../bounce/bounce.ts";
+import type { Elapsed } from "../base/clock-steps.ts";
+import type { Envelope, Mailbox } from "../mail/envelope.ts";
+import type { RetryPolicy } from "../retry/reply-rules.ts";
+import { retryUntil } from "../retry/retry.ts";
+import { canonicalAddressOf } from "../mail/address.ts";
+import type { JournalEntry } from "../spool/spool.ts";
+import type { Attempted, End } from "../retry/clocks.ts";
 import { reportKind, type Told, told } from "./report.ts";
-import { hasSeenLastInterval, rulesFor } from "./retry-time.ts";
+import { hasSeenLastInterval, rulesFor } from "../retry/retry-time.ts";
 
 interface LineServices extends RetryPolicy {
   readonly elapsed: Elapsed;

@@ -10,10 +10,10 @@ import {
   type ReportKind,
   wantsReport,
   wantsWarning,
-} from "../bounce.ts";
-import type { Elapsed } from "../clock-steps.ts";
-import type { Log } from "../log.ts";
-import type { Finding } from "../settle.ts";
+} from "../bounce/bounce.ts";
+import type { Elapsed } from "../base/clock-steps.ts";
+import type { Log } from "../observe/log.ts";
+import type { Finding } from "./settle.ts";
 import type {
   ListEntry,
   NewReport,
@@ -21,9 +21,9 @@ import type {
   Spool,
   StoredMessage,
   StoredRecipient,
-} from "../spool.ts";
-import { pathText } from "../smtp/address.ts";
-import { isTemporary, saidLine } from "../status.ts";
+} from "../spool/spool.ts";
+import { pathText } from "../mail/address.ts";
+import { isTemporary, saidLine } from "../mail/status.ts";
 import type { Ending } from "./log.ts";
 import { SenderStanding } from "./standing.ts";
 

@@ -3,8 +3,8 @@
 // Invariant: while nobody can say, nothing is bounced: what has failed is tried again. That has an end, so that a sender
 // whose DNS never answers holds nothing for ever.
 
-import type { Vouching } from "../authentication/vouching.ts";
-import type { Settlement, StoredMessage } from "../spool.ts";
+import type { Vouching } from "./vouching.ts";
+import type { Settlement, StoredMessage } from "../spool/spool.ts";
 
 export type Standing =
   | { readonly kind: "vouched" | "unvouched" }

@@ -1,9 +1,9 @@
 // Settlements on their way into the spool. When it cannot take one it is asked again until it can, because the
 // outcome of an attempt is known only here.
 
-import type { Clock } from "../clock.ts";
-import { describeError, type Log } from "../log.ts";
-import type { Settlement, Spool } from "../spool.ts";
+import type { Clock } from "../base/clock.ts";
+import { describeError, type Log } from "../observe/log.ts";
+import type { Settlement, Spool } from "../spool/spool.ts";
 
 export interface StoreServices {
   readonly spool: Pick<Spool, "settle">;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { reasonFor } from "../../src/bounce/reason.ts";
-import { status } from "../../src/status.ts";
+import { status } from "../../src/mail/status.ts";
 import { reply } from "./report.ts";
 
 const happened = (...said: Parameters<typeof status>) => reasonFor(reply(...said)).happened;

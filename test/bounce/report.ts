@@ -1,8 +1,8 @@
 // Requests for reports, and the look of a composed one, shared by the tests of this folder.
 
-import type { Body, Envelope, Mailbox } from "../../src/envelope.ts";
-import type { ReportedRecipient, ReportRequest } from "../../src/bounce.ts";
-import { type Status, status } from "../../src/status.ts";
+import type { Body, Envelope, Mailbox } from "../../src/mail/envelope.ts";
+import type { ReportedRecipient, ReportRequest } from "../../src/bounce/bounce.ts";
+import { type Status, status } from "../../src/mail/status.ts";
 
 export const NOW = Date.UTC(2026, 10, 22, 10, 30, 0);
 

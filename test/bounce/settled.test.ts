@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import type { Outcome } from "../../src/contract.ts";
-import type { Finding } from "../../src/settle.ts";
+import type { Outcome } from "../../src/contract/contract.ts";
+import type { Finding } from "../../src/settle/settle.ts";
 import { reportKind, reportsOn, type Told, told } from "../../src/settle/report.ts";
-import type { NewReport, StoredMessage, StoredRecipient } from "../../src/spool.ts";
-import { status } from "../../src/status.ts";
+import type { NewReport, StoredMessage, StoredRecipient } from "../../src/spool/spool.ts";
+import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
 import { recordingLog } from "../support/services.ts";
 import { body, ENVELOPE, mailbox, MESSAGE, NOW, reply } from "./report.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { wantsReport, wantsWarning } from "../../src/bounce.ts";
+import { wantsReport, wantsWarning } from "../../src/bounce/bounce.ts";
 import { mailbox } from "./report.ts";
 
 const SENDER = mailbox("alice@example.org");

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { suite, test } from "node:test";
-import { LETTER, rsaKey, signed } from "../authentication/signing.ts";
+import { LETTER, rsaKey, signed } from "../receive/authentication/signing.ts";
 import { startDns } from "../support/dns.ts";
 import { assertGolden, Place, relayctl } from "../support/program.ts";
 import { startTestRelay, workspaceConfig } from "../support/relay.ts";

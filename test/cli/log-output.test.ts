@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test } from "node:test";
 import { LogOutput } from "../../src/cli/log-output.ts";
-import { errorCode } from "../../src/error-code.ts";
+import { errorCode } from "../../src/base/error-code.ts";
 
 /** A pipe that nobody reads from until `readUntil`, which gives all that was written when `written` resolves. */
 function stoppedPipe(directory: string) {

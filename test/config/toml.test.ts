@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { isTable, join } from "../../src/config/schema.ts";
+import { isTable, join } from "../../src/options/options.ts";
 import { parseToml } from "../../src/config/toml.ts";
 
 function document(text: string) {

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import type { Option, Problem } from "../../src/config/schema.ts";
-import type { Driver } from "../../src/contract.ts";
+import type { Option, Problem } from "../../src/options/options.ts";
+import type { Driver } from "../../src/contract/contract.ts";
 
 /** A table as it stands in routers.toml, without the generic options. */
 export type OptionTable = Readonly<Record<string, unknown>>;

@@ -9,7 +9,7 @@ import type {
   RouterDriver,
   RouteSubject,
   Services,
-} from "../../src/contract.ts";
+} from "../../src/contract/contract.ts";
 import { mailbox } from "../support/message.ts";
 import { fakeServices, resolverAnswering } from "../support/services.ts";
 import { deepFreeze, type OptionTable, readOptions, testOptions } from "./driver.ts";

@@ -10,8 +10,8 @@ import type {
   Services,
   Transport,
   TransportDriver,
-} from "../../src/contract.ts";
-import type { RecipientId } from "../../src/envelope.ts";
+} from "../../src/contract/contract.ts";
+import type { RecipientId } from "../../src/mail/envelope.ts";
 import {
   batch,
   damagedBody,

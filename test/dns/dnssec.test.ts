@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { Packet } from "dns2";
 import { resolveAddresses } from "../../src/dns/addresses.ts";
 import { createResolver } from "../../src/dns/create-resolver.ts";
-import type { Resolver } from "../../src/dns/resolver.ts";
+import type { Resolver } from "../../src/dns/dns.ts";
 import { manualClock } from "../support/clock.ts";
 import { startDns, type Zone } from "../support/dns.ts";
 import { a, rawServer, reply } from "./raw-server.ts";

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Packet } from "dns2";
 import { createResolver, type ResolverOptions } from "../../src/dns/create-resolver.ts";
-import { systemClock } from "../../src/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { framed, startDns } from "../support/dns.ts";
 import { a, type RawBehaviour, rawServer, reply, sendFramed } from "./raw-server.ts";
 

@@ -3,9 +3,9 @@
 // mailbox that the next host will see in the bytes that we pass on.
 
 import assert from "node:assert/strict";
-import type { GateOptions } from "../../src/config/gate-options.ts";
-import { Gate } from "../../src/gate.ts";
-import { decodeLine, parseRcpt } from "../../src/smtp/command.ts";
+import type { GateOptions } from "../../src/receive/gate/gate-options.ts";
+import { Gate } from "../../src/receive/gate/gate.ts";
+import { decodeLine, parseRcpt } from "../../src/smtp/server/command.ts";
 import { bench } from "../lists/support.ts";
 import { seeded, type Random } from "../support/random.ts";
 

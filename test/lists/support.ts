@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Answer, Resolver } from "../../src/dns/resolver.ts";
+import type { Answer, Resolver } from "../../src/dns/dns.ts";
 import {
   createLists,
   type ListParts,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { deliveryHeaders } from "../../src/maildir/delivery-headers.ts";
-import { messageDate } from "../../src/message-date.ts";
+import { messageDate } from "../../src/mail/message-date.ts";
 import { mailbox, recipient } from "../support/message.ts";
 
 const zone = process.env["TZ"];

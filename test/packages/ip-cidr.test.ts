@@ -1,4 +1,4 @@
-// What ip-cidr does wrong today, and why src/lists/cidr.ts asks it for the ends of a range and for nothing else.
+// What ip-cidr does wrong today, and why src/base/cidr.ts asks it for the ends of a range and for nothing else.
 // A test that fails after an upgrade is good news: the trap is gone or has moved, so look again.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-// What nodemailer's SMTPConnection does that a relay must not do, and why src/smtp/client.ts exists (see
+// What nodemailer's SMTPConnection does that a relay must not do, and why src/smtp/client/client.ts exists (see
 // docs/decisions/0003-own-smtp-client.md). It drives the demo and makes peers for tests; it delivers no mail.
 // A test that fails after an upgrade is good news: look whether the decision still stands.
 

@@ -1,5 +1,5 @@
 // What smtp-server does that we cannot have and cannot reach through what it exports: the reasons why
-// src/smtp/ has a server of its own (docs/decisions/0002-own-smtp-server.md). It stays our sink in tests.
+// src/smtp/server/ is a server of our own (docs/decisions/0002-own-smtp-server.md). It stays our sink in tests.
 // A test that fails after an upgrade is good news: the trap is gone or has moved, so look again.
 
 import assert from "node:assert/strict";

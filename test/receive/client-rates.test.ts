@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { limitRates } from "../../src/receive/client-rates.ts";
-import type { Reception } from "../../src/smtp/reception.ts";
-import { status } from "../../src/status.ts";
+import type { Reception } from "../../src/smtp/server/reception.ts";
+import { status } from "../../src/mail/status.ts";
 import { manualClock } from "../support/clock.ts";
 import { mailbox } from "../support/message.ts";
 import { recordingLog } from "../support/services.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Expansion, RecipientBudget } from "../../src/receive/expansion.ts";
-import { type ChainRouter, createRoute, type Routing } from "../../src/route.ts";
+import { type ChainRouter, createRoute, type Routing } from "../../src/route/route.ts";
 import { mailbox } from "../support/message.ts";
 import { recordingLog } from "../support/services.ts";
 

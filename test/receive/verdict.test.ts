@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { judgeRecipient } from "../../src/receive/verdict.ts";
-import type { RoutedDelivery, RouteTrouble } from "../../src/route.ts";
-import { status } from "../../src/status.ts";
+import type { RoutedDelivery, RouteTrouble } from "../../src/route/route.ts";
+import { status } from "../../src/mail/status.ts";
 import { mailbox } from "../support/message.ts";
 
 const team = mailbox("team@example.com");

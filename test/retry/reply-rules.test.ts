@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BUILT_IN_REPLY_RULES, findReplyRule, rulesAfter } from "../../src/reply-rules.ts";
-import { parseRetryRules, retryUntil } from "../../src/retry.ts";
-import { status } from "../../src/status.ts";
+import { BUILT_IN_REPLY_RULES, findReplyRule, rulesAfter } from "../../src/retry/reply-rules.ts";
+import { parseRetryRules, retryUntil } from "../../src/retry/retry.ts";
+import { status } from "../../src/mail/status.ts";
 
 const GOOGLE = "aspmx.l.google.com";
 const said = (code: number, detail: string, text = "text") => status(code, detail, text);

@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Outcome } from "../../src/contract.ts";
-import type { Elapsed } from "../../src/clock-steps.ts";
-import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "../../src/reply-rules.ts";
-import { parseRetryRules } from "../../src/retry.ts";
-import { isForced, replyRule, retryTime } from "../../src/settle/retry-time.ts";
-import type { Finding } from "../../src/settle.ts";
-import type { StoredRecipient } from "../../src/spool.ts";
-import { status } from "../../src/status.ts";
+import type { Outcome } from "../../src/contract/contract.ts";
+import type { Elapsed } from "../../src/base/clock-steps.ts";
+import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "../../src/retry/reply-rules.ts";
+import { parseRetryRules } from "../../src/retry/retry.ts";
+import { isForced, replyRule, retryTime } from "../../src/retry/retry-time.ts";
+import type { Finding } from "../../src/settle/settle.ts";
+import type { StoredRecipient } from "../../src/spool/spool.ts";
+import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
 import { mailbox } from "../support/message.ts";
 

@@ -8,7 +8,7 @@ import {
   parseRetryRules,
   retryUntil,
   type RetryRule,
-} from "../../src/retry.ts";
+} from "../../src/retry/retry.ts";
 
 const HOUR = 3_600_000;
 

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Outcome } from "../../src/contract.ts";
-import { type Finding, settle } from "../../src/settle.ts";
-import type { StoredRecipient } from "../../src/spool.ts";
-import { status } from "../../src/status.ts";
+import type { Outcome } from "../../src/contract/contract.ts";
+import { type Finding, settle } from "../../src/settle/settle.ts";
+import type { StoredRecipient } from "../../src/spool/spool.ts";
+import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { recordingLog } from "../support/services.ts";

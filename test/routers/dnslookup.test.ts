@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { dnslookup } from "../../routers/dnslookup.ts";
-import type { Decision, Services } from "../../src/contract.ts";
+import type { Decision, Services } from "../../src/contract/contract.ts";
 import { createResolver } from "../../src/dns/create-resolver.ts";
 import { createLists } from "../../src/lists/create-lists.ts";
 import { problemsOf, readOptions } from "../conformance/driver.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { manualroute } from "../../routers/manualroute.ts";
-import type { Decision } from "../../src/contract.ts";
+import type { Decision } from "../../src/contract/contract.ts";
 import { createResolver } from "../../src/dns/create-resolver.ts";
 import { createLists } from "../../src/lists/create-lists.ts";
 import { problemsOf, readOptions } from "../conformance/driver.ts";

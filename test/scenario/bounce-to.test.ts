@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { LETTER as LETTER_OF_ALICE, rsaKey, signed } from "../authentication/signing.ts";
+import { LETTER as LETTER_OF_ALICE, rsaKey, signed } from "../receive/authentication/signing.ts";
 import { manualClock } from "../support/clock.ts";
 import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
 import { type Sink, startSink } from "../support/sink.ts";

@@ -8,7 +8,7 @@ import { startSink } from "../support/sink.ts";
 import { begin, say, send } from "../support/transaction.ts";
 
 const files = { gmail_accounts: "alice\n" };
-const MAIL = new URL("../mail/", import.meta.url);
+const MAIL = new URL("../corpus/", import.meta.url);
 
 /** Our Received header: its first line and the folded ones. */
 const RECEIVED = /^Received: from client\.example\.net .*\r\n(?:\t.*\r\n)+/;

@@ -11,7 +11,7 @@ import type { Wire } from "../support/wire.ts";
 const files = { gmail_accounts: "alice\nbob: robert\n" };
 
 async function sampleMail(): Promise<string> {
-  const text = await readFile(new URL("../mail/plain.eml", import.meta.url), "latin1");
+  const text = await readFile(new URL("../corpus/plain.eml", import.meta.url), "latin1");
   return text.replaceAll(/\r?\n/g, "\r\n");
 }
 

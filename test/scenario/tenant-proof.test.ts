@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { LETTER, rsaKey, signed } from "../authentication/signing.ts";
+import { LETTER, rsaKey, signed } from "../receive/authentication/signing.ts";
 import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
 import { type Sink, startSink } from "../support/sink.ts";
 import { begin, say } from "../support/transaction.ts";

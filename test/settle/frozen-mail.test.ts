@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { FrozenMail } from "../../src/settle/frozen-mail.ts";
-import type { FrozenWhy, JournalEntry, RecipientChange } from "../../src/spool.ts";
-import type { SqliteSpool } from "../../src/spool/sqlite-spool.ts";
-import { status } from "../../src/status.ts";
-import { alice, bob, inPlace, type Place, settled, store } from "../spool/place.ts";
+import type { FrozenWhy, JournalEntry, RecipientChange } from "../../src/spool/spool.ts";
+import type { SqliteSpool } from "../../src/spool/sqlite/sqlite.ts";
+import { status } from "../../src/mail/status.ts";
+import { alice, bob, inPlace, type Place, settled, store } from "../spool/sqlite/place.ts";
 import { manualClock, type ManualClock } from "../support/clock.ts";
 
 const HOUR = 3_600_000;

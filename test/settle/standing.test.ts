@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Outcome } from "../../src/contract.ts";
-import { parseRetryRules } from "../../src/retry.ts";
-import { type Finding, settle, type SettleServices } from "../../src/settle.ts";
+import type { Outcome } from "../../src/contract/contract.ts";
+import { parseRetryRules } from "../../src/retry/retry.ts";
+import { type Finding, settle, type SettleServices } from "../../src/settle/settle.ts";
 import { giveUp } from "../../src/settle/give-up.ts";
-import type { Settlement, StoredMessage, StoredRecipient } from "../../src/spool.ts";
-import { status } from "../../src/status.ts";
+import type { Settlement, StoredMessage, StoredRecipient } from "../../src/spool/spool.ts";
+import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { recordingLog } from "../support/services.ts";

@@ -1,8 +1,8 @@
 // A clock that stands still until a test moves it. Timers fire in the order of their times, inside `advance`,
 // so a test sees hours go by without waiting and the same way every time.
 
-import type { Clock, Timer } from "../../src/clock.ts";
-import type { Elapsed } from "../../src/clock-steps.ts";
+import type { Clock, Timer } from "../../src/base/clock.ts";
+import type { Elapsed } from "../../src/base/clock-steps.ts";
 
 export interface ManualClock extends Clock {
   /** Moves time on, in milliseconds, and runs every timer that falls due on the way. */

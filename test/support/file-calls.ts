@@ -2,7 +2,7 @@
 
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
-import { type FileCalls, nodeFileCalls, SYNCED_WRITES } from "../../src/maildir/file-calls.ts";
+import { type FileCalls, nodeFileCalls, SYNCED_WRITES } from "../../src/base/durable/file-calls.ts";
 
 export interface FaultyCalls extends FileCalls {
   /** Names of the calls so far, in order; "open synced" when every write to the file is. */

@@ -1,7 +1,7 @@
 // Envelopes, recipients and bodies for tests, from as little text as the case needs.
 
-import type { Batch, Recipient } from "../../src/contract.ts";
-import type { Body, Envelope, Mailbox } from "../../src/envelope.ts";
+import type { Batch, Recipient } from "../../src/contract/contract.ts";
+import type { Body, Envelope, Mailbox } from "../../src/mail/envelope.ts";
 
 /** "Bob@Example.com" as the parser gives it for a plain address. The last "@" divides. */
 export function mailbox(address: string): Mailbox {

@@ -3,7 +3,7 @@
 import type { ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import { createSecureContext } from "node:tls";
-import type { Https } from "../../src/https.ts";
+import type { Https } from "../../src/base/net/https.ts";
 import type { Authority } from "./authority.ts";
 
 export interface PolicyHost extends AsyncDisposable {

@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after } from "node:test";
-import { chainOptions, transportOptions } from "../../src/config/chain-options.ts";
+import { chainOptions, transportOptions } from "../../src/route/chain-options.ts";
 import { type DriverKind, findDriver } from "../../src/config/drivers.ts";
-import type { Router, Transport } from "../../src/contract.ts";
+import type { Router, Transport } from "../../src/contract/contract.ts";
 import { routerDrivers } from "../../routers/index.ts";
 import { transportDrivers } from "../../transports/index.ts";
 

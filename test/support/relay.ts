@@ -16,13 +16,13 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type Clock, systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { type Configuration, problemLine } from "../../src/config/configuration.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
-import type { EventName, Events } from "../../src/events.ts";
-import type { Log } from "../../src/log.ts";
-import type { Https } from "../../src/https.ts";
-import { type Relay, startRelay } from "../../src/relay.ts";
+import type { EventName, Events } from "../../src/observe/events.ts";
+import type { Log } from "../../src/observe/log.ts";
+import type { Https } from "../../src/base/net/https.ts";
+import { type Relay, startRelay } from "../../src/run/relay.ts";
 import { type FakeDns, startDns, type Zone } from "./dns.ts";
 import { Wire } from "./wire.ts";
 

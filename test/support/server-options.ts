@@ -1,8 +1,8 @@
 // The options of an SMTP server that a test starts on its own, without a configuration: wide enough that a test only
 // meets the limits that it sets.
 
-import type { SessionLimits } from "../../src/smtp/limits.ts";
-import type { ServerOptions } from "../../src/smtp/server.ts";
+import type { SessionLimits } from "../../src/smtp/server/limits.ts";
+import type { ServerOptions } from "../../src/smtp/server/server.ts";
 
 export function serverOptions(
   limits: Partial<SessionLimits> = {},

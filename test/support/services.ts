@@ -1,13 +1,13 @@
 // Services for a driver under test: a clock that stands still, a log that remembers, a DNS in which nothing
 // exists. A test replaces the part that it is about.
 
-import { HostHints } from "../../src/hints.ts";
-import type { Services } from "../../src/contract.ts";
-import type { Answer, Resolver } from "../../src/dns/resolver.ts";
-import type { EventName } from "../../src/events.ts";
+import { HostHints } from "../../src/retry/hosts/hosts.ts";
+import type { Services } from "../../src/contract/contract.ts";
+import type { Answer, Resolver } from "../../src/dns/dns.ts";
+import type { EventName } from "../../src/observe/events.ts";
 import type { Lists } from "../../src/lists/lists.ts";
 import { LsearchFile } from "../../src/lists/lsearch.ts";
-import type { Log } from "../../src/log.ts";
+import type { Log } from "../../src/observe/log.ts";
 import { manualClock } from "./clock.ts";
 
 export interface RecordedEvent {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { test, type TestContext } from "node:test";
-import type { Outcome } from "../../src/contract.ts";
+import type { Outcome } from "../../src/contract/contract.ts";
 import { MaildirAppend, maildirAppend } from "../../transports/maildir-append.ts";
 import { problemsOf, readOptions } from "../conformance/driver.ts";
 import { testTransport } from "../conformance/transport.ts";
@@ -90,7 +90,7 @@ test("headers that came with the message are left where they are", async (t) => 
 
 test("real messages come out byte for byte, from memory and in pieces of any size", async (t) => {
   const { transport } = setup(t);
-  const corpus = new URL("../mail/", import.meta.url);
+  const corpus = new URL("../corpus/", import.meta.url);
   const files = readdirSync(corpus).filter((name) => name.endsWith(".eml"));
   assert.ok(files.length >= 6);
   for (const name of files) {

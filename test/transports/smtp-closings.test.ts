@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
-import type { Batch, Transport } from "../../src/contract.ts";
-import { HostHints } from "../../src/hints.ts";
+import type { Batch, Transport } from "../../src/contract/contract.ts";
+import { HostHints } from "../../src/retry/hosts/hosts.ts";
 import { lmtp } from "../../transports/lmtp.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { type OptionTable, readOptions } from "../conformance/driver.ts";

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test, type TestContext } from "node:test";
-import { systemClock } from "../../src/clock.ts";
-import type { Host } from "../../src/contract.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { Host } from "../../src/contract/contract.ts";
 import { createResolver } from "../../src/dns/create-resolver.ts";
-import { statusLine } from "../../src/status.ts";
+import { statusLine } from "../../src/mail/status.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { readOptions, type OptionTable } from "../conformance/driver.ts";
 import { manualClock } from "../support/clock.ts";

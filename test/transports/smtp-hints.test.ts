@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
-import { systemClock } from "../../src/clock.ts";
-import type { Batch, Outcome, Recipient, Transport } from "../../src/contract.ts";
-import { HostHints } from "../../src/hints.ts";
-import { BUILT_IN_REPLY_RULES } from "../../src/reply-rules.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { Batch, Outcome, Recipient, Transport } from "../../src/contract/contract.ts";
+import { HostHints } from "../../src/retry/hosts/hosts.ts";
+import { BUILT_IN_REPLY_RULES } from "../../src/retry/reply-rules.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { type OptionTable, readOptions } from "../conformance/driver.ts";
 import { batch, envelope, recipient } from "../support/message.ts";

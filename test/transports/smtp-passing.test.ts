@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { systemClock } from "../../src/clock.ts";
-import type { Services, Transport } from "../../src/contract.ts";
-import { PassingBody } from "../../src/cut-through/passing-body.ts";
-import { HostHints } from "../../src/hints.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { Services, Transport } from "../../src/contract/contract.ts";
+import { PassingBody } from "../../src/deliver/cut-through/passing-body.ts";
+import { HostHints } from "../../src/retry/hosts/hosts.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { type OptionTable, readOptions } from "../conformance/driver.ts";
 import { manualClock } from "../support/clock.ts";

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { Room } from "../../src/room.ts";
+import { Room } from "../../src/base/room.ts";
 import { type Lease, Pool } from "../../transports/smtp/pool.ts";
 import { localPolicy } from "../../transports/smtp/policy.ts";
-import { open } from "../smtp-client/conversation.ts";
+import { open } from "../smtp/client/conversation.ts";
 import { manualClock } from "../support/clock.ts";
 import { greet, scriptedServer } from "../support/sink.ts";
 import { type Target, targetOf } from "../../transports/smtp/targets.ts";

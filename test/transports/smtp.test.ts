@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
-import { systemClock } from "../../src/clock.ts";
-import type { Services, Transport } from "../../src/contract.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { Services, Transport } from "../../src/contract/contract.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { problemsOf, readOptions, type OptionTable } from "../conformance/driver.ts";
 import { testTransport } from "../conformance/transport.ts";

@@ -1,9 +1,9 @@
 // What the tests of the transports that speak to a host say in few words.
 
 import assert from "node:assert/strict";
-import type { Outcome, Recipient } from "../../src/contract.ts";
-import type { RecipientId } from "../../src/envelope.ts";
-import { statusLine } from "../../src/status.ts";
+import type { Outcome, Recipient } from "../../src/contract/contract.ts";
+import type { RecipientId } from "../../src/mail/envelope.ts";
+import { statusLine } from "../../src/mail/status.ts";
 import { recipient } from "../support/message.ts";
 
 /** A signal that nobody gives. */

@@ -3,9 +3,9 @@
 //
 // Invariant: the connections that one host ends in one attempt are bounded, and so each attempt comes further.
 
-import type { Outcome, Recipient } from "../../src/contract.ts";
-import type { RecipientId } from "../../src/envelope.ts";
-import type { TransactionResult } from "../../src/smtp/client.ts";
+import type { Outcome, Recipient } from "../../src/contract/contract.ts";
+import type { RecipientId } from "../../src/mail/envelope.ts";
+import type { TransactionResult } from "../../src/smtp/client/client.ts";
 import { outcomeOf } from "./outcomes.ts";
 
 /** Connections to one host in the place of those that it has ended. */

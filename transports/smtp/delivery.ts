@@ -4,12 +4,12 @@
 // Invariants: a recipient that has an outcome is never sent again; only who is left goes to the next host. Who was
 // taken to no host at all is "untried", and has a time at which it makes sense to try.
 
-import type { Batch, Host, Outcome, Recipient, RetryError } from "../../src/contract.ts";
-import type { RecipientId } from "../../src/envelope.ts";
-import type { HostFailure } from "../../src/hints.ts";
-import type { Conversation, TransactionResult } from "../../src/smtp/client.ts";
-import { STILL_COMING } from "../../src/smtp/client-message.ts";
-import type { Status } from "../../src/status.ts";
+import type { Batch, Host, Outcome, Recipient, RetryError } from "../../src/contract/contract.ts";
+import type { RecipientId } from "../../src/mail/envelope.ts";
+import type { HostFailure } from "../../src/retry/hosts/hosts.ts";
+import type { Conversation, TransactionResult } from "../../src/smtp/client/client.ts";
+import { STILL_COMING } from "../../src/smtp/client/message.ts";
+import type { Status } from "../../src/mail/status.ts";
 import type { Means } from "./means.ts";
 import { Closings } from "./closings.ts";
 import { accessRefusal, notPassed, outcomeOf, settle, withoutAccess } from "./outcomes.ts";
@@ -33,7 +33,7 @@ import { refusalOf, withoutRequireTls } from "./require-tls.ts";
 import { countBarred } from "./sessions.ts";
 import { socketTarget, targetsOf, type Target } from "./targets.ts";
 import { leftInPeace, waitingForTurns } from "./waiting.ts";
-import { shuffled } from "../../src/shuffled.ts";
+import { shuffled } from "../../src/base/shuffled.ts";
 
 /**
  * When a message comes back that found too many before it, in ms; up to thrice that. It is woken before if the host

@@ -3,11 +3,11 @@
 // address is remembered for it. An authority that DANE's records mean is learnt on one connection, for the next ones.
 
 import { isIP } from "node:net";
-import type { Services } from "../../src/contract.ts";
-import { TtlCache } from "../../src/dns/ttl-cache.ts";
-import { connect, type Connected, type ConnectOptions } from "../../src/smtp/client.ts";
-import type { Anchors } from "../../src/smtp/dane.ts";
-import type { TlsSessions } from "../../src/tls-reports.ts";
+import type { Services } from "../../src/contract/contract.ts";
+import { TtlCache } from "../../src/base/ttl-cache.ts";
+import { connect, type Connected, type ConnectOptions } from "../../src/smtp/client/client.ts";
+import type { Anchors } from "../../src/tls/dane.ts";
+import type { TlsSessions } from "../../src/parts/tls-reports/tls-reports.ts";
 import { countSession } from "./sessions.ts";
 import type { SmtpOptions } from "./settings.ts";
 import type { Target } from "./targets.ts";

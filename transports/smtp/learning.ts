@@ -1,8 +1,8 @@
 // What the answer to a recipient means for other mail for it.
 
-import type { Outcome, Recipient } from "../../src/contract.ts";
-import type { HostFailure, HostHints } from "../../src/hints.ts";
-import type { Status } from "../../src/status.ts";
+import type { Outcome, Recipient } from "../../src/contract/contract.ts";
+import type { HostFailure, HostHints } from "../../src/retry/hosts/hosts.ts";
+import type { Status } from "../../src/mail/status.ts";
 import { addressKey } from "./turns.ts";
 
 /**

@@ -1,8 +1,8 @@
 // What one transport has for all its deliveries: connections, and who may use them when.
 
 import { readFileSync } from "node:fs";
-import type { Host, Services, TlsRule } from "../../src/contract.ts";
-import { Room } from "../../src/room.ts";
+import type { Host, Services, TlsRule } from "../../src/contract/contract.ts";
+import { Room } from "../../src/base/room.ts";
 import { Dialler } from "./dialler.ts";
 import { Pace, type Rate } from "./pace.ts";
 import { Policies } from "./policy.ts";

@@ -1,10 +1,10 @@
 // What the log is told of one message on its way, beside its outcomes.
 
-import type { MessageId } from "../../src/envelope.ts";
-import { describeError, type Log } from "../../src/log.ts";
-import { isListed } from "../../src/mta-sts/policy-text.ts";
-import type { Conversation } from "../../src/smtp/client.ts";
-import { saidLine, type Status } from "../../src/status.ts";
+import type { MessageId } from "../../src/mail/envelope.ts";
+import { describeError, type Log } from "../../src/observe/log.ts";
+import { isListed } from "../../src/tls/policy-text.ts";
+import type { Conversation } from "../../src/smtp/client/client.ts";
+import { saidLine, type Status } from "../../src/mail/status.ts";
 import type { Target } from "./targets.ts";
 
 export class Notices {

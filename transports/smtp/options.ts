@@ -11,7 +11,7 @@ import {
   path,
   text,
   withDefault,
-} from "../../src/config/schema.ts";
+} from "../../src/options/options.ts";
 
 export const HOST_FORMS = '"host", "host:port" or "[v6]:port"; addresses are looked up, never MX';
 

@@ -2,11 +2,11 @@
 // recipient; MAIL, DATA and the final dot of the message; everything before and around them of the host. That holds for
 // 421 too, with the difference that another host may be asked at once.
 
-import type { Outcome, Recipient } from "../../src/contract.ts";
-import type { RecipientId } from "../../src/envelope.ts";
-import type { TransactionResult } from "../../src/smtp/client.ts";
-import { temporary } from "../../src/smtp/client-transaction.ts";
-import { isTemporary, saidLine, status, type Status } from "../../src/status.ts";
+import type { Outcome, Recipient } from "../../src/contract/contract.ts";
+import type { RecipientId } from "../../src/mail/envelope.ts";
+import type { TransactionResult } from "../../src/smtp/client/client.ts";
+import { temporary } from "../../src/smtp/client/transaction.ts";
+import { isTemporary, saidLine, status, type Status } from "../../src/mail/status.ts";
 
 /** Adds an outcome for each recipient that is settled; gives back those that are not, such as one that had a 421. */
 export function settle(

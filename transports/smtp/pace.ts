@@ -5,7 +5,7 @@
 // evenly over it, so that after an outage no burst leaves. Who is over gets a time of its own, in order of asking,
 // and keeps it: at that time it is let through without another question.
 
-import { type Clock, CLOCK_ROUNDING } from "../../src/clock.ts";
+import { type Clock, CLOCK_ROUNDING } from "../../src/base/clock.ts";
 
 /** So many in so many milliseconds. */
 export interface Rate {

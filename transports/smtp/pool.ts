@@ -8,8 +8,8 @@
 // room for a host that works. Messages that are still coming in, whose clients may be slow, never hold the last
 // connection.
 
-import type { Conversation } from "../../src/smtp/client.ts";
-import type { Room, Standing } from "../../src/room.ts";
+import type { Conversation } from "../../src/smtp/client/client.ts";
+import type { Room, Standing } from "../../src/base/room.ts";
 import type { Target } from "./targets.ts";
 
 /** A conversation from before, or the right to open one. Undefined: there will be none. */

@@ -1,8 +1,8 @@
 // Why a delivery was put off without having been tried, or was given up: the texts name the host or the rate that is
 // waited for, because they are what `relayctl queue list` shows.
 
-import type { Outcome } from "../../src/contract.ts";
-import { saidLine, status, type Status } from "../../src/status.ts";
+import type { Outcome } from "../../src/contract/contract.ts";
+import { saidLine, status, type Status } from "../../src/mail/status.ts";
 import { notPassed, outcomeOf } from "./outcomes.ts";
 
 export type Deferral = Extract<Outcome, { kind: "deferred" }>;

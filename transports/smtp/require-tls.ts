@@ -4,9 +4,9 @@
 // Invariant: a policy in here is never weaker than what the transport would ask for anyway. What a host cannot do is
 // final for the message if no host can do it; what only went wrong is not.
 
-import type { Envelope } from "../../src/envelope.ts";
-import type { Connected, Conversation } from "../../src/smtp/client.ts";
-import { status, type Status } from "../../src/status.ts";
+import type { Envelope } from "../../src/mail/envelope.ts";
+import type { Connected, Conversation } from "../../src/smtp/client/client.ts";
+import { status, type Status } from "../../src/mail/status.ts";
 import type { Barred, Policies, PolicySubject, TlsPolicy } from "./policy.ts";
 
 /** RFC 8689 7: X.7.30. */

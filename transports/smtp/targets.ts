@@ -2,11 +2,11 @@
 // never MX. A host without an address, or one that its TLS policy bars, is passed over, and remembered as the reason
 // if nothing else is left.
 
-import type { Host } from "../../src/contract.ts";
+import type { Host } from "../../src/contract/contract.ts";
 import { resolveAddresses } from "../../src/dns/addresses.ts";
-import type { Resolver } from "../../src/dns/resolver.ts";
-import { status } from "../../src/status.ts";
-import type { Room } from "../../src/room.ts";
+import type { Resolver } from "../../src/dns/dns.ts";
+import { status } from "../../src/mail/status.ts";
+import type { Room } from "../../src/base/room.ts";
 import type { Barred, Policies, TlsPolicy } from "./policy.ts";
 
 /** One address of one host. */

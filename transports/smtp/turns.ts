@@ -3,8 +3,8 @@
 //
 // Invariant: who waits for one pace loses nothing in the other, so two of them cannot send a message to and fro.
 
-import type { Batch, Recipient } from "../../src/contract.ts";
-import type { RecipientId } from "../../src/envelope.ts";
+import type { Batch, Recipient } from "../../src/contract/contract.ts";
+import type { RecipientId } from "../../src/mail/envelope.ts";
 import type { Pace } from "./pace.ts";
 
 /** When the turn of a recipient is, in ms since the epoch, and by which rate, in words. */

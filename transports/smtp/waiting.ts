@@ -1,8 +1,8 @@
 // Recipients whose mail is not to be tried now, whatever the host: the outcomes that say why and until when.
 
-import type { Batch, Outcome, Recipient } from "../../src/contract.ts";
-import type { RecipientId } from "../../src/envelope.ts";
-import type { HostHints } from "../../src/hints.ts";
+import type { Batch, Outcome, Recipient } from "../../src/contract/contract.ts";
+import type { RecipientId } from "../../src/mail/envelope.ts";
+import type { HostHints } from "../../src/retry/hosts/hosts.ts";
 import { paced, untried, waitsFor } from "./reasons.ts";
 import { addressKey, type Turns } from "./turns.ts";
 

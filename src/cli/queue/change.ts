@@ -1,15 +1,15 @@
 // relayctl queue retry, freeze, thaw, bounce and remove: which messages are meant, and what became of each.
 
-import { systemClock } from "../../clock.ts";
-import type { ChangeOrder } from "../../postmaster.ts";
-import { jsonLine } from "../../printable.ts";
-import type { AddressFilter, Change, Filter } from "../../spool.ts";
+import { systemClock } from "../../base/clock.ts";
+import type { ChangeOrder } from "../../queue/postmaster.ts";
+import { jsonLine } from "../../base/printable.ts";
+import type { AddressFilter, Change, Filter } from "../../spool/spool.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import { filterOf, type FilterOptions, isFiltered, recipientOf } from "./filter.ts";
 import { openQueue } from "./open.ts";
 import { findQueue } from "./place.ts";
 import { ReachedQueue } from "./reach.ts";
-import { warn } from "../terminal.ts";
+import { warn } from "../../base/terminal.ts";
 
 export interface ChangeOptions extends FilterOptions {
   readonly config?: string;

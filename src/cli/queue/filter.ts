@@ -1,7 +1,7 @@
 // Which messages of the queue are meant: the options that every queue command shares, and what they mean.
 
-import type { AddressFilter, Filter } from "../../spool.ts";
-import { parseDomain, parseMailbox } from "../../smtp/address.ts";
+import type { AddressFilter, Filter } from "../../spool/spool.ts";
+import { parseDomain, parseMailbox } from "../../mail/address.ts";
 import { CommandError, EXIT } from "../exit.ts";
 
 export interface FilterOptions {

@@ -1,17 +1,17 @@
 // Ages, sizes and messages of the queue as a postmaster reads them, and as a program does.
 
-import { printable } from "../../printable.ts";
+import { printable } from "../../base/printable.ts";
 import type {
   MessageState,
   StoredMessage,
   StoredRecipient,
   Wait,
   WaitingCopy,
-} from "../../spool.ts";
-import type { QueueHold } from "../../spool/queue-file.ts";
-import { pathText } from "../../smtp/address.ts";
-import { saidLine } from "../../status.ts";
-import { type Colour, folded, paint } from "../terminal.ts";
+} from "../../spool/spool.ts";
+import type { QueueHold } from "../../spool/sqlite/queue-file.ts";
+import { pathText } from "../../mail/address.ts";
+import { saidLine } from "../../mail/status.ts";
+import { type Colour, folded, paint } from "../../base/terminal.ts";
 
 const SECOND = 1000;
 const UNITS = [

@@ -1,10 +1,10 @@
 // relayctl queue hold and release: domains whose mail waits until the postmaster lets it go.
 
-import { systemClock } from "../../clock.ts";
-import type { Carried } from "../../postmaster.ts";
-import { jsonLine } from "../../printable.ts";
+import { systemClock } from "../../base/clock.ts";
+import type { Carried } from "../../queue/postmaster.ts";
+import { jsonLine } from "../../base/printable.ts";
 import { CommandError, EXIT } from "../exit.ts";
-import { print } from "../terminal.ts";
+import { print } from "../../base/terminal.ts";
 import { domainOf } from "./filter.ts";
 import { ageText, holdLine, holdObject } from "./format.ts";
 import { openQueue } from "./open.ts";

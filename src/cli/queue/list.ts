@@ -1,9 +1,9 @@
 // relayctl queue list and count: what waits, oldest first. Read from the spool itself, with a running relay or without.
 
-import { systemClock } from "../../clock.ts";
-import { jsonLine } from "../../printable.ts";
+import { systemClock } from "../../base/clock.ts";
+import { jsonLine } from "../../base/printable.ts";
 import { EXIT } from "../exit.ts";
-import { print, printJson, warn } from "../terminal.ts";
+import { print, printJson, warn } from "../../base/terminal.ts";
 import { filterOf, type FilterOptions } from "./filter.ts";
 import { holdLine, holdObject, messageLines, messageObject, sizeText } from "./format.ts";
 import { openQueue } from "./open.ts";

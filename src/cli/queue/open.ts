@@ -3,11 +3,11 @@
 // Invariant: root reads as the owner of the spool. SQLite makes its own files beside a database and gives them to the
 // database's owner: with the rights of root, it would do so with what that owner has put in their place.
 
-import { becomeOwnerOf } from "../../drop-root.ts";
-import { describeError } from "../../log.ts";
-import { openQueueFile, type QueueFile } from "../../spool/queue-file.ts";
+import { becomeOwnerOf } from "../../run/drop-root.ts";
+import { describeError } from "../../observe/log.ts";
+import { openQueueFile, type QueueFile } from "../../spool/sqlite/queue-file.ts";
 import { CommandError, EXIT } from "../exit.ts";
-import { warn } from "../terminal.ts";
+import { warn } from "../../base/terminal.ts";
 
 /** Undefined when no relay has opened the spool yet; that is said on stderr, because a wrong path looks the same. */
 export function openQueue(directory: string): QueueFile | undefined {

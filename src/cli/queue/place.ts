@@ -4,11 +4,11 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { SPOOL_DIRECTORY } from "../../config/relay-options.ts";
-import { resolvePath } from "../../config/schema.ts";
+import { resolvePath } from "../../options/options.ts";
 import { parseToml } from "../../config/toml.ts";
-import { isTable } from "../../config/option.ts";
+import { isTable } from "../../options/option.ts";
 import { type ConfigurationFile, readConfiguration } from "../configuration-file.ts";
-import { warn } from "../terminal.ts";
+import { warn } from "../../base/terminal.ts";
 
 export interface QueuePlace {
   /** Absolute paths. */

@@ -1,25 +1,25 @@
 // The queue in whoever's hands it is: a running relay is asked over its control socket; where none runs, relayctl
 // opens the spool itself, under its lock, and does what the relay would have done.
 
-import { systemClock } from "../../clock.ts";
-import { ClockSteps } from "../../clock-steps.ts";
-import { askRelay, NoRelay } from "../../control/client.ts";
-import { controlSocket } from "../../control/protocol.ts";
-import { becomeOwnerOf } from "../../drop-root.ts";
-import { requireOwnSpool } from "../../foreign-files.ts";
-import { createHistory, remembered, startHistory } from "../../history.ts";
-import { Holds } from "../../holds.ts";
-import { describeError, type Log } from "../../log.ts";
-import { carryOut, type Carried, type Order } from "../../postmaster.ts";
-import { jsonLine } from "../../printable.ts";
-import { assemble } from "../../relay.ts";
-import { settleServicesOf } from "../../settle/services.ts";
-import { SpoolInUse } from "../../spool/lock.ts";
-import { isSpool } from "../../spool/queue-file.ts";
-import { SqliteSpool } from "../../spool/sqlite-spool.ts";
+import { systemClock } from "../../base/clock.ts";
+import { ClockSteps } from "../../base/clock-steps.ts";
+import { askRelay, NoRelay } from "../../run/control/client.ts";
+import { controlSocket } from "../../run/control/protocol.ts";
+import { becomeOwnerOf } from "../../run/drop-root.ts";
+import { requireOwnSpool } from "../../run/foreign-files.ts";
+import { createHistory, remembered, startHistory } from "../../observe/history/history.ts";
+import { Holds } from "../../queue/holds.ts";
+import { describeError, type Log } from "../../observe/log.ts";
+import { carryOut, type Carried, type Order } from "../../queue/postmaster.ts";
+import { jsonLine } from "../../base/printable.ts";
+import { assemble } from "../../run/relay.ts";
+import { settleServicesOf } from "../../run/settle-services.ts";
+import { SpoolInUse } from "../../spool/sqlite/lock.ts";
+import { isSpool } from "../../spool/sqlite/queue-file.ts";
+import { SqliteSpool } from "../../spool/sqlite/sqlite.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import type { QueuePlace } from "./place.ts";
-import { warn } from "../terminal.ts";
+import { warn } from "../../base/terminal.ts";
 
 export class ReachedQueue implements AsyncDisposable {
   readonly #place: QueuePlace;

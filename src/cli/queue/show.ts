@@ -1,13 +1,13 @@
 // relayctl queue show: one message, all that the spool knows of it.
 
-import { systemClock } from "../../clock.ts";
-import type { HistoryEvent } from "../../history/read.ts";
-import { jsonLine, printable } from "../../printable.ts";
-import type { StoredMessage, StoredRecipient } from "../../spool.ts";
-import { describeError } from "../../log.ts";
-import { pathText } from "../../smtp/address.ts";
+import { systemClock } from "../../base/clock.ts";
+import type { HistoryEvent } from "../../observe/history/read.ts";
+import { jsonLine, printable } from "../../base/printable.ts";
+import type { StoredMessage, StoredRecipient } from "../../spool/spool.ts";
+import { describeError } from "../../observe/log.ts";
+import { pathText } from "../../mail/address.ts";
 import { CommandError, EXIT } from "../exit.ts";
-import { folded, paint, print } from "../terminal.ts";
+import { folded, paint, print } from "../../base/terminal.ts";
 import { openHistory } from "../trace.ts";
 import { eventObject, storyLines } from "../trace/story.ts";
 import { eventsOf } from "../trace/waiting.ts";

@@ -1,9 +1,9 @@
 // One event of a story in words. What an event holds was written by this program, perhaps by an older version of it:
 // whatever is missing is left out.
 
-import type { HistoryEvent } from "../../history/read.ts";
+import type { HistoryEvent } from "../../observe/history/read.ts";
 import { ageText, sizeText } from "../queue/format.ts";
-import type { Colour } from "../terminal.ts";
+import type { Colour } from "../../base/terminal.ts";
 
 export interface Entry {
   readonly verb: string;

@@ -1,9 +1,9 @@
 // The story of a message as people read it: one entry an event, with the local time and what has gone by since the
 // first, in 80 columns.
 
-import type { HistoryEvent, Story } from "../../history/read.ts";
+import type { HistoryEvent, Story } from "../../observe/history/read.ts";
 import { ageText } from "../queue/format.ts";
-import { type Colour, folded, paint } from "../terminal.ts";
+import { type Colour, folded, paint } from "../../base/terminal.ts";
 import { type Entry, entryOf } from "./entry.ts";
 
 /** "01:43:40   +1.2s  " */

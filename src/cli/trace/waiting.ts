@@ -1,9 +1,9 @@
 // What the queue adds to a story: what is still to come, and, where no history is kept, what has been.
 
-import type { HistoryEvent } from "../../history/read.ts";
-import { pathText } from "../../smtp/address.ts";
-import type { StoredMessage } from "../../spool.ts";
-import { saidLine } from "../../status.ts";
+import type { HistoryEvent } from "../../observe/history/read.ts";
+import { pathText } from "../../mail/address.ts";
+import type { StoredMessage } from "../../spool/spool.ts";
+import { saidLine } from "../../mail/status.ts";
 import { copiesOf, copyText, mailText, mailWait, reasonsOf, stateWord } from "../queue/format.ts";
 import { type Entry, entry } from "./entry.ts";
 

@@ -1,0 +1,88 @@
+// The rules of a route_list: which domains go to which hosts, one rule a text, as in Exim:
+//
+//   "*.example.com   mx1.example.com, mx2.example.com:587   randomize"
+//
+// Hosts are separated by commas, because a colon stands before a port. "host/MX" is the mail exchangers of the host.
+
+import type { Host } from "../../src/contract/contract.ts";
+import { list } from "../../src/options/kinds.ts";
+import { domainItemProblem } from "../../src/options/list-kinds.ts";
+import { parseNextHop } from "../../src/options/next-hops.ts";
+import type { Option } from "../../src/options/option.ts";
+import { suggestion } from "../../src/options/suggestion.ts";
+
+export interface RouteHost extends Host {
+  /** Its MX records name the hosts. */
+  readonly mx?: true;
+}
+
+export interface RouteRule {
+  /** One item of a list of domains. */
+  readonly domains: string;
+  readonly hosts: readonly RouteHost[];
+  /** Whether the hosts are equals; absent: as the router says. */
+  readonly randomize?: boolean;
+}
+
+type Parsed = { readonly rule: RouteRule } | { readonly wrong: string };
+
+const SHAPE = /^(\S+)\s+([^\s,]+(?:\s*,\s*[^\s,]+)*)((?:\s+[^\s,]+)*)$/;
+const WORDS = ["randomize", "no_randomize", "byname"] as const;
+
+function parseRule(written: string): Parsed {
+  const [, domains = "", hostsText = "", wordsText = ""] = SHAPE.exec(written.trim()) ?? [];
+  if (domains === "")
+    return { wrong: 'must read like "*.example.com  mx1.example.com, mx2.example.com"' };
+  const wrong = domainItemProblem(domains);
+  if (wrong !== undefined) return { wrong: `${JSON.stringify(domains)} ${wrong}` };
+  const hosts: RouteHost[] = [];
+  for (const text of hostsText.split(",").map((one) => one.trim())) {
+    const host = parseHost(text);
+    if (host === undefined) {
+      return {
+        wrong: `${JSON.stringify(text)} is no "host", "host:port", "[v6]:port" or "host/MX"`,
+      };
+    }
+    hosts.push(host);
+  }
+  const words = wordsText.split(/\s+/).filter((word) => word !== "");
+  const unknown = words.find((word) => !WORDS.some((known) => known === word));
+  if (unknown !== undefined) {
+    const hint = suggestion(unknown, WORDS) || `; there are ${WORDS.join(", ")}`;
+    return { wrong: `${JSON.stringify(unknown)} is no option of a rule${hint}` };
+  }
+  const order = words.findLast((word) => word !== "byname");
+  const randomize = order === undefined ? {} : { randomize: order === "randomize" };
+  return { rule: { domains, hosts, ...randomize } };
+}
+
+function parseHost(written: string): RouteHost | undefined {
+  const [, name, port = ""] = /^([^/]+)\/MX(:\d+)?$/i.exec(written) ?? [];
+  if (name === undefined) return parseNextHop(written);
+  const host = parseNextHop(name + port);
+  // An address has no MX records.
+  return host === undefined || host.addresses !== undefined ? undefined : { ...host, mx: true };
+}
+
+function ruleProblem(written: string): string | undefined {
+  const parsed = parseRule(written);
+  return "wrong" in parsed ? parsed.wrong : undefined;
+}
+
+/** At least one rule; one text is a list of one. */
+export function routeRules(doc: string): Option<readonly RouteRule[]> {
+  const reference = { type: "list of route rules", refersTo: "domains" } as const;
+  const written = list(doc, ruleProblem, reference);
+  return {
+    ...reference,
+    doc,
+    required: true,
+    read(value, path, problems) {
+      const texts = written.read(value, path, problems);
+      if (Array.isArray(value) && value.length === 0) {
+        problems.push({ path, message: "has no rule" });
+      }
+      return texts?.map(parseRule).flatMap((parsed) => ("rule" in parsed ? [parsed.rule] : []));
+    },
+  };
+}

@@ -1,0 +1,15 @@
+// Why a file of the postmaster's cannot be read, in words for the postmaster.
+
+import { errorCode } from "./error-code.ts";
+
+const CAUSES: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "permission denied",
+  EISDIR: "it is a directory",
+};
+
+/** "cannot read /etc/x: permission denied". */
+export function cannotRead(file: string, error: unknown): string {
+  const code = errorCode(error);
+  return `cannot read ${file}: ${code === undefined ? String(error) : (CAUSES[code] ?? code)}`;
+}

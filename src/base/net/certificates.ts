@@ -1,0 +1,224 @@
+// The certificates of a listener: chosen by the name that a client asks for (SNI, RFC 6066 3), and read again when
+// their files change.
+//
+// Invariants: the files are looked at at a handshake, once a second at most. What cannot be used leaves the old
+// certificate in force and is said once. Nothing in here throws at a handshake, whatever name a client asks for.
+// A handshake waits 100 ms for files that do not answer, and no further one waits for them: the old certificate serves.
+
+import { constants, X509Certificate } from "node:crypto";
+import { readFileSync, statSync, type Stats } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { createSecureContext, DEFAULT_CIPHERS, type SecureContext } from "node:tls";
+import type { Clock } from "../clock.ts";
+import type { TlsOptions } from "./connection.ts";
+import type { FileTurns } from "../../lists/file-turns.ts";
+import type { MaybePromise } from "../../lists/lists.ts";
+import { errorCode } from "../error-code.ts";
+import { describeError, type Log } from "../../observe/log.ts";
+
+export interface CertificateFiles {
+  /** PEM, the chain included. */
+  readonly certificate: string;
+  /** PEM. */
+  readonly privateKey: string;
+}
+
+interface Loaded {
+  readonly context: SecureContext;
+  /** Lower case; "*.example.com" for every name with one label more. */
+  readonly names: readonly string[];
+}
+
+/** How often the files are looked at, in ms. */
+const FRESH = 1000;
+/** Milliseconds that a handshake waits for the files. */
+const PATIENCE = 100;
+/** Milliseconds without an answer after which the log says so. */
+const REPORTED_AFTER = 5000;
+/** What costs us much is asked for once in a session, and by the first word of its handshake: see LoopShare. */
+const CIPHERS = `${DEFAULT_CIPHERS}:!kRSA`;
+
+/** The calls of the file system while the relay serves. They may never resolve. */
+export interface CertificateCalls {
+  stat(path: string): Promise<Stats>;
+  readFile(path: string, encoding: "utf8"): Promise<string>;
+}
+
+export interface CertificateParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** For the thread pool: files that hang hold one place there, whatever the number of listeners. */
+  readonly turns: FileTurns;
+  readonly calls?: CertificateCalls;
+}
+
+/** A look at all files. */
+interface Looking {
+  /** By the monotonic clock. */
+  readonly since: number;
+  /** What serves when the look is over, or late. Never rejects. */
+  readonly options: Promise<TlsOptions>;
+  isLate: boolean;
+  isReported: boolean;
+}
+
+export class Certificates {
+  readonly #pairs: readonly Pair[];
+  readonly #parts: CertificateParts;
+  readonly #requestCert: boolean;
+  #lookedAt: number;
+  #looking: Looking | undefined;
+  #options: TlsOptions;
+
+  /** The first is for clients that ask for no name or an unknown one. Throws when one cannot be used. */
+  constructor(files: readonly CertificateFiles[], requestCert: boolean, parts: CertificateParts) {
+    this.#requestCert = requestCert;
+    const calls = parts.calls ?? { stat, readFile };
+    this.#pairs = files.map((pair) => new Pair(pair, calls));
+    this.#parts = parts;
+    this.#lookedAt = parts.clock.monotonic();
+    this.#options = optionsOf(this.#pairs, requestCert);
+  }
+
+  /** Those that were used last. */
+  get options(): TlsOptions {
+    return this.#options;
+  }
+
+  /** For the next handshake. */
+  current(): MaybePromise<TlsOptions> {
+    const now = this.#parts.clock.monotonic();
+    if (this.#looking === undefined && now - this.#lookedAt < FRESH) return this.#options;
+    const looking = (this.#looking ??= this.#look(now));
+    if (!looking.isLate) return looking.options;
+    if (now - looking.since >= REPORTED_AFTER && !looking.isReported) this.#report(looking);
+    return this.#options;
+  }
+
+  #look(since: number): Looking {
+    const { clock, turns } = this.#parts;
+    this.#lookedAt = since;
+    const { promise: options, resolve } = Promise.withResolvers<TlsOptions>();
+    const looking = { since, options, isLate: false, isReported: false };
+    const timer = clock.after(PATIENCE, () => {
+      looking.isLate = true;
+      resolve(this.#options);
+    });
+    const refreshAll = async () => {
+      const [{ files } = { files: { certificate: "" } }] = this.#pairs;
+      await turns.take(files.certificate, () => this.#refreshAll());
+      timer.cancel();
+      this.#looking = undefined;
+      resolve(this.#options);
+    };
+    void refreshAll();
+    return looking;
+  }
+
+  #report(looking: Looking): void {
+    looking.isReported = true;
+    const files = this.#pairs.map((pair) => pair.files.certificate).join(", ");
+    const what = `the file system of ${files} does not answer, the certificate in force stays`;
+    this.#parts.log.event("relay.warning", { what });
+  }
+
+  /** All of them, before anything is decided. */
+  async #refreshAll(): Promise<void> {
+    let isNew = false;
+    for (const pair of this.#pairs) if (await this.#refresh(pair)) isNew = true;
+    if (isNew) this.#options = optionsOf(this.#pairs, this.#requestCert);
+  }
+
+  async #refresh(pair: Pair): Promise<boolean> {
+    try {
+      return await pair.refresh();
+    } catch (error) {
+      const what = `${pair.files.certificate} cannot be used, the old one stays: ${describeError(error)}`;
+      this.#parts.log.event("relay.warning", { what });
+      return false;
+    }
+  }
+}
+
+class Pair {
+  readonly files: CertificateFiles;
+  readonly #calls: CertificateCalls;
+  loaded: Loaded;
+  /** What the files looked like when they were last read, with success or not. */
+  #stamp: string;
+
+  /** Waits for the files: nobody is served yet. */
+  constructor(files: CertificateFiles, calls: CertificateCalls) {
+    this.files = files;
+    this.#calls = calls;
+    const { certificate, privateKey } = files;
+    const stamps = [certificate, privateKey].map((path) =>
+      stampOf(statSync(path, { throwIfNoEntry: false })),
+    );
+    this.#stamp = stamps.join();
+    this.loaded = loadedFrom(readFileSync(certificate, "utf8"), readFileSync(privateKey, "utf8"));
+  }
+
+  /** Has it changed? Rejects, once for each state of the files, when what is there cannot be used. */
+  async refresh(): Promise<boolean> {
+    const { certificate, privateKey } = this.files;
+    const stamp = [await this.#stampOf(certificate), await this.#stampOf(privateKey)].join();
+    if (stamp === this.#stamp) return false;
+    this.#stamp = stamp;
+    const cert = await this.#calls.readFile(certificate, "utf8");
+    this.loaded = loadedFrom(cert, await this.#calls.readFile(privateKey, "utf8"));
+    return true;
+  }
+
+  async #stampOf(path: string): Promise<string> {
+    try {
+      return stampOf(await this.#calls.stat(path));
+    } catch (error) {
+      if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return stampOf();
+      throw error;
+    }
+  }
+}
+
+/** A file that is not there has a stamp, too: while it is being replaced, it may be missing for a moment. */
+function stampOf(found?: Stats): string {
+  return found === undefined ? "none" : `${found.ino} ${found.size} ${found.mtimeMs}`;
+}
+
+function loadedFrom(cert: string, key: string): Loaded {
+  // OpenSSL resumes no session of a client with a certificate unless it knows whose session it is.
+  const sessionIdContext = "unseen";
+  const context = createSecureContext({
+    cert,
+    key,
+    minVersion: "TLSv1.2",
+    ciphers: CIPHERS,
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    sessionIdContext,
+  });
+  const { subjectAltName = "" } = new X509Certificate(cert);
+  const names = Array.from(subjectAltName.matchAll(/DNS:([^,\s"]+)/g), ([, name = ""]) =>
+    name.toLowerCase(),
+  );
+  return { context, names };
+}
+
+function optionsOf(pairs: readonly Pair[], requestCert: boolean): TlsOptions {
+  const [first, ...others] = pairs;
+  if (first === undefined) throw new Error("there is no certificate");
+  const secureContext = first.loaded.context;
+  if (others.length === 0) return { secureContext, requestCert };
+  const byName = new Map<string, SecureContext>();
+  // The first one that has a name has it.
+  for (const { loaded } of pairs.toReversed()) {
+    for (const name of loaded.names) byName.set(name, loaded.context);
+  }
+  return {
+    secureContext,
+    requestCert,
+    secureContextFor(asked) {
+      const name = asked.toLowerCase();
+      return byName.get(name) ?? byName.get(`*${name.slice(name.indexOf("."))}`);
+    },
+  };
+}

@@ -1,0 +1,82 @@
+// Who may have one more connection. Counted for each client, for the network that it is in, and in all.
+//
+// Invariant: hosts of a relay rule do not compete with the world: they have slots of their own, and no limit for
+// their network, because a big provider sends from a whole one.
+
+import { networkOf } from "../network.ts";
+
+export interface SlotOptions {
+  /** For the world, and as many again for the hosts of relay rules. */
+  readonly connectionsMax: number;
+  readonly connectionsPerClientMax: number;
+  /** For a /24 of IPv4 or a /64 of IPv6. Never less than one client may have. */
+  readonly connectionsPerNetworkMax: number;
+  isReserved(address: string): boolean;
+}
+
+export type Slot =
+  | { readonly kind: "taken"; readonly isReserved: boolean; release(): void }
+  | { readonly kind: "refused"; readonly why: string };
+
+export class Slots {
+  #options: SlotOptions;
+  readonly #perClient = new Counter();
+  readonly #perNetwork = new Counter();
+  readonly #open = { world: 0, reserved: 0 };
+
+  constructor(options: SlotOptions) {
+    this.#options = options;
+  }
+
+  /** For those who come from now on; who is there stays. */
+  follow(options: SlotOptions): void {
+    this.#options = options;
+  }
+
+  isReserved(address: string): boolean {
+    return this.#options.isReserved(address);
+  }
+
+  /** To be released once. */
+  take(address: string): Slot {
+    const { connectionsMax, connectionsPerClientMax: perClient } = this.#options;
+    const perNetwork = Math.max(perClient, this.#options.connectionsPerNetworkMax);
+    const slots = this.#options.isReserved(address) ? "reserved" : "world";
+    const network = slots === "world" ? networkOf(address) : undefined;
+    if (this.#open[slots] >= connectionsMax) return refused("limit in all");
+    if (this.#perClient.of(address) >= perClient) return refused("limit per client");
+    if (network !== undefined && this.#perNetwork.of(network) >= perNetwork) {
+      return refused("limit per network");
+    }
+    this.#open[slots]++;
+    this.#perClient.add(address, 1);
+    if (network !== undefined) this.#perNetwork.add(network, 1);
+    return {
+      kind: "taken",
+      isReserved: slots === "reserved",
+      release: () => {
+        this.#open[slots]--;
+        this.#perClient.add(address, -1);
+        if (network !== undefined) this.#perNetwork.add(network, -1);
+      },
+    };
+  }
+}
+
+function refused(why: string): Slot {
+  return { kind: "refused", why };
+}
+
+class Counter {
+  readonly #counts = new Map<string, number>();
+
+  of(key: string): number {
+    return this.#counts.get(key) ?? 0;
+  }
+
+  add(key: string, change: 1 | -1): void {
+    const count = this.of(key) + change;
+    if (count > 0) this.#counts.set(key, count);
+    else this.#counts.delete(key);
+  }
+}

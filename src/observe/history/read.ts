@@ -1,0 +1,171 @@
+// The history as relayctl reads it, beside a running relay or without one. Nothing is created.
+//
+// Invariant: a day that a disk has damaged tells less, and hides neither the other days nor the queue.
+
+import { existsSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import type { MessageId } from "../../mail/envelope.ts";
+import { isDamage } from "../../base/durable/database.ts";
+import { idNumber, idText, numberOf, textOf } from "../../spool/sqlite/rows.ts";
+import { dayFile, daysIn, historyDirectory } from "./files.ts";
+import { addressHash, NULL_SENDER, plainAddress } from "./pieces.ts";
+import { MORE } from "./shortened.ts";
+
+export interface HistoryEvent {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly name: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export interface Story {
+  /** Absent for a refusal. */
+  readonly id?: MessageId;
+  readonly events: readonly HistoryEvent[];
+  /** Events that the history had no room for; absent when there are none. */
+  readonly leftOut?: number;
+}
+
+interface Day {
+  readonly name: string;
+  readonly database: DatabaseSync;
+}
+
+export class HistoryReader implements Disposable {
+  /** Newest first. */
+  readonly #days: readonly Day[];
+  readonly #damaged = new Set<string>();
+  readonly #onDamage: (day: string) => void;
+
+  /** Throws when a day is there and may not be read; one that is damaged is told to `onDamage`, once. */
+  constructor(spoolDirectory: string, onDamage: (day: string) => void) {
+    this.#onDamage = onDamage;
+    const directory = historyDirectory(spoolDirectory);
+    this.#days = daysIn(directory)
+      .toReversed()
+      .flatMap((name) => openDay(directory, name) ?? [])
+      .filter((day) => this.#ask(day, isMade, false));
+  }
+
+  #ask<T>({ name, database }: Day, question: (database: DatabaseSync) => T, otherwise: T): T {
+    try {
+      return question(database);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      if (!this.#damaged.has(name)) this.#onDamage(name);
+      this.#damaged.add(name);
+      return otherwise;
+    }
+  }
+
+  /** What is known of one message, in order; no events for one that was never seen or is too long ago. */
+  story(id: MessageId): Story {
+    const number = idNumber(id);
+    return idText(number) === id ? this.#storyOf(number) : { id, events: [] };
+  }
+
+  events(id: MessageId): readonly HistoryEvent[] {
+    return this.story(id).events;
+  }
+
+  #storyOf(number: number): Story {
+    const texts = this.#days.flatMap((day) => this.#textIn(day, number) ?? []).toReversed();
+    const events = texts.flatMap(parsed).toSorted((a, b) => a.at - b.at);
+    const leftOut = this.#days.reduce((sum, day) => sum + this.#leftOutOf(day, number), 0);
+    return {
+      ...(number < 0 ? {} : { id: idText(number) }),
+      events,
+      ...(leftOut === 0 ? {} : { leftOut }),
+    };
+  }
+
+  #leftOutOf(day: Day, number: number): number {
+    return this.#ask(day, (database) => leftOutOf(database, number), 0);
+  }
+
+  #textIn(day: Day, number: number): string | undefined {
+    return this.#ask(day, (database) => textIn(database, number), undefined);
+  }
+
+  /** Everything that has to do with an address, the newest first. */
+  *stories(written: string): Iterable<Story> {
+    const address = plainAddress(written);
+    const quoted = JSON.stringify(address).slice(1, -1);
+    const seen = new Set<number>();
+    for (const day of this.#days) {
+      for (const number of this.#ask(day, (database) => numbersIn(database, address), [])) {
+        if (seen.has(number)) continue;
+        seen.add(number);
+        const text = this.#textIn(day, number);
+        if (text === undefined) continue;
+        // Another address may have the same hash. What was shortened may have named this one.
+        const isWhole =
+          address !== NULL_SENDER && !text.includes(MORE) && this.#leftOutOf(day, number) === 0;
+        if (isWhole && !text.toLowerCase().includes(quoted)) continue;
+        yield this.#storyOf(number);
+      }
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const { database } of this.#days) database.close();
+  }
+}
+
+/** Undefined when it has been removed meanwhile. */
+function openDay(directory: string, name: string): Day | undefined {
+  const file = dayFile(directory, name);
+  try {
+    return { name, database: new DatabaseSync(file, { readOnly: true, timeout: 10_000 }) };
+  } catch (error) {
+    if (existsSync(file)) throw error;
+    return undefined;
+  }
+}
+
+/** A relay that begins its day just now has not made the tables yet. */
+function isMade(day: DatabaseSync): boolean {
+  return hasTable(day, "addresses");
+}
+
+function hasTable(day: DatabaseSync, name: string): boolean {
+  return day.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?").get(name) !== undefined;
+}
+
+/** Version 0.1 had one row a message, in `stories`. */
+function textIn(day: DatabaseSync, number: number): string | undefined {
+  const texts = [...rowsOf(day, "stories", number), ...rowsOf(day, "pieces", number)];
+  return texts.length === 0 ? undefined : texts.join(",");
+}
+
+function rowsOf(day: DatabaseSync, table: "stories" | "pieces", number: number): string[] {
+  if (!hasTable(day, table)) return [];
+  const rows = day.prepare(`SELECT events FROM ${table} WHERE message = ? ORDER BY rowid`);
+  return rows.all(number).map(({ events }) => textOf(events));
+}
+
+function leftOutOf(day: DatabaseSync, number: number): number {
+  if (!hasTable(day, "left_out")) return 0;
+  const row = day.prepare("SELECT events FROM left_out WHERE message = ?").get(number);
+  return row === undefined ? 0 : numberOf(row["events"]);
+}
+
+/** Both numbers of messages and negated ones of refusals are microseconds since the epoch. */
+function numbersIn(day: DatabaseSync, address: string): number[] {
+  const rows = day
+    .prepare("SELECT message FROM addresses WHERE hash = ? ORDER BY abs(message) DESC")
+    .all(addressHash(address));
+  return rows.map(({ message }) => numberOf(message));
+}
+
+/** A row that a disk has damaged says nothing. */
+function parsed(text: string): HistoryEvent[] {
+  try {
+    const events: [at: number, name: string, fields: Record<string, unknown>][] = JSON.parse(
+      `[${text}]`,
+    );
+    return events.map(([at, name, fields]) => ({ at, name, fields }));
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,37 @@
+// The log: one JSON line an event on stdout, names and fields from the closed vocabulary in events.ts.
+// Text of peers is data here: what could end a line or change how it is shown is escaped, so a reply can never forge one.
+
+import type { Clock } from "../base/clock.ts";
+import { withErrorNames } from "../base/error-code.ts";
+import type { EventName, Events } from "./events.ts";
+import { jsonLine } from "../base/printable.ts";
+
+export interface Log {
+  event<Name extends EventName>(name: Name, fields: Events[Name]): void;
+}
+
+export interface LineSink {
+  /** `source` is the message that the line is about, or else the client, if it is about one. */
+  write(line: string, source?: string): unknown;
+}
+
+export function createLog(clock: Clock, sink: LineSink): Log {
+  return {
+    event(name, fields) {
+      const time = new Date(clock.now()).toISOString();
+      sink.write(`${jsonLine({ time, event: name, ...fields })}\n`, sourceOf(fields));
+    },
+  };
+}
+
+function sourceOf(fields: Events[EventName]): string | undefined {
+  if ("id" in fields) return fields.id;
+  return "client" in fields ? fields.client : undefined;
+}
+
+/** An error with all its causes in one line, for the log only. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const own = `${error.name}: ${withErrorNames(error.message)}`;
+  return error.cause === undefined ? own : `${own} (because ${describeError(error.cause)})`;
+}

@@ -1,0 +1,113 @@
+// A secret in a file of its own, that strangers on this machine cannot read: a password on its first line, or a
+// private key. The same check holds when the configuration is read and whenever the secret is used, so a new secret
+// needs no restart.
+
+import { createPrivateKey, type KeyObject } from "node:crypto";
+import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { cannotRead } from "../base/cannot-read.ts";
+import { path } from "./kinds.ts";
+import type { Option } from "./option.ts";
+
+/** Anybody who is neither the owner nor of the group. */
+const OTHERS = 0o007;
+
+interface Contents {
+  readonly mode: number;
+  readonly bytes: Buffer;
+}
+
+/** The path of a file that holds a secret; that it does is checked when the configuration is read. */
+export function secretFile(doc: string): Option<string> {
+  return guardedFile(doc, secretIn);
+}
+
+/** The path of a file that holds a private key that can sign with DKIM (RFC 8301 3.2, RFC 8463). */
+export function privateKeyFile(doc: string): Option<string> {
+  return guardedFile(doc, privateKeyIn);
+}
+
+function guardedFile(doc: string, parse: Parse): Option<string> {
+  const base = path(doc);
+  return {
+    ...base,
+    read(value, at, problems) {
+      const file = base.read(value, at, problems);
+      const wrong = file === undefined ? undefined : problemWith(file, parse);
+      if (wrong === undefined) return file;
+      problems.push({ path: at, message: wrong });
+      return undefined;
+    },
+  };
+}
+
+/** The secret as it is now. Rejects, with a reason that names the file, when there is none to be had. */
+export function readSecret(file: string): Promise<string> {
+  return readGuarded(file, secretIn);
+}
+
+/** The key as it is now, PEM. Rejects in the same way. */
+export function readPrivateKey(file: string): Promise<string> {
+  return readGuarded(file, privateKeyIn);
+}
+
+async function readGuarded(file: string, parse: Parse): Promise<string> {
+  let contents: Contents;
+  try {
+    await using handle = await open(file);
+    contents = { mode: (await handle.stat()).mode, bytes: await handle.readFile() };
+  } catch (error) {
+    throw new Error(cannotRead(file, error), { cause: error });
+  }
+  const read = checked(contents, parse);
+  if ("wrong" in read) throw new Error(`${file}: ${read.wrong}`);
+  return read.secret;
+}
+
+function problemWith(file: string, parse: Parse): string | undefined {
+  try {
+    const descriptor = openSync(file, "r");
+    try {
+      const contents = { mode: fstatSync(descriptor).mode, bytes: readFileSync(descriptor) };
+      const read = checked(contents, parse);
+      return "wrong" in read ? `${file}: ${read.wrong}` : undefined;
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    return cannotRead(file, error);
+  }
+}
+
+type Secret = { readonly secret: string } | { readonly wrong: string };
+type Parse = (bytes: Buffer) => Secret;
+
+function checked({ mode, bytes }: Contents, parse: Parse): Secret {
+  if ((mode & OTHERS) !== 0) {
+    return { wrong: `can be used by everybody on this machine; "chmod o= FILE" ends that` };
+  }
+  return parse(bytes);
+}
+
+function secretIn(bytes: Buffer): Secret {
+  const [secret = "", ...rest] = bytes.toString("utf8").split(/\r?\n/);
+  if (secret === "") return { wrong: "its first line is empty; the secret is expected there" };
+  if (rest.some((line) => line !== "")) return { wrong: "has more than one line" };
+  if (/[\p{Cc}\uFFFD]/u.test(secret)) return { wrong: "holds control characters, or is not UTF-8" };
+  return { secret };
+}
+
+const RSA_BITS_MIN = 1024;
+
+function privateKeyIn(bytes: Buffer): Secret {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(bytes);
+  } catch {
+    return { wrong: "holds no private key in PEM, or one with a passphrase" };
+  }
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
+  const isRsa = type === "rsa" && (details?.modulusLength ?? 0) >= RSA_BITS_MIN;
+  if (isRsa || type === "ed25519") return { secret: bytes.toString("utf8") };
+  return { wrong: `its key must be RSA of at least ${RSA_BITS_MIN} bits, or Ed25519` };
+}

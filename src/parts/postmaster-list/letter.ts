@@ -1,0 +1,95 @@
+// The message that tells the postmaster of mail that was not delivered and of which no sender hears.
+//
+// Invariant: its length is bounded. What strangers wrote stands in it without control characters, in the text only.
+
+import { letterDate, oneLine, wrap } from "../../mail/text.ts";
+import type { Mailbox } from "../../mail/envelope.ts";
+import {
+  LISTED_WHYS,
+  type ListedWhy,
+  type ListEntry,
+  type PostmasterList,
+} from "../../spool/spool.ts";
+
+export interface ListRequest {
+  readonly hostname: string;
+  /** Of the message itself. */
+  readonly id: string;
+  readonly to: Mailbox;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly list: PostmasterList;
+}
+
+/** Octets of the entries of one reason. */
+const SECTION_MAX = 32 * 1024;
+
+const REASONS: Readonly<Record<ListedWhy, string>> = {
+  unvouched:
+    "Nobody vouches for the address of the sender (no SPF pass, no DKIM signature of its domain). It may be forged, " +
+    "so no bounce was sent:",
+  "alias-member":
+    "The mail reached other members of the alias, and the sender need not know who is behind it. Please mend the alias:",
+  "nobody-to-tell":
+    "The sender is null (<>), as that of a bounce is, so nobody may be told. The message stayed frozen in the queue for " +
+    "as long as frozen_after says, and has been removed:",
+};
+
+/** The bytes of the message, in ASCII. */
+export async function listLetter(request: ListRequest): Promise<Buffer> {
+  const { default: MailComposer } = await import("nodemailer/lib/mail-composer");
+  const { hostname, id, to, now, list } = request;
+  const count = countOf(list);
+  const composer = new MailComposer({
+    from: { name: "Mail Delivery System", address: `MAILER-DAEMON@${hostname}` },
+    to: { name: "", address: to.address },
+    subject: `Mail that was not delivered: ${count} ${count === 1 ? "recipient" : "recipients"} whose sender was not told`,
+    date: new Date(now),
+    messageId: `<${id}@${hostname}>`,
+    headers: { "Auto-Submitted": "auto-generated" },
+    text: textOf(request),
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  return composer.compile().build();
+}
+
+function countOf({ entries, more }: PostmasterList): number {
+  return Object.values(more).reduce((sum, count) => sum + count, entries.length);
+}
+
+function textOf({ hostname, list }: ListRequest): string {
+  const sections = LISTED_WHYS.flatMap((why) => sectionOf(why, list));
+  const paragraphs = [
+    `This is the mail system at ${hostname}.`,
+    wrap("The following recipients have not had their mail, and the senders were not told of it."),
+    ...sections,
+    wrap("relayctl trace ID shows what happened to a message."),
+  ];
+  return `${paragraphs.join("\r\n\r\n")}\r\n`;
+}
+
+function sectionOf(why: ListedWhy, { entries, more }: PostmasterList): string[] {
+  const own = entries.filter((entry) => entry.why === why);
+  const texts: string[] = [];
+  let octets = 0;
+  for (const entry of own) {
+    const text = entryText(entry);
+    octets += Buffer.byteLength(text);
+    if (octets > SECTION_MAX) break;
+    texts.push(text);
+  }
+  const others = own.length - texts.length + (more[why] ?? 0);
+  if (texts.length + others === 0) return [];
+  return [wrap(REASONS[why]), ...texts, ...(others === 0 ? [] : [`  ... and ${others} more`])];
+}
+
+function entryText({ at, id, sender, recipient, original, status }: ListEntry): string {
+  const from = `<${oneLine(sender)}>`;
+  return [
+    wrap(oneLine(recipient), "  "),
+    ...(original === undefined ? [] : [wrap(`(written to ${oneLine(original)})`, "    ")]),
+    wrap(`from ${from}, ${letterDate(at)}, message ${id}`, "    "),
+    wrap(oneLine(status), "      "),
+  ].join("\r\n");
+}

@@ -1,0 +1,47 @@
+// The TXT record at _smtp._tls.DOMAIN by which a domain asks for reports (RFC 8460 3), read.
+//
+// Invariant: what is not in the form of the RFC asks for nothing.
+
+import type { Mailbox } from "../../mail/envelope.ts";
+import { isAscii } from "../../mail/text.ts";
+import { parseMailbox } from "../../mail/address.ts";
+
+export type Destination =
+  | { readonly kind: "mail"; readonly uri: string; readonly mailbox: Mailbox }
+  | { readonly kind: "https"; readonly uri: string; readonly url: URL };
+
+/** Nobody needs more, and a record must not make us write to half the world. */
+const DESTINATIONS_MAX = 4;
+const LONGEST_URI = 1000;
+
+/** Where reports are to go; undefined when none are asked for. Destinations that we cannot serve are left out. */
+export function destinationsOf(texts: readonly string[]): readonly Destination[] | undefined {
+  const [record, ...others] = texts.filter((text) => /^v=TLSRPTv1[ \t]*;/.test(text));
+  if (record === undefined || others.length > 0) return undefined;
+  const fields = record.split(";").map((field) => field.trim());
+  const rua = fields.find((field) => field.startsWith("rua="))?.slice(4);
+  if (rua === undefined) return undefined;
+  const uris = new Set(rua.split(",").map((uri) => uri.trim()));
+  return [...uris].flatMap((uri) => destination(uri) ?? []).slice(0, DESTINATIONS_MAX);
+}
+
+function destination(uri: string): Destination | undefined {
+  const url = uri.length > LONGEST_URI ? null : URL.parse(uri);
+  if (url?.protocol === "mailto:") {
+    const mailbox = mailboxOf(url.pathname);
+    return mailbox && { kind: "mail", uri, mailbox };
+  }
+  const isPlain = url?.protocol === "https:" && url.username === "" && url.password === "";
+  return isPlain ? { kind: "https", uri, url } : undefined;
+}
+
+/** One address in ASCII: reports go as ordinary mail. */
+function mailboxOf(encoded: string): Mailbox | undefined {
+  try {
+    const address = decodeURIComponent(encoded);
+    return isAscii(address) ? parseMailbox(address) : undefined;
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
+}

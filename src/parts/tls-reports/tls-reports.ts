@@ -1,0 +1,308 @@
+// TLS reports (RFC 8460): what other domains want to know of TLS with their hosts, counted, and told once a day.
+//
+// Invariants: nothing is kept of a domain that does not ask for reports. Counting never waits for anything: counts are
+// on disk within a minute, and a crash loses no more. A destination has its report once; a crash just behind it may
+// repeat it, under the same id. Nothing in here can fail a delivery.
+
+import { join } from "node:path";
+import type { Clock, Timer } from "../../base/clock.ts";
+import { readPrivateKey } from "../../options/secret-file.ts";
+import type { Configuration } from "../../config/configuration.ts";
+import type { RelayOptions } from "../../config/relay-options.ts";
+import type { TlsReportOptions } from "../../config/tls-report-options.ts";
+import type { Resolver } from "../../dns/dns.ts";
+import type { Mailbox, MessageId } from "../../mail/envelope.ts";
+import { describeError, type Log } from "../../observe/log.ts";
+import type { Queue } from "../../queue/queue.ts";
+import { type Https, httpsOf } from "../../base/net/https.ts";
+import type { Lists } from "../../lists/lists.ts";
+import type { Spool } from "../../spool/spool.ts";
+import { type Account, Ledger, type LedgerEntry } from "./ledger.ts";
+import { tlsReportLetter } from "./letter.ts";
+import { postReport } from "./post.ts";
+import { type Destination, destinationsOf } from "./record.ts";
+import { composeTlsReport, DAY, dueTime, SPREAD, type TlsReport } from "./report.ts";
+import type { TlsSession } from "./tally.ts";
+
+/** Who is told how TLS went. */
+export interface TlsSessions {
+  /** `session` is asked for only if there may be a report. */
+  ended(domain: string, session: () => TlsSession): void;
+}
+
+export interface TlsReportMeans extends Pick<RelayOptions, "hostname" | "spool_directory"> {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** In the place of what the configuration says. */
+  readonly https?: Https;
+}
+
+/** Of the configuration in force. */
+export interface TlsReportServices {
+  readonly resolver: Resolver;
+  readonly lists: Pick<Lists, "hosts">;
+}
+
+/** What a reload changes. */
+interface Settings {
+  readonly options: TlsReportOptions;
+  readonly resolver: Resolver;
+  readonly https: Https;
+}
+
+/** Where our own mail begins. */
+export interface Outbox {
+  readonly spool: Pick<Spool, "nextId" | "receive">;
+  readonly queue: Pick<Queue, "wake">;
+}
+
+const HOUR = 3_600_000;
+const SAVED_AFTER = 60_000;
+/** After a failure, and twice as long after each one more (RFC 8460 5.5). */
+const PAUSE = HOUR / 2;
+/** After the last time at which the report may have been due. */
+const GIVEN_UP_AFTER = 24 * HOUR;
+/** How far ahead of the clock a day may begin; in ms. */
+const CLOCK_ERROR = 5000;
+/** Reports that are under way at a time. */
+const SENT_AT_ONCE = 10;
+/** Domains of the day that are known not to ask for reports. */
+const UNWANTED_MAX = 10_000;
+
+export class TlsReports implements TlsSessions {
+  readonly #means: TlsReportMeans;
+  readonly #ledger: Ledger;
+  readonly #closing = new AbortController();
+  /** Undefined: there are no reports. */
+  #settings: Settings | undefined;
+  #outbox: Outbox | undefined;
+  #unwanted = { day: 0, domains: new Set<string>() };
+  #saveTimer: Timer | undefined;
+  #sendTimer: Timer | undefined;
+  #sending: Promise<void> | undefined;
+
+  constructor(means: TlsReportMeans) {
+    this.#means = means;
+    const { hostname, spool_directory: spoolDirectory } = means;
+    const due = (day: number, domain: string) => dueTime(day, domain, hostname);
+    this.#ledger = new Ledger(join(spoolDirectory, "tls-reports"), due);
+  }
+
+  /** From now on by this configuration. */
+  follow(
+    { tls_reports: options, https: given }: Pick<Configuration, "tls_reports" | "https">,
+    { resolver, lists }: TlsReportServices,
+  ): void {
+    const https = this.#means.https ?? httpsOf(given, lists);
+    this.#settings = options && { options, resolver, https };
+  }
+
+  /** Reads what an earlier run has left, and begins to send. */
+  async start(
+    configuration: Pick<Configuration, "tls_reports" | "https">,
+    services: TlsReportServices,
+    outbox: Outbox,
+  ): Promise<void> {
+    this.follow(configuration, services);
+    const { log } = this.#means;
+    const broken = (path: string, error: unknown) =>
+      log.event("relay.warning", { what: `${path} cannot be used: ${describeError(error)}` });
+    await this.#ledger.load(broken).catch((error: unknown) => this.#failedHere(error));
+    this.#outbox = outbox;
+    this.#sendLater();
+  }
+
+  ended(domain: string, session: () => TlsSession): void {
+    if (this.#settings === undefined) return;
+    const { clock } = this.#means;
+    const day = Math.floor(clock.now() / DAY) * DAY;
+    if (this.#unwanted.day !== day) this.#unwanted = { day, domains: new Set() };
+    if (this.#unwanted.domains.has(domain)) return;
+    const account = this.#ledger.find(day, domain) ?? this.#open(day, domain);
+    if (account === undefined) return;
+    this.#ledger.count(day, account, session());
+    this.#saveTimer ??= clock.after(SAVED_AFTER, () => void this.#save());
+  }
+
+  /** Writes down what has been counted. */
+  async close(): Promise<void> {
+    this.#closing.abort(new Error("the relay is stopping"));
+    this.#sendTimer?.cancel();
+    this.#saveTimer?.cancel();
+    await this.#sending;
+    await this.#save();
+  }
+
+  #open(day: number, domain: string): Account | undefined {
+    const account = this.#ledger.open(day, domain);
+    if (account === undefined) return undefined;
+    if (this.#settings !== undefined) void this.#ask(day, domain, this.#settings);
+    if (this.#sending === undefined) this.#sendLater();
+    return account;
+  }
+
+  /** Whether the domain wants reports; as long as that is not known, it may. */
+  async #ask(day: number, domain: string, { resolver }: Settings): Promise<void> {
+    const answer = await resolver.txt(recordName(domain));
+    const isWanted =
+      answer.kind === "temporary" ||
+      (answer.kind === "found" && destinationsOf(answer.records) !== undefined);
+    if (isWanted) return;
+    this.#ledger.remove(day, domain);
+    const { domains } = this.#unwanted;
+    if (domains.size < UNWANTED_MAX) domains.add(domain);
+  }
+
+  async #save(): Promise<void> {
+    this.#saveTimer = undefined;
+    await this.#ledger.save().catch((error: unknown) => this.#failedHere(error));
+  }
+
+  #failedHere(error: unknown): void {
+    this.#means.log.event("relay.error", { where: "tls-reports", error: describeError(error) });
+  }
+
+  #sendLater(): void {
+    this.#sendTimer?.cancel();
+    if (this.#closing.signal.aborted) return;
+    let first = Infinity;
+    for (const { day, account } of this.#ledger.accounts()) {
+      first = Math.min(first, this.#wait(day, account));
+    }
+    if (first === Infinity) return;
+    const { clock } = this.#means;
+    this.#sendTimer = clock.after(Math.min(first, HOUR), () => {
+      // The wall clock may have been set meanwhile.
+      if (first > HOUR) return this.#sendLater();
+      this.#sending ??= this.#send().finally(() => {
+        this.#sending = undefined;
+        this.#sendLater();
+      });
+    });
+  }
+
+  /** Some at a time: a destination that says nothing costs a minute. */
+  async #send(): Promise<void> {
+    for (const { day, domain } of this.#ledger.accounts())
+      if (this.#isToCome(day)) this.#ledger.remove(day, domain);
+    await this.#save();
+    // One that is removed meanwhile, or comes to it, does the loops no harm.
+    const accounts = this.#ledger.accounts();
+    const sending = Array.from({ length: SENT_AT_ONCE }, async () => {
+      for (let next = accounts.next(); next.done !== true; next = accounts.next())
+        await this.#sendOne(next.value);
+    });
+    await Promise.all(sending);
+  }
+
+  async #sendOne({ day, domain, account }: LedgerEntry): Promise<void> {
+    if (this.#closing.signal.aborted || this.#outbox === undefined) return;
+    if (this.#wait(day, account) > 0) return;
+    if (await this.#isOver(day, domain, account)) this.#ledger.remove(day, domain);
+    else this.#ledger.change(day);
+    await this.#save();
+  }
+
+  /** Milliseconds until the report is to be sent. */
+  #wait(day: number, { due, pausedUntil }: Account): number {
+    const { clock } = this.#means;
+    if (this.#isToCome(day)) return 0;
+    return Math.max(due - clock.now(), pausedUntil - clock.monotonic());
+  }
+
+  /** What was counted on such a day was counted by a clock that was ahead: no report can be made of it. */
+  #isToCome(day: number): boolean {
+    return day > this.#means.clock.now() + CLOCK_ERROR;
+  }
+
+  /** Sends the report of a domain to whom it has not been sent yet. False: there is more to do, later. */
+  async #isOver(day: number, domain: string, account: Account): Promise<boolean> {
+    const settings = this.#settings;
+    if (settings === undefined) return true;
+    const { options, resolver } = settings;
+    const answer = await resolver.txt(recordName(domain));
+    if (answer.kind === "temporary") return this.#putOff(day, domain, account, "", answer.error);
+    const destinations = answer.kind === "found" ? destinationsOf(answer.records) : [];
+    const left = (destinations ?? []).filter(({ uri }) => !account.done.has(uri));
+    if (left.length === 0) return true;
+    const { organization, from } = options;
+    const submitter = { organization, contact: from.address, domain: from.domain };
+    const subject = { domain, day, counts: account.tally.counts };
+    const report = await composeTlsReport(subject, submitter);
+    const failed: string[] = [];
+    let why: unknown;
+    for (const destination of left) {
+      try {
+        await this.#deliver(report, destination, settings);
+        account.done.add(destination.uri);
+      } catch (error) {
+        failed.push(destination.uri);
+        why = error;
+      }
+    }
+    if (failed.length === 0) return true;
+    return this.#putOff(day, domain, account, failed.join(", "), describeError(why));
+  }
+
+  async #deliver(
+    report: TlsReport,
+    destination: Destination,
+    { options, resolver, https }: Settings,
+  ): Promise<void> {
+    const { clock, log } = this.#means;
+    const { id: report_id, domain } = report;
+    if (destination.kind === "https") {
+      const { signal } = this.#closing;
+      await postReport(destination.url, report.gzipped, { clock, resolver, https, signal });
+      log.event("tls_report.sent", { domain, to: destination.uri, report_id });
+      return;
+    }
+    const key = {
+      domain: options.dkim_domain,
+      selector: options.dkim_selector,
+      privateKey: await readPrivateKey(options.dkim_key_file),
+    };
+    const letter = await tlsReportLetter(report, destination.mailbox, clock.now(), key);
+    const id = await this.#mail(letter, options.from, destination.mailbox);
+    log.event("tls_report.sent", { id, domain, to: destination.uri, report_id });
+  }
+
+  /** Into the spool, on its way like any other mail; nobody is told if it does not arrive. */
+  async #mail(letter: Buffer, sender: Mailbox, to: Mailbox): Promise<MessageId> {
+    if (this.#outbox === undefined) throw new Error("there is no spool yet");
+    const { spool, queue } = this.#outbox;
+    const id = spool.nextId();
+    const incoming = spool.receive(id);
+    await incoming.write(letter);
+    const envelope = {
+      id,
+      sender,
+      client: { address: "", helo: this.#means.hostname },
+      receivedAt: this.#means.clock.now(),
+      eightBit: false,
+      smtputf8: false,
+      tlsOptional: true,
+    } as const;
+    await incoming.commit({ envelope, recipients: [{ mailbox: to, notify: "NEVER" }] }, false);
+    queue.wake();
+    return id;
+  }
+
+  /** True: it has been put off for long enough. */
+  #putOff(day: number, domain: string, account: Account, to: string, error: string): boolean {
+    const { clock, log } = this.#means;
+    // What ends an attempt early says nothing of the other side.
+    if (this.#closing.signal.aborted) return false;
+    const pause = PAUSE * 2 ** account.failures++;
+    account.pausedUntil = clock.monotonic() + pause;
+    const nextAttempt = clock.now() + pause;
+    const isOver = nextAttempt > day + DAY + SPREAD + GIVEN_UP_AFTER;
+    const next = isOver ? {} : { next_attempt: new Date(nextAttempt).toISOString() };
+    log.event("tls_report.failed", { domain, to, error, ...next });
+    return isOver;
+  }
+}
+
+function recordName(domain: string): string {
+  return `_smtp._tls.${domain}`;
+}

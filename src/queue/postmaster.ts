@@ -1,0 +1,150 @@
+// The postmaster's orders to the queue, carried out in the running relay, or by relayctl where none runs.
+//
+// Invariant: a message under attempt is left alone: its attempt is settled first.
+
+import type { Clock } from "../base/clock.ts";
+import type { MessageId } from "../mail/envelope.ts";
+import type { HostHints } from "../retry/hosts/hosts.ts";
+import type { Holds } from "./holds.ts";
+import { describeError, type Log } from "../observe/log.ts";
+import { giveUp } from "../settle/give-up.ts";
+import type { SettleServices } from "../settle/settle.ts";
+import { store } from "../settle/store.ts";
+import type { Action, AddressFilter, Change, Spool, StoredMessage } from "../spool/spool.ts";
+
+export interface ChangeOrder {
+  readonly action: Action | "bounce";
+  readonly ids: readonly MessageId[];
+  /** Only these recipients; "remove" takes the whole message. */
+  readonly only?: AddressFilter;
+}
+
+interface HoldOrder {
+  readonly action: "hold" | "release";
+  /** In canonical form. */
+  readonly domain: string;
+}
+
+export type Order = ChangeOrder | HoldOrder;
+
+export interface Carried {
+  readonly changes: readonly Change[];
+  /** Recipients that were on hold, and are no more. */
+  readonly released: number;
+  /** A host of the domain that has failed, and when it is tried again, in ms since the epoch; absent when none has. */
+  readonly hostWait?: HostWait;
+}
+
+interface HostWait {
+  readonly host: string;
+  readonly until: number;
+}
+
+export interface PostmasterServices {
+  readonly spool: Pick<Spool, "change" | "claim" | "settle">;
+  readonly holds: Pick<Holds, "hold" | "release">;
+  /** For a report to the sender; asked for nothing else. */
+  readonly settle: SettleServices;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Something may be due. */
+  readonly wake: () => void;
+  /** Absent where no relay runs. */
+  readonly hints?: Pick<HostHints, "waitOf">;
+}
+
+/** Messages in one transaction: mail that arrives meanwhile waits no longer than for that. */
+const CHANGED_AT_ONCE = 25;
+
+export async function carryOut(order: Order, services: PostmasterServices): Promise<Carried> {
+  if ("ids" in order) return { changes: await changeMessages(order, services), released: 0 };
+  const { holds, log, wake } = services;
+  const { action, domain } = order;
+  if (action === "hold") {
+    await holds.hold(domain);
+    log.event("domain.held", { domain });
+    return { changes: [], released: 0 };
+  }
+  const released = await holds.release(domain);
+  log.event("domain.released", { domain, recipients: released });
+  wake();
+  const hostWait = services.hints?.waitOf(domain);
+  return { changes: [], released, ...(hostWait === undefined ? {} : { hostWait }) };
+}
+
+async function changeMessages(
+  { action, ids, only }: ChangeOrder,
+  services: PostmasterServices,
+): Promise<readonly Change[]> {
+  const changes: Change[] = [];
+  for (let from = 0; from < ids.length; from += CHANGED_AT_ONCE) {
+    const some = ids.slice(from, from + CHANGED_AT_ONCE);
+    changes.push(
+      ...(action === "bounce"
+        ? await bounce(some, only, services)
+        : await changeSome(action, some, only, services)),
+    );
+  }
+  services.wake();
+  return changes;
+}
+
+async function changeSome(
+  action: Action,
+  ids: readonly MessageId[],
+  only: AddressFilter | undefined,
+  { spool, log }: PostmasterServices,
+): Promise<readonly Change[]> {
+  const changes = await spool.change(action, ids, only);
+  const done = changes
+    .filter(({ result }) => result === "done" || result === "held")
+    .map(({ id }) => id);
+  if (done.length > 0) log.event("queue.changed", { action, ids: done });
+  return changes;
+}
+
+async function bounce(
+  ids: readonly MessageId[],
+  only: AddressFilter | undefined,
+  services: PostmasterServices,
+): Promise<readonly Change[]> {
+  const { spool, settle, log } = services;
+  const { changes, messages } = await spool.claim(ids);
+  const claimed = messages.map(({ envelope }) => envelope.id);
+  // What follows is the postmaster's doing, and stands behind this in the story of each message.
+  if (claimed.length > 0) log.event("queue.changed", { action: "bounce", ids: claimed });
+  const bounced = new Set<MessageId>();
+  await Promise.all(
+    messages.map(async (message) => {
+      if (await bounceOne(message, only, settle, services)) bounced.add(message.envelope.id);
+    }),
+  );
+  // What turned out to be damaged was set aside, and is not among the messages.
+  return changes.map(({ id, result }) =>
+    result === "done" && !bounced.has(id) ? { id, result: "failed" } : { id, result },
+  );
+}
+
+/** The spool is asked until it takes it: the relay stops only when we are done. */
+const goOn = () => false;
+
+/** False when no report could be made: the message is as it was. */
+async function bounceOne(
+  message: StoredMessage,
+  only: AddressFilter | undefined,
+  settle: SettleServices,
+  { spool, clock, log }: PostmasterServices,
+): Promise<boolean> {
+  const { id } = message.envelope;
+  try {
+    await store(await giveUp(message, only, clock.now(), settle), { spool, clock, log }, goOn);
+    return true;
+  } catch (error) {
+    log.event("relay.error", { id, where: "bounce", error: describeError(error) });
+    const { warnings, recipients } = message;
+    const state = recipients.some((one) => one.state === "pending") ? "queued" : "frozen";
+    const asItWas = { id, state, recipients: [], journal: [], warnings, reports: [] } as const;
+    await store({ ...asItWas, at: clock.now() }, { spool, clock, log }, goOn);
+    return false;
+  }
+}

@@ -1,0 +1,301 @@
+// The queue runner: one attempt after the other for each message, each begun when its time has come. The only
+// place with timers for deliveries.
+//
+// Invariants: an attempt is in the spool before the network is touched. A message is in at most one attempt.
+// However an attempt ends, its message is settled.
+
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Transport } from "../contract/contract.ts";
+import type { Passage } from "../deliver/cut-through/cut-through.ts";
+import { AwaitedVerdict } from "../deliver/cut-through/verdict.ts";
+import type { MessageId } from "../mail/envelope.ts";
+import type { HostHints } from "../retry/hosts/hosts.ts";
+import type { Gate } from "../receive/gate/gate.ts";
+import type { Holds } from "./holds.ts";
+import { describeError, type Log } from "../observe/log.ts";
+import type { Status } from "../mail/status.ts";
+import { logCopies } from "./copies.ts";
+import { Attempt } from "./attempt.ts";
+import type { Pool } from "./route-all.ts";
+import type { Room } from "../base/room.ts";
+import { Unrouted } from "./unrouted.ts";
+import type { Route } from "../route/route.ts";
+import { attemptOf } from "../retry/clocks.ts";
+import { SPOOL_PAUSE, store } from "../settle/store.ts";
+import { settle, type SettleServices } from "../settle/settle.ts";
+import { LoopShare } from "../base/loop-share.ts";
+import type { JournalEntry, Settlement, Spool, StoredMessage } from "../spool/spool.ts";
+
+export interface QueueServices {
+  readonly spool: Pick<Spool, "take" | "nextDue" | "note" | "settle">;
+  readonly route: Route;
+  readonly transports: ReadonlyMap<string, Transport>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly settle: SettleServices;
+  /** Absent where nothing of ours is known. */
+  readonly gate?: Pick<Gate, "isLocal">;
+  readonly hints: Pick<HostHints, "awaited">;
+  /** Absent: all look-ups are waited for. */
+  readonly room?: Room;
+  readonly holds: Pick<Holds, "isEmpty" | "outcomeFor" | "awaited">;
+}
+
+/** What decides about a message, and delivers it: an attempt ends with those with which it began. */
+export type QueueChain = Pick<QueueServices, "route" | "transports" | "settle" | "gate">;
+
+/** Messages under attempt at once; each holds at most 64 KiB of body in memory. */
+const ACTIVE_MAX = 500;
+/** Of those from the spool, so many may have begun in the last moment: enough for any host, and little memory. */
+const AHEAD_MAX = 40;
+/** What takes longer waits for a host, and others need not wait for it; in ms. */
+const MOMENT = 250;
+/** No attempt takes longer, whatever its hosts do; in ms. */
+const ATTEMPT_DEADLINE = 3_600_000;
+
+/** A first attempt whose client waits for what becomes of it. */
+interface CutThroughAttempt {
+  readonly passage: Passage;
+  readonly verdict: AwaitedVerdict;
+}
+
+interface Begun {
+  readonly controller: AbortController;
+  /** By the monotonic clock. */
+  readonly begun: number;
+  /** From the spool, rather than from a client. */
+  readonly taken: boolean;
+  readonly ended: Promise<void>;
+}
+
+export class Queue {
+  #services: QueueServices;
+  readonly #active = new Map<MessageId, Begun>();
+  readonly #pool: Pool = { slow: 0 };
+  readonly #unrouted: Unrouted;
+  /** For messages with many recipients: all of them together do no more in a turn than their share. */
+  readonly #share = new LoopShare();
+  #timer: Timer | undefined;
+  #momentLater: Timer | undefined;
+  #taking: Promise<void> | undefined;
+  #takeAgain = false;
+  #takesMore = true;
+  #stopping = false;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(services: QueueServices) {
+    this.#services = services;
+    this.#unrouted = new Unrouted(services.clock);
+  }
+
+  /** For the attempts that begin from now on. */
+  follow(chain: QueueChain): void {
+    this.#services = { ...this.#services, ...chain };
+  }
+
+  /** What is in force for the attempts that begin now. */
+  get settle(): SettleServices {
+    return this.#services.settle;
+  }
+
+  /** Resolves when every attempt that is under way now has ended. */
+  async passed(): Promise<void> {
+    await Promise.all(Array.from(this.#active.values(), ({ ended }) => ended));
+  }
+
+  get hasRoom(): boolean {
+    return this.#active.size < ACTIVE_MAX && !this.#stopping;
+  }
+
+  /**
+   * As `attempt`, for a client that waits: what the next host says of the message, if it says it soon enough.
+   * A refusal is then not reported.
+   */
+  passOn(message: StoredMessage, passage: Passage): Promise<Status | undefined> {
+    const verdict = new AwaitedVerdict(this.#services.clock);
+    this.#begin(message, false, { passage, verdict });
+    return verdict.told;
+  }
+
+  /** Starts the attempt of a message whose spool state is "active" already. Returns at once. */
+  attempt(message: StoredMessage): void {
+    this.#begin(message, false);
+  }
+
+  #begin(message: StoredMessage, taken: boolean, cutThrough?: CutThroughAttempt): void {
+    const { clock } = this.#services;
+    const { id } = message.envelope;
+    const controller = new AbortController();
+    const deadline = clock.after(ATTEMPT_DEADLINE, () =>
+      controller.abort(new Error("the attempt took too long")),
+    );
+    const ended = this.#run(message, controller.signal, cutThrough).finally(() => {
+      deadline.cancel();
+      this.#active.delete(id);
+      if (this.#active.size === 0) this.#whenIdle?.();
+      if (this.#takeAgain) this.wake();
+    });
+    this.#active.set(id, { controller, begun: clock.monotonic(), taken, ended });
+  }
+
+  /** Something may be due: looks now. */
+  wake(): void {
+    this.#takeAgain = this.#taking !== undefined || !this.#mayTake();
+    if (this.#takeAgain) return;
+    this.#taking = this.#take().finally(() => {
+      this.#taking = undefined;
+      if (this.#takeAgain) this.wake();
+    });
+  }
+
+  #mayTake(): boolean {
+    if (!this.hasRoom || !this.#takesMore) return false;
+    if (this.#ahead() < AHEAD_MAX) return true;
+    this.#momentLater ??= this.#services.clock.after(MOMENT, () => {
+      this.#momentLater = undefined;
+      this.wake();
+    });
+    return false;
+  }
+
+  /** Attempts that may be over in a moment. */
+  #ahead(): number {
+    const since = this.#services.clock.monotonic() - MOMENT;
+    let ahead = 0;
+    for (const { taken, begun } of this.#active.values()) if (taken && begun > since) ahead++;
+    return ahead;
+  }
+
+  async #take(): Promise<void> {
+    const { spool, clock, log } = this.#services;
+    this.#timer?.cancel();
+    try {
+      const room = Math.min(ACTIVE_MAX - this.#active.size, AHEAD_MAX - this.#ahead());
+      const due = await spool.take(clock.now(), room);
+      for (const message of due) this.#begin(message, true);
+      if (due.length === room) this.#takeAgain = true;
+      const next = await spool.nextDue();
+      const wait = next === undefined ? Number.POSITIVE_INFINITY : next - clock.now();
+      // What has become due meanwhile needs no timer.
+      if (wait <= 0) this.#takeAgain = true;
+      else if (wait < Number.POSITIVE_INFINITY) this.#wakeAfter(wait);
+    } catch (error) {
+      log.event("spool.failed", { error: describeError(error) });
+      this.#wakeAfter(SPOOL_PAUSE);
+    }
+  }
+
+  #wakeAfter(delay: number): void {
+    if (!this.#takesMore) return;
+    this.#timer?.cancel();
+    this.#timer = this.#services.clock.after(delay, () => this.wake());
+  }
+
+  /** Never throws: whatever goes wrong leaves the message to its next attempt. */
+  async #run(
+    message: StoredMessage,
+    signal: AbortSignal,
+    cutThrough: CutThroughAttempt | undefined,
+  ): Promise<void> {
+    const chain = this.#services;
+    const { clock, log } = chain;
+    const { passage, verdict } = cutThrough ?? {};
+    const { id } = message.envelope;
+    const begun = clock.now();
+    const attempted = message.recipients.flatMap((one) => attemptOf(one, begun) ?? []);
+    const share = this.#share;
+    const services = { ...chain, share, pool: this.#pool, unrouted: this.#unrouted };
+    let attempt: Attempt | undefined;
+    try {
+      attempt = new Attempt(message, attempted, { signal, passage }, services);
+      const findings = await attempt.run();
+      await logCopies(message, findings, chain.gate, log);
+      const now = clock.now();
+      const told = verdict?.of(findings);
+      const refused = told !== undefined && told.code >= 500;
+      const means = { ...chain.settle, share, refused };
+      const settlement = await settle(message, attempted, findings, now, means);
+      await this.#store(settlement, () => verdict?.tell(told));
+    } catch (error) {
+      log.event("relay.error", { id, where: "attempt", error: describeError(error) });
+      verdict?.tell(undefined);
+      await this.#store(postponed(message, attempt?.delivered ?? [], clock.now()));
+    } finally {
+      passage?.abandon();
+      verdict?.tell(undefined);
+    }
+  }
+
+  /** `onStored` is called first of all, and not when it was given up: the message is then still ours. */
+  async #store(settlement: Settlement, onStored?: () => void): Promise<void> {
+    if (!(await store(settlement, this.#services, () => this.#stopping))) return;
+    onStored?.();
+    if (settlement.state === "completed") this.#unrouted.forget(settlement.id);
+    this.#awaited(settlement);
+    if (settlement.state === "queued" || settlement.reports.length > 0) this.wake();
+  }
+
+  #awaited({ recipients }: Settlement): void {
+    const { hints, holds, log } = this.#services;
+    const failed = (error: unknown) => log.event("spool.failed", { error: describeError(error) });
+    for (const key of new Set(recipients.map(({ waitsFor }) => waitsFor))) {
+      if (key !== undefined) hints.awaited(key);
+    }
+    for (const domain of new Set(recipients.map(({ heldDomain }) => heldDomain))) {
+      if (domain === undefined) continue;
+      void holds.awaited(domain).then((released) => released && this.wake(), failed);
+    }
+  }
+
+  get activeCount(): number {
+    return this.#active.size;
+  }
+
+  /** What waits in the spool waits for the next start; what still comes in is attempted. */
+  takeNoMore(): void {
+    this.#takesMore = false;
+    this.#timer?.cancel();
+    this.#momentLater?.cancel();
+  }
+
+  /** Nothing new is begun; attempts under way may end, or are cut after `grace` ms and settled as deferred. */
+  async stop(grace: number): Promise<void> {
+    this.#stopping = true;
+    this.takeNoMore();
+    // What is being taken from the spool right now is recorded as under attempt: it is attempted.
+    await this.#taking;
+    if (this.#active.size === 0) return;
+    const idle = new Promise<void>((resolve) => (this.#whenIdle = resolve));
+    const cut = this.#services.clock.after(grace, () => {
+      for (const { controller } of this.#active.values())
+        controller.abort(new Error("the relay stops"));
+    });
+    await idle;
+    cut.cancel();
+  }
+}
+
+/** After an error of our own: as it was, less what was delivered, a little later. */
+function postponed(
+  message: StoredMessage,
+  journal: readonly JournalEntry[],
+  now: number,
+): Settlement {
+  const recipients = message.recipients
+    .filter(({ state }) => state === "pending")
+    .map(({ position, state, attempts, firstFailure, lastStatus, clocks, mailDone }) => ({
+      position,
+      state,
+      attempts: attempts + 1,
+      nextAttempt: now + POSTPONED,
+      ...(firstFailure === undefined ? {} : { firstFailure }),
+      ...(lastStatus === undefined ? {} : { lastStatus }),
+      ...(clocks === undefined ? {} : { clocks }),
+      ...(mailDone === undefined ? {} : { mailDone }),
+    }));
+  const { id } = message.envelope;
+  const { warnings } = message;
+  return { id, at: now, state: "queued", recipients, journal, warnings, reports: [] };
+}
+
+const POSTPONED = 300_000;

@@ -1,0 +1,180 @@
+// One message while it streams by: its header section is read, and its body goes through the DKIM verifier if a
+// signature asks for that. Nothing of it is kept but the header section, until that is whole and was read.
+//
+// Invariants: the message is judged as it was received, before anything was taken out of it or put in front, but for the
+// empty line in front of what is no header section. What is held of it is within the budget of header sections.
+
+import type { Clock } from "../../base/clock.ts";
+import type { Resolver } from "../../dns/dns.ts";
+import type { MaybePromise } from "../../lists/lists.ts";
+import { Gathered } from "../../base/gathered.ts";
+import type { HeaderAccount, HeaderBudget } from "./header-budget.ts";
+import { HeaderLines } from "../../mail/header-lines.ts";
+import type { LoopShare } from "../../base/loop-share.ts";
+import { type Author, authorOf } from "./author.ts";
+import { type Ask, createQuestions, type Questions } from "./dns-questions.ts";
+import { parseHeaderFields } from "../../mail/header-fields.ts";
+import { type HeaderShape, headerShape } from "./header-shape.ts";
+import { type Signature, type Verification, verifySignatures } from "./mailauth.ts";
+import { signedPart } from "./signatures.ts";
+
+/** What a message shows of itself. */
+export interface Examined {
+  /** False when it has so many fields, or so long a From, that none was looked at. */
+  readonly readable: boolean;
+  /** The header section is longer than what is held of one: none of it was looked at. */
+  readonly tooLong: boolean;
+  readonly shape: HeaderShape;
+  readonly author: Author;
+  /** Those of its DKIM signatures that were looked at. */
+  readonly signatures: readonly Signature[];
+  /** It bears signatures, and none was fit to be looked at. */
+  readonly unfit: boolean;
+}
+
+export interface ExaminationServices {
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+  /** Of all examinations. */
+  readonly share: LoopShare;
+}
+
+/** For the keys of one message, asked for at the same time; in milliseconds. */
+const KEY_TIMEOUT = 10_000;
+/** Octets of a body that the verifier is given at once, at least. */
+const BLOCK = 16 * 1024;
+
+export class Examination {
+  /** Others hold all that may be held of header sections: the message has to come again later. */
+  isCrowdedOut = false;
+  readonly #services: ExaminationServices;
+  readonly #sectionMax: number;
+  readonly #account: HeaderAccount;
+  readonly #lines = new HeaderLines();
+  /** The header section, and then the body, as far as it has not gone on. */
+  readonly #gathered: Gathered;
+  #section: Pick<Examined, "readable" | "tooLong" | "shape" | "author"> | undefined;
+  #questions: Questions | undefined;
+  #verification: Verification | undefined;
+  #examined: Promise<Examined> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(services: ExaminationServices, budget: HeaderBudget) {
+    this.#services = services;
+    this.#sectionMax = budget.sectionMax;
+    this.#account = budget.account();
+    this.#gathered = new Gathered(budget.sectionMax);
+  }
+
+  /** Never throws: who is to wait for the result hears of it. A promise asks to wait. */
+  write(piece: Buffer): MaybePromise<void> {
+    if (this.#failure !== undefined) return undefined;
+    try {
+      if (this.#section === undefined) return this.#writeHeader(piece);
+      return this.#verification === undefined ? undefined : this.#writeBody(piece);
+    } catch (error) {
+      this.#failure = { error };
+      return undefined;
+    }
+  }
+
+  #writeHeader(piece: Buffer): MaybePromise<void> {
+    this.#lines.read(piece);
+    const { sectionLength, length } = this.#lines;
+    if ((sectionLength ?? length) > this.#sectionMax) return this.#pass(TOO_LONG);
+    this.#gathered.append(piece);
+    if (!this.#account.set(this.#gathered.capacity)) {
+      this.isCrowdedOut = true;
+      return this.#pass(UNREADABLE);
+    }
+    if (sectionLength === undefined) return undefined;
+    const bytes = this.#gathered.take();
+    this.#readHeader(bytes.subarray(0, sectionLength));
+    this.#account.set(0);
+    return this.write(bytes.subarray(sectionLength + 2));
+  }
+
+  /** Nothing more is looked at. */
+  #pass(section: typeof UNREADABLE): undefined {
+    this.#section = section;
+    this.#gathered.take();
+    this.#account.set(0);
+  }
+
+  #readHeader(section: Buffer): void {
+    const fields = parseHeaderFields(section);
+    const author = fields && authorOf(fields);
+    if (fields === undefined || author === undefined) {
+      this.#section = UNREADABLE;
+      return;
+    }
+    this.#section = { ...UNREADABLE, readable: true, shape: headerShape(fields), author };
+    const signed = signedPart(fields, author);
+    if (signed === undefined) return;
+    const { resolver, clock, share } = this.#services;
+    // All at the same time: one that is slow must not make the others late.
+    const { ask } = (this.#questions = createQuestions(resolver, clock, KEY_TIMEOUT));
+    const names = Array.from(signed.keys, apart);
+    const keys = new Map(names.map((name) => [name, keyRecord(ask(name, "TXT"))]));
+    for (const key of keys.values()) key.catch(() => undefined);
+    this.#verification = verifySignatures(
+      (name, type) => keys.get(name.toLowerCase()) ?? ask(name, type),
+      clock.now(),
+      share,
+    );
+    this.#gathered.append(signed.header);
+  }
+
+  #writeBody(piece: Buffer): MaybePromise<void> {
+    this.#gathered.append(piece);
+    return this.#gathered.length < BLOCK
+      ? undefined
+      : this.#verification?.write(this.#gathered.take());
+  }
+
+  /** Rejects when the verifier does not know what to make of the message. The same, however often it is asked for. */
+  finish(): Promise<Examined> {
+    return (this.#examined ??= this.#finish());
+  }
+
+  async #finish(): Promise<Examined> {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#section === undefined) this.#readHeader(this.#gathered.take());
+    const section = this.#section ?? UNREADABLE;
+    const isSigned = (section.shape.counts.get("dkim-signature") ?? 0) > 0;
+    const unfit = this.#verification === undefined && isSigned;
+    try {
+      await this.#verification?.write(this.#gathered.take());
+      const signatures = (await this.#verification?.finish()) ?? [];
+      return { ...section, signatures, unfit };
+    } finally {
+      this.#questions?.end();
+    }
+  }
+
+  /** Nobody wants to know any more. */
+  abort(): void {
+    this.#verification?.abort();
+    this.#questions?.end();
+    this.#account.set(0);
+  }
+}
+
+const UNREADABLE: Pick<Examined, "readable" | "tooLong" | "shape" | "author"> = {
+  readable: false,
+  tooLong: false,
+  shape: headerShape([]),
+  author: { domains: [], exact: false },
+};
+const TOO_LONG = { ...UNREADABLE, tooLong: true };
+
+/** A text of its own, which does not keep the header section in memory that it was cut out of. */
+function apart(text: string): string {
+  return Buffer.from(text, "latin1").toString("latin1");
+}
+
+/** Of several records any may be meant (RFC 6376 3.6.2.2): then there is no telling which, and so no key. */
+async function keyRecord(asked: ReturnType<Ask>): ReturnType<Ask> {
+  const records = await asked;
+  return records.length === 1 ? records : [];
+}

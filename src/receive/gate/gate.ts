@@ -1,0 +1,292 @@
+// Who may send to whom. Everything that no rule allows is refused.
+//
+// Invariants: the rule that decides is the first whose hosts hold the client; a list that is empty, broken or
+// not yet resolved holds nobody, so trouble shuts the gate and never opens it. A rule that asks for proof
+// admits a recipient only provisionally: the message itself has to bring the proof. The secret in it stays with us,
+// whether it was asked for or not: whoever learns it can pass for our tenant. A sender is believed to be who it says
+// only where a relay rule lets it through, its proof included. The hosts behind us trust us, so a
+// stranger's address must not hide a route that one of them may follow (user%elsewhere@ours, elsewhere!user@ours).
+
+import type { GateOptions } from "./gate-options.ts";
+import type { Client, Mailbox } from "../../mail/envelope.ts";
+import type { BlockLists } from "./dnsbl.ts";
+import type {
+  DomainList,
+  MaybePromise,
+  HostList,
+  Lists,
+  LocalPartList,
+} from "../../lists/lists.ts";
+import { LOCAL_ERROR, status, type Status } from "../../mail/status.ts";
+
+/** A header that only our tenant sets. */
+export interface Secret {
+  /** Lower case. */
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What the message has to show at the end of DATA: one of them. */
+export interface Proof {
+  readonly headers?: readonly Secret[];
+  /** Domains of our tenant: their DKIM signature is a proof. */
+  readonly dkim?: DomainList;
+}
+
+export type Verdict =
+  | {
+      readonly kind: "accept";
+      /** What decided: "local_domains", "gate.relay[1]", or "none". */
+      readonly rule: string;
+      readonly why: string;
+      /** The relay rule of the client lets the sender through, also where the recipient needs no rule. */
+      readonly relayed?: boolean;
+      readonly relayedWhy?: string;
+      /** Without it the message is refused. */
+      readonly proof?: Proof;
+      /** Without it the message is not relayed, but that of a stranger. */
+      readonly claim?: Proof;
+      /** Headers that must not go on, if the message has them. */
+      readonly secrets?: readonly Secret[];
+    }
+  | {
+      readonly kind: "refuse" | "defer";
+      readonly rule: string;
+      readonly why: string;
+      readonly reply: Status;
+    };
+
+interface Rule {
+  readonly name: string;
+  readonly options: GateOptions["relay"][number];
+  readonly hosts: HostList;
+  /** Fingerprints, one of which the client has to show; undefined where none is asked for. */
+  readonly certificates: ReadonlySet<string> | undefined;
+  readonly senderDomains: DomainList;
+  readonly senderLocalParts: LocalPartList | undefined;
+  readonly proof: Proof | undefined;
+  readonly nullSender: NullSender;
+}
+
+const DENIED = status(550, "7.1", "Relaying denied");
+const ROUTED = status(550, "7.1", "Relaying denied: the address names a route");
+/** What an old mailer reads as one more address inside the local part. */
+const ROUTE = /[@%!]/;
+const NEEDS_TLS = status(530, "7.0", "Must issue a STARTTLS command first");
+
+export class Gate {
+  readonly #localDomains: DomainList;
+  readonly #rules: readonly Rule[];
+  readonly #blockLists: BlockLists | undefined;
+  readonly #disconnects: boolean;
+
+  constructor(options: Omit<GateOptions, "authentication">, lists: Lists, blockLists?: BlockLists) {
+    this.#blockLists = blockLists?.none === true ? undefined : blockLists;
+    this.#disconnects = options.dnsbl_action === "disconnect";
+    this.#localDomains = lists.domains(options.local_domains);
+    this.#rules = options.relay.map((rule, index) => ({
+      name: `gate.relay[${index}]`,
+      options: rule,
+      hosts: lists.hosts(rule.hosts),
+      certificates: rule.client_certificates && new Set(rule.client_certificates.map(canonical)),
+      senderDomains: lists.domains(rule.sender_domains),
+      senderLocalParts:
+        rule.sender_local_parts === undefined
+          ? undefined
+          : lists.localParts(rule.sender_local_parts),
+      proof: rule.proof === undefined ? undefined : proofOf(rule.proof, lists),
+      nullSender: rule.null_sender ?? nullSenderOf(rule),
+    }));
+  }
+
+  /**
+   * A host of any relay rule that its address alone is enough for: it has connection slots of its own. What a client
+   * may show later is worth nothing before it is shown.
+   */
+  isRelayHost(address: string): boolean {
+    return this.#rules.some(
+      ({ hosts, certificates }) => certificates === undefined && hosts.match(address).kind === "in",
+    );
+  }
+
+  /** Asked before the greeting; a refusal ends the session. */
+  welcome({ address }: Client): MaybePromise<Status | undefined> {
+    if (this.#blockLists === undefined || this.isRelayHost(address)) return undefined;
+    const listed = this.#listed(address);
+    // The lists are asked at once, so that RCPT finds the answer there.
+    return this.#disconnects ? listed.then((found) => found?.reply) : undefined;
+  }
+
+  async #listed(address: string): Promise<Extract<Verdict, { reply: Status }> | undefined> {
+    const found = await this.#blockLists?.find(address);
+    if (found === undefined) return undefined;
+    const { zone, code } = found;
+    return {
+      kind: "refuse",
+      rule: "gate.dnsbl",
+      why: `${address} is listed by ${zone} (${code})`,
+      reply: status(554, "7.1", `Refused, ${address} is listed by ${zone}`),
+    };
+  }
+
+  /** The first rule whose hosts hold the client, and one of whose certificates it has shown if there are any. */
+  #ruleOf({ address, tls }: Client): { readonly rule: Rule; readonly why: string } | undefined {
+    for (const rule of this.#rules) {
+      const { kind, why } = rule.hosts.match(address);
+      if (kind !== "in") continue;
+      if (rule.certificates === undefined) return { rule, why };
+      const shown = tls?.certificate && canonical(tls.certificate);
+      if (shown !== undefined && rule.certificates.has(shown)) {
+        return { rule, why: `${why}; client_certificates: ${shown}` };
+      }
+    }
+    return undefined;
+  }
+
+  /** RFC 5321 4.5.1: the postmaster can be reached by those who are listed, too. */
+  async #judgeStranger(from: Client, to: Mailbox, why: string): Promise<Verdict | undefined> {
+    if (ROUTE.test(to.localPart)) {
+      return {
+        kind: "refuse",
+        rule: "local_domains",
+        why: `${why}; it names a route`,
+        reply: ROUTED,
+      };
+    }
+    if (this.#blockLists === undefined || to.localPart.toLowerCase() === "postmaster")
+      return undefined;
+    return this.#listed(from.address);
+  }
+
+  /** Undefined when the list of our domains cannot be read. */
+  async isLocal(domain: string): Promise<boolean | undefined> {
+    const { kind } = await this.#localDomains.match(domain);
+    return kind === "defer" ? undefined : kind === "in";
+  }
+
+  /** May `from` send mail from `sender` to `recipient`? Knows nothing of whether the recipient exists. */
+  async judge(from: Client, sender: Mailbox | null, recipient: Mailbox): Promise<Verdict> {
+    const local = await this.#localDomains.match(recipient.domain);
+    const why = `recipient: ${local.why}`;
+    if (local.kind === "defer") {
+      return { kind: "defer", rule: "local_domains", why, reply: LOCAL_ERROR };
+    }
+    const found = this.#ruleOf(from);
+    const relay = found && (await judgeRelay(found.rule, `hosts: ${found.why}`, from, sender));
+    if (local.kind === "in") return this.#judgeLocal(from, recipient, why, relay, found?.rule);
+    if (relay !== undefined) return relay;
+    return {
+      kind: "refuse",
+      rule: "none",
+      why: `${why}; hosts: ${this.#nobody(from)}`,
+      reply: DENIED,
+    };
+  }
+
+  #nobody({ address }: Client): string {
+    const isInHosts = this.#rules.some(({ hosts }) => hosts.match(address).kind === "in");
+    return isInHosts
+      ? `${address} has shown none of the certificates of its relay rule`
+      : `${address} is in the hosts of no relay rule`;
+  }
+
+  /** `relay` is what the client's rule, if there is one, would say of mail to others. */
+  async #judgeLocal(
+    from: Client,
+    recipient: Mailbox,
+    why: string,
+    relay: Verdict | undefined,
+    ruleOfClient: Rule | undefined,
+  ): Promise<Verdict> {
+    const accepted = { kind: "accept", rule: "local_domains", why } as const;
+    if (relay === undefined) {
+      const refusal = await this.#judgeStranger(from, recipient, why);
+      return refusal ?? { ...accepted, relayed: false, relayedWhy: this.#nobody(from) };
+    }
+    // Whether the sender is who it says decides about copies: it has to be known.
+    if (relay.kind === "defer") return { ...relay, rule: "local_domains" };
+    const relayedWhy = `${relay.rule}: ${relay.why}`;
+    const secrets = secretsOf(ruleOfClient?.proof);
+    const claim = relay.kind === "accept" && relay.proof;
+    return {
+      ...accepted,
+      relayed: relay.kind === "accept",
+      relayedWhy,
+      ...(claim ? { claim } : {}),
+      ...secrets,
+    };
+  }
+}
+
+async function judgeRelay(
+  { name: rule, options, senderDomains, senderLocalParts, proof, nullSender }: Rule,
+  hosts: string,
+  client: Client,
+  sender: Mailbox | null,
+): Promise<Verdict> {
+  const refuse = (reply: Status, reason: string): Verdict => ({
+    kind: "refuse",
+    rule,
+    why: `${hosts}; ${reason}`,
+    reply,
+  });
+  const accept = (needsProof: boolean, reason: string): Verdict => ({
+    kind: "accept",
+    rule,
+    why: `${hosts}; ${reason}`,
+    relayed: true,
+    relayedWhy: `${rule}: ${hosts}; ${reason}`,
+    ...(needsProof ? { proof: proof ?? {} } : {}),
+    ...secretsOf(proof),
+  });
+  if (options.require_tls && client.tls === undefined) {
+    return refuse(NEEDS_TLS, "require_tls: the client speaks without TLS");
+  }
+  if (sender === null) {
+    const why = `null_sender: "${nullSender}"`;
+    return nullSender === "refuse" ? refuse(DENIED, why) : accept(nullSender === "proof", why);
+  }
+  const domain = await senderDomains.match(sender.domain);
+  const localPart = await senderLocalParts?.match(sender.localPart);
+  const why = `sender_domains: ${domain.why}${localPart === undefined ? "" : `; sender_local_parts: ${localPart.why}`}`;
+  if (domain.kind === "out" || localPart?.kind === "out") return refuse(DENIED, why);
+  if (domain.kind === "defer" || localPart?.kind === "defer") {
+    return { kind: "defer", rule, why: `${hosts}; ${why}`, reply: LOCAL_ERROR };
+  }
+  return accept(proof !== undefined, why);
+}
+
+type ProofOptions = NonNullable<GateOptions["relay"][number]["proof"]>;
+
+function proofOf({ header, dkim }: ProofOptions, lists: Lists): Proof {
+  return {
+    ...(header === undefined ? {} : { headers: header.map(secretOf) }),
+    ...(dkim === undefined ? {} : { dkim: lists.domains(dkim) }),
+  };
+}
+
+function secretsOf(proof: Proof | undefined): { readonly secrets?: readonly Secret[] } {
+  return proof?.headers === undefined ? {} : { secrets: proof.headers };
+}
+
+type NullSender = NonNullable<GateOptions["relay"][number]["null_sender"]>;
+
+/** Where any sender may pass there is none to be protected, and refusing would lose the bounces of our own hosts. */
+function nullSenderOf({
+  sender_domains: domains,
+  proof,
+}: GateOptions["relay"][number]): NullSender {
+  if (domains.length !== 1 || domains[0] !== "*") return "refuse";
+  return proof === undefined ? "accept" : "proof";
+}
+
+function secretOf(header: string): Secret {
+  const colon = header.indexOf(":");
+  const name = header.slice(0, colon).toLowerCase();
+  return { name, value: header.slice(colon + 1).trim() };
+}
+
+/** Of a fingerprint, however it is written. */
+function canonical(fingerprint: string): string {
+  return fingerprint.replaceAll(":", "").toLowerCase();
+}

@@ -1,0 +1,386 @@
+// From an SMTP session to the spool: who may send, to whom, and the message itself, its Received header in front.
+//
+// Invariants: 250 after DATA is said only when the spool has committed. Every recipient that was accepted at RCPT
+// is in the envelope, none merged, none left out. What the router chain fails is refused at RCPT, so nothing that
+// we accepted bounces for want of a user. A message that had to bring proof and did not is refused whole.
+
+import {
+  type CutThrough,
+  mayPass,
+  type Passage,
+  type Routed,
+} from "../deliver/cut-through/cut-through.ts";
+import type { Client, MessageId, RecipientRequest } from "../mail/envelope.ts";
+import type { Gate, Proof, Secret, Verdict } from "./gate/gate.ts";
+import { describeError } from "../observe/log.ts";
+import { Expansion, type RecipientBudget } from "./expansion.ts";
+import type { DiskReserve } from "../spool/disk-reserve.ts";
+import { Inspection, type InspectionServices, type Judgement } from "./content/content.ts";
+import type { RelayRates } from "./relay-rates.ts";
+import { receivedHeader } from "./received-header.ts";
+import { judgeAsStranger, judgeRecipient } from "./verdict.ts";
+import type { Queue } from "../queue/queue.ts";
+import type { Route } from "../route/route.ts";
+import { pathText } from "../mail/address.ts";
+import type { MaybePromise } from "../lists/lists.ts";
+import type { MailRequest } from "../smtp/server/command.ts";
+import type { MailTransaction, MessageSink, Reception } from "../smtp/server/reception.ts";
+import {
+  type IncomingMessage,
+  type Spool,
+  SpoolError,
+  type StoredMessage,
+} from "../spool/spool.ts";
+import { LOCAL_ERROR, status, type Status, statusLine } from "../mail/status.ts";
+
+export interface ReceiveServices extends InspectionServices {
+  readonly hostname: string;
+  readonly gate: Gate;
+  readonly route: Route;
+  readonly spool: Pick<Spool, "nextId" | "receive">;
+  readonly reserve: Pick<DiskReserve, "hasRoomFor">;
+  readonly rates: Pick<RelayRates, "take" | "wouldPutOff">;
+  /** Told of each message that was stored; while it has room, the first attempt is recorded with the message. */
+  readonly queue: Pick<Queue, "hasRoom" | "attempt" | "passOn" | "wake">;
+  readonly cutThrough: Pick<CutThrough, "passage">;
+  /** Addresses that one message may lead to, after all redirects. */
+  readonly addressesMax: number;
+  /** Of all sessions, in every generation. */
+  readonly recipients: RecipientBudget;
+}
+
+const DISK_FULL = status(452, "3.1", "Insufficient system storage, try again later");
+
+export function createReception(services: ReceiveServices): Reception {
+  const begin = (hasRoom: boolean, client: Client, request: MailRequest) => {
+    if (hasRoom) return new Transaction(client, request, services);
+    services.log.event("message.refused", {
+      client: client.address,
+      sender: pathText(request.sender),
+      reply: statusLine(DISK_FULL),
+      why: "spool_reserve",
+    });
+    return DISK_FULL;
+  };
+  return {
+    connect: (client) => services.gate.welcome(client),
+    mail(client, request) {
+      const hasRoom = services.reserve.hasRoomFor(request.declaredSize ?? 0);
+      return hasRoom instanceof Promise
+        ? hasRoom.then((room) => begin(room, client, request))
+        : begin(hasRoom, client, request);
+    },
+  };
+}
+
+class Transaction implements MailTransaction {
+  readonly #client: Client;
+  readonly #mail: MailRequest;
+  readonly #services: ReceiveServices;
+  readonly #expansion: Expansion;
+  /** As long as the message may be passed on while it comes in; else nothing of what the chain has said is kept. */
+  #routed: Routed[] | undefined = [];
+  readonly #proofs = new Set<Proof>();
+  readonly #claims = new Set<Proof>();
+  readonly #secrets = new Set<Secret>();
+  readonly #rules = new Set<string>();
+  /** Recipients that a rule lets through if the message has its proof. */
+  readonly #unproven = new Map<string, number>();
+  #relayed = false;
+
+  constructor(client: Client, mail: MailRequest, services: ReceiveServices) {
+    this.#client = client;
+    this.#mail = mail;
+    this.#services = services;
+    this.#expansion = new Expansion(services.addressesMax, services.recipients);
+  }
+
+  async recipient(request: RecipientRequest): Promise<Status> {
+    const { mailbox: recipient } = request;
+    const { sender } = this.#mail;
+    const stepsFor = (relayed: boolean) => this.#expansion.stepsFor(relayed);
+    const question = { client: this.#client, sender, recipient, stepsFor };
+    const judged = await judgeRecipient(question, this.#services);
+    const { reply: verdict, gate, routing } = judged;
+    const accepted = verdict.code < 300 && routing !== undefined;
+    const putOff = accepted ? this.#rated(gate) : undefined;
+    const tooMany =
+      accepted && putOff === undefined ? this.#expansion.add(request, routing) : undefined;
+    const reply = putOff ?? tooMany ?? verdict;
+    if (reply.code >= 300 || routing === undefined) {
+      this.#expansion.refused();
+      this.#services.log.event("recipient.refused", {
+        client: this.#client.address,
+        sender: pathText(sender),
+        recipient: pathText(recipient),
+        reply: statusLine(reply),
+        why: [gate.rule, putOff && "rate", tooMany && "addresses", judged.why]
+          .filter(Boolean)
+          .join(": "),
+      });
+      return reply;
+    }
+    if (!mayPass(routing, this.#routed)) this.#routed = undefined;
+    this.#routed?.push({ request, routing });
+    this.#rules.add(gate.rule);
+    if (gate.kind === "accept") {
+      this.#relayed ||= gate.relayed === true;
+      if (gate.proof !== undefined) this.#proofs.add(gate.proof);
+      if (gate.claim !== undefined) this.#claims.add(gate.claim);
+      for (const secret of gate.secrets ?? []) this.#secrets.add(secret);
+    }
+    return reply;
+  }
+
+  /** The reply that puts a recipient off. Whose rate it is counts only when the message has shown it. */
+  #rated({ rule, ...gate }: Verdict): Status | undefined {
+    const { rates } = this.#services;
+    const { sender } = this.#mail;
+    if (!("proof" in gate)) return rates.take(rule, sender);
+    const count = (this.#unproven.get(rule) ?? 0) + 1;
+    const putOff = rates.wouldPutOff(rule, sender, count);
+    if (putOff === undefined) this.#unproven.set(rule, count);
+    return putOff;
+  }
+
+  message(): MessageSink {
+    const { address } = this.#client;
+    const { gate, inbound } = this.#services;
+    const inspection = new Inspection(
+      {
+        client: this.#client,
+        sender: this.#mail.sender,
+        proofs: [...this.#proofs],
+        claims: [...this.#claims],
+        secrets: [...this.#secrets],
+        isLocal: this.#rules.has("local_domains"),
+        isRelayed: inbound !== undefined && gate.isRelayHost(address),
+      },
+      this.#services,
+    );
+    const submission = {
+      client: this.#client,
+      mail: this.#mail,
+      recipients: this.#expansion.requests,
+      routed: this.#routed,
+      rule: [...this.#rules].join(", "),
+      relayed: this.#relayed,
+      unproven: this.#unproven,
+    };
+    return new Intake(submission, inspection, this.#services);
+  }
+
+  end(): void {
+    this.#expansion.end();
+    this.#routed = undefined;
+  }
+}
+
+/** What the content is the content of. */
+interface Submission {
+  readonly client: Client;
+  readonly mail: MailRequest;
+  readonly recipients: readonly RecipientRequest[];
+  /** What the chain has said of them; absent when the message takes the way through the queue. */
+  readonly routed: readonly Routed[] | undefined;
+  /** What the gate decided by. */
+  readonly rule: string;
+  /** Recipients that a relay rule lets through if the message has its proof, by the rule. */
+  readonly unproven: ReadonlyMap<string, number>;
+  /** As far as the gate can tell: what the message has to show for it is not known yet. */
+  readonly relayed: boolean;
+}
+
+/** The content of one message on its way into the spool. */
+class Intake implements MessageSink {
+  readonly #submission: Submission;
+  readonly #services: ReceiveServices;
+  readonly #id: MessageId;
+  readonly #receivedAt: number;
+  readonly #incoming: IncomingMessage;
+  readonly #inspection: Inspection;
+  readonly #passage: Passage | undefined;
+  /** Why nothing more is kept. The client is told at the end: until then what it sends is text, not commands. */
+  #trouble: { readonly error: unknown } | undefined;
+
+  constructor(submission: Submission, inspection: Inspection, services: ReceiveServices) {
+    const { client, mail, recipients, routed } = submission;
+    this.#submission = submission;
+    this.#services = services;
+    this.#id = services.spool.nextId();
+    this.#receivedAt = services.clock.now();
+    this.#incoming = services.spool.receive(this.#id);
+    this.#inspection = inspection;
+    const only = recipients.length === 1 ? recipients[0]?.mailbox : undefined;
+    const received = receivedHeader({
+      client,
+      hostname: services.hostname,
+      id: this.#id,
+      smtputf8: mail.smtputf8,
+      at: this.#receivedAt,
+      recipient: only,
+    });
+    const size = mail.declaredSize === undefined ? 0 : mail.declaredSize + received.length;
+    const envelope = { ...this.#envelope(), size };
+    this.#passage = routed && services.cutThrough.passage(envelope, routed, () => inspection.mayGo);
+    // Both have room for it.
+    void this.#incoming.write(received);
+    void this.#passage?.write(received);
+  }
+
+  write(piece: Buffer): MaybePromise<void> {
+    if (this.#trouble !== undefined) return undefined;
+    try {
+      const begun = this.#inspection.begin(piece);
+      if (begun === undefined) return undefined;
+      const ready = this.#inspection.pass(begun);
+      const kept = ready === undefined ? undefined : this.#keep(ready);
+      const examined = this.#inspection.examine(begun);
+      return examined === undefined ? kept : examined.then(() => kept);
+    } catch (error) {
+      return this.#giveUp(error);
+    }
+  }
+
+  #keep(bytes: Buffer): MaybePromise<void> {
+    const kept = this.#incoming.write(bytes);
+    const passed = this.#passage?.write(bytes);
+    if (!(kept instanceof Promise)) return passed;
+    const safe = kept.catch((error: unknown) => this.#giveUp(error));
+    return passed instanceof Promise ? Promise.all([safe, passed]).then(() => undefined) : safe;
+  }
+
+  #giveUp(error: unknown): void {
+    this.#trouble ??= { error };
+    this.#drop();
+  }
+
+  #drop(): void {
+    this.#incoming.abort();
+    this.#passage?.abandon();
+    this.#inspection.abort();
+  }
+
+  async finish(): Promise<Status> {
+    const rest = this.#inspection.end();
+    if (rest !== undefined) await this.#keep(rest);
+    if (this.#trouble !== undefined) return this.#failed(this.#trouble.error);
+    const judgement = await this.#inspection.judge();
+    const refusal =
+      judgement.refusal ?? (await this.#unroutedBy(judgement)) ?? this.#putOffByRate();
+    if (refusal !== undefined) {
+      this.abort(refusal);
+      return refusal;
+    }
+    const active = this.#services.queue.hasRoom;
+    let stored: StoredMessage;
+    try {
+      stored = await this.#incoming.commit(this.#newMessage(judgement), active);
+    } catch (error) {
+      return this.#failed(error);
+    }
+    this.#logAccepted(stored, judgement);
+    const verdict = await this.#handOver(stored, active);
+    if (verdict !== undefined && verdict.code >= 500) this.#logRefusal(verdict, "the next host");
+    return verdict ?? status(250, "0.0", `Ok, queued as ${this.#id}`);
+  }
+
+  /** The proof is there: the recipients that it lets through count now. Others may have been faster. */
+  #putOffByRate(): Status | undefined {
+    const { mail, unproven } = this.#submission;
+    for (const [rule, count] of unproven) {
+      const putOff = this.#services.rates.take(rule, mail.sender, count);
+      if (putOff !== undefined) return putOff;
+    }
+    return undefined;
+  }
+
+  /** A recipient who was accepted for the mail that this claimed to be, and is not there for the mail that it is. */
+  async #unroutedBy({ shown = true }: Judgement): Promise<Status | undefined> {
+    const { client, mail, relayed, ...submission } = this.#submission;
+    if (shown || !relayed) return undefined;
+    const recipients = submission.recipients.map(({ mailbox }) => mailbox);
+    return judgeAsStranger({ client, sender: mail.sender, recipients }, this.#services);
+  }
+
+  /** What the next host says of the message, if the client is to hear it. */
+  async #handOver(stored: StoredMessage, active: boolean): Promise<Status | undefined> {
+    const { queue } = this.#services;
+    const passage = this.#passage;
+    if (active && passage !== undefined) return queue.passOn(stored, passage);
+    passage?.abandon();
+    if (active) queue.attempt(stored);
+    else queue.wake();
+    return undefined;
+  }
+
+  #failed(error: unknown): Status {
+    this.#passage?.abandon();
+    const reply = error instanceof SpoolError && error.full ? DISK_FULL : LOCAL_ERROR;
+    this.#services.log.event("spool.failed", { id: this.#id, error: describeError(error) });
+    this.#logRefusal(reply, "the spool");
+    return reply;
+  }
+
+  abort(reply?: Status): void {
+    this.#drop();
+    if (reply !== undefined) this.#logRefusal(reply, "content");
+  }
+
+  #newMessage({ evaluation, shown = true }: Judgement) {
+    const { recipients, relayed } = this.#submission;
+    const head = evaluation === undefined ? {} : { head: evaluation.header };
+    const envelope = { ...this.#envelope(), relayed: relayed && shown, ...head };
+    const { vouched } = evaluation ?? {};
+    return { envelope, recipients, ...(vouched === undefined ? {} : { vouched }) };
+  }
+
+  #envelope() {
+    const { client, mail } = this.#submission;
+    const { sender, eightBit, smtputf8, requireTls, ret, envid } = mail;
+    return {
+      id: this.#id,
+      sender,
+      client,
+      receivedAt: this.#receivedAt,
+      eightBit,
+      smtputf8,
+      ...(requireTls === undefined ? {} : { requireTls }),
+      ...(ret === undefined ? {} : { ret }),
+      ...(envid === undefined ? {} : { envid }),
+    };
+  }
+
+  #logAccepted({ envelope }: StoredMessage, { evaluation }: Judgement): void {
+    const { client, rule } = this.#submission;
+    this.#services.log.event("message.accepted", {
+      id: this.#id,
+      ...this.#described(),
+      helo: client.helo,
+      ...(client.tls === undefined ? {} : { tls: `${client.tls.version} ${client.tls.cipher}` }),
+      ...(client.tls?.certificate === undefined
+        ? {}
+        : { client_certificate: client.tls.certificate }),
+      rule,
+      ...(evaluation === undefined ? {} : { authentication: evaluation.summary }),
+      size: envelope.size,
+    });
+  }
+
+  #described() {
+    const { client, mail, recipients } = this.#submission;
+    return {
+      client: client.address,
+      sender: pathText(mail.sender),
+      recipients: recipients.map(({ mailbox }) => mailbox.address),
+    };
+  }
+
+  #logRefusal(reply: Status, why: string): void {
+    this.#services.log.event("message.refused", {
+      ...this.#described(),
+      reply: statusLine(reply),
+      why,
+    });
+  }
+}

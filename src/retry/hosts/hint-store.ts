@@ -1,0 +1,28 @@
+// Hints in the spool, and those who wait there.
+
+import type { HintStore } from "./hosts.ts";
+import { describeError, type Log } from "../../observe/log.ts";
+import type { Queue } from "../../queue/queue.ts";
+import type { Spool } from "../../spool/spool.ts";
+
+/** A hint that cannot be saved, or nobody woken, is no reason to stop. */
+export function hintStore(
+  spool: Pick<Spool, "saveHint" | "wake">,
+  queue: Pick<Queue, "wake">,
+  log: Log,
+): HintStore {
+  const failed = (error: unknown) => log.event("spool.failed", { error: describeError(error) });
+  return {
+    saveHint: (key, hint) => void spool.saveHint(key, hint).catch(failed),
+    async wake(key, most) {
+      try {
+        const woken = await spool.wake(key, most);
+        if (woken > 0) queue.wake();
+        return woken;
+      } catch (error) {
+        failed(error);
+        return 0;
+      }
+    },
+  };
+}

@@ -1,0 +1,122 @@
+// The control socket: how relayctl asks the running relay to change its queue, or to read its configuration. HTTP over
+// a Unix socket that only the relay's own user (and root) can open.
+//
+// Invariant: whatever is asked here, mail goes on: a request that fails is answered, and a socket that cannot be
+// made is no reason not to start.
+
+import { lstatSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { connect } from "node:net";
+import { type ControlAnswer, parseOrder, parseReload, unfitSocketPath } from "./protocol.ts";
+import { describeError } from "../../observe/log.ts";
+import { carryOut, type PostmasterServices } from "../../queue/postmaster.ts";
+import type { Reloaded, ReloadRequest } from "../reload.ts";
+
+export interface ControlServices extends PostmasterServices {
+  reload(request: ReloadRequest): Promise<Reloaded>;
+}
+
+export interface Control {
+  close(): Promise<void>;
+}
+
+const REQUEST_MAX = 8 * 1024 * 1024;
+
+/** Never throws: without a socket the relay runs, and the log says what is wrong. */
+export async function openControl(path: string, services: ControlServices): Promise<Control> {
+  const server = createServer((request, response) => {
+    void respond(request, response, services);
+  });
+  try {
+    await open(server, path);
+  } catch (error) {
+    const why = unfitSocketPath(path) ?? describeError(error);
+    const what = `the control socket ${path} cannot be used: ${why}`;
+    services.log.event("relay.warning", { what });
+    return { close: () => Promise.resolve() };
+  }
+  server.on("error", (error) =>
+    services.log.event("relay.error", { where: "control socket", error: describeError(error) }),
+  );
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+async function open(server: Server, path: string): Promise<void> {
+  const unfit = unfitSocketPath(path);
+  if (unfit !== undefined) throw new Error(unfit);
+  if (await isAlive(path)) throw new Error("another process answers there");
+  // What is there was left by a relay that died. Anything but a socket is not ours.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(path);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    // The socket is made inside of listen(): nobody else can open it, not even for a moment.
+    const umask = process.umask(0o177);
+    server.listen(path, () => {
+      server.off("error", reject);
+      resolve();
+    });
+    process.umask(umask);
+  });
+}
+
+function isAlive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  services: ControlServices,
+): Promise<void> {
+  const { code, body } = await answer(request, services);
+  // relayctl asks once: a connection that is kept open would only hold up the end of the relay.
+  response.writeHead(code, { "content-type": "application/json", connection: "close" });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+async function answer(
+  request: IncomingMessage,
+  services: ControlServices,
+): Promise<{ readonly code: number; readonly body: ControlAnswer | Reloaded }> {
+  try {
+    const text = await textOf(request);
+    const reload = text === undefined ? undefined : parseReload(text);
+    if (request.method === "POST" && request.url === "/reload" && reload !== undefined) {
+      return { code: 200, body: await services.reload(reload) };
+    }
+    const wanted = text === undefined ? undefined : parseOrder(text);
+    if (request.method !== "POST" || request.url !== "/queue" || wanted === undefined) {
+      return { code: 400, body: { error: "this relay does not know the request" } };
+    }
+    return { code: 200, body: await carryOut(wanted, services) };
+  } catch (error) {
+    services.log.event("relay.error", { where: "control socket", error: describeError(error) });
+    return { code: 500, body: { error: describeError(error) } };
+  }
+}
+
+/** Undefined when it is longer than any request of relayctl. */
+async function textOf(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request) {
+    if (!Buffer.isBuffer(chunk)) return undefined;
+    length += chunk.length;
+    if (length > REQUEST_MAX) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}

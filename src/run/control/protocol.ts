@@ -1,0 +1,76 @@
+// What passes over the control socket: HTTP, one JSON object each way. The server and its client share this page.
+
+import { join } from "node:path";
+import type { RelayOptions } from "../../config/relay-options.ts";
+import { isTable } from "../../options/options.ts";
+import type { Carried, Order } from "../../queue/postmaster.ts";
+import type { ReloadRequest } from "../reload.ts";
+import { parseDomain } from "../../mail/address.ts";
+import type { AddressFilter } from "../../spool/spool.ts";
+
+export type ControlAnswer = Carried | { readonly error: string };
+
+/** sun_path of Linux holds 108 bytes, the last of them 0. */
+const SOCKET_PATH_MAX = 107;
+
+type Paths = Pick<RelayOptions, "spool_directory"> & Partial<Pick<RelayOptions, "control_socket">>;
+
+export function controlSocket({ control_socket: given, spool_directory: spool }: Paths): string {
+  return given ?? join(spool, "control.sock");
+}
+
+/** Why there can be no socket of this name; undefined when there can. */
+export function unfitSocketPath(path: string): string | undefined {
+  const length = Buffer.byteLength(path);
+  return length <= SOCKET_PATH_MAX
+    ? undefined
+    : `the path of a Unix socket has at most ${SOCKET_PATH_MAX} bytes, and this one has ${length}; name another control_socket in [relay]`;
+}
+
+const HOLD_ACTIONS = ["hold", "release"] as const;
+const ACTIONS = ["retry", "freeze", "thaw", "bounce", "remove"] as const;
+
+/** Undefined when it is no order. */
+export function parseOrder(text: string): Order | undefined {
+  const value = parseJson(text);
+  if (!isTable(value)) return undefined;
+  const holding = HOLD_ACTIONS.find((known) => known === value["action"]);
+  if (holding !== undefined) {
+    const domain = typeof value["domain"] === "string" ? parseDomain(value["domain"]) : undefined;
+    return domain === undefined ? undefined : { action: holding, domain };
+  }
+  const action = ACTIONS.find((known) => known === value["action"]);
+  const ids = idsOf(value["ids"]);
+  if (action === undefined || ids === undefined) return undefined;
+  if (value["only"] === undefined) return { action, ids };
+  const only = addressFilterOf(value["only"]);
+  return only === undefined ? undefined : { action, ids, only };
+}
+
+/** Nothing at all is a plain reload. Undefined when it is no request for one. */
+export function parseReload(text: string): ReloadRequest | undefined {
+  const value = text === "" ? {} : parseJson(text);
+  if (!isTable(value)) return undefined;
+  const { acceptLists = false } = value;
+  return typeof acceptLists === "boolean" ? { acceptLists } : undefined;
+}
+
+function addressFilterOf(value: unknown): AddressFilter | undefined {
+  if (!isTable(value)) return undefined;
+  const { domain, localPart } = value;
+  if (typeof domain !== "string") return undefined;
+  if (localPart === undefined) return { domain };
+  return typeof localPart === "string" ? { domain, localPart } : undefined;
+}
+
+function idsOf(value: unknown): string[] | undefined {
+  return Array.isArray(value) && value.every((id) => typeof id === "string") ? value : undefined;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,123 @@
+// Files that do not belong to the user of the relay, where that user must write: left by a relay that ran as root for a
+// day, or put there by somebody. They are named, with the command that makes them his. That is for the postmaster to
+// run: a program with the rights of root that gives files away can be made to give away the wrong ones.
+
+import { accessSync, constants, lstatSync, readdirSync, type Stats } from "node:fs";
+import { join } from "node:path";
+import { userName } from "./drop-root.ts";
+import { errorCode } from "../base/error-code.ts";
+import { bodyDirectory } from "../spool/sqlite/body.ts";
+import { DATABASE } from "../spool/sqlite/engine.ts";
+
+/** So many are named; the others are counted. */
+const NAMED_MAX = 3;
+
+/** Whether there is nothing yet, or a directory that this process may put something into. */
+function mayWrite(directory: string): boolean {
+  return isOpen(directory, constants.W_OK | constants.X_OK);
+}
+
+/**
+ * Throws when a spool cannot be opened because a file without which it does not work belongs to somebody else. Root may
+ * open everything.
+ */
+export function requireOwnSpool(directory: string): void {
+  const uid = process.getuid?.();
+  if (uid === undefined || uid === 0) return;
+  const needed = ["", "lock", DATABASE, `${DATABASE}-wal`, `${DATABASE}-shm`];
+  const paths = [...needed.map((name) => join(directory, name)), bodyDirectory(directory)];
+  const shut = paths.filter((path) => isForeign(path, uid) && !isOpenToUs(path));
+  if (shut.length === 0) return;
+  const user = userName(uid);
+  throw new Error(
+    `${user} cannot use the spool: ${named(shut)} ${belong(shut)} to another user; ${advice(directory, user)}`,
+  );
+}
+
+/** One clause on all of a spool that belongs to somebody else, if there is any. Root asks for nothing. */
+export function foreignInSpool(directory: string): string | undefined {
+  const uid = process.getuid?.();
+  if (uid === undefined || uid === 0) return undefined;
+  const foreign = [...foreignIn(directory, uid)];
+  if (foreign.length === 0) return undefined;
+  const user = userName(uid);
+  return `${named(foreign)} ${belong(foreign)} to another user than ${user}: ${advice(directory, user)}`;
+}
+
+/** One clause on a directory that copies are written below, if it is shut, or a directory of root's in it is. */
+export function shutDirectories(directory: string): string | undefined {
+  const shut = mayWrite(directory) ? shutByRoot(directory) : [directory];
+  const user = userName(process.getuid?.() ?? 0);
+  const command = `chown -R ${user}: ${shut.slice(0, NAMED_MAX).join(" ")}`;
+  return shut.length === 0
+    ? undefined
+    : `${named(shut)} cannot be written to: if nobody but the relay needs to, run "${command}"`;
+}
+
+function shutByRoot(directory: string): string[] {
+  const paths = namesIn(directory).map((name) => join(directory, name));
+  return paths.filter((path) => {
+    const stats = found(path);
+    return stats?.uid === 0 && stats.isDirectory() && !mayWrite(path);
+  });
+}
+
+function* foreignIn(path: string, uid: number): Generator<string> {
+  const stats = found(path);
+  if (stats === undefined) return;
+  if (stats.uid !== uid) yield path;
+  if (!stats.isDirectory()) return;
+  for (const name of namesIn(path)) yield* foreignIn(join(path, name), uid);
+}
+
+function isForeign(path: string, uid: number): boolean {
+  const owner = found(path)?.uid;
+  return owner !== undefined && owner !== uid;
+}
+
+function isOpenToUs(path: string): boolean {
+  const { R_OK, W_OK, X_OK } = constants;
+  return isOpen(path, found(path)?.isDirectory() === true ? R_OK | W_OK | X_OK : R_OK | W_OK);
+}
+
+function isOpen(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch (error) {
+    return errorCode(error) === "ENOENT";
+  }
+}
+
+/** Undefined when it is not there, or cannot be looked at. */
+function found(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** None in what cannot be read: that is named itself. A file system has a directory of its own at its top. */
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+      .filter((name) => name !== "lost+found")
+      .toSorted();
+  } catch {
+    return [];
+  }
+}
+
+function named(paths: readonly string[]): string {
+  const more = paths.length - NAMED_MAX;
+  return `${paths.slice(0, NAMED_MAX).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+function belong(paths: readonly string[]): string {
+  return paths.length === 1 ? "belongs" : "belong";
+}
+
+function advice(directory: string, user: string): string {
+  return `if they are the relay's, stop it and run "chown -R ${user}: ${directory}"`;
+}

@@ -1,0 +1,99 @@
+// What the configuration says of listeners and of sessions, in the words of src/smtp/server/.
+
+import { networkInterfaces } from "node:os";
+import type { Configuration } from "../config/configuration.ts";
+import type { ListenerOptions } from "../smtp/server/listener-options.ts";
+import type { Gate } from "../receive/gate/gate.ts";
+import type { Lists } from "../lists/lists.ts";
+import type { CertificateFiles } from "../base/net/certificates.ts";
+import type { SessionLimits } from "../smtp/server/limits.ts";
+import type { Listener, ServerOptions, SmtpServer } from "../smtp/server/server.ts";
+
+function limitsOf(configuration: Configuration): SessionLimits {
+  const { relay } = configuration;
+  const postmasterDomain = firstLocalDomain(configuration);
+  return {
+    hostname: relay.hostname,
+    sizeMax: relay.message_size_limit,
+    recipientsMax: relay.recipients_max,
+    commandLineMax: relay.command_line_max,
+    textLineMax: relay.text_line_max,
+    errorsMax: relay.protocol_errors_max,
+    refusedRecipientsMax: relay.refused_recipients_max,
+    junkCommandsMax: relay.junk_commands_max,
+    greetingDelay: relay.greeting_delay,
+    tlsTimeout: relay.tls_timeout,
+    dataRateMin: relay.data_rate_min,
+    bareNewlines: relay.bare_newlines,
+    requireTls: relay.requiretls,
+    dsn: relay.dsn,
+    commandTimeout: relay.command_timeout,
+    messageTimeout: relay.message_timeout,
+    sessionTimeout: relay.session_timeout,
+    ...(postmasterDomain === undefined ? {} : { postmasterDomain }),
+  };
+}
+
+/** The first local domain that is written out: the bare <postmaster> is its postmaster. */
+export function firstLocalDomain({ gate, domains }: Configuration): string | undefined {
+  const items = gate.local_domains.flatMap((item) =>
+    item.startsWith("+") ? (domains.get(item.slice(1)) ?? []) : [item],
+  );
+  return items.find((item) => /^[a-z0-9.-]+$/i.test(item));
+}
+
+/** Listens where the configuration says, and no longer elsewhere: see {@link SmtpServer.listenOnly}. */
+export async function bindListeners(
+  server: SmtpServer,
+  { listeners }: Configuration,
+  lists: Lists,
+): Promise<string[]> {
+  const ports = await server.listenOnly(listeners.map((one) => listenerOf(one, lists)));
+  return listeners.map(({ address: { host } }, index) => {
+    const port = ports[index];
+    return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  });
+}
+
+/** Every address of this machine: mail for one of them is mail for us. */
+export function ownAddresses({ listeners }: Configuration): ReadonlySet<string> {
+  const own = new Set(listeners.map(({ address }) => address.host));
+  for (const addresses of Object.values(networkInterfaces())) {
+    for (const { address } of addresses ?? []) own.add(address);
+  }
+  return own;
+}
+
+function listenerOf(listener: ListenerOptions, lists: Lists): Listener {
+  const { host, port } = listener.address;
+  const proxies = listener.proxy_hosts && lists.hosts(listener.proxy_hosts);
+  return {
+    host,
+    port,
+    tls: listener.tls,
+    certificates: certificatesOf(listener),
+    requestCert: listener.client_certificates === "request",
+    ...(proxies && { isProxy: (address) => proxies.match(address).kind === "in" }),
+  };
+}
+
+function certificatesOf(listener: ListenerOptions): CertificateFiles[] {
+  const { certificate, private_key: privateKey, certificates } = listener;
+  const first = certificate && privateKey ? [{ certificate, privateKey }] : [];
+  const more = certificates.map((one) => ({ ...one, privateKey: one.private_key }));
+  return [...first, ...more];
+}
+
+export function serverOptionsOf(
+  configuration: Configuration,
+  gate: Pick<Gate, "isRelayHost">,
+): ServerOptions {
+  const { relay } = configuration;
+  return {
+    limits: limitsOf(configuration),
+    connectionsMax: relay.connections_max,
+    connectionsPerClientMax: relay.connections_per_client_max,
+    connectionsPerNetworkMax: relay.connections_per_network_max,
+    isReserved: (address) => gate.isRelayHost(address),
+  };
+}

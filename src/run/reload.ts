@@ -1,0 +1,98 @@
+// Reload: the configuration is read again, and takes the place of the one in force while mail goes on.
+//
+// Invariants: a configuration with anything wrong, or whose ports cannot be bound, leaves the one in force as it is,
+// and is said. One reload at a time.
+
+import { type Configuration, problemLine } from "../config/configuration.ts";
+import { loadConfiguration } from "../config/load.ts";
+import type { Acceptance } from "../lists/lsearch.ts";
+import { describeError, type Log } from "../observe/log.ts";
+
+export interface ReloadRequest {
+  /** Believe lists as they are, although they have lost much. */
+  readonly acceptLists?: boolean;
+}
+
+export type Reloaded =
+  | {
+      readonly listeners: readonly string[];
+      /** Options that have changed in the file, and need a restart. */
+      readonly kept: readonly string[];
+      /** Lists that were not believed, where their acceptance was asked for. */
+      readonly lists?: readonly Acceptance[];
+    }
+  /** Why everything is as it was, a line each. */
+  | { readonly problems: readonly string[] };
+
+/** Puts a right configuration in force. Throws when that cannot be done, and then nothing has changed. */
+export type PutInForce = (
+  wanted: Configuration,
+  request: ReloadRequest,
+) => Promise<Extract<Reloaded, { listeners: unknown }>>;
+
+/** Files, sockets and rights that a relay has from its start to its end. */
+const FIXED = [
+  "spool_directory",
+  "user",
+  "control_socket",
+  "history",
+  "history_size_limit",
+] as const;
+
+/** The new configuration with the fixed options of the one in force; `kept` are those of which that is not asked. */
+export function withFixedOptions(
+  { relay: inForce }: Configuration,
+  wanted: Configuration,
+): { readonly next: Configuration; readonly kept: readonly string[] } {
+  const { spool_directory, user, control_socket, history, history_size_limit } = inForce;
+  const fixed = { spool_directory, user, control_socket, history, history_size_limit };
+  const relay = { ...wanted.relay, ...fixed };
+  const kept = FIXED.filter((name) => wanted.relay[name] !== inForce[name]);
+  return { next: { ...wanted, relay }, kept: kept.map((name) => `relay.${name}`) };
+}
+
+export class Reloading {
+  readonly #file: string;
+  readonly #putInForce: PutInForce;
+  readonly #log: Log;
+  #last: Promise<unknown> = Promise.resolve();
+  #stopped = false;
+
+  constructor(file: string, putInForce: PutInForce, log: Log) {
+    this.#file = file;
+    this.#putInForce = putInForce;
+    this.#log = log;
+  }
+
+  /** Never rejects; the log says what came of it. */
+  reload(request: ReloadRequest = {}): Promise<Reloaded> {
+    const reloaded = this.#last.then(() => this.#reload(request));
+    this.#last = reloaded;
+    return reloaded;
+  }
+
+  async #reload(request: ReloadRequest): Promise<Reloaded> {
+    const reloaded = await this.#attempt(request);
+    if ("problems" in reloaded) this.#log.event("relay.reload_refused", reloaded);
+    else this.#log.event("relay.reloaded", { listeners: reloaded.listeners, kept: reloaded.kept });
+    return reloaded;
+  }
+
+  async #attempt(request: ReloadRequest): Promise<Reloaded> {
+    if (this.#stopped) return { problems: ["the relay stops"] };
+    try {
+      const loaded = await loadConfiguration(this.#file);
+      if ("unreadable" in loaded) return { problems: [loaded.unreadable] };
+      if ("problems" in loaded) return { problems: loaded.problems.map(problemLine) };
+      return await this.#putInForce(loaded.configuration, request);
+    } catch (error) {
+      return { problems: [`it cannot be put in force: ${describeError(error)}`] };
+    }
+  }
+
+  /** Resolves when none is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#last;
+  }
+}

@@ -1,0 +1,63 @@
+// Does anybody vouch for the sender in the envelope of a message? An envelope sender is a claim, and a bounce to a
+// forged one goes to somebody who has never written to us.
+//
+// Invariants: a sender is vouched for by a relay rule, by an SPF pass of its own domain, or by a DKIM signature that is
+// aligned with it, over the whole message as it came. What the DNS did not say is neither a yes nor a no.
+
+import type { Mailbox } from "../mail/envelope.ts";
+import type { Gate } from "../receive/gate/gate.ts";
+import { wasRelayed } from "../receive/gate/relayed.ts";
+import type { HeaderBudget } from "../receive/authentication/header-budget.ts";
+import type { StoredMessage } from "../spool/spool.ts";
+import { Examination, type ExaminationServices } from "../receive/authentication/authentication.ts";
+import { askSpf } from "../receive/authentication/inbound.ts";
+import type { Spf } from "../receive/authentication/results.ts";
+import { receivedPart } from "../receive/authentication/received-part.ts";
+import { isVouchedFor } from "../receive/authentication/vouched.ts";
+
+export interface VouchingServices extends ExaminationServices {
+  readonly hostname: string;
+  readonly gate: Pick<Gate, "isLocal">;
+  readonly headerBudgets: { readonly strangers: HeaderBudget };
+}
+
+export class Vouching {
+  readonly #services: VouchingServices;
+
+  constructor(services: VouchingServices) {
+    this.#services = services;
+  }
+
+  /** Of a message in the spool. Undefined when that cannot be known now. Throws when its body cannot be read. */
+  async of(
+    message: Pick<StoredMessage, "envelope" | "recipients" | "body" | "vouched">,
+  ): Promise<boolean | undefined> {
+    const { envelope, vouched } = message;
+    const { sender, client } = envelope;
+    if (sender === null) return false;
+    if (vouched !== undefined) return vouched;
+    if (await wasRelayed(message, this.#services.gate)) return true;
+    const { hostname } = this.#services;
+    const spf = await askSpf({ client, sender, hostname }, this.#services);
+    const bySpf = await isVouchedFor(sender, { spf, signatures: [] });
+    return bySpf === true ? true : this.#bySignature(message, sender, spf);
+  }
+
+  async #bySignature(
+    { envelope, body }: Pick<StoredMessage, "envelope" | "body">,
+    sender: Mailbox,
+    spf: Spf,
+  ): Promise<boolean | undefined> {
+    const { strangers } = this.#services.headerBudgets;
+    // A signature that has expired since was right when the message came.
+    const clock = { ...this.#services.clock, now: () => envelope.receivedAt };
+    const examination = new Examination({ ...this.#services, clock }, strangers);
+    try {
+      for await (const piece of receivedPart(body, envelope.head)) await examination.write(piece);
+      const { signatures } = await examination.finish();
+      return examination.isCrowdedOut ? undefined : await isVouchedFor(sender, { spf, signatures });
+    } finally {
+      examination.abort();
+    }
+  }
+}

@@ -1,0 +1,271 @@
+// The SMTP client: opens a conversation with one server at one address, and holds it over many transactions.
+// Greeting, EHLO with the way back to HELO (RFC 5321 3.2), TLS by STARTTLS (RFC 3207) or from the first byte
+// (RFC 8314 3.3), AUTH. What a peer does is an answer, never an exception. It knows nothing of hosts lists, retries
+// or pools; those are the transport's.
+
+import { isIP } from "node:net";
+import type { ConnectionOptions } from "node:tls";
+import type { Clock } from "../../base/clock.ts";
+import type { RetryError } from "../../contract/contract.ts";
+import { status, type Status } from "../../mail/status.ts";
+import { logIn, unsafe, type Credentials } from "./auth.ts";
+import { NO_CAPABILITIES, parseCapabilities, type Capabilities } from "./capabilities.ts";
+import { ClientConnection, ConnectionFailure, type Endpoint } from "./connection.ts";
+import type { Transaction } from "./message.ts";
+import { type Anchors, type DaneIdentity, daneHandshake, judgeDane } from "../../tls/dane.ts";
+import { temporary, transact } from "./transaction.ts";
+import type { Session, Timeouts, TransactionResult } from "./transaction.ts";
+import { isPositive, replyStatus } from "./reply.ts";
+
+/**
+ * - `none`: never. `opportunistic`: if offered, with any certificate; in the clear otherwise.
+ * - `required`: with any certificate, or not at all. `verify`: with a valid certificate in the host's name.
+ * - `dane`: with a certificate that its TLSA records vouch for.
+ */
+export type TlsMode = "none" | "opportunistic" | "required" | "verify" | "dane";
+
+/** `smtps` is SMTP under TLS from the first byte; `lmtp` is RFC 2033. */
+export type Protocol = "smtp" | "smtps" | "lmtp";
+
+export interface ConnectOptions extends Endpoint {
+  readonly protocol: Protocol;
+  /** The host's name: for SNI and for the check of the certificate. May be an address. */
+  readonly name: string;
+  readonly helo: string;
+  readonly tls: TlsMode;
+  /** Opportunistic only: go on in the clear when the server refuses STARTTLS for the moment. */
+  readonly tryClear: boolean;
+  /** Certificates that `verify` trusts, PEM; absent: the system's. */
+  readonly trusted?: string;
+  /** What `dane` goes by. */
+  readonly dane?: DaneIdentity;
+  /** Authorities that an earlier connection has found for `dane`. */
+  readonly anchors?: Anchors;
+  /** Whom to log in as. A server that does not let us in is not used. */
+  readonly credentials?: Credentials;
+  readonly timeouts: Timeouts;
+  readonly clock: Clock;
+}
+
+export type Connected =
+  | { readonly kind: "connected"; readonly conversation: Conversation }
+  | {
+      readonly kind: "failed";
+      /** Always 4xx: no host says anything final about a message before it has seen one. */
+      readonly status: Status;
+      /** It failed for TLS; another attempt in the clear may do better. */
+      readonly tlsFailed: boolean;
+      /** This machine has no way to such addresses. */
+      readonly noRoute: boolean;
+      readonly error: RetryError | undefined;
+      /** What went wrong on our side. */
+      readonly cause: unknown;
+      /** Our own address, if there was a connection. */
+      readonly from: string | undefined;
+      /** With these for `anchors`, another attempt may find that the certificate matches. */
+      readonly anchors?: Anchors;
+    };
+
+/** Time that QUIT may take. */
+const QUIT_TIMEOUT = 2000;
+
+const GAVE_UP = status(451, "4.7", "The attempt took too long and was given up");
+
+export async function connect(options: ConnectOptions, signal: AbortSignal): Promise<Connected> {
+  const opening = new Opening(options);
+  const giveUp = () => opening.connection.fail(GAVE_UP);
+  signal.addEventListener("abort", giveUp);
+  try {
+    if (signal.aborted) giveUp();
+    return { kind: "connected", conversation: await opening.run() };
+  } catch (error) {
+    if (!(error instanceof ConnectionFailure)) {
+      opening.connection.fail(GAVE_UP, error);
+      throw error;
+    }
+    const { tlsFailed, anchors } = opening;
+    const { status: why, noRoute, error: kind, cause } = error;
+    const known = anchors === undefined ? {} : { anchors };
+    const { localAddress: from } = opening.connection;
+    return { kind: "failed", status: why, tlsFailed, noRoute, error: kind, cause, from, ...known };
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+/** From the connection to the EHLO after which mail may flow. */
+class Opening {
+  readonly connection: ClientConnection;
+  tlsFailed = false;
+  anchors: Anchors | undefined;
+  readonly #options: ConnectOptions;
+
+  constructor(options: ConnectOptions) {
+    this.#options = options;
+    this.connection = new ClientConnection(options, options.clock);
+  }
+
+  async run(): Promise<Conversation> {
+    const { timeouts, protocol } = this.#options;
+    await this.connection.connected(timeouts.connect);
+    if (protocol === "smtps") await this.#handshake();
+    const greeting = await this.connection.reply("the greeting", timeouts.command);
+    if (!isPositive(greeting)) throw this.#refused(replyStatus(greeting));
+    let secured = protocol === "smtps";
+    let offered = await this.#hello(secured);
+    if (!secured && (await this.#startTls(offered))) {
+      secured = true;
+      offered = await this.#hello(secured);
+    }
+    this.tlsFailed = false;
+    await this.#logIn(offered, secured);
+    const lmtp = protocol === "lmtp";
+    const session = { connection: this.connection, offered, timeouts, lmtp, dirty: false };
+    return new Conversation(session, secured ? this.#tlsText() : undefined);
+  }
+
+  async #logIn({ auth }: Capabilities, secured: boolean): Promise<void> {
+    const { credentials, tls, timeouts } = this.#options;
+    if (credentials === undefined) return;
+    const { tls: least } = credentials;
+    const isSafe = least === "none" || (secured && (least === "required" || tls === "verify"));
+    if (!isSafe) throw unsafe(this.connection);
+    await logIn(this.connection, auth, credentials, timeouts.command);
+  }
+
+  async #hello(secured: boolean): Promise<Capabilities> {
+    const { helo, timeouts, protocol } = this.#options;
+    const word = protocol === "lmtp" ? "LHLO" : "EHLO";
+    this.connection.send(`${word} ${helo}\r\n`, 1);
+    const ehlo = await this.connection.reply(word, timeouts.command);
+    if (isPositive(ehlo)) return parseCapabilities(ehlo, secured);
+    if (ehlo.code < 500 || word === "LHLO") throw this.#refused(replyStatus(ehlo));
+    this.connection.send(`HELO ${helo}\r\n`, 1);
+    const hello = await this.connection.reply("HELO", timeouts.command);
+    if (!isPositive(hello)) throw this.#refused(replyStatus(hello));
+    return NO_CAPABILITIES;
+  }
+
+  /** False: there is to be none, or the server would not, and that is tolerable. */
+  async #startTls({ startTls: isOffered }: Capabilities): Promise<boolean> {
+    const { tls, tryClear, timeouts } = this.#options;
+    if (tls === "none" || (!isOffered && tls === "opportunistic")) return false;
+    if (!isOffered) throw this.#noTls("The host does not offer TLS");
+    this.connection.send("STARTTLS\r\n", 1);
+    const reply = await this.connection.reply("STARTTLS", timeouts.command);
+    if (!isPositive(reply)) {
+      if (tls === "opportunistic" && (reply.code >= 500 || tryClear)) return false;
+      throw this.#noTls(`The host refused STARTTLS: ${replyStatus(reply).text}`);
+    }
+    await this.#handshake();
+    return true;
+  }
+
+  async #handshake(): Promise<void> {
+    const { tls, timeouts } = this.#options;
+    this.tlsFailed = true;
+    await this.connection.startTls(this.#tlsOptions(), timeouts.command);
+    if (tls === "dane") this.#judgeDane();
+  }
+
+  #tlsOptions(): ConnectionOptions {
+    const { name, tls, trusted, dane, anchors = [] } = this.#options;
+    if (dane !== undefined) return daneHandshake(dane, anchors);
+    return {
+      host: name,
+      ...(isIP(name) === 0 ? { servername: name } : {}),
+      rejectUnauthorized: tls === "verify",
+      ...(trusted === undefined ? {} : { ca: trusted }),
+    };
+  }
+
+  #tlsText(): string {
+    const { tls } = this.#options;
+    const { isValid } = this.connection;
+    const certificate = isValid ? "valid certificate" : "certificate not verified";
+    return `${this.connection.tlsText()}, ${tls === "dane" ? "DANE" : certificate}`;
+  }
+
+  #judgeDane(): void {
+    const { dane } = this.#options;
+    const { chain, problem } = this.connection.peerCertificates();
+    const verdict = dane && judgeDane(dane, chain, problem === undefined);
+    if (verdict?.kind === "match") return;
+    if (verdict?.kind === "anchors") this.anchors = verdict.anchors;
+    const why =
+      verdict?.kind === "anchors" && problem !== undefined
+        ? `The certificate's authority matches a TLSA record, but it does not verify: ${problem}`
+        : "The certificate matches no TLSA record";
+    throw this.connection.fail(status(451, "7.5", why), undefined, "tls_required");
+  }
+
+  #refused(answer: Status): ConnectionFailure {
+    return this.connection.fail(temporary(answer));
+  }
+
+  #noTls(why: string): ConnectionFailure {
+    return this.connection.fail(status(451, "7.4", why), undefined, "tls_required");
+  }
+}
+
+/** An open connection to a server that is ready for mail. One transaction at a time. */
+export class Conversation {
+  /** Transactions so far. */
+  transactions = 0;
+  readonly secured: boolean;
+  /** "TLSv1.3 TLS_AES_256_GCM_SHA384, DANE": what the certificate was found to be comes last. Absent in clear. */
+  readonly tls: string | undefined;
+  readonly #session: Session;
+
+  constructor(session: Session, tls: string | undefined) {
+    this.#session = session;
+    this.secured = tls !== undefined;
+    this.tls = tls;
+  }
+
+  get alive(): boolean {
+    return this.#session.connection.alive;
+  }
+
+  /** Why the server's certificate is not valid for its name; undefined when it is. */
+  get certificateProblem(): string | undefined {
+    return this.#session.connection.peerCertificates().problem;
+  }
+
+  /** Our own address. */
+  get from(): string | undefined {
+    return this.#session.connection.localAddress;
+  }
+
+  /** The server promises to go on with the protection that a message requires (RFC 8689). */
+  get takesRequireTls(): boolean {
+    return this.#session.offered.requireTls;
+  }
+
+  /** Never rejects. */
+  async transact(transaction: Transaction, signal: AbortSignal): Promise<TransactionResult> {
+    this.transactions++;
+    const giveUp = () => this.#session.connection.fail(GAVE_UP);
+    signal.addEventListener("abort", giveUp);
+    if (signal.aborted) giveUp();
+    const result = await transact(this.#session, transaction);
+    signal.removeEventListener("abort", giveUp);
+    return result;
+  }
+
+  /** Lies idle for at most `time` milliseconds; `ended` is called if the peer or the time ends that. */
+  park(time: number, ended: () => void): void {
+    this.#session.connection.park(time, ended);
+  }
+
+  unpark(): void {
+    this.#session.connection.unpark();
+  }
+
+  /** QUIT, and a short wait for the answer. Never rejects. */
+  close(): Promise<void> {
+    return this.#session.connection.quit(QUIT_TIMEOUT);
+  }
+}
+
+export type { TransactionResult };

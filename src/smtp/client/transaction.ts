@@ -1,0 +1,288 @@
+// One mail transaction: MAIL, RCPT for each recipient, DATA, the message (RFC 5321 3.3). With PIPELINING all
+// commands go out in one write (RFC 2920). Replies are read as they come, so there is no window to deadlock on,
+// however many recipients there are.
+//
+// Invariants: what a recipient was answered is kept, whatever happens afterwards, and a 421 is an answer like others:
+// to RCPT it is the recipient's, to MAIL, DATA and the dot the message's. Once the final dot may have left, a lost
+// connection is about the message and not about the host, because the peer may have taken it (RFC 1047); a message
+// that we cannot read to its end is never ended with a dot.
+
+import type { RetryError } from "../../contract/contract.ts";
+import { LOCAL_ERROR, saidLine, status, type Status } from "../../mail/status.ts";
+import type { Capabilities } from "./capabilities.ts";
+import { ConnectionFailure, type ClientConnection } from "./connection.ts";
+import {
+  mailCommand,
+  mustBeWhole,
+  rcptCommand,
+  recipientRefusal,
+  refusal,
+  STILL_COMING,
+} from "./message.ts";
+import type { Transaction } from "./message.ts";
+import { DotStuffer } from "../wire/dot-stuffing.ts";
+import { isLastOne, isPositive, replyStatus, type Reply } from "./reply.ts";
+
+const RSET = "RSET\r\n";
+
+/** In milliseconds. `data` is for each block of the message, `final` for the reply to its end. */
+export interface Timeouts {
+  readonly connect: number;
+  readonly command: number;
+  readonly data: number;
+  readonly final: number;
+}
+
+export interface TransactionResult {
+  /** For each recipient, in order, the answer to its RCPT; undefined where there was none. */
+  readonly recipients: readonly (Status | undefined)[];
+  /** One answer for every recipient that was not refused by itself: at MAIL, at DATA or after the dot. */
+  readonly message: Status | undefined;
+  /** LMTP: for each recipient, the answer to its delivery; undefined where there was none. */
+  readonly deliveries: readonly (Status | undefined)[];
+  /** Why the connection is gone, if it is, and no answer was the last thing on it. */
+  readonly failure: TransactionFailure | undefined;
+  /** The peer's last answer ended the connection: a 421, or one that contradicts itself. */
+  readonly closed: boolean;
+  /** The peer answered at all, and not only with 421. If not, a connection that was used before had died of age. */
+  readonly answered: boolean;
+  /** The peer offers DSN, so it has been given NOTIFY and all that belongs to it (RFC 3461). */
+  readonly dsn: boolean;
+  /**
+   * A message that is still coming in has not been taken, and what is said of it here is not said of one that is
+   * whole: its end was not sent, or it was answered with 421.
+   */
+  readonly notPassed: boolean;
+}
+
+interface TransactionFailure {
+  readonly status: Status;
+  /** "message": the peer may have taken it, or our copy is damaged; no other host may be tried. */
+  readonly scope: "host" | "message";
+  /** The place of the recipient whose RCPT had no answer. */
+  readonly recipient?: number;
+  readonly error?: RetryError;
+  /** What went wrong on our side. */
+  readonly cause?: unknown;
+}
+
+/** What one transaction after the other runs on. */
+export interface Session {
+  readonly connection: ClientConnection;
+  readonly offered: Capabilities;
+  readonly timeouts: Timeouts;
+  /** After the dot there is an answer for each recipient (RFC 2033 4.2). */
+  readonly lmtp: boolean;
+  /** A transaction may still be open at the server: RSET comes first. */
+  dirty: boolean;
+}
+
+/** Never rejects. */
+export async function transact(
+  session: Session,
+  transaction: Transaction,
+): Promise<TransactionResult> {
+  const { offered } = session;
+  const recipients = transaction.recipients.map((one) => recipientRefusal(one.mailbox, offered));
+  const exchange = new Exchange(session, transaction, recipients);
+  try {
+    exchange.notPassed = mustBeWhole(transaction, offered);
+    exchange.message = exchange.notPassed ? STILL_COMING : await refusal(transaction, offered);
+    if (exchange.message === undefined && recipients.includes(undefined)) await exchange.run();
+  } catch (error) {
+    const failure = exchange.failureFrom(error);
+    exchange.failure = failure;
+    exchange.notPassed = failure.scope === "host" && transaction.body.unread === false;
+  }
+  return exchange;
+}
+
+class Exchange implements TransactionResult {
+  readonly recipients: (Status | undefined)[];
+  message: Status | undefined;
+  readonly deliveries: (Status | undefined)[] = [];
+  failure: TransactionFailure | undefined;
+  closed = false;
+  answered = false;
+  readonly dsn: boolean;
+  notPassed = false;
+  readonly #session: Session;
+  readonly #transaction: Transaction;
+  /** The final dot may have left. */
+  #dotSent = false;
+  /** Whose RCPT is waiting for its answer. */
+  #asking: number | undefined;
+
+  constructor(session: Session, transaction: Transaction, recipients: (Status | undefined)[]) {
+    this.#session = session;
+    this.dsn = session.offered.dsn;
+    this.#transaction = transaction;
+    this.recipients = recipients;
+  }
+
+  async run(): Promise<void> {
+    const { connection, offered } = this.#session;
+    const mail = mailCommand(this.#transaction, offered);
+    const rcpts = this.#transaction.recipients.map((recipient, index) =>
+      this.recipients[index] === undefined ? rcptCommand(recipient, offered) : "",
+    );
+    if (offered.pipelining) this.#sendEnvelope(mail, rcpts);
+    if (this.#session.dirty) await this.#reset();
+    this.#session.dirty = true;
+    const hasSender = await this.#askSender(mail);
+    const accepted = await this.#askRecipients(rcpts, hasSender);
+    if (this.closed || (accepted === 0 && !offered.pipelining)) return;
+    const data = await this.#ask("DATA", "DATA\r\n");
+    if (isPositive(data)) throw connection.outOfStep("DATA");
+    if (data.code !== 354) {
+      if (accepted > 0) this.message = replyStatus(data);
+    } else if (accepted > 0) {
+      await this.#sendMessage(accepted);
+      this.#session.dirty = false;
+    } else if (this.#session.lmtp) {
+      // RFC 2033 4.2: without recipients DATA must fail, for nobody would be answered for.
+      throw connection.outOfStep("DATA");
+    } else {
+      // DATA went out before the answers came, and the peer waits for a message to nobody (RFC 2920 3.1).
+      await this.#ask("the end of an empty message", ".\r\n", true);
+    }
+  }
+
+  failureFrom(error: unknown): TransactionFailure {
+    if (!(error instanceof ConnectionFailure)) {
+      const { connection } = this.#session;
+      const wasAlive = connection.alive;
+      // Ours, not the peer's. The dot must never follow: the connection is cut in the middle of the message.
+      const { status: first } = connection.fail(LOCAL_ERROR, error);
+      // The attempt was given up, and the reading with it.
+      if (!wasAlive) return { status: first, scope: "message" };
+      return { status: LOCAL_ERROR, scope: "message", cause: error };
+    }
+    const { status: why, error: kind } = error;
+    // An answer is no failure: this 421 came unasked, and is about the host.
+    const recipient = why.code === 421 ? undefined : this.#asking;
+    return {
+      status: why,
+      scope: this.#dotSent ? "message" : "host",
+      ...(recipient === undefined ? {} : { recipient }),
+      ...(kind === undefined ? {} : { error: kind }),
+    };
+  }
+
+  // ---- the envelope ----
+
+  #sendEnvelope(mail: string, rcpts: readonly string[]): void {
+    const { connection, dirty } = this.#session;
+    const asked = this.recipients.reduce(
+      (sum, answer) => (answer === undefined ? sum + 1 : sum),
+      0,
+    );
+    const text = `${dirty ? RSET : ""}${mail}${rcpts.join("")}DATA\r\n`;
+    connection.send(text, asked + (dirty ? 3 : 2));
+  }
+
+  /** The reply to a command, which with PIPELINING has been sent already unless it is `unforeseen`. */
+  async #ask(stage: string, line: string, unforeseen = false): Promise<Reply> {
+    const { connection, offered, timeouts } = this.#session;
+    if (unforeseen || !offered.pipelining) connection.send(line, 1);
+    return this.#answer(stage, timeouts.command);
+  }
+
+  async #answer(stage: string, timeout: number): Promise<Reply> {
+    const reply = await this.#session.connection.answer(stage, timeout);
+    this.closed = isLastOne(reply);
+    if (!this.closed) this.answered = true;
+    return reply;
+  }
+
+  async #reset(): Promise<void> {
+    const reply = await this.#ask("RSET", RSET);
+    if (isPositive(reply)) return;
+    this.closed = false;
+    throw this.#session.connection.fail(temporary(replyStatus(reply)));
+  }
+
+  async #askSender(mail: string): Promise<boolean> {
+    const reply = await this.#ask("MAIL FROM", mail);
+    if (!isPositive(reply)) this.message = replyStatus(reply);
+    return isPositive(reply);
+  }
+
+  /** How many recipients were accepted. Without a sender there can be none, whatever the peer says. */
+  async #askRecipients(rcpts: readonly string[], hasSender: boolean): Promise<number> {
+    let accepted = 0;
+    if (!hasSender && !this.#session.offered.pipelining) return 0;
+    for (const [index, rcpt] of rcpts.entries()) {
+      if (this.closed) break;
+      if (rcpt === "") continue;
+      this.#asking = hasSender ? index : undefined;
+      const reply = await this.#ask("RCPT TO", rcpt);
+      if (!hasSender) continue;
+      this.recipients[index] = replyStatus(reply);
+      if (isPositive(reply)) accepted++;
+    }
+    this.#asking = undefined;
+    return accepted;
+  }
+
+  // ---- the message ----
+
+  async #sendMessage(accepted: number): Promise<void> {
+    const { connection, lmtp } = this.#session;
+    const { inline } = this.#transaction.body;
+    const stuffer = new DotStuffer();
+    connection.expectAnswers(lmtp ? accepted : 1);
+    if (inline === undefined) {
+      await this.#stream(stuffer);
+    } else {
+      this.#dotSent = true;
+      connection.sendBody(stuffer.stuff(inline), stuffer.end());
+    }
+    if (!this.#dotSent) await this.#readEarlyAnswer();
+    else if (lmtp) await this.#readDeliveries();
+    else {
+      this.message = replyStatus(await this.#finalReply());
+      this.notPassed = this.message.code === 421 && this.#transaction.body.unread === false;
+    }
+  }
+
+  /** RFC 2033 4.2: one for each recipient that was accepted, in the order of the RCPTs. */
+  async #readDeliveries(): Promise<void> {
+    for (const [index, answer] of this.recipients.entries()) {
+      if (answer === undefined || answer.code >= 300) continue;
+      this.deliveries[index] = replyStatus(await this.#finalReply());
+    }
+  }
+
+  #finalReply(): Promise<Reply> {
+    return this.#answer("the end of the message", this.#session.timeouts.final);
+  }
+
+  async #stream(stuffer: DotStuffer): Promise<void> {
+    const { connection, timeouts } = this.#session;
+    for await (const chunk of this.#transaction.body.chunks()) {
+      connection.sendBody(stuffer.stuff(chunk));
+      if (!(await connection.drained(timeouts.data))) return;
+    }
+    // The end may be long in coming: what was said meanwhile is no answer to it.
+    if (!(await connection.drained(timeouts.data))) return;
+    this.#dotSent = true;
+    connection.sendBody(stuffer.end());
+  }
+
+  /** A refusal in the middle of the message counts; the rest cannot be taken back, so the connection ends. */
+  async #readEarlyAnswer(): Promise<void> {
+    const { connection } = this.#session;
+    const reply = await this.#finalReply();
+    if (isPositive(reply)) throw connection.outOfStep("the message");
+    this.message = replyStatus(reply);
+    this.notPassed = this.#transaction.body.unread === false;
+    connection.fail(temporary(this.message));
+  }
+}
+
+/** The same, as a reason to try again: what a host says before it has seen a message is never final. */
+export function temporary(answer: Status): Status {
+  if (answer.code < 500) return answer;
+  return status(451, answer.enhanced.slice(2), saidLine(answer));
+}

@@ -1,0 +1,307 @@
+// What a client may say after the greeting, and in which order (RFC 5321 3, 4.1): the commands of a session and
+// the one transaction that may be under way. Bytes, deadlines and the socket are the session's.
+//
+// Invariants: a transaction is begun by MAIL and gone by its end, RSET, HELO, EHLO or STARTTLS, whole. The errors
+// of a client have a budget. What the relay throws is a 451, and never more than that.
+
+import type { Client } from "../../mail/envelope.ts";
+import type { MaybePromise } from "../../lists/lists.ts";
+import { LOCAL_ERROR, status, type Status } from "../../mail/status.ts";
+import { heloName, type MailRequest, parseMail, parseRcpt } from "./command.ts";
+import type { SessionLimits } from "./limits.ts";
+import { MessageReader, UNFIT } from "./message-reader.ts";
+import type { MailTransaction, MessageSink, Reception } from "./reception.ts";
+import { Transfer } from "./transfer.ts";
+
+/** What the session does for its dialogue. */
+export interface Floor {
+  client: Client;
+  /** The relay stops: no new transaction. */
+  readonly draining: boolean;
+  readonly offersTls: boolean;
+  /** The client is a host of a relay rule. */
+  readonly isRelayHost: boolean;
+  /** The client has sent more than the command that is being carried out. */
+  readonly hasInput: boolean;
+  now(): number;
+  /** Lines with their ends. */
+  write(text: string): void;
+  reply(answer: Status): void;
+  /** Last words. */
+  end(answer: Status, why: string): void;
+  /** The client is where it must not be. */
+  outOfStep(why: string): void;
+  startTls(): void;
+  /** A message was accepted. */
+  onAccepted(): void;
+  /** These parameters of a command cannot be decoded, and go no further. */
+  onDropped(command: "MAIL" | "RCPT", parameters: readonly string[]): void;
+  /** Nothing else happens in the session until the relay has answered, at once or later. */
+  ask<T>(
+    where: string,
+    ask: () => MaybePromise<T>,
+    then: (answer: T) => void,
+    otherwise?: () => void,
+  ): void;
+}
+
+const OK = status(250, "0.0", "Ok");
+const NO_SENDER = status(503, "5.1", "MAIL first");
+const NO_REQUIRETLS = status(555, "5.4", "REQUIRETLS is not offered");
+const NEEDS_TLS = status(530, "7.0", "REQUIRETLS needs TLS: issue a STARTTLS command first");
+const TOO_MUCH_JUNK = status(421, "7.0", "Too many commands without mail, closing connection");
+export const CLOSING = status(421, "3.2", "Service is shutting down, closing connection");
+
+/** Commands with which a client can keep us busy for ever and never send anything. */
+const JUNK: ReadonlySet<string> = new Set(["NOOP", "RSET", "VRFY", "HELO", "EHLO"]);
+
+const EMPTY = Buffer.alloc(0);
+
+export class Dialogue {
+  /** The message that is coming in: what the client sends is text now. */
+  transfer: Transfer | undefined;
+  /** When the transaction has to be over, by the monotonic clock; infinite when there is none. */
+  transactionEndAt = Number.POSITIVE_INFINITY;
+  #extended = false;
+  #errors = 0;
+  #refusedRecipients = 0;
+  /** Since the last message. */
+  #junkCommands = 0;
+  #mail: MailRequest | undefined;
+  #transaction: MailTransaction | undefined;
+  #accepted = 0;
+  readonly #floor: Floor;
+  readonly #limits: SessionLimits;
+  readonly #reception: Reception;
+
+  constructor(floor: Floor, limits: SessionLimits, reception: Reception) {
+    this.#floor = floor;
+    this.#limits = limits;
+    this.#reception = reception;
+  }
+
+  get inTransaction(): boolean {
+    return this.#mail !== undefined;
+  }
+
+  command(line: string): void {
+    const blank = line.search(/[ \t]/);
+    const verb = (blank < 0 ? line : line.slice(0, blank)).toUpperCase();
+    const rest = blank < 0 ? "" : line.slice(blank + 1);
+    // RFC 5321 4.1.1: blanks at the end of a command are to be tolerated.
+    const argument = /^[ \t]+$/.test(rest) ? "" : rest;
+    if (JUNK.has(verb) && ++this.#junkCommands > this.#limits.junkCommandsMax) {
+      return this.#floor.end(TOO_MUCH_JUNK, "too many commands without a message");
+    }
+    switch (verb) {
+      case "EHLO":
+      case "HELO":
+        return this.#hello(verb === "EHLO", argument.trim());
+      case "MAIL":
+        return this.#mailFrom(argument);
+      case "RCPT":
+        return this.#rcptTo(argument);
+      case "DATA":
+        return argument === "" ? this.#data() : this.error(status(501, "5.4", "Syntax: DATA"));
+      case "RSET":
+        if (argument !== "") return this.error(status(501, "5.4", "Syntax: RSET"));
+        this.reset();
+        return this.#floor.reply(OK);
+      case "NOOP":
+        return this.#floor.reply(OK);
+      case "QUIT":
+        return this.#floor.end(status(221, "0.0", "Bye"), "quit");
+      case "STARTTLS":
+        return this.#startTls(argument);
+      case "VRFY":
+        return this.#floor.reply(status(252, "0.0", "Send some mail and see"));
+      default:
+        return this.error(status(500, "5.1", "Unknown command"));
+    }
+  }
+
+  #hello(extended: boolean, argument: string): void {
+    const name = heloName(argument);
+    if (name === undefined) return this.error(status(501, "5.4", "Say who you are: a host name"));
+    this.reset();
+    this.#extended = extended;
+    const { basic: _, ...client } = this.#floor.client;
+    this.#floor.client = { ...client, helo: name, ...(extended ? {} : { basic: true }) };
+    if (!extended) {
+      this.#floor.write(`250 ${this.#limits.hostname}\r\n`);
+      return;
+    }
+    const lines = [this.#limits.hostname, "PIPELINING", `SIZE ${this.#limits.sizeMax}`, "8BITMIME"];
+    if (this.#floor.offersTls && this.#floor.client.tls === undefined) {
+      lines.push("STARTTLS");
+    }
+    lines.push("ENHANCEDSTATUSCODES", ...(this.#offersDsn ? ["DSN"] : []), "SMTPUTF8");
+    if (this.#mayRequireTls && this.#floor.client.tls !== undefined) lines.push("REQUIRETLS");
+    const last = lines.length - 1;
+    const reply = lines.map((line, index) => `250${index === last ? " " : "-"}${line}\r\n`);
+    this.#floor.write(reply.join(""));
+  }
+
+  #startTls(argument: string): void {
+    if (argument !== "") return this.error(status(501, "5.4", "Syntax: STARTTLS"));
+    if (this.#floor.client.tls !== undefined)
+      return this.error(status(503, "5.1", "TLS is active already"));
+    if (!this.#floor.offersTls || !this.#extended) {
+      return this.error(status(503, "5.1", "STARTTLS is not available"));
+    }
+    if (this.#floor.hasInput) return this.#floor.outOfStep("text ahead of the handshake");
+    this.reset();
+    this.#extended = false;
+    this.#floor.write("220 2.0.0 Ready to start TLS\r\n");
+    this.#floor.startTls();
+  }
+
+  get #mayRequireTls(): boolean {
+    const { requireTls } = this.#limits;
+    const { offersTls, isRelayHost } = this.#floor;
+    return offersTls && (requireTls === "all" || (requireTls === "relay" && isRelayHost));
+  }
+
+  /** RFC 3461. What others ask for is read, as any parameter is, and forgotten: we write no reports for strangers. */
+  get #offersDsn(): boolean {
+    const { dsn } = this.#limits;
+    return dsn === "all" || (dsn === "relay" && this.#floor.isRelayHost);
+  }
+
+  #mailFrom(argument: string): void {
+    if (this.#floor.client.helo === "") return this.error(status(503, "5.1", "HELO or EHLO first"));
+    if (this.#mail !== undefined) return this.error(status(503, "5.1", "MAIL was given already"));
+    if (this.#floor.draining) return this.#floor.end(CLOSING, "shutting down");
+    const parsed = parseMail(argument);
+    if ("refused" in parsed) return this.error(parsed.refused);
+    const { ret: _ret, envid: _envid, ...plain } = parsed.ok;
+    const request = this.#offersDsn ? parsed.ok : plain;
+    if (parsed.dropped !== undefined) this.#floor.onDropped("MAIL", parsed.dropped);
+    if (request.requireTls === true) {
+      if (!this.#mayRequireTls) return this.error(NO_REQUIRETLS);
+      // RFC 8689 4: what came in the clear is no secret any more.
+      if (this.#floor.client.tls === undefined) return this.error(NEEDS_TLS);
+    }
+    if ((request.declaredSize ?? 0) > this.#limits.sizeMax)
+      return this.#floor.reply(UNFIT["too-big"]);
+    const begin = (answer: Status | MailTransaction) => {
+      if ("code" in answer) return this.#floor.reply(answer);
+      this.#mail = request;
+      this.#transaction = answer;
+      this.transactionEndAt = this.#floor.now() + this.#limits.messageTimeout;
+      this.#floor.reply(status(250, "1.0", "Sender ok"));
+    };
+    this.#floor.ask("MAIL", () => this.#reception.mail(this.#floor.client, request), begin);
+  }
+
+  #rcptTo(argument: string): void {
+    const transaction = this.#transaction;
+    if (this.#mail === undefined || transaction === undefined) return this.error(NO_SENDER);
+    const { recipientsMax, postmasterDomain } = this.#limits;
+    const parsed = parseRcpt(argument, this.#mail.smtputf8, postmasterDomain);
+    if ("refused" in parsed) return this.error(parsed.refused);
+    if (parsed.dropped !== undefined) this.#floor.onDropped("RCPT", parsed.dropped);
+    if (this.#accepted >= recipientsMax) {
+      return this.#floor.reply(
+        status(452, "5.3", "Too many recipients, send the rest in another message"),
+      );
+    }
+    const settle = (answer: Status) => {
+      if (answer.code < 300) this.#accepted++;
+      else if (answer.code >= 500) this.#refusedRecipients++;
+      if (this.#refusedRecipients < this.#limits.refusedRecipientsMax)
+        return this.#floor.reply(answer);
+      return this.#floor.end(
+        status(421, "7.0", "Too many refused recipients, closing connection"),
+        "too many refused recipients",
+      );
+    };
+    const request = this.#offersDsn ? parsed.ok : { mailbox: parsed.ok.mailbox };
+    this.#floor.ask("RCPT", () => transaction.recipient(request), settle);
+  }
+
+  #data(): void {
+    const transaction = this.#transaction;
+    if (transaction === undefined) return this.error(NO_SENDER);
+    if (this.#accepted === 0) return this.error(status(503, "5.1", "No recipient was accepted"));
+    // RFC 2920 3.1: DATA is the last of its burst. Text ahead of the reply is an attack or a bug.
+    if (this.#floor.hasInput) return this.#floor.outOfStep("text ahead of the reply");
+    const begin = (sink: MessageSink) => {
+      const { sizeMax, textLineMax, bareNewlines, messageTimeout } = this.#limits;
+      const reader = new MessageReader(sizeMax, textLineMax, bareNewlines);
+      const now = this.#floor.now();
+      this.transfer = new Transfer(reader, sink, now);
+      this.transactionEndAt = now + messageTimeout;
+      this.#floor.write("354 Go on, end with <CRLF>.<CRLF>\r\n");
+    };
+    const otherwise = () => {
+      this.reset();
+      this.#floor.reply(LOCAL_ERROR);
+    };
+    this.#floor.ask("DATA", () => transaction.message(), begin, otherwise);
+  }
+
+  /** Gives what of `chunk` is behind the message. */
+  readMessage(transfer: Transfer, chunk: Buffer): Buffer {
+    const end = transfer.read(chunk);
+    if (end >= 0) this.#endOfMessage(transfer);
+    else this.#pause(transfer);
+    return end < 0 ? EMPTY : chunk.subarray(end);
+  }
+
+  #pause(transfer: Transfer): void {
+    // A client that goes on for as long again behind the limit has lost its right to a polite reply.
+    if (transfer.size > 2 * this.#limits.sizeMax) {
+      return this.#floor.end(UNFIT["too-big"], "message too big");
+    }
+    const { ready } = transfer;
+    if (ready === undefined) return;
+    this.#floor.ask(
+      "DATA",
+      () => ready,
+      () => {
+        if (transfer.ready === ready) transfer.ready = undefined;
+        transfer.resumeAt(this.#floor.now());
+      },
+    );
+  }
+
+  #endOfMessage(transfer: Transfer): void {
+    this.transfer = undefined;
+    const unfit = transfer.unfit();
+    const settle = (answer: Status) => {
+      this.reset();
+      if (answer.code < 300) {
+        this.#junkCommands = 0;
+        this.#floor.onAccepted();
+      }
+      this.#floor.reply(answer);
+    };
+    if (unfit !== undefined) {
+      this.reset();
+      return this.error(unfit);
+    }
+    this.#floor.ask(
+      "end of DATA",
+      () => transfer.finish(),
+      settle,
+      () => settle(LOCAL_ERROR),
+    );
+  }
+
+  reset(): void {
+    this.transfer?.abort();
+    this.transfer = undefined;
+    this.#mail = undefined;
+    this.#transaction?.end?.();
+    this.#transaction = undefined;
+    this.#accepted = 0;
+    this.transactionEndAt = Number.POSITIVE_INFINITY;
+  }
+
+  /** A mistake of the client. */
+  error(answer: Status): void {
+    if (++this.#errors < this.#limits.errorsMax) return this.#floor.reply(answer);
+    this.#floor.end(status(421, "7.0", "Too many errors, closing connection"), "too many errors");
+  }
+}

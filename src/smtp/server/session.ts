@@ -1,0 +1,381 @@
+// One SMTP session with a client: it is greeted, what it sends is cut into commands, and everything that takes
+// time has an end. What the commands mean is the Dialogue's; the socket is the Connection's.
+//
+// Invariants: commands are answered in order, one at a time, however they are segmented. Who speaks before the
+// greeting is cut off. Every wait for the client has a deadline, which only a whole command moves on; the time that
+// the client waits for us is not counted. No session does more at once than its share. A session that is over is
+// watched until its socket is gone.
+
+import type { Socket } from "node:net";
+import type { Clock } from "../../base/clock.ts";
+import type { Client } from "../../mail/envelope.ts";
+import type { MaybePromise } from "../../lists/lists.ts";
+import { LOCAL_ERROR, status, type Status, statusLine } from "../../mail/status.ts";
+import { decodeLine } from "./command.ts";
+import { Connection, type TlsOptions } from "../../base/net/connection.ts";
+import { CLOSING, Dialogue, type Floor } from "./dialogue.ts";
+import type { SessionLimits } from "./limits.ts";
+import type { SessionParty } from "../../base/loop-account.ts";
+import { COMMAND_COST, HANDSHAKE_COST, type LoopShare } from "../../base/loop-share.ts";
+import type { Reception } from "./reception.ts";
+import type { TlsDescription } from "../../base/net/tls.ts";
+
+export interface SessionServices {
+  readonly reception: Reception;
+  readonly clock: Clock;
+  /** Of the server, for all sessions. */
+  readonly share: LoopShare;
+  /** This session's part in it. */
+  readonly party: SessionParty;
+  /** The client is a host of a relay rule. */
+  readonly isRelayHost: boolean;
+  /** Undefined where TLS is not offered. Asked at every handshake. */
+  readonly tls: (() => MaybePromise<TlsOptions>) | undefined;
+  onError(client: Client, where: string, error: unknown): void;
+  onTlsFailure(client: Client, error: Error): void;
+  /** Parameters of a command that cannot be decoded, and go no further. */
+  onDropped(client: Client, command: string, parameters: readonly string[]): void;
+  /** The conversation is over. Called once. */
+  onEnd(client: Client, why: string): void;
+  /** The socket is gone too. Called once. */
+  onClose(session: Session): void;
+}
+
+/** How long a client may take to close its side behind our last words, in ms. */
+const LINGER = 5000;
+const CR = 13;
+/** What is done outside of our turns, in ms: the rest of a handshake, and what the relay does for an answer. */
+const HANDSHAKE_TIME = 6;
+const ANSWER_TIME = 0.1;
+const READ_TIME = 0.03;
+const OCTET_TIME = 2e-6;
+
+const OUT_OF_STEP = status(554, "5.0", "SMTP synchronization error");
+const BAD_LINE = status(500, "5.2", "Bad command line");
+const LINE_TOO_LONG = status(421, "5.2", "Command line is too long, closing connection");
+const TIMEOUT = status(421, "4.2", "Timeout, closing connection");
+const TOO_SLOW = status(421, "4.2", "Too slow, closing connection");
+
+export class Session implements Floor {
+  client: Client;
+  readonly #connection: Connection;
+  readonly #dialogue: Dialogue;
+  #greeted = false;
+  /** Behind a bare LF. */
+  #inBadLine = false;
+  /** The relay is to answer. */
+  #busy = false;
+  #shaking = false;
+  /** There is something to do, and it waits for its turn. */
+  #queued = false;
+  /** The client has closed its side. */
+  #parted = false;
+  #ended = false;
+  #draining = false;
+  /** When it became the client's turn, by the monotonic clock. */
+  #since: number;
+  readonly #endAt: number;
+  readonly #limits: SessionLimits;
+  readonly #services: SessionServices;
+
+  constructor(socket: Socket, address: string, limits: SessionLimits, services: SessionServices) {
+    this.client = { address, helo: "" };
+    this.#limits = limits;
+    this.#services = services;
+    this.#since = services.clock.monotonic();
+    this.#endAt = this.#since + limits.sessionTimeout;
+    this.#dialogue = new Dialogue(this, limits, services.reception);
+    const { share, party } = services;
+    this.#connection = new Connection(socket, {
+      onRead: (octets) => party.charge(READ_TIME + octets * OCTET_TIME, performance.now()),
+      onInput: () => this.#run(),
+      onEnd: () => this.#onParted(),
+      onWaste: () => share.do(() => this.#connection.drain(), party),
+      onClose: () => {
+        this.#finish("connection lost");
+        services.onClose(this);
+      },
+    });
+  }
+
+  /** Greets, or first shakes hands on a port with implicit TLS. */
+  start(implicitTls: boolean): void {
+    this.#connection.listen();
+    if (implicitTls) this.#shakeHands(() => this.#welcome());
+    else this.#welcome();
+  }
+
+  #welcome(): void {
+    const ask = () => {
+      if (this.#ended) return;
+      this.ask(
+        "connect",
+        () => this.#services.reception.connect(this.client),
+        (refusal) => this.#greet(refusal),
+        () => this.end(LOCAL_ERROR, "refused"),
+      );
+      this.#connection.flush();
+    };
+    const { greetingDelay } = this.#limits;
+    if (greetingDelay > 0) this.#services.clock.after(greetingDelay, ask);
+    // One turn of the event loop, in which everything that was sent ahead of the greeting is read.
+    else setImmediate(() => setImmediate(ask));
+  }
+
+  #greet(refusal: Status | undefined): void {
+    if (refusal !== undefined) return this.end(refusal, "refused");
+    this.#greeted = true;
+    this.#since = this.now();
+    this.write(`220 ${this.#limits.hostname} ESMTP unseen\r\n`);
+  }
+
+  #run(): void {
+    if (this.#queued || this.#ended) return;
+    this.#queued = true;
+    const { share, party } = this.#services;
+    share.do(this.#onTurn, party);
+    if (this.#queued) this.#connection.hold();
+  }
+
+  /** An error of our own in here costs the client its session, and nobody else anything. */
+  readonly #onTurn = (): void => {
+    this.#queued = false;
+    try {
+      this.#workOff();
+    } catch (error) {
+      this.#services.onError(this.client, "session", error);
+      this.#connection.destroy();
+    }
+  };
+
+  /** The rest is for later; until then the client is not read from. */
+  #waitForTurn(): void {
+    this.#queued = true;
+    this.#connection.hold();
+    const { share, party } = this.#services;
+    share.later(this.#onTurn, party);
+  }
+
+  /** Works off the input until something has to be waited for. */
+  #workOff(): void {
+    const connection = this.#connection;
+    const { share } = this.#services;
+    if (!this.#greeted && this.hasInput) return this.outOfStep("text ahead of the greeting");
+    while (this.hasInput && !this.#ended && !this.#busy && !connection.blocked) {
+      const { transfer } = this.#dialogue;
+      const cost = transfer === undefined ? COMMAND_COST : connection.input.length;
+      if (!share.take(cost)) return this.#waitForTurn();
+      if (transfer === undefined) {
+        if (!this.#readCommand()) break;
+      } else {
+        const chunk = connection.input;
+        connection.input = this.#dialogue.readMessage(transfer, chunk);
+      }
+    }
+    if (this.#ended || this.#busy) return;
+    if (this.#draining && !this.#dialogue.inTransaction) return this.end(CLOSING, "shutting down");
+    connection.flush();
+    if (this.#parted && !connection.blocked) {
+      if (!share.take(COMMAND_COST)) return this.#waitForTurn();
+      return this.#leave("connection lost");
+    }
+    connection.settled();
+  }
+
+  /** False when there is no whole command. */
+  #readCommand(): boolean {
+    const { input } = this.#connection;
+    const lf = input.indexOf(10);
+    const length = lf < 0 ? input.length : lf + 1;
+    if (length > this.#limits.commandLineMax) {
+      this.end(LINE_TOO_LONG, "line too long");
+      return false;
+    }
+    if (lf < 0) return false;
+    this.#connection.input = input.subarray(length);
+    this.#since = this.now();
+    this.#carryOut(input.subarray(0, length));
+    return true;
+  }
+
+  /** Up to an LF. Only CRLF ends a line: what is behind a bare LF belongs to the line that was refused for it. */
+  #carryOut(line: Buffer): void {
+    const isRest = this.#inBadLine;
+    this.#inBadLine = line.at(-2) !== CR;
+    const command = isRest ? undefined : decodeLine(line);
+    if (command !== undefined) this.#dialogue.command(command);
+    else if (!isRest || this.#inBadLine) this.#dialogue.error(BAD_LINE);
+  }
+
+  ask<T>(
+    where: string,
+    ask: () => MaybePromise<T>,
+    then: (answer: T) => void,
+    otherwise = () => this.reply(LOCAL_ERROR),
+  ): void {
+    const failed = (error: unknown) => {
+      this.#services.onError(this.client, where, error);
+      otherwise();
+    };
+    let answer: MaybePromise<T>;
+    try {
+      answer = ask();
+    } catch (error) {
+      return failed(error);
+    }
+    if (!(answer instanceof Promise)) return then(answer);
+    this.#services.party.charge(ANSWER_TIME, performance.now());
+    this.#busy = true;
+    this.#connection.flush();
+    const goOn = (act: () => void) => {
+      this.#busy = false;
+      if (this.#ended) return;
+      this.#since = this.now();
+      act();
+      this.#run();
+    };
+    answer.then(
+      (value) => goOn(() => then(value)),
+      (error: unknown) => goOn(() => failed(error)),
+    );
+  }
+
+  startTls(): void {
+    this.#connection.flush();
+    this.#shakeHands(() => this.#run());
+  }
+
+  #shakeHands(then: () => void): void {
+    const { tls } = this.#services;
+    if (tls === undefined) throw new Error("TLS was started without a certificate");
+    this.#busy = true;
+    this.#shaking = true;
+    this.#since = this.now();
+    const { share, party } = this.#services;
+    this.#connection.awaitTls((shake) => {
+      const begin = (options: TlsOptions) => {
+        share.take(HANDSHAKE_COST);
+        party.charge(HANDSHAKE_TIME, performance.now());
+        shake(options, (result) => this.#onTls(result, then));
+      };
+      const inTurn = (act: () => void) => share.do(() => !this.#ended && act(), party);
+      inTurn(() => {
+        const options = tls();
+        if (options instanceof Promise) void options.then((found) => inTurn(() => begin(found)));
+        else begin(options);
+      });
+    });
+  }
+
+  #onTls(result: Error | TlsDescription, then: () => void): void {
+    this.#busy = false;
+    this.#shaking = false;
+    if (this.#ended) return;
+    if (result instanceof Error) {
+      this.#services.onTlsFailure(this.client, result);
+      return this.#finish("TLS handshake failed");
+    }
+    this.client = { ...this.client, helo: "", tls: result };
+    this.#since = this.now();
+    then();
+  }
+
+  onAccepted(): void {
+    this.#services.party.forgive(performance.now());
+  }
+
+  onDropped(command: string, parameters: readonly string[]): void {
+    this.#services.onDropped(this.client, command, parameters);
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  get offersTls(): boolean {
+    return this.#services.tls !== undefined;
+  }
+
+  get isRelayHost(): boolean {
+    return this.#services.isRelayHost;
+  }
+
+  get hasInput(): boolean {
+    return this.#connection.input.length > 0;
+  }
+
+  now(): number {
+    return this.#services.clock.monotonic();
+  }
+
+  write(text: string): void {
+    this.#connection.write(text);
+  }
+
+  reply(answer: Status): void {
+    this.#connection.write(`${statusLine(answer)}\r\n`);
+  }
+
+  outOfStep(why: string): void {
+    this.end(OUT_OF_STEP, why);
+  }
+
+  /** The transaction under way, if any, is void. */
+  end(answer: Status, why: string): void {
+    if (this.#ended) return;
+    this.reply(answer);
+    this.#leave(why);
+  }
+
+  #leave(why: string): void {
+    this.#connection.end();
+    this.#finish(why);
+  }
+
+  #finish(why: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#since = this.now();
+    this.#dialogue.reset();
+    this.#services.onEnd(this.client, why);
+  }
+
+  /** A client may close its side behind its last command and still wait for the reply. */
+  #onParted(): void {
+    this.#parted = true;
+    if (this.#shaking || this.#connection.blocked) this.#leave("connection lost");
+    else if (!this.#busy) this.#run();
+  }
+
+  /** The relay stops: a transaction under way may end, then the session is over. */
+  drain(): void {
+    this.#draining = true;
+    if (!this.#busy && !this.#dialogue.inTransaction) this.end(CLOSING, "shutting down");
+  }
+
+  /** To be called every second or so: a client that takes too long is cut off. */
+  watch(now: number): void {
+    const waited = now - this.#since;
+    if (this.#ended) {
+      if (waited >= LINGER) this.#connection.destroy();
+    } else if (this.#shaking) {
+      if (waited < this.#limits.tlsTimeout && now < this.#endAt) return;
+      this.#services.onTlsFailure(this.client, new Error("the handshake took too long"));
+      this.#connection.destroy();
+    } else if (!this.#busy) {
+      this.#watchClient(waited, now);
+    }
+  }
+
+  #watchClient(waited: number, now: number): void {
+    const { transfer, transactionEndAt } = this.#dialogue;
+    const { commandTimeout, dataRateMin } = this.#limits;
+    const tooLong = transfer === undefined && waited >= commandTimeout;
+    if (tooLong || now >= transactionEndAt || now >= this.#endAt) this.end(TIMEOUT, "timeout");
+    else if (transfer?.isSlowerThan(dataRateMin, now) === true) this.end(TOO_SLOW, "too slow");
+  }
+
+  destroy(): void {
+    this.#connection.destroy();
+  }
+}

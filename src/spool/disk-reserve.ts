@@ -1,0 +1,120 @@
+// The last of the disk belongs to the mail that is here already: below the reserve no new message is begun, so
+// that the queue can drain and its outcomes can be written down.
+//
+// Invariants: the file system is asked at most once a second, one question at a time, and only when a client is there to
+// be answered. A disk that hangs holds up no client: once it has not answered for 100 ms, what it said last stands.
+
+import { statfs as statfsCallback } from "node:fs";
+import { promisify } from "node:util";
+import type { Clock } from "../base/clock.ts";
+import { describeError, type Log } from "../observe/log.ts";
+import type { MaybePromise } from "../lists/lists.ts";
+
+const statfs = promisify(statfsCallback);
+
+/** What is left for a process that is not root. */
+export interface FreeSpace {
+  readonly bytes: number;
+  /** Infinite on a file system that does not count them. */
+  readonly inodes: number;
+}
+
+export async function freeSpace(directory: string): Promise<FreeSpace> {
+  const { bavail, bsize, ffree, files } = await statfs(directory);
+  return { bytes: bavail * bsize, inodes: files === 0 ? Number.POSITIVE_INFINITY : ffree };
+}
+
+export interface DiskReserveOptions {
+  /** Bytes and inodes that new mail must leave free. */
+  readonly bytes: number;
+  readonly inodes: number;
+  readonly measure: () => Promise<FreeSpace>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** How long an answer of the file system is good for, in ms. */
+const FRESH = 1000;
+/** Milliseconds that a client waits for the file system. */
+const PATIENCE = 100;
+/** Milliseconds without an answer after which the log says so, once. */
+const WARNED_AFTER = 60_000;
+
+interface Measuring {
+  /** By the monotonic clock. */
+  readonly since: number;
+  /** Resolves when it is measured, or after PATIENCE. Never rejects. */
+  readonly waited: Promise<void>;
+  isLate: boolean;
+  isWarnedOf: boolean;
+}
+
+export class DiskReserve {
+  readonly #options: DiskReserveOptions;
+  #free: FreeSpace = { bytes: Number.POSITIVE_INFINITY, inodes: Number.POSITIVE_INFINITY };
+  #measuredAt = Number.NEGATIVE_INFINITY;
+  #measuring: Measuring | undefined;
+  #low = false;
+
+  constructor(options: DiskReserveOptions) {
+    this.#options = options;
+  }
+
+  /** Does a message of so many bytes leave the reserve whole? Answers within 100 ms. */
+  hasRoomFor(size: number): MaybePromise<boolean> {
+    if (this.#options.clock.monotonic() - this.#measuredAt < FRESH) return this.#fits(size);
+    const measuring = (this.#measuring ??= this.#begin());
+    if (!measuring.isLate) return measuring.waited.then(() => this.#fits(size));
+    this.#warn(measuring);
+    return this.#fits(size);
+  }
+
+  #begin(): Measuring {
+    const { clock } = this.#options;
+    const { promise: waited, resolve } = Promise.withResolvers<void>();
+    const measuring = { since: clock.monotonic(), waited, isLate: false, isWarnedOf: false };
+    const timer = clock.after(PATIENCE, () => {
+      measuring.isLate = true;
+      resolve();
+    });
+    const finish = async () => {
+      await this.#measure();
+      this.#measuring = undefined;
+      timer.cancel();
+      resolve();
+    };
+    void finish();
+    return measuring;
+  }
+
+  #warn(measuring: Measuring): void {
+    const { clock, log } = this.#options;
+    const seconds = Math.floor((clock.monotonic() - measuring.since) / 1000);
+    if (measuring.isWarnedOf || seconds * 1000 < WARNED_AFTER) return;
+    measuring.isWarnedOf = true;
+    const what = `the file system of the spool has not said for ${seconds} s how much room it has`;
+    log.event("relay.warning", { what: `${what}: what it said last stands` });
+  }
+
+  #fits(size: number): boolean {
+    return !this.#low && this.#free.bytes - size >= this.#options.bytes;
+  }
+
+  /** When the file system does not say, what it said last stands; a write will show. */
+  async #measure(): Promise<void> {
+    const { measure, clock, log, bytes, inodes } = this.#options;
+    try {
+      this.#free = await measure();
+    } catch (error) {
+      log.event("spool.failed", { error: describeError(error) });
+    }
+    this.#measuredAt = clock.monotonic();
+    const low = this.#free.bytes < bytes || this.#free.inodes < inodes;
+    if (low === this.#low) return;
+    this.#low = low;
+    log.event(low ? "spool.low" : "spool.enough", {
+      free_bytes: this.#free.bytes,
+      free_inodes: this.#free.inodes,
+    });
+  }
+}

@@ -1,0 +1,146 @@
+// A message on its way into the spool: held in memory while it is small, streamed to a file once it is not.
+//
+// Invariants: the file and its directory are synced before anybody may say that the message is stored. The first
+// write that fails decides: nothing is written after it, and whoever finishes the message hears of it. Whatever
+// ends a body without storing it leaves no file and no open descriptor.
+
+import { constants } from "node:fs";
+import { crc32 } from "node:zlib";
+import type { Body, MessageId } from "../../mail/envelope.ts";
+import type { MaybePromise } from "../../lists/lists.ts";
+import type { DirectorySyncs } from "../../base/durable/directory-syncs.ts";
+import { errorCode, withErrorNames } from "../../base/error-code.ts";
+import type { FileCalls } from "../../base/durable/file-calls.ts";
+import { SpoolError } from "../spool.ts";
+import {
+  bodyDirectory,
+  bodyFile,
+  type CorruptBody,
+  fileBody,
+  INLINE_MAX,
+  inlineBody,
+} from "./body.ts";
+
+/** Bytes that may wait for the disk before the client is asked to. */
+const UNWRITTEN_MAX = 256 * 1024;
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+
+export interface BodyStore {
+  readonly spoolDirectory: string;
+  readonly calls: FileCalls;
+  readonly syncs: DirectorySyncs;
+  readonly onDamage: (id: MessageId, damage: CorruptBody) => void;
+}
+
+export class IncomingBody {
+  size = 0;
+  checksum = 0;
+  readonly #id: MessageId;
+  readonly #store: BodyStore;
+  #pieces: Buffer[] = [];
+  #unwritten = 0;
+  /** Resolves when all that was given to the file is in it, or has failed. Undefined while there is no file. */
+  #writing: Promise<void> | undefined;
+  #descriptor: number | undefined;
+  #failure: unknown;
+  #discarded = false;
+
+  constructor(id: MessageId, store: BodyStore) {
+    this.#id = id;
+    this.#store = store;
+  }
+
+  get #path(): string {
+    return bodyFile(this.#store.spoolDirectory, this.#id);
+  }
+
+  /** Never rejects: the client is still sending, and gets its answer at the end. */
+  write(piece: Buffer): MaybePromise<void> {
+    this.size += piece.length;
+    if (this.#failure !== undefined || this.#discarded) return undefined;
+    this.checksum = crc32(piece, this.checksum);
+    this.#pieces.push(piece);
+    this.#unwritten += piece.length;
+    if (this.size <= INLINE_MAX || this.#unwritten < INLINE_MAX) return undefined;
+    this.#writing = this.#flush();
+    return this.#unwritten > UNWRITTEN_MAX ? this.#writing : undefined;
+  }
+
+  async #flush(): Promise<void> {
+    const bytes = Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    await this.#writing;
+    if (this.#failure === undefined && !this.#discarded) {
+      try {
+        await this.#append(bytes);
+      } catch (error) {
+        this.#failure = error;
+        this.#pieces = [];
+      }
+    }
+    this.#unwritten -= bytes.length;
+  }
+
+  async #append(bytes: Buffer): Promise<void> {
+    const { calls } = this.#store;
+    const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+    this.#descriptor ??= await calls.open(this.#path, flags, 0o600);
+    for (let written = 0; written < bytes.length;) {
+      const left = bytes.length - written;
+      const { bytesWritten } = await calls.write(this.#descriptor, bytes, written, left);
+      if (bytesWritten === 0) throw new SpoolError("the disk takes nothing more", true);
+      written += bytesWritten;
+    }
+  }
+
+  /** The body: whole in memory, or whole and synced in its file. Throws SpoolError, and removes the file then. */
+  async finish(): Promise<Body> {
+    if (this.#writing === undefined) return inlineBody(Buffer.concat(this.#pieces, this.size));
+    const { calls, syncs, spoolDirectory, onDamage } = this.#store;
+    try {
+      this.#writing = this.#flush();
+      await this.#writing;
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#descriptor === undefined) throw new Error("the message was given up");
+      await calls.fsync(this.#descriptor);
+      await this.#close();
+      await syncs.sync(bodyDirectory(spoolDirectory));
+    } catch (error) {
+      throw spoolError("cannot store the body", error);
+    }
+    return fileBody(this.#path, this.size, this.checksum, (damage) => onDamage(this.#id, damage));
+  }
+
+  /** A close that fails has closed. */
+  async #close(): Promise<void> {
+    const descriptor = this.#descriptor;
+    this.#descriptor = undefined;
+    if (descriptor !== undefined) await this.#store.calls.close(descriptor);
+  }
+
+  /** Nothing of the body is left. Throws when its file cannot be removed. */
+  async discard(): Promise<void> {
+    this.#discarded = true;
+    this.#pieces = [];
+    if (this.#writing === undefined) return;
+    await this.#writing;
+    try {
+      await this.#close();
+    } catch (error) {
+      this.#failure ??= error;
+    }
+    await this.#store.calls.unlink(this.#path).catch((error: unknown) => {
+      if (errorCode(error) !== "ENOENT") throw error;
+    });
+  }
+}
+
+const FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+
+function spoolError(what: string, cause: unknown): SpoolError {
+  if (cause instanceof SpoolError) return cause;
+  const text = cause instanceof Error ? withErrorNames(cause.message) : String(cause);
+  const full = FULL.has(errorCode(cause) ?? "");
+  return new SpoolError(`${what}: ${text}`, full, cause);
+}

@@ -1,0 +1,24 @@
+// Rows of one spool database put into another as they stood.
+
+import type { Database } from "../../base/durable/database.ts";
+import { columnValueOf, type Row, type StoredRow } from "./rows.ts";
+import { upgradedRow } from "./upgrade.ts";
+
+/** What is there already stays as it is. Throws when the tables do not take such values. */
+export function restore(database: Database, stored: StoredRow): void {
+  const { message, recipients, journal, body } = upgradedRow(stored);
+  insert(database, "messages", message);
+  for (const recipient of recipients) insert(database, "recipients", recipient);
+  for (const entry of journal) insert(database, "journal", entry);
+  if (body instanceof Uint8Array)
+    insert(database, "bodies", { message: message["id"], bytes: body });
+}
+
+function insert(database: Database, table: string, row: Row): void {
+  const columns = Object.keys(row);
+  const places = columns.map(() => "?").join(", ");
+  database.run(
+    `INSERT OR IGNORE INTO ${table} (${columns.join(", ")}) VALUES (${places})`,
+    ...Object.values(row).map(columnValueOf),
+  );
+}

@@ -1,0 +1,327 @@
+// What passes between the relay's thread and the spool's: writes, rows that were read; and how a row
+// becomes a StoredMessage again. Rows are not trusted: a disk may have changed them since they were written.
+
+import { crc32 } from "node:zlib";
+import type { Body, Envelope, MessageId } from "../../mail/envelope.ts";
+import type { HostHint } from "../../retry/hosts/hosts.ts";
+import {
+  FROZEN_WHYS,
+  type Clocks,
+  type JournalEntry,
+  type ListEntry,
+  type NewMessage,
+  type NewReport,
+  type PostmasterList,
+  type RecipientChange,
+  type Settlement,
+  type StoredMessage,
+  type StoredRecipient,
+  type Wait,
+  type WaitingCopy,
+} from "../spool.ts";
+import type { Status } from "../../mail/status.ts";
+import { bodyFile, CorruptBody, fileBody, INLINE_MAX, inlineBody, withHead } from "./body.ts";
+
+type Value = unknown;
+export type Row = Readonly<Record<string, Value>>;
+
+export interface StoredRow {
+  readonly message: Row;
+  readonly recipients: readonly Row[];
+  readonly journal: readonly Row[];
+  /** null when it is not in the database, undefined when nobody has looked. */
+  readonly body: Value;
+}
+
+export type Write =
+  | {
+      readonly kind: "insert";
+      readonly id: number;
+      readonly state: "active" | "queued";
+      /** When it was received, in ms since the epoch. */
+      readonly at: number;
+      readonly size: number;
+      /** Of the body. */
+      readonly checksum: number;
+      readonly envelope: string;
+      readonly envelopeChecksum: number;
+      /** Absent when the body is in a file. */
+      readonly body?: Uint8Array;
+      readonly recipients: readonly string[];
+      readonly vouched: boolean | undefined;
+    }
+  | {
+      readonly kind: "settle";
+      readonly id: number;
+      /** Absent: only the journal grows. */
+      readonly state?: "active" | "queued" | "frozen";
+      readonly warnings: number;
+      readonly recipients: readonly RecipientChange[];
+      readonly journal: readonly JournalEntry[];
+      /** When the next attempt was worked out, in ms since the epoch. */
+      readonly at: number;
+      readonly vouched?: boolean;
+      readonly vouchTries?: number;
+    }
+  | { readonly kind: "remove"; readonly id: number }
+  /** It is due `delay` ms behind `at`, whatever its recipients say. */
+  | {
+      readonly kind: "postpone";
+      readonly id: number;
+      readonly at: number;
+      readonly delay: number;
+    }
+  | { readonly kind: "list"; readonly entries: readonly ListEntry[] }
+  | { readonly kind: "forget-list"; readonly list: Omit<PostmasterList, "entries"> }
+  | { readonly kind: "hold"; readonly domain: string; readonly since: number }
+  | { readonly kind: "hint"; readonly key: string; readonly hint: HostHint | undefined };
+
+/** What takes effect together or not at all. */
+export type Transaction = readonly Write[];
+
+/** Undefined for success. */
+export type CommitResult = { readonly message: string; readonly full: boolean } | undefined;
+
+const ID_LENGTH = 10;
+
+/** Ids are microseconds since the epoch in the database: they sort, and fit a double until 2255. */
+export function idText(id: number): MessageId {
+  return id.toString(36).padStart(ID_LENGTH, "0");
+}
+
+export function idNumber(id: MessageId): number {
+  return Number.parseInt(id, 36);
+}
+
+export function numberOf(value: Value): number {
+  if (typeof value !== "number") throw new TypeError(`not a number in the spool: ${String(value)}`);
+  return value;
+}
+
+/** A value as it may go back into a table. */
+export function columnValueOf(value: Value): string | number | null | Uint8Array {
+  if (value === null || typeof value === "string" || typeof value === "number") return value;
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError(`no value of a column: ${typeof value}`);
+}
+
+export function textOf(value: Value): string {
+  if (typeof value !== "string") throw new TypeError("not a text in the spool");
+  return value;
+}
+
+export function statusOf(value: Value): Status {
+  return checkedStatus(JSON.parse(textOf(value)));
+}
+
+function checkedStatus(status: Partial<Status> = {}): Status {
+  const { code, enhanced, text, remote, bare } = status;
+  return {
+    code: numberOf(code),
+    enhanced: textOf(enhanced),
+    text: textOf(text),
+    ...(remote === true ? { remote } : {}),
+    ...(bare === true ? { bare } : {}),
+  };
+}
+
+export function clocksOf(value: Value): Clocks {
+  const { mail, copies }: Partial<Clocks> = JSON.parse(textOf(value));
+  if (!Array.isArray(copies)) throw new TypeError("no clocks in the spool");
+  return {
+    ...(mail === undefined ? {} : { mail: waitOf(mail) }),
+    copies: copies.map(waitingCopyOf),
+  };
+}
+
+function waitOf({ nextAttempt, waitsFor, heldDomain }: Partial<Wait>): Wait {
+  return {
+    nextAttempt: numberOf(nextAttempt),
+    ...(waitsFor === undefined ? {} : { waitsFor: textOf(waitsFor) }),
+    ...(heldDomain === undefined ? {} : { heldDomain: textOf(heldDomain) }),
+  };
+}
+
+function waitingCopyOf(copy: Partial<WaitingCopy>): WaitingCopy {
+  return {
+    address: textOf(copy.address),
+    router: textOf(copy.router),
+    ...(copy.place === undefined ? {} : { place: textOf(copy.place) }),
+    ...(copy.others === undefined ? {} : { others: copy.others.map(numberOf) }),
+    attempts: numberOf(copy.attempts),
+    firstFailure: numberOf(copy.firstFailure),
+    lastStatus: checkedStatus(copy.lastStatus),
+    ...waitOf(copy),
+  };
+}
+
+export function wordOf<const T extends string>(value: Value, words: readonly T[]): T {
+  const word = words.find((known) => known === value);
+  if (word === undefined) throw new TypeError(`unknown word in the spool: ${String(value)}`);
+  return word;
+}
+
+export function insertion(
+  message: NewMessage,
+  state: "active" | "queued",
+  size: number,
+  checksum: number,
+  body: Uint8Array | undefined,
+): Write {
+  const { id, ...rest } = message.envelope;
+  const envelope = JSON.stringify(rest);
+  const recipients = message.recipients.map((recipient) => JSON.stringify(recipient));
+  return {
+    kind: "insert",
+    id: idNumber(id),
+    state,
+    at: rest.receivedAt,
+    size,
+    checksum,
+    envelope,
+    envelopeChecksum: checksumOf(envelope, recipients),
+    recipients,
+    vouched: message.vouched,
+    ...(body === undefined ? {} : { body }),
+  };
+}
+
+/** The message as `messageOf` would give it, were it read again. */
+export function newlyStored(
+  { envelope, recipients, vouched }: NewMessage,
+  state: "active" | "queued",
+  body: Body,
+): StoredMessage {
+  const fresh = { state: "pending", attempts: 0, nextAttempt: envelope.receivedAt } as const;
+  return {
+    envelope: { ...envelope, size: body.size },
+    state,
+    recipients: recipients.map((request, position) => ({ ...request, position, ...fresh })),
+    journal: [],
+    warnings: 0,
+    ...(vouched === undefined ? {} : { vouched }),
+    body,
+  };
+}
+
+export function reportInsertion(report: NewReport): Write {
+  const { bytes } = report;
+  return insertion(report, "queued", bytes.length, crc32(bytes), bytes);
+}
+
+/** All that an attempt has changed; a message whose body is damaged stays out of the queue until its remains are safe. */
+export function settlementWrites(
+  { reports, listed = [], ...settlement }: Settlement,
+  notes: readonly JournalEntry[],
+  isDamaged: boolean,
+): Write[] {
+  const { state } = settlement;
+  const id = idNumber(settlement.id);
+  const journal = [...notes, ...settlement.journal];
+  return [
+    ...reports.map(reportInsertion),
+    ...(listed.length === 0 ? [] : [{ kind: "list", entries: listed } as const]),
+    state === "completed"
+      ? { kind: "remove", id }
+      : { kind: "settle", ...settlement, id, state: isDamaged ? "active" : state, journal },
+  ];
+}
+
+/** Over the envelope and every recipient in order: one that is missing would get no mail, and nobody a bounce. */
+function checksumOf(envelope: string, recipients: readonly string[]): number {
+  return recipients.reduce((sum, request) => crc32(request, sum), crc32(envelope));
+}
+
+/** Throws when the row cannot be what was written; CorruptBody when its body is not. */
+export function messageOf(
+  row: StoredRow,
+  spoolDirectory: string,
+  onDamage: (id: MessageId, damage: CorruptBody) => void = () => undefined,
+): StoredMessage {
+  const { message } = row;
+  const size = numberOf(message["size"]);
+  const checksum = numberOf(message["checksum"]);
+  const id = idText(numberOf(message["id"]));
+  const text = textOf(message["envelope"]);
+  const requests = row.recipients.map(({ request }) => textOf(request));
+  if (checksumOf(text, requests) !== numberOf(message["envelope_checksum"])) {
+    throw new Error("stored envelope is damaged: wrong checksum");
+  }
+  const envelope: Omit<Envelope, "id" | "size"> = JSON.parse(text);
+  const file = bodyFile(spoolDirectory, id);
+  const stored =
+    bodyOf(row.body, size, checksum) ??
+    fileBody(file, size, checksum, (damage) => onDamage(id, damage));
+  const body = withHead(envelope.head, stored);
+  return {
+    envelope: { ...envelope, id, size: body.size },
+    state: wordOf(message["state"], ["active", "queued", "frozen"]),
+    warnings: numberOf(message["warnings"]),
+    ...vouchingOf(message),
+    ...(numberOf(message["interruptions"]) > 0 ? { interrupted: true } : {}),
+    recipients: row.recipients.map(recipientOf),
+    journal: row.journal.map(journalEntryOf),
+    body,
+  };
+}
+
+/** A spool of an older version, which is only looked at, has no such columns. */
+function vouchingOf({
+  vouched,
+  vouch_tries: tries,
+}: Row): Pick<StoredMessage, "vouched" | "vouchTries"> {
+  return {
+    ...(typeof vouched === "number" ? { vouched: vouched === 1 } : {}),
+    ...(typeof tries === "number" && tries > 0 ? { vouchTries: tries } : {}),
+  };
+}
+
+/** Undefined when it stands in a file. */
+function bodyOf(bytes: Value, size: number, checksum: number): Body | undefined {
+  if (bytes === null && size <= INLINE_MAX) throw new CorruptBody("its bytes are missing");
+  if (!(bytes instanceof Uint8Array)) return undefined;
+  if (bytes.length !== size) throw new CorruptBody(`${bytes.length} bytes of ${size}`);
+  if (crc32(bytes) !== checksum) throw new CorruptBody("wrong checksum");
+  return inlineBody(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+}
+
+function recipientOf(row: Row): StoredRecipient {
+  const firstFailure = row["first_failure"];
+  const lastStatus = row["last_status"];
+  const waitsFor = row["waits_for"];
+  const heldDomain = row["held_domain"];
+  const waitsBecause = row["waits_because"];
+  const clocks = row["clocks"];
+  const frozenWhy = row["frozen_why"];
+  return {
+    ...JSON.parse(textOf(row["request"])),
+    position: numberOf(row["position"]),
+    state: wordOf(row["state"], ["pending", "delivered", "failed", "frozen"]),
+    attempts: numberOf(row["attempts"]),
+    nextAttempt: numberOf(row["next_attempt"]),
+    ...(typeof firstFailure === "number" ? { firstFailure } : {}),
+    ...(typeof lastStatus === "string" ? { lastStatus: statusOf(lastStatus) } : {}),
+    ...(typeof waitsFor === "string" ? { waitsFor } : {}),
+    ...(typeof heldDomain === "string" ? { heldDomain } : {}),
+    ...(typeof waitsBecause === "string" ? { waitsBecause } : {}),
+    ...(typeof clocks === "string" ? { clocks: clocksOf(clocks) } : {}),
+    ...(row["forced"] === 1 ? { forced: true } : {}),
+    ...(row["mail_done"] === 1 ? { mailDone: true } : {}),
+    ...(typeof frozenWhy === "string" ? { frozenWhy: wordOf(frozenWhy, FROZEN_WHYS) } : {}),
+  };
+}
+
+function journalEntryOf(row: Row): JournalEntry {
+  return {
+    ...(row["unseen"] === 1 ? { unseen: true } : {}),
+    // What an older version has not noted may be so.
+    ...(row["unseen"] === 1 || row["homonym"] === 0 ? {} : { homonym: true }),
+    target: textOf(row["target"]),
+    outcome: wordOf(row["outcome"], ["delivered", "failed", "frozen"]),
+    at: numberOf(row["at"]),
+    position: numberOf(row["position"]),
+    address: textOf(row["address"]),
+    router: textOf(row["router"]),
+    transport: textOf(row["transport"]),
+  };
+}

@@ -1,0 +1,184 @@
+// The tables of the spool. Bodies stand apart, so that a change of state never rewrites one.
+// `scheduled_at` and `saved_at` say by which reading of the wall clock a time beside them was worked out: one that
+// lies ahead of the clock in force was written by a clock that has been set back since.
+
+import type { Database } from "../../base/durable/database.ts";
+import { restore } from "./restore.ts";
+import { numberOf } from "./rows.ts";
+
+/**
+ * Rises with every change of the tables, and of what an envelope can ask of us: a program that has not heard of
+ * REQUIRETLS must not deliver what asks for it. A spool of an unknown version is refused, not guessed at.
+ */
+export const SCHEMA_VERSION = 7;
+
+/** The list of endings that the postmaster hears of, because no sender does. `more` counts what it had no room for. */
+const LISTED = `
+CREATE TABLE listed (
+  number INTEGER PRIMARY KEY,
+  why    TEXT    NOT NULL,
+  at     INTEGER NOT NULL,
+  entry  TEXT    NOT NULL
+) STRICT;
+CREATE TABLE listed_more (
+  why   TEXT    PRIMARY KEY,
+  count INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`;
+
+type Step = (database: Database) => void;
+
+/** From an older version to the one after it. */
+const UPGRADES: ReadonlyMap<number, Step> = new Map<number, Step>([
+  [2, () => undefined],
+  // Before, a copy shared the clock of its recipient: it begins one of its own when it fails again.
+  [3, (database) => database.exec("ALTER TABLE recipients ADD COLUMN clocks TEXT")],
+  [4, toVersion5],
+  [5, toVersion6],
+  // What was noted before may have been one of several that an alias of the same name led to.
+  [
+    6,
+    (database) =>
+      database.exec("ALTER TABLE journal ADD COLUMN homonym INTEGER NOT NULL DEFAULT 1"),
+  ],
+]);
+
+/**
+ * Makes a spool of an older version, or of none, one of ours. False when it is of a version that is not known: then
+ * nothing has changed. A new one is made as one of version 4 and upgraded, because salvage.ts relies on it that the
+ * tables of all spools lie in the same places.
+ */
+export function upgrade(database: Database): boolean {
+  const version = numberOf(database.get("PRAGMA user_version")?.["user_version"]);
+  if (version === SCHEMA_VERSION) return true;
+  if (version !== 0 && !UPGRADES.has(version)) return false;
+  database.atomically(() => {
+    if (version === 0) database.exec(TABLES_4);
+    for (let at = version || 4; at < SCHEMA_VERSION; at++) UPGRADES.get(at)?.(database);
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  });
+  return true;
+}
+
+/**
+ * The journal by target, a column for each order, why and for how long something is frozen, whether anybody vouches for
+ * a sender, and the postmaster's list. Every message that has something done or
+ * ordered is written anew.
+ */
+function toVersion5(database: Database): void {
+  database.exec(`
+    ALTER TABLE journal RENAME TO former_journal;
+    ALTER TABLE recipients ADD COLUMN held_domain TEXT;
+    ALTER TABLE recipients ADD COLUMN forced INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE recipients ADD COLUMN mail_done INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE recipients ADD COLUMN frozen_why TEXT;
+    ALTER TABLE messages ADD COLUMN frozen_for INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE messages ADD COLUMN vouched INTEGER;
+    ALTER TABLE messages ADD COLUMN vouch_tries INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX frozen ON messages (frozen_for) WHERE state = 'frozen';
+    CREATE INDEX held ON recipients (held_domain) WHERE held_domain IS NOT NULL;
+    CREATE TABLE journal (
+      message   INTEGER NOT NULL,
+      unseen    INTEGER NOT NULL,
+      target    TEXT    NOT NULL,
+      outcome   TEXT    NOT NULL CHECK (outcome IN ('delivered', 'failed', 'frozen')),
+      at        INTEGER NOT NULL,
+      position  INTEGER NOT NULL,
+      address   TEXT    NOT NULL,
+      router    TEXT    NOT NULL,
+      transport TEXT    NOT NULL,
+      PRIMARY KEY (message, unseen, target)
+    ) STRICT, WITHOUT ROWID;`);
+  const ids = database.all(`
+    SELECT message FROM former_journal UNION SELECT message FROM recipients
+      WHERE next_attempt = 0 OR waits_for GLOB 'hold:*' OR clocks GLOB '*hold:*'`);
+  for (const id of ids.map((row) => numberOf(row["message"]))) rewrite(database, id);
+  database.exec(`DROP TABLE former_journal; ${LISTED}`);
+}
+
+/** From which reading of the clock each next attempt was worked out, and why mail waits that was not tried. */
+function toVersion6(database: Database): void {
+  database.exec(`
+    ALTER TABLE recipients ADD COLUMN waits_because TEXT;
+    ALTER TABLE messages ADD COLUMN scheduled_at INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE hints ADD COLUMN saved_at INTEGER NOT NULL DEFAULT 0;`);
+}
+
+function rewrite(database: Database, id: number): void {
+  const message = database.get("SELECT * FROM messages WHERE id = ?", id);
+  if (message === undefined) return;
+  const recipients = database.all(
+    `SELECT message, position, request, state, attempts, first_failure, next_attempt, last_status, waits_for, clocks
+     FROM recipients WHERE message = ?`,
+    id,
+  );
+  const journal = database.all("SELECT * FROM former_journal WHERE message = ? ORDER BY at", id);
+  database.run("DELETE FROM messages WHERE id = ?", id);
+  database.run("DELETE FROM recipients WHERE message = ?", id);
+  restore(database, { message, recipients, journal, body: undefined });
+}
+
+/** What the tables of this version lack may be missing: to read them, nothing else has to be known. */
+export function isReadable(version: number): boolean {
+  return version === SCHEMA_VERSION || UPGRADES.has(version);
+}
+
+const TABLES_4 = `
+CREATE TABLE messages (
+  id            INTEGER PRIMARY KEY,
+  state         TEXT    NOT NULL CHECK (state IN ('active', 'queued', 'frozen')),
+  next_attempt  INTEGER NOT NULL,
+  received_at   INTEGER NOT NULL,
+  size          INTEGER NOT NULL,
+  checksum      INTEGER NOT NULL,
+  warnings      INTEGER NOT NULL DEFAULT 0,
+  interruptions INTEGER NOT NULL DEFAULT 0,
+  envelope      TEXT    NOT NULL,
+  envelope_checksum INTEGER NOT NULL
+) STRICT;
+CREATE INDEX due ON messages (next_attempt) WHERE state = 'queued';
+
+CREATE TABLE bodies (
+  message INTEGER PRIMARY KEY,
+  bytes   BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE recipients (
+  message       INTEGER NOT NULL,
+  position      INTEGER NOT NULL,
+  request       TEXT    NOT NULL,
+  state         TEXT    NOT NULL CHECK (state IN ('pending', 'delivered', 'failed', 'frozen')),
+  attempts      INTEGER NOT NULL,
+  first_failure INTEGER,
+  next_attempt  INTEGER NOT NULL,
+  last_status   TEXT,
+  waits_for     TEXT,
+  clocks        TEXT,
+  PRIMARY KEY (message, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX waiting ON recipients (waits_for) WHERE waits_for IS NOT NULL;
+
+CREATE TABLE journal (
+  message   INTEGER NOT NULL,
+  position  INTEGER NOT NULL,
+  address   TEXT    NOT NULL,
+  router    TEXT    NOT NULL,
+  transport TEXT    NOT NULL,
+  unseen    INTEGER NOT NULL,
+  outcome   TEXT    NOT NULL CHECK (outcome IN ('delivered', 'failed', 'frozen')),
+  at        INTEGER NOT NULL,
+  PRIMARY KEY (message, position, address, router, transport)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hints (
+  key           TEXT    PRIMARY KEY,
+  first_failure INTEGER NOT NULL,
+  next_try      INTEGER NOT NULL,
+  status        TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE holds (
+  domain TEXT    PRIMARY KEY,
+  since  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`;

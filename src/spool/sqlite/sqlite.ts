@@ -1,0 +1,399 @@
+// The spool behind its thread. Transactions that arrive while one commit runs share the next: under load a
+// hundred sessions cost one fsync, alone a message waits for nobody.
+//
+// Invariants: see src/spool/spool.ts. The noted journal entries of a message are dropped when the message leaves first:
+// then there is nothing left that could be done twice.
+
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import type { Clock, Timer } from "../../base/clock.ts";
+import type { Body, MessageId } from "../../mail/envelope.ts";
+import type { HostHint } from "../../retry/hosts/hosts.ts";
+import { describeError, type Log } from "../../observe/log.ts";
+import {
+  type Action,
+  type AddressFilter,
+  type Change,
+  type Claim,
+  type IncomingMessage,
+  type JournalEntry,
+  type NewMessage,
+  type NewReport,
+  type PostmasterList,
+  type Settlement,
+  type Spool,
+  SpoolError,
+  type StoredMessage,
+} from "../spool.ts";
+import { DirectorySyncs } from "../../base/durable/directory-syncs.ts";
+import { type FileCalls, nodeFileCalls } from "../../base/durable/file-calls.ts";
+import { type CorruptBody, withHead } from "./body.ts";
+import { makeDirectory } from "../../base/durable/directory.ts";
+import type { Recovery } from "./engine.ts";
+import { type BodyStore, IncomingBody } from "./incoming.ts";
+import { lockSpool, type SpoolLock } from "./lock.ts";
+import { JournalNotes } from "./notes.ts";
+import {
+  idNumber,
+  idText,
+  insertion,
+  messageOf,
+  newlyStored,
+  reportInsertion,
+  settlementWrites,
+  type StoredRow,
+  type Transaction,
+  type Write,
+} from "./rows.ts";
+import { corruptDirectory, keepRemains } from "./set-aside.ts";
+import type { Answers, Call, Request, Response, Notice } from "./thread.ts";
+
+/** How long a damaged message waits when the disk does not take its remains, in ms. */
+const SET_ASIDE_PAUSE = 300_000;
+
+/** Milliseconds that a settlement may wait for a commit that goes anyway. */
+const PATIENCE = 5;
+
+/** Whoever waits for a commit is answered in one turn of the event loop, which others wait for. */
+const COMMITTED_AT_ONCE = 50;
+/** Rows come and go: the thread needs little room for garbage. */
+const MEMORY = { maxYoungGenerationSizeMb: 8 };
+
+interface Waiting {
+  readonly transaction: Transaction;
+  readonly patient: boolean;
+  readonly resolve: () => void;
+  readonly reject: (error: SpoolError) => void;
+}
+
+export class SqliteSpool implements Spool {
+  readonly #directory: string;
+  readonly #bodies: BodyStore;
+  /** Under attempt, with a body that turned out not to be what was stored. */
+  readonly #damaged = new Map<MessageId, CorruptBody>();
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #lock: SpoolLock;
+  readonly #thread: Worker;
+  readonly #answers = new Map<number, (response: Response) => void>();
+  readonly #notes: JournalNotes;
+  readonly #waiting: Waiting[] = [];
+  #committing = false;
+  #patience: Timer | undefined;
+  #closed: Promise<void> | undefined;
+  #calls = 0;
+  #lastId = 0;
+
+  private constructor(
+    directory: string,
+    clock: Clock,
+    log: Log,
+    lock: SpoolLock,
+    calls: FileCalls,
+  ) {
+    this.#directory = directory;
+    this.#bodies = {
+      spoolDirectory: directory,
+      calls,
+      syncs: new DirectorySyncs(calls),
+      onDamage: (id, damage) => this.#damaged.set(id, damage),
+    };
+    this.#clock = clock;
+    this.#log = log;
+    this.#lock = lock;
+    this.#notes = new JournalNotes(clock, (id, journal) => {
+      const rest = { warnings: 0, recipients: [], journal, at: clock.now() };
+      void this.#commitUnasked(id, { kind: "settle", id: idNumber(id), ...rest });
+    });
+    this.#thread = new Worker(new URL("thread.ts", import.meta.url), {
+      workerData: directory,
+      resourceLimits: MEMORY,
+    });
+    this.#thread.on("message", (response: Response | Notice) => {
+      if ("salvaged" in response) return log.event("spool.salvaged", response.salvaged);
+      if ("failed" in response) return log.event("spool.failed", { error: response.failed });
+      const answer = this.#answers.get(response.number);
+      this.#answers.delete(response.number);
+      answer?.(response);
+    });
+  }
+
+  /**
+   * Opens the spool, creates what is missing and recovers what a crash left.
+   * Throws SpoolInUse when another relay has it, and SpoolError when it cannot be read.
+   * `calls` are those by which large bodies reach the disk.
+   */
+  static async open(
+    directory: string,
+    clock: Clock,
+    log: Log,
+    calls: FileCalls = nodeFileCalls,
+  ): Promise<SqliteSpool> {
+    await makeDirectory(directory);
+    const lock = lockSpool(directory);
+    const spool = new SqliteSpool(directory, clock, log, lock, calls);
+    try {
+      const recovery = await spool.#recovered();
+      spool.#lastId = recovery.lastId;
+      log.event("spool.recovered", { messages: recovery.messages, in_flight: recovery.inFlight });
+      return spool;
+    } catch (error) {
+      await spool.#thread.terminate();
+      lock.release();
+      throw new SpoolError(`cannot open the spool ${directory}`, false, error);
+    }
+  }
+
+  #recovered(): Promise<Recovery> {
+    return new Promise((resolve, reject) => {
+      this.#thread.once("error", reject);
+      const opened = this.#ask({ name: "recover", now: this.#clock.now() });
+      opened
+        .finally(() => {
+          this.#thread.off("error", reject);
+          // Whatever breaks the thread from here on leaves nothing that could keep a promise.
+          this.#thread.on("error", (error) => {
+            throw new Error("the spool's thread died", { cause: error });
+          });
+        })
+        .then(resolve, reject);
+    });
+  }
+
+  #ask<C extends Call>(call: C): Promise<Answers[C["name"]]> {
+    const number = ++this.#calls;
+    const request: Request = { number, call };
+    return new Promise((resolve, reject) => {
+      this.#answers.set(number, (response) => {
+        if ("error" in response) reject(new SpoolError(response.error, false));
+        else resolve(response.answer);
+      });
+      this.#thread.postMessage(request);
+    });
+  }
+
+  nextId(): MessageId {
+    this.#lastId = Math.max(this.#lastId + 1, this.#clock.now() * 1000);
+    return idText(this.#lastId);
+  }
+
+  receive(id: MessageId): IncomingMessage {
+    const body = new IncomingBody(id, this.#bodies);
+    return {
+      write: (piece) => body.write(piece),
+      abort: () => void this.#discard(id, body),
+      commit: (message, active) => this.#commitIncoming(body, message, active),
+    };
+  }
+
+  async #discard(id: MessageId, body: IncomingBody): Promise<void> {
+    try {
+      await body.discard();
+    } catch (error) {
+      this.#log.event("spool.failed", { id, error: describeError(error) });
+      // The thread removes it as soon as the disk lets it.
+      await this.#commitUnasked(id, { kind: "remove", id: idNumber(id) });
+    }
+  }
+
+  /** No promise depends on this one: when it fails it is logged. */
+  async #commitUnasked(id: MessageId, write: Write): Promise<void> {
+    try {
+      await this.#commit([write]);
+    } catch (error) {
+      this.#log.event("spool.failed", { id, error: describeError(error) });
+    }
+  }
+
+  async #commitIncoming(
+    incoming: IncomingBody,
+    message: NewMessage,
+    active: boolean,
+  ): Promise<StoredMessage> {
+    const state = active ? "active" : "queued";
+    let body: Body;
+    try {
+      const stored = await incoming.finish();
+      const { size, checksum } = incoming;
+      await this.#commit([insertion(message, state, size, checksum, stored.inline)]);
+      body = withHead(message.envelope.head, stored);
+    } catch (error) {
+      await this.#discard(message.envelope.id, incoming);
+      throw error;
+    }
+    return newlyStored(message, state, body);
+  }
+
+  /** `patient` waits a little for a commit that goes anyway: nobody is kept waiting by it. */
+  #commit(transaction: Transaction, patient = false): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ transaction, patient, resolve, reject });
+      if (patient) this.#patience ??= this.#clock.after(PATIENCE, () => this.#startCommitting());
+      else this.#startCommitting();
+    });
+  }
+
+  #startCommitting(): void {
+    this.#patience?.cancel();
+    this.#patience = undefined;
+    if (this.#committing) return;
+    this.#committing = true;
+    // Whoever else is ready in this turn of the event loop comes along.
+    setImmediate(() => void this.#commitWaiting());
+  }
+
+  async #commitWaiting(): Promise<void> {
+    do {
+      const batch = this.#waiting.splice(0, COMMITTED_AT_ONCE);
+      try {
+        const transactions = batch.map(({ transaction }) => transaction);
+        const results = await this.#ask({ name: "commit", transactions, now: this.#clock.now() });
+        for (const [index, { resolve, reject }] of batch.entries()) {
+          const failure = results[index];
+          if (failure === undefined) resolve();
+          else reject(new SpoolError(failure.message, failure.full));
+        }
+      } catch (error) {
+        for (const { reject } of batch) reject(new SpoolError("commit failed", false, error));
+      }
+      if (batch.length === COMMITTED_AT_ONCE) await nextTurn();
+    } while (this.#waiting.some(({ patient }) => !patient));
+    this.#committing = false;
+    if (this.#waiting.length > 0) {
+      this.#patience ??= this.#clock.after(PATIENCE, () => this.#startCommitting());
+    }
+  }
+
+  async take(now: number, limit: number): Promise<readonly StoredMessage[]> {
+    return this.#readable(await this.#ask({ name: "take", now, limit }));
+  }
+
+  /** The others are set aside. */
+  async #readable(rows: readonly StoredRow[]): Promise<readonly StoredMessage[]> {
+    const messages: StoredMessage[] = [];
+    for (const row of rows) {
+      try {
+        messages.push(messageOf(row, this.#directory, this.#bodies.onDamage));
+      } catch (error) {
+        await this.#setAside(idText(Number(row.message["id"])), error);
+      }
+    }
+    return messages;
+  }
+
+  /**
+   * What cannot be read leaves the queue for corrupt/. When the disk does not take it there, it waits: the others
+   * must not. Never throws.
+   */
+  async #setAside(id: MessageId, error: unknown): Promise<void> {
+    const number = idNumber(id);
+    try {
+      const row = await this.#ask({ name: "load", id: number });
+      if (row !== undefined) await keepRemains(this.#directory, id, row);
+      await this.#commit([{ kind: "remove", id: number }]);
+      const kept = corruptDirectory(this.#directory);
+      this.#log.event("spool.corrupt", { id, error: describeError(error), kept_in: kept });
+    } catch (failure) {
+      this.#log.event("spool.failed", { id, error: describeError(failure) });
+      const wait = { at: this.#clock.now(), delay: SET_ASIDE_PAUSE };
+      await this.#commitUnasked(id, { kind: "postpone", id: number, ...wait });
+    }
+  }
+
+  nextDue(): Promise<number | undefined> {
+    return this.#ask({ name: "nextDue" });
+  }
+
+  count(): Promise<number> {
+    return this.#ask({ name: "count" });
+  }
+
+  change(
+    action: Action,
+    ids: readonly MessageId[],
+    only?: AddressFilter,
+  ): Promise<readonly Change[]> {
+    const wanted = { action, only, now: this.#clock.now() };
+    return this.#ask({ name: "change", ids, wanted });
+  }
+
+  async claim(ids: readonly MessageId[]): Promise<Claim> {
+    const { changes, rows } = await this.#ask({ name: "claim", ids });
+    return { changes, messages: await this.#readable(rows) };
+  }
+
+  ageFrozen(elapsed: number, after: number, most: number): Promise<readonly MessageId[]> {
+    return this.#ask({ name: "ageFrozen", elapsed, after, most });
+  }
+
+  listed(): Promise<PostmasterList> {
+    return this.#ask({ name: "listed" });
+  }
+
+  sendList(message: NewReport, { more, last }: PostmasterList): Promise<void> {
+    return this.#commit([reportInsertion(message), { kind: "forget-list", list: { more, last } }]);
+  }
+
+  async holds(): Promise<readonly string[]> {
+    return (await this.#ask({ name: "holds" })).map(({ domain }) => domain);
+  }
+
+  hold(domain: string): Promise<void> {
+    return this.#commit([{ kind: "hold", domain, since: this.#clock.now() }]);
+  }
+
+  release(domain: string, most: number): Promise<number> {
+    return this.#ask({ name: "release", domain, most, now: this.#clock.now() });
+  }
+
+  async hints(): Promise<ReadonlyMap<string, HostHint>> {
+    return new Map(await this.#ask({ name: "hints" }));
+  }
+
+  saveHint(key: string, hint: HostHint | undefined): Promise<void> {
+    return this.#commit([{ kind: "hint", key, hint }]);
+  }
+
+  awaited(most: number): Promise<readonly string[]> {
+    return this.#ask({ name: "awaited", most });
+  }
+
+  wake(waitsFor: string, most: number): Promise<number> {
+    return this.#ask({ name: "wake", waitsFor, most, now: this.#clock.now() });
+  }
+
+  async clockSet(): Promise<void> {
+    const from = (after: number) => this.#ask({ name: "mendTimes", now: this.#clock.now(), after });
+    for (let after: number | undefined = 0; after !== undefined;) after = await from(after);
+  }
+
+  note(id: MessageId, entry: JournalEntry): void {
+    this.#notes.add(id, entry);
+  }
+
+  async settle(settlement: Settlement): Promise<void> {
+    const { id, state } = settlement;
+    const notes = this.#notes.take(id);
+    const damage = this.#damaged.get(id);
+    const writes = settlementWrites(settlement, notes, damage !== undefined);
+    try {
+      await this.#commit(writes);
+    } catch (error) {
+      if (notes.length > 0) this.#notes.add(id, ...notes);
+      throw error;
+    }
+    this.#damaged.delete(id);
+    if (damage !== undefined && state !== "completed") await this.#setAside(id, damage);
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    this.#notes.flush();
+    await this.#commit([]);
+    await this.#ask({ name: "close" });
+    this.#lock.release();
+  }
+}

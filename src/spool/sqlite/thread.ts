@@ -1,0 +1,182 @@
+// The spool's own thread: answers one call after the other on the engine. A throw is an answer too; only a
+// broken thread is fatal to the relay. A database that turns out to be damaged is replaced, and the call begins anew.
+
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import type { MessageId } from "../../mail/envelope.ts";
+import type { Change, PostmasterList } from "../spool.ts";
+import type { HostHint } from "../../retry/hosts/hosts.ts";
+import type { Wanted } from "./changes.ts";
+import { isDamage } from "../../base/durable/database.ts";
+import type { ClaimedRows, Engine, Recovery } from "./engine.ts";
+import type { StoredHold } from "./hold-table.ts";
+import type { CommitResult, StoredRow, Transaction } from "./rows.ts";
+import { openSpool, replaceDamaged, type Salvage } from "./salvage.ts";
+
+export type Call =
+  | {
+      readonly name: "commit";
+      readonly transactions: readonly Transaction[];
+      readonly now: number;
+    }
+  | { readonly name: "take"; readonly now: number; readonly limit: number }
+  | { readonly name: "load"; readonly id: number }
+  | { readonly name: "nextDue" | "count" | "hints" | "holds" | "listed" | "close" }
+  | {
+      readonly name: "release";
+      readonly domain: string;
+      readonly most: number;
+      readonly now: number;
+    }
+  | {
+      readonly name: "wake";
+      readonly waitsFor: string;
+      readonly most: number;
+      readonly now: number;
+    }
+  | {
+      readonly name: "change";
+      readonly ids: readonly MessageId[];
+      readonly wanted: Omit<Wanted, "remove">;
+    }
+  | {
+      readonly name: "ageFrozen";
+      readonly elapsed: number;
+      readonly after: number;
+      readonly most: number;
+    }
+  | { readonly name: "awaited"; readonly most: number }
+  | { readonly name: "claim"; readonly ids: readonly MessageId[] }
+  | { readonly name: "recover"; readonly now: number }
+  | { readonly name: "mendTimes"; readonly now: number; readonly after: number };
+
+export interface Answers {
+  commit: CommitResult[];
+  take: StoredRow[];
+  load: StoredRow | undefined;
+  nextDue: number | undefined;
+  count: number;
+  hints: [key: string, hint: HostHint][];
+  awaited: string[];
+  holds: StoredHold[];
+  listed: PostmasterList;
+  ageFrozen: MessageId[];
+  release: number;
+  wake: number;
+  change: Change[];
+  claim: ClaimedRows;
+  close: void;
+  recover: Recovery;
+  mendTimes: number | undefined;
+}
+
+export interface Request {
+  readonly number: number;
+  readonly call: Call;
+}
+
+/** `answer` is what Answers has for the call; `never` lets the asker, who knows which it was, take it as that. */
+export type Response =
+  | { readonly number: number; readonly answer: never }
+  | { readonly number: number; readonly error: string };
+
+/** What nobody asked for: a damaged database was replaced, or something failed that nobody waits for. */
+export type Notice = { readonly salvaged: Salvage } | { readonly failed: string };
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
+  switch (call.name) {
+    case "commit":
+      return engine.commit(call.transactions, call.now);
+    case "take":
+      return engine.take(call.now, call.limit);
+    case "load":
+      return engine.load(call.id);
+    case "nextDue":
+      return engine.nextDue();
+    case "hints":
+      return engine.hints();
+    case "awaited":
+      return engine.awaited(call.most);
+    case "holds":
+      return engine.holds();
+    case "ageFrozen":
+      return engine.ageFrozen(call.elapsed, call.after, call.most);
+    case "listed":
+      return engine.listed();
+    case "release":
+      return engine.release(call.domain, call.most, call.now);
+    case "count":
+      return engine.count();
+    case "wake":
+      return engine.wake(call.waitsFor, call.most, call.now);
+    case "change":
+      return engine.change(call.ids, call.wanted);
+    case "claim":
+      return engine.claim(call.ids);
+    case "recover":
+      return engine.recover(call.now);
+    case "mendTimes":
+      return engine.mendTimes(call.now, call.after);
+    case "close":
+      return engine.close();
+  }
+}
+
+/** What is handed over, and need not be copied. */
+function bodiesIn(answer: Answers[keyof Answers]): ArrayBuffer[] {
+  if (!Array.isArray(answer)) return [];
+  return answer.flatMap((one) => {
+    const bytes = typeof one === "object" && "body" in one ? one.body : undefined;
+    return bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : [];
+  });
+}
+
+/** Damage again so soon after it was mended is a disk that is broken, in ms. */
+const SALVAGE_PAUSE = 60_000;
+/** So long nothing was committed: time to tidy up, in ms. */
+const IDLE = 100;
+/** When the disk does not let us, we try again after so many ms. */
+const TIDY_PAUSE = 1000;
+
+function serve(port: MessagePort, directory: string): void {
+  const onSalvage = (salvaged: Salvage) => port.postMessage({ salvaged });
+  let engine: Engine | undefined = openSpool(directory, onSalvage);
+  let salvagedAt = Number.NEGATIVE_INFINITY;
+  const idle = setTimeout(() => {
+    try {
+      if (engine?.tidy() === true) idle.refresh();
+    } catch (error) {
+      port.postMessage({ failed: messageOf(error) });
+      setTimeout(() => idle.refresh(), TIDY_PAUSE).unref();
+    }
+  }, IDLE).unref();
+
+  const answer = (call: Call) => {
+    try {
+      engine ??= openSpool(directory, onSalvage);
+      return answerTo(engine, call);
+    } catch (error) {
+      if (!isDamage(error) || performance.now() - salvagedAt < SALVAGE_PAUSE) throw error;
+      salvagedAt = performance.now();
+      engine?.close();
+      engine = undefined;
+      engine = replaceDamaged(directory, error, onSalvage);
+      return answerTo(engine, call);
+    }
+  };
+  port.on("message", ({ number, call }: Request) => {
+    try {
+      const given = answer(call);
+      port.postMessage({ number, answer: given }, bodiesIn(given));
+    } catch (error) {
+      port.postMessage({ number, error: messageOf(error) });
+    }
+    if (call.name === "commit") idle.refresh();
+    if (call.name === "close") port.close();
+  });
+}
+
+if (parentPort !== null) serve(parentPort, String(workerData));

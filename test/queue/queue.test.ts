@@ -1,0 +1,801 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import type { Outcome } from "../../src/contract/contract.ts";
+import type { Routing } from "../../src/route/route.ts";
+import type { StoredRecipient } from "../../src/spool/spool.ts";
+import { status } from "../../src/mail/status.ts";
+import { mailbox } from "../support/message.ts";
+import {
+  delivery,
+  DONE,
+  HOUR,
+  later,
+  LATER,
+  message,
+  MINUTE,
+  quiet,
+  recipient,
+  runner,
+  START,
+} from "./runner.ts";
+
+describe("attempts", () => {
+  test("begin when their time has come, the oldest first", async () => {
+    const messages = [
+      message("late", { recipients: [recipient(0, "late@example.com", START + HOUR)] }),
+      message("second", { recipients: [recipient(0, "second@example.com", START - 1)] }),
+      message("first", { recipients: [recipient(0, "first@example.com", START - 2)] }),
+    ];
+    const { queue, clock, batches } = runner(messages, () => DONE);
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, ["first@example.com", "second@example.com"]);
+    clock.advance(HOUR - 1);
+    await quiet();
+    assert.equal(batches.length, 2);
+    clock.advance(1);
+    await quiet();
+    assert.equal(batches[2], "late@example.com");
+  });
+
+  test("follow each other until the message is done", async () => {
+    const outcomes = [LATER, LATER, DONE];
+    const { queue, clock, batches, spool, log } = runner(
+      [message("a")],
+      () => outcomes.shift() ?? DONE,
+    );
+    queue.wake();
+    await quiet();
+    for (let hour = 0; hour < 3; hour++) {
+      clock.advance(HOUR);
+      await quiet();
+    }
+    assert.equal(batches.length, 3);
+    assert.equal(spool.held.size, 0);
+    assert.equal(log.named("message.completed").length, 1);
+  });
+
+  test("are one at a time for a message, however often the queue is woken", async () => {
+    const host = later();
+    const { queue, clock, batches } = runner([message("a")], host.answer);
+    for (let wakes = 0; wakes < 5; wakes++) {
+      queue.wake();
+      await quiet();
+      clock.advance(MINUTE);
+    }
+    assert.deepEqual(batches, ["a@example.com"]);
+    host.all(DONE);
+    await quiet();
+    assert.equal(queue.activeCount, 0);
+  });
+
+  test("hold forty messages in memory, and the next is read when one ends", async () => {
+    const host = later();
+    const messages = Array.from({ length: 62 }, (_, index) => message(`m${index}`));
+    const { queue, spool } = runner(messages, host.answer);
+    queue.wake();
+    await quiet();
+    assert.deepEqual([queue.activeCount, host.waiting.length], [40, 40]);
+    host.waiting.shift()?.(DONE);
+    await quiet();
+    assert.deepEqual([queue.activeCount, host.waiting.length], [40, 40]);
+    host.all(DONE);
+    await quiet();
+    host.all(DONE);
+    await quiet();
+    assert.deepEqual([queue.activeCount, spool.held.size], [0, 0]);
+  });
+
+  test("that take their time do not count against the forty; five hundred is the end", async () => {
+    const host = later();
+    const messages = Array.from({ length: 502 }, (_, index) => message(`m${index}`));
+    const { queue, clock, spool } = runner(messages, host.answer);
+    queue.wake();
+    await quiet();
+    for (const expected of [80, 120, 160, 200, 240, 280, 320, 360, 400, 440, 480, 500, 500]) {
+      clock.advance(250);
+      await quiet();
+      assert.equal(queue.activeCount, expected);
+    }
+    assert.equal(queue.hasRoom, false);
+    host.waiting.shift()?.(DONE);
+    await quiet();
+    assert.deepEqual([queue.activeCount, host.waiting.length], [500, 500]);
+    host.all(DONE);
+    await quiet();
+    host.all(DONE);
+    await quiet();
+    assert.deepEqual([queue.activeCount, queue.hasRoom, spool.held.size], [0, true, 0]);
+  });
+
+  test("whose look-ups take long leave room for others, and come back without having failed", async () => {
+    const slow = Array.from({ length: 700 }, (_, index) =>
+      message(`slow${index}`, {
+        recipients: [recipient(0, `user@slow${index}.example`, START - 1)],
+      }),
+    );
+    const never = new Promise<never>(() => undefined);
+    const { queue, clock, batches, spool } = runner(
+      [...slow, message("good")],
+      () => DONE,
+      (address) => (address.includes("slow") ? never : {}),
+    );
+    queue.wake();
+    await quiet();
+    for (let turns = 0; turns < 30 && batches.length === 0; turns++) {
+      assert.ok(queue.activeCount <= 450, `${queue.activeCount}`);
+      clock.advance(250);
+      await quiet();
+    }
+    assert.deepEqual(batches, ["good@example.com"]);
+    const put = [...spool.held.values()].flatMap(({ state, recipients }) =>
+      state === "queued" ? recipients : [],
+    );
+    const waited = put.filter(({ lastStatus }) => lastStatus !== undefined);
+    assert.ok(waited.length > 0);
+    for (const { attempts, nextAttempt, lastStatus } of waited) {
+      assert.equal(attempts, 0);
+      assert.ok(nextAttempt > clock.now() && nextAttempt <= clock.now() + 3 * MINUTE);
+      assert.match(lastStatus?.text ?? "", /^Waits for look-ups of the domain/);
+    }
+  });
+
+  test("that hang do not become young again when the clock is set back by an hour", async () => {
+    const host = later();
+    const messages = Array.from({ length: 60 }, (_, index) => message(`m${index}`));
+    const { queue, clock, spool } = runner(messages, host.answer);
+    queue.wake();
+    await quiet();
+    assert.equal(queue.activeCount, 40);
+    clock.step(-HOUR);
+    // What still waits is due by this clock too.
+    for (const one of spool.held.values())
+      if (one.state === "queued")
+        spool.held.set(one.envelope.id, {
+          ...one,
+          recipients: [recipient(0, "late@example.com", START - HOUR)],
+        });
+    clock.advance(250);
+    await quiet();
+    assert.equal(queue.activeCount, 60);
+  });
+
+  test("of mail that has just come in do not keep the queue waiting", async () => {
+    const host = later();
+    const { queue, spool, batches } = runner([message("old")], host.answer);
+    for (let n = 0; n < 150; n++) {
+      const fresh = message(`new${n}`, { state: "active" });
+      spool.held.set(fresh.envelope.id, fresh);
+      queue.attempt(fresh);
+    }
+    queue.wake();
+    await quiet();
+    assert.ok(batches.includes("old@example.com"));
+    host.all(DONE);
+    await quiet();
+  });
+
+  test("leave alone a recipient whose time has not come, or who is done", async () => {
+    const recipients: StoredRecipient[] = [
+      recipient(0, "now@example.com"),
+      recipient(1, "later@example.com", START + HOUR),
+      { ...recipient(2, "done@example.com"), state: "delivered" },
+      { ...recipient(3, "frozen@example.com"), state: "frozen" },
+    ];
+    const { queue, batches, spool } = runner([message("a", { recipients })], () => DONE);
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, ["now@example.com"]);
+    assert.deepEqual(
+      spool.held.get("a")?.recipients.map(({ state }) => state),
+      ["delivered", "pending", "delivered", "frozen"],
+    );
+  });
+
+  test("note each delivery as soon as it is done", async () => {
+    const { queue, spool } = runner([message("a")], () => DONE);
+    queue.wake();
+    await quiet();
+    assert.deepEqual(spool.noted, [
+      {
+        target: "a@example.com",
+        outcome: "delivered",
+        at: START,
+        position: 0,
+        address: "a@example.com",
+        router: "smtp",
+        transport: "smtp",
+      },
+    ]);
+  });
+
+  test("are told to stop after an hour, and the message waits", async () => {
+    let reason: unknown;
+    const { queue, clock, spool } = runner([message("a")], (_, signal) => {
+      return new Promise((resolve) =>
+        signal.addEventListener("abort", () => {
+          reason = signal.reason;
+          resolve(LATER);
+        }),
+      );
+    });
+    queue.wake();
+    await quiet();
+    clock.advance(HOUR);
+    await quiet();
+    assert.match(String(reason), /took too long/);
+    assert.equal(spool.held.get("a")?.state, "queued");
+  });
+
+  test("route many recipients side by side: a slow domain does not hold up the others", async () => {
+    let open: (() => void) | undefined;
+    const slow = new Promise<void>((resolve) => (open = resolve));
+    const asked: string[] = [];
+    const recipients = Array.from({ length: 3 }, (_, index) =>
+      recipient(index, `r${index}@d${index}.test`),
+    );
+    const { queue, batches } = runner(
+      [message("a", { recipients })],
+      () => DONE,
+      async (address) => {
+        asked.push(address);
+        if (address.startsWith("r0")) await slow;
+        return {};
+      },
+    );
+    queue.wake();
+    await quiet();
+    assert.equal(asked.length, 3);
+    open?.();
+    await quiet();
+    assert.deepEqual(batches, ["r0@d0.test r1@d1.test r2@d2.test"]);
+  });
+
+  test("of reports begin at once", async () => {
+    const refused: Outcome = { kind: "failed", status: status(550, "1.1", "no") };
+    const { queue, batches } = runner([message("a")], ({ envelope: { sender } }) =>
+      sender === null ? DONE : refused,
+    );
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, ["a@example.com", "alice@example.org"]);
+  });
+});
+
+const both = (address: string): Partial<Routing> => ({
+  deliveries: [delivery(address, "file"), delivery(address, "smtp")],
+});
+
+describe("what is done", () => {
+  test("is not done again at the next attempt", async () => {
+    const { queue, clock, batches } = runner(
+      [message("a")],
+      ({ recipients }) =>
+        recipients.length > 0 && batches.at(-1)?.startsWith("copy") === true ? DONE : LATER,
+      both,
+    );
+    queue.wake();
+    await quiet();
+    clock.advance(HOUR);
+    await quiet();
+    assert.deepEqual(batches, ["copy a@example.com", "a@example.com", "a@example.com"]);
+  });
+
+  test("does not bounce when the chain has changed its mind and only a copy is left", async () => {
+    let gone = false;
+    const { queue, clock, batches, spool, log } = runner(
+      [message("a")],
+      () => (batches.at(-1)?.startsWith("copy") === true ? LATER : DONE),
+      (address) => {
+        if (!gone) return both(address);
+        const no = {
+          kind: "failed",
+          mailbox: mailbox(address),
+          router: "",
+          unseen: false,
+        } as const;
+        return {
+          deliveries: [delivery(address, "file")],
+          troubles: [{ ...no, status: status(550, "1.1", "no") }],
+        };
+      },
+    );
+    queue.wake();
+    await quiet();
+    gone = true;
+    clock.advance(HOUR);
+    await quiet();
+    assert.deepEqual(batches, ["copy a@example.com", "a@example.com", "copy a@example.com"]);
+    assert.deepEqual(log.named("message.bounced"), []);
+    assert.equal(spool.held.get("a")?.state, "queued");
+  });
+
+  test("is not delivered by another router either", async () => {
+    let moved = false;
+    const { queue, clock, batches } = runner(
+      [message("a")],
+      () => (batches.at(-1)?.startsWith("copy") === true ? LATER : DONE),
+      (address) =>
+        moved
+          ? {
+              deliveries: [
+                delivery(address, "file"),
+                { ...delivery(address, "smtp"), router: "new" },
+              ],
+            }
+          : both(address),
+    );
+    queue.wake();
+    await quiet();
+    moved = true;
+    clock.advance(HOUR);
+    await quiet();
+    assert.deepEqual(batches, ["copy a@example.com", "a@example.com", "copy a@example.com"]);
+  });
+
+  test("a copy that no router asks for any more is given up, and that is logged", async () => {
+    let gone = false;
+    const { queue, clock, log, spool, batches } = runner(
+      [message("a")],
+      () => (batches.at(-1)?.startsWith("copy") === true ? LATER : DONE),
+      (address) => (gone ? { deliveries: [delivery(address, "smtp")] } : both(address)),
+    );
+    queue.wake();
+    await quiet();
+    assert.deepEqual(log.named("recipient.discarded"), []);
+    gone = true;
+    clock.advance(HOUR);
+    await quiet();
+    const why = "a copy was still to be made, and no router asks for it any more";
+    assert.deepEqual(log.named("recipient.discarded"), [
+      { id: "a", recipient: "a@example.com", why },
+    ]);
+    assert.equal(spool.held.size, 0);
+  });
+
+  test("a discarded recipient is logged, and its message is completed", async () => {
+    const { queue, log, spool } = runner(
+      [message("a")],
+      () => DONE,
+      (address) => ({
+        deliveries: [],
+        discarded: [{ mailbox: mailbox(address), router: "aliases", why: ":blackhole:" }],
+      }),
+    );
+    queue.wake();
+    await quiet();
+    assert.deepEqual(log.named("recipient.discarded"), [
+      { id: "a", recipient: "a@example.com", why: "aliases: :blackhole:" },
+    ]);
+    assert.equal(spool.held.size, 0);
+  });
+});
+
+const isCopy = (batch: string | undefined) => batch?.startsWith("copy") === true;
+
+/** The disk of the copies is full, until the test says otherwise; the mail ends by `mail`, one outcome each attempt. */
+function copyAndMail(
+  mail: readonly Outcome[],
+  chain: (address: string) => Partial<Routing> = both,
+) {
+  const outcomes = [...mail];
+  const trouble = { scope: "message", error: "quota" } as const;
+  const disk: { outcome: Outcome } = {
+    outcome: { kind: "deferred", status: status(452, "3.1", "full"), ...trouble },
+  };
+  const run = runner(
+    [message("a")],
+    () => (isCopy(run.batches.at(-1)) ? disk.outcome : (outcomes.shift() ?? LATER)),
+    chain,
+  );
+  /** What is attempted now, and in each hour from now on. */
+  const hours = async (count: number) => {
+    const attempted: string[] = [];
+    for (let hour = 0; hour < count; hour++) {
+      const before = run.batches.length;
+      if (run.spool.settled.length > 0) run.clock.advance(HOUR);
+      run.queue.wake();
+      await quiet();
+      const words = run.batches.slice(before).map((one) => (isCopy(one) ? "copy" : "mail"));
+      attempted.push(words.join("+"));
+    }
+    return attempted;
+  };
+  const kept = () => run.spool.held.get("a")?.recipients[0];
+  return { ...run, disk, hours, kept };
+}
+
+describe("a copy and its mail", () => {
+  test("are each tried when their own time has come", async () => {
+    const { hours, kept } = copyAndMail([]);
+    assert.deepEqual(await hours(5), ["copy+mail", "mail", "mail", "copy+mail", "mail"]);
+    assert.deepEqual([kept()?.attempts, kept()?.clocks?.copies[0]?.attempts], [5, 2]);
+    assert.equal(kept()?.clocks?.copies[0]?.firstFailure, START);
+  });
+
+  test("go on without each other", async () => {
+    const { hours, disk, spool } = copyAndMail([LATER, DONE]);
+    assert.deepEqual(await hours(4), ["copy+mail", "mail", "", "copy"]);
+    disk.outcome = DONE;
+    assert.deepEqual(await hours(3), ["", "", "copy"]);
+    assert.equal(spool.held.size, 0);
+  });
+
+  test("the mail fails when its own rules have ended, once, and the copy is made later", async () => {
+    const { hours, disk, log, spool } = copyAndMail([]);
+    await hours(9);
+    assert.equal(log.named("message.bounced").length, 1);
+    assert.equal(spool.held.get("a")?.state, "queued");
+    disk.outcome = DONE;
+    await hours(1);
+    assert.deepEqual(log.named("delivery.frozen"), []);
+    assert.equal(spool.held.has("a"), false);
+    assert.equal(log.named("message.bounced").length, 1);
+  });
+
+  test("a copy whose rules have ended is frozen, and the mail still has its own", async () => {
+    const { hours, log, kept, holds } = copyAndMail([DONE]);
+    await holds.hold("example.com");
+    await hours(26);
+    assert.equal(log.named("delivery.frozen").length, 1);
+    assert.equal(kept()?.state, "pending");
+    await holds.release("example.com");
+    assert.deepEqual(await hours(1), ["mail"]);
+    assert.equal(kept()?.state, "frozen");
+  });
+
+  test("what the chain says of the mail when only its copy is due changes nothing", async () => {
+    const no = { kind: "failed", router: "", unseen: false } as const;
+    let gone = false;
+    const { hours, log, spool } = copyAndMail([LATER, LATER, LATER, DONE], (address) => ({
+      deliveries: [delivery(address, "file"), ...(gone ? [] : [delivery(address, "smtp")])],
+      troubles: gone
+        ? [{ ...no, mailbox: mailbox(address), status: status(550, "1.1", "no") }]
+        : [],
+      discarded: gone ? [{ mailbox: mailbox(address), router: "aliases", why: "x" }] : [],
+    }));
+    await hours(3);
+    const waiting = spool.held.get("a");
+    assert.ok(waiting);
+    const [one] = waiting.recipients;
+    assert.ok(one?.clocks);
+    const clocks = { ...one.clocks, mail: { nextAttempt: START + 5 * HOUR } };
+    spool.held.set("a", {
+      ...waiting,
+      recipients: [{ ...one, nextAttempt: START + 3 * HOUR, clocks }],
+    });
+    gone = true;
+    assert.deepEqual(await hours(2), ["copy", ""]);
+    assert.deepEqual(log.named("message.bounced"), []);
+    assert.deepEqual(log.named("recipient.discarded"), []);
+    gone = false;
+    assert.deepEqual(await hours(1), ["mail"]);
+    assert.deepEqual(
+      spool.held.get("a")?.journal.map(({ address }) => address),
+      ["a@example.com"],
+    );
+    assert.equal(spool.held.get("a")?.recipients[0]?.mailDone, true);
+  });
+
+  test("a copy by another router is made at once, and the clock of the old one ends", async () => {
+    let router = "old";
+    const { hours, disk, spool, kept } = copyAndMail([LATER, DONE], (address) => ({
+      deliveries: [{ ...delivery(address, "file"), router }, delivery(address, "smtp")],
+    }));
+    await hours(1);
+    router = "new";
+    disk.outcome = DONE;
+    assert.deepEqual(await hours(1), ["copy+mail"]);
+    assert.deepEqual(
+      kept()?.clocks?.copies.map((copy) => copy.router),
+      ["old"],
+    );
+    assert.deepEqual(await hours(2), ["", ""]);
+    assert.equal(spool.held.size, 0);
+  });
+
+  test("a copy that its router now leads elsewhere keeps its clock", async () => {
+    let lost = false;
+    const trouble = { kind: "deferred", router: "file", unseen: true } as const;
+    const { hours, disk, kept } = copyAndMail([LATER, LATER, DONE], (address) => ({
+      deliveries: lost ? [delivery(address, "smtp")] : (both(address).deliveries ?? []),
+      troubles: lost
+        ? [{ ...trouble, mailbox: mailbox(address), status: status(451, "3.0", "x") }]
+        : [],
+    }));
+    lost = true;
+    await hours(1);
+    assert.equal(kept()?.clocks?.copies.length, 1);
+    lost = false;
+    disk.outcome = DONE;
+    assert.deepEqual(await hours(1), ["copy+mail"]);
+    assert.equal(kept()?.clocks, undefined);
+  });
+
+  test("the release of a domain makes its mail due, and not a copy before its time", async () => {
+    const { hours, holds } = copyAndMail([DONE]);
+    await holds.hold("example.com");
+    assert.deepEqual(await hours(2), ["copy", ""]);
+    await holds.release("example.com");
+    assert.deepEqual(await hours(2), ["mail", "copy"]);
+  });
+
+  test("are not fresh once they have waited, for a hold too", async () => {
+    const fresh: boolean[] = [];
+    const { queue, holds } = runner(
+      [message("a")],
+      (batch) => {
+        fresh.push(batch.fresh);
+        return DONE;
+      },
+      both,
+    );
+    await holds.hold("example.com");
+    queue.wake();
+    await quiet();
+    await holds.release("example.com");
+    queue.wake();
+    await quiet();
+    assert.deepEqual(fresh, [true, false]);
+  });
+
+  test("are both tried when the postmaster says so", async () => {
+    const { hours, spool, kept } = copyAndMail([]);
+    await hours(2);
+    const waiting = spool.held.get("a");
+    const one = kept();
+    assert.ok(waiting && one);
+    spool.held.set("a", { ...waiting, recipients: [{ ...one, nextAttempt: START, forced: true }] });
+    assert.deepEqual(await hours(1), ["copy+mail"]);
+  });
+});
+
+describe("mail for a domain on hold", () => {
+  test("is copied, and delivered when it is released", async () => {
+    const { queue, batches, holds, log, spool, clock } = runner([message("a")], () => DONE, both);
+    await holds.hold("example.com");
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, ["copy a@example.com"]);
+    assert.deepEqual(log.named("delivery.deferred"), []);
+    assert.equal(
+      spool.held.get("a")?.recipients[0]?.lastStatus?.text,
+      "mail for example.com is on hold",
+    );
+    clock.advance(30 * 24 * HOUR);
+    await quiet();
+    assert.deepEqual([batches.length, spool.held.get("a")?.state], [1, "queued"]);
+    await holds.release("example.com");
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, ["copy a@example.com", "a@example.com"]);
+    assert.equal(spool.held.size, 0);
+  });
+
+  test("does not fail by what the chain says meanwhile", async () => {
+    const no = {
+      kind: "failed",
+      router: "",
+      unseen: false,
+      status: status(550, "1.1", "no"),
+    } as const;
+    const { queue, holds, log, spool } = runner(
+      [message("a")],
+      () => DONE,
+      (address) => ({ deliveries: [], troubles: [{ ...no, mailbox: mailbox(address) }] }),
+    );
+    await holds.hold("example.com");
+    queue.wake();
+    await quiet();
+    assert.deepEqual([log.named("message.bounced"), spool.held.size], [[], 1]);
+  });
+
+  test("does not hold up that for another", async () => {
+    const recipients = [recipient(0, "a@example.com"), recipient(1, "a@example.org")];
+    const { queue, batches, holds } = runner([message("a", { recipients })], () => DONE);
+    await holds.hold("example.com");
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, ["a@example.org"]);
+  });
+
+  test("released while an attempt is under way does not wait for ever", async () => {
+    let open: (() => void) | undefined;
+    const slow = new Promise<void>((resolve) => (open = resolve));
+    const { queue, batches, holds } = runner(
+      [message("a")],
+      async () => {
+        await slow;
+        return DONE;
+      },
+      both,
+    );
+    await holds.hold("example.com");
+    queue.wake();
+    await quiet();
+    await holds.release("example.com");
+    open?.();
+    await quiet();
+    assert.deepEqual(batches, ["copy a@example.com", "a@example.com"]);
+  });
+});
+
+describe("trouble", () => {
+  test("a spool that cannot settle is asked again every second until it can", async () => {
+    const { queue, clock, spool, log, batches } = runner([message("a")], () => DONE);
+    spool.troubles.settle.push(new Error("disk I/O error"), new Error("disk I/O error"));
+    queue.wake();
+    await quiet();
+    clock.advance(1000);
+    await quiet();
+    assert.equal(queue.activeCount, 1);
+    clock.advance(1000);
+    await quiet();
+    assert.equal(queue.activeCount, 0);
+    assert.equal(log.named("spool.failed").length, 2);
+    assert.deepEqual([batches.length, spool.held.size], [1, 0]);
+  });
+
+  test("a spool that gives nothing out is asked again after a second", async () => {
+    const { queue, clock, spool, batches } = runner([message("a")], () => DONE);
+    spool.troubles.take.push(new Error("busy"));
+    queue.wake();
+    await quiet();
+    assert.deepEqual(batches, []);
+    clock.advance(1000);
+    await quiet();
+    assert.deepEqual(batches, ["a@example.com"]);
+  });
+
+  test("an error of our own puts the message off by five minutes, and what was delivered stays so", async () => {
+    const recipients = [recipient(0, "good@example.com"), recipient(1, "bad@example.org")];
+    const { queue, clock, spool, log, batches, settleServices } = runner(
+      [message("a", { recipients })],
+      () => DONE,
+      (address) => {
+        if (address !== "bad@example.org") return {};
+        const no = {
+          kind: "failed",
+          mailbox: mailbox(address),
+          router: "",
+          unseen: false,
+        } as const;
+        return { deliveries: [], troubles: [{ ...no, status: status(550, "1.1", "no") }] };
+      },
+    );
+    const { nextId } = settleServices.spool;
+    settleServices.spool.nextId = () => {
+      throw new Error("a bug");
+    };
+    queue.wake();
+    await quiet();
+    assert.deepEqual(log.named("relay.error"), [
+      { id: "a", where: "attempt", error: "Error: a bug" },
+    ]);
+    assert.equal(spool.held.get("a")?.state, "queued");
+    assert.deepEqual(
+      spool.held.get("a")?.journal.map(({ address }) => address),
+      ["good@example.com"],
+    );
+    settleServices.spool.nextId = nextId;
+    clock.advance(5 * MINUTE);
+    await quiet();
+    assert.deepEqual(batches, ["good@example.com", "alice@example.org"]);
+    assert.equal(log.named("message.bounced").length, 1);
+    assert.equal(spool.held.size, 0);
+  });
+});
+
+describe("a client that waits for what the next host says", () => {
+  const REFUSED: Outcome = { kind: "failed", status: status(554, "7.1", "spam") };
+  const active = message("a", { state: "active" });
+
+  test("hears of a refusal when it is written down, not before", async () => {
+    const { queue, spool, clock, passage } = runner([active], () => REFUSED);
+    spool.troubles.settle.push(new Error("disk full"));
+    const told = queue.passOn(active, passage("a@example.com"));
+    await quiet();
+    assert.equal(await Promise.race([told, setImmediate("nothing yet")]), "nothing yet");
+    clock.advance(1000);
+    assert.deepEqual(await told, REFUSED.status);
+    assert.equal(spool.held.size, 0);
+  });
+
+  test("hears of no refusal that is not written down: the message is kept, and tried again", async () => {
+    const { queue, spool, clock, passage } = runner([active], () => REFUSED);
+    spool.troubles.settle.push(...Array.from({ length: 9 }, () => new Error("disk full")));
+    const told = queue.passOn(active, passage("a@example.com"));
+    await quiet();
+    const stop = queue.stop(30_000);
+    clock.advance(1000);
+    await stop;
+    assert.equal(await told, undefined);
+    assert.equal(spool.held.get("a")?.state, "active");
+  });
+
+  test("hears of no refusal when the attempt comes to nothing, and need not wait for that to be written down", async () => {
+    const { queue, spool, clock, passage, log } = runner([active], () => REFUSED);
+    const event = log.event.bind(log);
+    Object.assign(log, {
+      event: (...told: Parameters<typeof event>) => {
+        if (told[0] === "delivery.failed") throw new Error("a bug");
+        event(...told);
+      },
+    });
+    spool.troubles.settle.push(new Error("disk full"));
+    assert.equal(await queue.passOn(active, passage("a@example.com")), undefined);
+    await quiet();
+    clock.advance(1000);
+    await quiet();
+    assert.equal(spool.held.get("a")?.state, "queued");
+  });
+});
+
+describe("stopping", () => {
+  test("waits for attempts under way, and begins nothing new", async () => {
+    const host = later();
+    const { queue, spool, batches } = runner([message("a")], host.answer);
+    queue.wake();
+    await quiet();
+    let stopped = false;
+    const stop = queue.stop(30_000).then(() => (stopped = true));
+    spool.held.set("b", message("b"));
+    queue.wake();
+    await quiet();
+    assert.deepEqual([stopped, batches.length, queue.hasRoom], [false, 1, false]);
+    host.all(DONE);
+    await stop;
+    await quiet();
+    assert.deepEqual([batches.length, spool.held.has("a")], [1, false]);
+  });
+
+  test("cuts what is not done after the grace, and settles it as deferred", async () => {
+    const { queue, clock, spool } = runner(
+      [message("a")],
+      (_, signal) =>
+        new Promise((resolve) => signal.addEventListener("abort", () => resolve(LATER))),
+    );
+    queue.wake();
+    await quiet();
+    const stop = queue.stop(30_000);
+    await quiet();
+    clock.advance(30_000);
+    await stop;
+    assert.equal(spool.held.get("a")?.state, "queued");
+  });
+
+  test("waits for what is just being taken from the spool: that counts as begun", async () => {
+    const tomorrow = recipient(0, "b@example.com", START + 24 * HOUR);
+    const messages = [message("a"), message("b", { recipients: [tomorrow] })];
+    const { queue, clock, spool, batches } = runner(messages, () => DONE);
+    queue.wake();
+    await queue.stop(30_000);
+    assert.deepEqual([batches, [...spool.held.keys()]], [["a@example.com"], ["b"]]);
+    assert.equal(clock.pending, 0);
+  });
+
+  test("without anything under way is done at once, and leaves no timer", async () => {
+    const waiting = message("a", { recipients: [recipient(0, "a@example.com", START + HOUR)] });
+    const { queue, clock, batches } = runner([waiting], () => DONE);
+    queue.wake();
+    await quiet();
+    await queue.stop(30_000);
+    assert.equal(clock.pending, 0);
+    clock.advance(2 * HOUR);
+    await quiet();
+    assert.deepEqual(batches, []);
+  });
+
+  test("gives up a spool that takes nothing any more: the next start knows the attempt was open", async () => {
+    const { queue, clock, spool } = runner([message("a")], () => DONE);
+    spool.troubles.settle.push(...Array.from({ length: 9 }, () => new Error("gone")));
+    queue.wake();
+    await quiet();
+    const stop = queue.stop(30_000);
+    await quiet();
+    clock.advance(1000);
+    await stop;
+    assert.equal(spool.held.get("a")?.state, "active");
+  });
+});

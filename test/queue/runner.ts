@@ -1,0 +1,225 @@
+// A queue with a spool in memory, a chain and transports that answer as a test says.
+
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
+import type { Batch, Outcome, Transport } from "../../src/contract/contract.ts";
+import { CutThrough, type Passage } from "../../src/deliver/cut-through/cut-through.ts";
+import { Holds } from "../../src/queue/holds.ts";
+import { Queue, type QueueServices } from "../../src/queue/queue.ts";
+import { Room } from "../../src/base/room.ts";
+import type { Routing } from "../../src/route/route.ts";
+import type {
+  JournalEntry,
+  Settlement,
+  StoredMessage,
+  StoredRecipient,
+} from "../../src/spool/spool.ts";
+import { status } from "../../src/mail/status.ts";
+import { believed, manualClock } from "../support/clock.ts";
+import { envelope, inlineBody, mailbox } from "../support/message.ts";
+import { recordingLog } from "../support/services.ts";
+
+export const START = Date.UTC(2026, 0, 1);
+export const MINUTE = 60_000;
+export const HOUR = 3_600_000;
+
+export const DONE: Outcome = { kind: "delivered", status: status(250, "0.0", "done") };
+export const LATER: Outcome = {
+  kind: "deferred",
+  status: status(451, "3.0", "later"),
+  scope: "host",
+};
+
+export function recipient(position: number, address: string, nextAttempt = START): StoredRecipient {
+  return { position, mailbox: mailbox(address), state: "pending", attempts: 0, nextAttempt };
+}
+
+export function message(id: string, given: Partial<StoredMessage> = {}): StoredMessage {
+  return {
+    envelope: envelope({ id }),
+    state: "queued",
+    recipients: [recipient(0, `${id}@example.com`)],
+    journal: [],
+    warnings: 0,
+    body: inlineBody(),
+    ...given,
+  };
+}
+
+const dueAt = ({ recipients }: StoredMessage) =>
+  Math.min(...recipients.filter(({ state }) => state === "pending").map((one) => one.nextAttempt));
+
+/** A spool in memory that keeps the states of messages as the real one does. */
+function memorySpool(messages: readonly StoredMessage[]) {
+  const held = new Map(messages.map((one) => [one.envelope.id, one]));
+  const settled: Settlement[] = [];
+  const noted: JournalEntry[] = [];
+  /** Errors to be thrown by the next calls. */
+  const troubles = { take: [] as Error[], settle: [] as Error[] };
+  const waiting = () =>
+    [...held.values()]
+      .filter(({ state }) => state === "queued")
+      .toSorted((a, b) => dueAt(a) - dueAt(b));
+  const keep = (one: StoredMessage) => void held.set(one.envelope.id, one);
+  return {
+    held,
+    settled,
+    noted,
+    troubles,
+    async take(now: number, limit: number) {
+      await Promise.resolve();
+      const trouble = troubles.take.shift();
+      if (trouble !== undefined) throw trouble;
+      const due = waiting().filter((one) => dueAt(one) <= now);
+      return due.slice(0, limit).map((one) => {
+        const active: StoredMessage = { ...one, state: "active" };
+        keep(active);
+        return active;
+      });
+    },
+    /** Makes due what waits for this. */
+    release(domain: string): number {
+      for (const one of held.values()) {
+        const recipients = one.recipients.map((former) => {
+          const { heldDomain, firstFailure: _, ...rest } = former;
+          return heldDomain === domain ? { ...rest, nextAttempt: START } : former;
+        });
+        keep({ ...one, recipients });
+      }
+      return held.size;
+    },
+    nextDue: () => Promise.resolve(waiting().map(dueAt)[0]),
+    note: (_: string, entry: JournalEntry) => void noted.push(entry),
+    async settle(settlement: Settlement) {
+      await Promise.resolve();
+      const trouble = troubles.settle.shift();
+      if (trouble !== undefined) throw trouble;
+      settled.push(settlement);
+      const { id, state, recipients: changes, journal, reports } = settlement;
+      const before = held.get(id);
+      assert.equal(before?.state, "active", `${id} is settled and was not under attempt`);
+      if (state === "completed") held.delete(id);
+      else {
+        const recipients = before.recipients.map((one) => {
+          const { clocks: _, waitsFor: __, heldDomain: ___, forced: ____, ...kept } = one;
+          const change = changes.find(({ position }) => position === one.position);
+          return change === undefined ? one : { ...kept, ...change };
+        });
+        keep({ ...before, state, recipients, journal: [...before.journal, ...journal] });
+      }
+      for (const report of reports) {
+        const to = report.recipients[0]?.mailbox.address ?? "";
+        const recipients = [recipient(0, to, report.envelope.receivedAt)];
+        const bytes = inlineBody(report.bytes);
+        keep({
+          ...message("report"),
+          envelope: { ...report.envelope, size: 0 },
+          recipients,
+          body: bytes,
+        });
+      }
+    },
+  };
+}
+
+type Deliver = (batch: Batch, signal: AbortSignal) => Outcome | Promise<Outcome>;
+
+export function runner(
+  messages: readonly StoredMessage[],
+  answer: Deliver,
+  routing?: (address: string) => Partial<Routing> | Promise<Partial<Routing>>,
+  batchKey: Transport["batchKey"] = () => "",
+  given: Partial<QueueServices> = {},
+) {
+  const clock = manualClock(START);
+  const log = recordingLog();
+  const spool = memorySpool(messages);
+  const batches: string[] = [];
+  const transport = (locality: Transport["locality"]): Transport => ({
+    locality,
+    batchKey,
+    ...(locality === "local" ? { place: ({ account }) => account.localPart } : {}),
+    async deliver(batch, signal) {
+      const to = batch.recipients.map(({ mailbox: { address } }) => address).join(" ");
+      batches.push(locality === "local" ? `copy ${to}` : to);
+      const outcome = await answer(batch, signal);
+      return new Map(batch.recipients.map(({ id }) => [id, outcome]));
+    },
+  });
+  let ids = 0;
+  const services = {
+    hostname: "mx.example.com",
+    elapsed: believed,
+    returnSizeLimit: 1000,
+    warnAfter: [],
+    log,
+    spool: { nextId: () => `r${++ids}` },
+  };
+  const rules = [{ kind: "F", cutoff: 8 * HOUR, interval: HOUR, factor: 1 }] as const;
+  const quota = [{ kind: "F", cutoff: 24 * HOUR, interval: 3 * HOUR, factor: 1 }] as const;
+  const retry = [
+    { match: "*", errors: ["quota"], rules: quota },
+    { match: "*", rules },
+  ];
+  const holds = new Holds([], {
+    hold: () => Promise.resolve(),
+    release: (domain) => Promise.resolve(spool.release(domain)),
+  });
+  const transports = new Map([
+    ["smtp", transport("remote")],
+    ["out", transport("remote")],
+    ["file", transport("local")],
+    ["store", transport("local")],
+  ]);
+  const queue = new Queue({
+    holds,
+    spool,
+    clock,
+    log,
+    transports,
+    hints: { awaited: () => undefined },
+    room: new Room(clock),
+    route: async (to) => ({
+      troubles: [],
+      discarded: [],
+      deliveries: [delivery(to.address, "smtp")],
+      ...(await routing?.(to.address)),
+    }),
+    settle: { ...services, retry, replies: [], random: () => 0 },
+    ...given,
+  });
+  const passage = (to: string): Passage => {
+    const deliveries = [{ ...delivery(to, "smtp"), cutthrough: true as const }];
+    const routed = {
+      request: { mailbox: mailbox(to) },
+      routing: { deliveries, troubles: [], discarded: [] },
+    };
+    const cutThrough = new CutThrough({ transports, clock, log });
+    const passed = cutThrough.passage(envelope(), [routed], () => true);
+    assert.ok(passed);
+    return passed;
+  };
+  return { queue, clock, log, spool, holds, batches, passage, settleServices: services };
+}
+
+export function delivery(address: string, transport: "smtp" | "file") {
+  const to = mailbox(address);
+  const unseen = transport === "file";
+  return { router: transport, transport, unseen, mailbox: to, original: to, account: {} };
+}
+
+/** Until nothing moves any more. */
+export async function quiet(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await setImmediate();
+}
+
+/** An outcome that comes when the test says so. */
+export function later() {
+  const waiting: ((outcome: Outcome) => void)[] = [];
+  const answer = () => new Promise<Outcome>((resolve) => waiting.push(resolve));
+  return {
+    answer,
+    waiting,
+    all: (outcome: Outcome) => waiting.splice(0).forEach((go) => go(outcome)),
+  };
+}

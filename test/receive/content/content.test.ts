@@ -1,0 +1,140 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Inbound } from "../../../src/receive/authentication/inbound.ts";
+import { HeaderBudget } from "../../../src/receive/authentication/header-budget.ts";
+import { type Inspected, Inspection } from "../../../src/receive/content/content.ts";
+import { LoopShare } from "../../../src/base/loop-share.ts";
+import { manualClock } from "../../support/clock.ts";
+import { recordingLog, resolverAnswering } from "../../support/services.ts";
+
+const K = 1024;
+const resolver = resolverAnswering({ kind: "no-such-name" });
+const clock = manualClock();
+
+function services(strangers: HeaderBudget) {
+  return {
+    receivedHeadersMax: 100,
+    resolver,
+    clock,
+    log: recordingLog(),
+    share: new LoopShare(),
+    headerBudgets: { strangers, relayHosts: new HeaderBudget(1024 * K, 1024 * K) },
+    inbound: new Inbound({ hostname: "mx.example.com", policy: "tag" }, { resolver, clock }),
+  };
+}
+
+const SECRET = { name: "x-secret", value: "s3cret" };
+const PROOF = { headers: [SECRET] };
+const FORGED = "Authentication-Results: mx.example.com; dmarc=pass\r\n";
+const BELOW = `X-Secret: s3cret\r\n${FORGED}${"Received: x\r\n".repeat(101)}From: a@b.test\r\n\r\nbody\r\n`;
+
+for (const [what, first] of Object.entries({
+  "a folded line": " folded\r\n",
+  "a line of blanks": "\t\r\n",
+  text: "no field\r\n",
+  "a word": "word\r\n",
+  "a name without a colon": `${"a".repeat(40_000)}\r\n`,
+  "an empty line": "\r\n",
+})) {
+  test(`behind ${what} all is body: it proves nothing, nothing of it is taken out, and it is no hop`, async () => {
+    const text = first + BELOW;
+    const pieces = [text.split(""), text.match(/.{1,10000}/gsu) ?? [], [text]];
+    for (const cut of pieces) {
+      const inspection = inspect(new HeaderBudget(256 * K, 500 * K), false, [PROOF]);
+      assert.equal(await readPieces(inspection, cut), first === "\r\n" ? text : `\r\n${text}`);
+      const { refusal, shown } = await inspection.judge();
+      assert.deepEqual([refusal, shown], [undefined, false]);
+    }
+  });
+}
+
+for (const first of [
+  "X: y\r\n",
+  "X: y\r\n folded\r\n",
+  `${"a".repeat(3000)}: x\r\n`,
+  "From a@b.test\r\n",
+]) {
+  test(`behind ${first.slice(0, 20).trim()} all is header`, async () => {
+    const text = `${first}X-Secret: s3cret\r\n${FORGED}\r\nbody\r\n`;
+    for (const cut of [text.split(""), [text]]) {
+      const inspection = inspect(new HeaderBudget(256 * K, 500 * K), false, [PROOF]);
+      assert.equal(await readPieces(inspection, cut), `${first}\r\nbody\r\n`);
+      assert.equal((await inspection.judge()).shown, true);
+    }
+  });
+}
+
+function inspect(
+  strangers: HeaderBudget,
+  isRelayed = false,
+  claims: Inspected["claims"] = [],
+): Inspection {
+  const client = { address: "192.0.2.1", helo: "client.test" };
+  const inspected = {
+    client,
+    sender: null,
+    proofs: [],
+    claims,
+    secrets: [],
+    isLocal: true,
+    isRelayed,
+  };
+  return new Inspection(inspected, services(strangers));
+}
+
+/** What is kept of the message. */
+async function read(inspection: Inspection, text: string): Promise<string> {
+  return readPieces(inspection, text.match(/.{1,10000}/gsu) ?? []);
+}
+
+async function readPieces(inspection: Inspection, pieces: readonly string[]): Promise<string> {
+  let kept = "";
+  for (const text of pieces) {
+    const piece = inspection.begin(Buffer.from(text));
+    if (piece === undefined) continue;
+    kept += inspection.pass(piece)?.toString() ?? "";
+    await inspection.examine(piece);
+  }
+  return kept + (inspection.end()?.toString() ?? "");
+}
+
+const fields = (octets: number) => `X-Filler: ${"x".repeat(88)}\r\n`.repeat(octets / 100);
+
+test("while others hold all there is, a long header section comes again later, and a short one passes", async () => {
+  const budget = new HeaderBudget(256 * K, 500 * K);
+  const holding = inspect(budget);
+  await read(holding, fields(200_000));
+  assert.ok(budget.held >= 200_000);
+  const crowdedOut = inspect(budget);
+  const long = `${fields(200_000)}\r\nbody\r\n`;
+  assert.equal(await read(crowdedOut, long), long, "it is read to its end");
+  const { refusal } = await crowdedOut.judge();
+  assert.deepEqual([refusal?.code, refusal?.enhanced], [452, "4.3.1"]);
+
+  const ordinary = inspect(budget);
+  await read(ordinary, `${fields(5000)}\r\nbody\r\n`);
+  assert.equal((await ordinary.judge()).refusal, undefined);
+
+  holding.abort();
+  const next = inspect(budget);
+  await read(next, long);
+  assert.equal((await next.judge()).refusal, undefined);
+  assert.equal(budget.held, 0);
+});
+
+test("nothing is held of a header section that is longer than what is examined, nor behind its end", async () => {
+  const budget = new HeaderBudget(256 * K, 64 * 1024 * K);
+  const endless = inspect(budget);
+  await read(endless, fields(200_000));
+  assert.ok(budget.held >= 200_000 && budget.held <= 256 * K, `${budget.held}`);
+  await read(endless, fields(200_000));
+  assert.equal(budget.held, 0);
+
+  const inBody = inspect(budget);
+  await read(inBody, `${fields(200_000)}\r\nbody`);
+  assert.equal(budget.held, 0);
+
+  const relayed = inspect(budget, true);
+  await read(relayed, fields(200_000));
+  assert.equal(budget.held, 0);
+});
