@@ -39,7 +39,8 @@ export async function doneOf(
   readonly served?: (mailbox: Mailbox) => MaybePromise<boolean>;
 }> {
   const done = recipients.filter(({ state, mailDone }) => mailDone === true || ENDED.has(state));
-  await keys.learn(done, mailIn(entries));
+  // Asked about before anybody is routed, recipients stay in their order.
+  await keys.learn(recipients, mailIn(entries));
   const journal = new Journal(entries, keys);
   if (done.length + entries.length === 0) return { journal };
   const ended = new Set(done.map(({ mailbox }) => keys.of(mailbox)));

@@ -231,7 +231,7 @@ describe("addresses that differ by the case of their local part", () => {
       to: ["Alice@example.com", "alice@example.com", "team@example.com"],
       first: { team: ["ALICE@Example.com"] },
     });
-    assert.deepEqual(first.join().toLowerCase(), "alice@example.com");
+    assert.deepEqual(first, ["Alice@example.com"]);
     assert.equal(run.log.named("delivery.done").length, 1);
   });
 
