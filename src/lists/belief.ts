@@ -81,6 +81,10 @@ export class ListBelief {
       if (typeof kept === "object" && kept.text === text) return this.#believe(now);
       before = typeof kept === "object" ? await parseLsearch(kept.text, asWritten) : NOTHING;
     }
+    // It was read again because its stamp was new.
+    if (this.#doubt === undefined && before === this.#believed && isSameTable(before, now)) {
+      return { table: before };
+    }
     const unsound = "unsound" in content ? content.unsound : undefined;
     if (before.size === 0 && unsound !== undefined) return { error: unsound };
     const why = unsound ?? implausible(before, now);
@@ -205,6 +209,12 @@ export function implausible(before: LsearchTable, now: LsearchTable): string | u
   }
   if (before.size < COMPARED_LEAST || hasHalf(before, now)) return undefined;
   return `has fewer than half of its ${before.size} entries left, and ${now.size} in all`;
+}
+
+function isSameTable(before: LsearchTable, now: LsearchTable): boolean {
+  if (before.size !== now.size) return false;
+  for (const [key, value] of now) if (before.get(key) !== value) return false;
+  return true;
 }
 
 function hasHalf(before: LsearchTable, now: LsearchTable): boolean {

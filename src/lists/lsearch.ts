@@ -24,7 +24,10 @@ export interface Acceptance {
   readonly why?: string;
 }
 
-/** So soon after its last change a file may change again and look the same: clocks of file systems tick slowly. */
+/**
+ * Milliseconds after the relay first saw a change, in which the file may change again and look the same: clocks of file
+ * systems tick slowly. How old a stamp is says nothing, because it may be by another clock, or by one that was set.
+ */
 const RACY_MS = 50;
 
 /** Milliseconds that a lookup waits for the file. */
@@ -169,21 +172,21 @@ export class LsearchFile implements Lsearch {
   }
 
   async #load(isAccepted: boolean, onTime: () => void): Promise<LsearchAnswer> {
+    const asked = this.#parts.clock.monotonic();
     const { content, seen } = await this.#calls.read(this.#path);
     onTime();
-    this.#look = seen === undefined ? undefined : this.#lookOf(seen);
+    this.#look = seen === undefined ? undefined : this.#lookOf(seen, asked);
     const standing = this.#look === undefined ? 0 : this.#standing(this.#look);
     this.#answer = await this.#belief.judge(content, standing, isAccepted);
     return this.#report(this.#answer);
   }
 
-  #lookOf(seen: BigIntStats): Look {
+  /** `asked` is when the reading began. */
+  #lookOf(seen: BigIntStats, asked: number): Look {
     const before = this.#look;
-    const now = this.#parts.clock.monotonic();
-    const since = before !== undefined && isSameFile(before.seen, seen) ? before.since : now;
-    const age = Date.now() - Number(seen.mtimeMs);
-    // A stamp in the future tells nothing of its age.
-    return { seen, since, isRacy: (age < 0 ? now - since : age) < RACY_MS };
+    const isKnown = before !== undefined && isSameFile(before.seen, seen);
+    const since = isKnown ? before.since : this.#parts.clock.monotonic();
+    return { seen, since, isRacy: asked - since < RACY_MS };
   }
 
   /** Logs what is wrong when it begins, not at every lookup. */

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { lookAtList, readList } from "../../src/lists/list-content.ts";
 import type { LsearchAnswer } from "../../src/lists/lists.ts";
 import { LsearchFile } from "../../src/lists/lsearch.ts";
@@ -43,6 +44,37 @@ function brief(answer: LsearchAnswer): unknown {
 }
 
 const FROZEN = [["alice"], "does not answer"];
+
+describe("an lsearch file whose time stamp lies far back, by a clock that was set or another one", () => {
+  test("is read again until its stamp can tell one change from the next", async () => {
+    using b = bench();
+    const path = b.write("accounts", "alice\n");
+    const { seen } = await readList(path);
+    assert.ok(seen);
+    const stamp = { ...seen, mtimeMs: seen.mtimeMs - 3_600_000n };
+    const stamped = Object.assign(Object.create(Object.getPrototypeOf(seen)), stamp);
+    let text = "alice\n";
+    let reads = 0;
+    const list = new LsearchFile(path, b, {
+      look: () => Promise.resolve(stamped),
+      read() {
+        reads += 1;
+        return Promise.resolve({ content: { text }, seen: stamped });
+      },
+    });
+    assert.deepEqual(brief(await list.read()), [["alice"], undefined]);
+    // In the same tick of the file system's clock.
+    text = "bob\n";
+    assert.deepEqual(brief(await list.read()), [["bob"], undefined]);
+    b.clock.advance(50);
+    await list.read();
+    await turn();
+    assert.equal(reads, 3);
+    b.clock.advance(50);
+    await list.read();
+    assert.equal(reads, 3, "a lookup costs one stat by now");
+  });
+});
 
 describe("an lsearch file that hangs", () => {
   test("is answered for by the last list, at once after 100 ms, and is asked once", async () => {
