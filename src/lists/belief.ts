@@ -2,8 +2,10 @@
 // done leaves a list empty or half, and "no such user" for all who are missing would bounce their mail.
 //
 // Invariants: a list without an entry, where there were some, is never believed. One that has lost more than half is
-// believed when it has stood for ten minutes by the monotonic clock, or when somebody confirms it. Until then the last
-// list that was believed serves; it is known over reloads, and over restarts where there is a directory for it.
+// believed when it has stood for ten minutes by the monotonic clock, or when somebody confirms it. What it has lost counts
+// from the list in force and from the one before that was the largest in the last ten minutes, so that small steps add up.
+// Until then the last list that was believed serves; it is known over reloads, and over restarts where there is a
+// directory for it.
 
 import type { BigIntStats } from "node:fs";
 import type { Clock } from "../base/clock.ts";
@@ -48,12 +50,21 @@ interface KeptNext {
   readonly isConfirmed: boolean;
 }
 
+/** A list that another has followed. */
+interface Former {
+  readonly table: LsearchTable;
+  /** When it was followed, by the monotonic clock. */
+  readonly since: number;
+}
+
 const NOTHING: LsearchTable = new Map();
 
 export class ListBelief {
   readonly #path: string;
   readonly #parts: BeliefParts;
   #believed: LsearchTable | undefined;
+  /** The largest, in the time that small steps are counted together. */
+  #former: Former | undefined;
   #doubt: Doubt | undefined;
   /** When the alarm was given, by the monotonic clock. */
   #alarmedAt: number | undefined;
@@ -87,18 +98,46 @@ export class ListBelief {
     }
     const unsound = "unsound" in content ? content.unsound : undefined;
     if (before.size === 0 && unsound !== undefined) return { error: unsound };
-    const why = unsound ?? implausible(before, now);
-    if (why === undefined) return this.#believe(now, text);
+    const why = unsound ?? implausible(before, now) ?? this.#hasShrunk(now);
+    if (why === undefined) return this.#follow(before, now, text);
 
     const doubt = { why, isEmpty: now.size === 0, confirmation: this.#lookAtConfirmation() };
     if (!doubt.isEmpty && text !== undefined) {
-      if (isAccepted || standing >= STANDING_TIME) return this.#believe(now, text);
-      if (await this.#isConfirmed(text)) return this.#believe(now, text, true);
+      if (isAccepted || standing >= STANDING_TIME) return this.#confirm(now, text);
+      if (await this.#isConfirmed(text)) return this.#confirm(now, text, true);
     }
     this.#believed = before;
     this.#doubt = doubt;
     this.remind();
     return { table: before, doubt: why };
+  }
+
+  /** What speaks against it as the successor of what was there within ten minutes. */
+  #hasShrunk(now: LsearchTable): string | undefined {
+    this.#forgetFormer();
+    const why = this.#former && implausible(this.#former.table, now);
+    return why && `${why}, counted over 10 minutes`;
+  }
+
+  /** Believes a list that comes after `before` without a doubt. */
+  #follow(before: LsearchTable, now: LsearchTable, text: string | undefined): LsearchAnswer {
+    if (before.size > 0 && before.size >= (this.#former?.table.size ?? 0)) {
+      this.#former = { table: before, since: this.#parts.clock.monotonic() };
+    }
+    return this.#believe(now, text);
+  }
+
+  /** Believes a list because it has stood, or somebody has confirmed it: steps count from here. */
+  #confirm(now: LsearchTable, text: string, isConfirmed = false): LsearchAnswer {
+    this.#former = undefined;
+    return this.#believe(now, text, isConfirmed);
+  }
+
+  #forgetFormer(): void {
+    const since = this.#former?.since;
+    if (since !== undefined && this.#parts.clock.monotonic() - since >= STANDING_TIME) {
+      this.#former = undefined;
+    }
   }
 
   /** Whether a list in doubt may be believed now, although the file is the same. */
@@ -114,6 +153,7 @@ export class ListBelief {
   /** Gives the alarm of a list in doubt, unless it was given a while ago. */
   remind(): void {
     const { clock, log } = this.#parts;
+    this.#forgetFormer();
     if (this.#doubt === undefined) return;
     const now = clock.monotonic();
     if (this.#alarmedAt !== undefined && now - this.#alarmedAt < ALARM_INTERVAL) return;

@@ -171,6 +171,55 @@ describe("a list with fewer than half of its names", () => {
     assert.equal(await ask("user0", "user30", "nobody"), "in out out", "half of 49 is plausible");
   });
 
+  const steps: readonly (readonly [readonly number[], string])[] = [
+    [[3, 2, 1], "has 1 of 3 entries left, fewer than half, counted over 10 minutes"],
+    [[9, 6, 4], "has 4 of 9 entries left, fewer than half, counted over 10 minutes"],
+    [[100, 80, 60, 49], "has 49 of 100 entries left, fewer than half, counted over 10 minutes"],
+    [[3, 100, 60, 40], "has 40 of 100 entries left, fewer than half, counted over 10 minutes"],
+    [
+      [100, 60, 100, 60, 40],
+      "has 40 of 100 entries left, fewer than half, counted over 10 minutes",
+    ],
+  ];
+  for (const [counts, why] of steps) {
+    test(`is not believed sooner for coming in small steps: ${counts.join(", ")}`, async () => {
+      using p = place();
+      const { ask, clock, log } = p.start();
+      const last = counts.length - 1;
+      for (const [step, count] of counts.entries()) {
+        p.write(names(count));
+        if (step > 0) clock.advance(2 * MINUTE);
+        assert.equal(await ask("user0", "nobody"), step < last ? "in out" : "in defer");
+      }
+      assert.match(JSON.stringify(log.named("alarm")), new RegExp(`accounts ${why}: `));
+      clock.advance(10 * MINUTE);
+      assert.equal(await ask("user0", "nobody"), "in out");
+    });
+  }
+
+  test("is believed at once, in steps that are ten minutes apart", async () => {
+    using p = place();
+    p.write(names(100));
+    const { ask, clock } = p.start();
+    await ask("user0");
+    for (const count of [60, 31, 16]) {
+      p.write(names(count));
+      assert.equal(await ask("user0", "nobody"), "in out", `${count}`);
+      clock.advance(10 * MINUTE);
+    }
+  });
+
+  test("counts another list in its place, too, that came by halves", async () => {
+    using p = place();
+    p.write(names(100));
+    const { ask } = p.start();
+    await ask("user0");
+    p.write(names(50) + names(50, "other"));
+    assert.equal(await ask("user0", "other0", "user99"), "in in out");
+    p.write(names(100, "other"));
+    assert.equal(await ask("user0", "nobody"), "in defer");
+  });
+
   test("a wall clock that jumps is no time", async () => {
     using p = place();
     p.write(names(100));
