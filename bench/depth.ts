@@ -11,11 +11,12 @@ import { crc32 } from "node:zlib";
 
 import { describeError } from "../src/observe/log.ts";
 import { Engine } from "../src/spool/sqlite/engine.ts";
-import { idText, insertion, type Transaction } from "../src/spool/sqlite/rows.ts";
+import { insertion, type Transaction } from "../src/spool/sqlite/rows.ts";
 import { RECIPIENT, SENDER, unseen } from "./contestants.ts";
 import { startSink, untilConnected } from "./load.ts";
 import { makeRunsDirectory } from "./measure.ts";
 import { freePort } from "../test/support/relay-process.ts";
+import { idText } from "../src/mail/ids.ts";
 
 const USAGE = `usage: npm run bench:depth -- [--short N] [--long N] [--bytes N]
   --short, --long  messages in the queue (5000, 100000)

@@ -6,13 +6,14 @@
 
 import { hostList } from "../src/options/list-kinds.ts";
 import { options, transportName, type Values, withDefault } from "../src/options/options.ts";
-import type { Decision, Host, RouterDriver, Services } from "../src/contract/contract.ts";
+import type { Decision, RouterDriver, Services } from "../src/contract/contract.ts";
 import { resolveAddresses } from "../src/dns/addresses.ts";
 import type { MxRecord } from "../src/dns/dns.ts";
 import { parseAddress } from "../src/base/cidr.ts";
 import { ignoring, NEVER_A_TARGET } from "../src/dns/target-addresses.ts";
 import { parseDomain } from "../src/mail/address.ts";
 import { status } from "../src/mail/status.ts";
+import type { Host } from "../src/mail/host.ts";
 
 /** Hosts that are looked up for one domain, best first. */
 const HOSTS_MAX = 20;

@@ -17,7 +17,6 @@ import {
 } from "../src/options/options.ts";
 import type {
   Decision,
-  Host,
   RouteContext,
   Router,
   RouterDriver,
@@ -26,6 +25,7 @@ import type {
 import { shuffled } from "../src/base/shuffled.ts";
 import { LOCAL_ERROR, status } from "../src/mail/status.ts";
 import { dnslookup, ignoreTargetHosts } from "./dnslookup.ts";
+import type { Host } from "../src/mail/host.ts";
 
 const declaredOptions = options({
   transport: transportName("Delivers to the hosts."),

@@ -16,13 +16,14 @@ import {
   withCheck,
   withDefault,
 } from "../src/options/options.ts";
-import type { Host, TransportDriver } from "../src/contract/contract.ts";
+import type { TransportDriver } from "../src/contract/contract.ts";
 import type { Credentials } from "../src/smtp/client/auth.ts";
 import { deliverBatch } from "./smtp/delivery.ts";
 import { meansOf, tlsRuleOf } from "./smtp/means.ts";
 import { connectionFields, HOST_FORMS, transferFields } from "./smtp/options.ts";
 import type { Rate } from "./smtp/pace.ts";
 import type { SmtpOptions } from "./smtp/settings.ts";
+import type { Host } from "../src/mail/host.ts";
 
 /**
  * An account of Google's takes 60 messages a minute and may be closed for a day when it gets more. What comes in

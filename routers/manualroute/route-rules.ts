@@ -4,7 +4,7 @@
 //
 // Hosts are separated by commas, because a colon stands before a port. "host/MX" is the mail exchangers of the host.
 
-import type { Host } from "../../src/contract/contract.ts";
+import type { Host } from "../../src/mail/host.ts";
 import { list } from "../../src/options/kinds.ts";
 import { domainItemProblem } from "../../src/options/list-kinds.ts";
 import { parseNextHop } from "../../src/options/next-hops.ts";

@@ -4,9 +4,14 @@
 // Invariant: what is remembered is bounded. Who is forgotten is he whose window is unused, or has not come for longest.
 
 import type { Clock } from "./clock.ts";
-import type { Rate } from "../options/kinds.ts";
 
 const KEYS_MAX = 100_000;
+
+/** So many in so many milliseconds. */
+export interface Rate {
+  readonly count: number;
+  readonly window: number;
+}
 
 export class KeyedRate {
   readonly #gap: number;

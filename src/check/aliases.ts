@@ -5,7 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { surveysOf } from "../config/doubts.ts";
 import type { Answer, Resolver } from "../dns/dns.ts";
-import { firstLocalDomain } from "../run/listening.ts";
+import { firstLocalDomain } from "../config/first-local-domain.ts";
 import type { Log } from "../observe/log.ts";
 import { assemble } from "../run/relay.ts";
 import { Common } from "../run/common.ts";

@@ -4,7 +4,7 @@
 // Invariant: nothing on disk is touched, and nobody is spoken to but the DNS and the policy hosts of MTA-STS.
 
 import { type JudgedMessage, judgeMessage, type MessageQuestion } from "./message.ts";
-import type { Host, Recipient, TlsRule, Transport } from "../contract/contract.ts";
+import type { Recipient, TlsRule, Transport } from "../contract/contract.ts";
 import { groupByBatch } from "../deliver/deliver.ts";
 import type { Client, Mailbox } from "../mail/envelope.ts";
 import type { Proof, Verdict } from "../receive/gate/gate.ts";
@@ -15,6 +15,7 @@ import type { Chain, RelayParts } from "../run/relay.ts";
 import type { RoutedDelivery, Routing, RouteTrouble, TraceStep } from "../route/route.ts";
 import { parseRcpt } from "../smtp/server/command.ts";
 import type { Status } from "../mail/status.ts";
+import type { Host } from "../mail/host.ts";
 
 export interface CheckRequest {
   readonly client: Client;

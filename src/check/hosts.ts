@@ -1,7 +1,7 @@
 // A next hop as the configuration writes it, with the addresses that a router has looked up.
 
 import { isIPv6 } from "node:net";
-import type { Host } from "../contract/contract.ts";
+import type { Host } from "../mail/host.ts";
 
 /** "mx.example.org", "[2001:db8::1]:587", "mx.example.org [192.0.2.1, 192.0.2.2]". */
 export function hostText({ name, port, addresses = [] }: Host): string {

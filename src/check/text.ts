@@ -9,7 +9,7 @@ import type {
   CheckReport,
 } from "./check.ts";
 import { type Colour, folded, paint } from "../base/terminal.ts";
-import type { Host } from "../contract/contract.ts";
+import type { Host } from "../mail/host.ts";
 import type { Client } from "../mail/envelope.ts";
 import type { Proof } from "../receive/gate/gate.ts";
 import type { RouteTrouble, TraceStep } from "../route/route.ts";

@@ -9,7 +9,7 @@ import { setFlagsFromString } from "node:v8";
 import { systemClock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { doubtsOf } from "../config/doubts.ts";
-import { findUser } from "../run/drop-root.ts";
+import { findUser } from "../base/users.ts";
 import { errorCode } from "../base/error-code.ts";
 import { createLog, describeError, type Log } from "../observe/log.ts";
 import { type Relay, startRelay } from "../run/relay.ts";

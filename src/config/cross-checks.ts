@@ -4,10 +4,11 @@
 import { isIPv4 } from "node:net";
 import { coversEverybody, parseHostItem } from "../lists/host-items.ts";
 import { parseListenAddress } from "../smtp/server/listener-options.ts";
-import { isTable, suggestion } from "../options/options.ts";
+import { suggestion } from "../options/options.ts";
 import type { Problem, Reference } from "../options/options.ts";
 import { textsOf } from "./walk.ts";
 import type { Written } from "./walk.ts";
+import { isTable } from "../base/table.ts";
 
 type Root = Readonly<Record<string, unknown>>;
 

@@ -2,7 +2,7 @@
 // in another program's way, the secret of the example. It is said by `check` and at the start, and stops neither.
 
 import { resolve } from "node:path";
-import { findUser } from "../run/drop-root.ts";
+import { findUser } from "../base/users.ts";
 import type { RouterSurvey } from "../contract/contract.ts";
 import { surveyList } from "../lists/list-survey.ts";
 import { parseDomain } from "../mail/address.ts";

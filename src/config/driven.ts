@@ -6,8 +6,9 @@ import { chainOptions, transportOptions } from "../route/chain-options.ts";
 import type { RouterConfiguration, TransportConfiguration } from "./configuration.ts";
 import { findDriver } from "./drivers.ts";
 import type { DriverKind, FoundDriver } from "./drivers.ts";
-import { checkKeys, checkName, isTable, join } from "../options/options.ts";
+import { checkKeys, checkName, join } from "../options/options.ts";
 import type { Option, Options, Problem } from "../options/options.ts";
+import { isTable } from "../base/table.ts";
 
 export interface BuiltInDrivers {
   readonly routers: ReadonlyMap<string, RouterDriver>;

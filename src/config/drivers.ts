@@ -7,7 +7,8 @@ import { pathToFileURL } from "node:url";
 import type { Driver } from "../contract/contract.ts";
 import { errorCode } from "../base/error-code.ts";
 import { describeError } from "../observe/log.ts";
-import { isTable, resolvePath, suggestion } from "../options/options.ts";
+import { resolvePath, suggestion } from "../options/options.ts";
+import { isTable } from "../base/table.ts";
 
 export interface DriverKind<Instance> {
   readonly word: "router" | "transport";

@@ -5,7 +5,6 @@
 
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { builtInDrivers } from "../run/built-in-drivers.ts";
 import type { Configuration, ConfigurationProblem } from "./configuration.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { readRouters, readTransports } from "./driven.ts";
@@ -27,7 +26,7 @@ export type LoadResult =
 
 export async function loadConfiguration(
   file: string,
-  drivers: BuiltInDrivers = builtInDrivers,
+  drivers: BuiltInDrivers,
 ): Promise<LoadResult> {
   let bytes: Buffer;
   try {

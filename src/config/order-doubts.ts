@@ -1,7 +1,7 @@
 // Routers in an order, or with a transport, by which mail has no copy or goes nowhere: it is right, and hardly meant.
 
 import type { Configuration, RouterConfiguration } from "./configuration.ts";
-import { isTable } from "../options/options.ts";
+import { isTable } from "../base/table.ts";
 
 /** Drivers that decline nothing that their preconditions let through. */
 const TAKES_ALL: ReadonlySet<string> = new Set([

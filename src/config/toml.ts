@@ -3,7 +3,7 @@
 
 import { isUtf8 } from "node:buffer";
 import { parse } from "toml";
-import { isTable } from "../options/option.ts";
+import { isTable } from "../base/table.ts";
 import { indexPositions } from "./positions.ts";
 import type { Positions } from "./positions.ts";
 

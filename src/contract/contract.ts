@@ -7,29 +7,16 @@
 import type { Clock } from "../base/clock.ts";
 import type { Options } from "../options/options.ts";
 import type { Resolver } from "../dns/dns.ts";
-import type { Body, Client, Envelope, Mailbox, RecipientId } from "../mail/envelope.ts";
-import type { HostHints } from "../retry/hosts/hosts.ts";
+import type { Body, Client, Envelope, Mailbox, MessageId, RecipientId } from "../mail/envelope.ts";
 import type { Lists } from "../lists/lists.ts";
 import type { Log } from "../observe/log.ts";
 import type { MaildirDisks } from "../maildir/maildir-disks.ts";
-import type { StsPolicies } from "../parts/mta-sts/mta-sts.ts";
+import type { StsPolicies } from "../tls/sts-policies.ts";
+import type { TlsSessions } from "../tls/sessions.ts";
 import type { Room } from "../base/room.ts";
 import type { Status } from "../mail/status.ts";
-import type { TlsSessions } from "../parts/tls-reports/tls-reports.ts";
-
-/** A next hop. Without `addresses` the transport looks the name up itself (A and AAAA, never MX). */
-export interface Host {
-  readonly name: string;
-  readonly port?: number;
-  /** Resolved and filtered already, in the order to be tried. */
-  readonly addresses?: readonly string[];
-  /** The mail domain that DNS names this host for; absent when somebody wrote the host down. */
-  readonly domain?: string;
-  /** DNSSEC vouches for it, from the domain's MX to the host's addresses. */
-  readonly secure?: true;
-  /** Where CNAMEs lead to, if the name is an alias. */
-  readonly canonical?: string;
-}
+import type { Host, HostHint, RetryError } from "../mail/host.ts";
+import type { Account } from "../mail/account.ts";
 
 export type Decision =
   | { readonly kind: "accept"; readonly transport: string; readonly hosts?: readonly Host[] }
@@ -68,17 +55,6 @@ export interface Router {
   route(subject: RouteSubject, context: RouteContext): Promise<Decision> | Decision;
 }
 
-/**
- * Names that may become part of a path. Each is the lower-cased canonical key of a list or lookup, never text
- * from the wire; absent when no list of the router vouched for it.
- */
-export interface Account {
-  readonly domain?: string;
-  readonly localPart?: string;
-  readonly senderDomain?: string;
-  readonly senderLocalPart?: string;
-}
-
 /** One routed delivery of one message, as a transport sees it. */
 export interface Recipient {
   readonly id: RecipientId;
@@ -108,16 +84,6 @@ export interface Batch {
   /** By the postmaster's order, or because it is the last attempt: hints are to be ignored. */
   readonly force: boolean;
 }
-
-/** What a retry rule can ask for beside the reply itself (Exim's names). */
-export type RetryError =
-  | "timeout"
-  | "refused"
-  | "lost_connection"
-  | "tls_required"
-  | "auth_failed"
-  | "lookup"
-  | "quota";
 
 export type Outcome =
   | {
@@ -197,13 +163,50 @@ export interface Transport {
   close?(): Promise<void>;
 }
 
+export interface HostFailure {
+  /** The host's name, for the retry rules. */
+  readonly host: string;
+  /** The domain that the mail was for. */
+  readonly domain: string;
+  readonly status: Status;
+  readonly error?: RetryError;
+}
+
+/** What was under way when a host ended the connection. */
+export interface UnderWay {
+  readonly message: MessageId;
+  /** The host said nothing at all of it. */
+  readonly isSilent: boolean;
+}
+
+/** What is known of hosts that could not be used: src/retry/hosts/. A key is the host's, or that of a recipient there. */
+export interface Hints {
+  /** Nothing is known to anybody's disadvantage. */
+  readonly isEmpty: boolean;
+  /** The hint, while the host is not to be tried; a suspected host may be, but for `message`. */
+  blocked(key: string, message?: MessageId): HostHint | undefined;
+  /** It failed the last time, not only one message: if it is to be tried, one is enough to find out. */
+  isInDoubt(key: string): boolean;
+  /** The host failed. When it is tried again, in ms since the epoch. */
+  failed(key: string, failure: HostFailure): number;
+  /** The host, which can be reached, has ended the connection under a message. */
+  closedUnder(key: string, failure: HostFailure, under: UnderWay): void;
+  /**
+   * The host has put a recipient off. When mail for the recipient is tried again, whosever it is, if that is what
+   * the reply means; `key` is the recipient's.
+   */
+  recipientFailed(key: string, failure: HostFailure): number | undefined;
+  /** It can be used: of those who wait for it so many are woken as there is room for. */
+  succeeded(key: string, room?: number): void;
+}
+
 /** Everything a driver may touch that a test wants to fake. */
 export interface Services {
   readonly clock: Clock;
   readonly log: Log;
   readonly resolver: Resolver;
   readonly lists: Lists;
-  readonly hints: HostHints;
+  readonly hints: Hints;
   /** Absent where no other deliveries are: in a dry run. */
   readonly room?: Room;
   readonly mtaSts: StsPolicies;

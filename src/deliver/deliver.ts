@@ -7,8 +7,7 @@
 import { notifyOfBoth } from "../bounce/wanted.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Batch, Outcome, Recipient, Transport } from "../contract/contract.ts";
-import type { Passage } from "./cut-through/cut-through.ts";
-import type { Body, Envelope, Mailbox, RecipientRequest } from "../mail/envelope.ts";
+import type { Body, Envelope, Mailbox, RecipientId, RecipientRequest } from "../mail/envelope.ts";
 import { describeError, type Log } from "../observe/log.ts";
 import type { RoutedDelivery } from "../route/route.ts";
 import { canonicalAddressOf } from "../mail/address.ts";
@@ -32,6 +31,15 @@ interface BatchServices {
   readonly log: Log;
 }
 
+/** A message that goes to its next host while it comes in. */
+export interface Passing {
+  /**
+   * Ends the message for the next host, and gives its outcomes. Undefined when nothing was begun for just these
+   * recipients: they are to be delivered in the ordinary way.
+   */
+  finish(group: Group, signal: AbortSignal): Promise<ReadonlyMap<RecipientId, Outcome>> | undefined;
+}
+
 export interface DeliverServices extends BatchServices {
   readonly clock: Clock;
   /** The attempt's deadline. */
@@ -39,7 +47,7 @@ export interface DeliverServices extends BatchServices {
   /** Of the event loop: a message may have a thousand batches. */
   readonly share?: LoopShare;
   /** The message is being passed on already. */
-  readonly passage?: Passage | undefined;
+  readonly passage?: Passing | undefined;
 }
 
 /** As in {@link Batch}. */

@@ -6,7 +6,6 @@
 // as that address too.
 
 import { type Address, contains, parseAddress, parseNetwork } from "../base/cidr.ts";
-import type { HostList } from "../lists/lists.ts";
 
 /**
  * As items of a host list. The documentation networks (RFC 5737, 3849, 9637) are missing on purpose: nobody lives there,
@@ -46,8 +45,13 @@ export function isNeverTarget(text: string): boolean {
   return NETWORKS.some((network) => contains(network, judged));
 }
 
+/** A list of hosts. */
+interface Hosts {
+  match(address: string): { readonly kind: string };
+}
+
 /** By a list of the configuration; true too for a text that is no address. */
-export function ignoring(list: HostList): (address: string) => boolean {
+export function ignoring(list: Hosts): (address: string) => boolean {
   return (address) => targetForms(address)?.some((form) => list.match(form).kind === "in") ?? true;
 }
 

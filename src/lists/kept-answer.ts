@@ -5,7 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isTable } from "../options/option.ts";
+import { isTable } from "../base/table.ts";
 import { errorCode } from "../base/error-code.ts";
 import { replaceFile } from "../base/durable/kept-files.ts";
 import { parseHostItem } from "./host-items.ts";

@@ -7,7 +7,7 @@
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { withErrorNames } from "../base/error-code.ts";
-import { FileTurns } from "./file-turns.ts";
+import { FileTurns } from "../base/file-turns.ts";
 
 export type ListContent =
   | { readonly text: string }

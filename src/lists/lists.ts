@@ -4,15 +4,13 @@
 // so is what its last good list does not have.
 
 import type { LsearchTable } from "./lsearch-text.ts";
+import type { MaybePromise } from "../base/maybe-promise.ts";
 
 export type Match =
   /** `key` is the canonical text that the list vouches for, lower case; absent when only a "*" matched. */
   | { readonly kind: "in"; readonly key?: string; readonly why: string }
   | { readonly kind: "out"; readonly why: string }
   | { readonly kind: "defer"; readonly why: string };
-
-/** Answers at once when everything is in memory, so the hot path does not wait a turn of the event loop. */
-export type MaybePromise<T> = T | Promise<T>;
 
 export type LsearchAnswer =
   | {

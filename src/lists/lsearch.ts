@@ -7,7 +7,8 @@
 import type { BigIntStats } from "node:fs";
 import { type BeliefParts, ListBelief } from "./belief.ts";
 import { isSameFile, type ListReading, lookAtList, readList } from "./list-content.ts";
-import type { Lsearch, LsearchAnswer, MaybePromise } from "./lists.ts";
+import type { Lsearch, LsearchAnswer } from "./lists.ts";
+import type { MaybePromise } from "../base/maybe-promise.ts";
 
 /** The calls of the file system. They never reject, and may never resolve. */
 export interface ListCalls {

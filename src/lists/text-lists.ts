@@ -5,8 +5,9 @@
 // inside it. A key is text of the list; only "*.example.com" vouches for the subject's own domain.
 
 import { canonicalName } from "./lsearch-text.ts";
-import type { Lsearch, LsearchAnswer, Match, MaybePromise } from "./lists.ts";
+import type { Lsearch, LsearchAnswer, Match } from "./lists.ts";
 import { writtenDomains } from "./written-domain.ts";
+import type { MaybePromise } from "../base/maybe-promise.ts";
 
 /** Undefined: this item says nothing about the subject. */
 type Verdict = Match | undefined;

@@ -1,7 +1,6 @@
 // The headers that a delivery puts on top of a copy, in Exim's order: Return-path, Envelope-to, Delivery-date.
 // They are the envelope of the message, kept; RFC 5321 4.4 asks for the first.
 
-import type { Recipient } from "../contract/contract.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import { messageDate } from "../mail/message-date.ts";
 import { canonicalAddressOf, pathText } from "../mail/address.ts";
@@ -15,11 +14,17 @@ export interface DeliveryHeaders {
 /** Short lists stay on one line, for readers that expect it; none comes near the 998 of RFC 5322 2.1.1. */
 const FOLD_AT = 900;
 
+/** Whose copy it is, by the addresses that the client gave. */
+interface CopiedFor {
+  readonly original: Mailbox;
+  readonly alsoFor?: readonly Mailbox[];
+}
+
 /** With LF line ends, in UTF-8. `now` is in milliseconds since the epoch. */
 export function deliveryHeaders(
   wanted: DeliveryHeaders,
   sender: Mailbox | null,
-  recipients: readonly Recipient[],
+  recipients: readonly CopiedFor[],
   now: number,
 ): string {
   let headers = "";
@@ -30,7 +35,7 @@ export function deliveryHeaders(
 }
 
 /** The addresses that the client gave, each once, also those that an alias has led here. */
-function addressList(recipients: readonly Recipient[]): string {
+function addressList(recipients: readonly CopiedFor[]): string {
   const addresses = new Map<string, string>();
   for (const { original, alsoFor = [] } of recipients) {
     for (const mailbox of [original, ...alsoFor]) {

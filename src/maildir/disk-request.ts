@@ -1,5 +1,7 @@
 // What a thread for the system calls of Maildirs is asked, and what it answers.
 
+import type { NewFile } from "../base/durable/file-calls.ts";
+
 /** One system call, or those by which a message in memory becomes a file. */
 export type DiskRequest =
   | {
@@ -14,18 +16,6 @@ export type DiskRequest =
   | { readonly op: "mkdir"; readonly path: string; readonly mode: number }
   | { readonly op: "rename"; readonly from: string; readonly to: string }
   | ({ readonly op: "place" } & NewFile);
-
-/** A file that is made, written, synced and closed, and then moved; and the directory that it is moved to is synced. */
-export interface NewFile {
-  readonly from: string;
-  readonly to: string;
-  /** That of `to`, by its descriptor or its path. */
-  readonly directory: number | string;
-  readonly mode: number;
-  /** Of the open, beside those that make a new file. With O_DSYNC it needs no sync of its own. */
-  readonly flags: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
 
 /** What a look at a file has shown. */
 export interface Look {

@@ -8,7 +8,8 @@ import { parentPort, workerData } from "node:worker_threads";
 
 /**
  * @import { MessagePort } from "node:worker_threads"
- * @import { BatchReply, DiskError, DiskReply, DiskRequest, Look, NewFile } from "./disk-request.ts"
+ * @import { BatchReply, DiskError, DiskReply, DiskRequest, Look } from "./disk-request.ts"
+ * @import { NewFile } from "../base/durable/file-calls.ts"
  */
 
 const { O_CREAT, O_DSYNC, O_EXCL, O_RDONLY, O_WRONLY } = fs.constants;

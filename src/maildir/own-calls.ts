@@ -9,7 +9,7 @@
 import { closeSync, constants, existsSync, readlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { errorCode } from "../base/error-code.ts";
-import type { MaybePromise } from "../lists/lists.ts";
+import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { Look } from "./disk-request.ts";
 import type { FileCalls } from "../base/durable/file-calls.ts";
 import type { Directory, OwnDirectories } from "./own-directories.ts";

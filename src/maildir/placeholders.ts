@@ -3,7 +3,7 @@
 
 import { dirname } from "node:path";
 import { suggestion } from "../options/suggestion.ts";
-import type { Account } from "../contract/contract.ts";
+import type { Account } from "../mail/account.ts";
 
 const ACCOUNT_KEYS: Readonly<Record<string, keyof Account>> = {
   domain: "domain",

@@ -1,8 +1,8 @@
 // The system calls of one delivery, made in the threads of its Maildir's lane.
 
 import { constants } from "node:fs";
-import type { DiskRequest, Look, NewFile } from "./disk-request.ts";
-import type { FileCalls } from "../base/durable/file-calls.ts";
+import type { DiskRequest, Look } from "./disk-request.ts";
+import type { FileCalls, NewFile } from "../base/durable/file-calls.ts";
 import type { Turn } from "./lane.ts";
 
 export class ThreadCalls implements FileCalls {

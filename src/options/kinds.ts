@@ -8,6 +8,7 @@ import { parseMailbox } from "../mail/address.ts";
 import { declared, nameOf, parsedText } from "./option.ts";
 import type { Option, Problem, Reference } from "./option.ts";
 import { suggestion } from "./suggestion.ts";
+import type { Rate } from "../base/keyed-rate.ts";
 
 export function text(doc: string, pattern?: { test: RegExp; is: string }): Option<string> {
   return declared("text", { doc }, (value) => {
@@ -100,12 +101,6 @@ export function mailbox(doc: string, example: string): Option<Mailbox> {
     const parsed = isAscii(written) ? parseMailbox(written) : undefined;
     return parsed?.domain.startsWith("[") === true ? undefined : parsed;
   });
-}
-
-/** So many in so many milliseconds. */
-export interface Rate {
-  readonly count: number;
-  readonly window: number;
 }
 
 /** "60/1m". */

@@ -2,7 +2,7 @@
 // For options of routers and transports. A name is looked up when it is used; an address is used as it stands.
 
 import { isIP } from "node:net";
-import type { Host } from "../contract/contract.ts";
+import type { Host } from "../mail/host.ts";
 import { parseDomain } from "../mail/address.ts";
 import { list } from "./kinds.ts";
 import type { Option } from "./option.ts";

@@ -2,6 +2,8 @@
 //
 // Invariant: reading never throws and never stops at the first problem; it collects all of them.
 
+import { isTable } from "../base/table.ts";
+
 export interface Problem {
   /** Dotted path: "transports.gmail.tls", "routers[2].driver". */
   readonly path: string;
@@ -78,12 +80,6 @@ export function parsedText<T>(
 
 export function join(path: string, key: string): string {
   return path === "" ? key : `${path}.${key}`;
-}
-
-export function isTable(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
-  );
 }
 
 /** How a value of the file is called in a message. */

@@ -5,12 +5,13 @@
 // Invariant: reading never throws and never stops at the first problem; it collects all of them.
 
 import { NAME } from "./kinds.ts";
-import { isTable, join, nameOf } from "./option.ts";
+import { join, nameOf } from "./option.ts";
 import type { Option, Options, Problem } from "./option.ts";
 import { suggestion } from "./suggestion.ts";
+import { isTable } from "../base/table.ts";
 
 export * from "./kinds.ts";
-export { declared, isTable, join, parsedText } from "./option.ts";
+export { declared, join, parsedText } from "./option.ts";
 export type { Option, Options, Problem, Reference, Values } from "./option.ts";
 export { suggestion } from "./suggestion.ts";
 

@@ -28,7 +28,7 @@ import {
 import { type Attempted, dueCopies, isCopy, restingCopies } from "../retry/clocks.ts";
 import { entryOf, Journal, targetOf } from "../settle/journal.ts";
 import { isForced } from "../retry/retry-time.ts";
-import type { Finding, SettleServices } from "../settle/settle.ts";
+import type { SettleServices } from "../settle/settle.ts";
 import type { LoopShare } from "../base/loop-share.ts";
 import type { JournalEntry, Spool, StoredMessage, WaitingCopy } from "../spool/spool.ts";
 import { status, type Status } from "../mail/status.ts";
@@ -38,6 +38,7 @@ import { wasRelayed } from "../receive/gate/relayed.ts";
 import { AddressKeys } from "../settle/address-keys.ts";
 import { doneOf, dueOf, isOpenIn, type Known } from "./due.ts";
 import { type Pool, routeAll } from "./route-all.ts";
+import type { Finding } from "../retry/finding.ts";
 
 export interface AttemptServices {
   readonly spool: Pick<Spool, "note">;

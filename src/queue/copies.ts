@@ -3,7 +3,7 @@
 
 import type { Gate } from "../receive/gate/gate.ts";
 import type { Log } from "../observe/log.ts";
-import type { Finding } from "../settle/settle.ts";
+import type { Finding } from "../retry/finding.ts";
 import { pathText } from "../mail/address.ts";
 import type { StoredMessage } from "../spool/spool.ts";
 

@@ -11,7 +11,7 @@ import type { Mailbox } from "../mail/envelope.ts";
 import type { RoutedDelivery, RouteTrouble } from "../route/route.ts";
 import type { Attempted } from "../retry/clocks.ts";
 import { targetOf } from "../settle/journal.ts";
-import type { AlsoTo, Finding } from "../settle/settle.ts";
+import type { AlsoTo, Finding } from "../retry/finding.ts";
 import type { AddressKeys } from "../settle/address-keys.ts";
 
 type Source = RoutedDelivery | RouteTrouble;

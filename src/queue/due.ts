@@ -6,7 +6,7 @@
 // says of its mail counts.
 
 import type { Mailbox } from "../mail/envelope.ts";
-import type { MaybePromise } from "../lists/lists.ts";
+import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { RoutedDelivery, Routing, RouteTrouble } from "../route/route.ts";
 import { type Attempted, isCopy } from "../retry/clocks.ts";
 import { Journal, mailIn } from "../settle/journal.ts";

@@ -6,14 +6,13 @@
 // learns of no further recipient whether it does.
 
 import type { Clock } from "../base/clock.ts";
-import type { Rate } from "../options/kinds.ts";
 import type { Client } from "../mail/envelope.ts";
 import type { Log } from "../observe/log.ts";
 import type { MailRequest } from "../smtp/server/command.ts";
 import { customerOf } from "../base/network.ts";
 import type { MailTransaction, Reception } from "../smtp/server/reception.ts";
 import { status, type Status, statusLine } from "../mail/status.ts";
-import { KeyedRate } from "../base/keyed-rate.ts";
+import { KeyedRate, type Rate } from "../base/keyed-rate.ts";
 
 export interface ClientRateOptions {
   readonly messages: Rate | undefined;

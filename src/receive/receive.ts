@@ -22,7 +22,7 @@ import { judgeAsStranger, judgeRecipient } from "./verdict.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Route } from "../route/route.ts";
 import { pathText } from "../mail/address.ts";
-import type { MaybePromise } from "../lists/lists.ts";
+import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { MailRequest } from "../smtp/server/command.ts";
 import type { MailTransaction, MessageSink, Reception } from "../smtp/server/reception.ts";
 import {

@@ -5,10 +5,9 @@
 // proof, only when it has brought it, for until then its sender is a claim. Over the rate they are put off, never refused for good: honest mail waits where it is, and comes later.
 
 import type { Clock } from "../base/clock.ts";
-import type { Rate } from "../options/kinds.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import { status, type Status } from "../mail/status.ts";
-import { KeyedRate } from "../base/keyed-rate.ts";
+import { KeyedRate, type Rate } from "../base/keyed-rate.ts";
 
 export interface RuleRates {
   readonly rate: Rate | undefined;

@@ -1,11 +1,8 @@
-// What a client is told about one recipient, and about a header section at the end of DATA. The session and
-// the dry run of `relayctl check` both ask here, so they cannot disagree.
+// What a client is told about one recipient. The session and the dry run of `relayctl check` both ask here, so they
+// cannot disagree; about the header section both ask content/verdict.ts.
 
-import type { Examined } from "./authentication/authentication.ts";
-import { HEADER_TOO_BIG } from "./authentication/results.ts";
-import { judgeTenant } from "./authentication/tenant.ts";
 import type { Client, Mailbox } from "../mail/envelope.ts";
-import type { Gate, Proof, Verdict } from "./gate/gate.ts";
+import type { Gate, Verdict } from "./gate/gate.ts";
 import {
   type Route,
   type RouteTrouble,
@@ -14,7 +11,6 @@ import {
   type TraceStep,
 } from "../route/route.ts";
 import { status, type Status } from "../mail/status.ts";
-import type { HeaderWatch } from "./content/header-watch.ts";
 
 export interface Judges {
   readonly gate: Pick<Gate, "judge">;
@@ -45,12 +41,6 @@ export interface RecipientVerdict {
 }
 
 export const ACCEPTED = status(250, "1.5", "Recipient ok");
-const NO_PROOF = status(
-  550,
-  "7.1",
-  "Relaying denied: the message does not show that it is from our tenant",
-);
-const LOOPS = status(550, "4.6", "Too many hops, this message loops");
 
 /** The gate, then the router chain in earnest. Whatever has to be shown at the end of DATA counts as shown. */
 export async function judgeRecipient(
@@ -111,35 +101,4 @@ function refusalOf({ deliveries, ...routing }: Routing): RouteTrouble | undefine
 /** RFC 3463 X.4.x: network and routing, so the other side's DNS rather than a lookup of ours. A loop is ours. */
 function isForeign({ enhanced }: Status): boolean {
   return enhanced.startsWith("4.4.") && enhanced !== "4.4.6";
-}
-
-/** The refusal of a message that was read to its end; undefined when its header section is as it should be. */
-export function judgeHeader(header: HeaderWatch, receivedHeadersMax: number): Status | undefined {
-  if (header.tooLong) return HEADER_TOO_BIG;
-  return header.hops > receivedHeadersMax ? LOOPS : undefined;
-}
-
-/**
- * The refusal of a message that does not bring the proofs which its header section left open. `examine` tells what
- * its signatures are worth; it is asked only if one of them may be a proof.
- */
-export async function judgeProofs(
-  open: ReadonlySet<Proof>,
-  examine?: () => Promise<Examined>,
-): Promise<Status | undefined> {
-  for (const { dkim, headers = [] } of open) {
-    const signed = dkim && examine && (await judgeTenant(await examine(), dkim));
-    if (signed?.kind === "proven") continue;
-    if (signed?.kind === "unknown") return status(451, "7.0", `Try again later: ${signed.why}`);
-    const names = new Set(headers.map(({ name }) => name));
-    const missing = Array.from(names, (name) => `no ${name} header with the right value`);
-    return noProof(signed === undefined ? missing : [signed.why, ...missing]);
-  }
-  return undefined;
-}
-
-function noProof(missing: readonly string[]): Status {
-  return missing.length === 0
-    ? NO_PROOF
-    : { ...NO_PROOF, text: `${NO_PROOF.text}: ${missing.join(", and ")}` };
 }

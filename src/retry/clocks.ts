@@ -5,9 +5,8 @@
 // no clock is due. The clock of a copy that no router asks for any more ends when it is due. A copy that several
 // recipients lead to has one clock: that of the first of them.
 
-import type { Finding } from "../settle/settle.ts";
+import type { Ending, Finding } from "./finding.ts";
 import type { Clocks, StoredRecipient, Wait, WaitingCopy } from "../spool/spool.ts";
-import type { Ending } from "../settle/log.ts";
 
 /** A recipient under attempt, with those of its clocks that are not due; absent when all are. */
 export interface Attempted extends StoredRecipient {

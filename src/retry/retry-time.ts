@@ -6,7 +6,6 @@ import type { Outcome } from "../contract/contract.ts";
 import { findReplyRule, type ReplyRule, type RetryPolicy, rulesAfter } from "./reply-rules.ts";
 import {
   lastInterval,
-  LONGEST_WAIT,
   matchRetryRule,
   nextAttempt,
   possibleEnds,
@@ -16,7 +15,8 @@ import {
   spread,
 } from "./retry.ts";
 import type { Mailbox } from "../mail/envelope.ts";
-import type { Finding } from "../settle/settle.ts";
+import { LONGEST_WAIT } from "../spool/longest-wait.ts";
+import type { Finding } from "./finding.ts";
 import { type Attempted, dueClocks } from "./clocks.ts";
 
 /** The name of the host that spoke: "mx.example.net [192.0.2.1]" without its address. */

@@ -5,6 +5,7 @@
 // lies between two attempts, however long the first of them took.
 
 import { parseDuration } from "../options/options.ts";
+import { LONGEST_INTERVAL, LONGEST_SPREAD } from "../spool/longest-wait.ts";
 
 export interface RetryRule {
   /** F fixed, G geometric, H geometric with a random part. */
@@ -50,11 +51,6 @@ export interface RetrySubject {
 
 export const DEFAULT_RETRY = "F,2h,15m; G,16h,1h,1.5; F,8d,6h";
 
-/** No two attempts lie further apart, whatever the rules grow to (Exim's retry_interval_max). */
-const LONGEST_INTERVAL = 24 * 3_600_000;
-const LONGEST_SPREAD = 300_000;
-/** No stored retry time lies further ahead of the clock that was in force when it was worked out; in ms. */
-export const LONGEST_WAIT = LONGEST_INTERVAL + LONGEST_SPREAD;
 const LONGEST_CUTOFF = 364 * 24 * 3_600_000;
 
 /** Reads "F,2h,15m; G,16h,1h,1.5". An empty text is no rules: such a delivery is tried once. */

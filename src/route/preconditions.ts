@@ -2,7 +2,7 @@
 //
 // Invariants: a list that cannot be read defers, it never counts as "no". What the lists vouch for is the account.
 
-import type { Account } from "../contract/contract.ts";
+import type { Account } from "../mail/account.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { DomainList, LocalPartList } from "../lists/lists.ts";
 

@@ -5,15 +5,18 @@
 // decides nothing about the address itself: what fails or defers it, and all that it is redirected to, touches
 // only the copy. Of an address whose mail has had its end, only copies are asked for: it leads to nobody else any more.
 
-import type { Account, Decision, Host, Router } from "../contract/contract.ts";
+import type { Decision, Router } from "../contract/contract.ts";
 import type { Client, Mailbox } from "../mail/envelope.ts";
-import type { DomainList, MaybePromise } from "../lists/lists.ts";
+import type { DomainList } from "../lists/lists.ts";
 import type { Log } from "../observe/log.ts";
 import type { Precondition } from "./preconditions.ts";
 import { type Child, stepKeyOf, Steps } from "./steps.ts";
 import { type Address, isSame, trouble, Walk } from "./walk.ts";
 import { LoopShare } from "../base/loop-share.ts";
 import { status, type Status } from "../mail/status.ts";
+import type { Account } from "../mail/account.ts";
+import type { Host } from "../mail/host.ts";
+import type { MaybePromise } from "../base/maybe-promise.ts";
 
 export { Steps } from "./steps.ts";
 export { preconditionsOf } from "./preconditions.ts";

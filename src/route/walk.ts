@@ -1,7 +1,7 @@
 // One address on its way down the chain: preconditions, the loop guard, `unseen`, `more`, and what its end is when no
 // router takes it.
 
-import type { Account, Decision } from "../contract/contract.ts";
+import type { Decision } from "../contract/contract.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { DomainList } from "../lists/lists.ts";
 import { describeError, type Log } from "../observe/log.ts";
@@ -16,6 +16,7 @@ import type {
 import { isTemporary, LOCAL_ERROR, status, type Status } from "../mail/status.ts";
 import { type Found, joined, meets } from "./preconditions.ts";
 import type { Child, Step, Steps } from "./steps.ts";
+import type { Account } from "../mail/account.ts";
 
 const NO_SUCH_USER = status(550, "1.1", "No such user here");
 

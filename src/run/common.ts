@@ -5,7 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { createResolver } from "../dns/create-resolver.ts";
 import type { Resolver } from "../dns/dns.ts";
-import { type Https, httpsOf } from "../base/net/https.ts";
+import { type Https } from "../base/net/https.ts";
 import type { BeliefParts } from "../lists/belief.ts";
 import { createLists, createSpfLists, ListFiles } from "../lists/create-lists.ts";
 import type { SpfLists } from "../lists/spf-lists.ts";
@@ -13,7 +13,8 @@ import type { Log } from "../observe/log.ts";
 import { MtaSts } from "../parts/mta-sts/mta-sts.ts";
 import { Room } from "../base/room.ts";
 import { type Closable, Shared } from "../base/shared.ts";
-import type { TlsSessions } from "../parts/tls-reports/tls-reports.ts";
+import { httpsOf } from "../config/https.ts";
+import type { TlsSessions } from "../tls/sessions.ts";
 
 interface CommonParts {
   readonly clock: Clock;

@@ -13,7 +13,6 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
-  readFileSync,
   readlinkSync,
   realpathSync,
   statSync,
@@ -23,34 +22,7 @@ import type { WrittenDirectory } from "../contract/contract.ts";
 import { errorCode } from "../base/error-code.ts";
 import { describeError, type Log } from "../observe/log.ts";
 import { firstMissing, makeMissing, syncDirectoryNow } from "../base/durable/directory.ts";
-
-interface Account {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-interface NamedAccount extends Account {
-  readonly name: string;
-}
-
-/** Undefined when there is no such user in /etc/passwd. */
-export function findUser(wanted: string): Account | undefined {
-  return accounts().find(({ name }) => name === wanted);
-}
-
-/** The number itself when /etc/passwd has no name for it. */
-export function userName(wanted: number): string {
-  return accounts().find(({ uid }) => uid === wanted)?.name ?? String(wanted);
-}
-
-function accounts(): NamedAccount[] {
-  const lines = readFileSync("/etc/passwd", "utf8").split("\n");
-  return lines.flatMap((line) => {
-    const [name, , uid, gid] = line.split(":");
-    const isWhole = name !== undefined && uid !== undefined && gid !== undefined;
-    return isWhole ? [{ name, uid: Number(uid), gid: Number(gid) }] : [];
-  });
-}
+import { findUser, findUserOf, type SystemUser } from "../base/users.ts";
 
 export interface Leaving {
   readonly user: string;
@@ -94,7 +66,7 @@ function whatCouldBeMade(
 }
 
 /** The first directory that is missing on the way to `path`, if it is for root to make. The user makes the rest. */
-function makeFirst({ path, mode }: WrittenDirectory, { uid, gid }: Account): void {
+function makeFirst({ path, mode }: WrittenDirectory, { uid, gid }: SystemUser): void {
   const missing = firstMissing(resolve(path));
   if (missing === undefined || !isRootsAlone(dirname(missing))) return;
   const parent = realpathSync(dirname(missing));
@@ -150,10 +122,10 @@ export function becomeOwnerOf(path: string, user?: string): void {
   const owner = statSync(path, { throwIfNoEntry: false });
   if (owner === undefined) return;
   const given = owner.uid === 0 && user !== undefined ? findUser(user) : undefined;
-  become(given ?? accounts().find(({ uid }) => uid === owner.uid) ?? owner);
+  become(given ?? findUserOf(owner.uid) ?? owner);
 }
 
-function become({ uid, gid }: Account): void {
+function become({ uid, gid }: SystemUser): void {
   process.setgroups?.([gid]);
   process.setgid?.(gid);
   process.setuid?.(uid);

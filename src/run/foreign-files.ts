@@ -4,7 +4,7 @@
 
 import { accessSync, constants, lstatSync, readdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { userName } from "./drop-root.ts";
+import { userName } from "../base/users.ts";
 import { errorCode } from "../base/error-code.ts";
 import { bodyDirectory } from "../spool/sqlite/body.ts";
 import { DATABASE } from "../spool/sqlite/engine.ts";

@@ -8,6 +8,7 @@ import type { Lists } from "../lists/lists.ts";
 import type { CertificateFiles } from "../base/net/certificates.ts";
 import type { SessionLimits } from "../smtp/server/limits.ts";
 import type { Listener, ServerOptions, SmtpServer } from "../smtp/server/server.ts";
+import { firstLocalDomain } from "../config/first-local-domain.ts";
 
 function limitsOf(configuration: Configuration): SessionLimits {
   const { relay } = configuration;
@@ -32,14 +33,6 @@ function limitsOf(configuration: Configuration): SessionLimits {
     sessionTimeout: relay.session_timeout,
     ...(postmasterDomain === undefined ? {} : { postmasterDomain }),
   };
-}
-
-/** The first local domain that is written out: the bare <postmaster> is its postmaster. */
-export function firstLocalDomain({ gate, domains }: Configuration): string | undefined {
-  const items = gate.local_domains.flatMap((item) =>
-    item.startsWith("+") ? (domains.get(item.slice(1)) ?? []) : [item],
-  );
-  return items.find((item) => /^[a-z0-9.-]+$/i.test(item));
 }
 
 /** Listens where the configuration says, and no longer elsewhere: see {@link SmtpServer.listenOnly}. */

@@ -51,7 +51,8 @@ import { SmtpServer } from "../smtp/server/server.ts";
 import type { Spool } from "../spool/spool.ts";
 import { finish } from "./stopping.ts";
 import { SqliteSpool } from "../spool/sqlite/sqlite.ts";
-import { TlsReports, type TlsSessions } from "../parts/tls-reports/tls-reports.ts";
+import { TlsReports } from "../parts/tls-reports/tls-reports.ts";
+import type { TlsSessions } from "../tls/sessions.ts";
 
 /** What decides about mail, without a spool or a port: all that a dry run needs. */
 export interface Chain {

@@ -7,6 +7,7 @@ import { type Configuration, problemLine } from "../config/configuration.ts";
 import { loadConfiguration } from "../config/load.ts";
 import type { Acceptance } from "../lists/lsearch.ts";
 import { describeError, type Log } from "../observe/log.ts";
+import { builtInDrivers } from "./built-in-drivers.ts";
 
 export interface ReloadRequest {
   /** Believe lists as they are, although they have lost much. */
@@ -81,7 +82,7 @@ export class Reloading {
   async #attempt(request: ReloadRequest): Promise<Reloaded> {
     if (this.#stopped) return { problems: ["the relay stops"] };
     try {
-      const loaded = await loadConfiguration(this.#file);
+      const loaded = await loadConfiguration(this.#file, builtInDrivers);
       if ("unreadable" in loaded) return { problems: [loaded.unreadable] };
       if ("problems" in loaded) return { problems: loaded.problems.map(problemLine) };
       return await this.#putInForce(loaded.configuration, request);

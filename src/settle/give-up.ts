@@ -3,9 +3,10 @@
 //
 // Invariant: an address that has had its end does not fail afterwards, because only copies of it are left.
 
-import { type Finding, settle, type SettleServices } from "./settle.ts";
+import { settle, type SettleServices } from "./settle.ts";
 import type { AddressFilter, Settlement, StoredMessage, StoredRecipient } from "../spool/spool.ts";
 import { status } from "../mail/status.ts";
+import type { Finding } from "../retry/finding.ts";
 
 const GIVEN_UP = status(554, "0.0", "The postmaster has given up the delivery of this message");
 

@@ -3,7 +3,7 @@
 
 import type { Mailbox } from "../mail/envelope.ts";
 import { AddressKeys, addressOfTarget } from "./address-keys.ts";
-import type { Finding } from "./settle.ts";
+import type { Finding } from "../retry/finding.ts";
 import { canonicalAddressOf } from "../mail/address.ts";
 import { type JournalEntry, namedPlaceOf } from "../spool/spool.ts";
 

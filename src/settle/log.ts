@@ -2,13 +2,10 @@
 
 import type { Mailbox } from "../mail/envelope.ts";
 import type { Log } from "../observe/log.ts";
-import type { JournalEntry, Settlement, StoredMessage } from "../spool/spool.ts";
+import type { Settlement, StoredMessage } from "../spool/spool.ts";
 import { pathText } from "../mail/address.ts";
 import { saidLine } from "../mail/status.ts";
 import type { End } from "../retry/clocks.ts";
-
-/** How a delivery ended, or that it has not. */
-export type Ending = JournalEntry["outcome"] | "deferred";
 
 /** Of one address that the delivery is for. */
 export function logDelivery(

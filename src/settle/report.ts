@@ -13,7 +13,7 @@ import {
 } from "../bounce/bounce.ts";
 import type { Elapsed } from "../base/clock-steps.ts";
 import type { Log } from "../observe/log.ts";
-import type { Finding } from "./settle.ts";
+import type { Ending, Finding } from "../retry/finding.ts";
 import type {
   ListEntry,
   NewReport,
@@ -24,7 +24,6 @@ import type {
 } from "../spool/spool.ts";
 import { pathText } from "../mail/address.ts";
 import { isTemporary, saidLine } from "../mail/status.ts";
-import type { Ending } from "./log.ts";
 import { SenderStanding } from "./standing.ts";
 
 export interface ReportServices {

@@ -7,7 +7,6 @@
 // once, however many recipients lead to it; a recipient is done when all that it leads to is done.
 
 import { wantsReport } from "../bounce/bounce.ts";
-import type { Outcome } from "../contract/contract.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { ReplyAlarms } from "./alarms.ts";
 import {
@@ -21,7 +20,7 @@ import {
 } from "../retry/clocks.ts";
 import { frozenWhyOf } from "./frozen-why.ts";
 import { entryOf } from "./journal.ts";
-import { type Ending, logDelivery, logMessage, logPutOff } from "./log.ts";
+import { logDelivery, logMessage, logPutOff } from "./log.ts";
 import { SenderStanding, type StandingServices } from "./standing.ts";
 import type { RetryPolicy } from "../retry/reply-rules.ts";
 import { type Failures, nextTime, replyRule } from "../retry/retry-time.ts";
@@ -37,35 +36,7 @@ import type {
   Settlement,
   StoredMessage,
 } from "../spool/spool.ts";
-
-/** How one delivery ended, the chain's own verdicts included. */
-export interface Finding {
-  /** The first recipient that led to it. */
-  readonly position: number;
-  /** Further recipients that did. */
-  readonly others?: readonly number[];
-  readonly mailbox: Mailbox;
-  /** Further addresses whose copy it is, with the first that led to each: they may be one account, or one sender's. */
-  readonly alsoTo?: readonly AlsoTo[];
-  readonly original: Mailbox;
-  readonly router: string;
-  /** "" when no router led to a transport. */
-  readonly transport: string;
-  /** A copy. */
-  readonly unseen: boolean;
-  /** A copy for a sender whom no list of accounts names. */
-  readonly unlisted?: true;
-  /** An alias of the same address has led there. */
-  readonly homonym?: true;
-  /** Where a copy goes, if that is known. */
-  readonly place?: string;
-  readonly outcome: Outcome;
-}
-
-export interface AlsoTo {
-  readonly position: number;
-  readonly mailbox: Mailbox;
-}
+import type { AlsoTo, Ending, Finding } from "../retry/finding.ts";
 
 export type SettleServices = ReportServices &
   StandingServices &

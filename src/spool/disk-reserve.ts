@@ -8,7 +8,7 @@ import { statfs as statfsCallback } from "node:fs";
 import { promisify } from "node:util";
 import type { Clock } from "../base/clock.ts";
 import { describeError, type Log } from "../observe/log.ts";
-import type { MaybePromise } from "../lists/lists.ts";
+import type { MaybePromise } from "../base/maybe-promise.ts";
 
 const statfs = promisify(statfsCallback);
 

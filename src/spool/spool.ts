@@ -6,8 +6,8 @@
 // crash finds it either as it was or as it will be.
 
 import type { Body, Envelope, MessageId, RecipientRequest } from "../mail/envelope.ts";
-import type { HostHint } from "../retry/hosts/hosts.ts";
-import type { MaybePromise } from "../lists/lists.ts";
+import type { HostHint } from "../mail/host.ts";
+import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { Status } from "../mail/status.ts";
 
 /** "pending" has deliveries to come, a copy perhaps; "frozen" waits for the postmaster. */

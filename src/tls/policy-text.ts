@@ -70,3 +70,9 @@ export function isListed(host: string, { mx }: Pick<StsPolicy, "mx">): boolean {
   const parent = name.slice(name.indexOf(".") + 1);
   return mx.some((pattern) => pattern === name || pattern === `*.${parent}`);
 }
+
+/** As a policy host would say it. */
+export function policyText({ mode, mx, maxAge }: StsPolicy): string {
+  const lines = ["version: STSv1", `mode: ${mode}`, ...mx.map((pattern) => `mx: ${pattern}`)];
+  return [...lines, `max_age: ${maxAge}`, ""].join("\n");
+}

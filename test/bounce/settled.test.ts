@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Outcome } from "../../src/contract/contract.ts";
-import type { Finding } from "../../src/settle/settle.ts";
+import type { Finding } from "../../src/retry/finding.ts";
 import { reportKind, reportsOn, type Told, told } from "../../src/settle/report.ts";
 import type { NewReport, StoredMessage, StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";

@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { findUser } from "../../src/run/drop-root.ts";
+import { findUser } from "../../src/base/users.ts";
 import { HistoryDays } from "../../src/observe/history/days.ts";
 import { Place } from "../support/program.ts";
 import { type RelayProcess, startRelayProcess } from "../support/relay-process.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
-import { findUser } from "../../src/run/drop-root.ts";
+import { findUser } from "../../src/base/users.ts";
 import { Place } from "../support/program.ts";
 import { startRelayProcess } from "../support/relay-process.ts";
 

@@ -9,7 +9,7 @@ import { before, describe, test } from "node:test";
 import { builtInDrivers } from "../../src/run/built-in-drivers.ts";
 import { chainOptions, transportOptions } from "../../src/route/chain-options.ts";
 import { configurationDocument } from "../../src/config/document.ts";
-import { isTable } from "../../src/options/options.ts";
+import { isTable } from "../../src/base/table.ts";
 import type { Option } from "../../src/options/options.ts";
 import { sections } from "../../src/config/sections.ts";
 import { parseToml } from "../../src/config/toml.ts";

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { isTable, join } from "../../src/options/options.ts";
+import { join } from "../../src/options/options.ts";
 import { parseToml } from "../../src/config/toml.ts";
+import { isTable } from "../../src/base/table.ts";
 
 function document(text: string) {
   const parsed = parseToml(Buffer.from(text));

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import type { Batch, Host, Outcome, Transport } from "../../src/contract/contract.ts";
+import type { Batch, Outcome, Transport } from "../../src/contract/contract.ts";
 import { deliver, type Delivery, deliveryOf } from "../../src/deliver/deliver.ts";
 import { status } from "../../src/mail/status.ts";
 import { manualClock } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { recordingLog } from "../support/services.ts";
+import type { Host } from "../../src/mail/host.ts";
 
 const DONE: Outcome = { kind: "delivered", status: status(250, "0.0", "done") };
 const COPY = { unseen: true } as const;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Account } from "../../src/contract/contract.ts";
+import type { Account } from "../../src/mail/account.ts";
 import { parseDirectory } from "../../src/maildir/placeholders.ts";
 
 function template(written: string) {

@@ -3,7 +3,7 @@
 
 import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findUser } from "../../src/run/drop-root.ts";
+import { findUser } from "../../src/base/users.ts";
 import { freePort } from "../support/relay-process.ts";
 import { startDaemon, textOf, workDirectory } from "./program.ts";
 

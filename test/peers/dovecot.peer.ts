@@ -14,7 +14,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { digest, digestInMaildir } from "../../demo/letters.ts";
-import { findUser } from "../../src/run/drop-root.ts";
+import { findUser } from "../../src/base/users.ts";
 import { freePort } from "../support/relay-process.ts";
 import { startTestRelay, workspaceConfig } from "../support/relay.ts";
 import { startSink } from "../support/sink.ts";

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { findUser } from "../../src/run/drop-root.ts";
+import { findUser } from "../../src/base/users.ts";
 import { pem } from "../support/certificates.ts";
 import { freePort } from "../support/relay-process.ts";
 import { startDaemon, textOf, workDirectory } from "./program.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Rate } from "../../src/options/kinds.ts";
+import type { Rate } from "../../src/base/keyed-rate.ts";
 import { RelayRates } from "../../src/receive/relay-rates.ts";
 import { manualClock } from "../support/clock.ts";
 import { mailbox } from "../support/message.ts";

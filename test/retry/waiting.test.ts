@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Outcome } from "../../src/contract/contract.ts";
-import { type Finding, settle } from "../../src/settle/settle.ts";
+import { settle } from "../../src/settle/settle.ts";
 import type { StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { recordingLog } from "../support/services.ts";
+import type { Finding } from "../../src/retry/finding.ts";
 
 const NOW = Date.UTC(2026, 0, 1, 12);
 const MINUTE = 60_000;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test, type TestContext } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
-import { isTable } from "../../src/options/option.ts";
+import { isTable } from "../../src/base/table.ts";
 import { createResolver } from "../../src/dns/create-resolver.ts";
 import { DAY, dueTime } from "../../src/parts/tls-reports/report.ts";
 import { association, Authority, type Certified } from "../support/authority.ts";

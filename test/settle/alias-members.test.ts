@@ -5,12 +5,13 @@ import { describe, test } from "node:test";
 import type { Outcome } from "../../src/contract/contract.ts";
 import type { Envelope } from "../../src/mail/envelope.ts";
 import { parseRetryRules } from "../../src/retry/retry.ts";
-import { type Finding, settle, type SettleServices } from "../../src/settle/settle.ts";
+import { settle, type SettleServices } from "../../src/settle/settle.ts";
 import type { JournalEntry, StoredMessage } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { recordingLog } from "../support/services.ts";
+import type { Finding } from "../../src/retry/finding.ts";
 
 const NOW = Date.UTC(2026, 0, 1) + 1000;
 const DONE: Outcome = { kind: "delivered", status: status(250, "0.0", "done") };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Outcome } from "../../src/contract/contract.ts";
 import { parseRetryRules } from "../../src/retry/retry.ts";
-import { type Finding, settle, type SettleServices } from "../../src/settle/settle.ts";
+import { settle, type SettleServices } from "../../src/settle/settle.ts";
 import { attemptOf } from "../../src/retry/clocks.ts";
 import type {
   JournalEntry,
@@ -16,6 +16,7 @@ import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { recordingLog, type RecordingLog } from "../support/services.ts";
+import type { Finding } from "../../src/retry/finding.ts";
 
 const HOUR = 3_600_000;
 const RECEIVED = Date.UTC(2026, 0, 1);

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, beforeEach, describe, test, type TestContext } from "node:test";
 import type { SMTPServerOptions } from "smtp-server";
 import { systemClock } from "../../src/base/clock.ts";
-import type { Batch, Host } from "../../src/contract/contract.ts";
+import type { Batch } from "../../src/contract/contract.ts";
 import { statusLine } from "../../src/mail/status.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { problemsOf, readOptions, type OptionTable } from "../conformance/driver.ts";
@@ -17,6 +17,7 @@ import { batch, recipient } from "../support/message.ts";
 import { fakeServices, recordingLog } from "../support/services.ts";
 import { greet, scriptedServer, startSink } from "../support/sink.ts";
 import { at } from "./support.ts";
+import type { Host } from "../../src/mail/host.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "unseen-auth-"));
 after(() => rmSync(directory, { recursive: true }));

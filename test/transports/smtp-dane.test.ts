@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { systemClock } from "../../src/base/clock.ts";
-import type { Host } from "../../src/contract/contract.ts";
+import type { Host } from "../../src/mail/host.ts";
 import { createResolver } from "../../src/dns/create-resolver.ts";
 import { statusLine } from "../../src/mail/status.ts";
 import { smtp } from "../../transports/smtp.ts";

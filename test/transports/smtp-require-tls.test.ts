@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { systemClock } from "../../src/base/clock.ts";
-import type { Host, Outcome } from "../../src/contract/contract.ts";
+import type { Outcome } from "../../src/contract/contract.ts";
 import { statusLine } from "../../src/mail/status.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { type OptionTable, readOptions } from "../conformance/driver.ts";
@@ -14,6 +14,7 @@ import { Authority, type Certified } from "../support/authority.ts";
 import { batch, envelope, recipient } from "../support/message.ts";
 import { fakeServices } from "../support/services.ts";
 import { greet, scriptedServer, type Sink, startSink } from "../support/sink.ts";
+import type { Host } from "../../src/mail/host.ts";
 
 let authority: Authority;
 let right: Certified;

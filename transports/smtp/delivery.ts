@@ -4,9 +4,9 @@
 // Invariants: a recipient that has an outcome is never sent again; only who is left goes to the next host. Who was
 // taken to no host at all is "untried", and has a time at which it makes sense to try.
 
-import type { Batch, Host, Outcome, Recipient, RetryError } from "../../src/contract/contract.ts";
+import type { Batch, HostFailure, Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
-import type { HostFailure } from "../../src/retry/hosts/hosts.ts";
+import type { Host, RetryError } from "../../src/mail/host.ts";
 import type { Conversation, TransactionResult } from "../../src/smtp/client/client.ts";
 import { STILL_COMING } from "../../src/smtp/client/message.ts";
 import type { Status } from "../../src/mail/status.ts";

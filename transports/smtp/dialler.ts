@@ -7,7 +7,7 @@ import type { Services } from "../../src/contract/contract.ts";
 import { TtlCache } from "../../src/base/ttl-cache.ts";
 import { connect, type Connected, type ConnectOptions } from "../../src/smtp/client/client.ts";
 import type { Anchors } from "../../src/tls/dane.ts";
-import type { TlsSessions } from "../../src/parts/tls-reports/tls-reports.ts";
+import type { TlsSessions } from "../../src/tls/sessions.ts";
 import { countSession } from "./sessions.ts";
 import type { SmtpOptions } from "./settings.ts";
 import type { Target } from "./targets.ts";

@@ -1,7 +1,6 @@
 // What the answer to a recipient means for other mail for it.
 
-import type { Outcome, Recipient } from "../../src/contract/contract.ts";
-import type { HostFailure, HostHints } from "../../src/retry/hosts/hosts.ts";
+import type { Hints, HostFailure, Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { Status } from "../../src/mail/status.ts";
 import { addressKey } from "./turns.ts";
 
@@ -10,7 +9,7 @@ import { addressKey } from "./turns.ts";
  * taken or refused for good ends the hint. `failureOf` says who answered.
  */
 export function learnt(
-  hints: HostHints,
+  hints: Hints,
   { mailbox }: Recipient,
   outcome: Outcome,
   failureOf: (why: Status) => HostFailure,

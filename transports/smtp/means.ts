@@ -1,7 +1,7 @@
 // What one transport has for all its deliveries: connections, and who may use them when.
 
 import { readFileSync } from "node:fs";
-import type { Host, Services, TlsRule } from "../../src/contract/contract.ts";
+import type { Services, TlsRule } from "../../src/contract/contract.ts";
 import { Room } from "../../src/base/room.ts";
 import { Dialler } from "./dialler.ts";
 import { Pace, type Rate } from "./pace.ts";
@@ -11,6 +11,7 @@ import { Pool } from "./pool.ts";
 import type { SmtpOptions } from "./settings.ts";
 import { lookUp } from "./targets.ts";
 import { Turns } from "./turns.ts";
+import type { Host } from "../../src/mail/host.ts";
 
 export interface Means {
   readonly options: SmtpOptions;

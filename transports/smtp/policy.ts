@@ -4,11 +4,12 @@
 // Invariants: a published policy only ever asks for more than `tls` does. What may have been published and cannot be
 // found out bars the host for now: no mail goes there with less. (MTA-STS cannot know that before the first contact.)
 
-import type { RetryError, Services, TlsRule } from "../../src/contract/contract.ts";
+import type { Services, TlsRule } from "../../src/contract/contract.ts";
 import type { TlsaRecord } from "../../src/dns/dns.ts";
 import { type DaneIdentity, usableRecords } from "../../src/tls/dane.ts";
 import type { TlsMode } from "../../src/smtp/client/client.ts";
-import { endOf, type KeptPolicy } from "../../src/parts/mta-sts/kept-policy.ts";
+import type { RetryError } from "../../src/mail/host.ts";
+import { endOf, type KeptPolicy } from "../../src/tls/sts-policies.ts";
 import { isListed } from "../../src/tls/policy-text.ts";
 import { status, type Status } from "../../src/mail/status.ts";
 import type { TlsFailure } from "../../src/tls/results.ts";

@@ -3,12 +3,10 @@
 // Invariant: only what is about TLS counts. A host that cannot be reached, or has no time, has not failed at TLS.
 
 import type { Connected, Conversation } from "../../src/smtp/client/client.ts";
-import { isListed } from "../../src/tls/policy-text.ts";
-import { policyText } from "../../src/parts/mta-sts/kept-policy.ts";
-import type { TlsSessions } from "../../src/parts/tls-reports/tls-reports.ts";
+import { isListed, policyText } from "../../src/tls/policy-text.ts";
+import type { ShownPolicy, TlsSession, TlsSessions } from "../../src/tls/sessions.ts";
 import { errorCode } from "../../src/base/error-code.ts";
 import { certificateResult, type TlsFailure } from "../../src/tls/results.ts";
-import type { ShownPolicy, TlsSession } from "../../src/parts/tls-reports/tally.ts";
 import type { TlsaRecord } from "../../src/dns/dns.ts";
 import { type Barred, type Published, UNLISTED } from "./policy.ts";
 import type { Target } from "./targets.ts";

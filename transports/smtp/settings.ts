@@ -1,7 +1,7 @@
 // What the parts of the smtp transport know of its options: what is optional in the file is decided here. Durations
 // are milliseconds. transports/smtp.ts declares and documents them.
 
-import type { Host } from "../../src/contract/contract.ts";
+import type { Host } from "../../src/mail/host.ts";
 import type { Protocol, TlsMode } from "../../src/smtp/client/client.ts";
 import type { EightBit } from "../../src/smtp/client/message.ts";
 import type { Credentials } from "../../src/smtp/client/auth.ts";

@@ -2,7 +2,7 @@
 // never MX. A host without an address, or one that its TLS policy bars, is passed over, and remembered as the reason
 // if nothing else is left.
 
-import type { Host } from "../../src/contract/contract.ts";
+import type { Host } from "../../src/mail/host.ts";
 import { resolveAddresses } from "../../src/dns/addresses.ts";
 import type { Resolver } from "../../src/dns/dns.ts";
 import { status } from "../../src/mail/status.ts";

@@ -1,14 +1,13 @@
 // Recipients whose mail is not to be tried now, whatever the host: the outcomes that say why and until when.
 
-import type { Batch, Outcome, Recipient } from "../../src/contract/contract.ts";
+import type { Batch, Hints, Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
-import type { HostHints } from "../../src/retry/hosts/hosts.ts";
 import { paced, untried, waitsFor } from "./reasons.ts";
 import { addressKey, type Turns } from "./turns.ts";
 
 /** Those that a host has put off, with all their mail. */
 export function leftInPeace(
-  hints: HostHints,
+  hints: Hints,
   recipients: readonly Recipient[],
 ): ReadonlyMap<RecipientId, Outcome> {
   const outcomes = new Map<RecipientId, Outcome>();

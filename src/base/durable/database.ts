@@ -6,7 +6,7 @@
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { createPrivate, syncDirectoryNow } from "./directory.ts";
-import { numberOf, type Row } from "../../spool/sqlite/rows.ts";
+import { numberOf, type Row } from "./columns.ts";
 
 type Parameter = string | number | null | Uint8Array;
 

@@ -3,8 +3,19 @@
 
 import fs, { constants } from "node:fs";
 import { promisify } from "node:util";
-import type { MaybePromise } from "../../lists/lists.ts";
-import type { NewFile } from "../../maildir/disk-request.ts";
+import type { MaybePromise } from "../maybe-promise.ts";
+
+/** A file that is made, written, synced and closed, and then moved; and the directory that it is moved to is synced. */
+export interface NewFile {
+  readonly from: string;
+  readonly to: string;
+  /** That of `to`, by its descriptor or its path. */
+  readonly directory: number | string;
+  readonly mode: number;
+  /** Of the open, beside those that make a new file. With O_DSYNC it needs no sync of its own. */
+  readonly flags: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
 
 export interface FileCalls {
   open(path: string, flags: number, mode?: number): Promise<number>;

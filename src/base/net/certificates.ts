@@ -11,8 +11,8 @@ import { readFile, stat } from "node:fs/promises";
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContext } from "node:tls";
 import type { Clock } from "../clock.ts";
 import type { TlsOptions } from "./connection.ts";
-import type { FileTurns } from "../../lists/file-turns.ts";
-import type { MaybePromise } from "../../lists/lists.ts";
+import type { FileTurns } from "../file-turns.ts";
+import type { MaybePromise } from "../maybe-promise.ts";
 import { errorCode } from "../error-code.ts";
 import { describeError, type Log } from "../../observe/log.ts";
 

@@ -7,11 +7,9 @@
 import type { IncomingMessage } from "node:http";
 import { request, type RequestOptions } from "node:https";
 import type { Clock } from "../clock.ts";
-import type { HttpsOptions } from "../../config/sections.ts";
 import { lookupOf } from "../../dns/lookup.ts";
 import type { Resolver } from "../../dns/dns.ts";
-import type { Lists } from "../../lists/lists.ts";
-import { ignoring, isNeverTarget } from "../../dns/target-addresses.ts";
+import { isNeverTarget } from "../../dns/target-addresses.ts";
 
 /** How such hosts are reached. */
 export interface Https {
@@ -25,14 +23,6 @@ export interface Https {
 
 /** As all the world does. */
 export const HTTPS: Https = { port: 443, isIgnored: isNeverTarget };
-
-/** As [https] of the configuration has it. */
-export function httpsOf(
-  { port, ignore_target_hosts: ignored }: HttpsOptions,
-  lists: Pick<Lists, "hosts">,
-): Https {
-  return { port, isIgnored: ignored.length === 0 ? () => false : ignoring(lists.hosts(ignored)) };
-}
 
 export interface HttpsMeans {
   readonly clock: Clock;

@@ -6,7 +6,7 @@ import { dirname, resolve } from "node:path";
 import { SPOOL_DIRECTORY } from "../../config/relay-options.ts";
 import { resolvePath } from "../../options/options.ts";
 import { parseToml } from "../../config/toml.ts";
-import { isTable } from "../../options/option.ts";
+import { isTable } from "../../base/table.ts";
 import { type ConfigurationFile, readConfiguration } from "../configuration-file.ts";
 import { warn } from "../../base/terminal.ts";
 

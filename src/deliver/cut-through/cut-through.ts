@@ -9,9 +9,9 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Outcome, Transport } from "../../contract/contract.ts";
 import { PassingBody } from "./passing-body.ts";
-import { deliveryOf, type Group, groupByBatch, isMail } from "../deliver.ts";
+import { deliveryOf, type Group, groupByBatch, isMail, type Passing } from "../deliver.ts";
 import type { Envelope, RecipientId, RecipientRequest } from "../../mail/envelope.ts";
-import type { MaybePromise } from "../../lists/lists.ts";
+import type { MaybePromise } from "../../base/maybe-promise.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Routing } from "../../route/route.ts";
 
@@ -96,7 +96,7 @@ function oneGroup(routed: readonly Routed[], services: CutThroughServices): Grou
 }
 
 /** One message on its way through: what the client sends goes to the spool and in here. */
-export class Passage {
+export class Passage implements Passing {
   readonly #group: Group;
   readonly #envelope: Envelope;
   readonly #clock: Clock;

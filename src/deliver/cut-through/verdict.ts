@@ -4,7 +4,7 @@
 // it has been told "queued" already, or the hosts do not agree, the queue and its reports do the rest.
 
 import type { Clock, Timer } from "../../base/clock.ts";
-import type { Finding } from "../../settle/settle.ts";
+import type { Finding } from "../../retry/finding.ts";
 import { status, type Status } from "../../mail/status.ts";
 
 /** How long a client is kept waiting behind its final dot, in ms. Clients wait for minutes (RFC 5321 4.5.3.2.6). */

@@ -6,7 +6,8 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { createPrivate } from "../../base/durable/directory.ts";
-import { idNumber, numberOf } from "../../spool/sqlite/rows.ts";
+import { idNumber } from "../../mail/ids.ts";
+import { numberOf } from "../../base/durable/columns.ts";
 import { dayFile } from "./files.ts";
 import { addressHash, type Piece } from "./pieces.ts";
 

@@ -7,7 +7,6 @@
 
 import { rmSync } from "node:fs";
 import { Worker } from "node:worker_threads";
-import type { Configuration } from "../../config/configuration.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { EventName, Events } from "../events.ts";
 import type { HistoryLimits } from "./days.ts";
@@ -120,9 +119,17 @@ export function remembered(log: Log, history: History): Log {
   };
 }
 
+/** What [relay] of the configuration says of it. */
+interface KeptHistory {
+  readonly history: number;
+  readonly history_size_limit: number;
+  readonly spool_reserve: number;
+  readonly spool_directory: string;
+}
+
 /** Undefined when none is to be kept. Nothing on disk is touched: the process may still be root. */
 export function createHistory(
-  { relay }: Configuration,
+  { relay }: { readonly relay: KeptHistory },
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): History | undefined {
   const { history: keep, spool_directory: spoolDirectory } = relay;

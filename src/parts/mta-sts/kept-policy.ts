@@ -4,17 +4,10 @@
 
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isTable } from "../../options/option.ts";
+import { isTable } from "../../base/table.ts";
 import { filesIn, replaceFile } from "../../base/durable/kept-files.ts";
-import { parsePolicy, type StsPolicy } from "../../tls/policy-text.ts";
-
-export interface KeptPolicy extends StsPolicy {
-  readonly domain: string;
-  /** Of the TXT record under which it was fetched. */
-  readonly id: string;
-  /** Milliseconds since the epoch. */
-  readonly fetchedAt: number;
-}
+import { parsePolicy, policyText } from "../../tls/policy-text.ts";
+import type { KeptPolicy } from "../../tls/sts-policies.ts";
 
 /** Longer names leave no room for the ending in the name of a file. They are rare, and do without. */
 const LONGEST_NAME = 240;
@@ -22,11 +15,6 @@ const ENDING = ".json";
 
 function pathOf(directory: string, domain: string): string {
   return join(directory, `${domain}${ENDING}`);
-}
-
-/** In milliseconds since the epoch: from then on it says nothing. */
-export function endOf({ fetchedAt, maxAge }: KeptPolicy): number {
-  return fetchedAt + maxAge * 1000;
 }
 
 /** All that are there. `broken` hears of files that cannot be used. */
@@ -61,12 +49,6 @@ export async function writePolicy(directory: string, policy: KeptPolicy): Promis
   if (domain.length > LONGEST_NAME) return;
   const kept = { domain, id, fetchedAt, text: policyText(policy) };
   await replaceFile(pathOf(directory, domain), `${JSON.stringify(kept, undefined, 2)}\n`);
-}
-
-/** As a policy host would say it. */
-export function policyText({ mode, mx, maxAge }: StsPolicy): string {
-  const lines = ["version: STSv1", `mode: ${mode}`, ...mx.map((pattern) => `mx: ${pattern}`)];
-  return [...lines, `max_age: ${maxAge}`, ""].join("\n");
 }
 
 export async function removePolicy(directory: string, domain: string): Promise<void> {

@@ -11,20 +11,15 @@ import { TtlCache } from "../../base/ttl-cache.ts";
 import { HTTPS, type Https } from "../../base/net/https.ts";
 import { describeError, type Log } from "../../observe/log.ts";
 import { fetchPolicy } from "./fetch.ts";
-import { type KeptPolicy, readPolicies } from "./kept-policy.ts";
+import { readPolicies } from "./kept-policy.ts";
 import { FetchLine } from "./fetch-line.ts";
 import { type Held, HeldPolicies } from "./policies.ts";
 import { removePolicy, writePolicy } from "./kept-policy.ts";
 import { parsePolicy, recordId } from "../../tls/policy-text.ts";
-import type { TlsSessions } from "../tls-reports/tls-reports.ts";
+import type { TlsSessions } from "../../tls/sessions.ts";
 import { errorCode } from "../../base/error-code.ts";
 import { certificateResult } from "../../tls/results.ts";
-
-/** What a transport asks. */
-export interface StsPolicies {
-  /** The policy that holds for mail to this domain now; "unknown" as long as it is in line. Never rejects. */
-  policyOf(domain: string): Promise<KeptPolicy | "unknown" | undefined>;
-}
+import type { KeptPolicy, StsPolicies } from "../../tls/sts-policies.ts";
 
 export interface MtaStsOptions {
   readonly clock: Clock;

@@ -1,7 +1,7 @@
 // The policies that are known, in memory: the one that was not asked for longest goes when they are too many, or too
 // heavy.
 
-import type { KeptPolicy } from "./kept-policy.ts";
+import type { KeptPolicy } from "../../tls/sts-policies.ts";
 
 const POLICIES_MAX = 10_000;
 const OCTETS_MAX = 16 * 1024 * 1024;

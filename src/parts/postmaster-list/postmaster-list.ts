@@ -7,7 +7,7 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import type { Mailbox } from "../../mail/envelope.ts";
-import { firstLocalDomain } from "../../run/listening.ts";
+import { firstLocalDomain } from "../../config/first-local-domain.ts";
 import { describeError, type Log } from "../../observe/log.ts";
 import { listLetter } from "./letter.ts";
 import type { Queue } from "../../queue/queue.ts";

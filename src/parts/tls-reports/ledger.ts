@@ -5,17 +5,12 @@
 
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isTable } from "../../options/option.ts";
+import { isTable } from "../../base/table.ts";
+import type { ShownPolicy, TlsSession } from "../../tls/sessions.ts";
 import { filesIn, replaceFile } from "../../base/durable/kept-files.ts";
 import { DAY, dateOf } from "./report.ts";
 import { RESULT_TYPES } from "../../tls/results.ts";
-import {
-  type FailureCount,
-  type PolicyCounts,
-  type ShownPolicy,
-  Tally,
-  type TlsSession,
-} from "./tally.ts";
+import { type FailureCount, type PolicyCounts, Tally } from "./tally.ts";
 
 /** One domain on one day. */
 export interface Account {

@@ -4,30 +4,7 @@
 // Invariant: its size is bounded, in number and in octets, whatever a domain publishes and however its hosts fail. What
 // finds no place among the details is still in the sums.
 
-import type { TlsFailure } from "../../tls/results.ts";
-
-/** A policy as it stands in a report (RFC 8460 4.2). */
-export interface ShownPolicy {
-  readonly type: "tlsa" | "sts" | "no-policy-found";
-  /** RFC 8460 1.1: for DANE, where its records stand; else the mail domain. */
-  readonly domain: string;
-  readonly lines: readonly string[];
-  /** MTA-STS only. */
-  readonly mx: readonly string[];
-}
-
-export interface SessionFailure extends TlsFailure {
-  /** Our own address, the name of the host, and its address; absent where nobody was connected. */
-  readonly from?: string;
-  readonly host?: string;
-  readonly to?: string;
-}
-
-/** A connection, by the policy that it was under. */
-export interface TlsSession {
-  readonly policy: ShownPolicy;
-  readonly failure?: SessionFailure;
-}
+import type { SessionFailure, ShownPolicy } from "../../tls/sessions.ts";
 
 export interface FailureCount {
   readonly failure: SessionFailure;

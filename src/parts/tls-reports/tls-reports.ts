@@ -14,7 +14,7 @@ import type { Resolver } from "../../dns/dns.ts";
 import type { Mailbox, MessageId } from "../../mail/envelope.ts";
 import { describeError, type Log } from "../../observe/log.ts";
 import type { Queue } from "../../queue/queue.ts";
-import { type Https, httpsOf } from "../../base/net/https.ts";
+import { type Https } from "../../base/net/https.ts";
 import type { Lists } from "../../lists/lists.ts";
 import type { Spool } from "../../spool/spool.ts";
 import { type Account, Ledger, type LedgerEntry } from "./ledger.ts";
@@ -22,13 +22,9 @@ import { tlsReportLetter } from "./letter.ts";
 import { postReport } from "./post.ts";
 import { type Destination, destinationsOf } from "./record.ts";
 import { composeTlsReport, DAY, dueTime, SPREAD, type TlsReport } from "./report.ts";
-import type { TlsSession } from "./tally.ts";
-
-/** Who is told how TLS went. */
-export interface TlsSessions {
-  /** `session` is asked for only if there may be a report. */
-  ended(domain: string, session: () => TlsSession): void;
-}
+import { httpsOf } from "../../config/https.ts";
+import type { TlsSession } from "../../tls/sessions.ts";
+import type { TlsSessions } from "../../tls/sessions.ts";
 
 export interface TlsReportMeans extends Pick<RelayOptions, "hostname" | "spool_directory"> {
   readonly clock: Clock;

@@ -6,7 +6,7 @@
 
 import type { Clock } from "../../base/clock.ts";
 import type { Resolver } from "../../dns/dns.ts";
-import type { MaybePromise } from "../../lists/lists.ts";
+import type { MaybePromise } from "../../base/maybe-promise.ts";
 import { Gathered } from "../../base/gathered.ts";
 import type { HeaderAccount, HeaderBudget } from "./header-budget.ts";
 import { HeaderLines } from "../../mail/header-lines.ts";

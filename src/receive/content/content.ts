@@ -10,14 +10,14 @@ import type { Client, Mailbox } from "../../mail/envelope.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Resolver } from "../../dns/dns.ts";
 import type { Proof, Secret } from "../gate/gate.ts";
-import type { MaybePromise } from "../../lists/lists.ts";
+import type { MaybePromise } from "../../base/maybe-promise.ts";
+import { judgeHeader, judgeProofs } from "./verdict.ts";
 import { describeError, type Log } from "../../observe/log.ts";
 import type { LoopShare } from "../../base/loop-share.ts";
 import { LOCAL_ERROR, status, type Status } from "../../mail/status.ts";
 import { FirstLine } from "./first-line.ts";
 import type { HeaderBudgets } from "../authentication/header-budget.ts";
 import { HeaderWatch } from "./header-watch.ts";
-import { judgeHeader, judgeProofs } from "../verdict.ts";
 
 export interface Inspected {
   readonly client: Client;

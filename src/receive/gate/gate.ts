@@ -10,14 +10,9 @@
 import type { GateOptions } from "./gate-options.ts";
 import type { Client, Mailbox } from "../../mail/envelope.ts";
 import type { BlockLists } from "./dnsbl.ts";
-import type {
-  DomainList,
-  MaybePromise,
-  HostList,
-  Lists,
-  LocalPartList,
-} from "../../lists/lists.ts";
+import type { DomainList, HostList, Lists, LocalPartList } from "../../lists/lists.ts";
 import { LOCAL_ERROR, status, type Status } from "../../mail/status.ts";
+import type { MaybePromise } from "../../base/maybe-promise.ts";
 
 /** A header that only our tenant sets. */
 export interface Secret {

@@ -2,13 +2,12 @@
 
 import type { HintStore } from "./hosts.ts";
 import { describeError, type Log } from "../../observe/log.ts";
-import type { Queue } from "../../queue/queue.ts";
 import type { Spool } from "../../spool/spool.ts";
 
 /** A hint that cannot be saved, or nobody woken, is no reason to stop. */
 export function hintStore(
   spool: Pick<Spool, "saveHint" | "wake">,
-  queue: Pick<Queue, "wake">,
+  queue: { wake(): void },
   log: Log,
 ): HintStore {
   const failed = (error: unknown) => log.event("spool.failed", { error: describeError(error) });

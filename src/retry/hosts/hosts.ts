@@ -11,37 +11,13 @@
 // alone is measured by the monotonic clock; a stored time that a clock ahead of this one has written holds nobody back.
 
 import { type Clock, CLOCK_ROUNDING } from "../../base/clock.ts";
-import type { RetryError } from "../../contract/contract.ts";
+import { LONGEST_WAIT } from "../../spool/longest-wait.ts";
 import type { MessageId } from "../../mail/envelope.ts";
 import { findReplyRule, type RetryPolicy, rulesAfter } from "../reply-rules.ts";
-import { LONGEST_WAIT, nextAttempt, spread } from "../retry.ts";
-import type { Status } from "../../mail/status.ts";
+import { nextAttempt, spread } from "../retry.ts";
 import { type Wake, Waiters } from "./waiters.ts";
-
-export interface HostHint {
-  /** Milliseconds since the epoch, all three. */
-  readonly firstFailure: number;
-  readonly nextTry: number;
-  /** When `nextTry` was worked out. */
-  readonly savedAt: number;
-  readonly status: Status;
-}
-
-export interface HostFailure {
-  /** The host's name, for the retry rules. */
-  readonly host: string;
-  /** The domain that the mail was for. */
-  readonly domain: string;
-  readonly status: Status;
-  readonly error?: RetryError;
-}
-
-/** What was under way when a host ended the connection. */
-export interface UnderWay {
-  readonly message: MessageId;
-  /** The host said nothing at all of it. */
-  readonly isSilent: boolean;
-}
+import type { HostHint } from "../../mail/host.ts";
+import type { HostFailure, Hints, UnderWay } from "../../contract/contract.ts";
 
 /** A host that has ended connections under messages, since the last one that it took. */
 interface Suspicion {
@@ -91,7 +67,7 @@ const WOKEN_AT_START = 100;
 const OCTETS_MAX = 16 * 1024 * 1024;
 const OVERHEAD = 300;
 
-export class HostHints {
+export class HostHints implements Hints {
   /** Those that failed last stand at the end. */
   readonly #hints = new Map<string, Memory>();
   #octets = 0;

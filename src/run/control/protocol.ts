@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import type { RelayOptions } from "../../config/relay-options.ts";
-import { isTable } from "../../options/options.ts";
+import { isTable } from "../../base/table.ts";
 import type { Carried, Order } from "../../queue/postmaster.ts";
 import type { ReloadRequest } from "../reload.ts";
 import { parseDomain } from "../../mail/address.ts";

@@ -6,7 +6,7 @@
 import { isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import type { Clock } from "../../base/clock.ts";
-import type { RetryError } from "../../contract/contract.ts";
+import type { RetryError } from "../../mail/host.ts";
 import { status, type Status } from "../../mail/status.ts";
 import { logIn, unsafe, type Credentials } from "./auth.ts";
 import { NO_CAPABILITIES, parseCapabilities, type Capabilities } from "./capabilities.ts";

@@ -7,7 +7,7 @@
 import { connect as connectSocket, type NetConnectOpts, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, TLSSocket } from "node:tls";
 import type { Clock, Timer } from "../../base/clock.ts";
-import type { RetryError } from "../../contract/contract.ts";
+import type { RetryError } from "../../mail/host.ts";
 import { errorCode } from "../../base/error-code.ts";
 import { status, type Status } from "../../mail/status.ts";
 import { Deadline } from "../../base/net/deadline.ts";

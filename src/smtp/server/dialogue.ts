@@ -5,7 +5,7 @@
 // of a client have a budget. What the relay throws is a 451, and never more than that.
 
 import type { Client } from "../../mail/envelope.ts";
-import type { MaybePromise } from "../../lists/lists.ts";
+import type { MaybePromise } from "../../base/maybe-promise.ts";
 import { LOCAL_ERROR, status, type Status } from "../../mail/status.ts";
 import { heloName, type MailRequest, parseMail, parseRcpt } from "./command.ts";
 import type { SessionLimits } from "./limits.ts";

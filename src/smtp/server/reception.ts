@@ -1,7 +1,7 @@
 // What the SMTP protocol asks of the relay, and nothing else: the seam to src/receive/receive.ts.
 
 import type { Client, RecipientRequest } from "../../mail/envelope.ts";
-import type { MaybePromise } from "../../lists/lists.ts";
+import type { MaybePromise } from "../../base/maybe-promise.ts";
 import type { Status } from "../../mail/status.ts";
 import type { MailRequest } from "./command.ts";
 

@@ -3,7 +3,7 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock, Timer } from "../../base/clock.ts";
-import { FileTurns } from "../../lists/file-turns.ts";
+import { FileTurns } from "../../base/file-turns.ts";
 import { describeError, type Log } from "../../observe/log.ts";
 import { status, statusLine } from "../../mail/status.ts";
 import { type CertificateFiles, Certificates } from "../../base/net/certificates.ts";

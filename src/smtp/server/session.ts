@@ -9,7 +9,7 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 import type { Client } from "../../mail/envelope.ts";
-import type { MaybePromise } from "../../lists/lists.ts";
+import type { MaybePromise } from "../../base/maybe-promise.ts";
 import { LOCAL_ERROR, status, type Status, statusLine } from "../../mail/status.ts";
 import { decodeLine } from "./command.ts";
 import { Connection, type TlsOptions } from "../../base/net/connection.ts";

@@ -6,7 +6,7 @@
 import type { MessageId } from "../../mail/envelope.ts";
 import type { Action, AddressFilter, Change } from "../spool.ts";
 import type { Database } from "../../base/durable/database.ts";
-import { idNumber, idText } from "./rows.ts";
+import { idNumber, idText } from "../../mail/ids.ts";
 import { type Condition, recipientCondition } from "./selection.ts";
 
 export interface Wanted {

@@ -9,7 +9,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { MessageId } from "../../mail/envelope.ts";
 import type { Change, ListEntry, PostmasterList } from "../spool.ts";
-import type { HostHint } from "../../retry/hosts/hosts.ts";
+import type { HostHint } from "../../mail/host.ts";
+import { idNumber, idText } from "../../mail/ids.ts";
+import { numberOf } from "../../base/durable/columns.ts";
 import { BodyFiles } from "./body-files.ts";
 import { bodyDirectory } from "./body.ts";
 import {
@@ -28,15 +30,7 @@ import { createLoader, type Loader } from "./loader.ts";
 import { endInterrupted } from "./interrupted.ts";
 import { flagOf, writeSettlement } from "./settlement-rows.ts";
 import { restore } from "./restore.ts";
-import {
-  type CommitResult,
-  idNumber,
-  idText,
-  numberOf,
-  type StoredRow,
-  type Transaction,
-  type Write,
-} from "./rows.ts";
+import { type CommitResult, type StoredRow, type Transaction, type Write } from "./rows.ts";
 import { SCHEMA_VERSION, upgrade } from "./schema.ts";
 import { impossiblyLate, isAhead, mendSome, mendTimes } from "./set-back.ts";
 import { awaitedKeys, wakeWaiting } from "./waiting.ts";

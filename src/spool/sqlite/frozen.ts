@@ -6,7 +6,8 @@
 
 import type { MessageId } from "../../mail/envelope.ts";
 import type { Database } from "../../base/durable/database.ts";
-import { idText, numberOf } from "./rows.ts";
+import { idText } from "../../mail/ids.ts";
+import { numberOf } from "../../base/durable/columns.ts";
 
 const UNTOLD = `state = 'frozen' AND EXISTS
   (SELECT 1 FROM recipients WHERE message = id AND state = 'frozen')

@@ -1,8 +1,9 @@
 // Retry hints in the spool's database.
 
 import type { DatabaseSync } from "node:sqlite";
-import type { HostHint } from "../../retry/hosts/hosts.ts";
-import { numberOf, statusOf, textOf } from "./rows.ts";
+import type { HostHint } from "../../mail/host.ts";
+import { numberOf, textOf } from "../../base/durable/columns.ts";
+import { statusOf } from "./rows.ts";
 
 type Statements = Pick<DatabaseSync, "prepare">;
 

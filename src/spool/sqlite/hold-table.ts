@@ -1,7 +1,7 @@
 // Domains on hold in the spool's database, and the recipients that wait for their release.
 
 import type { DatabaseSync } from "node:sqlite";
-import { numberOf, textOf } from "./rows.ts";
+import { numberOf, textOf } from "../../base/durable/columns.ts";
 import { wakeWaiting } from "./waiting.ts";
 
 type Statements = Pick<DatabaseSync, "prepare">;

@@ -7,7 +7,7 @@
 import { constants } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { Body, MessageId } from "../../mail/envelope.ts";
-import type { MaybePromise } from "../../lists/lists.ts";
+import type { MaybePromise } from "../../base/maybe-promise.ts";
 import type { DirectorySyncs } from "../../base/durable/directory-syncs.ts";
 import { errorCode, withErrorNames } from "../../base/error-code.ts";
 import type { FileCalls } from "../../base/durable/file-calls.ts";

@@ -5,7 +5,8 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { LISTED_WHYS, type ListEntry, type PostmasterList } from "../spool.ts";
-import { numberOf, textOf, wordOf } from "./rows.ts";
+import { wordOf } from "./rows.ts";
+import { numberOf, textOf } from "../../base/durable/columns.ts";
 
 type Statements = Pick<DatabaseSync, "prepare">;
 

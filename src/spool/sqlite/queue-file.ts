@@ -12,10 +12,12 @@ import type { Filter, MessageState, StoredMessage } from "../spool.ts";
 import { DATABASE } from "./engine.ts";
 import { countHeld, readHolds } from "./hold-table.ts";
 import { createLoader } from "./loader.ts";
-import { idNumber, idText, messageOf, numberOf } from "./rows.ts";
+import { messageOf } from "./rows.ts";
 import { isReadable, SCHEMA_VERSION } from "./schema.ts";
 import { messageCondition } from "./selection.ts";
 import { upgradedRow } from "./upgrade.ts";
+import { idNumber, idText } from "../../mail/ids.ts";
+import { numberOf } from "../../base/durable/columns.ts";
 
 export interface QueueFile {
   /**

@@ -1,8 +1,9 @@
 // Rows of one spool database put into another as they stood.
 
 import type { Database } from "../../base/durable/database.ts";
-import { columnValueOf, type Row, type StoredRow } from "./rows.ts";
+import { type StoredRow } from "./rows.ts";
 import { upgradedRow } from "./upgrade.ts";
+import { columnValueOf, type Row } from "../../base/durable/columns.ts";
 
 /** What is there already stays as it is. Throws when the tables do not take such values. */
 export function restore(database: Database, stored: StoredRow): void {

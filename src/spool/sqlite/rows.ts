@@ -3,7 +3,7 @@
 
 import { crc32 } from "node:zlib";
 import type { Body, Envelope, MessageId } from "../../mail/envelope.ts";
-import type { HostHint } from "../../retry/hosts/hosts.ts";
+import type { HostHint } from "../../mail/host.ts";
 import {
   FROZEN_WHYS,
   type Clocks,
@@ -21,9 +21,8 @@ import {
 } from "../spool.ts";
 import type { Status } from "../../mail/status.ts";
 import { bodyFile, CorruptBody, fileBody, INLINE_MAX, inlineBody, withHead } from "./body.ts";
-
-type Value = unknown;
-export type Row = Readonly<Record<string, Value>>;
+import { numberOf, type Row, textOf, type Value } from "../../base/durable/columns.ts";
+import { idNumber, idText } from "../../mail/ids.ts";
 
 export interface StoredRow {
   readonly message: Row;
@@ -81,34 +80,6 @@ export type Transaction = readonly Write[];
 
 /** Undefined for success. */
 export type CommitResult = { readonly message: string; readonly full: boolean } | undefined;
-
-const ID_LENGTH = 10;
-
-/** Ids are microseconds since the epoch in the database: they sort, and fit a double until 2255. */
-export function idText(id: number): MessageId {
-  return id.toString(36).padStart(ID_LENGTH, "0");
-}
-
-export function idNumber(id: MessageId): number {
-  return Number.parseInt(id, 36);
-}
-
-export function numberOf(value: Value): number {
-  if (typeof value !== "number") throw new TypeError(`not a number in the spool: ${String(value)}`);
-  return value;
-}
-
-/** A value as it may go back into a table. */
-export function columnValueOf(value: Value): string | number | null | Uint8Array {
-  if (value === null || typeof value === "string" || typeof value === "number") return value;
-  if (value instanceof Uint8Array) return value;
-  throw new TypeError(`no value of a column: ${typeof value}`);
-}
-
-export function textOf(value: Value): string {
-  if (typeof value !== "string") throw new TypeError("not a text in the spool");
-  return value;
-}
 
 export function statusOf(value: Value): Status {
   return checkedStatus(JSON.parse(textOf(value)));

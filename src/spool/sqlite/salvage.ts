@@ -29,8 +29,10 @@ import { DATABASE, Engine } from "./engine.ts";
 import { readHolds } from "./hold-table.ts";
 import { readList } from "./list-table.ts";
 import { createLoader, type Loader } from "./loader.ts";
-import { idNumber, numberOf, type StoredRow } from "./rows.ts";
+import { type StoredRow } from "./rows.ts";
 import { corruptDirectory } from "./set-aside.ts";
+import { idNumber } from "../../mail/ids.ts";
+import { numberOf } from "../../base/durable/columns.ts";
 
 export interface Salvage {
   /** Messages that are in the new database. */

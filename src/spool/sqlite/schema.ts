@@ -4,7 +4,7 @@
 
 import type { Database } from "../../base/durable/database.ts";
 import { restore } from "./restore.ts";
-import { numberOf } from "./rows.ts";
+import { numberOf } from "../../base/durable/columns.ts";
 
 /**
  * Rises with every change of the tables, and of what an envelope can ask of us: a program that has not heard of

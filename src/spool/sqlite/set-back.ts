@@ -3,10 +3,11 @@
 //
 // Invariant: a message waits no longer than from its last settlement to its next attempt, whatever the clock says.
 
-import { LONGEST_WAIT } from "../../retry/retry.ts";
+import { LONGEST_WAIT } from "../longest-wait.ts";
+import { numberOf } from "../../base/durable/columns.ts";
 import type { Clocks, Wait } from "../spool.ts";
 import type { Database } from "../../base/durable/database.ts";
-import { clocksOf, numberOf } from "./rows.ts";
+import { clocksOf } from "./rows.ts";
 
 /** What NTP may set a clock back by without anybody noticing; in ms. */
 const TOLERANCE = 5000;

@@ -8,7 +8,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Body, MessageId } from "../../mail/envelope.ts";
-import type { HostHint } from "../../retry/hosts/hosts.ts";
+import type { HostHint } from "../../mail/host.ts";
+import { idNumber, idText } from "../../mail/ids.ts";
 import { describeError, type Log } from "../../observe/log.ts";
 import {
   type Action,
@@ -34,8 +35,6 @@ import { type BodyStore, IncomingBody } from "./incoming.ts";
 import { lockSpool, type SpoolLock } from "./lock.ts";
 import { JournalNotes } from "./notes.ts";
 import {
-  idNumber,
-  idText,
   insertion,
   messageOf,
   newlyStored,

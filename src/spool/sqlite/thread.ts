@@ -4,7 +4,7 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { MessageId } from "../../mail/envelope.ts";
 import type { Change, PostmasterList } from "../spool.ts";
-import type { HostHint } from "../../retry/hosts/hosts.ts";
+import type { HostHint } from "../../mail/host.ts";
 import type { Wanted } from "./changes.ts";
 import { isDamage } from "../../base/durable/database.ts";
 import type { ClaimedRows, Engine, Recovery } from "./engine.ts";

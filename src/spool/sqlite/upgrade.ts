@@ -9,7 +9,8 @@
 
 import { canonicalAddressOf, parseMailbox } from "../../mail/address.ts";
 import { type FrozenWhy, namedPlaceOf } from "../spool.ts";
-import type { Row, StoredRow } from "./rows.ts";
+import type { StoredRow } from "./rows.ts";
+import type { Row } from "../../base/durable/columns.ts";
 
 const HOLD = "hold:";
 

@@ -1,7 +1,7 @@
 // Recipients in the spool's database that wait for something: the end of a hint, or of a hold.
 
 import type { DatabaseSync } from "node:sqlite";
-import { numberOf, textOf } from "./rows.ts";
+import { numberOf, textOf } from "../../base/durable/columns.ts";
 
 /** The column that says what a recipient waits for, and what stands there. */
 interface Awaited {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { connect, createSecureContext } from "node:tls";
-import { FileTurns } from "../../../src/lists/file-turns.ts";
+import { FileTurns } from "../../../src/base/file-turns.ts";
 import { type CertificateCalls, Certificates } from "../../../src/base/net/certificates.ts";
 import { SmtpServer } from "../../../src/smtp/server/server.ts";
 import { OTHER, OURS } from "../../support/certificates.ts";

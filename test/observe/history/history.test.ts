@@ -7,7 +7,7 @@ import { History, remembered } from "../../../src/observe/history/history.ts";
 import { HistoryDays } from "../../../src/observe/history/days.ts";
 import { dayFile, historyDirectory } from "../../../src/observe/history/files.ts";
 import { HistoryReader } from "../../../src/observe/history/read.ts";
-import { idText } from "../../../src/spool/sqlite/rows.ts";
+import { idText } from "../../../src/mail/ids.ts";
 import { type ManualClock, manualClock } from "../../support/clock.ts";
 import { recordingLog } from "../../support/services.ts";
 

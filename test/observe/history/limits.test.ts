@@ -10,7 +10,7 @@ import { HistoryDays, type HistoryLimits } from "../../../src/observe/history/da
 import { historyDirectory } from "../../../src/observe/history/files.ts";
 import type { Piece } from "../../../src/observe/history/pieces.ts";
 import { HistoryReader } from "../../../src/observe/history/read.ts";
-import { idText } from "../../../src/spool/sqlite/rows.ts";
+import { idText } from "../../../src/mail/ids.ts";
 import { manualClock } from "../../support/clock.ts";
 import { recordingLog } from "../../support/services.ts";
 

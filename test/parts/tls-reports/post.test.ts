@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test, type TestContext } from "node:test";
-import { HTTPS, type Https, httpsOf } from "../../../src/base/net/https.ts";
+import { HTTPS, type Https } from "../../../src/base/net/https.ts";
 import type { Match } from "../../../src/lists/lists.ts";
 import { postReport } from "../../../src/parts/tls-reports/post.ts";
 import { manualClock } from "../../support/clock.ts";
 import { resolverAnswering } from "../../support/services.ts";
+import { httpsOf } from "../../../src/config/https.ts";
 
 /** A service on every address of this machine; how often somebody has connected to it. */
 async function service(t: TestContext) {

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { composeTlsReport, DAY, dueTime } from "../../../src/parts/tls-reports/report.ts";
-import { type ShownPolicy, Tally } from "../../../src/parts/tls-reports/tally.ts";
+import { Tally } from "../../../src/parts/tls-reports/tally.ts";
+import type { ShownPolicy } from "../../../src/tls/sessions.ts";
 
 const POLICY: ShownPolicy = {
   type: "sts",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Proof, Secret } from "../../../src/receive/gate/gate.ts";
-import { judgeHeader } from "../../../src/receive/verdict.ts";
+import { judgeHeader } from "../../../src/receive/content/verdict.ts";
 import { statusLine } from "../../../src/mail/status.ts";
 import { HeaderWatch } from "../../../src/receive/content/header-watch.ts";
 

@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type HostHint, HostHints, type HintStore } from "../../../src/retry/hosts/hosts.ts";
+import { HostHints, type HintStore } from "../../../src/retry/hosts/hosts.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "../../../src/retry/reply-rules.ts";
 import { parseRetryRules } from "../../../src/retry/retry.ts";
 import { status } from "../../../src/mail/status.ts";
 import { manualClock } from "../../support/clock.ts";
+import type { HostHint } from "../../../src/mail/host.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

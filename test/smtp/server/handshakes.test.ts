@@ -6,7 +6,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { describe, it } from "node:test";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { FileTurns } from "../../../src/lists/file-turns.ts";
+import { FileTurns } from "../../../src/base/file-turns.ts";
 import { Certificates } from "../../../src/base/net/certificates.ts";
 import { Account, SessionParty } from "../../../src/base/loop-account.ts";
 import { LoopShare } from "../../../src/base/loop-share.ts";

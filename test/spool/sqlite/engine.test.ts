@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import { Engine } from "../../../src/spool/sqlite/engine.ts";
-import { idText, insertion } from "../../../src/spool/sqlite/rows.ts";
+import { insertion } from "../../../src/spool/sqlite/rows.ts";
 import { alice } from "./place.ts";
+import { idText } from "../../../src/mail/ids.ts";
 
 test("space that a drained queue held goes back to the file system, a little at a time", () => {
   const directory = mkdtempSync(join(tmpdir(), "unseen-engine-"));

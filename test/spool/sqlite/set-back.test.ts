@@ -8,9 +8,10 @@ import { describe, test } from "node:test";
 import { crc32 } from "node:zlib";
 import type { RecipientChange } from "../../../src/spool/spool.ts";
 import { Engine } from "../../../src/spool/sqlite/engine.ts";
-import { idText, insertion, type Transaction, type Write } from "../../../src/spool/sqlite/rows.ts";
+import { insertion, type Transaction, type Write } from "../../../src/spool/sqlite/rows.ts";
 import { status } from "../../../src/mail/status.ts";
 import { alice } from "./place.ts";
+import { idText } from "../../../src/mail/ids.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 const HOUR = 3_600_000;

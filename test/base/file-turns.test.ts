@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FileTurns } from "../../src/lists/file-turns.ts";
+import { FileTurns } from "../../src/base/file-turns.ts";
 
 function turns(places: number) {
   const files = new FileTurns(places);

@@ -1,0 +1,11 @@
+// Whose postmaster the bare <postmaster> is.
+
+import type { Configuration } from "./configuration.ts";
+
+/** The first local domain that is written out: the bare <postmaster> is its postmaster. */
+export function firstLocalDomain({ gate, domains }: Configuration): string | undefined {
+  const items = gate.local_domains.flatMap((item) =>
+    item.startsWith("+") ? (domains.get(item.slice(1)) ?? []) : [item],
+  );
+  return items.find((item) => /^[a-z0-9.-]+$/i.test(item));
+}
