@@ -45,6 +45,11 @@ export class Directories {
     this.#ready.delete(maildir);
   }
 
+  /** Makes the root itself, if it is missing. */
+  makeRoot(calls: FileCalls): Promise<void> {
+    return this.#make(this.#root, calls);
+  }
+
   async #makeMaildir(maildir: string, calls: FileCalls): Promise<void> {
     await this.#make(maildir, calls);
     for (const name of ["tmp", "new", "cur"]) await this.#mkdir(join(maildir, name), calls);

@@ -13,6 +13,8 @@ export type DiskRequest =
   | { readonly op: "write"; readonly fd: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly op: "fsync" | "close" | "fstat"; readonly fd: number }
   | { readonly op: "unlink" | "lstat" | "names"; readonly path: string }
+  /** Whether this process may do what `mode` says, as access(2) has it. */
+  | { readonly op: "access"; readonly path: string; readonly mode: number }
   | { readonly op: "mkdir"; readonly path: string; readonly mode: number }
   | { readonly op: "rename"; readonly from: string; readonly to: string }
   | ({ readonly op: "place" } & NewFile);

@@ -95,6 +95,8 @@ function call(request, port) {
       return lookOf(fs.fstatSync(request.fd));
     case "lstat":
       return lookOf(fs.lstatSync(request.path));
+    case "access":
+      return fs.accessSync(request.path, request.mode);
     case "unlink":
       return fs.unlinkSync(request.path);
     case "mkdir":

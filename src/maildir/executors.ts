@@ -116,6 +116,7 @@ async function made(
     case "names":
       for await (const name of calls.names(request.path)) onReply({ names: [name] });
       return undefined;
+    case "access":
     case "fstat":
     case "lstat":
     case "place":

@@ -57,6 +57,10 @@ export class ThreadCalls implements FileCalls {
     await this.#turn.ask({ op: "mkdir", path, mode });
   }
 
+  async access(path: string, mode: number): Promise<void> {
+    await this.#turn.ask({ op: "access", path, mode });
+  }
+
   async *names(path: string): AsyncIterable<string> {
     const found: (readonly string[])[] = [];
     await this.#turn.ask({ op: "names", path }, (names) => found.push(names));

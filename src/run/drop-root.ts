@@ -27,42 +27,40 @@ import { findUser, findUserOf, type SystemUser } from "../base/users.ts";
 export interface Leaving {
   readonly user: string;
   readonly spoolDirectory: string;
-  /** Where that user will write besides: made where it is missing, and left as it is where it is not. */
+  /**
+   * Where that user will write besides. What root has to make on the way there is made where it is missing, and left
+   * as it is where it is not. Their file systems must answer: nothing else happens meanwhile.
+   */
   readonly directories: readonly WrittenDirectory[];
   readonly log: Log;
 }
 
 /**
  * Does nothing unless the process is root. Throws when there is no such user, or the spool cannot be made; another
- * directory that cannot be made is a warning.
+ * directory that cannot be made is a warning. Gives the directories that are for the user to make, if they are missing.
  */
-export function dropRoot({ user, spoolDirectory, directories, log }: Leaving): void {
-  if (process.getuid?.() !== 0) return;
+export function dropRoot({ user, spoolDirectory, directories, log }: Leaving): WrittenDirectory[] {
+  if (process.getuid?.() !== 0) return [];
   const account = findUser(user);
   if (account === undefined) throw new Error(`there is no user "${user}" in /etc/passwd`);
   const spool = { path: spoolDirectory, mode: 0o700 };
   makeFirst(spool, account);
-  const begun = whatCouldBeMade(directories, (wanted) => makeFirst(wanted, account), log);
-  become(account);
-  makeSpool(spool, user);
-  whatCouldBeMade(begun, makeRest, log);
-}
-
-/** Those that could be made; the log has the others. */
-function whatCouldBeMade(
-  directories: readonly WrittenDirectory[],
-  make: (wanted: WrittenDirectory) => void,
-  log: Log,
-): WrittenDirectory[] {
-  return directories.filter((wanted) => {
+  const begun = directories.filter((wanted) => {
     try {
-      make(wanted);
+      makeFirst(wanted, account);
       return true;
     } catch (error) {
-      log.event("relay.warning", { what: `cannot create ${wanted.path}: ${describeError(error)}` });
+      warnOfMissing(wanted, error, log);
       return false;
     }
   });
+  become(account);
+  makeSpool(spool, user);
+  return begun;
+}
+
+export function warnOfMissing({ path }: WrittenDirectory, error: unknown, log: Log): void {
+  log.event("relay.warning", { what: `cannot create ${path}: ${describeError(error)}` });
 }
 
 /** The first directory that is missing on the way to `path`, if it is for root to make. The user makes the rest. */

@@ -12,11 +12,6 @@ import { DATABASE } from "../spool/sqlite/engine.ts";
 /** So many are named; the others are counted. */
 const NAMED_MAX = 3;
 
-/** Whether there is nothing yet, or a directory that this process may put something into. */
-function mayWrite(directory: string): boolean {
-  return isOpen(directory, constants.W_OK | constants.X_OK);
-}
-
 /**
  * Throws when a spool cannot be opened because a file without which it does not work belongs to somebody else. Root may
  * open everything.
@@ -44,22 +39,13 @@ export function foreignInSpool(directory: string): string | undefined {
   return `${named(foreign)} ${belong(foreign)} to another user than ${user}: ${advice(directory, user)}`;
 }
 
-/** One clause on a directory that copies are written below, if it is shut, or a directory of root's in it is. */
-export function shutDirectories(directory: string): string | undefined {
-  const shut = mayWrite(directory) ? shutByRoot(directory) : [directory];
+/** One clause on directories that copies are written to and that are shut, if there are any. */
+export function shutDirectories(shut: readonly string[]): string | undefined {
   const user = userName(process.getuid?.() ?? 0);
   const command = `chown -R ${user}: ${shut.slice(0, NAMED_MAX).join(" ")}`;
   return shut.length === 0
     ? undefined
     : `${named(shut)} cannot be written to: if nobody but the relay needs to, run "${command}"`;
-}
-
-function shutByRoot(directory: string): string[] {
-  const paths = namesIn(directory).map((name) => join(directory, name));
-  return paths.filter((path) => {
-    const stats = found(path);
-    return stats?.uid === 0 && stats.isDirectory() && !mayWrite(path);
-  });
 }
 
 function* foreignIn(path: string, uid: number): Generator<string> {

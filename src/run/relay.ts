@@ -9,11 +9,10 @@ import { preload } from "../receive/authentication/mailauth.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { ClockSteps, type Elapsed } from "../base/clock-steps.ts";
 import type { Configuration } from "../config/configuration.ts";
-import type { Services, Transport } from "../contract/contract.ts";
+import type { Services, Transport, WrittenDirectory } from "../contract/contract.ts";
 import { CutThrough } from "../deliver/cut-through/cut-through.ts";
 import type { Resolver } from "../dns/dns.ts";
-import { dropRoot } from "./drop-root.ts";
-import { foreignInSpool, requireOwnSpool, shutDirectories } from "./foreign-files.ts";
+import { leaveRoot } from "./leave-root.ts";
 import { type Control, openControl } from "./control/control.ts";
 import { controlSocket } from "./control/protocol.ts";
 import { Gate } from "../receive/gate/gate.ts";
@@ -200,7 +199,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const server = new SmtpServer(serverOptionsOf(configuration, chain.gate), clock, log);
   begun.defer(() => server.stop(0));
   const addresses = await bindListeners(server, configuration, chain.lists);
-  leaveRoot(relay, chain, log);
+  const { looked } = await leaveRoot(relay, directoriesOf(chain), parts);
 
   const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
   begun.defer(() => spool.close());
@@ -213,7 +212,7 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const watch = begun.adopt(watchClock(elapsed, { spool, queue, log }), (one) => one.cancel());
   void chain.lists.refresh();
   const reports = { tlsReports, ...forPostmaster(configuration, { spool, queue, clock, log }) };
-  await tlsReports.start(configuration, chain, { spool, queue });
+  await Promise.all([looked, tlsReports.start(configuration, chain, { spool, queue })]);
   begun.defer(async () => {
     await server.stop(0);
     await queue.stop(0);
@@ -264,17 +263,10 @@ async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void>
   await lasting.spool.close();
 }
 
-function leaveRoot(
-  { user, spool_directory: spoolDirectory }: Configuration["relay"],
-  { transports }: Chain,
-  log: Log,
-): void {
+/** Each once. */
+function directoriesOf({ transports }: Chain): readonly WrittenDirectory[] {
   const directories = [...transports.values()].flatMap(({ directory }) => directory ?? []);
-  if (user !== undefined) dropRoot({ user, spoolDirectory, directories, log });
-  requireOwnSpool(spoolDirectory);
-  const doubts = [foreignInSpool(spoolDirectory)];
-  doubts.push(...directories.map(({ path }) => shutDirectories(path)));
-  for (const what of doubts) if (what !== undefined) log.event("relay.warning", { what });
+  return [...new Map(directories.map((one) => [one.path, one])).values()];
 }
 
 interface Reports {

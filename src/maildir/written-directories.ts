@@ -1,0 +1,88 @@
+// The directories that hold Maildirs, as they are at the start of the relay. Their system calls are made in the threads
+// for Maildirs, so one that does not answer holds up nothing; the log names it.
+
+import { constants } from "node:fs";
+
+import { dirname, join } from "node:path";
+import { DirectorySyncs } from "../base/durable/directory-syncs.ts";
+import { errorCode } from "../base/error-code.ts";
+import type { WrittenDirectory } from "../contract/contract.ts";
+import { Directories } from "./directories.ts";
+import { FileSystemHangs } from "./lane.ts";
+import type { Lanes } from "./lanes.ts";
+import { ThreadCalls } from "./thread-calls.ts";
+
+/** Directories that are looked at at once: no more threads are lost when all of them hang. */
+const LOOKS_AT_ONCE = 4;
+const { S_IFDIR, S_IFMT, W_OK, X_OK } = constants;
+
+/** Makes the directory if it is missing, and what is missing above it. Rejects with FileSystemHangs, or the error. */
+export async function makeWritten(lanes: Lanes, { path, mode }: WrittenDirectory): Promise<void> {
+  const directories = new Directories(new DirectorySyncs(), path, mode);
+  await inLane(lanes, path, (calls) => directories.makeRoot(calls));
+}
+
+/** The directory itself if nothing can be put into it, or those of root's in it of which that is so. */
+export async function shutBelow(lanes: Lanes, path: string): Promise<string[]> {
+  const names: string[] = [];
+  let isShut = false;
+  await inLane(lanes, path, async (calls) => {
+    isShut = !(await mayWrite(calls, path));
+    if (isShut) return;
+    try {
+      for await (const name of calls.names(path)) names.push(name);
+    } catch (error) {
+      // What is not there, or cannot be read, has no names.
+      if (error instanceof FileSystemHangs) throw error;
+    }
+  });
+  if (isShut) return [path];
+  // A file system has a directory of its own at its top.
+  const paths = names.filter((name) => name !== "lost+found").toSorted();
+  const shut: string[] = [];
+  while (paths.length > 0) {
+    const looks = paths.splice(0, LOOKS_AT_ONCE).map(async (name) => {
+      const below = join(path, name);
+      await inLane(lanes, below, async (calls) => {
+        const isRoots = await isRootsDirectory(calls, below);
+        if (isRoots && !(await mayWrite(calls, below))) shut.push(below);
+      });
+    });
+    await Promise.all(looks);
+  }
+  return shut.toSorted();
+}
+
+/** False when it cannot be looked at. */
+async function isRootsDirectory(calls: ThreadCalls, path: string): Promise<boolean> {
+  try {
+    const { uid, mode } = await calls.lstat(path);
+    return uid === 0 && (mode & S_IFMT) === S_IFDIR;
+  } catch (error) {
+    if (error instanceof FileSystemHangs) throw error;
+    return false;
+  }
+}
+
+/** Whether there is nothing yet, or a directory that this process may put something into. */
+async function mayWrite(calls: ThreadCalls, path: string): Promise<boolean> {
+  try {
+    await calls.access(path, W_OK | X_OK);
+    return true;
+  } catch (error) {
+    if (error instanceof FileSystemHangs) throw error;
+    return errorCode(error) === "ENOENT";
+  }
+}
+
+async function inLane(
+  lanes: Lanes,
+  path: string,
+  work: (calls: ThreadCalls) => Promise<void>,
+): Promise<void> {
+  const lane = lanes.lane(path, dirname(path));
+  await lane.run(async (turn) => {
+    await work(new ThreadCalls(turn));
+    return path;
+  });
+}
