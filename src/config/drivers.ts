@@ -1,7 +1,7 @@
 // Finds the driver that a table of the file names: one of ours, or a third party's module that is loaded and
 // held against the contract. A wrong module is a problem of the configuration, never a crash.
 
-import { createRequire, isBuiltin } from "node:module";
+import { createRequire, isBuiltin, registerHooks } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Driver } from "../contract/contract.ts";
@@ -20,6 +20,14 @@ export interface DriverKind<Instance> {
 export type FoundDriver<Instance> =
   | { readonly driver: Driver<unknown, Instance> }
   | { readonly wrong: string };
+
+/** A driver imports this name from wherever it is, /etc/unseen for example, where no package of that name can be found. */
+const DRIVER_MODULE = "unseen/driver";
+const DRIVER_URL = new URL("../driver.ts", import.meta.url).href;
+registerHooks({
+  resolve: (name, context, next) =>
+    name === DRIVER_MODULE ? { url: DRIVER_URL, shortCircuit: true } : next(name, context),
+});
 
 const FILE = /^(?:\.{0,2}\/|file:)/;
 const PACKAGE = /^(?:@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*(?:\/[\w.~/-]+)?$/;

@@ -1,5 +1,6 @@
 // The contract between the relay and its drivers: what a router may decide, what a transport may report.
-// routers/README.md and transports/README.md say it in prose. A third party's driver has its types from here.
+// routers/README.md and transports/README.md say it in prose. A third party's driver has these types by way of
+// src/driver.ts.
 //
 // Invariants: a driver that throws means "defer"; a recipient that a transport leaves out of its map counts as
 // deferred. So a bug delays mail and never loses or bounces it.

@@ -1,6 +1,6 @@
 // The kit in which every option is declared, once, beside the code that uses it. One declaration gives the
 // type, the check, the default, docs/config.md and the comment in etc/routers.toml.
-// This file puts options together into tables; a driver imports everything it needs from here.
+// This file puts options together into tables; a driver has it by way of src/driver.ts.
 //
 // Invariant: reading never throws and never stops at the first problem; it collects all of them.
 

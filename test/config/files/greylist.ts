@@ -1,8 +1,13 @@
 // A router driver of a third party, as small as one can be.
 
-import { duration, options, transportName, withDefault } from "../../../src/options/options.ts";
-import type { Values } from "../../../src/options/options.ts";
-import type { RouterDriver } from "../../../src/contract/contract.ts";
+import {
+  duration,
+  options,
+  type RouterDriver,
+  transportName,
+  type Values,
+  withDefault,
+} from "unseen/driver";
 
 const greylistOptions = options({
   transport: transportName("Delivers what has waited long enough."),
