@@ -49,7 +49,10 @@ const SPAM: Reason = {
 const PERMANENT: Reasons = new Map(
   Object.entries({
     "1.1": { happened: "There is no such mailbox.", advice: CHECK_SPELLING },
-    "1.2": { happened: "There is no such domain.", advice: CHECK_DOMAIN },
+    "1.2": {
+      happened: "There is no such domain, or it has no mail system.",
+      advice: CHECK_DOMAIN,
+    },
     "1.3": { happened: "This is not how an address is written.", advice: CHECK_SPELLING },
     "1.6": {
       happened: "The mailbox has moved, and we do not know where to.",

@@ -127,9 +127,19 @@ suite("what relayctl queue says", () => {
     const all = await ask(relay, "queue", "thaw", "--all");
     assert.deepEqual(all, { code: 0, stdout: "0 messages thawed\n", stderr: "" });
     assert.equal((await ask(relay, "queue", "freeze", id)).stdout, "1 message frozen\n");
+    for (const shown of ["list", "show"]) {
+      const named = shown === "show" ? [id] : [];
+      const text = await ask(relay, "queue", shown, ...named);
+      assert.match(text.stdout, /^ +frozen +alice@example\.com\n.*\n +frozen by the postmaster$/m);
+      const { recipients } = JSON.parse(
+        (await ask(relay, "queue", shown, ...named, "--json")).stdout,
+      );
+      assert.equal(recipients[0].frozen_why, "ordered");
+    }
     const again = await ask(relay, "queue", "freeze", id, "--json");
     assert.deepEqual([again.code, JSON.parse(again.stdout)], [1, { id, result: "unchanged" }]);
     assert.equal((await ask(relay, "queue", "thaw", id)).stdout, "1 message thawed\n");
+    assert.doesNotMatch((await ask(relay, "queue", "show", id, "--json")).stdout, /frozen_why/);
     const other = await ask(relay, "queue", "retry", "--domain", "example.org");
     assert.equal(other.stdout, "0 messages due now\n");
   });

@@ -383,6 +383,8 @@ for (const running of [true, false]) {
       const id = await submit(relay, { sender: "", recipients: ["permfail@example.org"] });
       await relay.happened("message.frozen");
       assert.match((await queueOf(relay, "list", "--json")).stdout, /"state":"frozen"/);
+      const why = /^ +frozen because it has failed, and nobody may be told$/m;
+      assert.match((await queueOf(relay, "list")).stdout, why);
       if (!running) await relay.stop();
       assert.equal((await queueOf(relay, "retry", "--all")).stdout, "1 message due now\n");
       await using again = running ? undefined : await restarted(relay, sink.port);

@@ -2,6 +2,7 @@
 
 import { printable } from "../../base/printable.ts";
 import type {
+  FrozenWhy,
   MessageState,
   StoredMessage,
   StoredRecipient,
@@ -104,12 +105,25 @@ export function recipientLines(
   return [
     `${label}  ${printable(mailbox.address)}`,
     ...folded(mailText(recipient, now, held), ADDRESS_COLUMN),
+    ...frozenLines(recipient),
     ...reasons.flatMap((reason) => folded(reason, ADDRESS_COLUMN)),
     ...copiesOf(recipient).flatMap((copy) => [
       ...folded(copyText(copy, recipient, now), ADDRESS_COLUMN),
       ...folded(saidLine(copy.lastStatus), ADDRESS_COLUMN + 2),
     ]),
   ];
+}
+
+/** Why it waits for the postmaster. */
+const FROZEN: Readonly<Record<FrozenWhy, string>> = {
+  ordered: "frozen by the postmaster",
+  copy: "frozen because a copy cannot be made",
+  delivery: "frozen because its transport wants the postmaster to look at it",
+  "nobody-to-tell": "frozen because it has failed, and nobody may be told",
+};
+
+function frozenLines({ frozenWhy }: StoredRecipient): string[] {
+  return frozenWhy === undefined ? [] : folded(FROZEN[frozenWhy], ADDRESS_COLUMN);
 }
 
 /** Why the mail waits now, and what came of its last attempt. Before the first attempt that is one and the same. */
@@ -211,6 +225,7 @@ function recipientObject(recipient: StoredRecipient, held: ReadonlySet<string>) 
     next_attempt: wait === undefined ? null : timeText(wait.nextAttempt),
     last_status: lastStatus === undefined ? null : saidLine(lastStatus),
     ...(recipient.waitsBecause === undefined ? {} : { waits_because: recipient.waitsBecause }),
+    ...(recipient.frozenWhy === undefined ? {} : { frozen_why: recipient.frozenWhy }),
     ...(isHeld(recipient, held) ? { on_hold: true } : {}),
     ...(copies.length === 0 ? {} : { copies }),
   };
