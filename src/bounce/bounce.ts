@@ -4,42 +4,16 @@
 // message itself was internationalized (RFC 6533), no control byte, no header field of anybody else's making.
 // The same request gives the same bytes. src/bounce/ holds its parts and the rules who gets one.
 
+import type { ReportRequest } from "./report-request.ts";
 import { deliveryStatus } from "./delivery-status.ts";
 import { letter } from "./letter.ts";
 import { headerValue, type Original, readHeader, readOriginal } from "./original.ts";
 import { asciiLine, field, isAscii, mailDate, oneLine } from "../mail/text.ts";
 import type { ReportKind } from "./wanted.ts";
-import type { Body, Envelope, Mailbox } from "../mail/envelope.ts";
-import type { Status } from "../mail/status.ts";
+import type { Mailbox } from "../mail/envelope.ts";
 
+export type { ReportedRecipient, ReportRequest } from "./report-request.ts";
 export { type ReportKind, wantsReport, wantsWarning } from "./wanted.ts";
-
-export interface ReportedRecipient {
-  readonly mailbox: Mailbox;
-  /** The RCPT that it descends from. */
-  readonly original: Mailbox;
-  readonly orcpt?: string;
-  /** The last status; a temporary one in a "failed" report means that the retries came to their end. */
-  readonly status: Status;
-  readonly remoteMta?: string;
-  /** Milliseconds since the epoch. */
-  readonly lastAttemptAt?: number;
-  /** When the last attempt is made at the latest, for a "delayed" report. */
-  readonly retryUntil?: number;
-}
-
-export interface ReportRequest {
-  readonly kind: ReportKind;
-  readonly hostname: string;
-  /** Of the report itself: Message-ID and MIME boundary come from it. */
-  readonly id: string;
-  readonly now: number;
-  readonly envelope: Envelope;
-  readonly body: Body;
-  readonly recipients: readonly ReportedRecipient[];
-  /** Bytes; of a larger message only the header goes back. */
-  readonly returnSizeLimit: number;
-}
 
 export interface Report {
   readonly bytes: Buffer;

@@ -4,7 +4,7 @@
 
 import type { Mailbox } from "../mail/envelope.ts";
 import { type Status, saidLine } from "../mail/status.ts";
-import type { ReportedRecipient, ReportRequest } from "./bounce.ts";
+import type { ReportedRecipient, ReportRequest } from "./report-request.ts";
 import { type Cleaner, field, isAscii, mailDate } from "../mail/text.ts";
 import { asciiAddress, decodeXtext, unicodeAddress } from "../smtp/wire/xtext.ts";
 

@@ -2,7 +2,7 @@
 // the other side said. Plain words, no jargon before the reply itself.
 // Invariant: its length is bounded, however many recipients there are; the part for programs names them all.
 
-import type { ReportedRecipient, ReportRequest } from "./bounce.ts";
+import type { ReportedRecipient, ReportRequest } from "./report-request.ts";
 import { isTemporary, saidLine } from "../mail/status.ts";
 import { hostIn, said } from "./delivery-status.ts";
 import { headerValue, type Original } from "./original.ts";

@@ -1,8 +1,6 @@
 // One Maildir's lane: its system calls, and the deliveries that they belong to.
 
 import type { DiskReply, DiskRequest, Look } from "./disk-request.ts";
-import type { DiskThread } from "./disk-threads.ts";
-import type { Lanes } from "./lanes.ts";
 
 export type DiskValue = number | Look | undefined;
 
@@ -29,6 +27,23 @@ export interface Job {
   reject(error: unknown): void;
 }
 
+/** A thread, as the lane sees whose calls it makes. */
+interface LaneThread {
+  readonly state: "running" | "slow" | "hung";
+}
+
+/** All lanes together: what one lane leaves to them. */
+interface LaneKeeper {
+  /** A whole file can be made at once. */
+  readonly places: boolean;
+  ask(
+    turn: Turn,
+    request: DiskRequest,
+    onNames?: (names: readonly string[]) => void,
+  ): Promise<DiskValue>;
+  admits(lane: Lane): boolean;
+}
+
 /** A delivery under way. */
 export class Turn {
   readonly lane: Lane;
@@ -37,9 +52,9 @@ export class Turn {
   /** It has made a file: from here on it is not refused a call. */
   hasFile = false;
   giveUp: () => void = () => undefined;
-  readonly #lanes: Lanes;
+  readonly #lanes: LaneKeeper;
 
-  constructor(lane: Lane, lanes: Lanes) {
+  constructor(lane: Lane, lanes: LaneKeeper) {
     this.lane = lane;
     this.#lanes = lanes;
   }
@@ -56,12 +71,12 @@ export class Turn {
 export class Lane {
   readonly directory: string;
   readonly root: string;
-  readonly #lanes: Lanes;
+  readonly #lanes: LaneKeeper;
   readonly #onAnswer = new Map<string, () => void>();
-  /** The rest is the business of {@link Lanes}. */
+  /** The rest is the business of the keeper. */
   readonly turns = new Set<Turn>();
   /** That make its calls now. */
-  readonly threads = new Set<DiskThread>();
+  readonly threads = new Set<LaneThread>();
   jobs: Job[] = [];
   /** Threads that hang. */
   hung = 0;
@@ -76,7 +91,7 @@ export class Lane {
   lastHung = -1;
   lastGood: number | undefined;
 
-  constructor(directory: string, root: string, lanes: Lanes) {
+  constructor(directory: string, root: string, lanes: LaneKeeper) {
     this.directory = directory;
     this.root = root;
     this.#lanes = lanes;

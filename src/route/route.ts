@@ -5,102 +5,19 @@
 // decides nothing about the address itself: what fails or defers it, and all that it is redirected to, touches
 // only the copy. Of an address whose mail has had its end, only copies are asked for: it leads to nobody else any more.
 
-import type { Decision, Router } from "../contract/contract.ts";
-import type { Client, Mailbox } from "../mail/envelope.ts";
 import type { DomainList } from "../lists/lists.ts";
 import type { Log } from "../observe/log.ts";
-import type { Precondition } from "./preconditions.ts";
+import type { ChainRouter, Route } from "./request.ts";
+import type { Routing } from "./routing.ts";
 import { type Child, stepKeyOf, Steps } from "./steps.ts";
 import { type Address, isSame, trouble, Walk } from "./walk.ts";
 import { LoopShare } from "../base/loop-share.ts";
-import { status, type Status } from "../mail/status.ts";
-import type { Account } from "../mail/account.ts";
-import type { Host } from "../mail/host.ts";
-import type { MaybePromise } from "../base/maybe-promise.ts";
+import { status } from "../mail/status.ts";
 
+export type { ChainRouter, Route, RouteRequest, TraceStep } from "./request.ts";
+export type { RoutedDelivery, RouteTrouble, Routing } from "./routing.ts";
 export { Steps } from "./steps.ts";
 export { preconditionsOf } from "./preconditions.ts";
-
-/** One router as the configuration makes it. */
-export interface ChainRouter {
-  readonly name: string;
-  readonly router: Router;
-  readonly unseen: boolean;
-  readonly more: boolean;
-  readonly cutthrough?: boolean;
-  /** Only mail that was relayed, or only that of others; both when absent. */
-  readonly relayed?: boolean | undefined;
-  readonly preconditions: readonly Precondition[];
-}
-
-export interface RouteRequest {
-  readonly sender: Mailbox | null;
-  readonly client: Client;
-  readonly verify: boolean;
-  /** It came by a relay rule, its proof included. Absent where nobody knows: then it is not relayed. */
-  readonly relayed?: boolean;
-  /** How that is known, for the trace. */
-  readonly relayedWhy?: string;
-  /** True of an address whose mail has had its end: the chain is asked for its copies alone. Absent: of none. */
-  readonly served?: (mailbox: Mailbox) => MaybePromise<boolean>;
-  /** What was found out for earlier recipients of the message, and is not asked again. Not together with `trace`. */
-  readonly steps?: Steps;
-  /** Filled with a line for each router that was asked, when somebody wants to read it. */
-  readonly trace?: TraceStep[];
-}
-
-export interface TraceStep {
-  readonly address: string;
-  readonly router: string;
-  readonly result: "skipped" | Decision["kind"];
-  readonly why: string;
-}
-
-export interface RoutedDelivery {
-  readonly router: string;
-  readonly transport: string;
-  readonly unseen: boolean;
-  /** A copy for a sender whom the router's list of senders does not name. */
-  readonly unlisted?: true;
-  /** The next host is asked before the client has its reply. */
-  readonly cutthrough?: true;
-  /** An alias of the same address has led here: the address may lead to others too. */
-  readonly homonym?: true;
-  readonly mailbox: Mailbox;
-  /** The RCPT that it descends from; with `steps` of several recipients, the first. */
-  readonly original: Mailbox;
-  readonly account: Account;
-  readonly hosts?: readonly Host[];
-}
-
-export interface RouteTrouble {
-  readonly kind: "failed" | "deferred";
-  readonly mailbox: Mailbox;
-  /** "" when the chain ended. */
-  readonly router: string;
-  /** The copy only; the address itself went on. */
-  readonly unseen: boolean;
-  readonly status: Status;
-  /** "world: example.net has a null MX", for the log; absent when no router has said why. */
-  readonly why?: string;
-  /** No router has taken the address, and none has said why: one that would may be missing for a moment. */
-  readonly unrouted?: true;
-  /** As in {@link RoutedDelivery}. */
-  readonly homonym?: true;
-}
-
-export interface Routing {
-  readonly deliveries: RoutedDelivery[];
-  readonly troubles: RouteTrouble[];
-  readonly discarded: {
-    readonly mailbox: Mailbox;
-    readonly router: string;
-    readonly why: string;
-  }[];
-}
-
-/** Never rejects. */
-export type Route = (recipient: Mailbox, request: RouteRequest) => Promise<Routing>;
 
 /** Exim's bound: an address with more ancestors than this loops in a way that the guard does not see. */
 const ANCESTORS_MAX = 100;

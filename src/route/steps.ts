@@ -1,7 +1,7 @@
 // What the chain has said of the addresses of one message. An address that many recipients lead to is asked about once.
 
 import type { Mailbox } from "../mail/envelope.ts";
-import type { Routing } from "./route.ts";
+import type { Routing } from "./routing.ts";
 import { canonicalAddressOf } from "../mail/address.ts";
 
 /** An address that another was redirected to. */

@@ -5,14 +5,8 @@ import type { Decision } from "../contract/contract.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { DomainList } from "../lists/lists.ts";
 import { describeError, type Log } from "../observe/log.ts";
-import type {
-  ChainRouter,
-  RoutedDelivery,
-  RouteRequest,
-  RouteTrouble,
-  Routing,
-  TraceStep,
-} from "./route.ts";
+import type { ChainRouter, RouteRequest, TraceStep } from "./request.ts";
+import type { RoutedDelivery, RouteTrouble, Routing } from "./routing.ts";
 import { isTemporary, LOCAL_ERROR, status, type Status } from "../mail/status.ts";
 import { type Found, joined, meets } from "./preconditions.ts";
 import type { Child, Step, Steps } from "./steps.ts";
