@@ -4,18 +4,13 @@
 import type { Clock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { surveysOf } from "../config/doubts.ts";
-import type { Answer, Resolver } from "../dns/dns.ts";
 import { firstLocalDomain } from "../config/first-local-domain.ts";
-import type { Log } from "../observe/log.ts";
-import { assemble } from "../run/relay.ts";
-import { Common } from "../run/common.ts";
 import type { RouteRequest, RouteTrouble, TraceStep } from "../route/route.ts";
 import { parseMailbox } from "../mail/address.ts";
+import { quietChain } from "./quiet-chain.ts";
 
 /** Names that are tried, of all files together. */
 const NAMES_MAX = 10_000;
-
-const SILENT: Log = { event: () => undefined };
 
 const STRANGER: RouteRequest = {
   sender: { address: "someone@example.net", localPart: "someone", domain: "example.net" },
@@ -29,9 +24,7 @@ export async function deadAliases(configuration: Configuration, clock: Clock): P
   const names = surveys.flatMap(({ addresses }) => addresses).slice(0, NAMES_MAX);
   const domain = firstLocalDomain(configuration);
   if (names.length === 0 || domain === undefined) return [];
-  const parts = { clock, log: SILENT };
-  const common = new Common(configuration, { ...parts, resolver: MUTE }, true);
-  const chain = assemble(configuration, { ...parts, common }, true);
+  const chain = quietChain(configuration, clock);
   try {
     const dead: string[] = [];
     for (const { name, at } of names) {
@@ -60,15 +53,3 @@ function deadEnd(trouble: RouteTrouble, name: string): string | undefined {
   }
   return `leads to ${mailbox.address}, which gets ${status.code} ${status.enhanced} ${status.text}`;
 }
-
-const unknown = (): Promise<Answer<never>> =>
-  Promise.resolve({ kind: "temporary", error: "no DNS is asked" });
-
-const MUTE: Resolver = {
-  mx: unknown,
-  a: unknown,
-  aaaa: unknown,
-  txt: unknown,
-  tlsa: unknown,
-  close: () => Promise.resolve(),
-};

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { check, type CheckReport, type CheckRequest } from "../check/check.ts";
 import { deadAliases } from "../check/aliases.ts";
+import { lostPostmaster } from "../check/postmaster.ts";
 import { reportJson } from "../check/json.ts";
 import { reportText } from "../check/text.ts";
 import { systemClock } from "../base/clock.ts";
@@ -68,6 +69,7 @@ async function checkConfiguration({ config, json }: CheckOptions): Promise<numbe
     const doubts = [
       ...(await doubtsOf(configuration)),
       ...(await deadAliases(configuration, systemClock)),
+      ...(await lostPostmaster(configuration, systemClock)),
     ];
     if (json === true) {
       await printJson({ problems: [], warnings: doubts });

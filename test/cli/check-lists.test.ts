@@ -140,3 +140,26 @@ test("what no domain of a file can be", async () => {
     'more: "alice@example.org": is no domain',
   ]);
 });
+
+/** What is said of this address in `[relay] postmaster`. */
+async function warned(postmaster: string): Promise<string[]> {
+  using here = new Place();
+  here.write(
+    "routers.toml",
+    CONFIG.replace("[relay]\n", `[relay]\npostmaster = "${postmaster}"\n`),
+  );
+  here.write("accounts", "alice\n");
+  here.write("aliases", "admin: alice\nroot: nobody@example.com, alice\n");
+  return (await warningsOf(here)).filter((line) => line.includes("relay.postmaster"));
+}
+
+test("an address of the postmaster that does not get there", async () => {
+  assert.deepEqual(await warned("postmaster@example.com"), [
+    "warning: routers.toml: relay.postmaster: postmaster@example.com gets 550 5.1.1 No such user here; the daily list would not arrive",
+  ]);
+  assert.deepEqual(await warned("root@example.com"), [
+    "warning: routers.toml: relay.postmaster: root@example.com leads to nobody@example.com, which gets 550 5.1.1 No such user here; the daily list would not arrive",
+  ]);
+  for (const good of ["alice@example.com", "admin@example.com", "me@example.net"])
+    assert.deepEqual(await warned(good), [], good);
+});

@@ -1,0 +1,33 @@
+// Whether the postmaster's list would arrive: its address goes through the routers, as mail of our own does.
+
+import type { Clock } from "../base/clock.ts";
+import type { Configuration } from "../config/configuration.ts";
+import { quietChain } from "./quiet-chain.ts";
+
+/**
+ * One clause, with the file in front, if the routers refuse the address that `[relay] postmaster` names. An address of
+ * another domain counts as good, because no DNS is asked; the default address is not asked about.
+ */
+export async function lostPostmaster(
+  configuration: Configuration,
+  clock: Clock,
+): Promise<readonly string[]> {
+  const { postmaster } = configuration.relay;
+  if (postmaster === undefined) return [];
+  const chain = quietChain(configuration, clock);
+  try {
+    const own = { sender: null, client: { address: "", helo: configuration.relay.hostname } };
+    const { troubles } = await chain.route(postmaster, { ...own, verify: true, relayed: true });
+    const refused = troubles.find(({ kind, unseen }) => kind === "failed" && !unseen);
+    if (refused === undefined) return [];
+    const { code, enhanced, text } = refused.status;
+    const to =
+      refused.mailbox.address === postmaster.address
+        ? postmaster.address
+        : `${postmaster.address} leads to ${refused.mailbox.address}, which`;
+    const why = `${to} gets ${code} ${enhanced} ${text}`;
+    return [`${configuration.file}: relay.postmaster: ${why}; the daily list would not arrive`];
+  } finally {
+    await chain.close();
+  }
+}

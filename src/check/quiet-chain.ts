@@ -1,0 +1,30 @@
+// The chain of a configuration for questions that no session asks: nothing on disk is touched, no DNS is asked, nothing is
+// logged. What is not ours is put off.
+
+import type { Clock } from "../base/clock.ts";
+import type { Configuration } from "../config/configuration.ts";
+import type { Answer, Resolver } from "../dns/dns.ts";
+import type { Log } from "../observe/log.ts";
+import { Common } from "../run/common.ts";
+import { assemble, type Chain } from "../run/relay.ts";
+
+const SILENT: Log = { event: () => undefined };
+
+const unknown = (): Promise<Answer<never>> =>
+  Promise.resolve({ kind: "temporary", error: "no DNS is asked" });
+
+const MUTE: Resolver = {
+  mx: unknown,
+  a: unknown,
+  aaaa: unknown,
+  txt: unknown,
+  tlsa: unknown,
+  close: () => Promise.resolve(),
+};
+
+/** To be closed. */
+export function quietChain(configuration: Configuration, clock: Clock): Chain {
+  const parts = { clock, log: SILENT };
+  const common = new Common(configuration, { ...parts, resolver: MUTE }, true);
+  return assemble(configuration, { ...parts, common }, true);
+}
