@@ -1,5 +1,6 @@
 // relayctl check: is the configuration right, and what would become of a message?
 
+import type { Given } from "../contract/command.ts";
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { check, type CheckReport, type CheckRequest } from "../check/check.ts";
@@ -23,19 +24,13 @@ import { requireConfiguration, WrongConfiguration } from "./configuration-file.t
 import { CommandError, EXIT } from "./exit.ts";
 import { print, printJson, warn } from "../base/terminal.ts";
 
-export interface CheckOptions {
-  readonly config?: string;
-  readonly json?: boolean;
+export interface CheckOptions extends Given {
   readonly from: string;
   readonly client: string;
-  readonly helo?: string;
-  readonly tls?: boolean;
-  readonly message?: string;
+  readonly helo?: string | undefined;
+  readonly tls: boolean;
+  readonly message?: string | undefined;
 }
-
-/** Who writes when nobody is named: a stranger, from addresses that are kept for documentation. */
-export const DEFAULT_CLIENT = "192.0.2.1";
-export const DEFAULT_SENDER = "someone@example.net";
 
 /** Milliseconds to wait for `spf:` lists; then what is kept on disk has to do. */
 const LISTS_PATIENCE = 5000;
@@ -56,7 +51,7 @@ export async function checkCommand(
   try {
     await Promise.race([chain.lists.refresh(), sleep(LISTS_PATIENCE, undefined, { ref: false })]);
     const report = await check(request, chain, parts);
-    await (options.json === true ? printJson(reportJson(report)) : print(reportText(report)));
+    await (options.json ? printJson(reportJson(report)) : print(reportText(report)));
     return exitCodeOf(report);
   } finally {
     await chain.close();
@@ -71,7 +66,7 @@ async function checkConfiguration({ config, json }: CheckOptions): Promise<numbe
       ...(await deadAliases(configuration, systemClock)),
       ...(await lostPostmaster(configuration, systemClock)),
     ];
-    if (json === true) {
+    if (json) {
       await printJson({ problems: [], warnings: doubts });
     } else {
       for (const doubt of doubts) warn(`warning: ${doubt}`);
@@ -79,7 +74,7 @@ async function checkConfiguration({ config, json }: CheckOptions): Promise<numbe
     }
     return EXIT.ok;
   } catch (error) {
-    if (json !== true || !(error instanceof WrongConfiguration)) throw error;
+    if (!json || !(error instanceof WrongConfiguration)) throw error;
     await printJson({ problems: error.problems });
     return error.exitCode;
   }
@@ -113,7 +108,7 @@ function clientOf({ client, helo, tls }: CheckOptions): Client {
   const name = helo === undefined ? literal : heloName(helo);
   if (name === undefined) usage(`--helo: "${helo}" is no name of a host`);
   const secured = { version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" };
-  return { address, helo: name, ...(tls === true ? { tls: secured } : {}) };
+  return { address, helo: name, ...(tls ? { tls: secured } : {}) };
 }
 
 function senderOf(from: string): Mailbox | null {

@@ -1,42 +1,15 @@
-// The command line: which commands there are, and their options. The only module that knows commander.
+// The command line: made of the table of commands. The only module that knows commander.
 
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { parseDuration } from "../options/kinds.ts";
-import { describeError } from "../observe/log.ts";
+import { Command as Parser, CommanderError, InvalidArgumentError, Option as Flag } from "commander";
 import { printable } from "../base/printable.ts";
-import { checkCommand, type CheckOptions, DEFAULT_CLIENT, DEFAULT_SENDER } from "./check.ts";
-import { CommandError, EXIT } from "./exit.ts";
-import { type ChangeAction, type ChangeOptions, queueChange } from "./queue/change.ts";
-import { type HoldOptions, queueHold, queueRelease } from "./queue/hold.ts";
-import { type ListOptions, queueCount, queueList } from "./queue/list.ts";
-import { queueShow, type ShowOptions } from "./queue/show.ts";
-import { reloadCommand, type ReloadOptions } from "./reload.ts";
-import { serve } from "./serve.ts";
 import { warn } from "../base/terminal.ts";
-import { traceCommand, type TraceOptions } from "./trace.ts";
-
-const CHECK_HELP = `
-Nothing is delivered and nothing on disk is touched; the DNS is asked in earnest.
-Exit status: 0 all recipients are routed, 1 something is deferred, 2 something is refused or fails,
-64 wrong usage, 66 a file is missing, 78 the configuration is wrong (all problems are listed).`;
-
-const CHANGES: readonly (readonly [action: ChangeAction, description: string])[] = [
-  ["retry", "try again now, whatever is known of the hosts; what is frozen is thawed"],
-  ["freeze", "no further attempt until it is thawed"],
-  ["thaw", "what is frozen goes on"],
-  ["bounce", "give up now: what is not delivered has failed, and its sender is told"],
-  ["remove", "remove messages for good, without a word to anybody"],
-];
-
-const CHANGE_HELP = `
-Messages are named by their ids, or by filters, which must all fit, or by --all. With --recipient or --domain only
-these recipients are meant; remove takes whole messages. A message that is being delivered just now is left alone.
-Exit status: 0 done, 1 a message is not there or is being delivered just now.`;
-
-interface GlobalOptions {
-  readonly config?: string;
-  readonly json?: boolean;
-}
+import type { Command } from "../contract/command.ts";
+import { describeError } from "../observe/log.ts";
+import { isTable } from "../base/table.ts";
+import type { Options, Problem } from "../options/options.ts";
+import { commands, globalFlags, groups } from "./commands.ts";
+import { CommandError, EXIT } from "./exit.ts";
+import { flagsOf, meaningOf, valueOf } from "./flags.ts";
 
 /** Runs one command and returns the exit code of the process. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -65,126 +38,73 @@ function usageErrorText(text: string): string {
 
 type Exit = (code: number) => void;
 
-function createProgram(exit: Exit): Command {
-  const program = new Command("relayctl")
+function createProgram(exit: Exit): Parser {
+  const program = new Parser("relayctl")
     .description("unseen: an MX relay that keeps a Maildir copy of every message in and out")
-    .option("--config <file>", "routers.toml (default: $UNSEEN_CONFIG, /etc/unseen/routers.toml)")
-    .option("--json", "print JSON, for programs")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ outputError: (text) => warn(usageErrorText(text)) })
     .exitOverride();
-  program
-    .command("serve")
-    .description("run the relay in the foreground; the log goes to stdout")
-    .action(async (_, command: Command) => {
-      exit(await serve(command.optsWithGlobals<GlobalOptions>().config));
-    });
-  program
-    .command("reload")
-    .description("the running relay reads its configuration again; a wrong one changes nothing")
-    .option("--accept-lists", "believe lists that have lost most of their entries, as they are now")
-    .action(async (_, command: Command) => {
-      exit(await reloadCommand(command.optsWithGlobals<ReloadOptions>()));
-    });
-  program
-    .command("check")
-    .description(
-      "without recipients: is the configuration right? With recipients: what would become of a message?",
-    )
-    .argument("[recipients...]", "envelope recipients")
-    .option("--from <address>", 'envelope sender; "" or "<>" is the null sender', DEFAULT_SENDER)
-    .option("--client <ip>", "address of the client", DEFAULT_CLIENT)
-    .option("--helo <name>", "what the client calls itself (default: its address)")
-    .option("--tls", "the client speaks TLS")
-    .option("--message <file>", "judge this message too, as at the end of DATA")
-    .addHelpText("after", CHECK_HELP)
-    .action(async (recipients: string[], _, command: Command) => {
-      exit(await checkCommand(recipients, command.optsWithGlobals<CheckOptions>()));
-    });
-  program
-    .command("trace")
-    .description("what happened to a message, in order; or to all mail from and to an address")
-    .argument("<id|address>")
-    .option("--since <duration>", "only what happened so long ago at most", parsedDuration)
-    .option("--limit <count>", "so many stories of an address, the newest", parsedCount, 10)
-    .action(async (what: string, _, command: Command) => {
-      exit(await traceCommand(what, command.optsWithGlobals<TraceOptions>()));
-    });
-  const queue = program.command("queue").description("look at the queue, and change it");
-  addQueue(queue, exit);
-  addHolds(queue, exit);
+  addFlags(program, globalFlags);
+  const parents = new Map([["", program]]);
+  for (const command of commands) {
+    const words = command.name.split(" ");
+    const name = words.pop() ?? "";
+    addCommand(parentOf(parents, words), name, command, exit);
+  }
   return program;
 }
 
-function addQueue(queue: Command, exit: Exit): void {
-  withFilters(queue.command("list").description("messages that wait, oldest first")).action(
-    async (_, command: Command) => {
-      exit(await queueList(command.optsWithGlobals<ListOptions>()));
-    },
-  );
-  withFilters(queue.command("count").description("how many messages wait, by state")).action(
-    async (_, command: Command) => {
-      exit(await queueCount(command.optsWithGlobals<ListOptions>()));
-    },
-  );
-  queue
-    .command("show")
-    .description("one message: envelope, recipients, what is done, header")
-    .argument("<id>")
-    .option("--body", "print the message itself, byte for byte")
-    .action(async (id: string, _, command: Command) => {
-      exit(await queueShow(id, command.optsWithGlobals<ShowOptions>()));
-    });
-  for (const [action, description] of CHANGES) {
-    withFilters(queue.command(action).description(description).argument("[ids...]"))
-      .option("--all", "everything in the queue")
-      .addHelpText("after", CHANGE_HELP)
-      .action(async (ids: string[], _, command: Command) => {
-        const options = command.optsWithGlobals<ChangeOptions>();
-        exit(await queueChange(action, ids, options));
+/** The parser of a group of commands: "queue". */
+function parentOf(parents: Map<string, Parser>, words: readonly string[]): Parser {
+  const group = words.join(" ");
+  const known = parents.get(group);
+  if (known !== undefined) return known;
+  const above = parentOf(parents, words.slice(0, -1));
+  const parent = above.command(words.at(-1) ?? "").description(groups[group] ?? "");
+  parents.set(group, parent);
+  return parent;
+}
+
+function addCommand(parent: Parser, name: string, command: Command, exit: Exit): void {
+  const parser = parent.command(name).description(command.summary);
+  if (command.argument !== undefined) parser.argument(command.argument);
+  if (command.flags !== undefined) addFlags(parser, command.flags);
+  if (command.notes !== undefined) parser.addHelpText("after", `\n${command.notes}`);
+  parser.action(async () => {
+    const written = parser.optsWithGlobals();
+    const own = command.flags === undefined ? {} : read(command.flags, written);
+    exit(await command.run(parser.args, { ...read(globalFlags, written), ...own }));
+  });
+}
+
+function addFlags(parser: Parser, flags: Options<unknown>): void {
+  for (const { key, option, written, isSwitch } of flagsOf(flags)) {
+    const flag = new Flag(written, meaningOf(option));
+    if (!isSwitch) {
+      flag.argParser((text: string) => {
+        const value = valueOf(option, text);
+        const problems: Problem[] = [];
+        option.read(value, key, problems);
+        if (problems[0] === undefined) return value;
+        throw new InvalidArgumentError(`It ${problems[0].message}.`);
       });
+    }
+    parser.addOption(flag);
   }
 }
 
-function addHolds(queue: Command, exit: Exit): void {
-  queue
-    .command("hold")
-    .description("mail for a domain waits; without one, which domains are on hold")
-    .argument("[domain]")
-    .option("--domain <domain>", "the same, as in the other commands")
-    .action(async (domain: string | undefined, _, command: Command) => {
-      exit(await queueHold(domain, command.optsWithGlobals<HoldOptions>()));
-    });
-  queue
-    .command("release")
-    .description("mail for a domain goes on")
-    .argument("[domain]")
-    .option("--domain <domain>", "the same, as in the other commands")
-    .action(async (domain: string | undefined, _, command: Command) => {
-      exit(await queueRelease(domain, command.optsWithGlobals<HoldOptions>()));
-    });
-}
-
-function withFilters(command: Command): Command {
-  return command
-    .option("--sender <address>", 'only of this address or domain; "" is the null sender')
-    .option("--recipient <address>", "only for this address or domain")
-    .option("--domain <domain>", "only for this domain")
-    .option("--older-than <duration>", 'only older ones: "90s", "15m", "2h", "4d"', parsedDuration)
-    .option("--younger-than <duration>", "only younger ones", parsedDuration)
-    .addOption(
-      new Option("--state <state>", "only these").choices(["active", "deferred", "frozen"]),
-    );
-}
-
-function parsedDuration(written: string): number {
-  const age = parseDuration(written);
-  if (age === undefined)
-    throw new InvalidArgumentError('It must be like "90s", "15m", "2h", "4d".');
-  return age;
-}
-
-function parsedCount(written: string): number {
-  if (/^[1-9]\d{0,8}$/.test(written)) return Number(written);
-  throw new InvalidArgumentError("It must be a number from 1.");
+/** What the flags that were given come to, with the defaults of the others. */
+function read(flags: Options<unknown>, written: Readonly<Record<string, unknown>>): object {
+  const own = Object.keys(flags.fields).filter((key) => written[key] !== undefined);
+  const problems: Problem[] = [];
+  const values = flags.read(
+    Object.fromEntries(own.map((key) => [key, written[key]])),
+    "",
+    problems,
+  );
+  if (isTable(values)) return values;
+  throw new CommandError(
+    problems.map(({ path, message }) => `${path} ${message}`),
+    EXIT.usage,
+  );
 }

@@ -1,6 +1,7 @@
 // relayctl reload: the running relay reads its configuration again. What is wrong with it is found here already, so
 // the relay is asked only for what is right.
 
+import type { Given } from "../contract/command.ts";
 import { askForReload, NoRelay } from "../run/control/client.ts";
 import { controlSocket } from "../run/control/protocol.ts";
 import { describeError } from "../observe/log.ts";
@@ -10,24 +11,22 @@ import { requireConfiguration } from "./configuration-file.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { printJson, warn } from "../base/terminal.ts";
 
-export interface ReloadOptions {
-  readonly config?: string;
-  readonly json?: boolean;
-  readonly acceptLists?: boolean;
+export interface ReloadOptions extends Given {
+  readonly acceptLists: boolean;
 }
 
 /** Throws CommandError when the configuration is wrong or no relay answers. */
 export async function reloadCommand(options: ReloadOptions): Promise<number> {
-  const { config, json, acceptLists = false } = options;
+  const { config, json, acceptLists } = options;
   const { relay } = await requireConfiguration(config);
   const reloaded = await ask(controlSocket(relay), { acceptLists });
-  if (json === true) await printJson(reloaded);
+  if (json) await printJson(reloaded);
   if ("problems" in reloaded) {
-    if (json !== true) for (const problem of reloaded.problems) warn(printable(problem));
+    if (!json) for (const problem of reloaded.problems) warn(printable(problem));
     return EXIT.configuration;
   }
   const { lists = [] } = reloaded;
-  if (json !== true) {
+  if (!json) {
     process.stdout.write(report(reloaded));
     for (const { path, why } of lists) {
       if (why !== undefined) warn(`${path}: not accepted: it ${why}`);

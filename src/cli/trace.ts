@@ -1,6 +1,7 @@
 // relayctl trace: the whole story of one message, or of everything that has to do with an address. Read from the
 // history and the queue, beside a running relay or without one.
 
+import type { Given } from "../contract/command.ts";
 import { systemClock } from "../base/clock.ts";
 import { becomeOwnerOf } from "../run/drop-root.ts";
 import { NULL_SENDER } from "../observe/history/pieces.ts";
@@ -17,11 +18,9 @@ import { print, printJson, warn } from "../base/terminal.ts";
 import { eventObject, headLine, storyLines } from "./trace/story.ts";
 import { eventsOf, stateText, waitingEntries } from "./trace/waiting.ts";
 
-export interface TraceOptions {
-  readonly config?: string;
-  readonly json?: boolean;
+export interface TraceOptions extends Given {
   /** Milliseconds. */
-  readonly since?: number;
+  readonly since?: number | undefined;
   readonly limit: number;
 }
 
@@ -49,10 +48,10 @@ export async function traceCommand(what: string, options: TraceOptions): Promise
   for (const story of stories) {
     if (story.events.length === 0) continue;
     if (count++ === options.limit) {
-      if (options.json !== true) await print(`\nThere is more: --limit ${options.limit * 10}\n`);
+      if (!options.json) await print(`\nThere is more: --limit ${options.limit * 10}\n`);
       break;
     }
-    if (options.json === true) await printJson(storyObject(story, now, held));
+    if (options.json) await printJson(storyObject(story, now, held));
     else await print(`${count > 1 ? "\n" : ""}${storyText(story, now, held)}\n`);
   }
   if (count > 0) return EXIT.ok;

@@ -134,12 +134,13 @@ export function fileMode(doc: string): Option<number> {
 
 export function oneOf<const T extends string>(doc: string, words: readonly T[]): Option<T> {
   const type = words.map((word) => `"${word}"`).join(" or ");
-  return declared(type, { doc }, (value) => {
+  const option = declared<T>(type, { doc }, (value) => {
     const found = words.find((word) => word === value);
     if (found !== undefined) return { ok: found };
     const near = typeof value === "string" ? suggestion(value, words) : "";
     return { wrong: `must be ${type}, not ${nameOf(value)}${near}` };
   });
+  return { ...option, words };
 }
 
 /** A list of texts; one text is a list of one. `check` says what is wrong with an item, if anything. */

@@ -24,6 +24,8 @@ export interface Option<T> {
   readonly refersTo?: Reference;
   /** A file or directory: the loader makes it absolute before it is read. */
   readonly isPath?: true;
+  /** All that it can be, when that is one of a few words. */
+  readonly words?: readonly string[];
   /** Options inside this one, for tables and arrays of tables. */
   readonly inner?: Options<unknown>;
   /** What every value is, for a table whose keys the postmaster chooses. */

@@ -1,5 +1,6 @@
 // relayctl queue retry, freeze, thaw, bounce and remove: which messages are meant, and what became of each.
 
+import type { Given } from "../../contract/command.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { ChangeOrder } from "../../queue/postmaster.ts";
 import { jsonLine } from "../../base/printable.ts";
@@ -11,9 +12,8 @@ import { findQueue } from "./place.ts";
 import { ReachedQueue } from "./reach.ts";
 import { warn } from "../../base/terminal.ts";
 
-export interface ChangeOptions extends FilterOptions {
-  readonly config?: string;
-  readonly json?: boolean;
+export interface ChangeOptions extends FilterOptions, Given {
+  readonly all: boolean;
 }
 
 export type ChangeAction = ChangeOrder["action"];
@@ -27,7 +27,7 @@ export async function queueChange(
   ids: readonly string[],
   options: ChangeOptions,
 ): Promise<number> {
-  const named = [ids.length > 0, isFiltered(options), options.all === true];
+  const named = [ids.length > 0, isFiltered(options), options.all];
   if (named.filter(Boolean).length !== 1) {
     throw new CommandError(
       "name messages by their ids, by filters, or all of them with --all",
@@ -106,7 +106,7 @@ class Report {
 
   constructor(action: ChangeAction, { json }: ChangeOptions, areNamed: boolean) {
     this.#action = action;
-    this.#json = json === true;
+    this.#json = json;
     this.#areNamed = areNamed;
   }
 

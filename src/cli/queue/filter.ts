@@ -5,14 +5,13 @@ import { parseDomain, parseMailbox } from "../../mail/address.ts";
 import { CommandError, EXIT } from "../exit.ts";
 
 export interface FilterOptions {
-  readonly sender?: string;
-  readonly recipient?: string;
-  readonly domain?: string;
+  readonly sender?: string | undefined;
+  readonly recipient?: string | undefined;
+  readonly domain?: string | undefined;
   /** Milliseconds. */
-  readonly olderThan?: number;
-  readonly youngerThan?: number;
-  readonly state?: "active" | "deferred" | "frozen";
-  readonly all?: boolean;
+  readonly olderThan?: number | undefined;
+  readonly youngerThan?: number | undefined;
+  readonly state?: "active" | "deferred" | "frozen" | undefined;
 }
 
 /** Has the postmaster narrowed it down to some messages? */

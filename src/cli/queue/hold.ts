@@ -1,5 +1,6 @@
 // relayctl queue hold and release: domains whose mail waits until the postmaster lets it go.
 
+import type { Given } from "../../contract/command.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { Carried } from "../../queue/postmaster.ts";
 import { jsonLine } from "../../base/printable.ts";
@@ -11,10 +12,8 @@ import { openQueue } from "./open.ts";
 import { findQueue } from "./place.ts";
 import { ReachedQueue } from "./reach.ts";
 
-export interface HoldOptions {
-  readonly config?: string;
-  readonly json?: boolean;
-  readonly domain?: string;
+export interface HoldOptions extends Given {
+  readonly domain?: string | undefined;
 }
 
 /** Without a domain, the domains that are on hold. */
@@ -24,10 +23,10 @@ export async function queueHold(
 ): Promise<number> {
   const canonical = domainIn(named, option);
   const place = await findQueue(config);
-  if (canonical === undefined) return listHolds(place.relay.spool_directory, json === true);
+  if (canonical === undefined) return listHolds(place.relay.spool_directory, json);
   await using queue = new ReachedQueue(place);
   await queue.carryOut({ action: "hold", domain: canonical });
-  await print(json === true ? `${jsonLine({ domain: canonical })}\n` : `${canonical} is on hold\n`);
+  await print(json ? `${jsonLine({ domain: canonical })}\n` : `${canonical} is on hold\n`);
   return EXIT.ok;
 }
 
@@ -55,7 +54,7 @@ export async function queueRelease(
   await using queue = new ReachedQueue(place);
   const carried = await queue.carryOut({ action: "release", domain: canonical });
   await print(
-    `${json === true ? jsonLine(releaseObject(canonical, carried)) : releaseText(canonical, carried)}\n`,
+    `${json ? jsonLine(releaseObject(canonical, carried)) : releaseText(canonical, carried)}\n`,
   );
   return EXIT.ok;
 }

@@ -1,5 +1,6 @@
 // relayctl queue list and count: what waits, oldest first. Read from the spool itself, with a running relay or without.
 
+import type { Given } from "../../contract/command.ts";
 import { systemClock } from "../../base/clock.ts";
 import { jsonLine } from "../../base/printable.ts";
 import { EXIT } from "../exit.ts";
@@ -9,10 +10,7 @@ import { holdLine, holdObject, messageLines, messageObject, sizeText } from "./f
 import { openQueue } from "./open.ts";
 import { findQueue } from "./place.ts";
 
-export interface ListOptions extends FilterOptions {
-  readonly config?: string;
-  readonly json?: boolean;
-}
+export type ListOptions = FilterOptions & Given;
 
 export async function queueList(options: ListOptions): Promise<number> {
   const { relay } = await findQueue(options.config);
@@ -26,13 +24,13 @@ export async function queueList(options: ListOptions): Promise<number> {
     count += messages.length;
     for (const { envelope } of messages) bytes += envelope.size;
     const texts = messages.map((message) =>
-      options.json === true
+      options.json
         ? `${jsonLine(messageObject(message, now, held))}\n`
         : `${messageLines(message, now, held).join("\n")}\n\n`,
     );
     await print(texts.join(""));
   }
-  if (options.json !== true) await print(`${summary(count, bytes)}\n`);
+  if (!options.json) await print(`${summary(count, bytes)}\n`);
   return EXIT.ok;
 }
 
@@ -46,7 +44,7 @@ export async function queueCount(options: ListOptions): Promise<number> {
   const holds = queue?.holds() ?? [];
   const states = Object.entries({ active, deferred, frozen });
   const sum = (of: "messages" | "bytes") => states.reduce((all, [, state]) => all + state[of], 0);
-  if (options.json === true) {
+  if (options.json) {
     const each = Object.fromEntries(states.map(([state, { messages }]) => [state, messages]));
     const object = {
       messages: sum("messages"),

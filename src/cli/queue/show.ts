@@ -1,5 +1,6 @@
 // relayctl queue show: one message, all that the spool knows of it.
 
+import type { Given } from "../../contract/command.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { HistoryEvent } from "../../observe/history/read.ts";
 import { jsonLine, printable } from "../../base/printable.ts";
@@ -15,10 +16,8 @@ import { ageText, messageObject, recipientLines, stateWord } from "./format.ts";
 import { openQueue } from "./open.ts";
 import { findQueue, type QueuePlace } from "./place.ts";
 
-export interface ShowOptions {
-  readonly config?: string;
-  readonly json?: boolean;
-  readonly body?: boolean;
+export interface ShowOptions extends Given {
+  readonly body: boolean;
 }
 
 /** Exit 1 when there is no such message. */
@@ -28,7 +27,7 @@ export async function queueShow(id: string, options: ShowOptions): Promise<numbe
   try {
     const message = queue?.message(id);
     if (message === undefined) throw new CommandError(absent(id, relay), EXIT.notDone);
-    if (options.body === true) await printBody(message);
+    if (options.body) await printBody(message);
     else {
       const held = new Set(queue?.holds().map(({ domain }) => domain));
       using history = openHistory(relay.spool_directory);
@@ -36,7 +35,7 @@ export async function queueShow(id: string, options: ShowOptions): Promise<numbe
       const events = remembered.length > 0 ? remembered : eventsOf(message);
       const header = await headerOf(message);
       const shown = { message, header, events, held, now: systemClock.now() };
-      await print(`${options.json === true ? jsonOf(shown) : textOf(shown)}\n`);
+      await print(`${options.json ? jsonOf(shown) : textOf(shown)}\n`);
     }
     return EXIT.ok;
   } catch (error) {

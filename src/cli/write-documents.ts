@@ -1,0 +1,12 @@
+// `npm run docs`: writes docs/config.md, and the tables of docs/cli.md, again from the declarations.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { configurationDocument } from "../config/document.ts";
+import { builtInDrivers } from "../run/built-in-drivers.ts";
+import { withTables } from "./document.ts";
+
+const DOCS = new URL("../../docs/", import.meta.url);
+const cli = new URL("cli.md", DOCS);
+
+writeFileSync(new URL("config.md", DOCS), configurationDocument(builtInDrivers));
+writeFileSync(cli, withTables(readFileSync(cli, "utf8")));
