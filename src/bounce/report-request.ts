@@ -21,8 +21,6 @@ export interface ReportedRecipient {
 export interface ReportRequest {
   readonly kind: ReportKind;
   readonly hostname: string;
-  /** Of the report itself: Message-ID and MIME boundary come from it. */
-  readonly id: string;
   readonly now: number;
   readonly envelope: Envelope;
   readonly body: Body;

@@ -13,6 +13,7 @@ import { FileSystemHangs } from "../maildir/lane.ts";
 import type { MaildirDisks } from "../maildir/maildir-disks.ts";
 import { makeWritten, shutBelow } from "../maildir/written-directories.ts";
 import type { Log } from "../observe/log.ts";
+import { loadComposer } from "../outbox/outbox.ts";
 import { dropRoot, warnOfMissing } from "./drop-root.ts";
 import { foreignInSpool, requireOwnSpool, shutDirectories } from "./foreign-files.ts";
 
@@ -41,6 +42,8 @@ export async function leaveRoot(
   parts: LeavingParts,
 ): Promise<{ readonly looked: Promise<void> }> {
   const { clock, log } = parts;
+  // Whose files only root may be able to read.
+  await loadComposer();
   const begun =
     user === undefined || process.getuid?.() !== 0
       ? []

@@ -26,10 +26,7 @@ import { hintStore } from "../retry/hosts/hint-store.ts";
 import type { Log } from "../observe/log.ts";
 import { MaildirDisks } from "../maildir/maildir-disks.ts";
 import type { Https } from "../base/net/https.ts";
-import {
-  PostmasterList,
-  type PostmasterListServices,
-} from "../parts/postmaster-list/postmaster-list.ts";
+import { Outbox } from "../outbox/outbox.ts";
 import { watchClock } from "../queue/watch-clock.ts";
 import { Queue, type QueueChain } from "../queue/queue.ts";
 import { createReception } from "../receive/receive.ts";
@@ -40,7 +37,13 @@ import { RelayRates } from "../receive/relay-rates.ts";
 import { reserveOf, withRates } from "../receive/configured.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "../route/route.ts";
 import { ReplyAlarms } from "../settle/alarms.ts";
-import { FrozenMail, type FrozenMailServices } from "../settle/frozen-mail.ts";
+import {
+  closeOwnMail,
+  followOwnMail,
+  type OwnMail,
+  openOwnMail,
+  startOwnMail,
+} from "./own-mail.ts";
 import { retryPolicyOf, type SettleMeans, settleServicesOf } from "./settle-services.ts";
 import { RecipientBudget } from "../receive/expansion.ts";
 import { type HeaderBudgets, headerBudgets } from "../receive/authentication/header-budget.ts";
@@ -192,39 +195,38 @@ export async function startRelay(configuration: Configuration, given: RelayParts
   const history = createHistory(configuration, given);
   const log = history === undefined ? given.log : remembered(given.log, history);
   const tlsReports = new TlsReports({ ...relay, ...given, log });
-  const elapsed = new ClockSteps(clock);
-  const parts = lastingParts(configuration, { ...given, log, tlsSessions: tlsReports, elapsed });
+  const parts = lastingParts(configuration, { ...given, log, tlsReports });
   const chain = begun.adopt(assemble(configuration, parts, false), (one) => one.close());
-  const { hints } = chain;
   const server = new SmtpServer(serverOptionsOf(configuration, chain.gate), clock, log);
   begun.defer(() => server.stop(0));
   const addresses = await bindListeners(server, configuration, chain.lists);
   const { looked } = await leaveRoot(relay, directoriesOf(chain), parts);
-
   const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
   begun.defer(() => spool.close());
   startHistory(history, relay.spool_directory);
   begun.defer(() => history?.close());
   const holds = new Holds(await spool.holds(), spool);
-  const first = queueChain(configuration, chain, { ...parts, spool });
+  const outbox = new Outbox(relay, { spool, log, wake: () => queue.wake() });
+  const first = queueChain(configuration, chain, { ...parts, outbox });
+  const [{ hints }, { elapsed }] = [chain, parts];
   const queue = new Queue({ spool, ...first, clock, log, hints, holds, room: parts.common.room });
   hints.attach(hintStore(spool, queue, log), await spool.hints());
   const watch = begun.adopt(watchClock(elapsed, { spool, queue, log }), (one) => one.cancel());
   void chain.lists.refresh();
-  const reports = { tlsReports, ...forPostmaster(configuration, { spool, queue, clock, log }) };
-  await Promise.all([looked, tlsReports.start(configuration, chain, { spool, queue })]);
+  const services = { ...parts, spool, queue, outbox };
+  const [ownMail] = await Promise.all([openOwnMail(configuration, chain, services), looked]);
   begun.defer(async () => {
     await server.stop(0);
     await queue.stop(0);
-    await closeAll(reports);
+    await closeOwnMail(ownMail);
   });
   const reception = receptionOf(configuration, chain, { spool, queue }, parts);
   const generations = new Generations({ configuration, chain, reception }, queue, clock);
   server.open(generations.reception);
   queue.wake();
   hints.resume(await spool.awaited(RESUMED_MAX));
-  startAll(reports);
-  const lasting = { server, queue, spool, generations, hints, ...reports, watch };
+  startOwnMail(ownMail);
+  const lasting = { server, queue, spool, generations, hints, ...ownMail, watch };
   const reloading = new Reloading(configuration.file, replacing(lasting, parts), log);
   const control = await controlOf(lasting, { ...parts, holds, reloading });
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
@@ -246,10 +248,14 @@ export async function startRelay(configuration: Configuration, given: RelayParts
 }
 
 /** What is the same whichever configuration is in force. */
-function lastingParts<Given extends RelayParts>(configuration: Configuration, given: Given) {
+function lastingParts<Given extends RelayParts & Pick<OwnMail, "tlsReports">>(
+  configuration: Configuration,
+  given: Given,
+) {
   const budgets = { headerBudgets: headerBudgets(), recipientBudget: new RecipientBudget() };
-  const alarms = new ReplyAlarms(given.clock, given.log);
-  const shared = { alarms, maildirDisks: new MaildirDisks(given) };
+  const { clock, log, tlsReports: tlsSessions } = given;
+  const clocks = { elapsed: new ClockSteps(clock), alarms: new ReplyAlarms(clock, log) };
+  const shared = { ...clocks, tlsSessions, maildirDisks: new MaildirDisks(given) };
   const parts = { ...given, ...shared, ...budgets };
   return { ...parts, common: new Common(configuration, parts, false) };
 }
@@ -258,7 +264,7 @@ function lastingParts<Given extends RelayParts>(configuration: Configuration, gi
 async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void> {
   lasting.watch.cancel();
   await finish(lasting, grace, clock);
-  await closeAll(lasting);
+  await closeOwnMail(lasting);
   await lasting.generations.close();
   await lasting.spool.close();
 }
@@ -269,33 +275,7 @@ function directoriesOf({ transports }: Chain): readonly WrittenDirectory[] {
   return [...new Map(directories.map((one) => [one.path, one])).values()];
 }
 
-interface Reports {
-  readonly tlsReports: TlsReports;
-  readonly postmasterList: PostmasterList;
-  readonly frozenMail: FrozenMail;
-}
-
-/** What the postmaster hears of, because no sender does. */
-function forPostmaster(
-  configuration: Configuration,
-  services: PostmasterListServices & FrozenMailServices,
-): Omit<Reports, "tlsReports"> {
-  return {
-    postmasterList: new PostmasterList(configuration, services),
-    frozenMail: new FrozenMail(configuration.bounce.frozen_after, services),
-  };
-}
-
-function startAll({ postmasterList, frozenMail }: Reports): void {
-  postmasterList.start();
-  frozenMail.start();
-}
-
-async function closeAll({ tlsReports, postmasterList, frozenMail }: Reports): Promise<void> {
-  await Promise.all([tlsReports.close(), postmasterList.close(), frozenMail.close()]);
-}
-
-interface Lasting extends Pick<Relay, "spool" | "queue">, Reports {
+interface Lasting extends Pick<Relay, "spool" | "queue">, OwnMail {
   readonly server: SmtpServer;
   readonly generations: Generations;
   readonly hints: HostHints;
@@ -304,7 +284,7 @@ interface Lasting extends Pick<Relay, "spool" | "queue">, Reports {
 
 /** Puts a new configuration in the place of the one in force, in one step, when nothing can fail any more. */
 function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
-  const { server, queue, spool, generations, hints } = lasting;
+  const { server, queue, outbox, generations, hints } = lasting;
   return async (wanted, { acceptLists = false }) => {
     const { next, kept } = withFixedOptions(generations.current.configuration, wanted);
     const chain = assemble(next, parts, false, hints);
@@ -318,11 +298,9 @@ function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
     const reception = receptionOf(next, chain, lasting, parts);
     generations.follow({ configuration: next, chain, reception });
     server.follow(serverOptionsOf(next, chain.gate));
-    queue.follow(queueChain(next, chain, { ...parts, spool }));
+    queue.follow(queueChain(next, chain, { ...parts, outbox }));
     hints.follow(retryPolicyOf(next));
-    lasting.tlsReports.follow(next, chain);
-    lasting.postmasterList.follow(next);
-    lasting.frozenMail.follow(next.bounce);
+    followOwnMail(lasting, next, chain);
     void chain.lists.refresh();
     return { listeners, kept, ...(acceptLists ? { lists: await chain.lists.accept() } : {}) };
   };

@@ -9,7 +9,7 @@ export function retryPolicyOf({ retry, replies }: Configuration): RetryPolicy {
   return { retry, replies: [...replies, ...BUILT_IN_REPLY_RULES] };
 }
 
-export type SettleMeans = Pick<SettleServices, "spool" | "log" | "elapsed" | "alarms">;
+export type SettleMeans = Pick<SettleServices, "outbox" | "log" | "elapsed" | "alarms">;
 
 export function settleServicesOf(
   configuration: Configuration,

@@ -5,7 +5,7 @@
 
 import { readHeader } from "../bounce/original.ts";
 import {
-  composeReport,
+  reportDraft,
   type ReportedRecipient,
   type ReportKind,
   wantsReport,
@@ -13,12 +13,12 @@ import {
 } from "../bounce/bounce.ts";
 import type { Elapsed } from "../base/clock-steps.ts";
 import type { Log } from "../observe/log.ts";
+import type { Outbox } from "../outbox/outbox.ts";
 import type { Ending, Finding } from "../retry/finding.ts";
 import type {
   ListEntry,
   NewReport,
   Settlement,
-  Spool,
   StoredMessage,
   StoredRecipient,
 } from "../spool/spool.ts";
@@ -32,7 +32,7 @@ export interface ReportServices {
   /** Ages in ms at which a warning goes out, rising. */
   readonly warnAfter: readonly number[];
   readonly elapsed: Elapsed;
-  readonly spool: Pick<Spool, "nextId">;
+  readonly outbox: Pick<Outbox, "write">;
   readonly log: Log;
 }
 
@@ -181,27 +181,20 @@ async function newReport(
   recipients: readonly ReportedRecipient[],
   { envelope, body }: StoredMessage,
   now: number,
-  { hostname, returnSizeLimit, spool, log }: ReportServices,
+  { hostname, returnSizeLimit, outbox, log }: ReportServices,
 ): Promise<NewReport> {
-  const { sender } = envelope;
-  if (sender === null) throw new Error("a null sender gets no report");
-  const id = spool.nextId();
-  const request = { kind, recipients, hostname, id, now, envelope, body, returnSizeLimit };
-  const { bytes, eightBit, smtputf8 } = await composeReport(request);
+  const request = { kind, recipients, hostname, now, envelope, body, returnSizeLimit };
+  // RFC 8689 5: a report tells of the message, and needs the same protection.
+  const protection = envelope.requireTls === true ? ({ requireTls: true } as const) : {};
+  const draft = await reportDraft(request);
+  const report = await outbox.write(draft, { sender: null, now, ...protection });
   const fields = {
     id: envelope.id,
-    report: id,
-    sender: pathText(sender),
+    report: report.envelope.id,
+    sender: pathText(envelope.sender),
     recipients: recipients.map(({ original }) => original.address),
   };
   if (kind === "failed") log.event("message.bounced", fields);
   else log.event("message.reported", { ...fields, kind });
-  const client = { address: "", helo: hostname };
-  // RFC 8689 5: a report tells of the message, and needs the same protection.
-  const protection = envelope.requireTls === true ? ({ requireTls: true } as const) : {};
-  return {
-    envelope: { id, sender: null, client, receivedAt: now, eightBit, smtputf8, ...protection },
-    recipients: [{ mailbox: sender }],
-    bytes,
-  };
+  return report;
 }

@@ -1,9 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { composeReport } from "../../src/bounce/bounce.ts";
 import { type Status, status } from "../../src/mail/status.ts";
-import { body, ENVELOPE, mailbox, MESSAGE, recipient, reply, request, sections } from "./report.ts";
+import {
+  body,
+  composeReport,
+  ENVELOPE,
+  mailbox,
+  MESSAGE,
+  recipient,
+  reply,
+  request,
+  sections,
+} from "./report.ts";
 
 /** Fails when the bytes could not go over SMTP, or say something that was not meant. */
 function assertWellFormed(bytes: Buffer): void {

@@ -5,9 +5,19 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { composeReport, type ReportRequest } from "../../src/bounce/bounce.ts";
+import type { ReportRequest } from "../../src/bounce/bounce.ts";
 import { status } from "../../src/mail/status.ts";
-import { body, ENVELOPE, mailbox, MESSAGE, NOW, recipient, reply, request } from "./report.ts";
+import {
+  body,
+  composeReport,
+  ENVELOPE,
+  mailbox,
+  MESSAGE,
+  NOW,
+  recipient,
+  reply,
+  request,
+} from "./report.ts";
 
 const GOLDEN = path.join(import.meta.dirname, "..", "golden", "bounce");
 const DAY = 86_400_000;

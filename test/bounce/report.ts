@@ -1,7 +1,12 @@
 // Requests for reports, and the look of a composed one, shared by the tests of this folder.
 
 import type { Body, Envelope, Mailbox } from "../../src/mail/envelope.ts";
-import type { ReportedRecipient, ReportRequest } from "../../src/bounce/bounce.ts";
+import {
+  reportDraft,
+  type ReportedRecipient,
+  type ReportRequest,
+} from "../../src/bounce/bounce.ts";
+import { type Composed, composed } from "../../src/outbox/composer.ts";
 import { type Status, status } from "../../src/mail/status.ts";
 
 export const NOW = Date.UTC(2026, 10, 22, 10, 30, 0);
@@ -67,7 +72,6 @@ export function request(more: Partial<ReportRequest> = {}): ReportRequest {
   return {
     kind: "failed",
     hostname: "mx.example.com",
-    id: "0000000002",
     now: NOW,
     envelope: ENVELOPE,
     body: body(MESSAGE),
@@ -75,6 +79,12 @@ export function request(more: Partial<ReportRequest> = {}): ReportRequest {
     returnSizeLimit: 100 * 1024,
     ...more,
   };
+}
+
+/** The report as it goes into the spool. */
+export async function composeReport(given: ReportRequest): Promise<Composed> {
+  const { hostname, now } = given;
+  return composed(await reportDraft(given), { id: "0000000002", hostname, now });
 }
 
 export interface Section {

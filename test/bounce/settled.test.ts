@@ -9,6 +9,7 @@ import { reportKind, reportsOn, type Told, told } from "../../src/settle/report.
 import type { NewReport, StoredMessage, StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
+import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
 import { body, ENVELOPE, mailbox, MESSAGE, NOW, reply } from "./report.ts";
 
@@ -41,13 +42,14 @@ function message(more: Partial<StoredMessage> = {}, text = MESSAGE): StoredMessa
 
 function services() {
   let ids = 0;
+  const log = recordingLog();
   return {
     hostname: "mx.example.com",
     elapsed: believed,
     returnSizeLimit: 1000,
     warnAfter: [24 * HOUR, 72 * HOUR],
-    spool: { nextId: () => String(++ids).padStart(10, "0") },
-    log: recordingLog(),
+    outbox: outboxOf(() => String(++ids).padStart(10, "0"), log),
+    log,
   };
 }
 

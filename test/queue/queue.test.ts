@@ -648,7 +648,7 @@ describe("trouble", () => {
     assert.deepEqual(batches, ["a@example.com"]);
   });
 
-  test("an error of our own puts the message off by five minutes, and what was delivered stays so", async () => {
+  test("an error of our own puts the message off by five minutes, and what was delivered stays so", async (context) => {
     const recipients = [recipient(0, "good@example.com"), recipient(1, "bad@example.org")];
     const { queue, clock, spool, log, batches, settleServices } = runner(
       [message("a", { recipients })],
@@ -664,10 +664,9 @@ describe("trouble", () => {
         return { deliveries: [], troubles: [{ ...no, status: status(550, "1.1", "no") }] };
       },
     );
-    const { nextId } = settleServices.spool;
-    settleServices.spool.nextId = () => {
-      throw new Error("a bug");
-    };
+    const { mock: fault } = context.mock.method(settleServices.outbox, "write", () =>
+      Promise.reject(new Error("a bug")),
+    );
     queue.wake();
     await quiet();
     assert.deepEqual(log.named("relay.error"), [
@@ -678,7 +677,7 @@ describe("trouble", () => {
       spool.held.get("a")?.journal.map(({ address }) => address),
       ["good@example.com"],
     );
-    settleServices.spool.nextId = nextId;
+    fault.restore();
     clock.advance(5 * MINUTE);
     await quiet();
     assert.deepEqual(batches, ["good@example.com", "alice@example.org"]);

@@ -17,6 +17,7 @@ import type {
 import { status } from "../../src/mail/status.ts";
 import { believed, manualClock } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
+import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
 
 export const START = Date.UTC(2026, 0, 1);
@@ -153,7 +154,7 @@ export function runner(
     returnSizeLimit: 1000,
     warnAfter: [],
     log,
-    spool: { nextId: () => `r${++ids}` },
+    outbox: outboxOf(() => `r${++ids}`, log),
   };
   const rules = [{ kind: "F", cutoff: 8 * HOUR, interval: HOUR, factor: 1 }] as const;
   const quota = [{ kind: "F", cutoff: 24 * HOUR, interval: 3 * HOUR, factor: 1 }] as const;
@@ -210,7 +211,7 @@ export function delivery(address: string, transport: "smtp" | "file") {
 
 /** Until nothing moves any more. */
 export async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await setImmediate();
+  for (let turn = 0; turn < 40; turn++) await setImmediate();
 }
 
 /** An outcome that comes when the test says so. */

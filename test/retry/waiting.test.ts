@@ -8,6 +8,7 @@ import type { StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
+import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
 import type { Finding } from "../../src/retry/finding.ts";
 
@@ -60,7 +61,7 @@ async function settled(outcome: Outcome, given: Partial<StoredRecipient> = {}) {
     elapsed: believed,
     returnSizeLimit: 1000,
     warnAfter: [],
-    spool: { nextId: () => "0000000002" },
+    outbox: outboxOf(() => "0000000002", log),
     log,
     retry: [],
     replies: [],

@@ -10,6 +10,7 @@ import type { JournalEntry, StoredMessage } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
+import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
 import type { Finding } from "../../src/retry/finding.ts";
 
@@ -39,7 +40,7 @@ async function told({ outcomes, journal = [], given = {}, notify }: Case) {
     replies: [],
     random: () => 0,
     elapsed: believed,
-    spool: { nextId: () => "r000000001" },
+    outbox: outboxOf(() => "r000000001", log),
     log,
   };
   const wanted = notify === undefined ? {} : { notify };

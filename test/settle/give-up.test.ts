@@ -10,6 +10,7 @@ import type {
 } from "../../src/spool/spool.ts";
 import { believed } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
+import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
 
 const NOW = Date.UTC(2026, 0, 2);
@@ -37,7 +38,7 @@ async function givenUp(given: Partial<StoredMessage>, only?: AddressFilter) {
     warnAfter: [],
     elapsed: believed,
     returnSizeLimit: 1000,
-    spool: { nextId: () => "0000000009" },
+    outbox: outboxOf(() => "0000000009", log),
     log,
   };
   const message: StoredMessage = {

@@ -15,6 +15,7 @@ import type {
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
+import { outboxOf } from "../support/outbox.ts";
 import { recordingLog, type RecordingLog } from "../support/services.ts";
 import type { Finding } from "../../src/retry/finding.ts";
 
@@ -76,7 +77,7 @@ function services(log: RecordingLog = recordingLog()): SettleServices {
     retry: [{ match: "*", rules: parsed.rules }],
     replies: [],
     random: () => 0,
-    spool: { nextId: () => `r00000000${++ids}` },
+    outbox: outboxOf(() => `r00000000${++ids}`, log),
     log,
   };
 }

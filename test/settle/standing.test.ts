@@ -8,6 +8,7 @@ import type { Settlement, StoredMessage, StoredRecipient } from "../../src/spool
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
+import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
 import type { Finding } from "../../src/retry/finding.ts";
 
@@ -56,7 +57,7 @@ async function settled(
     replies: [],
     random: () => 0,
     elapsed: believed,
-    spool: { nextId: () => "r000000001" },
+    outbox: outboxOf(() => "r000000001", log),
     log,
     vouching: {
       of() {

@@ -10,6 +10,7 @@ import { requireOwnSpool } from "../../run/foreign-files.ts";
 import { createHistory, remembered, startHistory } from "../../observe/history/history.ts";
 import { Holds } from "../../queue/holds.ts";
 import { describeError, type Log } from "../../observe/log.ts";
+import { Outbox } from "../../outbox/outbox.ts";
 import { carryOut, type Carried, type Order } from "../../queue/postmaster.ts";
 import { jsonLine } from "../../base/printable.ts";
 import { assemble } from "../../run/relay.ts";
@@ -85,7 +86,6 @@ async function openOurselves(place: QueuePlace, why: NoRelay): Promise<OwnQueue>
     if (configuration !== undefined) startHistory(history, directory);
     const log = history === undefined ? ownLog : remembered(ownLog, history);
     const holds = new Holds(await spool.holds(), spool);
-    const means = { spool, log, elapsed: new ClockSteps(systemClock) };
     // As in a dry run: what the chain knows is asked, and nothing else of it is used.
     const chain = configuration && assemble(configuration, { clock: systemClock, log }, true);
     const services = {
@@ -93,11 +93,13 @@ async function openOurselves(place: QueuePlace, why: NoRelay): Promise<OwnQueue>
       holds,
       get settle() {
         if (configuration === undefined || chain === undefined) throw wrong;
+        const outbox = new Outbox(configuration.relay, { spool, log, wake: nobody });
+        const means = { outbox, log, elapsed: new ClockSteps(systemClock) };
         return settleServicesOf(configuration, means, { ...chain, clock: systemClock });
       },
       clock: systemClock,
       log,
-      wake: () => undefined,
+      wake: nobody,
     };
     return {
       carryOut: (order) => carryOut(order, services),
@@ -115,6 +117,9 @@ async function openOurselves(place: QueuePlace, why: NoRelay): Promise<OwnQueue>
     throw new CommandError(`cannot change the queue: ${describeError(error)}`, EXIT.unavailable);
   }
 }
+
+/** Is woken: the queue has no runner. */
+const nobody = () => undefined;
 
 /** A spool that no relay has opened yet is an empty one, and is not created. */
 const NO_QUEUE: OwnQueue = {

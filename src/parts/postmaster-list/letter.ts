@@ -3,6 +3,7 @@
 // Invariant: its length is bounded. What strangers wrote stands in it without control characters, in the text only.
 
 import { letterDate, oneLine, wrap } from "../../mail/text.ts";
+import type { Draft } from "../../mail/draft.ts";
 import type { Mailbox } from "../../mail/envelope.ts";
 import {
   LISTED_WHYS,
@@ -13,11 +14,7 @@ import {
 
 export interface ListRequest {
   readonly hostname: string;
-  /** Of the message itself. */
-  readonly id: string;
   readonly to: Mailbox;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
   readonly list: PostmasterList;
 }
 
@@ -35,23 +32,18 @@ const REASONS: Readonly<Record<ListedWhy, string>> = {
     "as long as frozen_after says, and has been removed:",
 };
 
-/** The bytes of the message, in ASCII. */
-export async function listLetter(request: ListRequest): Promise<Buffer> {
-  const { default: MailComposer } = await import("nodemailer/lib/mail-composer");
-  const { hostname, id, to, now, list } = request;
+/** The message, to be composed. */
+export function listDraft(request: ListRequest): Draft {
+  const { hostname, to, list } = request;
   const count = countOf(list);
-  const composer = new MailComposer({
+  const recipients = `${count} ${count === 1 ? "recipient" : "recipients"}`;
+  return {
     from: { name: "Mail Delivery System", address: `MAILER-DAEMON@${hostname}` },
-    to: { name: "", address: to.address },
-    subject: `Mail that was not delivered: ${count} ${count === 1 ? "recipient" : "recipients"} whose sender was not told`,
-    date: new Date(now),
-    messageId: `<${id}@${hostname}>`,
-    headers: { "Auto-Submitted": "auto-generated" },
-    text: textOf(request),
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  });
-  return composer.compile().build();
+    to,
+    subject: `Mail that was not delivered: ${recipients} whose sender was not told`,
+    fields: { "Auto-Submitted": "auto-generated" },
+    content: textOf(request),
+  };
 }
 
 function countOf({ entries, more }: PostmasterList): number {

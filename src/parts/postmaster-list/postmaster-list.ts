@@ -9,14 +9,15 @@ import type { Configuration } from "../../config/configuration.ts";
 import type { Mailbox } from "../../mail/envelope.ts";
 import { firstLocalDomain } from "../../config/first-local-domain.ts";
 import { describeError, type Log } from "../../observe/log.ts";
-import { listLetter } from "./letter.ts";
+import { listDraft } from "./letter.ts";
+import type { Outbox } from "../../outbox/outbox.ts";
 import type { Queue } from "../../queue/queue.ts";
-import { isAscii } from "../../mail/text.ts";
 import { parseMailbox } from "../../mail/address.ts";
 import type { PostmasterList as Listed, Spool } from "../../spool/spool.ts";
 
 export interface PostmasterListServices {
-  readonly spool: Pick<Spool, "nextId" | "listed" | "sendList">;
+  readonly spool: Pick<Spool, "listed" | "sendList">;
+  readonly outbox: Pick<Outbox, "write">;
   readonly queue: Pick<Queue, "wake">;
   readonly clock: Clock;
   readonly log: Log;
@@ -80,16 +81,13 @@ export class PostmasterList {
   }
 
   async #send(list: Listed): Promise<void> {
-    const { spool, queue, clock, log } = this.#services;
+    const { spool, outbox, queue, clock, log } = this.#services;
     const { hostname } = this.#configuration.relay;
     const to = postmasterOf(this.#configuration);
-    const id = spool.nextId();
-    const now = clock.now();
-    const bytes = await listLetter({ hostname, id, to, now, list });
-    const client = { address: "", helo: hostname };
-    const smtputf8 = !isAscii(to.address);
-    const envelope = { id, sender: null, client, receivedAt: now, eightBit: smtputf8, smtputf8 };
-    await spool.sendList({ envelope, recipients: [{ mailbox: to }], bytes }, list);
+    const draft = listDraft({ hostname, to, list });
+    const message = await outbox.write(draft, { sender: null, now: clock.now() });
+    await spool.sendList(message, list);
+    const { id } = message.envelope;
     log.event("postmaster.list_sent", { id, to: to.address, entries: list.entries.length });
     queue.wake();
   }

@@ -11,14 +11,12 @@ import type { Configuration } from "../../config/configuration.ts";
 import type { RelayOptions } from "../../config/relay-options.ts";
 import type { TlsReportOptions } from "../../config/tls-report-options.ts";
 import type { Resolver } from "../../dns/dns.ts";
-import type { Mailbox, MessageId } from "../../mail/envelope.ts";
 import { describeError, type Log } from "../../observe/log.ts";
-import type { Queue } from "../../queue/queue.ts";
+import type { Outbox } from "../../outbox/outbox.ts";
 import { type Https } from "../../base/net/https.ts";
 import type { Lists } from "../../lists/lists.ts";
-import type { Spool } from "../../spool/spool.ts";
 import { type Account, Ledger, type LedgerEntry } from "./ledger.ts";
-import { tlsReportLetter } from "./letter.ts";
+import { tlsReportDraft } from "./letter.ts";
 import { postReport } from "./post.ts";
 import { type Destination, destinationsOf } from "./record.ts";
 import { composeTlsReport, DAY, dueTime, SPREAD, type TlsReport } from "./report.ts";
@@ -46,12 +44,6 @@ interface Settings {
   readonly https: Https;
 }
 
-/** Where our own mail begins. */
-export interface Outbox {
-  readonly spool: Pick<Spool, "nextId" | "receive">;
-  readonly queue: Pick<Queue, "wake">;
-}
-
 const HOUR = 3_600_000;
 const SAVED_AFTER = 60_000;
 /** After a failure, and twice as long after each one more (RFC 8460 5.5). */
@@ -71,7 +63,7 @@ export class TlsReports implements TlsSessions {
   readonly #closing = new AbortController();
   /** Undefined: there are no reports. */
   #settings: Settings | undefined;
-  #outbox: Outbox | undefined;
+  #outbox: Pick<Outbox, "post"> | undefined;
   #unwanted = { day: 0, domains: new Set<string>() };
   #saveTimer: Timer | undefined;
   #sendTimer: Timer | undefined;
@@ -97,7 +89,7 @@ export class TlsReports implements TlsSessions {
   async start(
     configuration: Pick<Configuration, "tls_reports" | "https">,
     services: TlsReportServices,
-    outbox: Outbox,
+    outbox: Pick<Outbox, "post">,
   ): Promise<void> {
     this.follow(configuration, services);
     const { log } = this.#means;
@@ -258,30 +250,17 @@ export class TlsReports implements TlsSessions {
       selector: options.dkim_selector,
       privateKey: await readPrivateKey(options.dkim_key_file),
     };
-    const letter = await tlsReportLetter(report, destination.mailbox, clock.now(), key);
-    const id = await this.#mail(letter, options.from, destination.mailbox);
-    log.event("tls_report.sent", { id, domain, to: destination.uri, report_id });
-  }
-
-  /** Into the spool, on its way like any other mail; nobody is told if it does not arrive. */
-  async #mail(letter: Buffer, sender: Mailbox, to: Mailbox): Promise<MessageId> {
     if (this.#outbox === undefined) throw new Error("there is no spool yet");
-    const { spool, queue } = this.#outbox;
-    const id = spool.nextId();
-    const incoming = spool.receive(id);
-    await incoming.write(letter);
-    const envelope = {
-      id,
-      sender,
-      client: { address: "", helo: this.#means.hostname },
-      receivedAt: this.#means.clock.now(),
-      eightBit: false,
-      smtputf8: false,
+    const draft = tlsReportDraft(report, destination.mailbox);
+    // On its way like any other mail; nobody is told if it does not arrive.
+    const id = await this.#outbox.post(draft, {
+      sender: options.from,
+      now: clock.now(),
+      notify: "NEVER",
       tlsOptional: true,
-    } as const;
-    await incoming.commit({ envelope, recipients: [{ mailbox: to, notify: "NEVER" }] }, false);
-    queue.wake();
-    return id;
+      key,
+    });
+    log.event("tls_report.sent", { id, domain, to: destination.uri, report_id });
   }
 
   /** True: it has been put off for long enough. */

@@ -4,6 +4,7 @@ import {
   PostmasterList,
   postmasterOf,
 } from "../../../src/parts/postmaster-list/postmaster-list.ts";
+import { Outbox } from "../../../src/outbox/outbox.ts";
 import type { ListedWhy, ListEntry } from "../../../src/spool/spool.ts";
 import { load, RIGHT, write } from "../../config/configuration.ts";
 import { bytesOf, inPlace, type Place, settled, store } from "../../spool/sqlite/place.ts";
@@ -43,7 +44,8 @@ async function played(play: (played: Played) => Promise<void>, start?: number): 
     const spool = await open();
     const configuration = await configurationOf();
     const queue = { wake: () => undefined };
-    const list = new PostmasterList(configuration, { spool, queue, clock, log });
+    const outbox = new Outbox(configuration.relay, { spool, log, ...queue });
+    const list = new PostmasterList(configuration, { spool, outbox, queue, clock, log });
     const { envelope } = await store(spool, "x", true);
     await play({
       clock,

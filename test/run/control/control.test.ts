@@ -11,6 +11,7 @@ import { askRelay, NoRelay } from "../../../src/run/control/client.ts";
 import type { SettleServices } from "../../../src/settle/settle.ts";
 import type { Change } from "../../../src/spool/spool.ts";
 import { believed, manualClock } from "../../support/clock.ts";
+import { outboxOf } from "../../support/outbox.ts";
 import { recordingLog } from "../../support/services.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "unseen-control-"));
@@ -25,7 +26,6 @@ function services() {
     change: (_: string, ids: readonly string[]) => Promise.resolve(done(ids)),
     claim: (ids: readonly string[]) => Promise.resolve({ changes: done(ids), messages: [] }),
     settle: () => Promise.resolve(),
-    nextId: () => "0000000009",
   };
   const settle: SettleServices = {
     hostname: "mx.example.com",
@@ -34,7 +34,7 @@ function services() {
     warnAfter: [],
     elapsed: believed,
     returnSizeLimit: 1000,
-    spool,
+    outbox: outboxOf(() => "0000000009", log),
     log,
   };
   const holds = {

@@ -1,0 +1,137 @@
+// The only module that knows nodemailer: its MIME composer writes the dates, addresses, folds and encodings of all mail
+// that the relay writes itself.
+//
+// Invariants: the same draft gives the same bytes. Every line ends with CRLF. No value of a draft ends its header field
+// or adds another one. Bytes that are to stand verbatim stand verbatim: the composer does not get them to encode.
+
+import { isAscii } from "node:buffer";
+import type MimeNode from "nodemailer/lib/mime-node";
+import type { Draft, DraftPart, ReportContent } from "../mail/draft.ts";
+
+export interface Composed {
+  readonly bytes: Buffer;
+  /** It must be sent as 8BITMIME (RFC 6152). */
+  readonly eightBit: boolean;
+  /** It must be sent as SMTPUTF8 (RFC 6531). */
+  readonly smtputf8: boolean;
+}
+
+export interface Occasion {
+  /** Of the message in the spool: Message-ID and MIME boundary come from it. */
+  readonly id: string;
+  /** The relay's own name. */
+  readonly hostname: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+type Node = typeof MimeNode;
+
+let loading: Promise<Node> | undefined;
+
+/** Loads nodemailer. Rejects when it is not installed as it should be. */
+export function loadComposer(): Promise<Node> {
+  loading ??= load();
+  return loading;
+}
+
+async function load(): Promise<Node> {
+  try {
+    return (await import("nodemailer/lib/mime-node")).default;
+  } catch (error) {
+    // The next mail tries again.
+    loading = undefined;
+    throw error;
+  }
+}
+
+/** The message. Rejects only when nodemailer cannot be loaded. */
+export async function composed(draft: Draft, occasion: Occasion): Promise<Composed> {
+  const Composer = await loadComposer();
+  const { from, to, subject, inReplyTo, fields, content } = draft;
+  const { id, hostname, now } = occasion;
+  const type = typeof content === "string" ? TEXT : reportType(content, id);
+  const names = new Map(Object.keys(fields).map((name) => [name.toLowerCase(), name]));
+  const root = new Composer(type, {
+    // Left to itself, the composer writes "Tls-Report-Domain".
+    normalizeHeaderKey: (key) => names.get(key.toLowerCase()) ?? key,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  root.setHeader("From", { name: line(from.name), address: line(from.address) });
+  root.setHeader("To", { name: "", address: line(to.address) });
+  root.setHeader("Subject", line(subject));
+  root.setHeader("Date", new Date(now));
+  root.setHeader("Message-ID", line(draft.messageId ?? `<${id}@${hostname}>`));
+  if (inReplyTo !== undefined) {
+    root.setHeader("In-Reply-To", line(inReplyTo));
+    root.setHeader("References", line(inReplyTo));
+  }
+  for (const [name, value] of Object.entries(fields)) root.setHeader(name, fieldValue(value));
+  root.setHeader("MIME-Version", "1.0");
+  if (typeof content === "string") root.setContent(content);
+  else addParts(root, content);
+  const bytes = await root.build();
+  const end = bytes.indexOf("\r\n\r\n");
+  const smtputf8 = !isAscii(bytes.subarray(0, end)) || !isAscii(Buffer.from(to.address));
+  return { bytes, eightBit: smtputf8 || !isAscii(bytes.subarray(end)), smtputf8 };
+}
+
+/** The composer makes "utf-8" of its charset where that is needed. */
+const TEXT = "text/plain; charset=us-ascii";
+
+function reportType({ reportType: type, parts }: ReportContent, id: string): string {
+  return `multipart/report; report-type=${type}; boundary="${unusedBoundary(`=_${id}`, parts)}"`;
+}
+
+/** A message may quote the boundary of its own bounce. */
+function unusedBoundary(base: string, parts: readonly DraftPart[]): string {
+  const holds = (boundary: string) =>
+    parts.some((part) => (part.kind === "text" ? part.text : part.content).includes(boundary));
+  let boundary = base;
+  for (let count = 1; holds(boundary); count++) boundary = `${base}_${count}`;
+  return boundary;
+}
+
+function addParts(root: MimeNode, { parts }: ReportContent): void {
+  const isSevenBit = parts.every((part) => part.kind !== "verbatim" || isAscii(part.content));
+  root.setHeader("Content-Transfer-Encoding", isSevenBit ? "7bit" : "8bit");
+  root.setContent("This is a report in MIME format.\r\n\r\n");
+  for (const part of parts) addPart(root, part);
+}
+
+function addPart(root: MimeNode, part: DraftPart): void {
+  if (part.kind === "text") {
+    const node = root.createChild(TEXT);
+    if (part.description !== undefined) node.setHeader("Content-Description", part.description);
+    node.setContent(part.text);
+  } else if (part.kind === "verbatim") {
+    root.createChild().setRaw(verbatim(part));
+  } else {
+    const node = root.createChild(part.type);
+    // Left to itself, the composer cuts a long name up into `filename*0`, `filename*1` (RFC 2231).
+    const value = `attachment; filename="${part.fileName}"`;
+    node.setHeader("Content-Disposition", { value, prepared: true, foldLines: true });
+    node.setContent(part.content);
+  }
+}
+
+/** With a header of our own: whatever has the type text/* the composer would encode anew. */
+function verbatim(part: Extract<DraftPart, { kind: "verbatim" }>): Buffer {
+  const { type, description, content } = part;
+  const head =
+    `Content-Type: ${type}\r\n` +
+    `Content-Description: ${description}\r\n` +
+    `Content-Transfer-Encoding: ${isAscii(content) ? "7bit" : "8bit"}\r\n\r\n`;
+  return Buffer.concat([Buffer.from(head), content]);
+}
+
+/** As text, what is beyond ASCII would become an encoded word (RFC 2047), which an address must never be. */
+function fieldValue(value: string): string | { value: string; prepared: true; foldLines: true } {
+  const plain = line(value);
+  return isAscii(Buffer.from(plain)) ? plain : { value: plain, prepared: true, foldLines: true };
+}
+
+function line(value: string): string {
+  return value.replaceAll(/\p{Cc}+/gu, " ");
+}
