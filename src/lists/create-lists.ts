@@ -10,7 +10,7 @@ import type { BeliefParts } from "./belief.ts";
 import { parseHostItem } from "./host-items.ts";
 import { type HostMatcher, hostList, hostMatcher } from "./host-lists.ts";
 import type { Lists, Lsearch } from "./lists.ts";
-import { type Acceptance, LsearchFile } from "./lsearch.ts";
+import { type Acceptance, LsearchFile, type LsearchParts } from "./lsearch.ts";
 import type { SpfDescription, SpfList } from "./spf-list.ts";
 import { SpfLists } from "./spf-lists.ts";
 import { domainItem, localPartItem, scan, type TextItem } from "./text-lists.ts";
@@ -37,11 +37,11 @@ export interface ListParts extends BeliefParts {
 
 /** The lsearch files of all lists that have them, by absolute path. */
 export class ListFiles {
-  readonly #parts: BeliefParts;
+  readonly #parts: LsearchParts;
   readonly #files = new Shared<LsearchFile>();
 
   constructor(parts: BeliefParts) {
-    this.#parts = parts;
+    this.#parts = { ...parts, late: new Set() };
   }
 
   /** `leave` must follow. */

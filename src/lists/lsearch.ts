@@ -2,7 +2,8 @@
 //
 // Invariants: what we could not read is "defer", never "not there". Nor is anything "not there" by a list that is not
 // believed (belief.ts): the last one that was serves, and the rest defers. So it is while the file does not answer: a
-// lookup waits 100 ms for it, the first ones until it has had a second, and none waits for a file that is late already.
+// lookup waits 80 ms for it, the first ones until it has had a second, and none waits for a file that is late already.
+// While one file is late others get only 10 ms, so that a recipient who is looked up in several waits at most 100 ms.
 
 import type { BigIntStats } from "node:fs";
 import { type BeliefParts, ListBelief } from "./belief.ts";
@@ -31,8 +32,9 @@ export interface Acceptance {
  */
 const RACY_MS = 50;
 
-/** Milliseconds that a lookup waits for the file. */
-const PATIENCE = 100;
+/** Milliseconds that a lookup waits for the file, and that it waits while another file is late. */
+const PATIENCE = 80;
+const PATIENCE_BESIDE = 10;
 /** Milliseconds that a file without a list so far gets: at the start the disk is busy. */
 const FIRST_PATIENCE = 1000;
 /** Milliseconds without an answer after which the log says so. */
@@ -55,9 +57,14 @@ interface Look {
   readonly isRacy: boolean;
 }
 
+export interface LsearchParts extends BeliefParts {
+  /** The files that are late at present, among all that one recipient may be looked up in. */
+  readonly late?: Set<string>;
+}
+
 export class LsearchFile implements Lsearch {
   readonly #path: string;
-  readonly #parts: BeliefParts;
+  readonly #parts: LsearchParts;
   readonly #calls: ListCalls;
   readonly #belief: ListBelief;
   #look: Look | undefined;
@@ -68,7 +75,7 @@ export class LsearchFile implements Lsearch {
   #reported: string | undefined;
 
   /** `path` is absolute. */
-  constructor(path: string, parts: BeliefParts, calls = CALLS) {
+  constructor(path: string, parts: LsearchParts, calls = CALLS) {
     this.#path = path;
     this.#parts = parts;
     this.#calls = calls;
@@ -116,15 +123,17 @@ export class LsearchFile implements Lsearch {
 
   /** `ask` calls its argument when the file has answered. */
   #ask(ask: (onTime: () => void) => Promise<LsearchAnswer>): Asking {
-    const { clock } = this.#parts;
+    const { clock, late } = this.#parts;
     const { promise: answer, resolve } = Promise.withResolvers<LsearchAnswer>();
     const asking = { since: clock.monotonic(), answer, isLate: false };
     let isOnTime = false;
-    const timer = clock.after("error" in this.#answer ? FIRST_PATIENCE : PATIENCE, () => {
+    const patience = late !== undefined && late.size > 0 ? PATIENCE_BESIDE : PATIENCE;
+    const timer = clock.after("error" in this.#answer ? FIRST_PATIENCE : patience, () => {
       // When this process stood still, the file may have answered in time: its answer comes before an immediate.
       setImmediate(() => {
         if (this.#asking !== asking || isOnTime) return;
         asking.isLate = true;
+        late?.add(this.#path);
         resolve(this.#meanwhile(asking));
       });
     });
@@ -136,6 +145,7 @@ export class LsearchFile implements Lsearch {
         timer.cancel();
       });
       this.#asking = undefined;
+      late?.delete(this.#path);
       resolve(now);
     };
     void finish();

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { lookAtList, readList } from "../../src/lists/list-content.ts";
 import type { LsearchAnswer } from "../../src/lists/lists.ts";
-import { LsearchFile } from "../../src/lists/lsearch.ts";
+import { type ListCalls, LsearchFile } from "../../src/lists/lsearch.ts";
 import { bench } from "./support.ts";
 
 /** A list on a file system that answers, or does not until it is thawed. */
@@ -73,6 +73,43 @@ describe("an lsearch file whose time stamp lies far back, by a clock that was se
     b.clock.advance(50);
     await list.read();
     assert.equal(reads, 3, "a lookup costs one stat by now");
+  });
+});
+
+describe("several lsearch files that hang", () => {
+  test("hold up a recipient who is looked up in all of them for 100 ms together", async () => {
+    using b = bench();
+    const ice = Promise.withResolvers<void>();
+    let isFrozen = false;
+    const calls: ListCalls = {
+      read: readList,
+      async look(path) {
+        if (isFrozen) await ice.promise;
+        return lookAtList(path);
+      },
+    };
+    const parts = { ...b, late: new Set<string>() };
+    const lists = ["accounts", "groups", "domains"].map(
+      (name) => new LsearchFile(b.write(name, "alice\n"), parts, calls),
+    );
+    const lookUp = async () => {
+      const answers: unknown[] = [];
+      for (const list of lists) answers.push(brief(await list.read()));
+      return answers;
+    };
+    await lookUp();
+    b.clock.advance(50);
+    await lookUp();
+    isFrozen = true;
+    await turn();
+    const looking = lookUp();
+    for (const wait of [80, 10, 10]) {
+      b.clock.advance(wait);
+      for (let turns = 0; turns < 3; turns++) await turn();
+    }
+    assert.deepEqual(await looking, [FROZEN, FROZEN, FROZEN]);
+    ice.resolve();
+    while (parts.late.size > 0) await turn();
   });
 });
 
