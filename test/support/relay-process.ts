@@ -16,13 +16,14 @@ export interface RelayProcess {
   kill(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Resolves when the relay is ready. Throws with what it said when it ends before. */
+/** Resolves when the relay is ready. Throws with what it said when it ends before. Its log may go to a descriptor. */
 export async function startRelayProcess(
   config: string,
   environment: NodeJS.ProcessEnv = {},
+  stdout: "pipe" | number = "pipe",
 ): Promise<RelayProcess> {
   const child: ChildProcess = spawn(process.execPath, [MAIN, "serve", "--config", config], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", stdout, "pipe"],
     env: { ...process.env, ...environment },
   });
   let log = "";
