@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { parseLsearch } from "../src/lists/lsearch-text.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-const pages = globSync(["*.md", "{docs,routers,transports,test}/**/*.md"], { cwd: ROOT });
+const pages = globSync(["*.md", "{docs,routers,src,transports,test}/**/*.md"], { cwd: ROOT });
 
 /** "## What is not there yet" is #what-is-not-there-yet. */
 function anchors(markdown: string): string[] {

@@ -7,7 +7,7 @@
 import { declared, fileMode, flag, options, parsedText } from "../src/options/options.ts";
 import { type Option, type Values, withDefault } from "../src/options/options.ts";
 import type { Batch, Outcome, Recipient, Services } from "../src/contract/contract.ts";
-import type { Transport, TransportDriver, WrittenDirectory } from "../src/contract/contract.ts";
+import type { Transport, TransportDriver } from "../src/contract/contract.ts";
 import type { RecipientId } from "../src/mail/envelope.ts";
 import { describeError } from "../src/observe/log.ts";
 import { deliveryHeaders } from "../src/maildir/delivery-headers.ts";
@@ -28,6 +28,7 @@ import {
   type Unsafe,
 } from "../src/maildir/placeholders.ts";
 import { LOCAL_ERROR, NO_ANSWER, status } from "../src/mail/status.ts";
+import type { WrittenDirectory } from "../src/base/durable/directory.ts";
 
 function directory(doc: string): Option<DirectoryTemplate> {
   return declared("path with placeholders", { doc, isPath: true }, (value) =>

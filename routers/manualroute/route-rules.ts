@@ -5,11 +5,9 @@
 // Hosts are separated by commas, because a colon stands before a port. "host/MX" is the mail exchangers of the host.
 
 import type { Host } from "../../src/mail/host.ts";
-import { list } from "../../src/options/kinds.ts";
+import { list, type Option, suggestion } from "../../src/options/options.ts";
 import { domainItemProblem } from "../../src/options/list-kinds.ts";
 import { parseNextHop } from "../../src/options/next-hops.ts";
-import type { Option } from "../../src/options/option.ts";
-import { suggestion } from "../../src/options/suggestion.ts";
 
 export interface RouteHost extends Host {
   /** Its MX records name the hosts. */

@@ -3,6 +3,8 @@
 // Invariant: whatever a peer or a sender wrote, the report holds CRLF line ends, ASCII unless the message itself was
 // internationalized (RFC 6533), no control byte, and no header field of anybody else's making. The same request gives
 // the same report. src/bounce/ holds its parts and the rules who gets one; src/outbox/ composes it.
+//
+// Doors: original.ts, wanted.ts.
 
 import type { ReportRequest } from "./report-request.ts";
 import { deliveryStatus } from "./delivery-status.ts";

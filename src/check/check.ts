@@ -2,6 +2,8 @@
 // session asks. Knows how to ask, and nothing of how an answer looks: src/check/ prints it.
 //
 // Invariant: nothing on disk is touched, and nobody is spoken to but the DNS and the policy hosts of MTA-STS.
+//
+// Doors: aliases.ts, json.ts, postmaster.ts, text.ts.
 
 import { type JudgedMessage, judgeMessage, type MessageQuestion } from "./message.ts";
 import type { Recipient, TlsRule, Transport } from "../contract/contract.ts";

@@ -1,8 +1,7 @@
 // Goes through a table of the file together with its declaration, before anything is read: for checks that
 // need only the text as it was written and the kind of the option, whoever declared it.
 
-import { join } from "../options/option.ts";
-import type { Option } from "../options/option.ts";
+import { join, type Option } from "../options/options.ts";
 import { isTable } from "../base/table.ts";
 
 /** One option that is given in the file. */

@@ -4,7 +4,10 @@
 //
 // Invariants: a driver that throws means "defer"; a recipient that a transport leaves out of its map counts as
 // deferred. So a bug delays mail and never loses or bounces it.
+//
+// Doors: command.ts.
 
+import type { WrittenDirectory } from "../base/durable/directory.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Options } from "../options/options.ts";
 import type { Resolver } from "../dns/dns.ts";
@@ -129,12 +132,6 @@ export interface TlsRule {
   readonly rule: "none" | "opportunistic" | "required" | "verify" | "dane" | "mta-sts" | "barred";
   /** "DANE: 2 TLSA records, secure". */
   readonly why: string;
-}
-
-export interface WrittenDirectory {
-  readonly path: string;
-  /** Permissions for those that are made. */
-  readonly mode: number;
 }
 
 export interface Transport {

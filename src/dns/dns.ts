@@ -1,5 +1,7 @@
 // What the relay wants to know of the DNS, and the four ways a question can end. Everything that is not a
 // clear answer is "temporary": an answer that we did not get must never turn into "no such domain".
+//
+// Doors: addresses.ts, create-resolver.ts, lookup.ts, target-addresses.ts.
 
 export interface MxRecord {
   readonly exchange: string;

@@ -2,7 +2,7 @@
 // lists, never text from the wire, and even so each must be one safe path component before it is used.
 
 import { dirname } from "node:path";
-import { suggestion } from "../options/suggestion.ts";
+import { suggestion } from "../options/options.ts";
 import type { Account } from "../mail/account.ts";
 
 const ACCOUNT_KEYS: Readonly<Record<string, keyof Account>> = {

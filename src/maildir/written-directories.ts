@@ -6,7 +6,7 @@ import { constants } from "node:fs";
 import { dirname, join } from "node:path";
 import { DirectorySyncs } from "../base/durable/directory-syncs.ts";
 import { errorCode } from "../base/error-code.ts";
-import type { WrittenDirectory } from "../contract/contract.ts";
+import type { WrittenDirectory } from "../base/durable/directory.ts";
 import { Directories } from "./directories.ts";
 import { FileSystemHangs } from "./lane.ts";
 import type { Lanes } from "./lanes.ts";

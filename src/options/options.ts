@@ -3,6 +3,8 @@
 // This file puts options together into tables; a driver has it by way of src/driver.ts.
 //
 // Invariant: reading never throws and never stops at the first problem; it collects all of them.
+//
+// Doors: list-kinds.ts, next-hops.ts, secret-file.ts.
 
 import { NAME } from "./kinds.ts";
 import { join, nameOf } from "./option.ts";

@@ -3,6 +3,8 @@
 // Invariant: the only state is the time of the first failure. The schedule that a rule text means is the
 // same every time it is worked out, so a restart or a lost hint changes nothing. A full interval always
 // lies between two attempts, however long the first of them took.
+//
+// Doors: clocks.ts, finding.ts, reply-rules.ts, retry-options.ts, retry-time.ts.
 
 import { parseDuration } from "../options/options.ts";
 import { LONGEST_INTERVAL, LONGEST_SPREAD } from "../spool/longest-wait.ts";

@@ -4,6 +4,8 @@
 // is no decision, defers. An address that no router takes ends in 550 5.1.1, never in silence. A copy (`unseen`)
 // decides nothing about the address itself: what fails or defers it, and all that it is redirected to, touches
 // only the copy. Of an address whose mail has had its end, only copies are asked for: it leads to nobody else any more.
+//
+// Doors: chain-options.ts.
 
 import type { DomainList } from "../lists/lists.ts";
 import type { Log } from "../observe/log.ts";

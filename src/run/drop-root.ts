@@ -18,10 +18,14 @@ import {
   statSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import type { WrittenDirectory } from "../contract/contract.ts";
 import { errorCode } from "../base/error-code.ts";
 import { describeError, type Log } from "../observe/log.ts";
-import { firstMissing, makeMissing, syncDirectoryNow } from "../base/durable/directory.ts";
+import {
+  firstMissing,
+  makeMissing,
+  syncDirectoryNow,
+  type WrittenDirectory,
+} from "../base/durable/directory.ts";
 import { findUser, findUserOf, type SystemUser } from "../base/users.ts";
 
 export interface Leaving {

@@ -8,7 +8,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../base/clock.ts";
 import type { RelayOptions } from "../config/relay-options.ts";
-import type { WrittenDirectory } from "../contract/contract.ts";
+import type { WrittenDirectory } from "../base/durable/directory.ts";
 import { FileSystemHangs } from "../maildir/lane.ts";
 import type { MaildirDisks } from "../maildir/maildir-disks.ts";
 import { makeWritten, shutBelow } from "../maildir/written-directories.ts";

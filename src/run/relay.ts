@@ -2,6 +2,9 @@
 //
 // Invariants: ports are bound before root is dropped, and answered only when the spool is open. Stopping begins at
 // the front door and ends at the spool, so nothing that was promised is on its way when the spool closes.
+//
+// Doors: built-in-drivers.ts, common.ts, control/client.ts, control/protocol.ts, drop-root.ts, foreign-files.ts,
+// reload.ts, settle-services.ts.
 
 import type { ExaminationServices } from "../receive/authentication/authentication.ts";
 import { Inbound } from "../receive/authentication/inbound.ts";
@@ -9,7 +12,7 @@ import { preload } from "../receive/authentication/mailauth.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { ClockSteps, type Elapsed } from "../base/clock-steps.ts";
 import type { Configuration } from "../config/configuration.ts";
-import type { Services, Transport, WrittenDirectory } from "../contract/contract.ts";
+import type { Services, Transport } from "../contract/contract.ts";
 import { CutThrough } from "../deliver/cut-through/cut-through.ts";
 import type { Resolver } from "../dns/dns.ts";
 import { leaveRoot } from "./leave-root.ts";
@@ -55,6 +58,7 @@ import { finish } from "./stopping.ts";
 import { SqliteSpool } from "../spool/sqlite/sqlite.ts";
 import { TlsReports } from "../parts/tls-reports/tls-reports.ts";
 import type { TlsSessions } from "../tls/sessions.ts";
+import type { WrittenDirectory } from "../base/durable/directory.ts";
 
 /** What decides about mail, without a spool or a port: all that a dry run needs. */
 export interface Chain {

@@ -5,6 +5,8 @@
 // bounced to at <>: such a failure freezes; nor is a sender for whom nobody vouches: the postmaster hears of it. All
 // failures of one attempt leave in one report, in the transaction that records them. A delivery is logged and journalled
 // once, however many recipients lead to it; a recipient is done when all that it leads to is done.
+//
+// Doors: address-keys.ts, alarms.ts, frozen-mail.ts, give-up.ts, journal.ts, store.ts, vouching.ts.
 
 import { wantsReport } from "../bounce/bounce.ts";
 import type { Mailbox } from "../mail/envelope.ts";

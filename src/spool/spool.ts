@@ -4,6 +4,8 @@
 // Invariants: a promise that resolves has reached the disk (file, directory and database synced). What the journal
 // holds is never delivered again. A message leaves the spool in one transaction with everything it causes, so a
 // crash finds it either as it was or as it will be.
+//
+// Doors: disk-reserve.ts, longest-wait.ts.
 
 import type { Body, Envelope, MessageId, RecipientRequest } from "../mail/envelope.ts";
 import type { HostHint } from "../mail/host.ts";

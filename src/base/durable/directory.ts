@@ -4,6 +4,13 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 
+/** A directory that is to be there. */
+export interface WrittenDirectory {
+  readonly path: string;
+  /** Permissions for those that are made. */
+  readonly mode: number;
+}
+
 export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, "r");
   try {

@@ -5,6 +5,8 @@
 // made, not before. A transaction that comes to nothing in any way leaves the message in the spool, as if nothing
 // had been tried; where the host has certainly not taken it, the attempt goes on in the ordinary way. It costs a
 // bounded number of connections and bytes, never the last to a host, and a client that stalls soon holds none.
+//
+// Doors: verdict.ts.
 
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Outcome, Transport } from "../../contract/contract.ts";

@@ -4,6 +4,8 @@
 // Invariants: mail never waits for it. What happened in one second leaves in one piece for a thread of its own; a
 // crash loses that second, and a disk that is too slow loses more, which is said. Strangers cannot fill the disk
 // with it: it is bounded in octets, for one message, for refusals and in all.
+//
+// Doors: pieces.ts, read.ts.
 
 import { rmSync } from "node:fs";
 import { Worker } from "node:worker_threads";

@@ -6,6 +6,8 @@
 // whether it was asked for or not: whoever learns it can pass for our tenant. A sender is believed to be who it says
 // only where a relay rule lets it through, its proof included. The hosts behind us trust us, so a
 // stranger's address must not hide a route that one of them may follow (user%elsewhere@ours, elsewhere!user@ours).
+//
+// Doors: dnsbl.ts, gate-options.ts, relayed.ts.
 
 import type { GateOptions } from "./gate-options.ts";
 import type { Client, Mailbox } from "../../mail/envelope.ts";

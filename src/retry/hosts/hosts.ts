@@ -9,6 +9,8 @@
 // Invariants: a hint only delays; it never fails a delivery. A success forgets it. Hints survive a restart, suspicions
 // do not; a lost one costs a connection that fails. All together they have a bound in octets. How long a host is left
 // alone is measured by the monotonic clock; a stored time that a clock ahead of this one has written holds nobody back.
+//
+// Doors: hint-store.ts.
 
 import { type Clock, CLOCK_ROUNDING } from "../../base/clock.ts";
 import { LONGEST_WAIT } from "../../spool/longest-wait.ts";

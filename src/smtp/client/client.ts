@@ -2,6 +2,8 @@
 // Greeting, EHLO with the way back to HELO (RFC 5321 3.2), TLS by STARTTLS (RFC 3207) or from the first byte
 // (RFC 8314 3.3), AUTH. What a peer does is an answer, never an exception. It knows nothing of hosts lists, retries
 // or pools; those are the transport's.
+//
+// Doors: auth.ts, message.ts, transaction.ts.
 
 import { isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
