@@ -3,10 +3,9 @@
 
 import type { Given } from "../contract/command.ts";
 import { askForReload, NoRelay } from "../run/control/client.ts";
-import { controlSocket } from "../run/control/protocol.ts";
+import { controlSocket, type Reloaded, type ReloadRequest } from "../run/control/protocol.ts";
 import { describeError } from "../observe/log.ts";
 import { printable } from "../base/printable.ts";
-import type { Reloaded, ReloadRequest } from "../run/reload.ts";
 import { requireConfiguration } from "./configuration-file.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { printJson, warn } from "../base/terminal.ts";

@@ -3,8 +3,7 @@
 // Invariants: ports are bound before root is dropped, and answered only when the spool is open. Stopping begins at
 // the front door and ends at the spool, so nothing that was promised is on its way when the spool closes.
 //
-// Doors: built-in-drivers.ts, common.ts, control/client.ts, control/protocol.ts, drop-root.ts, foreign-files.ts,
-// reload.ts, settle-services.ts.
+// Doors: built-in-drivers.ts, common.ts, drop-root.ts, foreign-files.ts, settle-services.ts.
 
 import type { ExaminationServices } from "../receive/authentication/authentication.ts";
 import { Inbound } from "../receive/authentication/inbound.ts";

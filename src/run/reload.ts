@@ -5,25 +5,9 @@
 
 import { type Configuration, problemLine } from "../config/configuration.ts";
 import { loadConfiguration } from "../config/load.ts";
-import type { Acceptance } from "../lists/lsearch.ts";
 import { describeError, type Log } from "../observe/log.ts";
 import { builtInDrivers } from "./built-in-drivers.ts";
-
-export interface ReloadRequest {
-  /** Believe lists as they are, although they have lost much. */
-  readonly acceptLists?: boolean;
-}
-
-export type Reloaded =
-  | {
-      readonly listeners: readonly string[];
-      /** Options that have changed in the file, and need a restart. */
-      readonly kept: readonly string[];
-      /** Lists that were not believed, where their acceptance was asked for. */
-      readonly lists?: readonly Acceptance[];
-    }
-  /** Why everything is as it was, a line each. */
-  | { readonly problems: readonly string[] };
+import type { Reloaded, ReloadRequest } from "./control/protocol.ts";
 
 /** Puts a right configuration in force. Throws when that cannot be done, and then nothing has changed. */
 export type PutInForce = (

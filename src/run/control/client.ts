@@ -3,8 +3,7 @@
 import { request } from "node:http";
 import { describeError } from "../../observe/log.ts";
 import type { Order } from "../../queue/postmaster.ts";
-import type { Reloaded, ReloadRequest } from "../reload.ts";
-import type { ControlAnswer } from "./protocol.ts";
+import type { ControlAnswer, Reloaded, ReloadRequest } from "./protocol.ts";
 
 /** Nobody answers: there is no socket, or its relay is dead. `cause` says which. */
 export class NoRelay extends Error {

@@ -3,14 +3,22 @@
 //
 // Invariant: whatever is asked here, mail goes on: a request that fails is answered, and a socket that cannot be
 // made is no reason not to start.
+//
+// Doors: client.ts, protocol.ts.
 
 import { lstatSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
-import { type ControlAnswer, parseOrder, parseReload, unfitSocketPath } from "./protocol.ts";
+import {
+  type ControlAnswer,
+  parseOrder,
+  parseReload,
+  type Reloaded,
+  type ReloadRequest,
+  unfitSocketPath,
+} from "./protocol.ts";
 import { describeError } from "../../observe/log.ts";
 import { carryOut, type PostmasterServices } from "../../queue/postmaster.ts";
-import type { Reloaded, ReloadRequest } from "../reload.ts";
 
 export interface ControlServices extends PostmasterServices {
   reload(request: ReloadRequest): Promise<Reloaded>;

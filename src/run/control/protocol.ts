@@ -4,9 +4,25 @@ import { join } from "node:path";
 import type { RelayOptions } from "../../config/relay-options.ts";
 import { isTable } from "../../base/table.ts";
 import type { Carried, Order } from "../../queue/postmaster.ts";
-import type { ReloadRequest } from "../reload.ts";
+import type { Acceptance } from "../../lists/lsearch.ts";
 import { parseDomain } from "../../mail/address.ts";
 import type { AddressFilter } from "../../spool/spool.ts";
+
+export interface ReloadRequest {
+  /** Believe lists as they are, although they have lost much. */
+  readonly acceptLists?: boolean;
+}
+
+export type Reloaded =
+  | {
+      readonly listeners: readonly string[];
+      /** Options that have changed in the file, and need a restart. */
+      readonly kept: readonly string[];
+      /** Lists that were not believed, where their acceptance was asked for. */
+      readonly lists?: readonly Acceptance[];
+    }
+  /** Why everything is as it was, a line each. */
+  | { readonly problems: readonly string[] };
 
 export type ControlAnswer = Carried | { readonly error: string };
 
