@@ -52,9 +52,15 @@ export async function leaveRoot(
   const foreign = foreignInSpool(spoolDirectory);
   if (foreign !== undefined) log.event("relay.warning", { what: foreign });
   const looks = directories.map((wanted) => look(wanted, begun.includes(wanted), parts));
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  clock.after(PATIENCE, resolve);
-  return { looked: Promise.race([Promise.all(looks).then(() => undefined), late]) };
+  const { promise: looked, resolve } = Promise.withResolvers<void>();
+  const timer = clock.after(PATIENCE, resolve);
+  const finish = async () => {
+    await Promise.all(looks);
+    timer.cancel();
+    resolve();
+  };
+  void finish();
+  return { looked };
 }
 
 async function look(
