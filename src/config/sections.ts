@@ -1,5 +1,5 @@
 // The sections of the configuration file that belong to the relay itself. Routers and transports are declared
-// by their drivers, and by chain-options.ts.
+// by their drivers, and by route/chain-options.ts.
 
 import { isIP, isIPv6 } from "node:net";
 import { NEVER_A_TARGET } from "../dns/target-addresses.ts";
