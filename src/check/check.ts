@@ -13,7 +13,7 @@ import type { Proof, Verdict } from "../receive/gate/gate.ts";
 import type { Log } from "../observe/log.ts";
 import type { Inspected } from "../receive/content/content.ts";
 import { judgeRecipient, type RecipientVerdict } from "../receive/verdict.ts";
-import type { Chain, RelayParts } from "../run/relay.ts";
+import type { Chain, RelayMeans } from "../run/assemble.ts";
 import type { RoutedDelivery, Routing, RouteTrouble, TraceStep } from "../route/route.ts";
 import { parseRcpt } from "../smtp/server/command.ts";
 import type { Status } from "../mail/status.ts";
@@ -84,7 +84,7 @@ export interface CheckReport {
 export async function check(
   request: CheckRequest,
   chain: Chain,
-  parts: RelayParts,
+  parts: RelayMeans,
 ): Promise<CheckReport> {
   const asked = await recipientsOf(request, chain);
   const accepted = asked.filter(isAccepted);
@@ -132,7 +132,7 @@ function judgeContent(
   request: CheckRequest,
   accepted: readonly CheckedRecipient[],
   chain: Chain,
-  parts: RelayParts,
+  parts: RelayMeans,
 ): Promise<JudgedMessage> | undefined {
   const { message } = request;
   if (message === undefined || accepted.length === 0) return undefined;

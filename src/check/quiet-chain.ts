@@ -6,7 +6,7 @@ import type { Configuration } from "../config/configuration.ts";
 import type { Answer, Resolver } from "../dns/dns.ts";
 import type { Log } from "../observe/log.ts";
 import { Common } from "../run/common.ts";
-import { assemble, type Chain } from "../run/relay.ts";
+import { assemble, type Chain } from "../run/assemble.ts";
 
 const SILENT: Log = { event: () => undefined };
 

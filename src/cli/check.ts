@@ -17,7 +17,7 @@ import type { EventName } from "../observe/events.ts";
 import { parseAddress } from "../base/cidr.ts";
 import type { Log } from "../observe/log.ts";
 import { firstLocalDomain } from "../config/first-local-domain.ts";
-import { assemble } from "../run/relay.ts";
+import { assemble } from "../run/assemble.ts";
 import { printable } from "../base/printable.ts";
 import { heloName, parseMail } from "../smtp/server/command.ts";
 import { requireConfiguration, WrongConfiguration } from "./configuration-file.ts";

@@ -11,6 +11,7 @@ import {
   path,
   withDefault,
 } from "../options/options.ts";
+import { parts } from "../parts.ts";
 import { completionCommand, SHELLS } from "./completion.ts";
 import { flagsOf } from "./flags.ts";
 
@@ -145,6 +146,7 @@ export const commands: readonly Command[] = [
     flags: holdFlags,
     run: async ([domain], given) => (await import("./queue/hold.ts")).queueRelease(domain, given),
   }),
+  ...parts.flatMap((part) => part.commands),
   plainCommand({
     name: "completion",
     summary: `a script that completes these commands: ${SHELLS.join(" or ")}`,

@@ -7,7 +7,7 @@ import {
 } from "../config/configuration.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { CommandError, EXIT } from "./exit.ts";
-import { builtInDrivers } from "../run/built-in-drivers.ts";
+import { builtIn } from "../run/built-in.ts";
 
 const DEFAULT_FILE = "/etc/unseen/routers.toml";
 
@@ -35,7 +35,7 @@ export type ConfigurationFile = { readonly file: string } & (
 /** Throws CommandError when there is no file (exit 66). */
 export async function readConfiguration(given: string | undefined): Promise<ConfigurationFile> {
   const file = configurationFile(given);
-  const loaded = await loadConfiguration(file, builtInDrivers);
+  const loaded = await loadConfiguration(file, builtIn);
   if ("unreadable" in loaded) throw new CommandError(loaded.unreadable, EXIT.noInput);
   if ("configuration" in loaded) return { file, configuration: loaded.configuration };
   return { file, wrong: new WrongConfiguration(loaded.problems) };

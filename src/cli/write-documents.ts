@@ -2,11 +2,11 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { configurationDocument } from "../config/document.ts";
-import { builtInDrivers } from "../run/built-in-drivers.ts";
+import { builtIn } from "../run/built-in.ts";
 import { withTables } from "./document.ts";
 
 const DOCS = new URL("../../docs/", import.meta.url);
 const cli = new URL("cli.md", DOCS);
 
-writeFileSync(new URL("config.md", DOCS), configurationDocument(builtInDrivers));
+writeFileSync(new URL("config.md", DOCS), configurationDocument(builtIn));
 writeFileSync(cli, withTables(readFileSync(cli, "utf8")));

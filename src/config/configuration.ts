@@ -1,8 +1,8 @@
 // A configuration that has been found right: what the rest of the relay is built from. Plain values; durations
 // in milliseconds, sizes in bytes, paths absolute, every default filled in.
 //
-// Doors: document.ts, doubts.ts, driven.ts, first-local-domain.ts, https.ts, load.ts, relay-options.ts,
-// tls-report-options.ts, toml.ts.
+// Doors: document.ts, doubts.ts, driven.ts, first-local-domain.ts, https.ts, load.ts, postmaster.ts, relay-options.ts,
+// toml.ts.
 
 import type { RouterDriver, TransportDriver } from "../contract/contract.ts";
 import type { ChainOptions } from "../route/chain-options.ts";
@@ -11,7 +11,6 @@ import type { ListenerOptions } from "../smtp/server/listener-options.ts";
 import type { RelayOptions } from "./relay-options.ts";
 import type { ReplyOptions, RetryOptions } from "../retry/retry-options.ts";
 import type { BounceOptions, DnsOptions, HttpsOptions } from "./sections.ts";
-import type { TlsReportOptions } from "./tls-report-options.ts";
 
 export interface Configuration {
   /** As it was asked for. */
@@ -31,8 +30,8 @@ export interface Configuration {
   readonly replies: readonly ReplyOptions[];
   readonly bounce: BounceOptions;
   readonly https: HttpsOptions;
-  /** Undefined: there are no such reports. */
-  readonly tls_reports: TlsReportOptions | undefined;
+  /** What the parts have read, by the names of their tables: for the parts only. */
+  readonly parts: Readonly<Record<string, unknown>>;
 }
 
 type NamedLists = ReadonlyMap<string, readonly string[]>;

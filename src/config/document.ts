@@ -3,7 +3,7 @@
 
 import { chainOptions, transportOptions } from "../route/chain-options.ts";
 import type { Driver } from "../contract/contract.ts";
-import type { BuiltInDrivers } from "./driven.ts";
+import type { BuiltIn } from "./driven.ts";
 import type { Option } from "../options/options.ts";
 import { sections } from "./sections.ts";
 
@@ -38,8 +38,8 @@ installed beside this file. [drivers.md](drivers.md) shows how one is written.
 A changed module is loaded when the relay is restarted, not by a reload.
 `;
 
-export function configurationDocument(drivers: BuiltInDrivers): string {
-  const { retry, replies, bounce, https, tls_reports, ...before } = sections;
+export function configurationDocument(builtIn: BuiltIn): string {
+  const { retry, replies, bounce, https, ...before } = sections;
   return [
     INTRODUCTION,
     ...sectionParts(before, ""),
@@ -47,12 +47,12 @@ export function configurationDocument(drivers: BuiltInDrivers): string {
     "Asked in the order of the file, for each recipient, until one takes it. The options of every router:\n",
     table(chainOptions.fields),
     DRIVERS,
-    ...[...drivers.routers.values()].map((driver) => driverPart("router", driver)),
+    ...[...builtIn.routers.values()].map((driver) => driverPart("router", driver)),
     "## [transports.NAME]\n",
     "How mail is delivered that a router has taken. The options of every transport:\n",
     table(transportOptions.fields),
-    ...[...drivers.transports.values()].map((driver) => driverPart("transport", driver)),
-    ...sectionParts({ retry, replies, bounce, https, tls_reports }, ""),
+    ...[...builtIn.transports.values()].map((driver) => driverPart("transport", driver)),
+    ...sectionParts({ retry, replies, bounce, https, ...builtIn.sections }, ""),
   ].join("\n");
 }
 

@@ -10,9 +10,12 @@ import { checkKeys, checkName, join } from "../options/options.ts";
 import type { Option, Options, Problem } from "../options/options.ts";
 import { isTable } from "../base/table.ts";
 
-export interface BuiltInDrivers {
+/** What a configuration file may name without a module of its own. */
+export interface BuiltIn {
   readonly routers: ReadonlyMap<string, RouterDriver>;
   readonly transports: ReadonlyMap<string, TransportDriver>;
+  /** The tables of the parts. */
+  readonly sections: Readonly<Record<string, Option<unknown>>>;
 }
 
 export interface Reading {
@@ -29,7 +32,7 @@ export interface Reading {
 /** In the order of the file. Tables with problems are left out. */
 export async function readRouters(
   section: unknown,
-  builtIn: BuiltInDrivers["routers"],
+  builtIn: BuiltIn["routers"],
   reading: Reading,
 ): Promise<RouterConfiguration[]> {
   const { problems } = reading;
@@ -63,7 +66,7 @@ export async function readRouters(
 
 export async function readTransports(
   section: unknown,
-  builtIn: BuiltInDrivers["transports"],
+  builtIn: BuiltIn["transports"],
   reading: Reading,
 ): Promise<ReadonlyMap<string, TransportConfiguration>> {
   const transports = new Map<string, TransportConfiguration>();

@@ -8,7 +8,7 @@ import { dirname, resolve } from "node:path";
 import type { Configuration, ConfigurationProblem } from "./configuration.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { readRouters, readTransports } from "./driven.ts";
-import type { BuiltInDrivers, Reading } from "./driven.ts";
+import type { BuiltIn, Reading } from "./driven.ts";
 import { cannotRead } from "../base/cannot-read.ts";
 import { checkKeys, readOption, resolvePath } from "../options/options.ts";
 import type { Option, Problem } from "../options/options.ts";
@@ -24,10 +24,7 @@ export type LoadResult =
   /** The file is not there, or may not be read: one line that says so. */
   | { readonly unreadable: string };
 
-export async function loadConfiguration(
-  file: string,
-  drivers: BuiltInDrivers,
-): Promise<LoadResult> {
+export async function loadConfiguration(file: string, builtIn: BuiltIn): Promise<LoadResult> {
   let bytes: Buffer;
   try {
     bytes = await readFile(file);
@@ -38,7 +35,7 @@ export async function loadConfiguration(
   if ("problem" in parsed) return { problems: [{ file, ...parsed.problem }] };
   const { root, positions } = parsed.document;
   const problems: Problem[] = [];
-  const configuration = await readRoot(root, file, drivers, problems);
+  const configuration = await readRoot(root, file, builtIn, problems);
   if (configuration !== undefined && problems.length === 0) return { configuration };
   return {
     problems: problems
@@ -50,7 +47,7 @@ export async function loadConfiguration(
 async function readRoot(
   root: TomlDocument["root"],
   file: string,
-  drivers: BuiltInDrivers,
+  builtIn: BuiltIn,
   problems: Problem[],
 ): Promise<Configuration | undefined> {
   const directory = dirname(resolve(file));
@@ -67,8 +64,9 @@ async function readRoot(
       }
     },
   };
-  checkKeys(root, [...Object.keys(sections), "routers", "transports"], "", problems);
-  reading.prepare(sections, root, "");
+  const tables = { ...sections, ...builtIn.sections };
+  checkKeys(root, [...Object.keys(tables), "routers", "transports"], "", problems);
+  reading.prepare(tables, root, "");
   const read = <T>(name: string, option: Option<T>): T | undefined => {
     const value = root[name];
     const isEmpty = option.type === "tables" && Array.isArray(value) && value.length === 0;
@@ -90,14 +88,17 @@ async function readRoot(
   const replies = read("replies", sections.replies);
   const bounce = read("bounce", sections.bounce);
   const https = read("https", sections.https);
-  const tlsReports = read("tls_reports", sections.tls_reports);
-  const routers = await readRouters(root["routers"], drivers.routers, reading);
-  const transports = await readTransports(root["transports"], drivers.transports, reading);
+  const ofParts = Object.entries(builtIn.sections).map(([name, option]) => [
+    name,
+    read(name, option),
+  ]);
+  const routers = await readRouters(root["routers"], builtIn.routers, reading);
+  const transports = await readTransports(root["transports"], builtIn.transports, reading);
   crossCheck(root, written, problems);
 
   const own = { relay, listeners, dns, domains, hosts, gate, retry, replies, bounce, https };
   if (!isComplete(own)) return undefined;
-  return { file, directory, ...own, routers, transports, tls_reports: tlsReports };
+  return { file, directory, ...own, routers, transports, parts: Object.fromEntries(ofParts) };
 }
 
 type Complete<T> = { readonly [K in keyof T]: Exclude<T[K], undefined> };

@@ -7,7 +7,6 @@ import { DEFAULT_RETRY } from "../retry/retry.ts";
 import { gateOptions } from "../receive/gate/gate-options.ts";
 import { listenerOptions } from "../smtp/server/listener-options.ts";
 import { domainList, hostList } from "../options/list-kinds.ts";
-import { tlsReportOptions } from "./tls-report-options.ts";
 import { duration, durations, flag, integer, list, named, nested } from "../options/options.ts";
 import { oneOf, optional, options, size, tables, withDefault } from "../options/options.ts";
 import type { Values } from "../options/options.ts";
@@ -107,12 +106,6 @@ export const sections = {
       httpsOptions,
     ),
     {},
-  ),
-  tls_reports: optional(
-    nested(
-      "Daily reports on TLS (RFC 8460), to the domains that ask for them. Without this table there are none.",
-      tlsReportOptions,
-    ),
   ),
 };
 

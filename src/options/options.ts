@@ -17,7 +17,8 @@ export { declared, join, parsedText } from "./option.ts";
 export type { Option, Options, Problem, Reference, Values } from "./option.ts";
 export { suggestion } from "./suggestion.ts";
 
-type FieldValues<F extends Record<string, Option<unknown>>> = {
+/** The values of fields that are declared one by one. */
+export type FieldValues<F extends Record<string, Option<unknown>>> = {
   readonly [K in keyof F]: F[K] extends Option<infer T> ? T : never;
 };
 

@@ -10,26 +10,26 @@ import type { BeliefParts } from "../lists/belief.ts";
 import { createLists, createSpfLists, ListFiles } from "../lists/create-lists.ts";
 import type { SpfLists } from "../lists/spf-lists.ts";
 import type { Log } from "../observe/log.ts";
-import { MtaSts } from "../parts/mta-sts/mta-sts.ts";
+import type { Offer, Outside } from "../parts/part.ts";
 import { Room } from "../base/room.ts";
 import { type Closable, Shared } from "../base/shared.ts";
 import { httpsOf } from "../config/https.ts";
-import type { TlsSessions } from "../tls/sessions.ts";
+import { RunningParts } from "./running-parts.ts";
 
-interface CommonParts {
+interface CommonMeans {
   readonly clock: Clock;
   readonly log: Log;
+  /** How policy hosts are reached, if not as [https] has it. */
   readonly https?: Https;
-  readonly tlsSessions?: TlsSessions;
   /** In the place of the servers of [dns]. */
   readonly resolver?: Resolver;
 }
 
-/** What comes from outside. */
-interface Outside {
-  readonly resolver: Resolver;
+/** What comes from outside, and what the parts make of it for drivers. */
+interface Taken {
+  readonly outside: Outside;
   readonly spf: SpfLists;
-  readonly mtaSts: MtaSts;
+  readonly services: Offer["services"];
   /** To be called once, when the generation is closed. */
   readonly leave: () => Promise<void>;
 }
@@ -39,8 +39,9 @@ interface Answers extends Closable {
   readonly spf: SpfLists;
 }
 
-interface Policies extends Closable {
-  readonly mtaSts: MtaSts;
+interface Offered extends Closable {
+  readonly outside: Outside;
+  readonly services: Offer["services"];
 }
 
 type Definitions = Pick<Configuration, "dns" | "https" | "hosts">;
@@ -48,52 +49,55 @@ type Definitions = Pick<Configuration, "dns" | "https" | "hosts">;
 export class Common {
   readonly files: ListFiles;
   readonly room: Room;
-  readonly #parts: CommonParts;
+  /** Those of the relay. */
+  readonly parts: RunningParts;
+  readonly #means: CommonMeans;
   readonly #spoolDirectory: string;
   readonly #readOnly: boolean;
   /** By [dns]. */
   readonly #answers = new Shared<Answers>();
   /** By [dns], [https] and the host lists that this may name. */
-  readonly #policies = new Shared<Policies>();
+  readonly #offered = new Shared<Offered>();
 
   /** `readOnly` is a dry run: nothing on disk is touched. */
-  constructor({ relay }: Pick<Configuration, "relay">, parts: CommonParts, readOnly: boolean) {
-    this.#parts = parts;
-    this.#spoolDirectory = relay.spool_directory;
+  constructor({ relay }: Pick<Configuration, "relay">, means: CommonMeans, readOnly: boolean) {
+    const { hostname, spool_directory: spoolDirectory } = relay;
+    this.#means = means;
+    this.#spoolDirectory = spoolDirectory;
     this.#readOnly = readOnly;
-    this.room = new Room(parts.clock);
+    this.parts = new RunningParts({ ...means, hostname, spoolDirectory, readOnly });
+    this.room = new Room(means.clock);
     this.files = new ListFiles(this.#listParts);
   }
 
-  take(configuration: Definitions): Outside {
+  take(configuration: Definitions): Taken {
     const { dns, https, hosts } = configuration;
     const answersKey = JSON.stringify(dns);
-    const policiesKey = JSON.stringify([dns, https, ...hosts]);
+    const offeredKey = JSON.stringify([dns, https, ...hosts]);
     const answers = this.#answers.take(answersKey, () => this.#createAnswers(dns));
-    const { mtaSts } = this.#policies.take(policiesKey, () =>
-      this.#createPolicies(configuration, answers),
+    const { outside, services } = this.#offered.take(offeredKey, () =>
+      this.#offer(configuration, answers),
     );
-    const { resolver, spf } = answers;
     return {
-      resolver,
-      spf,
-      mtaSts,
+      outside,
+      spf: answers.spf,
+      services,
       leave: async () => {
-        await this.#policies.leave(policiesKey);
+        await this.#offered.leave(offeredKey);
         await this.#answers.leave(answersKey);
       },
     };
   }
 
   get #listParts(): BeliefParts {
-    const { clock, log } = this.#parts;
+    const { clock, log } = this.#means;
     return { clock, log, stateDirectory: this.#spoolDirectory, readOnly: this.#readOnly };
   }
 
   #createAnswers({ servers, dnssec }: Definitions["dns"]): Answers {
-    const { clock } = this.#parts;
+    const { clock } = this.#means;
     const given = servers === undefined ? {} : { servers };
-    const resolver = this.#parts.resolver ?? createResolver({ clock, dnssec, ...given });
+    const resolver = this.#means.resolver ?? createResolver({ clock, dnssec, ...given });
     const spf = createSpfLists({ ...this.#listParts, resolver });
     return {
       resolver,
@@ -105,7 +109,7 @@ export class Common {
     };
   }
 
-  #createPolicies({ https, hosts }: Definitions, { resolver, spf }: Answers): Policies {
+  #offer({ https, hosts }: Definitions, { resolver, spf }: Answers): Offered {
     // Lists of its own, because it outlives the generation that makes it.
     const lists = createLists({
       ...this.#listParts,
@@ -116,18 +120,13 @@ export class Common {
       files: this.files,
       spf,
     });
-    const reached = this.#parts.https ?? httpsOf(https, lists);
-    const mtaSts = new MtaSts({
-      ...this.#parts,
-      https: reached,
-      resolver,
-      spoolDirectory: this.#spoolDirectory,
-      readOnly: this.#readOnly,
-    });
+    const outside = { resolver, https: this.#means.https ?? httpsOf(https, lists) };
+    const offer = this.parts.offer(outside);
     return {
-      mtaSts,
+      outside,
+      services: offer.services,
       async close() {
-        await mtaSts.close();
+        await offer.close();
         await lists.close();
       },
     };

@@ -3,31 +3,25 @@
 // Invariants: ports are bound before root is dropped, and answered only when the spool is open. Stopping begins at
 // the front door and ends at the spool, so nothing that was promised is on its way when the spool closes.
 //
-// Doors: built-in-drivers.ts, common.ts, drop-root.ts, foreign-files.ts, settle-services.ts.
+// Doors: assemble.ts, built-in.ts, common.ts, drop-root.ts, foreign-files.ts, settle-services.ts.
 
-import type { ExaminationServices } from "../receive/authentication/authentication.ts";
-import { Inbound } from "../receive/authentication/inbound.ts";
-import { preload } from "../receive/authentication/mailauth.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { ClockSteps, type Elapsed } from "../base/clock-steps.ts";
 import type { Configuration } from "../config/configuration.ts";
-import type { Services, Transport } from "../contract/contract.ts";
+import type { WrittenDirectory } from "../base/durable/directory.ts";
 import { CutThrough } from "../deliver/cut-through/cut-through.ts";
-import type { Resolver } from "../dns/dns.ts";
 import { leaveRoot } from "./leave-root.ts";
+import { assemble, type Chain, type RelayMeans } from "./assemble.ts";
+import type { RunningParts } from "./running-parts.ts";
+import { FrozenMail } from "../settle/frozen-mail.ts";
 import { type Control, openControl } from "./control/control.ts";
 import { controlSocket } from "./control/protocol.ts";
-import { Gate } from "../receive/gate/gate.ts";
-import { BlockLists } from "../receive/gate/dnsbl.ts";
-import { createLists, type ListsWithRefresh } from "../lists/create-lists.ts";
 import { createHistory, remembered, startHistory } from "../observe/history/history.ts";
 import { Holds } from "../queue/holds.ts";
-import { bindListeners, ownAddresses, serverOptionsOf } from "./listening.ts";
+import { bindListeners, serverOptionsOf } from "./listening.ts";
 import { HostHints, RESUMED_MAX } from "../retry/hosts/hosts.ts";
 import { hintStore } from "../retry/hosts/hint-store.ts";
-import type { Log } from "../observe/log.ts";
 import { MaildirDisks } from "../maildir/maildir-disks.ts";
-import type { Https } from "../base/net/https.ts";
 import { Outbox } from "../outbox/outbox.ts";
 import { watchClock } from "../queue/watch-clock.ts";
 import { Queue, type QueueChain } from "../queue/queue.ts";
@@ -37,62 +31,18 @@ import { Generations } from "./generations.ts";
 import { type PutInForce, Reloading, withFixedOptions } from "./reload.ts";
 import { RelayRates } from "../receive/relay-rates.ts";
 import { reserveOf, withRates } from "../receive/configured.ts";
-import { type ChainRouter, createRoute, preconditionsOf, type Route } from "../route/route.ts";
 import { ReplyAlarms } from "../settle/alarms.ts";
-import {
-  closeOwnMail,
-  followOwnMail,
-  type OwnMail,
-  openOwnMail,
-  startOwnMail,
-} from "./own-mail.ts";
 import { retryPolicyOf, type SettleMeans, settleServicesOf } from "./settle-services.ts";
 import { RecipientBudget } from "../receive/expansion.ts";
-import { type HeaderBudgets, headerBudgets } from "../receive/authentication/header-budget.ts";
-import { LoopShare } from "../base/loop-share.ts";
+import { headerBudgets } from "../receive/authentication/header-budget.ts";
 import type { Reception } from "../smtp/server/reception.ts";
 import { SmtpServer } from "../smtp/server/server.ts";
 import type { Spool } from "../spool/spool.ts";
 import { finish } from "./stopping.ts";
 import { SqliteSpool } from "../spool/sqlite/sqlite.ts";
-import { TlsReports } from "../parts/tls-reports/tls-reports.ts";
-import type { TlsSessions } from "../tls/sessions.ts";
-import type { WrittenDirectory } from "../base/durable/directory.ts";
-
-/** What decides about mail, without a spool or a port: all that a dry run needs. */
-export interface Chain {
-  readonly gate: Gate;
-  readonly route: Route;
-  readonly transports: ReadonlyMap<string, Transport>;
-  readonly lists: ListsWithRefresh;
-  readonly resolver: Resolver;
-  /** Absent when strangers' mail is to be left as it is. */
-  readonly inbound: Inbound | undefined;
-  readonly hints: HostHints;
-  /** For what messages are examined for. */
-  readonly share: LoopShare;
-  readonly headerBudgets: HeaderBudgets;
-  close(): Promise<void>;
-}
-
-export interface RelayParts {
-  readonly clock: Clock;
-  readonly log: Log;
-  /** How policy hosts are reached, if not as all the world does. */
-  readonly https?: Https;
-  /** Who counts how TLS goes. */
-  readonly tlsSessions?: TlsSessions;
-  readonly maildirDisks?: MaildirDisks;
-  readonly alarms?: ReplyAlarms;
-  readonly headerBudgets?: HeaderBudgets;
-  /** What RCPT keeps, in all sessions. */
-  readonly recipientBudget?: RecipientBudget;
-  /** What other generations have too. */
-  readonly common?: Common;
-}
 
 /** Those of a relay that runs. */
-interface RunningParts extends RelayParts {
+interface RunningMeans extends RelayMeans {
   readonly elapsed: Elapsed;
 }
 
@@ -107,131 +57,50 @@ export interface Relay {
   stop(grace: number): Promise<void>;
 }
 
-/** `readOnly` is a dry run: nothing on disk is touched. `hints` are what is known already. */
-export function assemble(
-  configuration: Configuration,
-  parts: RelayParts,
-  readOnly: boolean,
-  hints = new HostHints(retryPolicyOf(configuration), parts.clock),
-): Chain {
-  const { clock, log, tlsSessions, common = new Common(configuration, parts, readOnly) } = parts;
-  const { relay, gate, domains, hosts, directory } = configuration;
-  const { resolver, spf, mtaSts, leave } = common.take(configuration);
-  const lists = createLists({
-    domains: Object.fromEntries(domains),
-    hosts: Object.fromEntries(hosts),
-    configDirectory: directory,
-    stateDirectory: relay.spool_directory,
-    log,
-    resolver,
-    clock,
-    readOnly,
-    files: common.files,
-    spf,
-  });
-  const services: Services = {
-    clock,
-    log,
-    resolver,
-    lists,
-    hints,
-    mtaSts,
-    room: common.room,
-    ...(tlsSessions && { tlsSessions }),
-    ...(parts.maildirDisks && { maildirDisks: parts.maildirDisks }),
-    hostname: relay.hostname,
-    ownAddresses: ownAddresses(configuration),
-    configDirectory: directory,
-  };
-  const transports = new Map<string, Transport>();
-  for (const { name, driver, options } of configuration.transports.values()) {
-    transports.set(name, driver.create(options, services));
-  }
-  const chain = chainOf(configuration, services);
-  if (judgesSignatures(gate)) void preload();
-  return {
-    gate: new Gate(gate, lists, new BlockLists(gate.dnsbl, resolver, log)),
-    route: createRoute(chain, log, relay.addresses_max, lists.domains(gate.local_domains)),
-    transports,
-    lists,
-    resolver,
-    inbound: inboundOf(configuration, { resolver, clock }),
-    hints,
-    share: new LoopShare(),
-    headerBudgets: parts.headerBudgets ?? headerBudgets(),
-    async close() {
-      await Promise.all(Array.from(transports.values(), async (one) => one.close?.()));
-      await lists.close();
-      await leave();
-    },
-  };
-}
-
-function judgesSignatures({ authentication, relay }: Configuration["gate"]): boolean {
-  return authentication.policy !== "off" || relay.some(({ proof }) => proof?.dkim !== undefined);
-}
-
-function chainOf({ routers }: Configuration, services: Services): ChainRouter[] {
-  const { lists } = services;
-  return routers.map(({ name, chain, driver, options }) => ({
-    name,
-    router: driver.create(options, services),
-    unseen: chain.unseen,
-    more: chain.more,
-    cutthrough: chain.cutthrough,
-    relayed: chain.relayed,
-    preconditions: preconditionsOf({
-      domains: chain.domains && lists.domains(chain.domains),
-      localParts: chain.local_parts && lists.localParts(chain.local_parts),
-      senderDomains: chain.sender_domains && lists.domains(chain.sender_domains),
-      senderLocalParts: chain.sender_local_parts && lists.localParts(chain.sender_local_parts),
-    }),
-  }));
-}
-
 /** Throws when a port cannot be bound or the spool cannot be opened. */
-export async function startRelay(configuration: Configuration, given: RelayParts): Promise<Relay> {
+export async function startRelay(configuration: Configuration, given: RelayMeans): Promise<Relay> {
   const { clock } = given;
   const { relay } = configuration;
   // In reverse: what is in here is all that has been begun when something goes wrong.
   await using begun = new AsyncDisposableStack();
   const history = createHistory(configuration, given);
   const log = history === undefined ? given.log : remembered(given.log, history);
-  const tlsReports = new TlsReports({ ...relay, ...given, log });
-  const parts = lastingParts(configuration, { ...given, log, tlsReports });
-  const chain = begun.adopt(assemble(configuration, parts, false), (one) => one.close());
+  const means = lastingMeans(configuration, { ...given, log });
+  const chain = begun.adopt(assemble(configuration, means, false), (one) => one.close());
   const server = new SmtpServer(serverOptionsOf(configuration, chain.gate), clock, log);
   begun.defer(() => server.stop(0));
   const addresses = await bindListeners(server, configuration, chain.lists);
-  const { looked } = await leaveRoot(relay, directoriesOf(chain), parts);
+  const { looked } = await leaveRoot(relay, directoriesOf(chain), means);
   const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
   begun.defer(() => spool.close());
   startHistory(history, relay.spool_directory);
   begun.defer(() => history?.close());
   const holds = new Holds(await spool.holds(), spool);
   const outbox = new Outbox(relay, { spool, log, wake: () => queue.wake() });
-  const first = queueChain(configuration, chain, { ...parts, outbox });
-  const [{ hints }, { elapsed }] = [chain, parts];
-  const queue = new Queue({ spool, ...first, clock, log, hints, holds, room: parts.common.room });
+  const first = queueChain(configuration, chain, { ...means, outbox });
+  const [{ hints }, { elapsed }] = [chain, means];
+  const queue = new Queue({ spool, ...first, clock, log, hints, holds, room: means.common.room });
   hints.attach(hintStore(spool, queue, log), await spool.hints());
   const watch = begun.adopt(watchClock(elapsed, { spool, queue, log }), (one) => one.cancel());
   void chain.lists.refresh();
-  const services = { ...parts, spool, queue, outbox };
-  const [ownMail] = await Promise.all([openOwnMail(configuration, chain, services), looked]);
+  const { parts } = means.common;
+  const mail = { outbox, spool, wake: () => queue.wake() };
+  await Promise.all([parts.begin(configuration, chain.outside, mail), looked]);
+  const frozenMail = new FrozenMail(configuration.bounce.frozen_after, { ...means, spool });
   begun.defer(async () => {
     await server.stop(0);
     await queue.stop(0);
-    await closeOwnMail(ownMail);
+    await closeAll({ parts, frozenMail });
   });
-  const reception = receptionOf(configuration, chain, { spool, queue }, parts);
+  const reception = receptionOf(configuration, chain, { spool, queue }, means);
   const generations = new Generations({ configuration, chain, reception }, queue, clock);
   server.open(generations.reception);
   queue.wake();
   hints.resume(await spool.awaited(RESUMED_MAX));
-  startOwnMail(ownMail);
-  const lasting = { server, queue, spool, generations, hints, ...ownMail, watch };
-  const reloading = new Reloading(configuration.file, replacing(lasting, parts), log);
-  const control = await controlOf(lasting, { ...parts, holds, reloading });
+  frozenMail.start();
+  const lasting = { server, queue, spool, outbox, parts, frozenMail, generations, hints, watch };
+  const reloading = new Reloading(configuration.file, replacing(lasting, means), log);
+  const control = await controlOf(lasting, { ...means, holds, reloading });
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
 
   begun.move();
@@ -251,23 +120,20 @@ export async function startRelay(configuration: Configuration, given: RelayParts
 }
 
 /** What is the same whichever configuration is in force. */
-function lastingParts<Given extends RelayParts & Pick<OwnMail, "tlsReports">>(
-  configuration: Configuration,
-  given: Given,
-) {
+function lastingMeans<Given extends RelayMeans>(configuration: Configuration, given: Given) {
   const budgets = { headerBudgets: headerBudgets(), recipientBudget: new RecipientBudget() };
-  const { clock, log, tlsReports: tlsSessions } = given;
+  const { clock, log } = given;
   const clocks = { elapsed: new ClockSteps(clock), alarms: new ReplyAlarms(clock, log) };
-  const shared = { ...clocks, tlsSessions, maildirDisks: new MaildirDisks(given) };
-  const parts = { ...given, ...shared, ...budgets };
-  return { ...parts, common: new Common(configuration, parts, false) };
+  const shared = { ...clocks, maildirDisks: new MaildirDisks(given) };
+  const means = { ...given, ...shared, ...budgets };
+  return { ...means, common: new Common(configuration, means, false) };
 }
 
 /** In good order: the front door first, the spool last. */
 async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void> {
   lasting.watch.cancel();
   await finish(lasting, grace, clock);
-  await closeOwnMail(lasting);
+  await closeAll(lasting);
   await lasting.generations.close();
   await lasting.spool.close();
 }
@@ -278,7 +144,17 @@ function directoriesOf({ transports }: Chain): readonly WrittenDirectory[] {
   return [...new Map(directories.map((one) => [one.path, one])).values()];
 }
 
-interface Lasting extends Pick<Relay, "spool" | "queue">, OwnMail {
+async function closeAll({
+  parts,
+  frozenMail,
+}: Pick<Lasting, "parts" | "frozenMail">): Promise<void> {
+  await Promise.all([parts.close(), frozenMail.close()]);
+}
+
+interface Lasting extends Pick<Relay, "spool" | "queue"> {
+  readonly outbox: Outbox;
+  readonly parts: RunningParts;
+  readonly frozenMail: FrozenMail;
   readonly server: SmtpServer;
   readonly generations: Generations;
   readonly hints: HostHints;
@@ -286,11 +162,11 @@ interface Lasting extends Pick<Relay, "spool" | "queue">, OwnMail {
 }
 
 /** Puts a new configuration in the place of the one in force, in one step, when nothing can fail any more. */
-function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
+function replacing(lasting: Lasting, means: RunningMeans): PutInForce {
   const { server, queue, outbox, generations, hints } = lasting;
   return async (wanted, { acceptLists = false }) => {
     const { next, kept } = withFixedOptions(generations.current.configuration, wanted);
-    const chain = assemble(next, parts, false, hints);
+    const chain = assemble(next, means, false, hints);
     let listeners: readonly string[];
     try {
       listeners = await bindListeners(server, next, chain.lists);
@@ -298,12 +174,14 @@ function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
       await chain.close();
       throw error;
     }
-    const reception = receptionOf(next, chain, lasting, parts);
+    const reception = receptionOf(next, chain, lasting, means);
     generations.follow({ configuration: next, chain, reception });
     server.follow(serverOptionsOf(next, chain.gate));
-    queue.follow(queueChain(next, chain, { ...parts, outbox }));
+    queue.follow(queueChain(next, chain, { ...means, outbox }));
     hints.follow(retryPolicyOf(next));
-    followOwnMail(lasting, next, chain);
+    lasting.outbox.follow(next.relay);
+    lasting.parts.follow(next, chain.outside);
+    lasting.frozenMail.follow(next.bounce);
     void chain.lists.refresh();
     return { listeners, kept, ...(acceptLists ? { lists: await chain.lists.accept() } : {}) };
   };
@@ -311,9 +189,9 @@ function replacing(lasting: Lasting, parts: RunningParts): PutInForce {
 
 function controlOf(
   { spool, queue, generations, hints }: Lasting,
-  parts: RunningParts & { holds: Holds; reloading: Reloading },
+  means: RunningMeans & { holds: Holds; reloading: Reloading },
 ): Promise<Control> {
-  const { holds, clock, log } = parts;
+  const { holds, clock, log } = means;
   return openControl(controlSocket(generations.current.configuration.relay), {
     spool,
     holds,
@@ -324,7 +202,7 @@ function controlOf(
       return queue.settle;
     },
     wake: () => queue.wake(),
-    reload: (wanted) => parts.reloading.reload(wanted),
+    reload: (wanted) => means.reloading.reload(wanted),
   });
 }
 
@@ -332,40 +210,31 @@ function receptionOf(
   configuration: Configuration,
   chain: Chain,
   { spool, queue }: Pick<Relay, "spool" | "queue">,
-  parts: RelayParts,
+  means: RelayMeans,
 ): Reception {
   const { relay } = configuration;
-  const { clock, log } = parts;
+  const { clock, log } = means;
   const reception = createReception({
     hostname: relay.hostname,
     receivedHeadersMax: relay.received_headers_max,
     ...chain,
     spool,
-    reserve: reserveOf(relay, parts),
+    reserve: reserveOf(relay, means),
     rates: new RelayRates(configuration.gate.relay, clock),
     clock,
     log,
     queue,
     cutThrough: new CutThrough({ transports: chain.transports, clock, log }),
     addressesMax: relay.addresses_max,
-    recipients: parts.recipientBudget ?? new RecipientBudget(),
+    recipients: means.recipientBudget ?? new RecipientBudget(),
   });
-  return withRates(reception, relay, chain.gate, parts);
-}
-
-/** Undefined when strangers' mail is to be left as it is. */
-function inboundOf(
-  { relay, gate }: Configuration,
-  services: Pick<ExaminationServices, "resolver" | "clock">,
-): Inbound | undefined {
-  const { policy } = gate.authentication;
-  return policy === "off" ? undefined : new Inbound({ hostname: relay.hostname, policy }, services);
+  return withRates(reception, relay, chain.gate, means);
 }
 
 function queueChain(
   configuration: Configuration,
   chain: Chain,
-  means: SettleMeans & Pick<RelayParts, "clock">,
+  means: SettleMeans & Pick<RelayMeans, "clock">,
 ): QueueChain {
   const { gate, route, transports } = chain;
   const asked = { ...chain, clock: means.clock };

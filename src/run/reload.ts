@@ -6,7 +6,7 @@
 import { type Configuration, problemLine } from "../config/configuration.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { describeError, type Log } from "../observe/log.ts";
-import { builtInDrivers } from "./built-in-drivers.ts";
+import { builtIn } from "./built-in.ts";
 import type { Reloaded, ReloadRequest } from "./control/protocol.ts";
 
 /** Puts a right configuration in force. Throws when that cannot be done, and then nothing has changed. */
@@ -66,7 +66,7 @@ export class Reloading {
   async #attempt(request: ReloadRequest): Promise<Reloaded> {
     if (this.#stopped) return { problems: ["the relay stops"] };
     try {
-      const loaded = await loadConfiguration(this.#file, builtInDrivers);
+      const loaded = await loadConfiguration(this.#file, builtIn);
       if ("unreadable" in loaded) return { problems: [loaded.unreadable] };
       if ("problems" in loaded) return { problems: loaded.problems.map(problemLine) };
       return await this.#putInForce(loaded.configuration, request);

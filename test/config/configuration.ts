@@ -9,7 +9,7 @@ import { problemLine } from "../../src/config/configuration.ts";
 import type { Configuration } from "../../src/config/configuration.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
 import { OURS } from "../support/certificates.ts";
-import { builtInDrivers } from "../../src/run/built-in-drivers.ts";
+import { builtIn } from "../../src/run/built-in.ts";
 
 export const { certificate: CERTIFICATE, privateKey: PRIVATE_KEY } = OURS;
 
@@ -48,13 +48,13 @@ export function write(name: string, text: string | Buffer): string {
 
 /** The lines that `relayctl check` prints, the directory of the file left out. */
 export async function problemsOf(text: string | Buffer): Promise<string[]> {
-  const result = await loadConfiguration(write("routers.toml", text), builtInDrivers);
+  const result = await loadConfiguration(write("routers.toml", text), builtIn);
   assert.ok("problems" in result, "the configuration was loaded");
   return result.problems.map((problem) => problemLine(problem).replaceAll(`${directory}/`, ""));
 }
 
 export async function load(file: string): Promise<Configuration> {
-  const result = await loadConfiguration(file, builtInDrivers);
+  const result = await loadConfiguration(file, builtIn);
   assert.deepEqual("problems" in result ? result.problems.map(problemLine) : [], []);
   assert.ok("configuration" in result, JSON.stringify(result));
   return result.configuration;

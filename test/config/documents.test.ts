@@ -6,7 +6,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
-import { builtInDrivers } from "../../src/run/built-in-drivers.ts";
+import { builtIn } from "../../src/run/built-in.ts";
 import { chainOptions, transportOptions } from "../../src/route/chain-options.ts";
 import { configurationDocument } from "../../src/config/document.ts";
 import { isTable } from "../../src/base/table.ts";
@@ -32,11 +32,11 @@ function declared(fields: Fields, path: string): Map<string, Option<unknown>> {
 
 /** Options by place; those of a router or transport stand under "routers DRIVER" or "transports DRIVER". */
 function everyOption(): Map<string, Option<unknown>> {
-  const all = declared(sections, "");
-  for (const { name, options } of builtInDrivers.routers.values()) {
+  const all = declared({ ...sections, ...builtIn.sections }, "");
+  for (const { name, options } of builtIn.routers.values()) {
     for (const one of declared(options.fields, `routers ${name}.`)) all.set(...one);
   }
-  for (const { name, options } of builtInDrivers.transports.values()) {
+  for (const { name, options } of builtIn.transports.values()) {
     for (const one of declared(options.fields, `transports ${name}.`)) all.set(...one);
   }
   for (const one of declared(chainOptions.fields, "routers.")) all.set(...one);
@@ -89,7 +89,7 @@ function byDriver(text: string): [path: string, value: unknown][] {
 }
 
 test("docs/config.md is what `npm run docs` writes", () => {
-  assert.equal(read("docs/config.md"), configurationDocument(builtInDrivers));
+  assert.equal(read("docs/config.md"), configurationDocument(builtIn));
 });
 
 describe("etc/routers.toml", () => {

@@ -13,7 +13,7 @@ import {
   RIGHT,
   write,
 } from "./configuration.ts";
-import { builtInDrivers } from "../../src/run/built-in-drivers.ts";
+import { builtIn } from "../../src/run/built-in.ts";
 
 /** The example with everything in it that is commented out. */
 const WHOLE = readFileSync(new URL("../../etc/routers.toml", import.meta.url), "utf8")
@@ -527,7 +527,7 @@ describe("no value stops the check, of the option", () => {
     test(`${key} in line ${index + 1}`, async () => {
       for (const value of values) {
         const text = lines.with(index, `${key} = ${value}`).join("\n");
-        const result = await loadConfiguration(write("routers.toml", text), builtInDrivers);
+        const result = await loadConfiguration(write("routers.toml", text), builtIn);
         if (!("problems" in result)) continue;
         assert.notDeepEqual(result.problems, [], text);
         for (const { line: at } of result.problems) assert.ok(at >= 1 && at <= lines.length);
@@ -540,18 +540,18 @@ describe("a file that cannot be read", () => {
   test("is no list of problems but one line", async () => {
     const missing = `${directory}/missing.toml`;
     const unreadable = `cannot read ${missing}: there is no such file`;
-    assert.deepEqual(await loadConfiguration(missing, builtInDrivers), { unreadable });
+    assert.deepEqual(await loadConfiguration(missing, builtIn), { unreadable });
   });
 
   test("because it is a directory says so", async () => {
     const unreadable = `cannot read ${directory}: it is a directory`;
-    assert.deepEqual(await loadConfiguration(directory, builtInDrivers), { unreadable });
+    assert.deepEqual(await loadConfiguration(directory, builtIn), { unreadable });
   });
 
   test("because of its permissions says so", { skip: process.getuid?.() === 0 }, async () => {
     const file = write("secret.toml", RIGHT);
     chmodSync(file, 0o000);
     const unreadable = `cannot read ${file}: permission denied`;
-    assert.deepEqual(await loadConfiguration(file, builtInDrivers), { unreadable });
+    assert.deepEqual(await loadConfiguration(file, builtIn), { unreadable });
   });
 });

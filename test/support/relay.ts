@@ -25,7 +25,7 @@ import type { Https } from "../../src/base/net/https.ts";
 import { type Relay, startRelay } from "../../src/run/relay.ts";
 import { type FakeDns, startDns, type Zone } from "./dns.ts";
 import { Wire } from "./wire.ts";
-import { builtInDrivers } from "../../src/run/built-in-drivers.ts";
+import { builtIn } from "../../src/run/built-in.ts";
 
 export interface TestRelayOptions {
   readonly config: string;
@@ -120,7 +120,7 @@ function preamble(config: string, dns: FakeDns): string {
 async function configured(directory: string, text: string): Promise<Configuration> {
   const file = join(directory, "routers.toml");
   await writeFile(file, text);
-  const loaded = await loadConfiguration(file, builtInDrivers);
+  const loaded = await loadConfiguration(file, builtIn);
   if ("problems" in loaded) assert.fail(loaded.problems.map(problemLine).join("\n"));
   assert.ok("configuration" in loaded, JSON.stringify(loaded));
   return loaded.configuration;

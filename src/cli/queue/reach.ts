@@ -13,7 +13,7 @@ import { describeError, type Log } from "../../observe/log.ts";
 import { Outbox } from "../../outbox/outbox.ts";
 import { carryOut, type Carried, type Order } from "../../queue/postmaster.ts";
 import { jsonLine } from "../../base/printable.ts";
-import { assemble } from "../../run/relay.ts";
+import { assemble } from "../../run/assemble.ts";
 import { settleServicesOf } from "../../run/settle-services.ts";
 import { SpoolInUse } from "../../spool/sqlite/lock.ts";
 import { isSpool } from "../../spool/sqlite/queue-file.ts";

@@ -5,57 +5,46 @@
 // bounded length; without an entry there is none.
 
 import type { Clock, Timer } from "../../base/clock.ts";
-import type { Configuration } from "../../config/configuration.ts";
-import type { Mailbox } from "../../mail/envelope.ts";
-import { firstLocalDomain } from "../../config/first-local-domain.ts";
 import { describeError, type Log } from "../../observe/log.ts";
+import type { Generation, PartMail, PartMeans } from "../part.ts";
 import { listDraft } from "./letter.ts";
-import type { Outbox } from "../../outbox/outbox.ts";
-import type { Queue } from "../../queue/queue.ts";
-import { parseMailbox } from "../../mail/address.ts";
-import type { PostmasterList as Listed, Spool } from "../../spool/spool.ts";
-
-export interface PostmasterListServices {
-  readonly spool: Pick<Spool, "listed" | "sendList">;
-  readonly outbox: Pick<Outbox, "write">;
-  readonly queue: Pick<Queue, "wake">;
-  readonly clock: Clock;
-  readonly log: Log;
-}
+import type { PostmasterList as Listed } from "../../spool/spool.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 /** How far behind a stored time a clock may be that is set right now and then. */
 const CLOCK_ERROR = 300_000;
 
-/** Where lists for the postmaster go. */
-export function postmasterOf(configuration: Configuration): Mailbox {
-  const { postmaster, hostname } = configuration.relay;
-  const domain = firstLocalDomain(configuration) ?? hostname;
-  const mailbox = postmaster ?? parseMailbox(`postmaster@${domain}`);
-  if (mailbox === undefined) throw new Error(`postmaster@${domain} is no address`);
-  return mailbox;
-}
+/** Of the configuration in force. */
+export type ListSettings = Pick<Generation<unknown>, "hostname" | "postmaster">;
 
 export class PostmasterList {
-  readonly #services: PostmasterListServices;
-  #configuration: Configuration;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #mail: PartMail;
+  #settings: ListSettings;
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
 
-  constructor(configuration: Configuration, services: PostmasterListServices) {
-    this.#configuration = configuration;
-    this.#services = services;
+  constructor(
+    { clock, log }: Pick<PartMeans, "clock" | "log">,
+    settings: ListSettings,
+    mail: PartMail,
+  ) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#mail = mail;
+    this.#settings = settings;
   }
 
-  /** From now on by this configuration. */
-  follow(configuration: Configuration): void {
-    this.#configuration = configuration;
+  /** From now on by these. */
+  follow(settings: ListSettings): void {
+    this.#settings = settings;
   }
 
   /** Looks now, and then once an hour. */
   start(): void {
-    this.#timer = this.#services.clock.after(HOUR, () => this.start());
+    this.#timer = this.#clock.after(HOUR, () => this.start());
     this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
   }
 
@@ -71,25 +60,23 @@ export class PostmasterList {
 
   /** Never rejects: what is not sent now is sent an hour later. */
   async #look(): Promise<void> {
-    const { spool, clock, log } = this.#services;
     try {
-      const list = await spool.listed();
-      if (isDue(list, clock.now())) await this.#send(list);
+      const list = await this.#mail.spool.listed();
+      if (isDue(list, this.#clock.now())) await this.#send(list);
     } catch (error) {
-      log.event("relay.error", { where: "postmaster's list", error: describeError(error) });
+      this.#log.event("relay.error", { where: "postmaster's list", error: describeError(error) });
     }
   }
 
   async #send(list: Listed): Promise<void> {
-    const { spool, outbox, queue, clock, log } = this.#services;
-    const { hostname } = this.#configuration.relay;
-    const to = postmasterOf(this.#configuration);
+    const { spool, outbox } = this.#mail;
+    const { hostname, postmaster: to } = this.#settings;
     const draft = listDraft({ hostname, to, list });
-    const message = await outbox.write(draft, { sender: null, now: clock.now() });
+    const message = await outbox.write(draft, { sender: null, now: this.#clock.now() });
     await spool.sendList(message, list);
     const { id } = message.envelope;
-    log.event("postmaster.list_sent", { id, to: to.address, entries: list.entries.length });
-    queue.wake();
+    this.#log.event("postmaster.list_sent", { id, to: to.address, entries: list.entries.length });
+    this.#mail.wake();
   }
 }
 

@@ -5,43 +5,24 @@
 // repeat it, under the same id. Nothing in here can fail a delivery.
 
 import { join } from "node:path";
-import type { Clock, Timer } from "../../base/clock.ts";
+import type { Timer } from "../../base/clock.ts";
 import { readPrivateKey } from "../../options/secret-file.ts";
-import type { Configuration } from "../../config/configuration.ts";
-import type { RelayOptions } from "../../config/relay-options.ts";
-import type { TlsReportOptions } from "../../config/tls-report-options.ts";
-import type { Resolver } from "../../dns/dns.ts";
-import { describeError, type Log } from "../../observe/log.ts";
-import type { Outbox } from "../../outbox/outbox.ts";
-import { type Https } from "../../base/net/https.ts";
-import type { Lists } from "../../lists/lists.ts";
+import type { TlsReportOptions } from "./options.ts";
+import { describeError } from "../../observe/log.ts";
+import type { Outside, PartMail, PartMeans } from "../part.ts";
 import { type Account, Ledger, type LedgerEntry } from "./ledger.ts";
 import { tlsReportDraft } from "./letter.ts";
 import { postReport } from "./post.ts";
 import { type Destination, destinationsOf } from "./record.ts";
 import { composeTlsReport, DAY, dueTime, SPREAD, type TlsReport } from "./report.ts";
-import { httpsOf } from "../../config/https.ts";
 import type { TlsSession } from "../../tls/sessions.ts";
 import type { TlsSessions } from "../../tls/sessions.ts";
 
-export interface TlsReportMeans extends Pick<RelayOptions, "hostname" | "spool_directory"> {
-  readonly clock: Clock;
-  readonly log: Log;
-  /** In the place of what the configuration says. */
-  readonly https?: Https;
-}
-
-/** Of the configuration in force. */
-export interface TlsReportServices {
-  readonly resolver: Resolver;
-  readonly lists: Pick<Lists, "hosts">;
-}
+type TlsReportMeans = Pick<PartMeans, "clock" | "log" | "hostname" | "spoolDirectory">;
 
 /** What a reload changes. */
-interface Settings {
+interface Settings extends Outside {
   readonly options: TlsReportOptions;
-  readonly resolver: Resolver;
-  readonly https: Https;
 }
 
 const HOUR = 3_600_000;
@@ -63,7 +44,7 @@ export class TlsReports implements TlsSessions {
   readonly #closing = new AbortController();
   /** Undefined: there are no reports. */
   #settings: Settings | undefined;
-  #outbox: Pick<Outbox, "post"> | undefined;
+  #outbox: PartMail["outbox"] | undefined;
   #unwanted = { day: 0, domains: new Set<string>() };
   #saveTimer: Timer | undefined;
   #sendTimer: Timer | undefined;
@@ -71,27 +52,23 @@ export class TlsReports implements TlsSessions {
 
   constructor(means: TlsReportMeans) {
     this.#means = means;
-    const { hostname, spool_directory: spoolDirectory } = means;
+    const { hostname, spoolDirectory } = means;
     const due = (day: number, domain: string) => dueTime(day, domain, hostname);
     this.#ledger = new Ledger(join(spoolDirectory, "tls-reports"), due);
   }
 
-  /** From now on by this configuration. */
-  follow(
-    { tls_reports: options, https: given }: Pick<Configuration, "tls_reports" | "https">,
-    { resolver, lists }: TlsReportServices,
-  ): void {
-    const https = this.#means.https ?? httpsOf(given, lists);
-    this.#settings = options && { options, resolver, https };
+  /** From now on by these options. */
+  follow(options: TlsReportOptions | undefined, outside: Outside): void {
+    this.#settings = options && { options, ...outside };
   }
 
   /** Reads what an earlier run has left, and begins to send. */
-  async start(
-    configuration: Pick<Configuration, "tls_reports" | "https">,
-    services: TlsReportServices,
-    outbox: Pick<Outbox, "post">,
+  async begin(
+    options: TlsReportOptions | undefined,
+    outside: Outside,
+    outbox: PartMail["outbox"],
   ): Promise<void> {
-    this.follow(configuration, services);
+    this.follow(options, outside);
     const { log } = this.#means;
     const broken = (path: string, error: unknown) =>
       log.event("relay.warning", { what: `${path} cannot be used: ${describeError(error)}` });

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import {
-  PostmasterList,
-  postmasterOf,
-} from "../../../src/parts/postmaster-list/postmaster-list.ts";
+import { postmasterOf } from "../../../src/config/postmaster.ts";
+import { PostmasterList } from "../../../src/parts/postmaster-list/postmaster-list.ts";
 import { Outbox } from "../../../src/outbox/outbox.ts";
 import type { ListedWhy, ListEntry } from "../../../src/spool/spool.ts";
 import { load, RIGHT, write } from "../../config/configuration.ts";
@@ -45,7 +43,9 @@ async function played(play: (played: Played) => Promise<void>, start?: number): 
     const configuration = await configurationOf();
     const queue = { wake: () => undefined };
     const outbox = new Outbox(configuration.relay, { spool, log, ...queue });
-    const list = new PostmasterList(configuration, { spool, outbox, queue, clock, log });
+    const { hostname } = configuration.relay;
+    const settings = { hostname, postmaster: postmasterOf(configuration) };
+    const list = new PostmasterList({ clock, log }, settings, { spool, outbox, ...queue });
     const { envelope } = await store(spool, "x", true);
     await play({
       clock,

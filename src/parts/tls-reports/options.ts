@@ -2,9 +2,16 @@
 //
 // Invariant: the sender's domain is the signature's or lies below it, so that the reports are aligned (RFC 8460 3).
 
-import { parseDomain } from "../mail/address.ts";
-import { mailbox, options, parsedText, text, type Values, withCheck } from "../options/options.ts";
-import { privateKeyFile } from "../options/secret-file.ts";
+import { parseDomain } from "../../mail/address.ts";
+import {
+  mailbox,
+  options,
+  parsedText,
+  text,
+  type Values,
+  withCheck,
+} from "../../options/options.ts";
+import { privateKeyFile } from "../../options/secret-file.ts";
 
 const declaredOptions = options({
   from: mailbox(

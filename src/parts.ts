@@ -1,0 +1,8 @@
+// The table of parts: one line each. Those that offer services stand in front of those that use them.
+
+import { mtaSts } from "./parts/mta-sts/part.ts";
+import type { Part } from "./parts/part.ts";
+import { postmasterList } from "./parts/postmaster-list/part.ts";
+import { tlsReports } from "./parts/tls-reports/part.ts";
+
+export const parts: readonly Part[] = [tlsReports, mtaSts, postmasterList];

@@ -1,0 +1,14 @@
+// What other domains ask of mail to them (RFC 8461), for transports.
+
+import { part } from "../part.ts";
+import { MtaSts } from "./mta-sts.ts";
+
+export const mtaSts = part({
+  name: "mta-sts",
+  start: (means) => ({
+    offer(outside, { tlsSessions }) {
+      const policies = new MtaSts({ ...means, ...outside, ...(tlsSessions && { tlsSessions }) });
+      return { services: { mtaSts: policies }, close: () => policies.close() };
+    },
+  }),
+});

@@ -1,0 +1,19 @@
+// The daily message to the postmaster about mail of which no sender hears.
+
+import { part } from "../part.ts";
+import { PostmasterList } from "./postmaster-list.ts";
+
+export const postmasterList = part({
+  name: "postmaster-list",
+  start(means) {
+    let list: PostmasterList | undefined;
+    return {
+      begin(generation, mail) {
+        list = new PostmasterList(means, generation, mail);
+        list.start();
+      },
+      follow: (generation) => list?.follow(generation),
+      close: async () => list?.close(),
+    };
+  },
+});

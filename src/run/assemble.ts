@@ -1,0 +1,151 @@
+// What decides about mail, put together from a configuration: gate, routers, transports, lists. Without a spool and without
+// a port, so it serves the dry run too.
+
+import type { ExaminationServices } from "../receive/authentication/authentication.ts";
+import { Inbound } from "../receive/authentication/inbound.ts";
+import { preload } from "../receive/authentication/mailauth.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Configuration } from "../config/configuration.ts";
+import type { Services, Transport } from "../contract/contract.ts";
+import type { Resolver } from "../dns/dns.ts";
+import { Gate } from "../receive/gate/gate.ts";
+import { BlockLists } from "../receive/gate/dnsbl.ts";
+import { createLists, type ListsWithRefresh } from "../lists/create-lists.ts";
+import { ownAddresses } from "./listening.ts";
+import { HostHints } from "../retry/hosts/hosts.ts";
+import type { Outside } from "../parts/part.ts";
+import { NO_POLICIES } from "../tls/sts-policies.ts";
+import type { Log } from "../observe/log.ts";
+import { MaildirDisks } from "../maildir/maildir-disks.ts";
+import type { Https } from "../base/net/https.ts";
+import { Common } from "./common.ts";
+import { type ChainRouter, createRoute, preconditionsOf, type Route } from "../route/route.ts";
+import { ReplyAlarms } from "../settle/alarms.ts";
+import { retryPolicyOf } from "./settle-services.ts";
+import { RecipientBudget } from "../receive/expansion.ts";
+import { type HeaderBudgets, headerBudgets } from "../receive/authentication/header-budget.ts";
+import { LoopShare } from "../base/loop-share.ts";
+
+/** What decides about mail, without a spool or a port: all that a dry run needs. */
+export interface Chain {
+  readonly gate: Gate;
+  readonly route: Route;
+  readonly transports: ReadonlyMap<string, Transport>;
+  readonly lists: ListsWithRefresh;
+  readonly resolver: Resolver;
+  readonly outside: Outside;
+  /** Absent when strangers' mail is to be left as it is. */
+  readonly inbound: Inbound | undefined;
+  readonly hints: HostHints;
+  /** For what messages are examined for. */
+  readonly share: LoopShare;
+  readonly headerBudgets: HeaderBudgets;
+  close(): Promise<void>;
+}
+
+export interface RelayMeans {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How policy hosts are reached, if not as all the world does. */
+  readonly https?: Https;
+  readonly maildirDisks?: MaildirDisks;
+  readonly alarms?: ReplyAlarms;
+  readonly headerBudgets?: HeaderBudgets;
+  /** What RCPT keeps, in all sessions. */
+  readonly recipientBudget?: RecipientBudget;
+  /** What other generations have too. */
+  readonly common?: Common;
+}
+
+/** `readOnly` is a dry run: nothing on disk is touched. `hints` are what is known already. */
+export function assemble(
+  configuration: Configuration,
+  means: RelayMeans,
+  readOnly: boolean,
+  hints = new HostHints(retryPolicyOf(configuration), means.clock),
+): Chain {
+  const { clock, log, common = new Common(configuration, means, readOnly) } = means;
+  const { relay, gate, domains, hosts, directory } = configuration;
+  const { outside, spf, services: offered, leave } = common.take(configuration);
+  const { resolver } = outside;
+  const lists = createLists({
+    domains: Object.fromEntries(domains),
+    hosts: Object.fromEntries(hosts),
+    configDirectory: directory,
+    stateDirectory: relay.spool_directory,
+    log,
+    resolver,
+    clock,
+    readOnly,
+    files: common.files,
+    spf,
+  });
+  const services: Services = {
+    clock,
+    log,
+    resolver,
+    lists,
+    hints,
+    mtaSts: NO_POLICIES,
+    ...offered,
+    room: common.room,
+    ...(means.maildirDisks && { maildirDisks: means.maildirDisks }),
+    hostname: relay.hostname,
+    ownAddresses: ownAddresses(configuration),
+    configDirectory: directory,
+  };
+  const transports = new Map<string, Transport>();
+  for (const { name, driver, options } of configuration.transports.values()) {
+    transports.set(name, driver.create(options, services));
+  }
+  const chain = chainOf(configuration, services);
+  if (judgesSignatures(gate)) void preload();
+  return {
+    gate: new Gate(gate, lists, new BlockLists(gate.dnsbl, resolver, log)),
+    route: createRoute(chain, log, relay.addresses_max, lists.domains(gate.local_domains)),
+    transports,
+    lists,
+    resolver,
+    outside,
+    inbound: inboundOf(configuration, { resolver, clock }),
+    hints,
+    share: new LoopShare(),
+    headerBudgets: means.headerBudgets ?? headerBudgets(),
+    async close() {
+      await Promise.all(Array.from(transports.values(), async (one) => one.close?.()));
+      await lists.close();
+      await leave();
+    },
+  };
+}
+
+function judgesSignatures({ authentication, relay }: Configuration["gate"]): boolean {
+  return authentication.policy !== "off" || relay.some(({ proof }) => proof?.dkim !== undefined);
+}
+
+function chainOf({ routers }: Configuration, services: Services): ChainRouter[] {
+  const { lists } = services;
+  return routers.map(({ name, chain, driver, options }) => ({
+    name,
+    router: driver.create(options, services),
+    unseen: chain.unseen,
+    more: chain.more,
+    cutthrough: chain.cutthrough,
+    relayed: chain.relayed,
+    preconditions: preconditionsOf({
+      domains: chain.domains && lists.domains(chain.domains),
+      localParts: chain.local_parts && lists.localParts(chain.local_parts),
+      senderDomains: chain.sender_domains && lists.domains(chain.sender_domains),
+      senderLocalParts: chain.sender_local_parts && lists.localParts(chain.sender_local_parts),
+    }),
+  }));
+}
+
+/** Undefined when strangers' mail is to be left as it is. */
+function inboundOf(
+  { relay, gate }: Configuration,
+  services: Pick<ExaminationServices, "resolver" | "clock">,
+): Inbound | undefined {
+  const { policy } = gate.authentication;
+  return policy === "off" ? undefined : new Inbound({ hostname: relay.hostname, policy }, services);
+}

@@ -1,0 +1,60 @@
+// The parts of a running relay, or of a dry run: started together, told of each configuration, closed together.
+
+import { postmasterOf } from "../config/postmaster.ts";
+import type { Configuration } from "../config/configuration.ts";
+import { parts } from "../parts.ts";
+import type {
+  Generation,
+  Offer,
+  Outside,
+  Part,
+  PartMail,
+  PartMeans,
+  RunningPart,
+} from "../parts/part.ts";
+
+export class RunningParts {
+  readonly #running: readonly RunningPart<unknown>[];
+
+  constructor(means: PartMeans, table: readonly Part[] = parts) {
+    this.#running = table.flatMap((part) => part.start?.(means) ?? []);
+  }
+
+  /** Services of all parts for those who reach the outside in this way. To be closed. */
+  offer(outside: Outside): Required<Offer> {
+    let services: Offer["services"] = {};
+    const offers: Offer[] = [];
+    for (const running of this.#running) {
+      const offer = running.offer?.(outside, services);
+      if (offer === undefined) continue;
+      services = { ...services, ...offer.services };
+      offers.push(offer);
+    }
+    return {
+      services,
+      async close() {
+        await Promise.all(offers.map(async (offer) => offer.close?.()));
+      },
+    };
+  }
+
+  /** The spool is open, and no client is served yet. */
+  async begin(configuration: Configuration, outside: Outside, mail: PartMail): Promise<void> {
+    const generation = generationOf(configuration, outside);
+    await Promise.all(this.#running.map(async (one) => one.begin?.(generation, mail)));
+  }
+
+  follow(configuration: Configuration, outside: Outside): void {
+    const generation = generationOf(configuration, outside);
+    for (const one of this.#running) one.follow?.(generation);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#running.map(async (one) => one.close?.()));
+  }
+}
+
+function generationOf(configuration: Configuration, outside: Outside): Generation<unknown> {
+  const { relay, parts: sections } = configuration;
+  return { sections, outside, hostname: relay.hostname, postmaster: postmasterOf(configuration) };
+}

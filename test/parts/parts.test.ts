@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { sections } from "../../src/config/sections.ts";
+import { parts } from "../../src/parts.ts";
+import { part } from "../../src/parts/part.ts";
+import { RunningParts } from "../../src/run/running-parts.ts";
+import { load, RIGHT, write } from "../config/configuration.ts";
+import { manualClock } from "../support/clock.ts";
+import { fakeServices, recordingLog } from "../support/services.ts";
+
+describe("the table of parts", () => {
+  test("has each name once, and each table of the file once", () => {
+    const names = parts.map(({ name }) => name);
+    assert.equal(new Set(names).size, names.length);
+    const tables = [
+      ...Object.keys(sections),
+      "routers",
+      "transports",
+      ...parts.flatMap((one) => Object.keys(one.sections)),
+    ];
+    assert.equal(new Set(tables).size, tables.length);
+  });
+});
+
+const means = {
+  clock: manualClock(),
+  log: recordingLog(),
+  hostname: "mx.example.com",
+  spoolDirectory: "/nowhere",
+  readOnly: false,
+};
+
+describe("parts that run", () => {
+  test("offer services to those behind them, and close them all", async () => {
+    const { mtaSts } = fakeServices();
+    const tlsSessions = { ended: () => undefined };
+    const seen: unknown[] = [];
+    const table = [
+      part({
+        name: "first",
+        start: () => ({
+          offer: () => ({
+            services: { tlsSessions },
+            close: () => Promise.resolve(void seen.push("closed")),
+          }),
+        }),
+      }),
+      part({
+        name: "second",
+        start: () => ({
+          offer(_, services) {
+            seen.push(services);
+            return { services: { mtaSts } };
+          },
+        }),
+      }),
+      part({ name: "silent" }),
+    ];
+    const running = new RunningParts(means, table);
+    const { resolver } = fakeServices();
+    const offer = running.offer({ resolver, https: { port: 443, isIgnored: () => false } });
+    assert.deepEqual(offer.services, { tlsSessions, mtaSts });
+    assert.deepEqual(seen, [{ tlsSessions }]);
+    await offer.close();
+    assert.deepEqual(seen, [{ tlsSessions }, "closed"]);
+  });
+
+  test("are told of each configuration, with what stands in their tables and where lists for the postmaster go", async () => {
+    const configuration = await load(write("routers.toml", RIGHT));
+    const seen: unknown[] = [];
+    const told = part({
+      name: "told",
+      start: () => ({
+        begin: ({ sections: own, postmaster, hostname }) =>
+          void seen.push(["begin", own, postmaster.address, hostname]),
+        follow: ({ hostname }) => void seen.push(["follow", hostname]),
+        close: () => Promise.resolve(void seen.push(["close"])),
+      }),
+    });
+    const running = new RunningParts(means, [told]);
+    const { resolver } = fakeServices();
+    const outside = { resolver, https: { port: 443, isIgnored: () => false } };
+    const mail = {
+      outbox: {
+        post: () => Promise.reject(new Error("no")),
+        write: () => Promise.reject(new Error("no")),
+      },
+      spool: { listed: () => Promise.reject(new Error("no")), sendList: () => Promise.resolve() },
+      wake: () => undefined,
+    };
+    await running.begin(configuration, outside, mail);
+    running.follow(
+      { ...configuration, relay: { ...configuration.relay, hostname: "b.test" } },
+      outside,
+    );
+    await running.close();
+    assert.deepEqual(seen, [
+      ["begin", { tls_reports: undefined }, "postmaster@example.com", configuration.relay.hostname],
+      ["follow", "b.test"],
+      ["close"],
+    ]);
+  });
+});
