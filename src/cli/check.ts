@@ -11,6 +11,7 @@ import { reportText } from "../check/text.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { doubtsOf } from "../config/doubts.ts";
+import { dkimRecordOf, zoneLineOf } from "../outbox/dkim-record.ts";
 import { cannotRead } from "../base/cannot-read.ts";
 import type { Client, Mailbox } from "../mail/envelope.ts";
 import type { EventName } from "../observe/events.ts";
@@ -66,11 +67,16 @@ async function checkConfiguration({ config, json }: CheckOptions): Promise<numbe
       ...(await deadAliases(configuration, systemClock)),
       ...(await lostPostmaster(configuration, systemClock)),
     ];
+    const records = configuration.relay.dkim.map(dkimRecordOf);
     if (json) {
-      await printJson({ problems: [], warnings: doubts });
+      const published = records.length === 0 ? {} : { dkim_records: records };
+      await printJson({ problems: [], warnings: doubts, ...published });
     } else {
       for (const doubt of doubts) warn(`warning: ${doubt}`);
       await print(`${printable(configuration.file)}: ok\n`);
+      for (const [index, record] of records.entries()) {
+        await print(`DNS record of relay.dkim[${index}]: ${zoneLineOf(record)}\n`);
+      }
     }
     return EXIT.ok;
   } catch (error) {

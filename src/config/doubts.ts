@@ -33,6 +33,11 @@ export async function doubtsOf(configuration: Configuration): Promise<string[]> 
       );
     }
   }
+  for (const [index, { key_file: key }] of relay.dkim.entries()) {
+    if (!key.isOpen) continue;
+    const why = `everybody on this machine can use ${key.path}; "chmod o= ${key.path}" ends that`;
+    doubts.push(`${file}: relay.dkim[${index}].key_file: ${why}`);
+  }
   doubts.push(...doubtsOfOrder(configuration));
   const domains = [...domainTexts(configuration)];
   const localParts = [...localPartTexts(configuration)];

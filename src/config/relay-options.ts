@@ -11,6 +11,7 @@ import {
   path,
 } from "../options/options.ts";
 import { mailbox, rate, size, text, withDefault } from "../options/options.ts";
+import { dkimSigners } from "../outbox/dkim-options.ts";
 import type { Values } from "../options/options.ts";
 
 const hostname = parsedText(
@@ -54,6 +55,7 @@ export const relayOptions = options({
     ),
     "postmaster@ the first of `local_domains`",
   ),
+  dkim: withDefault(dkimSigners, []),
   control_socket: optional(
     path("The Unix socket by which `relayctl` reaches the running relay."),
     "control.sock in the spool directory",

@@ -116,6 +116,9 @@ export interface Events {
     ids: readonly string[];
   };
 
+  /** A key of [relay] dkim could not sign this mail of the relay's own: it goes without that signature. */
+  "message.unsigned": { id: string; from: string; domain: string; selector: string; error: string };
+
   /** The daily list of mail that no sender was told of is on its way, as the message `id`. */
   "postmaster.list_sent": { id: string; to: string; entries: number };
 

@@ -27,6 +27,47 @@ export function privateKeyFile(doc: string): Option<string> {
   return guardedFile(doc, privateKeyIn);
 }
 
+export interface KeyFile {
+  readonly path: string;
+  /** As it was when the configuration was read. */
+  readonly key: KeyObject;
+  /** Everybody on this machine can use the file. */
+  readonly isOpen: boolean;
+}
+
+/**
+ * The same key, which is held from then on, so that whoever the relay becomes can sign. That everybody can use the file
+ * is no problem here: whoever holds the key says so.
+ */
+export function keyFile(doc: string): Option<KeyFile> {
+  const base = path(doc);
+  return {
+    type: base.type,
+    doc,
+    required: true,
+    isPath: true,
+    read(value, at, problems) {
+      const file = base.read(value, at, problems);
+      if (file === undefined) return undefined;
+      const found = heldKey(file);
+      if ("key" in found) return found;
+      problems.push({ path: at, message: found.wrong });
+      return undefined;
+    },
+  };
+}
+
+function heldKey(file: string): KeyFile | { readonly wrong: string } {
+  try {
+    const { mode, bytes } = contentsOf(file);
+    const found = keyIn(bytes);
+    if ("wrong" in found) return { wrong: `${file}: ${found.wrong}` };
+    return { path: file, key: found.key, isOpen: (mode & OTHERS) !== 0 };
+  } catch (error) {
+    return { wrong: cannotRead(file, error) };
+  }
+}
+
 function guardedFile(doc: string, parse: Parse): Option<string> {
   const base = path(doc);
   return {
@@ -66,16 +107,19 @@ async function readGuarded(file: string, parse: Parse): Promise<string> {
 
 function problemWith(file: string, parse: Parse): string | undefined {
   try {
-    const descriptor = openSync(file, "r");
-    try {
-      const contents = { mode: fstatSync(descriptor).mode, bytes: readFileSync(descriptor) };
-      const read = checked(contents, parse);
-      return "wrong" in read ? `${file}: ${read.wrong}` : undefined;
-    } finally {
-      closeSync(descriptor);
-    }
+    const read = checked(contentsOf(file), parse);
+    return "wrong" in read ? `${file}: ${read.wrong}` : undefined;
   } catch (error) {
     return cannotRead(file, error);
+  }
+}
+
+function contentsOf(file: string): Contents {
+  const descriptor = openSync(file, "r");
+  try {
+    return { mode: fstatSync(descriptor).mode, bytes: readFileSync(descriptor) };
+  } finally {
+    closeSync(descriptor);
   }
 }
 
@@ -100,6 +144,11 @@ function secretIn(bytes: Buffer): Secret {
 const RSA_BITS_MIN = 1024;
 
 function privateKeyIn(bytes: Buffer): Secret {
+  const found = keyIn(bytes);
+  return "wrong" in found ? found : { secret: bytes.toString("utf8") };
+}
+
+function keyIn(bytes: Buffer): { readonly key: KeyObject } | { readonly wrong: string } {
   let key: KeyObject;
   try {
     key = createPrivateKey(bytes);
@@ -108,6 +157,6 @@ function privateKeyIn(bytes: Buffer): Secret {
   }
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key;
   const isRsa = type === "rsa" && (details?.modulusLength ?? 0) >= RSA_BITS_MIN;
-  if (isRsa || type === "ed25519") return { secret: bytes.toString("utf8") };
+  if (isRsa || type === "ed25519") return { key };
   return { wrong: `its key must be RSA of at least ${RSA_BITS_MIN} bits, or Ed25519` };
 }

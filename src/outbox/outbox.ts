@@ -1,22 +1,31 @@
 // Where all mail of the relay's own comes from: bounces, warnings, reports, and the postmaster's lists.
 //
-// Invariants: a mail is composed and put into the spool in one commit with what it tells of, if its writer says so: `write`
-// gives it for the writer's own transaction. Nothing here keeps a mail from being sent but a composer that cannot be
-// loaded; then the transaction that waits for it does not happen either.
+// Invariants: a mail enters the spool in one commit. `write` gives it for the transaction of its writer, so that a bounce
+// and the settling of its cause are one; `post` has a transaction of its own. A key of [relay] dkim that cannot sign keeps
+// no mail from being sent.
+//
+// Doors: dkim-options.ts, dkim-record.ts.
 
-import type { Log } from "../observe/log.ts";
+import { describeError, type Log } from "../observe/log.ts";
 import type { Draft } from "../mail/draft.ts";
 import type { Envelope, MessageId, RecipientRequest } from "../mail/envelope.ts";
 import type { NewReport, Spool } from "../spool/spool.ts";
-import type { SigningKey } from "../receive/authentication/mailauth.ts";
-import { composed } from "./composer.ts";
-import { signed } from "./signing.ts";
+import { loadSigner, type SigningKey } from "../receive/authentication/mailauth.ts";
+import { composed, loadComposer } from "./composer.ts";
+import type { DkimSigner } from "./dkim-options.ts";
+import { signatureOf, signersFor } from "./signing.ts";
 
-export { loadComposer } from "./composer.ts";
+/** Loads what a mail needs to be written. Rejects if it could not be composed; it may be that it cannot be signed. */
+export async function loadLibraries(dkim: readonly DkimSigner[]): Promise<void> {
+  await loadComposer();
+  // Each mail that needs it tries again, and says what is wrong.
+  if (dkim.length > 0) await loadSigner().catch(() => undefined);
+}
 
 export interface OutboxOptions {
   /** The relay's own name. */
   readonly hostname: string;
+  readonly dkim: readonly DkimSigner[];
 }
 
 export interface OutboxServices {
@@ -57,13 +66,38 @@ export class Outbox {
     const { now, notify, key, ...sent } = posting;
     const id = this.#services.spool.nextId();
     const { bytes: plain, eightBit, smtputf8 } = await composed(draft, { id, hostname, now });
-    const bytes = key === undefined ? plain : await signed(plain, draft, key, now);
+    const signatures =
+      key === undefined
+        ? await this.#signaturesOf(plain, draft, { id, now })
+        : [await signatureOf(plain, draft, key, now)];
+    const bytes = Buffer.concat([...signatures.map((one) => Buffer.from(one)), plain]);
     const client = { address: "", helo: hostname };
     return {
       envelope: { id, client, receivedAt: now, eightBit, smtputf8, ...sent },
       recipients: [{ mailbox: draft.to, ...(notify === undefined ? {} : { notify }) }],
       bytes,
     };
+  }
+
+  /** Those of all keys for its From address that can sign: without one the mail is still sent. */
+  async #signaturesOf(
+    message: Buffer,
+    draft: Draft,
+    { id, now }: { readonly id: MessageId; readonly now: number },
+  ): Promise<string[]> {
+    const { address: from } = draft.from;
+    const signatures: string[] = [];
+    for (const { domain, selector, key_file: file } of signersFor(from, this.#options.dkim)) {
+      try {
+        const privateKey = file.key.export({ type: "pkcs8", format: "pem" });
+        const key = { domain, selector, privateKey };
+        signatures.push(await signatureOf(message, draft, key, now));
+      } catch (error) {
+        const why = { domain, selector, error: describeError(error) };
+        this.#services.log.event("message.unsigned", { id, from, ...why });
+      }
+    }
+    return signatures;
   }
 
   /** Puts the mail into the spool, in a transaction of its own. */

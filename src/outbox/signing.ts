@@ -1,6 +1,7 @@
 // DKIM over the mail of the relay's own. The signature covers the whole body and every field that says something.
 
 import type { Draft } from "../mail/draft.ts";
+import type { DkimSigner } from "./dkim-options.ts";
 import { signMessage, type SigningKey } from "../receive/authentication/mailauth.ts";
 
 /** Besides the fields that the draft has of its own. */
@@ -17,13 +18,26 @@ const SIGNED = [
   "Content-Transfer-Encoding",
 ];
 
-/** The message below its signature. `now` in milliseconds since the epoch. Rejects when it cannot be signed. */
-export async function signed(
+/**
+ * The DKIM-Signature field of a composed draft, with its CRLF. `now` in milliseconds since the epoch. Rejects when the key
+ * cannot sign.
+ */
+export function signatureOf(
   message: Buffer,
   { fields }: Draft,
   key: SigningKey,
   now: number,
-): Promise<Buffer> {
-  const signature = await signMessage(message, [...SIGNED, ...Object.keys(fields)], key, now);
-  return Buffer.concat([Buffer.from(signature), message]);
+): Promise<string> {
+  return signMessage(message, [...SIGNED, ...Object.keys(fields)], key, now);
+}
+
+/**
+ * The keys that sign mail from this address: those of its domain, or of the nearest domain above it that has a key. Both
+ * are aligned with the address for DMARC (RFC 9989), the second one in relaxed mode.
+ */
+export function signersFor(address: string, signers: readonly DkimSigner[]): readonly DkimSigner[] {
+  const from = address.slice(address.lastIndexOf("@") + 1).toLowerCase();
+  const fitting = signers.filter(({ domain }) => from === domain || from.endsWith(`.${domain}`));
+  const longest = Math.max(...fitting.map(({ domain }) => domain.length));
+  return fitting.filter(({ domain }) => domain.length === longest);
 }

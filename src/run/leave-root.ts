@@ -13,7 +13,7 @@ import { FileSystemHangs } from "../maildir/lane.ts";
 import type { MaildirDisks } from "../maildir/maildir-disks.ts";
 import { makeWritten, shutBelow } from "../maildir/written-directories.ts";
 import type { Log } from "../observe/log.ts";
-import { loadComposer } from "../outbox/outbox.ts";
+import { loadLibraries } from "../outbox/outbox.ts";
 import { dropRoot, warnOfMissing } from "./drop-root.ts";
 import { foreignInSpool, requireOwnSpool, shutDirectories } from "./foreign-files.ts";
 
@@ -26,6 +26,8 @@ const BEGIN_TIME = 10_000;
 
 const PROBE = fileURLToPath(new URL("directory-probe.js", import.meta.url));
 
+type Used = "user" | "spool_directory" | "dkim";
+
 interface LeavingParts {
   readonly clock: Clock;
   readonly log: Log;
@@ -37,13 +39,13 @@ interface LeavingParts {
  * transports have been looked at, or a second has passed. The log has what is wrong with them.
  */
 export async function leaveRoot(
-  { user, spool_directory: spoolDirectory }: Pick<RelayOptions, "user" | "spool_directory">,
+  { user, spool_directory: spoolDirectory, dkim }: Pick<RelayOptions, Used>,
   directories: readonly WrittenDirectory[],
   parts: LeavingParts,
 ): Promise<{ readonly looked: Promise<void> }> {
   const { clock, log } = parts;
   // Whose files only root may be able to read.
-  await loadComposer();
+  await loadLibraries(dkim);
   const begun =
     user === undefined || process.getuid?.() !== 0
       ? []

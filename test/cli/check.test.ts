@@ -1,7 +1,9 @@
 // relayctl check, by its exit codes and by what it says.
 
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 import { LETTER, rsaKey, signed } from "../receive/authentication/signing.ts";
 import { startDns } from "../support/dns.ts";
@@ -47,6 +49,29 @@ suite("relayctl check, the configuration", () => {
       { code, stdout, stderr },
       { code: 0, stdout: "routers.toml: ok\n", stderr: "" },
     );
+  });
+
+  test("the DNS record of each key that signs is printed, to be published", async () => {
+    const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+    const entry = '{ domain = "example.com", selector = "relay", key_file = "dkim.pem" }';
+    using here = place(CONFIG.replace("[[listeners]]", `dkim = [${entry}]\n[[listeners]]`));
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" });
+    writeFileSync(join(here.directory, "dkim.pem"), pem, { mode: 0o600 });
+    const p = publicKey.export({ type: "spki", format: "der" }).subarray(-32).toString("base64");
+    const value = `v=DKIM1; k=ed25519; p=${p}`;
+    const name = "relay._domainkey.example.com";
+    const { code, stdout, stderr } = await here.relayctl("check", "--config", "routers.toml");
+    const record = `DNS record of relay.dkim[0]: ${name}. TXT "${value}"\n`;
+    assert.deepEqual(
+      { code, stdout, stderr },
+      { code: 0, stdout: `routers.toml: ok\n${record}`, stderr: "" },
+    );
+    const json = await here.relayctl("check", "--json", "--config", "routers.toml");
+    assert.deepEqual(JSON.parse(json.stdout), {
+      problems: [],
+      warnings: [],
+      dkim_records: [{ name, value }],
+    });
   });
 
   test("every problem is listed at once, with file and line", async () => {

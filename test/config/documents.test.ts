@@ -100,6 +100,7 @@ describe("etc/routers.toml", () => {
     const { privateKey } = generateKeyPairSync("ed25519");
     const pem = privateKey.export({ type: "pkcs8", format: "pem" });
     writeFileSync(join(directory, "tls-reports.key"), pem, { mode: 0o600 });
+    writeFileSync(join(directory, "dkim.pem"), pem, { mode: 0o600 });
     writeFileSync(join(directory, "smarthost.password"), "secret", { mode: 0o600 });
   });
 

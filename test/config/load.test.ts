@@ -51,6 +51,7 @@ describe("the configuration of a Google Workspace domain", () => {
       user: "unseen",
       control_socket: join(directory, "run/control.sock"),
       postmaster: undefined,
+      dkim: [],
       history: 7 * 86_400_000,
       history_size_limit: 2 ** 29,
       message_size_limit: 50 * 2 ** 20,

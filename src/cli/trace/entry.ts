@@ -79,6 +79,10 @@ function withoutSender({ name, fields }: HistoryEvent): Entry | undefined {
       return entry("expired", text("recipients"), "red", [
         "frozen for too long, and nobody may be told",
       ]);
+    case "message.unsigned":
+      return entry("unsigned", `by ${text("selector")} of ${text("domain")}`, "yellow", [
+        text("error"),
+      ]);
     case "copy.unlisted":
       return entry("unlisted", `copy for ${text("sender")}, who is no account`, "yellow", [
         text("host"),

@@ -2,16 +2,9 @@
 //
 // Invariant: the sender's domain is the signature's or lies below it, so that the reports are aligned (RFC 8460 3).
 
-import { parseDomain } from "../../mail/address.ts";
-import {
-  mailbox,
-  options,
-  parsedText,
-  text,
-  type Values,
-  withCheck,
-} from "../../options/options.ts";
+import { mailbox, options, text, type Values, withCheck } from "../../options/options.ts";
 import { privateKeyFile } from "../../options/secret-file.ts";
+import { dkimSelector, signingDomain } from "../../outbox/dkim-options.ts";
 
 const declaredOptions = options({
   from: mailbox(
@@ -22,20 +15,10 @@ const declaredOptions = options({
     test: /^[^\p{Cc}]{1,200}$/u,
     is: "a name of at most 200 characters, without control characters",
   }),
-  dkim_domain: parsedText(
-    "domain",
-    {
-      doc: "The domain that signs the reports: that of `from`, or one above it.",
-      is: 'a domain like "example.com"',
-    },
-    parseDomain,
-  ),
-  dkim_selector: text(
+  dkim_domain: signingDomain("The domain that signs the reports: that of `from`, or one above it."),
+  dkim_selector: dkimSelector(
     "The selector of the key: its record is `SELECTOR._domainkey.DOMAIN`, and says `s=email:tlsrpt`.",
-    {
-      test: /^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/i,
-      is: 'a selector like "tlsrpt"',
-    },
+    "tlsrpt",
   ),
   dkim_key_file: privateKeyFile(
     "The key, PEM: RSA of 1024 bits or more, or Ed25519. Only its owner and group may read it. It is read for each report.",
