@@ -7,6 +7,7 @@
 import { isAscii } from "node:buffer";
 import type MimeNode from "nodemailer/lib/mime-node";
 import type { Draft, DraftPart, ReportContent } from "../mail/draft.ts";
+import { oneLine } from "../mail/text.ts";
 
 export interface Composed {
   readonly bytes: Buffer;
@@ -58,16 +59,22 @@ export async function composed(draft: Draft, occasion: Occasion): Promise<Compos
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  root.setHeader("From", { name: line(from.name), address: line(from.address) });
-  root.setHeader("To", { name: "", address: line(to.address) });
-  root.setHeader("Subject", line(subject));
+  // The composer also folds at white space that is none in a mail, as U+2028: `oneLine` leaves only blanks.
+  root.setHeader("From", { name: oneLine(from.name), address: oneLine(from.address) });
+  root.setHeader("To", { name: "", address: oneLine(to.address) });
+  root.setHeader("Subject", oneLine(subject));
   root.setHeader("Date", new Date(now));
-  root.setHeader("Message-ID", line(draft.messageId ?? `<${id}@${hostname}>`));
+  root.setHeader("Message-ID", oneLine(draft.messageId ?? `<${id}@${hostname}>`));
   if (inReplyTo !== undefined) {
-    root.setHeader("In-Reply-To", line(inReplyTo));
-    root.setHeader("References", line(inReplyTo));
+    root.setHeader("In-Reply-To", oneLine(inReplyTo));
+    root.setHeader("References", oneLine(inReplyTo));
   }
-  for (const [name, value] of Object.entries(fields)) root.setHeader(name, fieldValue(value));
+  for (const [name, given] of Object.entries(fields)) {
+    const value = oneLine(given);
+    // An encoded word (RFC 2047), as it makes of quotes and of what is beyond ASCII, is no address.
+    const isChanged = Composer.encodeHeaderValue(name, value) !== value;
+    root.setHeader(name, isChanged ? { value, prepared: true, foldLines: true } : value);
+  }
   root.setHeader("MIME-Version", "1.0");
   if (typeof content === "string") root.setContent(content);
   else addParts(root, content);
@@ -124,14 +131,4 @@ function verbatim(part: Extract<DraftPart, { kind: "verbatim" }>): Buffer {
     `Content-Description: ${description}\r\n` +
     `Content-Transfer-Encoding: ${isAscii(content) ? "7bit" : "8bit"}\r\n\r\n`;
   return Buffer.concat([Buffer.from(head), content]);
-}
-
-/** As text, what is beyond ASCII would become an encoded word (RFC 2047), which an address must never be. */
-function fieldValue(value: string): string | { value: string; prepared: true; foldLines: true } {
-  const plain = line(value);
-  return isAscii(Buffer.from(plain)) ? plain : { value: plain, prepared: true, foldLines: true };
-}
-
-function line(value: string): string {
-  return value.replaceAll(/\p{Cc}+/gu, " ");
 }

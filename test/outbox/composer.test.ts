@@ -104,6 +104,12 @@ describe("the header", () => {
     assert.deepEqual([given.eightBit, given.smtputf8], [true, true]);
   });
 
+  test("holds an address in quotes as it is", async () => {
+    const value = '"a b"@example.net, "=?utf-8?q?x?="@example.net';
+    const { fields } = await written({ fields: { "X-Failed-Recipients": value } });
+    assert.ok(fields.includes(`X-Failed-Recipients: ${value}`), fields.join("\n"));
+  });
+
   test("holds A-labels where the local part is ASCII, and the message is SMTPUTF8 for its recipient", async () => {
     const { fields, smtputf8 } = await written({ to: mailbox("alice@bücher.example") });
     assert.ok(fields.includes("To: alice@xn--bcher-kva.example"), fields.join("\n"));

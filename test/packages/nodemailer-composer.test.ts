@@ -29,6 +29,17 @@ describe("nodemailer's composer", () => {
     assert.match(await built(node), /^X-Failed-Recipients: =\?UTF-8\?/m);
   });
 
+  test("makes an encoded word of an address in quotes there, too", async () => {
+    const node = new MimeNode("text/plain").setHeader("X-Failed-Recipients", '"a b"@example.net');
+    assert.match(await built(node), /^X-Failed-Recipients: =\?UTF-8\?/m);
+  });
+
+  test("folds at white space with which no line of a header may begin", async () => {
+    const to = { name: "", address: `"${"x".repeat(60)}\u2028${"y".repeat(60)}"@example.org` };
+    const node = new MimeNode("text/plain").setHeader("To", to);
+    assert.match(await built(node), /^\u2028y+/mu);
+  });
+
   test("cuts a long file name up", async () => {
     const node = new MimeNode("application/octet-stream").setContent(Buffer.from("x"));
     node.setHeader("Content-Disposition", `attachment; filename="${"x".repeat(90)}"`);
