@@ -5,7 +5,6 @@
 // process at once; what was promised is on disk.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
 import { systemClock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { doubtsOf } from "../config/doubts.ts";
@@ -15,6 +14,7 @@ import { createLog, describeError, type Log } from "../observe/log.ts";
 import { type Relay, startRelay } from "../run/relay.ts";
 import { SpoolInUse } from "../spool/sqlite/lock.ts";
 import { requireConfiguration } from "./configuration-file.ts";
+import { keepHeapLean } from "./heap.ts";
 import { endBySignal, isPoolBusy, Threads } from "./end-process.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { LogOutput } from "./log-output.ts";
@@ -33,7 +33,7 @@ const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
 
 /** Resolves when a signal has stopped the relay. Throws CommandError when it cannot be started. */
 export async function serve(configFile: string | undefined): Promise<number> {
-  keepHeapSmall();
+  keepHeapLean();
   const reloadAtHangup = heedHangup();
   const configuration = await requireConfiguration(configFile);
   requireUser(configuration);
@@ -74,17 +74,6 @@ async function stop(relay: Pick<Relay, "stop">, log: Log): Promise<void> {
   log.event("relay.warning", {
     what: "the relay ends although not everything is closed: a disk does not answer",
   });
-}
-
-/**
- * Left alone, V8 gives 64 MB to what is young and lets the rest grow to several times what is alive: a relay that
- * drains a long queue would occupy 370 MB. Mail that passes through needs a tenth of that. And young objects are so
- * few each time that waking other threads for them costs more than it saves.
- */
-function keepHeapSmall(): void {
-  setFlagsFromString("--semi-space-growth-factor=1");
-  setFlagsFromString("--heap-growing-percent=30");
-  setFlagsFromString("--no-parallel-scavenge");
 }
 
 async function start(configuration: Configuration, log: Log): Promise<Relay> {

@@ -96,7 +96,7 @@ export class IncomingBody {
 
   /** The body: whole in memory, or whole and synced in its file. Throws SpoolError, and removes the file then. */
   async finish(): Promise<Body> {
-    if (this.#writing === undefined) return inlineBody(Buffer.concat(this.#pieces, this.size));
+    if (this.#writing === undefined) return inlineBody(unshared(this.#pieces, this.size));
     const { calls, syncs, spoolDirectory, onDamage } = this.#store;
     try {
       this.#writing = this.#flush();
@@ -143,4 +143,12 @@ function spoolError(what: string, cause: unknown): SpoolError {
   const text = cause instanceof Error ? withErrorNames(cause.message) : String(cause);
   const full = FULL.has(errorCode(cause) ?? "");
   return new SpoolError(`${what}: ${text}`, full, cause);
+}
+
+/** In memory of its own: a piece of a pool would be posted to the thread of the spool with the whole pool. */
+function unshared(pieces: readonly Buffer[], size: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(size);
+  let at = 0;
+  for (const piece of pieces) at += piece.copy(bytes, at);
+  return bytes;
 }
