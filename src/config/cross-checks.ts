@@ -20,44 +20,62 @@ export function crossCheck(root: Root, written: readonly Written[], problems: Pr
     hosts: Object.keys(hosts),
     transport: isTable(root["transports"]) ? Object.keys(root["transports"]) : [],
   };
-  // Whom a certificate makes trustworthy may come from anywhere.
-  const certified = new Set(
-    written.flatMap(({ path, value }) =>
-      CERTIFICATES.test(path) && textsOf(value, path).length > 0
-        ? [path.replace(CERTIFICATES, "$1.hosts")]
-        : [],
-    ),
-  );
   for (const one of written) {
     checkReference(one, names, problems);
-    if (TRUSTED.test(one.path) && !certified.has(one.path)) checkOpenRelay(one, hosts, problems);
-    if (CERTIFICATES.test(one.path)) checkRequested(one, written, problems);
-    if (PROVING.test(one.path)) checkOpenProof(one, domains, problems);
-    if (one.path === "gate.local_domains") checkOpenDomains(one, domains, problems);
+    checkGrant(one, written, { domains, hosts }, problems);
+    if (one.option.certificates === "required") checkAsked(one, written, problems);
     if (one.option.refersTo === "domains") checkForgottenPlus(one, domains, problems);
   }
   checkCircles("domains", domains, problems);
   checkCircles("hosts", hosts, problems);
-  checkUnique(written, /^routers\[\d+\]\.name$/, problems);
-  checkUnique(written, LISTENING, problems);
-  checkOverlaps(written, problems);
+  const unique = written.filter(({ option }) => option.isUnique);
+  for (const alike of Map.groupBy(unique, ({ option }) => option).values()) {
+    checkUnique(alike, problems);
+  }
+  const bound = written.filter(({ option }) => option.isBound);
+  checkUnique(bound, problems);
+  checkOverlaps(bound, problems);
 }
 
-const LISTENING = /^listeners\[\d+\]\.address$/;
+/** What opens the relay to everybody is no configuration. */
+function checkGrant(
+  one: Written,
+  written: readonly Written[],
+  { domains, hosts }: Readonly<Record<"domains" | "hosts", NamedTexts>>,
+  problems: Problem[],
+): void {
+  switch (one.option.grants) {
+    case "relay":
+      // Whom a certificate makes trustworthy may come from anywhere.
+      if (!isCertified(one, written)) checkOpenRelay(one, hosts, problems);
+      break;
+    case "proof":
+      checkOpenProof(one, domains, problems);
+      break;
+    case "acceptance":
+      checkOpenDomains(one, domains, problems);
+      break;
+    case undefined:
+  }
+}
 
-/** Who is in these lists may relay, or may claim to be anybody who may. */
-const TRUSTED = /^(?:gate\.relay\[\d+\]\.hosts|listeners\[\d+\]\.proxy_hosts)$/;
-
-/** Whose signature opens the gate. */
-const PROVING = /^gate\.relay\[\d+\]\.proof\.dkim$/;
-
-const CERTIFICATES = /^(gate\.relay\[\d+\])\.client_certificates$/;
-
-function checkRequested({ path }: Written, written: readonly Written[], problems: Problem[]): void {
-  const isRequested = written.some(
-    (one) => /^listeners\[\d+\]\.client_certificates$/.test(one.path) && one.value === "request",
+/** Clients must show a certificate, by an option of the same table. */
+function isCertified({ path }: Written, written: readonly Written[]): boolean {
+  return written.some(
+    (one) =>
+      one.option.certificates === "required" &&
+      tableOf(one.path) === tableOf(path) &&
+      textsOf(one.value, one.path).length > 0,
   );
-  if (isRequested) return;
+}
+
+/** "gate.relay[0]" of "gate.relay[0].hosts" */
+function tableOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("."));
+}
+
+function checkAsked({ path }: Written, written: readonly Written[], problems: Problem[]): void {
+  if (written.some(({ option }) => option.certificates === "asked")) return;
   const message = 'no listener has client_certificates = "request": nobody is asked for one';
   problems.push({ path, message });
 }
@@ -194,11 +212,11 @@ function holdsEverybody(items: readonly string[], lists: NamedTexts, seen: Set<s
   });
 }
 
-function checkUnique(written: readonly Written[], at: RegExp, problems: Problem[]): void {
+function checkUnique(written: readonly Written[], problems: Problem[]): void {
   const first = new Map<string, string>();
   for (const { path, value } of written) {
     // Port 0 is a different port each time.
-    if (!at.test(path) || typeof value !== "string" || value.endsWith(":0")) continue;
+    if (typeof value !== "string" || value.endsWith(":0")) continue;
     const before = first.get(value);
     if (before === undefined) first.set(value, path);
     else problems.push({ path, message: `is the same as ${before}: ${JSON.stringify(value)}` });
@@ -206,10 +224,9 @@ function checkUnique(written: readonly Written[], at: RegExp, problems: Problem[
 }
 
 /** The system binds a port of all addresses only where none of them has it. */
-function checkOverlaps(written: readonly Written[], problems: Problem[]): void {
-  const listeners = written.flatMap(({ path, value }) => {
-    const isAddress = LISTENING.test(path) && typeof value === "string";
-    const address = isAddress ? parseListenAddress(value) : undefined;
+function checkOverlaps(bound: readonly Written[], problems: Problem[]): void {
+  const listeners = bound.flatMap(({ path, value }) => {
+    const address = typeof value === "string" ? parseListenAddress(value) : undefined;
     return address === undefined || address.port === 0 ? [] : [{ path, ...address }];
   });
   for (const wide of listeners) {

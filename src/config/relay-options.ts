@@ -9,6 +9,7 @@ import {
   options,
   parsedText,
   path,
+  marked,
 } from "../options/options.ts";
 import { mailbox, rate, size, text, withDefault } from "../options/options.ts";
 import { dkimSigners } from "../outbox/dkim-options.ts";
@@ -30,9 +31,12 @@ export const SPOOL_DIRECTORY = "/var/spool/unseen";
 
 export const relayOptions = options({
   hostname,
-  spool_directory: withDefault(
-    path("Where messages wait. Created when it is missing; must be on a disk of this machine."),
-    SPOOL_DIRECTORY,
+  spool_directory: marked(
+    { isFixed: true },
+    withDefault(
+      path("Where messages wait. Created when it is missing; must be on a disk of this machine."),
+      SPOOL_DIRECTORY,
+    ),
   ),
   spool_reserve: withDefault(
     size(
@@ -44,9 +48,12 @@ export const relayOptions = options({
     integer("Inodes that new mail leaves free, on a file system that counts them.", 0),
     1000,
   ),
-  user: optional(
-    text("The user to become when the ports are bound, if the relay is started as root."),
-    "nobody else: root stays root",
+  user: marked(
+    { isFixed: true },
+    optional(
+      text("The user to become when the ports are bound, if the relay is started as root."),
+      "nobody else: root stays root",
+    ),
   ),
   postmaster: optional(
     mailbox(
@@ -56,21 +63,30 @@ export const relayOptions = options({
     "postmaster@ the first of `local_domains`",
   ),
   dkim: withDefault(dkimSigners, []),
-  control_socket: optional(
-    path("The Unix socket by which `relayctl` reaches the running relay."),
-    "control.sock in the spool directory",
-  ),
-  history: withDefault(
-    duration(
-      "How long `relayctl trace` remembers what became of a message, in whole days; 0s keeps nothing.",
+  control_socket: marked(
+    { isFixed: true },
+    optional(
+      path("The Unix socket by which `relayctl` reaches the running relay."),
+      "control.sock in the spool directory",
     ),
-    "7d",
   ),
-  history_size_limit: withDefault(
-    size(
-      "Disk space that the history may take. Beyond it the oldest is forgotten, before the time of `history` is over.",
+  history: marked(
+    { isFixed: true },
+    withDefault(
+      duration(
+        "How long `relayctl trace` remembers what became of a message, in whole days; 0s keeps nothing.",
+      ),
+      "7d",
     ),
-    "512M",
+  ),
+  history_size_limit: marked(
+    { isFixed: true },
+    withDefault(
+      size(
+        "Disk space that the history may take. Beyond it the oldest is forgotten, before the time of `history` is over.",
+      ),
+      "512M",
+    ),
   ),
   message_size_limit: withDefault(
     size("The biggest message that is accepted; announced as SIZE."),

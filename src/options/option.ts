@@ -13,7 +13,24 @@ export interface Problem {
 /** A named thing that an option's text points to; the loader checks that it exists. */
 export type Reference = "domains" | "hosts" | "transport";
 
-export interface Option<T> {
+/** What an option means for the file as a whole: the loader holds it, whoever has declared the option. */
+export interface Marks {
+  /**
+   * Who is in the list may relay, or may claim to be anybody who may; has a signature that proves that mail is ours; has
+   * mail taken from everybody.
+   */
+  readonly grants?: "relay" | "proof" | "acceptance";
+  /** Certificates that a client must show, which make a wide list beside them safe; or that clients are asked for one. */
+  readonly certificates?: "required" | "asked";
+  /** No two of them have the same value. */
+  readonly isUnique?: true;
+  /** An address with a port that the relay listens on. */
+  readonly isBound?: true;
+  /** It holds from the start of the relay to its end: a reload does not change it. */
+  readonly isFixed?: true;
+}
+
+export interface Option<T> extends Marks {
   /** How the type reads in the documentation: "duration", "list of hosts". */
   readonly type: string;
   readonly doc: string;
@@ -78,6 +95,11 @@ export function parsedText<T>(
     const parsed = typeof value === "string" ? parse(value) : undefined;
     return parsed === undefined ? { wrong: `must be ${is}, not ${nameOf(value)}` } : { ok: parsed };
   });
+}
+
+/** The option with marks. */
+export function marked<T>(marks: Marks, option: Option<T>): Option<T> {
+  return { ...option, ...marks };
 }
 
 export function join(path: string, key: string): string {

@@ -13,7 +13,7 @@ import { suggestion } from "./suggestion.ts";
 import { isTable } from "../base/table.ts";
 
 export * from "./kinds.ts";
-export { declared, join, parsedText } from "./option.ts";
+export { declared, join, marked, parsedText } from "./option.ts";
 export type { Option, Options, Problem, Reference, Values } from "./option.ts";
 export { suggestion } from "./suggestion.ts";
 
@@ -105,6 +105,18 @@ export function withCheck<T>(
       return problems.length === before ? values : undefined;
     },
   };
+}
+
+/** `wanted` with the fixed options of what is `inForce`; `kept` are those of which something else is wanted. */
+export function keepFixed<T extends object>(
+  { fields }: Options<T>,
+  inForce: T,
+  wanted: T,
+): { readonly values: T; readonly kept: readonly string[] } {
+  const fixed = Object.keys(fields).filter((key) => fields[key]?.isFixed) as (keyof T & string)[];
+  const values = { ...wanted };
+  for (const key of fixed) values[key] = inForce[key];
+  return { values, kept: fixed.filter((key) => wanted[key] !== inForce[key]) };
 }
 
 /** A table inside a table. */

@@ -2,13 +2,16 @@
 // after it. The chain in src/route/route.ts carries them out; a driver never sees them.
 
 import { domainList, localPartList } from "../options/list-kinds.ts";
-import { flag, NAME, optional, options, text, withDefault } from "../options/options.ts";
+import { flag, NAME, optional, options, text, withDefault, marked } from "../options/options.ts";
 import type { Values } from "../options/options.ts";
 
 export const chainOptions = options({
-  name: text(
-    "What the router is called in the log. It may get another name at any time: what was delivered stays so.",
-    NAME,
+  name: marked(
+    { isUnique: true },
+    text(
+      "What the router is called in the log. It may get another name at any time: what was delivered stays so.",
+      NAME,
+    ),
   ),
   driver: text(
     "What kind of router it is: a name below, a package, or a file such as `./mine.ts`.",

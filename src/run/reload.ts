@@ -5,6 +5,8 @@
 
 import { type Configuration, problemLine } from "../config/configuration.ts";
 import { loadConfiguration } from "../config/load.ts";
+import { relayOptions } from "../config/relay-options.ts";
+import { keepFixed } from "../options/options.ts";
 import { describeError, type Log } from "../observe/log.ts";
 import { builtIn } from "./built-in.ts";
 import type { Reloaded, ReloadRequest } from "./control/protocol.ts";
@@ -15,24 +17,12 @@ export type PutInForce = (
   request: ReloadRequest,
 ) => Promise<Extract<Reloaded, { listeners: unknown }>>;
 
-/** Files, sockets and rights that a relay has from its start to its end. */
-const FIXED = [
-  "spool_directory",
-  "user",
-  "control_socket",
-  "history",
-  "history_size_limit",
-] as const;
-
 /** The new configuration with the fixed options of the one in force; `kept` are those of which that is not asked. */
 export function withFixedOptions(
   { relay: inForce }: Configuration,
   wanted: Configuration,
 ): { readonly next: Configuration; readonly kept: readonly string[] } {
-  const { spool_directory, user, control_socket, history, history_size_limit } = inForce;
-  const fixed = { spool_directory, user, control_socket, history, history_size_limit };
-  const relay = { ...wanted.relay, ...fixed };
-  const kept = FIXED.filter((name) => wanted.relay[name] !== inForce[name]);
+  const { values: relay, kept } = keepFixed(relayOptions, inForce, wanted.relay);
   return { next: { ...wanted, relay }, kept: kept.map((name) => `relay.${name}`) };
 }
 

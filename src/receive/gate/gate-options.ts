@@ -12,6 +12,7 @@ import {
   rate,
   tables,
   text,
+  marked,
 } from "../../options/options.ts";
 import { withCheck, withDefault } from "../../options/options.ts";
 import type { Option, Values } from "../../options/options.ts";
@@ -41,11 +42,14 @@ const headers: Option<readonly string[]> = {
 const proofOptions = withCheck(
   options({
     header: optional(headers, "none"),
-    dkim: optional(
-      domainList(
-        "A DKIM signature of one of these domains, over the whole message as it came, by the domain of its one author.",
+    dkim: marked(
+      { grants: "proof" },
+      optional(
+        domainList(
+          "A DKIM signature of one of these domains, over the whole message as it came, by the domain of its one author.",
+        ),
+        "none",
       ),
-      "none",
     ),
   }),
   (proof, report) => {
@@ -61,7 +65,10 @@ const FINGERPRINT = /^(?:[0-9a-f]{2}:?){31}[0-9a-f]{2}$/i;
 
 const relayRuleOptions = withCheck(
   options({
-    hosts: hostList("The clients that the rule is for. The first rule with the client decides."),
+    hosts: marked(
+      { grants: "relay" },
+      hostList("The clients that the rule is for. The first rule with the client decides."),
+    ),
     sender_domains: domainList(
       "The domain of the envelope sender must be in this list; `*` lets any sender pass.",
     ),
@@ -69,16 +76,19 @@ const relayRuleOptions = withCheck(
       localPartList("The local part of the envelope sender must be in this list."),
       "any",
     ),
-    client_certificates: optional(
-      list(
-        'SHA-256 fingerprints of certificates. The rule is for a client of `hosts` only if it shows one of them, under TLS at a listener that asks for it. Such a rule may have any `hosts`, `["0.0.0.0/0", "::/0"]` included.',
-        (item) =>
-          FINGERPRINT.test(item)
-            ? undefined
-            : "is no SHA-256 fingerprint: 64 hexadecimal digits, with or without colons",
-        { type: "list of fingerprints" },
+    client_certificates: marked(
+      { certificates: "required" },
+      optional(
+        list(
+          'SHA-256 fingerprints of certificates. The rule is for a client of `hosts` only if it shows one of them, under TLS at a listener that asks for it. Such a rule may have any `hosts`, `["0.0.0.0/0", "::/0"]` included.',
+          (item) =>
+            FINGERPRINT.test(item)
+              ? undefined
+              : "is no SHA-256 fingerprint: 64 hexadecimal digits, with or without colons",
+          { type: "list of fingerprints" },
+        ),
+        "no certificate is asked for",
       ),
-      "no certificate is asked for",
     ),
     rate: optional(
       rate(
@@ -130,8 +140,11 @@ const authenticationOptions = options({
 });
 
 export const gateOptions = options({
-  local_domains: domainList(
-    "Mail for these domains is accepted from everybody, if a router takes the recipient.",
+  local_domains: marked(
+    { grants: "acceptance" },
+    domainList(
+      "Mail for these domains is accepted from everybody, if a router takes the recipient.",
+    ),
   ),
   dnsbl: withDefault(
     list(

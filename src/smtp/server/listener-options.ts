@@ -6,7 +6,15 @@ import { isIPv4, isIPv6 } from "node:net";
 import { createSecureContext } from "node:tls";
 import { cannotRead } from "../../base/cannot-read.ts";
 import { hostList } from "../../options/list-kinds.ts";
-import { oneOf, optional, options, parsedText, path, tables } from "../../options/options.ts";
+import {
+  oneOf,
+  optional,
+  options,
+  parsedText,
+  path,
+  tables,
+  marked,
+} from "../../options/options.ts";
 import { withCheck, withDefault } from "../../options/options.ts";
 import type { Values } from "../../options/options.ts";
 
@@ -25,13 +33,16 @@ export function parseListenAddress(written: string): ListenAddress | undefined {
   return v4 !== undefined && isIPv4(v4) ? { host: v4, port, written } : undefined;
 }
 
-const address = parsedText(
-  "address:port",
-  {
-    doc: "The address and port to listen on. `[::]` is every address of both families.",
-    is: 'an address with a port, like "0.0.0.0:25" or "[::]:25"',
-  },
-  parseListenAddress,
+const address = marked(
+  { isBound: true },
+  parsedText(
+    "address:port",
+    {
+      doc: "The address and port to listen on. `[::]` is every address of both families.",
+      is: 'an address with a port, like "0.0.0.0:25" or "[::]:25"',
+    },
+    parseListenAddress,
+  ),
 );
 
 const certificate = path("The certificate and the chain behind it, PEM.");
@@ -63,18 +74,24 @@ const declaredOptions = options({
     ),
     [],
   ),
-  client_certificates: optional(
-    oneOf(
-      "Ask clients for a certificate of theirs, for `client_certificates` of a relay rule. Who has none is served all the same.",
-      ["request"],
+  client_certificates: marked(
+    { certificates: "asked" },
+    optional(
+      oneOf(
+        "Ask clients for a certificate of theirs, for `client_certificates` of a relay rule. Who has none is served all the same.",
+        ["request"],
+      ),
+      "nobody is asked",
     ),
-    "nobody is asked",
   ),
-  proxy_hosts: optional(
-    hostList(
-      "Load balancers that say by the PROXY protocol, version 1 or 2, whom they speak for. They must, and they are believed. What comes from other hosts is not read so.",
+  proxy_hosts: marked(
+    { grants: "relay" },
+    optional(
+      hostList(
+        "Load balancers that say by the PROXY protocol, version 1 or 2, whom they speak for. They must, and they are believed. What comes from other hosts is not read so.",
+      ),
+      "none",
     ),
-    "none",
   ),
 });
 
