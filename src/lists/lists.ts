@@ -3,7 +3,7 @@
 // only if the last item was negative. A lookup that cannot be read is "defer", never "out"; of one that is not believed,
 // so is what its last good list does not have.
 //
-// Doors: belief.ts, create-lists.ts, host-items.ts, list-survey.ts, lsearch.ts, spf-lists.ts, written-domain.ts.
+// Doors: belief.ts, create-lists.ts, events.ts, host-items.ts, list-survey.ts, lsearch.ts, spf-lists.ts, written-domain.ts.
 
 import type { LsearchTable } from "./lsearch-text.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";

@@ -4,7 +4,7 @@
 // behind. A failed fsync is final for its file: the kernel may have dropped the pages, and a second fsync would
 // call them safe. The file is written anew at the next attempt.
 //
-// Doors: delivery-headers.ts, directories.ts, executors.ts, file-names.ts, lane.ts, maildir-disks.ts, own-calls.ts,
+// Doors: delivery-headers.ts, directories.ts, events.ts, executors.ts, file-names.ts, lane.ts, maildir-disks.ts, own-calls.ts,
 // own-directories.ts, placeholders.ts, thread-calls.ts, written-directories.ts.
 
 import { constants } from "node:fs";

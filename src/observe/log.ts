@@ -24,9 +24,9 @@ export function createLog(clock: Clock, sink: LineSink): Log {
   };
 }
 
-function sourceOf(fields: Events[EventName]): string | undefined {
-  if ("id" in fields) return fields.id;
-  return "client" in fields ? fields.client : undefined;
+function sourceOf(fields: object): string | undefined {
+  if ("id" in fields && typeof fields.id === "string") return fields.id;
+  return "client" in fields && typeof fields.client === "string" ? fields.client : undefined;
 }
 
 /** An error with all its causes in one line, for the log only. */

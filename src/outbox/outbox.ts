@@ -4,7 +4,7 @@
 // and the settling of its cause are one; `post` has a transaction of its own. A key of [relay] dkim that cannot sign keeps
 // no mail from being sent.
 //
-// Doors: dkim-options.ts, dkim-record.ts.
+// Doors: dkim-options.ts, dkim-record.ts, events.ts.
 
 import { describeError, type Log } from "../observe/log.ts";
 import type { Draft } from "../mail/draft.ts";

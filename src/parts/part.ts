@@ -1,6 +1,6 @@
 // What a part is: everything of the relay that is not the way of a message. A part is a folder beside this file and one
-// line in src/parts.ts; nobody imports it. It declares its sections of the configuration file and its commands, offers
-// services to drivers, and says what it does when the relay starts, reloads and stops.
+// line in src/parts.ts; nobody imports it. It declares its sections of the configuration file, its events and its commands,
+// offers services to drivers, and says what it does when the relay starts, reloads and stops.
 
 import type { Clock } from "../base/clock.ts";
 import type { Https } from "../base/net/https.ts";
@@ -8,6 +8,7 @@ import type { Command } from "../contract/command.ts";
 import type { Services } from "../contract/contract.ts";
 import type { Resolver } from "../dns/dns.ts";
 import type { Mailbox } from "../mail/envelope.ts";
+import type { EventTable } from "../observe/event.ts";
 import type { Log } from "../observe/log.ts";
 import type { FieldValues, Option } from "../options/options.ts";
 import type { Outbox } from "../outbox/outbox.ts";
@@ -71,6 +72,8 @@ export interface Part {
   /** Tables of the configuration file, by their names there. */
   readonly sections: Tables;
   readonly commands: readonly Command[];
+  /** What it logs beside the events that every room may log. */
+  readonly events?: EventTable;
   start?(means: PartMeans): RunningPart<unknown>;
 }
 
@@ -79,6 +82,7 @@ export function part<Own extends Tables>(declaration: {
   readonly name: string;
   readonly sections?: Own;
   readonly commands?: readonly Command[];
+  readonly events?: EventTable;
   start?(means: PartMeans): RunningPart<FieldValues<Own>>;
 }): Part {
   return { sections: {}, commands: [], ...declaration };

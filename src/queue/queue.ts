@@ -4,7 +4,7 @@
 // Invariants: an attempt is in the spool before the network is touched. A message is in at most one attempt.
 // However an attempt ends, its message is settled.
 //
-// Doors: holds.ts, postmaster.ts, watch-clock.ts.
+// Doors: events.ts, holds.ts, postmaster.ts, watch-clock.ts.
 
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Transport } from "../contract/contract.ts";

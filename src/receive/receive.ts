@@ -4,7 +4,7 @@
 // is in the envelope, none merged, none left out. What the router chain fails is refused at RCPT, so nothing that
 // we accepted bounces for want of a user. A message that had to bring proof and did not is refused whole.
 //
-// Doors: configured.ts, expansion.ts, relay-rates.ts, verdict.ts.
+// Doors: configured.ts, events.ts, expansion.ts, relay-rates.ts, verdict.ts.
 
 import {
   type CutThrough,

@@ -3,7 +3,7 @@
 // Invariants: ports are bound before root is dropped, and answered only when the spool is open. Stopping begins at
 // the front door and ends at the spool, so nothing that was promised is on its way when the spool closes.
 //
-// Doors: assemble.ts, built-in.ts, common.ts, drop-root.ts, foreign-files.ts, settle-services.ts.
+// Doors: assemble.ts, built-in.ts, common.ts, drop-root.ts, events.ts, foreign-files.ts, settle-services.ts.
 
 import type { Clock, Timer } from "../base/clock.ts";
 import { ClockSteps, type Elapsed } from "../base/clock-steps.ts";

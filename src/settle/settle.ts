@@ -6,7 +6,7 @@
 // failures of one attempt leave in one report, in the transaction that records them. A delivery is logged and journalled
 // once, however many recipients lead to it; a recipient is done when all that it leads to is done.
 //
-// Doors: address-keys.ts, alarms.ts, frozen-mail.ts, give-up.ts, journal.ts, store.ts, vouching.ts.
+// Doors: address-keys.ts, alarms.ts, events.ts, frozen-mail.ts, give-up.ts, journal.ts, store.ts, vouching.ts.
 
 import { wantsReport } from "../bounce/bounce.ts";
 import type { Mailbox } from "../mail/envelope.ts";

@@ -5,7 +5,7 @@
 // holds is never delivered again. A message leaves the spool in one transaction with everything it causes, so a
 // crash finds it either as it was or as it will be.
 //
-// Doors: disk-reserve.ts, longest-wait.ts.
+// Doors: disk-reserve.ts, events.ts, longest-wait.ts.
 
 import type { Body, Envelope, MessageId, RecipientRequest } from "../mail/envelope.ts";
 import type { HostHint } from "../mail/host.ts";

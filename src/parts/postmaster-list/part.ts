@@ -1,10 +1,12 @@
 // The daily message to the postmaster about mail of which no sender hears.
 
 import { part } from "../part.ts";
+import { postmasterListEvents } from "./events.ts";
 import { PostmasterList } from "./postmaster-list.ts";
 
 export const postmasterList = part({
   name: "postmaster-list",
+  events: postmasterListEvents,
   start(means) {
     let list: PostmasterList | undefined;
     return {

@@ -2,11 +2,13 @@
 
 import { nested, optional } from "../../options/options.ts";
 import { part } from "../part.ts";
+import { tlsReportEvents } from "./events.ts";
 import { tlsReportOptions } from "./options.ts";
 import { TlsReports } from "./tls-reports.ts";
 
 export const tlsReports = part({
   name: "tls-reports",
+  events: tlsReportEvents,
   sections: {
     tls_reports: optional(
       nested(

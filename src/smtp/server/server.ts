@@ -1,7 +1,7 @@
 // The listening side: sockets, connection slots, TLS certificates and the one timer that watches every session.
 // Promises: a client over its share is told so and gone; stopping lets each transaction under way end.
 //
-// Doors: command.ts, limits.ts, listener-options.ts, message-reader.ts, reception.ts.
+// Doors: command.ts, events.ts, limits.ts, listener-options.ts, message-reader.ts, reception.ts.
 
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock, Timer } from "../../base/clock.ts";

@@ -1,0 +1,20 @@
+// Events of mail that the relay writes itself.
+
+import { event, eventTable, type EventsOf, text } from "../observe/event.ts";
+
+export const outboxEvents = eventTable("Mail of the relay's own", {
+  "message.unsigned": event(
+    "A key of `[relay] dkim` could not sign a message of the relay's own, which goes without that signature.",
+    {
+      id: text("The message."),
+      from: text("The address in its From field."),
+      domain: text("The domain of the key."),
+      selector: text("The selector of the key."),
+      error: text("The error."),
+    },
+  ),
+});
+
+declare module "../observe/events.ts" {
+  interface Events extends EventsOf<typeof outboxEvents> {}
+}
