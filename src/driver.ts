@@ -14,4 +14,5 @@ export type { Account } from "./mail/account.ts";
 export { canonicalAddressOf, parseDomain, parseMailbox, pathText } from "./mail/address.ts";
 export type * from "./mail/envelope.ts";
 export type * from "./mail/host.ts";
+export type { Place } from "./mail/place.ts";
 export { isTemporary, LOCAL_ERROR, NO_ANSWER, status, type Status } from "./mail/status.ts";

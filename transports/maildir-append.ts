@@ -78,7 +78,7 @@ type MaildirAppendOptions = Values<typeof maildirAppendOptions>;
 
 /**
  * Outcomes:
- * - delivered: the file is in new/, and it and its directory are synced. `remoteMta` is its path. After an attempt
+ * - delivered: the file is in new/, and it and its directory are synced. `place` is that file. After an attempt
  *   that was interrupted, a file that it has left in new/ or cur/ is not written again.
  * - deferred, freeze: a placeholder has no value, or one that is not one safe path component.
  * - deferred, 452: the disk or the quota is full.
@@ -241,10 +241,11 @@ export class MaildirAppend implements Transport {
     const failure = { status: NO_ANSWER, error: "timeout" } as const;
     const outcome = { kind: "deferred", ...failure, ...tried, scope: "recipient" } as const;
     if (!lane.isHung) return { ...outcome, notBefore: clock.now() + SUSPECT_PAUSE };
-    const waitsFor = hintKey(lane.directory);
-    const notBefore = hints.failed(waitsFor, { ...failure, host: "maildir", domain: "" });
-    lane.onceAnswered(waitsFor, () => hints.succeeded(waitsFor));
-    return { ...outcome, notBefore, waitsFor };
+    const host = "maildir";
+    const key = hintKey(lane.directory);
+    const notBefore = hints.failed(key, { ...failure, host, domain: "" });
+    lane.onceAnswered(key, () => hints.succeeded(key));
+    return { ...outcome, notBefore, waitsFor: { key, host } };
   }
 
   /** What a copy gives that goes on, unless that takes as long again. */
@@ -265,7 +266,7 @@ export class MaildirAppend implements Transport {
     const key = hints.isEmpty ? undefined : hintKey(maildir);
     // Those who wait since before a restart may come.
     if (key !== undefined && hints.isInDoubt(key)) hints.succeeded(key);
-    return { kind: "delivered", status: STORED, remoteMta: path };
+    return { kind: "delivered", status: STORED, place: { kind: "file", path } };
   }
 
   /** The value itself is for the log only. */

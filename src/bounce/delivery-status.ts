@@ -3,6 +3,7 @@
 // words are said to be SMTP; what we found by ourselves has a diagnostic type of our own.
 
 import type { Mailbox } from "../mail/envelope.ts";
+import { type Place, placeText } from "../mail/place.ts";
 import { type Status, saidLine } from "../mail/status.ts";
 import type { ReportedRecipient, ReportRequest } from "./report-request.ts";
 import { type Cleaner, field, isAscii, mailDate } from "../mail/text.ts";
@@ -25,10 +26,10 @@ function recipientFields(
   { kind, envelope }: ReportRequest,
   clean: Cleaner,
 ): string {
-  const { orcpt, mailbox, status, remoteMta, lastAttemptAt, retryUntil } = recipient;
+  const { orcpt, mailbox, status, place, lastAttemptAt, retryUntil } = recipient;
   const international = envelope.smtputf8;
   const isRemote = status.remote === true;
-  const host = isRemote ? hostName(remoteMta) : undefined;
+  const host = isRemote ? hostName(place) : undefined;
   return [
     orcpt === undefined
       ? ""
@@ -37,10 +38,7 @@ function recipientFields(
     field("Action", kind),
     field("Status", enhancedCode(status)),
     host === undefined ? "" : field("Remote-MTA", `dns; ${host}`),
-    field(
-      "Diagnostic-Code",
-      `${isRemote ? "smtp" : "X-Unseen"}; ${said(status, remoteMta, clean)}`,
-    ),
+    field("Diagnostic-Code", `${isRemote ? "smtp" : "X-Unseen"}; ${said(status, place, clean)}`),
     lastAttemptAt === undefined ? "" : field("Last-Attempt-Date", mailDate(lastAttemptAt)),
     kind === "delayed" && retryUntil !== undefined
       ? field("Will-Retry-Until", mailDate(retryUntil))
@@ -67,21 +65,21 @@ function enhancedCode({ code, enhanced }: Status): string {
   return /^[245]\.\d{1,3}\.\d{1,3}$/.test(enhanced) ? enhanced : `${Math.trunc(code / 100)}.0.0`;
 }
 
-/** "mx.example.net [192.0.2.1]" as it is; undefined for a path, which is nobody's business. */
-export function hostIn(remoteMta: string | undefined): string | undefined {
-  return hostName(remoteMta) === undefined ? undefined : remoteMta;
+/** "mx.example.net [192.0.2.1]"; undefined for a path, which is nobody's business. */
+export function hostText(place: Place | undefined): string | undefined {
+  return place === undefined || hostName(place) === undefined ? undefined : placeText(place);
 }
 
-/** Without the address. */
-function hostName(remoteMta: string | undefined): string | undefined {
-  return /^[\w.-]+|^\[[\w.:]+\]/.exec(remoteMta ?? "")?.[0];
+/** Without the address. A name may have come from somebody else's DNS. */
+function hostName(place: Place | undefined): string | undefined {
+  return place?.kind === "host" ? /^[\w.-]+|^\[[\w.:]+\]/.exec(place.name)?.[0] : undefined;
 }
 
 const LONGEST_REPLY = 1000;
 
 /** The reply as it came, or our own finding with the host that it is about; cut where it stops being a reply. */
-export function said(status: Status, remoteMta: string | undefined, clean: Cleaner): string {
-  const host = status.remote === true ? undefined : hostIn(remoteMta);
+export function said(status: Status, place: Place | undefined, clean: Cleaner): string {
+  const host = status.remote === true ? undefined : hostText(place);
   const line = clean(saidLine(status) + (host === undefined ? "" : ` (${host})`));
   return line.length <= LONGEST_REPLY ? line : `${line.slice(0, LONGEST_REPLY)} [...]`;
 }

@@ -3,8 +3,9 @@
 // Invariant: its length is bounded, however many recipients there are; the part for programs names them all.
 
 import type { ReportedRecipient, ReportRequest } from "./report-request.ts";
+import { placeText } from "../mail/place.ts";
 import { isTemporary, saidLine } from "../mail/status.ts";
-import { hostIn, said } from "./delivery-status.ts";
+import { hostText, said } from "./delivery-status.ts";
 import { headerValue, type Original } from "./original.ts";
 import { reasonFor } from "./reason.ts";
 import { type Cleaner, letterDate, wrap } from "../mail/text.ts";
@@ -54,7 +55,8 @@ type Alike = readonly [ReportedRecipient, ...ReportedRecipient[]];
 function alike(recipients: readonly ReportedRecipient[]): readonly Alike[] {
   const groups = new Map<string, [ReportedRecipient, ...ReportedRecipient[]]>();
   for (const recipient of recipients) {
-    const key = `${recipient.remoteMta}\n${saidLine(recipient.status)}`;
+    const { place, status } = recipient;
+    const key = `${place && placeText(place)}\n${saidLine(status)}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [recipient]);
     else group.push(recipient);
@@ -63,13 +65,13 @@ function alike(recipients: readonly ReportedRecipient[]): readonly Alike[] {
 }
 
 function aboutRecipients(recipients: Alike, request: ReportRequest, clean: Cleaner): string {
-  const [{ status, remoteMta }] = recipients;
+  const [{ status, place }] = recipients;
   const paragraphs = [recipients.map((recipient) => nameOf(recipient, clean)).join("\r\n")];
   const explanation = explain(recipients, request);
   if (explanation !== "") paragraphs.push(wrap(explanation, "    "));
-  const reply = said(status, remoteMta, clean);
+  const reply = said(status, place, clean);
   if (status.remote === true) {
-    const speaker = clean(hostIn(remoteMta) ?? "their mail system");
+    const speaker = clean(hostText(place) ?? "their mail system");
     paragraphs.push(`${wrap(`The answer of ${speaker} was:`, "    ")}\r\n${wrap(reply, "      ")}`);
   } else if (request.kind !== "delivered") {
     paragraphs.push(`    In technical terms:\r\n${wrap(reply, "      ")}`);

@@ -1,6 +1,7 @@
 // What a report is made of.
 
 import type { Body, Envelope, Mailbox } from "../mail/envelope.ts";
+import type { Place } from "../mail/place.ts";
 import type { Status } from "../mail/status.ts";
 import type { ReportKind } from "./wanted.ts";
 
@@ -11,7 +12,8 @@ export interface ReportedRecipient {
   readonly orcpt?: string;
   /** The last status; a temporary one in a "failed" report means that the retries came to their end. */
   readonly status: Status;
-  readonly remoteMta?: string;
+  /** Who spoke, or what was written. */
+  readonly place?: Place;
   /** Milliseconds since the epoch. */
   readonly lastAttemptAt?: number;
   /** When the last attempt is made at the latest, for a "delayed" report. */

@@ -19,7 +19,8 @@ import type { StsPolicies } from "../tls/sts-policies.ts";
 import type { TlsSessions } from "../tls/sessions.ts";
 import type { Room } from "../base/room.ts";
 import type { Status } from "../mail/status.ts";
-import type { Host, HostHint, RetryError } from "../mail/host.ts";
+import type { Place } from "../mail/place.ts";
+import type { Awaited, Host, HostHint, RetryError } from "../mail/host.ts";
 import type { Account } from "../mail/account.ts";
 
 export type Decision =
@@ -93,8 +94,8 @@ export type Outcome =
   | {
       readonly kind: "delivered" | "failed";
       readonly status: Status;
-      /** The host that spoke, with its address; or the path of a file that was written. */
-      readonly remoteMta?: string;
+      /** The host or the socket that spoke; or the file that was written. */
+      readonly place?: Place;
       /** Delivered to a host that took NOTIFY over, and reports success by itself (RFC 3461 5.2.1). */
       readonly dsnPassedOn?: true;
       /** The TLS that it was told under, for the log. */
@@ -105,15 +106,15 @@ export type Outcome =
   | {
       readonly kind: "deferred";
       readonly status: Status;
-      readonly remoteMta?: string;
+      readonly place?: Place;
       readonly scope: "recipient" | "message" | "host";
       /** Operator must look: the delivery is frozen and reported, not retried. */
       readonly freeze?: boolean;
       readonly error?: RetryError;
       /** No attempt makes sense before this time (ms since the epoch): a hint's, or that of its turn. */
       readonly notBefore?: number;
-      /** The key of the hint whose end makes it due before its time. */
-      readonly waitsFor?: string;
+      /** What makes it due before its time: the end of this hint. */
+      readonly waitsFor?: Awaited;
       /** The domain that the postmaster holds back: not a transport's business. */
       readonly heldDomain?: string;
       /** It does not end before this time (ms since the epoch), whatever the retry rules say, and is looked at by then. */

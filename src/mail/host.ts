@@ -26,6 +26,14 @@ export type RetryError =
   | "lookup"
   | "quota";
 
+/** What a delivery waits for: a host, an account at one, or a Maildir, that can be used again. */
+export interface Awaited {
+  /** The key of its hint. */
+  readonly key: string;
+  /** The name by which retry rules know it; absent where it is an account. */
+  readonly host?: string;
+}
+
 export interface HostHint {
   /** Milliseconds since the epoch, all three. */
   readonly firstFailure: number;

@@ -11,6 +11,8 @@ export interface Status {
   readonly remote?: true;
   /** It replied without an enhanced code, or with one of another class: `enhanced` is ours. */
   readonly bare?: true;
+  /** There was no answer, so that it may have been done all the same: the next attempt has to look. */
+  readonly unsure?: true;
 }
 
 /** `status(451, "3.0", "try again later")` is 451 4.3.0. Throws on a code outside 200..599. */
@@ -40,8 +42,7 @@ export function saidLine(s: Status): string {
 export const LOCAL_ERROR: Status = status(451, "3.0", "Temporary local problem, please try again");
 
 /** The file system of a mailbox did not answer: whether the copy was made is not known yet. */
-export const NO_ANSWER: Status = status(
-  451,
-  "3.0",
-  "The file system of the mailbox does not answer",
-);
+export const NO_ANSWER: Status = {
+  ...status(451, "3.0", "The file system of the mailbox does not answer"),
+  unsure: true,
+};

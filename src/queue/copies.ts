@@ -5,6 +5,7 @@ import type { Gate } from "../receive/gate/gate.ts";
 import type { Log } from "../observe/log.ts";
 import type { Finding } from "../retry/finding.ts";
 import { pathText } from "../mail/address.ts";
+import { placeText } from "../mail/place.ts";
 import type { StoredMessage } from "../spool/spool.ts";
 
 export async function logCopies(
@@ -18,8 +19,9 @@ export async function logCopies(
   const delivered = findings.filter(({ outcome }) => outcome.kind === "delivered");
   const unlisted = delivered.find((one) => one.unlisted === true);
   if (unlisted !== undefined) {
-    const { remoteMta: host } = unlisted.outcome;
-    log.event("copy.unlisted", { id, sender: pathText(sender), ...(host && { host }) });
+    const { place } = unlisted.outcome;
+    const host = place === undefined ? {} : { host: placeText(place) };
+    log.event("copy.unlisted", { id, sender: pathText(sender), ...host });
   }
   const left = delivered.filter(({ unseen }) => !unseen);
   const isCopied =

@@ -240,7 +240,7 @@ export class Queue {
   #awaited({ recipients }: Settlement): void {
     const { hints, holds, log } = this.#services;
     const failed = (error: unknown) => log.event("spool.failed", { error: describeError(error) });
-    for (const key of new Set(recipients.map(({ waitsFor }) => waitsFor))) {
+    for (const key of new Set(recipients.map(({ waitsFor }) => waitsFor?.key))) {
       if (key !== undefined) hints.awaited(key);
     }
     for (const domain of new Set(recipients.map(({ heldDomain }) => heldDomain))) {

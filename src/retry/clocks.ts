@@ -6,6 +6,7 @@
 // recipients lead to has one clock: that of the first of them.
 
 import type { Ending, Finding } from "./finding.ts";
+import type { Awaited } from "../mail/host.ts";
 import type { Clocks, StoredRecipient, Wait, WaitingCopy } from "../spool/spool.ts";
 
 /** A recipient under attempt, with those of its clocks that are not due; absent when all are. */
@@ -77,12 +78,12 @@ export interface End {
 
 /** It has failed, and waits all the same; what was said of it stays. */
 export function putOff({ finding, ...end }: End, until: number): End {
-  const { status, remoteMta } = finding.outcome;
+  const { status, place } = finding.outcome;
   const outcome = {
     kind: "deferred",
     scope: "recipient",
     status,
-    ...(remoteMta === undefined ? {} : { remoteMta }),
+    ...(place === undefined ? {} : { place }),
   } as const;
   return { ...end, finding: { ...finding, outcome }, ending: "deferred", again: until };
 }
@@ -118,7 +119,7 @@ function stillResting({ rest, restAsOf = 0 }: Attempted, now: number): Clocks | 
 /** Deliveries of the mail itself share a clock. */
 function mailWait(deferred: readonly End[]): Wait | undefined {
   let first: Wait | undefined;
-  let waitsFor: string | undefined;
+  let waitsFor: Awaited | undefined;
   let heldDomain: string | undefined;
   for (const wait of deferred.map(waitOf)) {
     waitsFor ??= wait.waitsFor;
@@ -138,7 +139,7 @@ export function awaited({
   waitsFor,
   heldDomain,
 }: {
-  readonly waitsFor?: string | undefined;
+  readonly waitsFor?: Awaited | undefined;
   readonly heldDomain?: string | undefined;
 }): Pick<Wait, "waitsFor" | "heldDomain"> {
   return {

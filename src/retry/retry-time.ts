@@ -15,30 +15,25 @@ import {
   spread,
 } from "./retry.ts";
 import type { Mailbox } from "../mail/envelope.ts";
+import { speakerOf } from "../mail/place.ts";
 import { LONGEST_WAIT } from "../spool/longest-wait.ts";
 import type { Finding } from "./finding.ts";
 import { type Attempted, dueClocks } from "./clocks.ts";
 
-/** The name of the host that spoke: "mx.example.net [192.0.2.1]" without its address. */
-function hostName(host: string | undefined): string | undefined {
-  return host?.split(" ", 1)[0];
-}
-
 /** The row of the reply table for what the host said, and was not only remembered to have said. */
 export function replyRule({ outcome }: Finding, { replies }: RetryPolicy): ReplyRule | undefined {
-  const host = hostName(outcome.remoteMta);
+  const host = speakerOf(outcome.place);
   if (host === undefined || "untried" in outcome) return undefined;
   return findReplyRule(replies, host, outcome.status);
 }
 
 export function rulesFor({ outcome, mailbox }: Finding, policy: RetryPolicy): readonly RetryRule[] {
   const error = errorOf(outcome);
-  const subject = subjectOf(mailbox, outcome.remoteMta);
+  const subject = subjectOf(mailbox, speakerOf(outcome.place));
   return rulesAfter(outcome.status, error === undefined ? subject : { ...subject, error }, policy);
 }
 
-function subjectOf({ localPart, domain }: Mailbox, remoteMta: string | undefined): RetrySubject {
-  const host = hostName(remoteMta);
+function subjectOf({ localPart, domain }: Mailbox, host: string | undefined): RetrySubject {
   const address = `${localPart}@${domain}`;
   return host === undefined ? { domain, address } : { domain, address, host };
 }
@@ -47,7 +42,7 @@ function subjectOf({ localPart, domain }: Mailbox, remoteMta: string | undefined
 function errorOf(outcome: Outcome): string | undefined {
   if (outcome.kind !== "deferred") return undefined;
   if (outcome.error !== undefined) return outcome.error;
-  if (outcome.remoteMta === undefined || outcome.scope === "host") return undefined;
+  if (outcome.place === undefined || outcome.scope === "host") return undefined;
   return `${outcome.scope === "recipient" ? "rcpt" : "data"}_${outcome.status.code}`;
 }
 
@@ -105,7 +100,7 @@ export function retryTime(
     // Who merely waits for a host does not come in the moment in which somebody finds out about it.
     const at = waitsFor === undefined ? notBefore : spread(notBefore, now, random);
     // Whose trouble has rules of its own, that end sooner, does not wait beyond that end.
-    const subject = subjectOf(finding.mailbox, outcome.remoteMta);
+    const subject = subjectOf(finding.mailbox, speakerOf(outcome.place));
     const ends = [until, ...possibleEnds(policy.retry, subject, firstFailureAt)];
     return Math.min(at, now + LONGEST_WAIT, ...ends.filter((end) => end > now));
   }
@@ -132,7 +127,7 @@ export function isForced(
   return dueClocks(recipient).some(({ nextAttempt: due, firstFailure: failedAt, waitsFor }) => {
     if (failedAt === undefined) return false;
     const firstFailure = now - elapsed.since(failedAt, now);
-    const subject = subjectOf(recipient.mailbox, waitsFor);
+    const subject = subjectOf(recipient.mailbox, waitsFor?.host);
     if (now >= retryUntil(matchRetryRule(retry, subject), firstFailure)) return true;
     return possibleEnds(retry, subject, firstFailure).includes(due);
   });

@@ -4,6 +4,7 @@ import type { Mailbox } from "../mail/envelope.ts";
 import type { Log } from "../observe/log.ts";
 import type { Settlement, StoredMessage } from "../spool/spool.ts";
 import { pathText } from "../mail/address.ts";
+import { placeText } from "../mail/place.ts";
 import { saidLine } from "../mail/status.ts";
 import type { End } from "../retry/clocks.ts";
 
@@ -24,7 +25,7 @@ export function logDelivery(
     router,
     transport,
     ...(unseen ? ({ unseen: true } as const) : {}),
-    ...(outcome.remoteMta === undefined ? {} : { host: outcome.remoteMta }),
+    ...(outcome.place === undefined ? {} : { host: placeText(outcome.place) }),
     status: saidLine(outcome.status),
   };
   if (ending === "delivered") {

@@ -49,10 +49,9 @@ export function reportKind({ unseen, outcome }: Finding, ending: Ending): Report
   if (unseen || ending === "frozen") return undefined;
   if (ending !== "delivered") return ending === "failed" ? "failed" : "delayed";
   if (outcome.kind === "delivered" && outcome.dsnPassedOn === true) return undefined;
-  const { remoteMta } = outcome;
   if (outcome.kind === "delivered" && outcome.final === true) return "delivered";
   // Who wrote a file, or nothing at all, has delivered; a host has only taken the message on (RFC 3461 5.2.2).
-  return remoteMta === undefined || remoteMta.startsWith("/") ? "delivered" : "relayed";
+  return outcome.place?.kind === "host" ? "relayed" : "delivered";
 }
 
 export function told(
@@ -68,7 +67,7 @@ export function told(
     status: outcome.status,
     ...("untried" in outcome ? {} : { lastAttemptAt: now }),
     ...(orcpt === undefined ? {} : { orcpt }),
-    ...(outcome.remoteMta === undefined ? {} : { remoteMta: outcome.remoteMta }),
+    ...(outcome.place === undefined ? {} : { place: outcome.place }),
     ...(retryUntil === undefined ? {} : { retryUntil }),
   };
   return { kind, recipient };

@@ -286,7 +286,7 @@ function changeOf({ recipient, ends, clocks, final, now }: Concluded): Recipient
   const firstFailure = isAhead ? now : (known ?? deferred?.firstFailure);
   const [first] = inOrder(clocks);
   const waits = [...(clocks.mail === undefined ? [] : [clocks.mail]), ...clocks.copies];
-  const waitsFor = waits.find((one) => one.waitsFor)?.waitsFor;
+  const waitsFor = waits.find((one) => one.waitsFor !== undefined)?.waitsFor;
   const heldDomain = clocks.mail?.heldDomain;
   return {
     position: recipient.position,

@@ -8,7 +8,7 @@
 // Doors: disk-reserve.ts, events.ts, longest-wait.ts.
 
 import type { Body, Envelope, MessageId, RecipientRequest } from "../mail/envelope.ts";
-import type { HostHint } from "../mail/host.ts";
+import type { Awaited, HostHint } from "../mail/host.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { Status } from "../mail/status.ts";
 
@@ -19,8 +19,8 @@ export type RecipientState = "pending" | "delivered" | "failed" | "frozen";
 export interface Wait {
   /** Milliseconds since the epoch, as every time here. */
   readonly nextAttempt: number;
-  /** The key of the hint whose end makes it due before its time. */
-  readonly waitsFor?: string;
+  /** What makes it due before its time: the end of this hint. */
+  readonly waitsFor?: Awaited;
   /** The domain that the postmaster holds back: its release makes it due before its time. */
   readonly heldDomain?: string;
 }
@@ -264,10 +264,10 @@ export interface Spool {
   hints(): Promise<ReadonlyMap<string, HostHint>>;
   /** Undefined forgets it. */
   saveHint(key: string, hint: HostHint | undefined): Promise<void>;
-  /** What recipients wait for, as in {@link Wait}; at most so many keys. */
+  /** The keys of the hints that recipients wait for; at most so many. */
   awaited(most: number): Promise<readonly string[]>;
-  /** Makes the `most` oldest that wait for this hint's end due now. How many there were. */
-  wake(waitsFor: string, most: number): Promise<number>;
+  /** Makes the `most` oldest that wait for the end of the hint with this key due now. How many there were. */
+  wake(key: string, most: number): Promise<number>;
   nextId(): MessageId;
   receive(id: MessageId): IncomingMessage;
   /** Messages whose time has come, oldest first, each recorded as under attempt before it is returned. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { hostPlace } from "../support/place.ts";
 import { type Status, status } from "../../src/mail/status.ts";
 import {
   body,
@@ -54,7 +55,7 @@ test("a reply full of line ends and control bytes adds no header and no field", 
   };
   const { header, letter, details } = await partsOf({
     recipients: [
-      recipient("bob@example.net", { status: hostile, remoteMta: `evil\r\nX: ${evil}` }),
+      recipient("bob@example.net", { status: hostile, place: hostPlace(`evil\r\nX: ${evil}`) }),
     ],
     envelope: { ...ENVELOPE, envid: "a+0D+0AReporting-MTA:+20dns;+20x" },
   });
@@ -170,9 +171,9 @@ test("a hostile Subject or Message-ID of the original adds no header", async () 
 test("a path in place of a host is not told to anybody", async () => {
   const { letter, details } = await partsOf({
     recipients: [
-      recipient("b@example.net", { remoteMta: "/var/mail/secret/new" }),
+      recipient("b@example.net", { place: { kind: "file", path: "/var/mail/secret/new" } }),
       recipient("c@example.net", {
-        remoteMta: "/var/mail/secret/new",
+        place: { kind: "file", path: "/var/mail/secret/new" },
         status: status(550, "1.1", "No such mailbox"),
       }),
     ],

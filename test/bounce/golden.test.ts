@@ -5,6 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
+import { hostPlace } from "../support/place.ts";
 import type { ReportRequest } from "../../src/bounce/bounce.ts";
 import { status } from "../../src/mail/status.ts";
 import {
@@ -23,7 +24,7 @@ const GOLDEN = path.join(import.meta.dirname, "..", "golden", "bounce");
 const DAY = 86_400_000;
 const OLD = { ...ENVELOPE, receivedAt: NOW - 8 * DAY };
 const MAILBOX_FULL = reply(452, "2.2", "Mailbox full");
-const OTHER_HOST = "mx2.example.net [2001:db8::25]";
+const OTHER_HOST = hostPlace("mx2.example.net [2001:db8::25]");
 
 const CASES: Readonly<Record<string, ReportRequest>> = {
   failed: request(),
@@ -33,9 +34,9 @@ const CASES: Readonly<Record<string, ReportRequest>> = {
       recipient("carol@example.net", {
         original: mailbox("team@example.com"),
         status: MAILBOX_FULL,
-        remoteMta: OTHER_HOST,
+        place: OTHER_HOST,
       }),
-      recipient("dan@example.net", { status: MAILBOX_FULL, remoteMta: OTHER_HOST }),
+      recipient("dan@example.net", { status: MAILBOX_FULL, place: OTHER_HOST }),
       {
         mailbox: mailbox("dave@nowhere.example"),
         original: mailbox("dave@nowhere.example"),
@@ -76,7 +77,7 @@ const CASES: Readonly<Record<string, ReportRequest>> = {
       }),
       recipient("carol@example.org", {
         status: status(451, "7.5", "TLS handshake failed"),
-        remoteMta: "mx.example.org [192.0.2.77]",
+        place: hostPlace("mx.example.org [192.0.2.77]"),
         lastAttemptAt: NOW - 60_000,
         retryUntil: NOW + 6 * DAY,
       }),
@@ -91,7 +92,7 @@ const CASES: Readonly<Record<string, ReportRequest>> = {
     recipients: [
       recipient("bob@example.net", {
         status: status(250, "0.0", "stored"),
-        remoteMta: "/var/mail/example.net/bob/new/1.2.3",
+        place: { kind: "file", path: "/var/mail/example.net/bob/new/1.2.3" },
         orcpt: "rfc822;bob@example.com",
       }),
     ],

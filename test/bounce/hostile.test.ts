@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { hostPlace } from "../support/place.ts";
 import type { ReportedRecipient } from "../../src/bounce/bounce.ts";
 import { parseMailbox } from "../../src/mail/address.ts";
 import type { Mailbox } from "../../src/mail/envelope.ts";
@@ -87,7 +88,7 @@ function recipient(random: Random): ReportedRecipient {
     ...(random.oneIn(2)
       ? { orcpt: `${random.pick(["rfc822", "utf-8", text(random)])};${text(random)}` }
       : {}),
-    ...(random.oneIn(2) ? { remoteMta: text(random) } : {}),
+    ...(random.oneIn(2) ? { place: hostPlace(text(random)) } : {}),
   };
 }
 

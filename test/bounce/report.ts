@@ -1,5 +1,6 @@
 // Requests for reports, and the look of a composed one, shared by the tests of this folder.
 
+import { hostPlace } from "../support/place.ts";
 import type { Body, Envelope, Mailbox } from "../../src/mail/envelope.ts";
 import {
   reportDraft,
@@ -62,7 +63,7 @@ export function recipient(
     mailbox: mailbox(address),
     original: mailbox(address),
     status: reply(550, "1.1", "No such user here"),
-    remoteMta: "mx.example.net [192.0.2.1]",
+    place: hostPlace("mx.example.net [192.0.2.1]"),
     lastAttemptAt: NOW,
     ...more,
   };

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { hostPlace } from "../support/place.ts";
 import type { Outcome } from "../../src/contract/contract.ts";
 import type { Finding } from "../../src/retry/finding.ts";
 import { reportKind, reportsOn, type Told, told } from "../../src/settle/report.ts";
@@ -14,7 +15,7 @@ import { recordingLog } from "../support/services.ts";
 import { body, ENVELOPE, mailbox, MESSAGE, NOW, reply } from "./report.ts";
 
 const HOUR = 3_600_000;
-const HOST = "mx.example.net [192.0.2.1]";
+const HOST = hostPlace("mx.example.net [192.0.2.1]");
 const LATER = reply(451, "7.1", "Greylisted");
 
 function finding(outcome: Outcome, more: Partial<Finding> = {}): Finding {
@@ -56,7 +57,7 @@ function services() {
 const delayedBob = told(
   "delayed",
   stored("bob@example.net", 0),
-  finding({ kind: "deferred", status: LATER, scope: "recipient", remoteMta: HOST }),
+  finding({ kind: "deferred", status: LATER, scope: "recipient", place: HOST }),
   NOW,
   NOW + HOUR,
 );
@@ -76,14 +77,18 @@ const kindOf = (outcome: Outcome) => reportKind(finding(outcome), "delivered");
 
 test("what a host took on is relayed, what was written is delivered", () => {
   const done = { kind: "delivered", status: reply(250, "0.0", "ok") } as const;
-  assert.equal(kindOf({ ...done, remoteMta: HOST }), "relayed");
-  assert.equal(kindOf({ ...done, remoteMta: HOST, final: true }), "delivered");
-  assert.equal(kindOf({ ...done, remoteMta: "/var/mail/bob/new/1" }), "delivered");
+  assert.equal(kindOf({ ...done, place: HOST }), "relayed");
+  assert.equal(kindOf({ ...done, place: HOST, final: true }), "delivered");
+  assert.equal(
+    kindOf({ ...done, place: { kind: "file", path: "/var/mail/bob/new/1" } }),
+    "delivered",
+  );
+  assert.equal(kindOf({ ...done, place: { kind: "socket", path: "/run/lmtp" } }), "delivered");
   assert.equal(kindOf(done), "delivered");
 });
 
 test("a host that took NOTIFY over reports by itself", () => {
-  const done = { kind: "delivered", status: reply(250, "0.0", "ok"), remoteMta: HOST } as const;
+  const done = { kind: "delivered", status: reply(250, "0.0", "ok"), place: HOST } as const;
   assert.equal(kindOf({ ...done, dsnPassedOn: true }), undefined);
 });
 
@@ -98,7 +103,7 @@ test("a copy is never spoken of, and what is frozen is the postmaster's", () => 
 function line(kind: Told["kind"], address: string): Told {
   const to = mailbox(address);
   const answer = reply(kind === "failed" ? 550 : 250, "0.0", "x");
-  return { kind, recipient: { mailbox: to, original: to, status: answer, remoteMta: HOST } };
+  return { kind, recipient: { mailbox: to, original: to, status: answer, place: HOST } };
 }
 
 test("all failures of one attempt leave in one report, and success in another", async () => {

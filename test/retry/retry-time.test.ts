@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { hostPlace } from "../support/place.ts";
 import type { Outcome } from "../../src/contract/contract.ts";
 import type { Elapsed } from "../../src/base/clock-steps.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "../../src/retry/reply-rules.ts";
@@ -17,7 +18,8 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const NOW = Date.UTC(2026, 0, 1);
-const HOST = "mx.example.net [192.0.2.1]";
+const HOST = hostPlace("mx.example.net [192.0.2.1]");
+const AWAITED = { key: "mx.example.net [192.0.2.1]", host: "mx.example.net" };
 
 type Deferral = Extract<Outcome, { kind: "deferred" }>;
 
@@ -63,12 +65,12 @@ function wait(given: Partial<Deferral>, age = 0, rules = policy()): number | und
 
 describe("the next attempt of what was tried", () => {
   test("is by the recipient's own clock, for its own trouble and for the message's", () => {
-    assert.equal(wait({ scope: "recipient", remoteMta: HOST }), 15);
-    assert.equal(wait({ scope: "message", remoteMta: HOST }, 2 * HOUR), 60);
+    assert.equal(wait({ scope: "recipient", place: HOST }), 15);
+    assert.equal(wait({ scope: "message", place: HOST }, 2 * HOUR), 60);
   });
 
   test("is by the host's clock, when the host has one, behind all others who wait for it", () => {
-    const failed = { scope: "host", notBefore: NOW + 7 * HOUR, waitsFor: HOST } as const;
+    const failed = { scope: "host", notBefore: NOW + 7 * HOUR, waitsFor: AWAITED } as const;
     assert.equal(wait(failed), 7 * 60 + 5);
     for (const chance of [0, 0.5, 1]) {
       const random = { ...policy(), random: () => chance };
@@ -77,7 +79,7 @@ describe("the next attempt of what was tried", () => {
   });
 
   test("is not later than the end of the recipient's rules, whatever the host's clock says", () => {
-    const hint = { scope: "host", notBefore: NOW + 6 * HOUR, waitsFor: HOST } as const;
+    const hint = { scope: "host", notBefore: NOW + 6 * HOUR, waitsFor: AWAITED } as const;
     assert.equal(wait(hint, 8 * DAY - HOUR), 60);
   });
 
@@ -102,7 +104,7 @@ describe("the next attempt of what was tried", () => {
       ["*", "lookup", "F,1d,6m"],
     ]);
     const full = status(452, "2.2", "full");
-    const remote = { remoteMta: HOST };
+    const remote = { place: HOST };
     assert.equal(wait({ status: full, ...remote }, 0, rules), 1);
     assert.equal(wait(remote, 0, rules), 2);
     assert.equal(wait({ ...remote, scope: "message" }, 0, rules), 3);
@@ -113,15 +115,15 @@ describe("the next attempt of what was tried", () => {
   });
 
   test("is by the row for the host's very reply", () => {
-    const remoteMta = "aspmx.l.google.com [192.0.2.1]";
-    assert.equal(wait({ remoteMta, status: status(452, "2.2", "full") }), 4 * 60);
-    assert.equal(wait({ remoteMta, status: status(450, "2.1", "too fast") }), 5);
-    assert.equal(wait({ remoteMta: HOST, status: status(452, "2.2", "full") }), 15);
+    const place = hostPlace("aspmx.l.google.com [192.0.2.1]");
+    assert.equal(wait({ place, status: status(452, "2.2", "full") }), 4 * 60);
+    assert.equal(wait({ place, status: status(450, "2.1", "too fast") }), 5);
+    assert.equal(wait({ place: HOST, status: status(452, "2.2", "full") }), 15);
   });
 });
 
 describe("the next attempt of what was not tried", () => {
-  const untried = { untried: true, scope: "host", remoteMta: HOST } as const;
+  const untried = { untried: true, scope: "host", place: HOST } as const;
 
   test("is when it makes sense, and exactly at its turn", () => {
     const random = { ...policy(), random: () => 1 };
@@ -130,12 +132,12 @@ describe("the next attempt of what was not tried", () => {
 
   test("is a little after whoever finds out about the host", () => {
     const random = { ...policy(), random: () => 1 };
-    const waits = { ...untried, notBefore: NOW + 100 * MINUTE, waitsFor: HOST };
+    const waits = { ...untried, notBefore: NOW + 100 * MINUTE, waitsFor: AWAITED };
     assert.equal(wait(waits, 0, random), 105);
   });
 
   test("is not later than the end of the rules, so that the last attempt is made in time", () => {
-    const waits = { ...untried, notBefore: NOW + 6 * HOUR, waitsFor: HOST };
+    const waits = { ...untried, notBefore: NOW + 6 * HOUR, waitsFor: AWAITED };
     assert.equal(wait(waits, 8 * DAY - HOUR), 60);
   });
 
@@ -146,7 +148,7 @@ describe("the next attempt of what was not tried", () => {
   test("raises no alarm again for what the host said to another", () => {
     const said = {
       status: status(421, "7.0", "IP not in whitelist for RCPT domain"),
-      remoteMta: "aspmx.l.google.com [192.0.2.1]",
+      place: hostPlace("aspmx.l.google.com [192.0.2.1]"),
       scope: "host",
     } as const;
     assert.ok(replyRule(finding(said), policy())?.alarm);
@@ -199,7 +201,9 @@ describe("hints are ignored", () => {
     const hourAgo = { firstFailure: NOW - HOUR };
     assert.ok(forced(hourAgo, policy([["example.com", "", "F,1h,5m"]])));
     assert.ok(forced(hourAgo, policy([["bob@example.com", "", "F,1h,5m"]])));
-    assert.ok(forced({ ...hourAgo, waitsFor: HOST }, policy([["*.example.net", "", "F,1h,5m"]])));
+    assert.ok(
+      forced({ ...hourAgo, waitsFor: AWAITED }, policy([["*.example.net", "", "F,1h,5m"]])),
+    );
     assert.ok(!forced(hourAgo, policy([["*.example.net", "", "F,1h,5m"]])));
   });
 });

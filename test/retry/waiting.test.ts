@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { hostPlace } from "../support/place.ts";
 import type { Outcome } from "../../src/contract/contract.ts";
 import { settle } from "../../src/settle/settle.ts";
 import type { StoredRecipient } from "../../src/spool/spool.ts";
@@ -14,7 +15,8 @@ import type { Finding } from "../../src/retry/finding.ts";
 
 const NOW = Date.UTC(2026, 0, 1, 12);
 const MINUTE = 60_000;
-const KEY = "mx.example.net [192.0.2.1]";
+const PLACE = hostPlace("mx.example.net [192.0.2.1]");
+const AWAITED = { key: "mx.example.net [192.0.2.1]", host: "mx.example.net" };
 const DOWN = status(451, "4.1", "cannot connect: connection refused");
 const PACED = status(451, "4.5", "yet to come");
 
@@ -22,9 +24,9 @@ const HINTED: Outcome = {
   kind: "deferred",
   status: DOWN,
   scope: "host",
-  remoteMta: KEY,
+  place: PLACE,
   notBefore: NOW + 10 * MINUTE,
-  waitsFor: KEY,
+  waitsFor: AWAITED,
   untried: true,
 };
 
@@ -78,7 +80,7 @@ test("what was not tried is no attempt and no event, and comes when it makes sen
   assert.equal(state, "queued");
   assert.equal(change.attempts, 2);
   assert.equal(change.nextAttempt, NOW + 10 * MINUTE);
-  assert.equal(change.waitsFor, KEY);
+  assert.deepEqual(change.waitsFor, AWAITED);
   assert.deepEqual(log.events, []);
 });
 
@@ -116,7 +118,7 @@ test("its time in the queue runs from when it was first put off", async () => {
 
 test("what was tried waits for the host only if the host has a clock", async () => {
   const { untried: _, ...tried } = HINTED;
-  assert.equal((await settled(tried)).change.waitsFor, KEY);
+  assert.deepEqual((await settled(tried)).change.waitsFor, AWAITED);
   const { notBefore: _time, waitsFor: _key, ...own } = tried;
   const { change, log } = await settled(own);
   assert.equal(change.waitsFor, undefined);

@@ -56,8 +56,11 @@ test("a message for a host that is down is not tried, and nothing is logged of i
   for (const one of others) {
     // The copy was made; that is no attempt of the mail.
     assert.equal(one.attempts, 0);
-    assert.equal(one.waitsFor, first.waitsFor);
-    assert.equal(one.lastStatus?.text, `Waits for ${first.waitsFor}: ${first.lastStatus?.text}`);
+    assert.deepEqual(one.waitsFor, first.waitsFor);
+    assert.equal(
+      one.lastStatus?.text,
+      `Waits for ${first.waitsFor?.key}: ${first.lastStatus?.text}`,
+    );
     // Another than the one that failed finds out the next time.
     assert.ok(one.nextAttempt <= first.nextAttempt);
   }

@@ -352,17 +352,17 @@ describe("the clocks of a recipient", () => {
   });
 
   test("that wait for a hint are woken with their recipient, in whose place they wait", async () => {
-    const waits: Outcome = { ...OUTCOMES.deferred, notBefore: NOW + HOUR, waitsFor: "mx" };
+    const waits: Outcome = { ...OUTCOMES.deferred, notBefore: NOW + HOUR, waitsFor: { key: "mx" } };
     const { recipients, journal } = await settled([
       copy("deferred", { outcome: { ...waits, untried: true } }),
       finding("delivered"),
     ]);
-    assert.equal(recipients[0]?.waitsFor, "mx");
+    assert.deepEqual(recipients[0]?.waitsFor, { key: "mx" });
     assert.equal(recipients[0].clocks?.copies[0]?.attempts, 0);
     assert.deepEqual([journal.length, recipients[0].mailDone], [1, true]);
     const { waitsFor: _, ...woken } = { ...recipient(), ...recipients[0], nextAttempt: NOW };
     assert.deepEqual(attemptOf(woken, NOW)?.rest, { copies: [] });
-    const asleep = { ...woken, waitsFor: "mx" };
+    const asleep = { ...woken, waitsFor: { key: "mx" } };
     assert.equal(attemptOf(asleep, NOW)?.rest?.copies.length, 1);
   });
 

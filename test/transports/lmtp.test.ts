@@ -211,7 +211,7 @@ describe("lmtp transport, on a Unix socket", () => {
     for (const round of [1, 2]) {
       const [outcome] = (await transport.deliver(batch(people("bob")), never())).values();
       assert.equal(outcome?.kind, "delivered");
-      assert.equal(outcome.remoteMta, socket);
+      assert.deepEqual(outcome.place, { kind: "socket", path: socket });
       assert.equal(server.messages.length, round);
     }
     assert.equal(server.connections, 1);

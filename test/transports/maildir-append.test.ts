@@ -41,8 +41,8 @@ function setup(t: TestContext, table: Record<string, unknown> = {}) {
 /** The one file of a batch that went well. */
 function pathOf(outcome: Outcome | undefined): string {
   assert.equal(outcome?.kind, "delivered");
-  assert.ok(outcome.remoteMta !== undefined);
-  return outcome.remoteMta;
+  assert.ok(outcome.place?.kind === "file");
+  return outcome.place.path;
 }
 
 testTransport(maildirAppend, {

@@ -183,19 +183,19 @@ for (const [kind, body] of Object.entries(BODIES)) {
         assert.equal(outcome.status.code, 451);
         assert.equal(outcome.error, "timeout");
         assert.equal(outcome.untried, undefined);
-        hints.awaited(outcome.waitsFor ?? "");
+        hints.awaited(outcome.waitsFor?.key ?? "");
         assert.equal(log.named("maildir.hung").length, 1);
 
         // Others do not wait, and what comes for her now costs nothing.
         assert.equal((await deliver(BOB, 2))?.kind, "delivered");
         const next = await deliver(ALICE, 3);
         assert.ok(next?.kind === "deferred" && next.untried === true, JSON.stringify(next));
-        assert.equal(next.waitsFor, outcome.waitsFor);
+        assert.deepEqual(next.waitsFor, outcome.waitsFor);
         assert.equal((await deliver(ALICE, 1, { body, fresh: false }))?.kind, "deferred");
 
         answer();
         await settled(() => log.named("maildir.answered").length === 1);
-        assert.deepEqual(woken, [outcome.waitsFor]);
+        assert.deepEqual(woken, [outcome.waitsFor?.key]);
         for (const id of [1, 3]) {
           const again = await deliver(ALICE, id, { body, fresh: false, interrupted: true });
           assert.equal(again?.kind, "delivered");

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { placeText } from "../../src/mail/place.ts";
 import { MaildirAppend, maildirAppend } from "../../transports/maildir-append.ts";
 import { readOptions } from "../conformance/driver.ts";
 import { manualClock } from "../support/clock.ts";
@@ -52,7 +53,10 @@ test("a reader may have moved it to cur/ and given it flags", async (t) => {
   renameSync(join(maildir, "new", name), join(maildir, "cur", `${name}:2,FS`));
   const outcome = await start()([BOB], AGAIN);
   assert.equal(outcome?.kind, "delivered");
-  assert.equal(basename(outcome.remoteMta ?? ""), `${name}:2,FS`);
+  assert.equal(
+    basename(outcome.place === undefined ? "" : placeText(outcome.place)),
+    `${name}:2,FS`,
+  );
   assert.deepEqual(files("new"), []);
 });
 

@@ -18,6 +18,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
+import { placeText } from "../../src/mail/place.ts";
 import { Worker } from "node:worker_threads";
 import { MaildirAppend, maildirAppend } from "../../transports/maildir-append.ts";
 import { readOptions } from "../conformance/driver.ts";
@@ -268,7 +269,10 @@ describe("directories that stay open", { skip: process.platform !== "linux" }, (
     rmSync(at("mail/example.com/bob"), { recursive: true });
     const outcome = await deliver(TO_BOB, "0000000003");
     assert.ok(outcome?.kind === "delivered", JSON.stringify(outcome));
-    assert.equal(statSync(outcome.remoteMta ?? "").isFile(), true);
+    assert.equal(
+      statSync(outcome.place === undefined ? "" : placeText(outcome.place)).isFile(),
+      true,
+    );
   });
 
   test("a file in the way is an error that names it", async (t) => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
+import { placeText } from "../../src/mail/place.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import type { Batch, Outcome, Recipient, Transport } from "../../src/contract/contract.ts";
 import { HostHints } from "../../src/retry/hosts/hosts.ts";
@@ -90,7 +91,9 @@ describe("a host that failed", () => {
     // The wall clock and the monotonic one are read one after the other.
     assert.ok(Math.abs((second.notBefore ?? 0) - (first.notBefore ?? 0)) <= 1);
     assert.ok((second.notBefore ?? 0) > clock.now() + 14 * MINUTE);
-    assert.deepEqual([first.waitsFor, second.waitsFor, second.remoteMta], [key, key, key]);
+    const awaited = { key, host: "127.0.0.1" };
+    assert.deepEqual([first.waitsFor, second.waitsFor], [awaited, awaited]);
+    assert.equal(second.place && placeText(second.place), key);
   });
 
   test("does not keep a message from its other hosts and the fallback ones", async (t) => {
@@ -246,11 +249,11 @@ describe("a recipient that Google puts off", () => {
     assert.ok(bob?.kind === "deferred" && bob.untried === undefined);
     const wait = (bob.notBefore ?? 0) - clock.now();
     assert.ok(wait > 4 * MINUTE && wait <= 5 * MINUTE, `${wait} ms`);
-    assert.equal(bob.waitsFor, "bob@example.com");
+    assert.deepEqual(bob.waitsFor, { key: "bob@example.com" });
     const again = [recipient("BOB@example.com"), recipient("carol@example.com")];
     const [next, other] = await outcomesOf(transport, { hosts }, again);
     assert.ok(next?.kind === "deferred" && next.untried === true);
-    assert.deepEqual([next.waitsFor, next.scope], ["bob@example.com", "recipient"]);
+    assert.deepEqual([next.waitsFor, next.scope], [{ key: "bob@example.com" }, "recipient"]);
     assert.equal(other?.kind, "delivered");
     await transport.close?.();
   });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
+import { placeText } from "../../src/mail/place.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import type { Services, Transport } from "../../src/contract/contract.ts";
 import { smtp } from "../../transports/smtp.ts";
@@ -73,8 +74,8 @@ describe("smtp transport, answers", () => {
       "failed 550 5.1.1 no such user here",
       "deferred recipient 452 4.2.2 mailbox full",
     ]);
-    for (const outcome of outcomes.values())
-      assert.equal(outcome.remoteMta, `127.0.0.1 [127.0.0.1]:${sink.port}`);
+    for (const { place } of outcomes.values())
+      assert.equal(place && placeText(place), `127.0.0.1 [127.0.0.1]:${sink.port}`);
     assert.deepEqual(sink.messages[0]?.raw, MESSAGE);
   });
 

@@ -5,6 +5,7 @@
 
 import type { Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
+import type { Place } from "../../src/mail/place.ts";
 import type { TransactionResult } from "../../src/smtp/client/client.ts";
 import { outcomeOf } from "./outcomes.ts";
 
@@ -23,7 +24,7 @@ export class Closings {
     this.#reconnections = 0;
   }
 
-  listenTo(recipients: readonly Recipient[], result: TransactionResult, host: string): void {
+  listenTo(recipients: readonly Recipient[], result: TransactionResult, host: Place): void {
     if (!result.closed && result.failure === undefined) return;
     for (const [id, outcome] of lastWords(recipients, result, host)) {
       this.outcomes.set(id, outcome);
@@ -47,19 +48,19 @@ export class Closings {
 function lastWords(
   recipients: readonly Recipient[],
   { message, deliveries, recipients: answers, failure }: TransactionResult,
-  remoteMta: string,
+  place: Place,
 ): ReadonlyMap<RecipientId, Outcome> {
   const words = new Map<RecipientId, Outcome>();
   for (const [index, { id }] of recipients.entries()) {
     const own = answers[index];
     const ended = own !== undefined && own.code >= 400 ? own : deliveries[index];
-    if (ended?.code === 421) words.set(id, outcomeOf(ended, "recipient", remoteMta));
+    if (ended?.code === 421) words.set(id, outcomeOf(ended, "recipient", place));
     else if (ended === undefined && message?.code === 421)
-      words.set(id, outcomeOf(message, "message", remoteMta));
+      words.set(id, outcomeOf(message, "message", place));
     else if (failure?.recipient === index) {
       const { status: why, error } = failure;
       const kind = error === undefined ? {} : { error };
-      words.set(id, { kind: "deferred", status: why, scope: "recipient", remoteMta, ...kind });
+      words.set(id, { kind: "deferred", status: why, scope: "recipient", place, ...kind });
     }
   }
   return words;

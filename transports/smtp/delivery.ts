@@ -27,7 +27,7 @@ import {
   NOT_SPARED,
   type PutOff,
   untried,
-  waitsFor,
+  waitFor,
 } from "./reasons.ts";
 import { refusalOf, withoutRequireTls } from "./require-tls.ts";
 import { countBarred } from "./sessions.ts";
@@ -67,7 +67,7 @@ class Delivery {
   /** Why no host that was asked so far can ever be given a message that requires TLS. */
   #cannot: Status | undefined;
   readonly #requiresTls: boolean;
-  #whose: string | undefined;
+  #whose: Target["place"] | undefined;
   #again: PutOff | undefined;
   #tried = 0;
   #hasTurn = false;
@@ -170,7 +170,7 @@ class Delivery {
     const key = this.#keyOf(target);
     const hint = this.#means.services.hints.blocked(key, this.#batch.envelope.id);
     if (hint !== undefined)
-      this.#passOver(target, waitsFor(target.label, hint.status), hint.nextTry);
+      this.#passOver(target, waitFor(target.label, hint.status), hint.nextTry);
     return hint !== undefined;
   }
 
@@ -189,19 +189,19 @@ class Delivery {
     if (this.#tried > 0) return;
     this.#error = undefined;
     this.#why = why;
-    this.#whose = target.label;
+    this.#whose = target.place;
   }
 
   #putOff(target: Target, notBefore: number): void {
     if (this.#again !== undefined && this.#again.notBefore <= notBefore) return;
-    this.#again = { notBefore: Math.ceil(notBefore), waitsFor: this.#keyOf(target) };
+    const waitsFor = { key: this.#keyOf(target), host: target.name };
+    this.#again = { notBefore: Math.ceil(notBefore), waitsFor };
   }
 
   /** A host may be good for some mail, and not for what insists on TLS, nor for a transport that logs in. */
   #keyOf({ label, policy }: Target): string {
-    const { credentials } = this.#means.options;
-    const secured = label + policy.hint;
-    return credentials === undefined ? secured : `${secured} as ${credentials.user}`;
+    const user = this.#means.options.credentials?.user;
+    return label + policy.hint + (user === undefined ? "" : ` as ${user}`);
   }
 
   async #deliverTo(target: Target): Promise<void> {
@@ -233,7 +233,7 @@ class Delivery {
     }
     if (this.#isFoundOut(lease, target)) return;
     this.#tried++;
-    this.#whose = target.label;
+    this.#whose = target.place;
     this.#closings.nextHost();
     while (this.#here.length > 0) {
       const conversation = await this.#conversation(lease, target);
@@ -301,16 +301,16 @@ class Delivery {
     // It had died of age between two messages: that says nothing of the host, and a new one will do.
     const isOver = result.closed || failure?.scope === "host";
     if (used && isOver && !result.answered && !this.#signal.aborted) return true;
-    const how = { label: target.label, tls: conversation.tls };
+    const how = { place: target.place, tls: conversation.tls };
     const again = settle(this.outcomes, recipients, result, how);
     const asked = new Set(recipients);
     this.#left = [...again, ...this.#left.filter((one) => !asked.has(one))];
-    this.#closings.listenTo(recipients, result, target.label);
+    this.#closings.listenTo(recipients, result, target.place);
     this.#learnOf(recipients, target);
     // It can be sent once only.
     if (body.unread === false) {
       const why = failure?.status ?? STILL_COMING;
-      this.#holdRest(notPassed(outcomeOf(why, "message", target.label)));
+      this.#holdRest(notPassed(outcomeOf(why, "message", target.place)));
     }
     if (failure === undefined && !result.closed) {
       lease.worked(true);

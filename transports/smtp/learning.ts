@@ -18,5 +18,5 @@ export function learnt(
   if (outcome.kind !== "deferred") hints.succeeded(key);
   if (outcome.kind !== "deferred" || outcome.scope !== "recipient") return outcome;
   const notBefore = hints.recipientFailed(key, failureOf(outcome.status));
-  return notBefore === undefined ? outcome : { ...outcome, notBefore, waitsFor: key };
+  return notBefore === undefined ? outcome : { ...outcome, notBefore, waitsFor: { key } };
 }

@@ -4,6 +4,7 @@
 
 import type { Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
+import type { Place } from "../../src/mail/place.ts";
 import type { TransactionResult } from "../../src/smtp/client/client.ts";
 import { temporary } from "../../src/smtp/client/transaction.ts";
 import { isTemporary, saidLine, status, type Status } from "../../src/mail/status.ts";
@@ -13,15 +14,15 @@ export function settle(
   outcomes: Map<RecipientId, Outcome>,
   recipients: readonly Recipient[],
   result: TransactionResult,
-  { label: remoteMta, tls }: { readonly label: string; readonly tls: string | undefined },
+  { place, tls }: { readonly place: Place; readonly tls: string | undefined },
 ): Recipient[] {
   const { message, deliveries, failure } = result;
   const told = (outcome: Outcome): Outcome =>
     tls === undefined || outcome.kind !== "delivered" ? outcome : { ...outcome, tls };
-  const said = message && told(passedOn(outcomeOf(message, "message", remoteMta), result.dsn));
+  const said = message && told(passedOn(outcomeOf(message, "message", place), result.dsn));
   const shared = said && result.notPassed ? notPassed(said) : said;
   const lost = failure?.scope === "message" ? failure.status : undefined;
-  const unknown = lost && outcomeOf(lost, "message", remoteMta);
+  const unknown = lost && outcomeOf(lost, "message", place);
   const moreLater = deliveries.length > 0 || (message !== undefined && message.code < 300);
   const answers = withoutOldMeaning(result.recipients);
   return recipients.filter(({ id }, index) => {
@@ -31,7 +32,7 @@ export function settle(
     const ended = refused ? own : deliveries[index];
     if ((ended ?? message)?.code === 421) return true;
     const outcome = ended
-      ? told(arrived(outcomeOf(ended, "recipient", remoteMta), result.dsn))
+      ? told(arrived(outcomeOf(ended, "recipient", place), result.dsn))
       : (shared ?? unknown);
     if (outcome !== undefined) outcomes.set(id, outcome);
     return outcome === undefined;
@@ -85,11 +86,11 @@ export function notPassed(outcome: Outcome): Outcome {
 export function outcomeOf(
   why: Status,
   scope: "recipient" | "message" | "host",
-  remoteMta: string | undefined,
+  place: Place | undefined,
 ): Outcome {
-  const mta = remoteMta === undefined ? {} : { remoteMta };
-  if (isTemporary(why)) return { kind: "deferred", status: why, scope, ...mta };
-  return { kind: why.code < 300 ? "delivered" : "failed", status: why, ...mta };
+  const speaker = place === undefined ? {} : { place };
+  if (isTemporary(why)) return { kind: "deferred", status: why, scope, ...speaker };
+  return { kind: why.code < 300 ? "delivered" : "failed", status: why, ...speaker };
 }
 
 /**

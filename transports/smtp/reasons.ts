@@ -6,7 +6,7 @@ import { saidLine, status, type Status } from "../../src/mail/status.ts";
 import { notPassed, outcomeOf } from "./outcomes.ts";
 
 export type Deferral = Extract<Outcome, { kind: "deferred" }>;
-/** The time at which another attempt makes sense, and the key of what is waited for. */
+/** The time at which another attempt makes sense, and what is waited for. */
 export type PutOff = Required<Pick<Deferral, "notBefore" | "waitsFor">>;
 
 export const NO_HOSTS = status(451, "3.5", "No host to deliver to is configured");
@@ -33,7 +33,7 @@ export function busy(host: string): Status {
 }
 
 /** The host, or the recipient at it, is not to be tried yet, for what was learnt from other mail. */
-export function waitsFor(whom: string, { code, enhanced, ...rest }: Status): Status {
+export function waitFor(whom: string, { code, enhanced, ...rest }: Status): Status {
   const because = rest.remote === true ? saidLine({ code, enhanced, ...rest }) : rest.text;
   return { code, enhanced, text: `Waits for ${whom}: ${because}` };
 }

@@ -3,6 +3,7 @@
 // if nothing else is left.
 
 import type { Host } from "../../src/mail/host.ts";
+import { type Place, placeText } from "../../src/mail/place.ts";
 import { resolveAddresses } from "../../src/dns/addresses.ts";
 import type { Resolver } from "../../src/dns/dns.ts";
 import { status } from "../../src/mail/status.ts";
@@ -14,7 +15,8 @@ export interface Target {
   readonly name: string;
   readonly address: string;
   readonly port: number;
-  /** What stands in the log and in reports: "mx.example.net [192.0.2.1]", ":587" behind it if it is not 25. */
+  readonly place: Place;
+  /** The text of the place, by which connections, hints and limits tell one target from another. */
   readonly label: string;
   /** A Unix socket on this machine, in the place of address and port. */
   readonly socket?: string;
@@ -74,13 +76,14 @@ export function targetOf(
   port: number,
   policy: TlsPolicy,
 ): Target {
-  const label = `${name} [${address}]${port === 25 ? "" : `:${port}`}`;
-  const target = { name, address, port, label, policy };
+  const place = { kind: "host", name, address, port } as const;
+  const target = { name, address, port, place, label: placeText(place), policy };
   return domain === undefined ? target : { ...target, domain };
 }
 
 export function socketTarget(path: string, policy: TlsPolicy): Target {
-  return { name: path, address: "", port: 0, label: path, socket: path, policy };
+  const place = { kind: "socket", path } as const;
+  return { name: path, address: "", port: 0, place, label: path, socket: path, policy };
 }
 
 function isResolved(host: Host): host is Host & Addresses {

@@ -2,7 +2,7 @@
 
 import type { Batch, Hints, Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
-import { paced, untried, waitsFor } from "./reasons.ts";
+import { paced, untried, waitFor } from "./reasons.ts";
 import { addressKey, type Turns } from "./turns.ts";
 
 /** Those that a host has put off, with all their mail. */
@@ -15,8 +15,8 @@ export function leftInPeace(
     const key = addressKey(mailbox);
     const hint = hints.blocked(key);
     if (hint === undefined) continue;
-    const why = waitsFor(key, hint.status);
-    outcomes.set(id, { ...untried(why, "recipient", hint.nextTry), waitsFor: key });
+    const why = waitFor(key, hint.status);
+    outcomes.set(id, { ...untried(why, "recipient", hint.nextTry), waitsFor: { key } });
   }
   return outcomes;
 }

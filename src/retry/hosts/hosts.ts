@@ -41,6 +41,8 @@ interface Memory extends HostHint {
   /** The host's name, and the domain of the mail with which it failed; absent after a restart. */
   readonly host?: string;
   readonly domain?: string;
+  /** Of an account at a host: it concerns nobody else. */
+  readonly isAccounts?: true;
 }
 
 /** Where hints are kept, and those who wait. */
@@ -128,9 +130,8 @@ export class HostHints implements Hints {
 
   /** The host for a domain that is left alone, and for how long; undefined when there is none. */
   waitOf(domain: string): { readonly host: string; readonly until: number } | undefined {
-    for (const [key, { host, domain: served }] of this.#hints) {
-      // A hint of a recipient concerns nobody else.
-      const hint = served === domain && !key.includes("@") ? this.blocked(key) : undefined;
+    for (const [key, { host, domain: served, isAccounts = false }] of this.#hints) {
+      const hint = served === domain && !isAccounts ? this.blocked(key) : undefined;
       if (hint !== undefined && host !== undefined) return { host, until: hint.nextTry };
     }
     return undefined;
@@ -144,6 +145,10 @@ export class HostHints implements Hints {
 
   /** The host failed. When it is tried again, in ms since the epoch. */
   failed(key: string, failure: HostFailure): number {
+    return this.#failed(key, failure, {});
+  }
+
+  #failed(key: string, failure: HostFailure, whose: Pick<Memory, "isAccounts">): number {
     // Others found out while this attempt was under way: one round of attempts is one failure.
     const isSuspected = this.#hints.get(key)?.suspicion !== undefined;
     const found = isSuspected ? undefined : this.blocked(key);
@@ -152,7 +157,8 @@ export class HostHints implements Hints {
     if (monotonic >= this.#sweepAt) this.#sweep();
     const known = isSuspected ? undefined : this.#hints.get(key);
     const goesOn = known !== undefined && known.until > monotonic - EXPIRY;
-    const memory = this.#failingSince(goesOn ? known.failingSince : monotonic, failure);
+    const since = goesOn ? known.failingSince : monotonic;
+    const memory = { ...this.#failingSince(since, failure), ...whose };
     this.#remember(key, memory);
     const { firstFailure, nextTry, savedAt, status } = memory;
     this.#store?.saveHint(key, { firstFailure, nextTry, savedAt, status });
@@ -221,7 +227,7 @@ export class HostHints implements Hints {
    */
   recipientFailed(key: string, failure: HostFailure): number | undefined {
     const row = findReplyRule(this.#policy.replies, failure.host, failure.status);
-    return row?.hold === "recipient" ? this.failed(key, failure) : undefined;
+    return row?.hold === "recipient" ? this.#failed(key, failure, { isAccounts: true }) : undefined;
   }
 
   #nextTry(

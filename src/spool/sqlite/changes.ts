@@ -74,8 +74,8 @@ function thaw(database: Database, id: number, { sql, values }: Condition, now: n
     `UPDATE recipients SET
        first_failure = CASE state WHEN 'frozen' THEN NULL ELSE first_failure END,
        clocks = CASE state WHEN 'frozen' THEN NULL ELSE clocks END,
-       state = 'pending', next_attempt = ?, waits_for = NULL, held_domain = NULL,
-       waits_because = NULL, frozen_why = NULL
+       state = 'pending', next_attempt = ?, waits_for = NULL, waits_for_host = NULL,
+       held_domain = NULL, waits_because = NULL, frozen_why = NULL
      WHERE message = ? AND (state = 'frozen' OR state = 'pending' AND position IN (${frozen})) AND ${sql}`,
     now,
     id,

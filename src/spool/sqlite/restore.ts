@@ -7,7 +7,14 @@ import { columnValueOf, type Row } from "../../base/durable/columns.ts";
 
 /** What is there already stays as it is. Throws when the tables do not take such values. */
 export function restore(database: Database, stored: StoredRow): void {
-  const { message, recipients, journal, body } = upgradedRow(stored);
+  insertRows(database, upgradedRow(stored));
+}
+
+/** Rows of the version of the tables. */
+export function insertRows(
+  database: Database,
+  { message, recipients, journal, body }: StoredRow,
+): void {
   insert(database, "messages", message);
   for (const recipient of recipients) insert(database, "recipients", recipient);
   for (const entry of journal) insert(database, "journal", entry);

@@ -3,7 +3,7 @@
 
 import { crc32 } from "node:zlib";
 import type { Body, Envelope, MessageId } from "../../mail/envelope.ts";
-import type { HostHint } from "../../mail/host.ts";
+import type { Awaited, HostHint } from "../../mail/host.ts";
 import {
   FROZEN_WHYS,
   type Clocks,
@@ -86,13 +86,14 @@ export function statusOf(value: Value): Status {
 }
 
 function checkedStatus(status: Partial<Status> = {}): Status {
-  const { code, enhanced, text, remote, bare } = status;
+  const { code, enhanced, text, remote, bare, unsure } = status;
   return {
     code: numberOf(code),
     enhanced: textOf(enhanced),
     text: textOf(text),
     ...(remote === true ? { remote } : {}),
     ...(bare === true ? { bare } : {}),
+    ...(unsure === true ? { unsure } : {}),
   };
 }
 
@@ -108,9 +109,14 @@ export function clocksOf(value: Value): Clocks {
 function waitOf({ nextAttempt, waitsFor, heldDomain }: Partial<Wait>): Wait {
   return {
     nextAttempt: numberOf(nextAttempt),
-    ...(waitsFor === undefined ? {} : { waitsFor: textOf(waitsFor) }),
+    ...(waitsFor === undefined ? {} : { waitsFor: awaitedOf(waitsFor.key, waitsFor.host) }),
     ...(heldDomain === undefined ? {} : { heldDomain: textOf(heldDomain) }),
   };
+}
+
+/** `host` is absent where it is an account. */
+function awaitedOf(key: Value, host: Value): Awaited {
+  return { key: textOf(key), ...(typeof host === "string" ? { host } : {}) };
 }
 
 function waitingCopyOf(copy: Partial<WaitingCopy>): WaitingCopy {
@@ -272,7 +278,9 @@ function recipientOf(row: Row): StoredRecipient {
     nextAttempt: numberOf(row["next_attempt"]),
     ...(typeof firstFailure === "number" ? { firstFailure } : {}),
     ...(typeof lastStatus === "string" ? { lastStatus: statusOf(lastStatus) } : {}),
-    ...(typeof waitsFor === "string" ? { waitsFor } : {}),
+    ...(typeof waitsFor === "string"
+      ? { waitsFor: awaitedOf(waitsFor, row["waits_for_host"]) }
+      : {}),
     ...(typeof heldDomain === "string" ? { heldDomain } : {}),
     ...(typeof waitsBecause === "string" ? { waitsBecause } : {}),
     ...(typeof clocks === "string" ? { clocks: clocksOf(clocks) } : {}),

@@ -3,14 +3,15 @@
 // lies ahead of the clock in force was written by a clock that has been set back since.
 
 import type { Database } from "../../base/durable/database.ts";
-import { restore } from "./restore.ts";
-import { numberOf } from "../../base/durable/columns.ts";
+import { insertRows } from "./restore.ts";
+import { withOrders, withTypedWaits } from "./upgrade.ts";
+import { columnValueOf, numberOf } from "../../base/durable/columns.ts";
 
 /**
  * Rises with every change of the tables, and of what an envelope can ask of us: a program that has not heard of
  * REQUIRETLS must not deliver what asks for it. A spool of an unknown version is refused, not guessed at.
  */
-export const SCHEMA_VERSION = 7;
+export const SCHEMA_VERSION = 8;
 
 /** The list of endings that the postmaster hears of, because no sender does. `more` counts what it had no room for. */
 const LISTED = `
@@ -41,6 +42,7 @@ const UPGRADES: ReadonlyMap<number, Step> = new Map<number, Step>([
     (database) =>
       database.exec("ALTER TABLE journal ADD COLUMN homonym INTEGER NOT NULL DEFAULT 1"),
   ],
+  [7, toVersion8],
 ]);
 
 /**
@@ -104,6 +106,30 @@ function toVersion6(database: Database): void {
     ALTER TABLE hints ADD COLUMN saved_at INTEGER NOT NULL DEFAULT 0;`);
 }
 
+/**
+ * The name of the host that a recipient waits for, which stood at the head of a key, and that a copy may have been made
+ * although there was no answer, which stood in a text.
+ */
+function toVersion8(database: Database): void {
+  database.exec("ALTER TABLE recipients ADD COLUMN waits_for_host TEXT");
+  const rows = database.all(
+    `SELECT message, position, last_status, waits_for, clocks FROM recipients
+     WHERE last_status IS NOT NULL OR waits_for IS NOT NULL OR clocks IS NOT NULL`,
+  );
+  for (const row of rows) {
+    const { last_status: status, waits_for_host: host, clocks } = withTypedWaits(row);
+    database.run(
+      `UPDATE recipients SET last_status = ?, waits_for_host = ?, clocks = ?
+       WHERE message = ? AND position = ?`,
+      columnValueOf(status),
+      columnValueOf(host),
+      columnValueOf(clocks),
+      numberOf(row["message"]),
+      numberOf(row["position"]),
+    );
+  }
+}
+
 function rewrite(database: Database, id: number): void {
   const message = database.get("SELECT * FROM messages WHERE id = ?", id);
   if (message === undefined) return;
@@ -115,7 +141,7 @@ function rewrite(database: Database, id: number): void {
   const journal = database.all("SELECT * FROM former_journal WHERE message = ? ORDER BY at", id);
   database.run("DELETE FROM messages WHERE id = ?", id);
   database.run("DELETE FROM recipients WHERE message = ?", id);
-  restore(database, { message, recipients, journal, body: undefined });
+  insertRows(database, withOrders({ message, recipients, journal, body: undefined }));
 }
 
 /** What the tables of this version lack may be missing: to read them, nothing else has to be known. */

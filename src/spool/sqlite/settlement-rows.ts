@@ -25,13 +25,14 @@ export function writeSettlement(
   }
   for (const change of settled.recipients) {
     database.run(
-      "UPDATE recipients SET state = ?, attempts = ?, first_failure = ?, next_attempt = ?, last_status = ?, waits_for = ?, held_domain = ?, waits_because = ?, clocks = ?, forced = 0, mail_done = ?, frozen_why = ? WHERE message = ? AND position = ?",
+      "UPDATE recipients SET state = ?, attempts = ?, first_failure = ?, next_attempt = ?, last_status = ?, waits_for = ?, waits_for_host = ?, held_domain = ?, waits_because = ?, clocks = ?, forced = 0, mail_done = ?, frozen_why = ? WHERE message = ? AND position = ?",
       change.state,
       change.attempts,
       change.firstFailure ?? null,
       change.nextAttempt,
       change.lastStatus === undefined ? null : JSON.stringify(change.lastStatus),
-      change.waitsFor ?? null,
+      change.waitsFor?.key ?? null,
+      change.waitsFor?.host ?? null,
       change.heldDomain ?? null,
       change.waitsBecause ?? null,
       change.clocks === undefined ? null : JSON.stringify(change.clocks),

@@ -1,4 +1,7 @@
-// What a spool of an older version says, in the words of today: rows of version 2, 3 or 4 become rows of version 5.
+// What a spool of an older version says, in the words of today.
+//
+// Before version 8 the name of a host that is waited for stood at the head of the key, for retry rules to find it
+// there, and whether a copy may have been made without an answer was seen from the text of a status.
 //
 // Before version 5 the journal named a delivery by recipient, address, router and transport, and orders were magic
 // values: a next attempt at 0 was "retry now", an entry without an address "the mail is done", a key that began with
@@ -15,7 +18,13 @@ import type { Row } from "../../base/durable/columns.ts";
 const HOLD = "hold:";
 
 /** Throws for what is no row at all. */
-export function upgradedRow({ message, recipients, journal, body }: StoredRow): StoredRow {
+export function upgradedRow(stored: StoredRow): StoredRow {
+  const row = withOrders(stored);
+  return { ...row, recipients: row.recipients.map(withTypedWaits) };
+}
+
+/** Rows of version 2, 3 or 4 become rows of version 5. */
+export function withOrders({ message, recipients, journal, body }: StoredRow): StoredRow {
   const isOld = [...recipients, ...journal].some((row) => !("mail_done" in row || "target" in row));
   if (!isOld) return { message, recipients, journal, body };
   const marks = new Set(journal.filter(isMark).map(({ position }) => position));
@@ -85,6 +94,79 @@ function upgradedClocks(clocks: unknown): unknown {
 
 function isMark({ address }: Row): boolean {
   return address === "";
+}
+
+const UNSURE = "The file system of the mailbox does not answer";
+const KEY_AS_TEXT = '"waitsFor":"';
+
+/** A recipient as version 8 has it. */
+export function withTypedWaits(row: Row): Row {
+  const { last_status: status, waits_for: key, waits_for_host: host, clocks } = row;
+  return {
+    ...row,
+    last_status: upgradedStatus(status),
+    waits_for_host: host ?? hostOf(key) ?? null,
+    clocks: typedClocks(clocks),
+  };
+}
+
+/** Undefined for the key of an account. */
+function hostOf(key: unknown): string | undefined {
+  if (typeof key !== "string") return undefined;
+  return /^(?:\S+(?= \[)|\/\S+|maildir(?= ))/.exec(key)?.[0];
+}
+
+interface OldStatus {
+  readonly text: string;
+  readonly remote?: true;
+}
+
+interface OldWait {
+  readonly waitsFor?: unknown;
+}
+
+interface OldClocks {
+  readonly mail?: OldWait;
+  readonly copies: readonly (OldWait & { readonly lastStatus: OldStatus })[];
+}
+
+function upgradedStatus(text: unknown): unknown {
+  if (typeof text !== "string" || !text.includes(UNSURE)) return text ?? null;
+  try {
+    return JSON.stringify(sureOrNot(JSON.parse(text)));
+  } catch {
+    return text;
+  }
+}
+
+function sureOrNot(status: OldStatus): OldStatus & { readonly unsure?: true } {
+  const isUnsure = status.text === UNSURE && status.remote === undefined;
+  return isUnsure ? { ...status, unsure: true } : status;
+}
+
+function typedClocks(text: unknown): unknown {
+  const isOld = typeof text === "string" && (text.includes(UNSURE) || text.includes(KEY_AS_TEXT));
+  if (!isOld) return text ?? null;
+  try {
+    const { mail, copies }: OldClocks = JSON.parse(text);
+    return JSON.stringify({
+      ...(mail === undefined ? {} : { mail: typedWait(mail) }),
+      copies: copies.map((copy) => ({
+        ...copy,
+        ...typedWait(copy),
+        lastStatus: sureOrNot(copy.lastStatus),
+      })),
+    });
+  } catch {
+    return text;
+  }
+}
+
+function typedWait(wait: OldWait): OldWait {
+  const { waitsFor: key } = wait;
+  if (typeof key !== "string") return wait;
+  const host = hostOf(key);
+  return { ...wait, waitsFor: host === undefined ? { key } : { key, host } };
 }
 
 /** Several recipients may have led to one address: what it was delivered by counts, whatever else became of it. */

@@ -40,6 +40,7 @@ export function wakeWaiting(
     .all(value, most);
   const wake = database.prepare(
     `UPDATE recipients SET next_attempt = min(next_attempt, ?1), ${column} = NULL,
+       waits_for_host = iif(${column === "waits_for"}, NULL, waits_for_host),
        first_failure = CASE WHEN ?2 THEN NULL ELSE first_failure END,
        last_status = CASE WHEN ?2 AND attempts = 0 THEN NULL ELSE last_status END,
        waits_because = NULL

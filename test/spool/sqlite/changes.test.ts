@@ -55,8 +55,8 @@ describe("the postmaster", () => {
     inPlace(async ({ open }) => {
       const spool = await open();
       const { envelope } = await store(spool, "x", true);
-      const clocks = { mail: { nextAttempt: LATER, waitsFor: "mx" }, copies: [] };
-      const recipients = [change(0, { clocks }), change(1, { clocks, waitsFor: "mx" })];
+      const clocks = { mail: { nextAttempt: LATER, waitsFor: { key: "mx" } }, copies: [] };
+      const recipients = [change(0, { clocks }), change(1, { clocks, waitsFor: { key: "mx" } })];
       await spool.settle(settled(envelope.id, "queued", { recipients }));
       await spool.change("freeze", [envelope.id], { domain: "example.com" });
       await spool.change("thaw", [envelope.id]);
@@ -76,7 +76,7 @@ describe("the postmaster", () => {
       const spool = await open();
       for (const waitsFor of ["mx2", "mx1", "mx2", undefined]) {
         const { envelope } = await store(spool, "x", true);
-        const wait = waitsFor === undefined ? {} : { waitsFor };
+        const wait = waitsFor === undefined ? {} : { waitsFor: { key: waitsFor } };
         const recipients = [change(0, wait), change(1, wait)];
         await spool.settle(settled(envelope.id, "queued", { recipients }));
       }

@@ -148,7 +148,10 @@ describe("the spool", () => {
         nextAttempt: 1000,
         lastStatus,
         clocks: {
-          mail: { nextAttempt: 2000, waitsFor: "mx.b.test" },
+          mail: {
+            nextAttempt: 2000,
+            waitsFor: { key: "mx.b.test [192.0.2.1]", host: "mx.b.test" },
+          },
           copies: [
             {
               address: bob.address,

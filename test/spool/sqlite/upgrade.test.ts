@@ -92,7 +92,7 @@ function write(directory: string, version: 2 | 3 | 4): void {
     `INSERT INTO recipients (message, position, request, state, attempts, first_failure, next_attempt, last_status, waits_for)
      VALUES (1, ?, ?, 'pending', 2, 7, ?, ?, ?)`,
   );
-  add.run(0, request, LATER, STATUS, "mx.two.test");
+  add.run(0, request, LATER, STATUS, "mx.two.test [192.0.2.2]");
   add.run(1, request, NOW, STATUS, null);
   add.run(2, request, LATER, STATUS, "hold:example.com");
   add.run(3, request, 0, STATUS, null);
@@ -146,7 +146,7 @@ for (const version of [2, 3, 4] as const) {
         const [first, second, third, fourth] = message.recipients;
         assert.deepEqual(
           [first?.waitsFor, first?.heldDomain, first?.mailDone],
-          ["mx.two.test", undefined, undefined],
+          [{ key: "mx.two.test [192.0.2.2]", host: "mx.two.test" }, undefined, undefined],
         );
         assert.deepEqual(
           [second?.mailDone, second?.forced, second?.nextAttempt],
@@ -159,7 +159,7 @@ for (const version of [2, 3, 4] as const) {
         assert.deepEqual([first?.attempts, first?.firstFailure], [2, 7]);
         assert.deepEqual(await spool.listed(), { entries: [], more: {}, last: 0 });
         await spool.close();
-        assert.equal(versionIn(directory), 7);
+        assert.equal(versionIn(directory), 8);
         const again = await open();
         assert.equal(
           (await again.take(Date.now(), 10))[0]?.journal.length,
