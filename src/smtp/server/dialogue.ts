@@ -1,5 +1,6 @@
 // What a client may say after the greeting, and in which order (RFC 5321 3, 4.1): the commands of a session and
-// the one transaction that may be under way. Bytes, deadlines and the socket are the session's.
+// the one transaction that may be under way. The states and what leads from one to the next stand in states.ts; bytes,
+// deadlines and the socket are the session's.
 //
 // Invariants: a transaction is begun by MAIL and gone by its end, RSET, HELO, EHLO or STARTTLS, whole. The errors
 // of a client have a budget. What the relay throws is a 451, and never more than that.
@@ -7,10 +8,11 @@
 import type { Client } from "../../mail/envelope.ts";
 import type { MaybePromise } from "../../base/maybe-promise.ts";
 import { LOCAL_ERROR, status, type Status } from "../../mail/status.ts";
-import { heloName, type MailRequest, parseMail, parseRcpt } from "./command.ts";
+import { heloName, parseMail, parseRcpt } from "./command.ts";
 import type { SessionLimits } from "./limits.ts";
 import { MessageReader, UNFIT } from "./message-reader.ts";
 import type { MailTransaction, MessageSink, Reception } from "./reception.ts";
+import { COMMANDS, type DialogueState } from "./states.ts";
 import { Transfer } from "./transfer.ts";
 
 /** What the session does for its dialogue. */
@@ -46,14 +48,11 @@ export interface Floor {
 }
 
 const OK = status(250, "0.0", "Ok");
-const NO_SENDER = status(503, "5.1", "MAIL first");
+const UNKNOWN = status(500, "5.1", "Unknown command");
 const NO_REQUIRETLS = status(555, "5.4", "REQUIRETLS is not offered");
 const NEEDS_TLS = status(530, "7.0", "REQUIRETLS needs TLS: issue a STARTTLS command first");
 const TOO_MUCH_JUNK = status(421, "7.0", "Too many commands without mail, closing connection");
 export const CLOSING = status(421, "3.2", "Service is shutting down, closing connection");
-
-/** Commands with which a client can keep us busy for ever and never send anything. */
-const JUNK: ReadonlySet<string> = new Set(["NOOP", "RSET", "VRFY", "HELO", "EHLO"]);
 
 const EMPTY = Buffer.alloc(0);
 
@@ -62,13 +61,16 @@ export class Dialogue {
   transfer: Transfer | undefined;
   /** When the transaction has to be over, by the monotonic clock; infinite when there is none. */
   transactionEndAt = Number.POSITIVE_INFINITY;
+  #state: DialogueState = "connected";
+  /** The last greeting was EHLO. */
   #extended = false;
   #errors = 0;
   #refusedRecipients = 0;
   /** Since the last message. */
   #junkCommands = 0;
-  #mail: MailRequest | undefined;
   #transaction: MailTransaction | undefined;
+  /** MAIL asked for SMTPUTF8. */
+  #smtputf8 = false;
   #accepted = 0;
   readonly #floor: Floor;
   readonly #limits: SessionLimits;
@@ -81,7 +83,7 @@ export class Dialogue {
   }
 
   get inTransaction(): boolean {
-    return this.#mail !== undefined;
+    return this.#transaction !== undefined;
   }
 
   command(line: string): void {
@@ -90,40 +92,45 @@ export class Dialogue {
     const rest = blank < 0 ? "" : line.slice(blank + 1);
     // RFC 5321 4.1.1: blanks at the end of a command are to be tolerated.
     const argument = /^[ \t]+$/.test(rest) ? "" : rest;
-    if (JUNK.has(verb) && ++this.#junkCommands > this.#limits.junkCommandsMax) {
+    const command = COMMANDS.get(verb);
+    if (command === undefined) return this.error(UNKNOWN);
+    if (command.isJunk && ++this.#junkCommands > this.#limits.junkCommandsMax) {
       return this.#floor.end(TOO_MUCH_JUNK, "too many commands without a message");
     }
-    switch (verb) {
+    if (command.isBare && argument !== "") {
+      return this.error(status(501, "5.4", `Syntax: ${command.verb}`));
+    }
+    if (this.#state === "text") throw new Error("a command was read within a message");
+    const next = command.from[this.#state];
+    if (typeof next !== "string") return this.error(next);
+    switch (command.verb) {
       case "EHLO":
       case "HELO":
-        return this.#hello(verb === "EHLO", argument.trim());
+        return this.#hello(next, command.verb === "EHLO", argument.trim());
       case "MAIL":
-        return this.#mailFrom(argument);
+        return this.#mailFrom(next, argument);
       case "RCPT":
-        return this.#rcptTo(argument);
+        return this.#rcptTo(next, argument);
       case "DATA":
-        return argument === "" ? this.#data() : this.error(status(501, "5.4", "Syntax: DATA"));
+        return this.#data(next);
       case "RSET":
-        if (argument !== "") return this.error(status(501, "5.4", "Syntax: RSET"));
-        this.reset();
+        this.#enter(next);
         return this.#floor.reply(OK);
       case "NOOP":
         return this.#floor.reply(OK);
-      case "QUIT":
-        return this.#floor.end(status(221, "0.0", "Bye"), "quit");
-      case "STARTTLS":
-        return this.#startTls(argument);
       case "VRFY":
         return this.#floor.reply(status(252, "0.0", "Send some mail and see"));
-      default:
-        return this.error(status(500, "5.1", "Unknown command"));
+      case "STARTTLS":
+        return this.#startTls(next);
+      case "QUIT":
+        return this.#floor.end(status(221, "0.0", "Bye"), "quit");
     }
   }
 
-  #hello(extended: boolean, argument: string): void {
+  #hello(next: DialogueState, extended: boolean, argument: string): void {
     const name = heloName(argument);
     if (name === undefined) return this.error(status(501, "5.4", "Say who you are: a host name"));
-    this.reset();
+    this.#enter(next);
     this.#extended = extended;
     const { basic: _, ...client } = this.#floor.client;
     this.#floor.client = { ...client, helo: name, ...(extended ? {} : { basic: true }) };
@@ -142,15 +149,14 @@ export class Dialogue {
     this.#floor.write(reply.join(""));
   }
 
-  #startTls(argument: string): void {
-    if (argument !== "") return this.error(status(501, "5.4", "Syntax: STARTTLS"));
+  #startTls(next: DialogueState): void {
     if (this.#floor.client.tls !== undefined)
       return this.error(status(503, "5.1", "TLS is active already"));
     if (!this.#floor.offersTls || !this.#extended) {
       return this.error(status(503, "5.1", "STARTTLS is not available"));
     }
     if (this.#floor.hasInput) return this.#floor.outOfStep("text ahead of the handshake");
-    this.reset();
+    this.#enter(next);
     this.#extended = false;
     this.#floor.write("220 2.0.0 Ready to start TLS\r\n");
     this.#floor.startTls();
@@ -168,9 +174,7 @@ export class Dialogue {
     return dsn === "all" || (dsn === "relay" && this.#floor.isRelayHost);
   }
 
-  #mailFrom(argument: string): void {
-    if (this.#floor.client.helo === "") return this.error(status(503, "5.1", "HELO or EHLO first"));
-    if (this.#mail !== undefined) return this.error(status(503, "5.1", "MAIL was given already"));
+  #mailFrom(next: DialogueState, argument: string): void {
     if (this.#floor.draining) return this.#floor.end(CLOSING, "shutting down");
     const parsed = parseMail(argument);
     if ("refused" in parsed) return this.error(parsed.refused);
@@ -186,7 +190,8 @@ export class Dialogue {
       return this.#floor.reply(UNFIT["too-big"]);
     const begin = (answer: Status | MailTransaction) => {
       if ("code" in answer) return this.#floor.reply(answer);
-      this.#mail = request;
+      this.#state = next;
+      this.#smtputf8 = request.smtputf8;
       this.#transaction = answer;
       this.transactionEndAt = this.#floor.now() + this.#limits.messageTimeout;
       this.#floor.reply(status(250, "1.0", "Sender ok"));
@@ -194,11 +199,9 @@ export class Dialogue {
     this.#floor.ask("MAIL", () => this.#reception.mail(this.#floor.client, request), begin);
   }
 
-  #rcptTo(argument: string): void {
-    const transaction = this.#transaction;
-    if (this.#mail === undefined || transaction === undefined) return this.error(NO_SENDER);
+  #rcptTo(next: DialogueState, argument: string): void {
     const { recipientsMax, postmasterDomain } = this.#limits;
-    const parsed = parseRcpt(argument, this.#mail.smtputf8, postmasterDomain);
+    const parsed = parseRcpt(argument, this.#smtputf8, postmasterDomain);
     if ("refused" in parsed) return this.error(parsed.refused);
     if (parsed.dropped !== undefined) this.#floor.onDropped("RCPT", parsed.dropped);
     if (this.#accepted >= recipientsMax) {
@@ -207,8 +210,10 @@ export class Dialogue {
       );
     }
     const settle = (answer: Status) => {
-      if (answer.code < 300) this.#accepted++;
-      else if (answer.code >= 500) this.#refusedRecipients++;
+      if (answer.code < 300) {
+        this.#state = next;
+        this.#accepted++;
+      } else if (answer.code >= 500) this.#refusedRecipients++;
       if (this.#refusedRecipients < this.#limits.refusedRecipientsMax)
         return this.#floor.reply(answer);
       return this.#floor.end(
@@ -217,19 +222,17 @@ export class Dialogue {
       );
     };
     const request = this.#offersDsn ? parsed.ok : { mailbox: parsed.ok.mailbox };
-    this.#floor.ask("RCPT", () => transaction.recipient(request), settle);
+    this.#floor.ask("RCPT", () => this.#underWay.recipient(request), settle);
   }
 
-  #data(): void {
-    const transaction = this.#transaction;
-    if (transaction === undefined) return this.error(NO_SENDER);
-    if (this.#accepted === 0) return this.error(status(503, "5.1", "No recipient was accepted"));
+  #data(next: DialogueState): void {
     // RFC 2920 3.1: DATA is the last of its burst. Text ahead of the reply is an attack or a bug.
     if (this.#floor.hasInput) return this.#floor.outOfStep("text ahead of the reply");
     const begin = (sink: MessageSink) => {
       const { sizeMax, textLineMax, bareNewlines, messageTimeout } = this.#limits;
       const reader = new MessageReader(sizeMax, textLineMax, bareNewlines);
       const now = this.#floor.now();
+      this.#state = next;
       this.transfer = new Transfer(reader, sink, now);
       this.transactionEndAt = now + messageTimeout;
       this.#floor.write("354 Go on, end with <CRLF>.<CRLF>\r\n");
@@ -238,7 +241,7 @@ export class Dialogue {
       this.reset();
       this.#floor.reply(LOCAL_ERROR);
     };
-    this.#floor.ask("DATA", () => transaction.message(), begin, otherwise);
+    this.#floor.ask("DATA", () => this.#underWay.message(), begin, otherwise);
   }
 
   /** Gives what of `chunk` is behind the message. */
@@ -289,10 +292,21 @@ export class Dialogue {
     );
   }
 
+  /** Of the states in which there is one. */
+  get #underWay(): MailTransaction {
+    if (this.#transaction === undefined) throw new Error("no transaction is under way");
+    return this.#transaction;
+  }
+
+  /** The transaction under way, if any, is void. */
   reset(): void {
+    this.#enter(this.#state === "connected" ? "connected" : "ready");
+  }
+
+  #enter(state: DialogueState): void {
+    this.#state = state;
     this.transfer?.abort();
     this.transfer = undefined;
-    this.#mail = undefined;
     this.#transaction?.end?.();
     this.#transaction = undefined;
     this.#accepted = 0;

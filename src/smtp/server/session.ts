@@ -1,5 +1,6 @@
 // One SMTP session with a client: it is greeted, what it sends is cut into commands, and everything that takes
-// time has an end. What the commands mean is the Dialogue's; the socket is the Connection's.
+// time has an end. What the commands mean is the Dialogue's; the socket is the Connection's; the phases that a session
+// goes through stand in states.ts.
 //
 // Invariants: commands are answered in order, one at a time, however they are segmented. Who speaks before the
 // greeting is cut off. Every wait for the client has a deadline, which only a whole command moves on; the time that
@@ -18,6 +19,7 @@ import type { SessionLimits } from "./limits.ts";
 import type { SessionParty } from "../../base/loop-account.ts";
 import { COMMAND_COST, HANDSHAKE_COST, type LoopShare } from "../../base/loop-share.ts";
 import type { Reception } from "./reception.ts";
+import { type Phase, PHASES, phaseAfter } from "./states.ts";
 import type { TlsDescription } from "../../base/net/tls.ts";
 
 export interface SessionServices {
@@ -60,17 +62,13 @@ export class Session implements Floor {
   client: Client;
   readonly #connection: Connection;
   readonly #dialogue: Dialogue;
-  #greeted = false;
+  #phase: Phase = "waiting";
   /** Behind a bare LF. */
   #inBadLine = false;
-  /** The relay is to answer. */
-  #busy = false;
-  #shaking = false;
   /** There is something to do, and it waits for its turn. */
   #queued = false;
   /** The client has closed its side. */
   #parted = false;
-  #ended = false;
   #draining = false;
   /** When it became the client's turn, by the monotonic clock. */
   #since: number;
@@ -107,7 +105,7 @@ export class Session implements Floor {
 
   #welcome(): void {
     const ask = () => {
-      if (this.#ended) return;
+      if (this.#phase === "ended") return;
       this.ask(
         "connect",
         () => this.#services.reception.connect(this.client),
@@ -124,13 +122,13 @@ export class Session implements Floor {
 
   #greet(refusal: Status | undefined): void {
     if (refusal !== undefined) return this.end(refusal, "refused");
-    this.#greeted = true;
+    this.#phase = phaseAfter(this.#phase, "greet");
     this.#since = this.now();
     this.write(`220 ${this.#limits.hostname} ESMTP unseen\r\n`);
   }
 
   #run(): void {
-    if (this.#queued || this.#ended) return;
+    if (this.#queued || this.#phase === "ended") return;
     this.#queued = true;
     const { share, party } = this.#services;
     share.do(this.#onTurn, party);
@@ -160,8 +158,10 @@ export class Session implements Floor {
   #workOff(): void {
     const connection = this.#connection;
     const { share } = this.#services;
-    if (!this.#greeted && this.hasInput) return this.outOfStep("text ahead of the greeting");
-    while (this.hasInput && !this.#ended && !this.#busy && !connection.blocked) {
+    if (PHASES[this.#phase].isEarly && this.hasInput) {
+      return this.outOfStep("text ahead of the greeting");
+    }
+    while (this.#phase === "talking" && this.hasInput && !connection.blocked) {
       const { transfer } = this.#dialogue;
       const cost = transfer === undefined ? COMMAND_COST : connection.input.length;
       if (!share.take(cost)) return this.#waitForTurn();
@@ -172,7 +172,7 @@ export class Session implements Floor {
         connection.input = this.#dialogue.readMessage(transfer, chunk);
       }
     }
-    if (this.#ended || this.#busy) return;
+    if (PHASES[this.#phase].awaits !== "client") return;
     if (this.#draining && !this.#dialogue.inTransaction) return this.end(CLOSING, "shutting down");
     connection.flush();
     if (this.#parted && !connection.blocked) {
@@ -225,11 +225,11 @@ export class Session implements Floor {
     }
     if (!(answer instanceof Promise)) return then(answer);
     this.#services.party.charge(ANSWER_TIME, performance.now());
-    this.#busy = true;
+    this.#phase = phaseAfter(this.#phase, "ask");
     this.#connection.flush();
     const goOn = (act: () => void) => {
-      this.#busy = false;
-      if (this.#ended) return;
+      if (this.#phase === "ended") return;
+      this.#phase = phaseAfter(this.#phase, "answer");
       this.#since = this.now();
       act();
       this.#run();
@@ -248,8 +248,7 @@ export class Session implements Floor {
   #shakeHands(then: () => void): void {
     const { tls } = this.#services;
     if (tls === undefined) throw new Error("TLS was started without a certificate");
-    this.#busy = true;
-    this.#shaking = true;
+    this.#phase = phaseAfter(this.#phase, "shake");
     this.#since = this.now();
     const { share, party } = this.#services;
     this.#connection.awaitTls((shake) => {
@@ -258,7 +257,7 @@ export class Session implements Floor {
         party.charge(HANDSHAKE_TIME, performance.now());
         shake(options, (result) => this.#onTls(result, then));
       };
-      const inTurn = (act: () => void) => share.do(() => !this.#ended && act(), party);
+      const inTurn = (act: () => void) => share.do(() => this.#phase !== "ended" && act(), party);
       inTurn(() => {
         const options = tls();
         if (options instanceof Promise) void options.then((found) => inTurn(() => begin(found)));
@@ -268,9 +267,8 @@ export class Session implements Floor {
   }
 
   #onTls(result: Error | TlsDescription, then: () => void): void {
-    this.#busy = false;
-    this.#shaking = false;
-    if (this.#ended) return;
+    if (this.#phase === "ended") return;
+    this.#phase = phaseAfter(this.#phase, "shaken");
     if (result instanceof Error) {
       this.#services.onTlsFailure(this.client, result);
       return this.#finish("TLS handshake failed");
@@ -322,7 +320,7 @@ export class Session implements Floor {
 
   /** The transaction under way, if any, is void. */
   end(answer: Status, why: string): void {
-    if (this.#ended) return;
+    if (this.#phase === "ended") return;
     this.reply(answer);
     this.#leave(why);
   }
@@ -333,8 +331,8 @@ export class Session implements Floor {
   }
 
   #finish(why: string): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.#phase === "ended") return;
+    this.#phase = phaseAfter(this.#phase, "end");
     this.#since = this.now();
     this.#dialogue.reset();
     this.#services.onEnd(this.client, why);
@@ -343,28 +341,37 @@ export class Session implements Floor {
   /** A client may close its side behind its last command and still wait for the reply. */
   #onParted(): void {
     this.#parted = true;
-    if (this.#shaking || this.#connection.blocked) this.#leave("connection lost");
-    else if (!this.#busy) this.#run();
+    const { awaits } = PHASES[this.#phase];
+    if (awaits === "handshake" || this.#connection.blocked) this.#leave("connection lost");
+    else if (awaits === "client") this.#run();
   }
 
   /** The relay stops: a transaction under way may end, then the session is over. */
   drain(): void {
     this.#draining = true;
-    if (!this.#busy && !this.#dialogue.inTransaction) this.end(CLOSING, "shutting down");
+    const isTheirTurn = PHASES[this.#phase].awaits === "client";
+    if (isTheirTurn && !this.#dialogue.inTransaction) this.end(CLOSING, "shutting down");
   }
 
   /** To be called every second or so: a client that takes too long is cut off. */
   watch(now: number): void {
     const waited = now - this.#since;
-    if (this.#ended) {
-      if (waited >= LINGER) this.#connection.destroy();
-    } else if (this.#shaking) {
-      if (waited < this.#limits.tlsTimeout && now < this.#endAt) return;
-      this.#services.onTlsFailure(this.client, new Error("the handshake took too long"));
-      this.#connection.destroy();
-    } else if (!this.#busy) {
-      this.#watchClient(waited, now);
+    switch (PHASES[this.#phase].awaits) {
+      case "client":
+        return this.#watchClient(waited, now);
+      case "handshake":
+        return this.#watchHandshake(waited, now);
+      case "close":
+        return waited >= LINGER ? this.#connection.destroy() : undefined;
+      case "relay":
+        return undefined;
     }
+  }
+
+  #watchHandshake(waited: number, now: number): void {
+    if (waited < this.#limits.tlsTimeout && now < this.#endAt) return;
+    this.#services.onTlsFailure(this.client, new Error("the handshake took too long"));
+    this.#connection.destroy();
   }
 
   #watchClient(waited: number, now: number): void {
