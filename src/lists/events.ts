@@ -3,13 +3,10 @@
 import { event, eventTable, type EventsOf, number, text } from "../observe/event.ts";
 
 export const listEvents = eventTable("Lists and lookups", {
-  "lookup.failed": event(
-    "A file or a DNS list could not be asked; what depends on it is deferred.",
-    {
-      lookup: text("The file or the list."),
-      error: text("The error."),
-    },
-  ),
+  "lookup.failed": event("A file of keys or of aliases, or a DNS block list, could not be asked.", {
+    lookup: text("The file or the list."),
+    error: text("The error."),
+  }),
   "list.believed": event("A list that had lost too many entries is in force as it is now.", {
     list: text("The file."),
     entries: number("The entries of the list."),

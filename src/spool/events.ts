@@ -12,10 +12,13 @@ export const spoolEvents = eventTable("The spool", {
     messages: number("The messages in it."),
     in_flight: number("The messages whose attempt was cut short by the end of the last run."),
   }),
-  "spool.failed": event("The spool could not read or write something; the relay tries it again.", {
-    id: maybe(text("The message in question; absent if there is none.")),
-    error: text("The error."),
-  }),
+  "spool.failed": event(
+    "The disk or the database of the spool refused a read or a write; nothing that was acknowledged is lost.",
+    {
+      id: maybe(text("The message in question; absent if there is none.")),
+      error: text("The error."),
+    },
+  ),
   "spool.corrupt": event("A message was damaged, and has left the queue.", {
     id: text("The message."),
     error: text("What is wrong with it."),
