@@ -124,6 +124,14 @@ function partsImported(house: House): string[] {
     .map(shown);
 }
 
+/** Only the spool itself and the place where the relay is put together know which engine it has. */
+function enginesImported(house: House): string[] {
+  return between(house)
+    .filter(({ in: { path } }) => dirname(path) === "src/spool")
+    .filter(({ of: { path } }) => path !== "src/run" && !path.startsWith("src/spool"))
+    .map(shown);
+}
+
 function readHouse(): House {
   const rooms = roomsOf(read("src/README.md"));
   const files = globSync("{src,routers,transports}/**/*.{ts,js}", { cwd: ROOT });
@@ -149,6 +157,10 @@ describe("the source", () => {
     assert.deepEqual([throughWalls(house), unusedDoors(house)], [[], []]);
   });
 
+  test("imports an engine of the spool in src/run/ alone", () => {
+    assert.deepEqual(enginesImported(house), []);
+  });
+
   test("imports a part in the table of parts alone", () => {
     assert.deepEqual(partsImported(house), []);
   });
@@ -164,6 +176,9 @@ src/
 
   low/           1 *  a shelf
     deep/        2    inside of it
+  spool/         3    a store
+    disk/      3.5    its engine
+  run/           7    puts it together
   parts/              not a room
     report/      5    a part (start.ts)
 routers/         4    drivers
@@ -182,6 +197,9 @@ routers/         4    drivers
       { path: "src/main.ts", floor: 9, door: "src/main.ts" },
       { path: "src/low", floor: 1 },
       { path: "src/low/deep", floor: 2, door: "src/low/deep/deep.ts" },
+      { path: "src/spool", floor: 3, door: "src/spool/spool.ts" },
+      { path: "src/spool/disk", floor: 3.5, door: "src/spool/disk/disk.ts" },
+      { path: "src/run", floor: 7, door: "src/run/run.ts" },
       { path: "src/parts/report", floor: 5, door: "src/parts/report/start.ts" },
       { path: "routers", floor: 4, door: "routers/routers.ts" },
     ]);
@@ -215,7 +233,12 @@ import { join } from "node:path";
   test("what is wrong with a house", () => {
     const odd = house();
     assert.deepEqual(homeless(odd), ["src/odd.ts"]);
-    assert.deepEqual(empty(odd), ["src/low/deep", "src/parts/report", "routers"]);
+    assert.deepEqual(
+      empty(odd),
+      ["low/deep", "spool", "spool/disk", "run", "parts/report"]
+        .map((room) => `src/${room}`)
+        .concat("routers"),
+    );
     const down = house(["routers/x.ts", "src/low/a.ts"], ["src/low/a.ts", "src/low/b.ts"]);
     assert.deepEqual([upward(down), throughWalls(down), partsImported(down)], [[], [], []]);
     const up = house(["src/low/a.ts", "routers/x.ts"]);
@@ -227,6 +250,12 @@ import { join } from "node:path";
     );
     assert.deepEqual(throughWalls(walls), ["routers/x.ts imports src/low/deep/wall.ts"]);
     assert.deepEqual(unusedDoors(walls), ["src/low/deep/idle.ts"]);
+    const engines = house(
+      ["src/run/run.ts", "src/spool/disk/disk.ts"],
+      ["src/spool/spool.ts", "src/spool/disk/disk.ts"],
+      ["routers/x.ts", "src/spool/disk/disk.ts"],
+    );
+    assert.deepEqual(enginesImported(engines), ["routers/x.ts imports src/spool/disk/disk.ts"]);
     const part = house(["src/main.ts", "src/parts/report/start.ts"]);
     assert.deepEqual(partsImported(part), ["src/main.ts imports src/parts/report/start.ts"]);
   });

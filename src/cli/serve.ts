@@ -12,7 +12,7 @@ import { findUser } from "../base/users.ts";
 import { errorCode } from "../base/error-code.ts";
 import { createLog, describeError, type Log } from "../observe/log.ts";
 import { type Relay, startRelay } from "../run/relay.ts";
-import { SpoolInUse } from "../spool/sqlite/lock.ts";
+import { SpoolInUse } from "../spool/spool.ts";
 import { requireConfiguration } from "./configuration-file.ts";
 import { keepHeapLean } from "./heap.ts";
 import { endBySignal, isPoolBusy, Threads } from "./end-process.ts";

@@ -9,7 +9,7 @@ import { HistoryReader, type Story } from "../observe/history/read.ts";
 import { describeError } from "../observe/log.ts";
 import { parseMailbox } from "../mail/address.ts";
 import type { Filter, StoredMessage } from "../spool/spool.ts";
-import type { QueueFile } from "../spool/sqlite/queue-file.ts";
+import type { QueueView } from "../spool/queue-view.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { messageObject } from "./queue/format.ts";
 import { openQueue } from "./queue/open.ts";
@@ -38,14 +38,14 @@ export async function traceCommand(what: string, options: TraceOptions): Promise
   const { relay } = await findQueue(options.config);
   const now = systemClock.now();
   using history = openHistory(relay.spool_directory);
-  using queue = openQueue(relay.spool_directory);
-  const held = new Set(queue?.holds().map(({ domain }) => domain));
+  await using queue = await openQueue(relay.spool_directory);
+  const held = new Set((await queue?.holds())?.map(({ domain }) => domain));
   const stories =
     address === undefined
-      ? [told(history.story(what), queue)]
+      ? [await told(history.story(what), queue)]
       : storiesOf(address, { history, queue }, options, now);
   let count = 0;
-  for (const story of stories) {
+  for await (const story of stories) {
     if (story.events.length === 0) continue;
     if (count++ === options.limit) {
       if (!options.json) await print(`\nThere is more: --limit ${options.limit * 10}\n`);
@@ -77,27 +77,30 @@ export function openHistory(directory: string): HistoryReader {
 
 interface Sources {
   readonly history: HistoryReader;
-  readonly queue: QueueFile | undefined;
+  readonly queue: QueueView | undefined;
 }
 
 /** Newest first. What waits in the queue for longer than the history is kept comes last. */
-function* storiesOf(
+async function* storiesOf(
   address: string,
   { history, queue }: Sources,
   { since }: TraceOptions,
   now: number,
-): Iterable<Told> {
+): AsyncIterable<Told> {
   const isRecent = ({ events }: Story) => now - (events.at(-1)?.at ?? 0) <= (since ?? Infinity);
   const seen = new Set<string>();
   for (const story of history.stories(address)) {
     if (story.id !== undefined) seen.add(story.id);
-    if (isRecent(story)) yield told(story, queue);
+    if (isRecent(story)) yield await told(story, queue);
   }
-  const rest = filtersFor(address)
-    .flatMap((filter) => [...(queue?.ids(filter) ?? [])].flat())
-    .filter((id) => !seen.has(id));
-  for (const id of new Set(rest.toSorted().toReversed())) {
-    const story = told({ id, events: [] }, queue);
+  const rest = new Set<string>();
+  for (const filter of filtersFor(address)) {
+    for await (const ids of queue?.ids(filter) ?? []) {
+      for (const id of ids) if (!seen.has(id)) rest.add(id);
+    }
+  }
+  for (const id of [...rest].toSorted().toReversed()) {
+    const story = await told({ id, events: [] }, queue);
     if (isRecent(story)) yield story;
   }
 }
@@ -110,16 +113,19 @@ function filtersFor(address: string): readonly Filter[] {
   return [{ sender: { domain, localPart } }, { recipient: { domain, localPart } }];
 }
 
-function told(story: Story, queue: QueueFile | undefined): Told {
-  const queued = story.id === undefined ? undefined : queuedMessage(story.id, queue);
+async function told(story: Story, queue: QueueView | undefined): Promise<Told> {
+  const queued = story.id === undefined ? undefined : await queuedMessage(story.id, queue);
   if (queued === undefined) return story;
   return { ...story, queued, events: story.events.length > 0 ? story.events : eventsOf(queued) };
 }
 
 /** What cannot be read is `queue show`'s to complain of. */
-function queuedMessage(id: string, queue: QueueFile | undefined): StoredMessage | undefined {
+async function queuedMessage(
+  id: string,
+  queue: QueueView | undefined,
+): Promise<StoredMessage | undefined> {
   try {
-    return queue?.message(id);
+    return await queue?.message(id);
   } catch (error) {
     warn(`relayctl: ${id} cannot be read: ${describeError(error)}`);
     return undefined;

@@ -6,8 +6,7 @@ import { accessSync, constants, lstatSync, readdirSync, type Stats } from "node:
 import { join } from "node:path";
 import { userName } from "../base/users.ts";
 import { errorCode } from "../base/error-code.ts";
-import { bodyDirectory } from "../spool/sqlite/body.ts";
-import { DATABASE } from "../spool/sqlite/engine.ts";
+import { spoolEngine } from "./spool-engine.ts";
 
 /** So many are named; the others are counted. */
 const NAMED_MAX = 3;
@@ -19,8 +18,7 @@ const NAMED_MAX = 3;
 export function requireOwnSpool(directory: string): void {
   const uid = process.getuid?.();
   if (uid === undefined || uid === 0) return;
-  const needed = ["", "lock", DATABASE, `${DATABASE}-wal`, `${DATABASE}-shm`];
-  const paths = [...needed.map((name) => join(directory, name)), bodyDirectory(directory)];
+  const paths = [join(directory, ""), ...spoolEngine.files(directory)];
   const shut = paths.filter((path) => isForeign(path, uid) && !isOpenToUs(path));
   if (shut.length === 0) return;
   const user = userName(uid);

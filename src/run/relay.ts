@@ -3,7 +3,7 @@
 // Invariants: ports are bound before root is dropped, and answered only when the spool is open. Stopping begins at
 // the front door and ends at the spool, so nothing that was promised is on its way when the spool closes.
 //
-// Doors: assemble.ts, built-in.ts, common.ts, drop-root.ts, events.ts, foreign-files.ts, settle-services.ts.
+// Doors: assemble.ts, built-in.ts, common.ts, drop-root.ts, events.ts, foreign-files.ts, settle-services.ts, spool-engine.ts.
 
 import type { Clock, Timer } from "../base/clock.ts";
 import { ClockSteps, type Elapsed } from "../base/clock-steps.ts";
@@ -38,8 +38,8 @@ import { headerBudgets } from "../receive/authentication/header-budget.ts";
 import type { Reception } from "../smtp/server/reception.ts";
 import { SmtpServer } from "../smtp/server/server.ts";
 import type { Spool } from "../spool/spool.ts";
+import { spoolEngine } from "./spool-engine.ts";
 import { finish } from "./stopping.ts";
-import { SqliteSpool } from "../spool/sqlite/sqlite.ts";
 
 /** Those of a relay that runs. */
 interface RunningMeans extends RelayMeans {
@@ -71,7 +71,7 @@ export async function startRelay(configuration: Configuration, given: RelayMeans
   begun.defer(() => server.stop(0));
   const addresses = await bindListeners(server, configuration, chain.lists);
   const { looked } = await leaveRoot(relay, directoriesOf(chain), means);
-  const spool = await SqliteSpool.open(relay.spool_directory, clock, log);
+  const spool = await spoolEngine.open(relay.spool_directory, { clock, log });
   begun.defer(() => spool.close());
   startHistory(history, relay.spool_directory);
   begun.defer(() => history?.close());

@@ -5,7 +5,7 @@
 // holds is never delivered again. A message leaves the spool in one transaction with everything it causes, so a
 // crash finds it either as it was or as it will be.
 //
-// Doors: disk-reserve.ts, events.ts, longest-wait.ts.
+// Doors: disk-reserve.ts, events.ts, longest-wait.ts, queue-view.ts, spool-engine.ts.
 
 import type { Body, Envelope, MessageId, RecipientRequest } from "../mail/envelope.ts";
 import type { Awaited, HostHint } from "../mail/host.ts";
@@ -221,6 +221,14 @@ export class SpoolError extends Error {
     super(message, { cause });
     this.name = "SpoolError";
     this.full = full;
+  }
+}
+
+/** Another relay has the spool. */
+export class SpoolInUse extends Error {
+  constructor(directory: string) {
+    super(`another relay is running on the spool ${directory}`);
+    this.name = "SpoolInUse";
   }
 }
 

@@ -38,9 +38,9 @@ async function waiting(relay: TestRelay, clock: Clock = systemClock): Promise<St
     assert.ok(round < 1000, "it never ends");
     await setTimeout(10);
   }
-  using file = openQueueFile(join(relay.directory, "spool"));
+  await using file = openQueueFile(join(relay.directory, "spool"));
   const pages = file?.messages({}, (id, why) => assert.fail(`${id}: ${why}`)) ?? [];
-  return [...pages].flat().flatMap(({ recipients }) => recipients);
+  return (await Array.fromAsync(pages)).flat().flatMap(({ recipients }) => recipients);
 }
 
 test("a message for a host that is down is not tried, and nothing is logged of it", async () => {

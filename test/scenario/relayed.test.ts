@@ -148,8 +148,11 @@ describe("a copy of sent mail", () => {
       await rm(join(directory, "mail/example.com/alice"));
       {
         await using relay = await start(sink, config(sink), directory);
-        using queue = openQueueFile(join(directory, "spool"));
-        await relay.relay.spool.change("retry", [...(queue?.ids({}) ?? [])].flat());
+        await using queue = openQueueFile(join(directory, "spool"));
+        await relay.relay.spool.change(
+          "retry",
+          (await Array.fromAsync(queue?.ids({}) ?? [])).flat(),
+        );
         relay.relay.queue.wake();
         await relay.happened("message.completed");
         await relay.happened("delivery.deferred");

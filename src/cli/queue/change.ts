@@ -37,7 +37,7 @@ export async function queueChange(
   const only = recipientOf(options);
   const filter = filterOf(options, systemClock.now());
   const place = await findQueue(options.config);
-  const wanted = ids.length > 0 ? ids : selected(action, place.relay, filter);
+  const wanted = ids.length > 0 ? ids : await selected(action, place.relay, filter);
   const report = new Report(action, options, ids.length > 0);
   if (wanted.length > 0) {
     await using queue = new ReachedQueue(place);
@@ -58,16 +58,17 @@ function orderOf(
   return only === undefined ? { action, ids } : { action, ids, only };
 }
 
-function selected(
+async function selected(
   action: ChangeAction,
   { spool_directory: directory }: { readonly spool_directory: string },
   filter: Filter,
-): readonly string[] {
-  using queue = openQueue(directory);
-  const ids = [...(queue?.ids(filter) ?? [])].flat();
+): Promise<readonly string[]> {
+  await using queue = await openQueue(directory);
+  if (queue === undefined) return [];
+  const ids = (await Array.fromAsync(queue.ids(filter))).flat();
   if (action !== "retry" || filter.state === "active") return ids;
   // What is being tried just now need not be tried again.
-  const active = new Set([...(queue?.ids({ ...filter, state: "active" }) ?? [])].flat());
+  const active = new Set((await Array.fromAsync(queue.ids({ ...filter, state: "active" }))).flat());
   return ids.filter((id) => !active.has(id));
 }
 

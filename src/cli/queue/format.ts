@@ -9,7 +9,7 @@ import type {
   Wait,
   WaitingCopy,
 } from "../../spool/spool.ts";
-import type { QueueHold } from "../../spool/sqlite/queue-file.ts";
+import type { QueueHold } from "../../spool/queue-view.ts";
 import { pathText } from "../../mail/address.ts";
 import { saidLine } from "../../mail/status.ts";
 import { type Colour, folded, paint } from "../../base/terminal.ts";

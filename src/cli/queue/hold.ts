@@ -31,9 +31,9 @@ export async function queueHold(
 }
 
 async function listHolds(directory: string, json: boolean): Promise<number> {
-  using queue = openQueue(directory);
+  await using queue = await openQueue(directory);
   const now = systemClock.now();
-  const holds = queue?.holds() ?? [];
+  const holds = (await queue?.holds()) ?? [];
   const lines = holds.map((hold) => (json ? jsonLine(holdObject(hold)) : holdLine(hold, now)));
   await print(lines.map((line) => `${line}\n`).join(""));
   if (holds.length === 0 && !json) await print("No domain is on hold.\n");
@@ -48,7 +48,7 @@ export async function queueRelease(
   const canonical = domainIn(named, option);
   if (canonical === undefined) throw new CommandError("name a domain", EXIT.usage);
   const place = await findQueue(config);
-  if (!isHeld(place.relay.spool_directory, canonical)) {
+  if (!(await isHeld(place.relay.spool_directory, canonical))) {
     throw new CommandError(`${canonical} is not on hold`, EXIT.notDone);
   }
   await using queue = new ReachedQueue(place);
@@ -83,7 +83,8 @@ function releaseText(domain: string, { released, hostWait }: Carried): string {
   return `${domain} is released, ${recipients} ${waits} for ${host}, next try in ${wait}`;
 }
 
-function isHeld(directory: string, wanted: string): boolean {
-  using queue = openQueue(directory);
-  return queue?.holds().some(({ domain }) => domain === wanted) === true;
+async function isHeld(directory: string, wanted: string): Promise<boolean> {
+  await using queue = await openQueue(directory);
+  const holds = (await queue?.holds()) ?? [];
+  return holds.some(({ domain }) => domain === wanted);
 }

@@ -18,9 +18,9 @@ export async function queueList(options: ListOptions): Promise<number> {
   const filter = filterOf(options, now);
   let count = 0;
   let bytes = 0;
-  using queue = openQueue(relay.spool_directory);
-  const held = new Set(queue?.holds().map(({ domain }) => domain));
-  for (const messages of queue?.messages(filter, damaged) ?? []) {
+  await using queue = await openQueue(relay.spool_directory);
+  const held = new Set((await queue?.holds())?.map(({ domain }) => domain));
+  for await (const messages of queue?.messages(filter, damaged) ?? []) {
     count += messages.length;
     for (const { envelope } of messages) bytes += envelope.size;
     const texts = messages.map((message) =>
@@ -39,9 +39,9 @@ export async function queueCount(options: ListOptions): Promise<number> {
   const { relay } = await findQueue(options.config);
   const now = systemClock.now();
   const filter = filterOf(options, now);
-  using queue = openQueue(relay.spool_directory);
-  const { active, queued: deferred, frozen } = queue?.count(filter) ?? NONE;
-  const holds = queue?.holds() ?? [];
+  await using queue = await openQueue(relay.spool_directory);
+  const { active, queued: deferred, frozen } = (await queue?.count(filter)) ?? NONE;
+  const holds = (await queue?.holds()) ?? [];
   const states = Object.entries({ active, deferred, frozen });
   const sum = (of: "messages" | "bytes") => states.reduce((all, [, state]) => all + state[of], 0);
   if (options.json) {

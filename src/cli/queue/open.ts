@@ -5,15 +5,16 @@
 
 import { becomeOwnerOf } from "../../run/drop-root.ts";
 import { describeError } from "../../observe/log.ts";
-import { openQueueFile, type QueueFile } from "../../spool/sqlite/queue-file.ts";
+import { spoolEngine } from "../../run/spool-engine.ts";
+import type { QueueView } from "../../spool/queue-view.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import { warn } from "../../base/terminal.ts";
 
 /** Undefined when no relay has opened the spool yet; that is said on stderr, because a wrong path looks the same. */
-export function openQueue(directory: string): QueueFile | undefined {
+export async function openQueue(directory: string): Promise<QueueView | undefined> {
   try {
     becomeOwnerOf(directory);
-    const queue = openQueueFile(directory);
+    const queue = await spoolEngine.view(directory);
     if (queue === undefined) warn(`relayctl: no spool in ${directory} yet`);
     return queue;
   } catch (error) {

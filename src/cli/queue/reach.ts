@@ -15,9 +15,8 @@ import { carryOut, type Carried, type Order } from "../../queue/postmaster.ts";
 import { jsonLine } from "../../base/printable.ts";
 import { assemble } from "../../run/assemble.ts";
 import { settleServicesOf } from "../../run/settle-services.ts";
-import { SpoolInUse } from "../../spool/sqlite/lock.ts";
-import { isSpool } from "../../spool/sqlite/queue-file.ts";
-import { SqliteSpool } from "../../spool/sqlite/sqlite.ts";
+import { spoolEngine } from "../../run/spool-engine.ts";
+import { SpoolInUse } from "../../spool/spool.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import type { QueuePlace } from "./place.ts";
 import { warn } from "../../base/terminal.ts";
@@ -76,10 +75,10 @@ const ownLog: Log = {
 async function openOurselves(place: QueuePlace, why: NoRelay): Promise<OwnQueue> {
   const { spool_directory: directory } = place.relay;
   try {
-    if (!isSpool(directory)) return NO_QUEUE;
+    if (!(await spoolEngine.exists(directory))) return NO_QUEUE;
     becomeOwnerOf(directory, place.file.configuration?.relay.user);
     requireOwnSpool(directory);
-    const spool = await SqliteSpool.open(directory, systemClock, ownLog);
+    const spool = await spoolEngine.open(directory, { clock: systemClock, log: ownLog });
     const { configuration, wrong } = place.file;
     const history =
       configuration && createHistory(configuration, { clock: systemClock, log: ownLog });

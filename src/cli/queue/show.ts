@@ -23,13 +23,13 @@ export interface ShowOptions extends Given {
 /** Exit 1 when there is no such message. */
 export async function queueShow(id: string, options: ShowOptions): Promise<number> {
   const { relay } = await findQueue(options.config);
-  using queue = openQueue(relay.spool_directory);
+  await using queue = await openQueue(relay.spool_directory);
   try {
-    const message = queue?.message(id);
+    const message = await queue?.message(id);
     if (message === undefined) throw new CommandError(absent(id, relay), EXIT.notDone);
     if (options.body) await printBody(message);
     else {
-      const held = new Set(queue?.holds().map(({ domain }) => domain));
+      const held = new Set((await queue?.holds())?.map(({ domain }) => domain));
       using history = openHistory(relay.spool_directory);
       const remembered = history.events(id);
       const events = remembered.length > 0 ? remembered : eventsOf(message);

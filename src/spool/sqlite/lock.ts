@@ -4,13 +4,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { createPrivate } from "../../base/durable/directory.ts";
-
-export class SpoolInUse extends Error {
-  constructor(directory: string) {
-    super(`another relay is running on the spool ${directory}`);
-    this.name = "SpoolInUse";
-  }
-}
+import { SpoolInUse } from "../spool.ts";
 
 export interface SpoolLock {
   release(): void;

@@ -1,14 +1,14 @@
 // The queue as relayctl reads it: the database itself, beside the relay or without one.
 //
-// Invariants: nothing is created. A running relay is not disturbed: it writes while we read (WAL), and no read lasts
-// longer than a page of messages, so that its log does not grow meanwhile, nor our memory. A spool that no relay has ever opened is an empty queue.
+// Invariants: those of src/spool/queue-view.ts. A running relay writes while we read (WAL); because no read lasts longer
+// than a page of messages, its log does not grow meanwhile, nor our memory.
 
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { MessageId } from "../../mail/envelope.ts";
 import { describeError } from "../../observe/log.ts";
-import type { Filter, MessageState, StoredMessage } from "../spool.ts";
+import type { QueueCount, QueueView } from "../queue-view.ts";
+import type { Filter, MessageState } from "../spool.ts";
 import { DATABASE } from "./engine.ts";
 import { countHeld, readHolds } from "./hold-table.ts";
 import { createLoader } from "./loader.ts";
@@ -19,35 +19,6 @@ import { upgradedRow } from "./upgrade.ts";
 import { idNumber, idText } from "../../mail/ids.ts";
 import { numberOf } from "../../base/durable/columns.ts";
 
-export interface QueueFile {
-  /**
-   * The messages that fit, oldest first, in pages; what cannot be read is told to `onDamaged`. The bodies are not
-   * looked at.
-   */
-  messages(
-    filter: Filter,
-    onDamaged: (id: MessageId, why: string) => void,
-  ): Iterable<readonly StoredMessage[]>;
-  /** The ids of the messages that fit, oldest first, in pages. */
-  ids(filter: Filter): Iterable<readonly MessageId[]>;
-  /** How many messages fit, by state. */
-  count(filter: Filter): QueueCount;
-  /** Domains on hold, and how many messages wait for their release. */
-  holds(): readonly QueueHold[];
-  /** One message with its body; undefined when there is none of this id. Throws when it cannot be read. */
-  message(id: MessageId): StoredMessage | undefined;
-  [Symbol.dispose](): void;
-}
-
-export interface QueueHold {
-  readonly domain: string;
-  /** Milliseconds since the epoch. */
-  readonly since: number;
-  readonly messages: number;
-}
-
-type QueueCount = Readonly<Record<MessageState, { messages: number; bytes: number }>>;
-
 /** Messages that are read at once. */
 const PAGE = 500;
 
@@ -55,13 +26,13 @@ function databaseFile(directory: string): string {
   return join(directory, DATABASE);
 }
 
-/** Has a relay opened it yet? Throws when that cannot be known: what may not be read is not missing. */
+/** As in src/spool/spool-engine.ts. */
 export function isSpool(directory: string): boolean {
   return statSync(databaseFile(directory), { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Undefined when no relay has opened this spool yet. Throws when it cannot be read. */
-export function openQueueFile(directory: string): QueueFile | undefined {
+/** As in src/spool/spool-engine.ts. */
+export function openQueueFile(directory: string): QueueView | undefined {
   if (!isSpool(directory)) return undefined;
   const database = new DatabaseSync(databaseFile(directory), { readOnly: true, timeout: 10_000 });
   const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
@@ -74,7 +45,7 @@ export function openQueueFile(directory: string): QueueFile | undefined {
     );
   }
   return {
-    *messages(filter, onDamaged) {
+    async *messages(filter, onDamaged) {
       if (isEmpty) return;
       const load = createLoader(database);
       for (const ids of pagesOf(database, filter)) {
@@ -89,25 +60,25 @@ export function openQueueFile(directory: string): QueueFile | undefined {
         });
       }
     },
-    *ids(filter) {
+    async *ids(filter) {
       if (isEmpty) return;
       for (const ids of pagesOf(database, filter)) yield ids.map(idText);
     },
-    holds() {
+    async holds() {
       const holds = isEmpty ? [] : readHolds(database);
       return holds.map((hold) => ({
         ...hold,
         messages: countHeld(database, hold.domain, version),
       }));
     },
-    count: (filter) => countOf(isEmpty ? undefined : database, filter),
-    message(id) {
+    count: async (filter) => countOf(isEmpty ? undefined : database, filter),
+    async message(id) {
       const number = idNumber(id);
       if (isEmpty || idText(number) !== id) return undefined;
       const row = createLoader(database)(number, true);
       return row === undefined ? undefined : messageOf(upgradedRow(row), directory);
     },
-    [Symbol.dispose]: () => database.close(),
+    [Symbol.asyncDispose]: async () => database.close(),
   };
 }
 

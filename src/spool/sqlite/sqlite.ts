@@ -3,8 +3,6 @@
 //
 // Invariants: see src/spool/spool.ts. The noted journal entries of a message are dropped when the message leaves first:
 // then there is nothing left that could be done twice.
-//
-// Doors: body.ts, engine.ts, lock.ts, queue-file.ts.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";

@@ -24,9 +24,9 @@ function change(position: number, given: Partial<RecipientChange> = {}): Recipie
   return { ...fields, state: "pending", ...given };
 }
 
-function statesIn(directory: string): string[] {
-  using file = openQueueFile(directory);
-  const messages = [...(file?.messages({}, assert.fail) ?? [])].flat();
+async function statesIn(directory: string): Promise<string[]> {
+  await using file = openQueueFile(directory);
+  const messages = (await Array.fromAsync(file?.messages({}, assert.fail) ?? [])).flat();
   return messages.map(({ state, recipients }) =>
     [state, ...recipients.map((one) => one.state)].join(" "),
   );
@@ -38,11 +38,11 @@ describe("the postmaster", () => {
       const spool = await open();
       const id = await waiting(spool);
       assert.deepEqual(await spool.change("freeze", [id]), [{ id, result: "done" }]);
-      assert.deepEqual(statesIn(directory), ["frozen frozen frozen"]);
+      assert.deepEqual(await statesIn(directory), ["frozen frozen frozen"]);
       assert.equal(await spool.nextDue(), undefined);
       const before = Date.now();
       await spool.change("thaw", [id]);
-      assert.deepEqual(statesIn(directory), ["queued pending pending"]);
+      assert.deepEqual(await statesIn(directory), ["queued pending pending"]);
       const [message] = await spool.take(Date.now(), 10);
       for (const { firstFailure, nextAttempt } of message?.recipients ?? []) {
         assert.equal(firstFailure, undefined);
@@ -97,7 +97,7 @@ describe("the postmaster", () => {
       const spool = await open();
       const id = await waiting(spool);
       await spool.change("freeze", [id], { domain: "b.test" });
-      assert.deepEqual(statesIn(directory), ["queued pending frozen"]);
+      assert.deepEqual(await statesIn(directory), ["queued pending frozen"]);
       await spool.change("retry", [id], { domain: "b.test", localPart: "B B" });
       const [message] = await spool.take(Date.now(), 10);
       assert.deepEqual(
@@ -123,7 +123,7 @@ describe("the postmaster", () => {
         ["active", "unknown", "unknown"],
       );
       assert.deepEqual(messages, []);
-      assert.deepEqual(statesIn(directory), ["active pending pending"]);
+      assert.deepEqual(await statesIn(directory), ["active pending pending"]);
     }));
 
   it("claims a message once, with its body", () =>
@@ -157,10 +157,13 @@ describe("a filter", () => {
         const spool = await open();
         await waiting(spool);
         await spool.change("freeze", [await waiting(spool)]);
-        using file = openQueueFile(directory);
-        assert.equal([...(file?.ids(filter) ?? [])].flat().length, count);
-        assert.equal([...(file?.messages(filter, assert.fail) ?? [])].flat().length, count);
-        const states = Object.values(file?.count(filter) ?? {});
+        await using file = openQueueFile(directory);
+        assert.equal((await Array.fromAsync(file?.ids(filter) ?? [])).flat().length, count);
+        assert.equal(
+          (await Array.fromAsync(file?.messages(filter, assert.fail) ?? [])).flat().length,
+          count,
+        );
+        const states = Object.values((await file?.count(filter)) ?? {});
         assert.equal(
           states.reduce((sum, { messages }) => sum + messages, 0),
           count,
@@ -174,10 +177,9 @@ describe("a filter", () => {
       const ids = await Promise.all(
         Array.from({ length: 1001 }, async () => (await store(spool, "x")).envelope.id),
       );
-      using file = openQueueFile(directory);
-      assert.deepEqual([...(file?.ids({}) ?? [])].flat(), ids.toSorted());
-      assert.equal(file?.count({}).queued.messages, 1001);
-      assert.equal(file.count({}).queued.bytes, 1001);
+      await using file = openQueueFile(directory);
+      assert.deepEqual((await Array.fromAsync(file?.ids({}) ?? [])).flat(), ids.toSorted());
+      assert.deepEqual((await file?.count({}))?.queued, { messages: 1001, bytes: 1001 });
     }));
 
   it("is not broken by a message that is", () =>
@@ -190,11 +192,13 @@ describe("a filter", () => {
       database.exec(
         "UPDATE recipients SET request = '' WHERE message = (SELECT max(id) FROM messages)",
       );
-      using file = openQueueFile(directory);
+      await using file = openQueueFile(directory);
       const damaged: string[] = [];
       const filter = { sender: { domain: "example.com" } };
       for (const wanted of [filter, {}]) {
-        const found = [...(file?.messages(wanted, (one) => damaged.push(one)) ?? [])].flat();
+        const found = (
+          await Array.fromAsync(file?.messages(wanted, (one) => damaged.push(one)) ?? [])
+        ).flat();
         assert.equal(found.length, 1);
       }
       assert.deepEqual(damaged, [id]);

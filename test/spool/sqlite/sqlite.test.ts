@@ -5,9 +5,8 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
-import type { JournalEntry } from "../../../src/spool/spool.ts";
+import { type JournalEntry, SpoolInUse } from "../../../src/spool/spool.ts";
 import { INLINE_MAX } from "../../../src/spool/sqlite/body.ts";
-import { SpoolInUse } from "../../../src/spool/sqlite/lock.ts";
 import { SqliteSpool } from "../../../src/spool/sqlite/sqlite.ts";
 import { alice, big, bob, bytesOf, inPlace, settled, store } from "./place.ts";
 

@@ -176,8 +176,8 @@ for (const version of [5, 6, 7] as const) {
     it("can be read without being changed, as relayctl does", () =>
       inPlace(async ({ directory }) => {
         write(directory, version);
-        using file = openQueueFile(directory);
-        const [message] = [...(file?.messages({}, assert.fail) ?? [])].flat();
+        await using file = openQueueFile(directory);
+        const [message] = (await Array.fromAsync(file?.messages({}, assert.fail) ?? [])).flat();
         assert.deepEqual(waits(message?.recipients), EXPECTED);
       }));
 

@@ -182,8 +182,8 @@ for (const version of [2, 3, 4] as const) {
     it("can be read without being changed, as relayctl does", () =>
       inPlace(async ({ directory }) => {
         write(directory, version);
-        using file = openQueueFile(directory);
-        const [message] = [...(file?.messages({}, assert.fail) ?? [])].flat();
+        await using file = openQueueFile(directory);
+        const [message] = (await Array.fromAsync(file?.messages({}, assert.fail) ?? [])).flat();
         assert.equal(message?.journal.length, EXPECTED_JOURNAL.length);
         assert.deepEqual(
           message.recipients.map(({ forced, mailDone, heldDomain }) => [
@@ -198,7 +198,7 @@ for (const version of [2, 3, 4] as const) {
             [true, undefined, undefined],
           ],
         );
-        assert.deepEqual(file?.holds(), [{ domain: "example.com", since: 3, messages: 1 }]);
+        assert.deepEqual(await file?.holds(), [{ domain: "example.com", since: 3, messages: 1 }]);
         assert.equal(versionIn(directory), version);
       }));
 
