@@ -3,17 +3,10 @@
 // Invariants: each address, and each place of a copy, is delivered to once, however many recipients lead there. Nobody
 // waits for a recipient whose domain is slow: what is routed goes its way. A delivery is noted as soon as it is done.
 
-import { isUnsure } from "./unsure.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Outcome, Transport } from "../contract/contract.ts";
 import type { Passage } from "../deliver/cut-through/cut-through.ts";
-import {
-  deliver,
-  type Delivery,
-  deliveryOf,
-  type Manner,
-  recipientOf,
-} from "../deliver/deliver.ts";
+import { deliver, type Delivery, recipientOf } from "../deliver/deliver.ts";
 import type { Gate } from "../receive/gate/gate.ts";
 import type { Holds } from "./holds.ts";
 import type { Log } from "../observe/log.ts";
@@ -25,18 +18,24 @@ import {
   type Routing,
   Steps,
 } from "../route/route.ts";
-import { type Attempted, dueCopies, isCopy, restingCopies } from "../retry/clocks.ts";
+import type { Attempted } from "../retry/due.ts";
 import { entryOf, Journal, targetOf } from "../settle/journal.ts";
-import { isForced } from "../retry/retry-time.ts";
-import type { SettleServices } from "../settle/settle.ts";
 import type { LoopShare } from "../base/loop-share.ts";
-import type { JournalEntry, Spool, StoredMessage, WaitingCopy } from "../spool/spool.ts";
+import type { JournalEntry, Spool, StoredMessage } from "../spool/spool.ts";
 import { status, type Status } from "../mail/status.ts";
 import { Destinations } from "./destinations.ts";
 import type { Unrouted } from "./unrouted.ts";
 import { wasRelayed } from "../receive/gate/relayed.ts";
 import { AddressKeys } from "../settle/address-keys.ts";
 import { doneOf, dueOf, isOpenIn, type Known } from "./due.ts";
+import {
+  asWaited,
+  type AttemptPlan,
+  discardedOf,
+  findingOf,
+  plannedDelivery,
+  putOffOf,
+} from "./plan.ts";
 import { type Pool, routeAll } from "./route-all.ts";
 import type { Finding } from "../retry/finding.ts";
 
@@ -44,7 +43,6 @@ export interface AttemptServices {
   readonly spool: Pick<Spool, "note">;
   readonly route: Route;
   readonly transports: ReadonlyMap<string, Transport>;
-  readonly settle: SettleServices;
   /** Absent where nothing of ours is known. */
   readonly gate?: Pick<Gate, "isLocal">;
   readonly holds: Pick<Holds, "isEmpty" | "outcomeFor">;
@@ -84,14 +82,11 @@ export class Attempt {
   /** What is in the journal through this attempt. */
   readonly delivered: JournalEntry[] = [];
   readonly #message: StoredMessage;
-  readonly #attempted: readonly Attempted[];
+  readonly #plan: AttemptPlan;
   readonly #means: AttemptMeans;
   readonly #services: AttemptServices;
-  readonly #manner: Manner;
   readonly #keys: AddressKeys;
   #known: Known;
-  /** Copies that have waited and are due, with those who waited for them. */
-  readonly #waited: readonly { readonly copy: WaitingCopy; readonly owner: Attempted }[];
   readonly #destinations: Destinations;
   readonly #underWay: Promise<void>[] = [];
   /** Of recipients for whom there is no room in this attempt. */
@@ -106,30 +101,20 @@ export class Attempt {
 
   constructor(
     message: StoredMessage,
-    attempted: readonly Attempted[],
+    plan: AttemptPlan,
     means: AttemptMeans,
     services: AttemptServices,
   ) {
     this.#message = message;
-    this.#attempted = attempted;
+    this.#plan = plan;
     this.#means = means;
     this.#services = services;
     this.#keys = new AddressKeys(services.gate);
     this.#destinations = new Destinations(this.#keys);
     this.#known = {
       journal: new Journal([]),
-      resting: restingCopies(message.recipients, attempted),
+      resting: plan.resting,
       placeOf: (copy: RoutedDelivery) => this.#placeOf(copy),
-    };
-    this.#waited = attempted.flatMap((owner) => dueCopies(owner).map((copy) => ({ copy, owner })));
-    const now = services.clock.now();
-    this.#manner = {
-      fresh: attempted.every(
-        ({ attempts, lastStatus, clocks }) =>
-          attempts === 0 && lastStatus === undefined && clocks === undefined,
-      ),
-      force: attempted.some((recipient) => isForced(recipient, now, services.settle)),
-      ...(message.interrupted || attempted.some(isUnsure) ? { interrupted: true as const } : {}),
     };
   }
 
@@ -142,9 +127,9 @@ export class Attempt {
     this.#known = { ...this.#known, journal };
     const steps = new Steps();
     const request = { sender, client, verify: false, relayed, steps, ...done };
-    let left = this.#attempted.length;
+    let left = this.#plan.attempted.length;
     try {
-      await routeAll(this.#attempted, { pool, clock }, async (recipient) => {
+      await routeAll(this.#plan.attempted, { pool, clock }, async (recipient) => {
         const routing = await this.#patience(recipient, route(recipient.mailbox, request));
         const turn = this.#seen > SLICE ? share.turn(SLICE_COST) : undefined;
         if (this.#seen > SLICE) this.#seen = 0;
@@ -178,24 +163,15 @@ export class Attempt {
     this.#seen += 1 + due.deliveries.length + due.troubles.length;
     for (const trouble of due.troubles) {
       if (this.#destinations.lead(recipient, trouble)) continue;
-      const finding = verdictOf(recipient, trouble);
+      const finding = findingOf(recipient, trouble);
       const outcome = this.#held(finding) ?? this.#unrouted(finding, trouble) ?? finding.outcome;
       this.#destinations.settle({ ...finding, outcome }, trouble);
     }
     for (const routed of due.deliveries) {
       if (!this.#destinations.lead(recipient, routed)) this.#add(recipient, routed);
     }
-    for (const { mailbox, router, why } of due.discarded) {
-      log.event("recipient.discarded", {
-        id,
-        recipient: mailbox.address,
-        why: `${router}: ${why}`,
-      });
-    }
-    if (due.copyDropped) {
-      const why = "a copy was still to be made, and no router asks for it any more";
-      log.event("recipient.discarded", { id, recipient: recipient.mailbox.address, why });
-    }
+    for (const { mailbox, why } of discardedOf(recipient, due))
+      log.event("recipient.discarded", { id, recipient: mailbox.address, why });
   }
 
   /** RCPT has accepted what it comes from: for an hour, this may be a mistake. */
@@ -217,17 +193,8 @@ export class Attempt {
     return waits?.outcome;
   }
 
-  #putOff({ position, mailbox }: Attempted, why: Status): void {
-    const notBefore = this.#services.clock.now() + PUT_OFF;
-    const outcome = {
-      kind: "deferred",
-      status: why,
-      scope: "recipient",
-      notBefore,
-      untried: true,
-    } as const;
-    const nowhere = { router: "", transport: "", unseen: false };
-    this.#waiting.push({ position, mailbox, original: mailbox, ...nowhere, outcome });
+  #putOff(recipient: Attempted, why: Status): void {
+    this.#waiting.push(putOffOf(recipient, why, this.#services.clock.now() + PUT_OFF));
   }
 
   #isOpen(one: RoutedDelivery | RouteTrouble): boolean {
@@ -239,28 +206,16 @@ export class Attempt {
     return open;
   }
 
-  /** A copy that has waited stays the one of him who waited for it, and names all that have led to it. */
   #add(recipient: Attempted, routed: RoutedDelivery): void {
     const place = routed.unseen ? this.#placeOf(routed) : undefined;
-    const delivery = {
-      ...deliveryOf(recipient, routed),
-      ...(place === undefined ? {} : { place }),
-    };
-    const outcome = this.#held(delivery);
-    if (outcome !== undefined) return this.#destinations.settle({ ...delivery, outcome }, routed);
+    const planned = plannedDelivery(recipient, routed, place);
+    const outcome = this.#held(planned);
+    if (outcome !== undefined) return this.#destinations.settle({ ...planned, outcome }, routed);
     const { unrouted } = this.#services;
-    if (!delivery.unseen) unrouted.routed(this.#message.envelope.id, targetOf(delivery));
-    const waited = delivery.unseen
-      ? this.#waited.find(({ copy }) => isCopy(copy, delivery))
-      : undefined;
-    if (waited === undefined) return this.#destinations.add(delivery, routed);
-    const { position, mailbox: original } = waited.owner;
-    const others = [...(waited.copy.others ?? []), delivery.position];
-    return this.#destinations.add(
-      { ...delivery, position, original },
-      routed,
-      others.flatMap((one) => this.#message.recipients[one] ?? []),
-    );
+    if (!planned.unseen) unrouted.routed(this.#message.envelope.id, targetOf(planned));
+    const { delivery, others } = asWaited(planned, this.#plan);
+    const more = others.flatMap((one) => this.#message.recipients[one] ?? []);
+    return this.#destinations.add(delivery, routed, more);
   }
 
   #placeOf(copy: RoutedDelivery): string | undefined {
@@ -300,7 +255,7 @@ export class Attempt {
     const { transports, log, clock, share } = this.#services;
     const means = { transports, log, clock, share, ...this.#means };
     this.#underWay.push(
-      deliver(this.#message, deliveries, this.#manner, means, (delivery, outcome) => {
+      deliver(this.#message, deliveries, this.#plan.manner, means, (delivery, outcome) => {
         this.#destinations.onOutcome(delivery, outcome);
         if (outcome.kind === "delivered") this.#note(delivery);
       }),
@@ -313,21 +268,6 @@ export class Attempt {
     this.delivered.push(entry);
     spool.note(this.#message.envelope.id, entry);
   }
-}
-
-/** What the chain itself has decided. */
-function verdictOf(
-  { position, mailbox: original }: Attempted,
-  { kind, mailbox, router, unseen, homonym, status: reply }: RouteTrouble,
-): Finding {
-  // What defers in the chain is a lookup of some kind; only the guard against loops stands above the routers.
-  const why = router === "" ? {} : ({ error: "lookup" } as const);
-  const outcome: Outcome =
-    kind === "failed"
-      ? { kind, status: reply }
-      : { kind, status: reply, scope: "recipient", ...why };
-  const named = { mailbox, original, router, transport: "", unseen };
-  return { position, ...named, ...(homonym === undefined ? {} : { homonym }), outcome };
 }
 
 /** A Maildir; else the address at the hosts that take it, however the transport is called. */

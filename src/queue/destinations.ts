@@ -9,7 +9,7 @@ import type { Outcome } from "../contract/contract.ts";
 import type { Delivery } from "../deliver/deliver.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { RoutedDelivery, RouteTrouble } from "../route/route.ts";
-import type { Attempted } from "../retry/clocks.ts";
+import type { Attempted } from "../retry/due.ts";
 import { targetOf } from "../settle/journal.ts";
 import type { AlsoTo, Finding } from "../retry/finding.ts";
 import type { AddressKeys } from "../settle/address-keys.ts";

@@ -1,5 +1,5 @@
 // What is due of a recipient at an attempt: what the chain says of it, less what the journal has as done and what has a
-// later time of its own. Decided here and nowhere else.
+// later time of its own (retry/due.ts). Decided here and nowhere else.
 //
 // Invariants: what was delivered is neither delivered nor bounced again, whatever the chain says of it now; nor is it sent
 // on to those whom its address has become an alias of. While only copies are left of a recipient, nothing that the chain
@@ -8,7 +8,8 @@
 import type { Mailbox } from "../mail/envelope.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { RoutedDelivery, Routing, RouteTrouble } from "../route/route.ts";
-import { type Attempted, isCopy } from "../retry/clocks.ts";
+import { isCopy } from "../retry/clocks.ts";
+import { type Attempted, mailIsDue } from "../retry/due.ts";
 import { Journal, mailIn } from "../settle/journal.ts";
 import type { RecipientState, StoredMessage, WaitingCopy } from "../spool/spool.ts";
 import type { AddressKeys } from "../settle/address-keys.ts";
@@ -61,13 +62,13 @@ export function dueOf(
   routing: Routing,
   isOpen: (one: RoutedDelivery | RouteTrouble) => boolean,
 ): Due {
-  const mailIsDue = recipient.mailDone !== true && recipient.rest?.mail === undefined;
-  const isDue = (one: RoutedDelivery | RouteTrouble) => (one.unseen || mailIsDue) && isOpen(one);
+  const isMailDue = mailIsDue(recipient);
+  const isDue = (one: RoutedDelivery | RouteTrouble) => (one.unseen || isMailDue) && isOpen(one);
   const due = {
     deliveries: routing.deliveries.filter(isDue),
     troubles: routing.troubles.filter(isDue),
-    discarded: mailIsDue ? routing.discarded : [],
-    mailIsDue,
+    discarded: isMailDue ? routing.discarded : [],
+    mailIsDue: isMailDue,
   };
   const isIdle = due.deliveries.length + due.troubles.length === 0;
   const waits = recipient.rest?.copies.length ?? 0;

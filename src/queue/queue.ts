@@ -18,11 +18,11 @@ import { describeError, type Log } from "../observe/log.ts";
 import type { Status } from "../mail/status.ts";
 import { logCopies } from "./copies.ts";
 import { Attempt } from "./attempt.ts";
+import { planOf } from "./plan.ts";
 import type { Pool } from "./route-all.ts";
 import type { Room } from "../base/room.ts";
 import { Unrouted } from "./unrouted.ts";
 import type { Route } from "../route/route.ts";
-import { attemptOf } from "../retry/clocks.ts";
 import { SPOOL_PAUSE, store } from "../settle/store.ts";
 import { settle, type SettleServices } from "../settle/settle.ts";
 import { LoopShare } from "../base/loop-share.ts";
@@ -203,20 +203,19 @@ export class Queue {
     const { clock, log } = chain;
     const { passage, verdict } = cutThrough ?? {};
     const { id } = message.envelope;
-    const begun = clock.now();
-    const attempted = message.recipients.flatMap((one) => attemptOf(one, begun) ?? []);
     const share = this.#share;
     const services = { ...chain, share, pool: this.#pool, unrouted: this.#unrouted };
     let attempt: Attempt | undefined;
     try {
-      attempt = new Attempt(message, attempted, { signal, passage }, services);
+      const plan = planOf(message, clock.now(), chain.settle);
+      attempt = new Attempt(message, plan, { signal, passage }, services);
       const findings = await attempt.run();
       await logCopies(message, findings, chain.gate, log);
       const now = clock.now();
       const told = verdict?.of(findings);
       const refused = told !== undefined && told.code >= 500;
       const means = { ...chain.settle, share, refused };
-      const settlement = await settle(message, attempted, findings, now, means);
+      const settlement = await settle(message, plan.attempted, findings, now, means);
       await this.#store(settlement, () => verdict?.tell(told));
     } catch (error) {
       log.event("relay.error", { id, where: "attempt", error: describeError(error) });

@@ -1,60 +1,20 @@
-// The retry clocks of a recipient: one for the mail itself, one for each copy that was deferred, as Exim has one
-// for each transport. A recipient is attempted when the first of them is due, and then only what is due.
+// The retry clocks of a recipient after an attempt: one for the mail itself, one for each copy that was deferred, as Exim
+// has one for each transport. due.ts says what of them is due.
 //
-// Invariants: nothing that waits is lost: what was not due keeps its clock, whatever the chain says meanwhile. What has
-// no clock is due. The clock of a copy that no router asks for any more ends when it is due. A copy that several
-// recipients lead to has one clock: that of the first of them.
+// Invariants: nothing that waits is lost: what was not due keeps its clock, whatever the chain says meanwhile. The clock
+// of a copy that no router asks for any more ends when it is due. A copy that several recipients lead to has one clock:
+// that of the first of them.
 
 import type { Ending, Finding } from "./finding.ts";
 import type { Awaited } from "../mail/host.ts";
-import type { Clocks, StoredRecipient, Wait, WaitingCopy } from "../spool/spool.ts";
-
-/** A recipient under attempt, with those of its clocks that are not due; absent when all are. */
-export interface Attempted extends StoredRecipient {
-  readonly rest?: Clocks;
-  /** When that was decided, in ms since the epoch; absent when there is no rest. */
-  readonly restAsOf?: number;
-}
+import type { Attempted } from "./due.ts";
+import type { Clocks, Wait, WaitingCopy } from "../spool/spool.ts";
 
 /** What names a copy on a clock: its place, or router and address, when the router could not say where it goes. */
 interface NamedCopy {
   readonly router: string;
   readonly mailbox: { readonly address: string };
   readonly place?: string;
-}
-
-/** Undefined when nothing of it is due. By the postmaster's order all of it is. */
-export function attemptOf(recipient: StoredRecipient, now: number): Attempted | undefined {
-  const { state, nextAttempt, clocks, forced } = recipient;
-  if (state !== "pending" || nextAttempt > now) return undefined;
-  if (clocks === undefined || forced === true) return recipient;
-  const waits = (clock: Wait) => clock.nextAttempt > now && !isWoken(clock, recipient);
-  const { mail, copies } = clocks;
-  const rest = mail !== undefined && waits(mail) ? { mail } : {};
-  return { ...recipient, rest: { ...rest, copies: copies.filter(waits) }, restAsOf: now };
-}
-
-/** What it waits for has ended: then the recipient waits for nothing any more. */
-function isWoken({ waitsFor, heldDomain }: Wait, recipient: StoredRecipient): boolean {
-  return (
-    (waitsFor !== undefined && recipient.waitsFor === undefined) ||
-    (heldDomain !== undefined && recipient.heldDomain === undefined)
-  );
-}
-
-/** The copies of a message whose time has not come, of the recipients that are attempted and of the others. */
-export function restingCopies(
-  recipients: readonly StoredRecipient[],
-  attempted: readonly Attempted[],
-): readonly WaitingCopy[] {
-  if (recipients.every(({ clocks }) => clocks === undefined)) return [];
-  const due = new Set(attempted.map(({ position }) => position));
-  const others = recipients.filter(
-    ({ position, state }) => state === "pending" && !due.has(position),
-  );
-  return [...attempted.map(({ rest }) => rest), ...others.map(({ clocks }) => clocks)].flatMap(
-    (clocks) => clocks?.copies ?? [],
-  );
 }
 
 export function isCopy(waiting: WaitingCopy, { router, mailbox, place }: NamedCopy): boolean {
@@ -170,24 +130,6 @@ function waitingCopy(before: WaitingCopy | undefined, end: End): WaitingCopy {
 /** Names hold no line break. */
 function keyOf({ address, router, place }: WaitingCopy): string {
   return place ?? `${address}\n${router}`;
-}
-
-/** The copies of a recipient that have waited, and whose time has come. */
-export function dueCopies({ clocks, rest }: Attempted): readonly WaitingCopy[] {
-  return clocks?.copies.filter((copy) => rest?.copies.includes(copy) !== true) ?? [];
-}
-
-interface DueClock extends Wait {
-  readonly firstFailure?: number;
-}
-
-/** Clocks by which something is attempted now. */
-export function dueClocks(recipient: Attempted): readonly DueClock[] {
-  const { clocks, rest, firstFailure } = recipient;
-  const copies = dueCopies(recipient);
-  const mail = clocks === undefined ? recipient : clocks.mail;
-  if (mail === undefined || rest?.mail !== undefined) return copies;
-  return [{ ...mail, ...(firstFailure === undefined ? {} : { firstFailure }) }, ...copies];
 }
 
 /** All clocks, the first to be due at the head. */

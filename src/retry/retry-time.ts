@@ -18,7 +18,7 @@ import type { Mailbox } from "../mail/envelope.ts";
 import { speakerOf } from "../mail/place.ts";
 import { LONGEST_WAIT } from "../spool/longest-wait.ts";
 import type { Finding } from "./finding.ts";
-import { type Attempted, dueClocks } from "./clocks.ts";
+import { type Attempted, dueTimes } from "./due.ts";
 
 /** The row of the reply table for what the host said, and was not only remembered to have said. */
 export function replyRule({ outcome }: Finding, { replies }: RetryPolicy): ReplyRule | undefined {
@@ -114,6 +114,9 @@ export function retryTime(
   return Math.min(waitsFor === undefined ? notBefore : spread(notBefore, now, last), latest);
 }
 
+/** By what is known of time that has really passed. */
+export type TimePolicy = Pick<RetryPolicy, "retry"> & { readonly elapsed: Elapsed };
+
 /**
  * Hints are to be ignored: the postmaster has said so, or the rules of what is due end with this
  * attempt. An attempt that is due at the very end of some rules is their last.
@@ -121,10 +124,10 @@ export function retryTime(
 export function isForced(
   recipient: Attempted,
   now: number,
-  { retry, elapsed }: Pick<RetryPolicy, "retry"> & { readonly elapsed: Elapsed },
+  { retry, elapsed }: TimePolicy,
 ): boolean {
   if (recipient.forced === true) return true;
-  return dueClocks(recipient).some(({ nextAttempt: due, firstFailure: failedAt, waitsFor }) => {
+  return dueTimes(recipient).some(({ nextAttempt: due, firstFailure: failedAt, waitsFor }) => {
     if (failedAt === undefined) return false;
     const firstFailure = now - elapsed.since(failedAt, now);
     const subject = subjectOf(recipient.mailbox, waitsFor?.host);

@@ -4,7 +4,7 @@
 // same every time it is worked out, so a restart or a lost hint changes nothing. A full interval always
 // lies between two attempts, however long the first of them took.
 //
-// Doors: clocks.ts, finding.ts, reply-rules.ts, retry-options.ts, retry-time.ts.
+// Doors: clocks.ts, due.ts, finding.ts, reply-rules.ts, retry-options.ts, retry-time.ts.
 
 import { parseDuration } from "../options/options.ts";
 import { LONGEST_INTERVAL, LONGEST_SPREAD } from "../spool/longest-wait.ts";

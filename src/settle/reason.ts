@@ -5,14 +5,15 @@
 
 import type { StoredRecipient } from "../spool/spool.ts";
 import type { Status } from "../mail/status.ts";
-import type { Attempted, End } from "../retry/clocks.ts";
+import type { End } from "../retry/clocks.ts";
+import { type Attempted, mailRests } from "../retry/due.ts";
 
 type Reason = Pick<StoredRecipient, "lastStatus" | "waitsBecause">;
 
 export function reasonOf(recipient: Attempted, ends: readonly End[]): Reason {
-  const { attempts, lastStatus: before, waitsBecause, rest } = recipient;
+  const { attempts, lastStatus: before, waitsBecause } = recipient;
   const untried = ends.find(isPutOff);
-  const isResting = rest?.mail !== undefined;
+  const isResting = mailRests(recipient);
   const isKept = isResting || (untried !== undefined && attempts > 0);
   const lastStatus = (isKept ? before : undefined) ?? statusOf(ends) ?? before;
   const because = isResting ? waitsBecause : untried?.finding.outcome.status.text;

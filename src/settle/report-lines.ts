@@ -10,7 +10,8 @@ import type { RetryPolicy } from "../retry/reply-rules.ts";
 import { retryUntil } from "../retry/retry.ts";
 import { canonicalAddressOf } from "../mail/address.ts";
 import type { JournalEntry } from "../spool/spool.ts";
-import type { Attempted, End } from "../retry/clocks.ts";
+import type { End } from "../retry/clocks.ts";
+import { type Attempted, mailRests } from "../retry/due.ts";
 import { reportKind, type Told, told } from "./report.ts";
 import { hasSeenLastInterval, rulesFor } from "../retry/retry-time.ts";
 
@@ -63,12 +64,12 @@ export class ReportLines {
 
 /** Somebody whom the recipient leads to has the mail, or still may have it. */
 function reachesSomebody(
-  { rest }: Attempted,
+  recipient: Attempted,
   ends: readonly End[],
   before: readonly JournalEntry[],
 ): boolean {
   return (
-    rest?.mail !== undefined ||
+    mailRests(recipient) ||
     before.some(({ unseen, outcome }) => unseen !== true && outcome === "delivered") ||
     ends.some(({ finding, ending }) => !finding.unseen && ending !== "failed")
   );

@@ -11,15 +11,8 @@
 import { wantsReport } from "../bounce/bounce.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { ReplyAlarms } from "./alarms.ts";
-import {
-  type Attempted,
-  awaited,
-  clockOf,
-  clocksAfter,
-  type End,
-  inOrder,
-  putOff,
-} from "../retry/clocks.ts";
+import { awaited, clockOf, clocksAfter, type End, inOrder, putOff } from "../retry/clocks.ts";
+import { type Attempted, mailRests } from "../retry/due.ts";
 import { frozenWhyOf } from "./frozen-why.ts";
 import { entryOf } from "./journal.ts";
 import { logDelivery, logMessage, logPutOff } from "./log.ts";
@@ -87,7 +80,7 @@ export async function settle(
     ({ position, state }) => work.changes.get(position)?.state ?? state,
   );
   const state = messageState(states);
-  const due = attempted.filter(({ rest }) => rest?.mail === undefined);
+  const due = attempted.filter((one) => !mailRests(one));
   const reported = await reportsOn(message, state, due, work.lines.all, now, services, standing);
   const known = sender?.kind === "unknown" ? standing.oneMoreTry : await standing.toStore();
   logMessage(message, state, now, services.log);

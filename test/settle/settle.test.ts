@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { Outcome } from "../../src/contract/contract.ts";
 import { parseRetryRules } from "../../src/retry/retry.ts";
 import { settle, type SettleServices } from "../../src/settle/settle.ts";
-import { attemptOf } from "../../src/retry/clocks.ts";
+import { attemptOf } from "../../src/retry/due.ts";
 import type {
   JournalEntry,
   RecipientState,

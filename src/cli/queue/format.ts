@@ -10,6 +10,7 @@ import type {
   WaitingCopy,
 } from "../../spool/spool.ts";
 import type { QueueHold } from "../../spool/queue-view.ts";
+import { timesOf } from "../../retry/due.ts";
 import { pathText } from "../../mail/address.ts";
 import { saidLine } from "../../mail/status.ts";
 import { type Colour, folded, paint } from "../../base/terminal.ts";
@@ -89,7 +90,7 @@ const ADDRESS_COLUMN = 23;
 
 /** Is it held back, or will be when its time has come? */
 function isHeld(recipient: StoredRecipient, held: ReadonlySet<string>): boolean {
-  if (mailWait(recipient) === undefined) return false;
+  if (timesOf(recipient).mail === undefined) return false;
   return held.has(recipient.mailbox.domain) || recipient.heldDomain !== undefined;
 }
 
@@ -107,7 +108,7 @@ export function recipientLines(
     ...folded(mailText(recipient, now, held), ADDRESS_COLUMN),
     ...frozenLines(recipient),
     ...reasons.flatMap((reason) => folded(reason, ADDRESS_COLUMN)),
-    ...copiesOf(recipient).flatMap((copy) => [
+    ...timesOf(recipient).copies.flatMap((copy) => [
       ...folded(copyText(copy, recipient, now), ADDRESS_COLUMN),
       ...folded(saidLine(copy.lastStatus), ADDRESS_COLUMN + 2),
     ]),
@@ -139,23 +140,8 @@ export function reasonsOf({
 /** Of the mail. While only copies of it wait, that is how the mail has ended. */
 function stateOf(recipient: StoredRecipient): StoredRecipient["state"] {
   const { state, lastStatus } = recipient;
-  if (state !== "pending" || mailWait(recipient) !== undefined) return state;
+  if (state !== "pending" || timesOf(recipient).mail !== undefined) return state;
   return lastStatus !== undefined && lastStatus.code >= 500 ? "failed" : "delivered";
-}
-
-/** Copies with clocks of their own. What the postmaster has made due is due whatever they say. */
-export function copiesOf(recipient: StoredRecipient): readonly WaitingCopy[] {
-  const { state, nextAttempt, clocks, forced } = recipient;
-  const copies = state === "pending" ? (clocks?.copies ?? []) : [];
-  return forced === true ? copies.map((copy) => ({ ...copy, nextAttempt })) : copies;
-}
-
-/** When the address itself is due; undefined when only copies of it wait, or nothing. */
-export function mailWait(recipient: StoredRecipient): Wait | undefined {
-  const { state, nextAttempt, clocks, forced } = recipient;
-  if (state !== "pending") return undefined;
-  if (clocks === undefined) return { nextAttempt };
-  return forced === true && clocks.mail !== undefined ? { nextAttempt } : clocks.mail;
 }
 
 /** "3 attempts, next in 12m" */
@@ -165,7 +151,7 @@ export function mailText(
   held: ReadonlySet<string>,
 ): string {
   if (isHeld(recipient, held)) return `${triesText(recipient, undefined, now)}, on hold`;
-  return triesText(recipient, mailWait(recipient), now);
+  return triesText(recipient, timesOf(recipient).mail, now);
 }
 
 /** "copy by gmail_users: 3 attempts, next in 12m"; with the address, where it is not the recipient's. */
@@ -210,8 +196,8 @@ export function messageObject(
 
 function recipientObject(recipient: StoredRecipient, held: ReadonlySet<string>) {
   const { mailbox, attempts, lastStatus } = recipient;
-  const wait = mailWait(recipient);
-  const copies = copiesOf(recipient).map((copy) => ({
+  const { mail: wait, copies: waiting } = timesOf(recipient);
+  const copies = waiting.map((copy) => ({
     address: copy.address,
     router: copy.router,
     attempts: copy.attempts,

@@ -4,7 +4,8 @@ import type { HistoryEvent } from "../../observe/history/read.ts";
 import { pathText } from "../../mail/address.ts";
 import type { StoredMessage } from "../../spool/spool.ts";
 import { saidLine } from "../../mail/status.ts";
-import { copiesOf, copyText, mailText, mailWait, reasonsOf, stateWord } from "../queue/format.ts";
+import { timesOf } from "../../retry/due.ts";
+import { copyText, mailText, reasonsOf, stateWord } from "../queue/format.ts";
 import { type Entry, entry } from "./entry.ts";
 
 /** Recipients that have not had their end. */
@@ -19,13 +20,14 @@ export function waitingEntries(
     const told = [mailText(recipient, now, held), ...reasonsOf(recipient)];
     if (recipient.state === "frozen") return [entry("frozen", address, "red", told)];
     if (state === "active") return [entry("tried", `just now: ${address}`, "green", [])];
-    const copies = copiesOf(recipient).map((copy) =>
+    const { mail: wait, copies: waiting } = timesOf(recipient);
+    const copies = waiting.map((copy) =>
       entry("waits", address, "yellow", [
         copyText(copy, recipient, now),
         saidLine(copy.lastStatus),
       ]),
     );
-    const mail = mailWait(recipient) === undefined ? [] : [entry("waits", address, "yellow", told)];
+    const mail = wait === undefined ? [] : [entry("waits", address, "yellow", told)];
     return [...mail, ...copies];
   });
 }
