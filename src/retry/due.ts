@@ -19,12 +19,10 @@ export function timesOf(recipient: StoredRecipient): Clocks {
   const { state, nextAttempt, clocks, forced } = recipient;
   if (state !== "pending") return { copies: [] };
   if (clocks === undefined) return { mail: recipient, copies: [] };
-  if (forced !== true) return clocks;
   const { mail, copies } = clocks;
-  return {
-    ...(mail === undefined ? {} : { mail: { ...mail, nextAttempt } }),
-    copies: copies.map((copy) => ({ ...copy, nextAttempt })),
-  };
+  const timed = <T extends Wait>(wait: T): T =>
+    forced === true || isWoken(wait, recipient) ? { ...wait, nextAttempt } : wait;
+  return { ...(mail === undefined ? {} : { mail: timed(mail) }), copies: copies.map(timed) };
 }
 
 /** Undefined when nothing of it is due. */
@@ -32,8 +30,8 @@ export function attemptOf(recipient: StoredRecipient, now: number): Attempted | 
   const { state, nextAttempt, clocks, forced } = recipient;
   if (state !== "pending" || nextAttempt > now) return undefined;
   if (clocks === undefined || forced === true) return recipient;
-  const waits = (clock: Wait) => clock.nextAttempt > now && !isWoken(clock, recipient);
-  const { mail, copies } = clocks;
+  const { mail, copies } = timesOf(recipient);
+  const waits = (wait: Wait) => wait.nextAttempt > now;
   const rest = mail !== undefined && waits(mail) ? { mail } : {};
   return { ...recipient, rest: { ...rest, copies: copies.filter(waits) }, restAsOf: now };
 }

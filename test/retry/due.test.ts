@@ -140,6 +140,16 @@ describe("when it is due", () => {
     ["with them, each its own", waits({ nextAttempt: AHEAD }, copy(NOW)), [1, 0]],
     ["only copies, once the mail is done", waits(undefined, copy(AHEAD)), [undefined, 1]],
     ["by an order, all now", { forced: true, ...waits({ nextAttempt: 9 }, copy(AHEAD)) }, [0, 0]],
+    [
+      "now, of what waits for nothing any more",
+      waits({ nextAttempt: 9, waitsFor: HOST }, copy(AHEAD), copy(AHEAD, { waitsFor: HOST })),
+      [0, 1, 0],
+    ],
+    [
+      "later, of what still waits",
+      { waitsFor: HOST, ...waits({ nextAttempt: AHEAD, waitsFor: HOST }) },
+      [1],
+    ],
     ["never, of what is frozen", { state: "frozen", ...waits(undefined, copy(NOW)) }, [undefined]],
   ];
   for (const [what, given, expected] of cases) {
