@@ -107,13 +107,13 @@ describe("what is due at an attempt", () => {
   });
 });
 
-describe("the times by which something is attempted", () => {
-  const times = (given: Partial<StoredRecipient>) => {
-    const attempted = attemptOf(recipient(given), NOW);
-    assert.ok(attempted);
-    return dueTimes(attempted).map(({ nextAttempt, firstFailure }) => [nextAttempt, firstFailure]);
-  };
+function times(given: Partial<StoredRecipient>) {
+  const attempted = attemptOf(recipient(given), NOW);
+  assert.ok(attempted);
+  return dueTimes(attempted).map(({ nextAttempt, firstFailure }) => [nextAttempt, firstFailure]);
+}
 
+describe("the times by which something is attempted", () => {
   test("are its own, while no copy waits", () => {
     assert.deepEqual(times({ firstFailure: 7 }), [[NOW, 7]]);
   });
