@@ -63,8 +63,12 @@ const holdFlags = options({
 export const commands: readonly Command[] = [
   plainCommand({
     name: "serve",
-    summary: "run the relay in the foreground; the log goes to stdout",
-    run: async (_, { config }) => (await import("./serve.ts")).serve(config),
+    summary: "run the relay, or one part of it alone, in the foreground; the log goes to stdout",
+    argument: "[part]",
+    run: async ([part], { config }) =>
+      part === undefined
+        ? (await import("./serve.ts")).serve(config)
+        : (await import("./serve-part.ts")).serveOnePart(part, config),
   }),
   command({
     name: "reload",

@@ -77,8 +77,12 @@ async function stop(relay: Pick<Relay, "stop">, log: Log): Promise<void> {
 }
 
 async function start(configuration: Configuration, log: Log): Promise<Relay> {
+  const program = (part: string) => ({
+    module: process.argv[1] ?? "",
+    args: ["serve", part, "--config", configuration.file],
+  });
   try {
-    return await startRelay(configuration, { clock: systemClock, log });
+    return await startRelay(configuration, { clock: systemClock, log, program });
   } catch (error) {
     if (error instanceof SpoolInUse) throw new CommandError(error.message, EXIT.temporary);
     throw new CommandError(whyNotStarted(error, configuration), EXIT.unavailable);
@@ -94,7 +98,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only",
 };
 
-function whyNotStarted(error: unknown, { relay }: Configuration): string {
+export function whyNotStarted(error: unknown, { relay }: Configuration): string {
   if (!(error instanceof Error) || !("code" in error)) return describeError(error);
   if (error.code === "ERR_SQLITE_ERROR") {
     return `cannot open the spool ${relay.spool_directory}: ${error.message}`;

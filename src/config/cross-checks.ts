@@ -3,7 +3,7 @@
 
 import { isIPv4 } from "node:net";
 import { coversEverybody, parseHostItem } from "../lists/host-items.ts";
-import { parseListenAddress } from "../smtp/server/listener-options.ts";
+import { parseListenAddress } from "../base/net/listen-address.ts";
 import { suggestion } from "../options/options.ts";
 import type { Problem, Reference } from "../options/options.ts";
 import { textsOf } from "./walk.ts";

@@ -5,7 +5,8 @@ import { resolve } from "node:path";
 import { isAscii } from "../mail/text.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import { parseMailbox } from "../mail/address.ts";
-import { declared, nameOf, parsedText } from "./option.ts";
+import { type ListenAddress, parseListenAddress } from "../base/net/listen-address.ts";
+import { declared, marked, nameOf, parsedText } from "./option.ts";
 import type { Option, Problem, Reference } from "./option.ts";
 import { suggestion } from "./suggestion.ts";
 import type { Rate } from "../base/keyed-rate.ts";
@@ -101,6 +102,12 @@ export function mailbox(doc: string, example: string): Option<Mailbox> {
     const parsed = isAscii(written) ? parseMailbox(written) : undefined;
     return parsed?.domain.startsWith("[") === true ? undefined : parsed;
   });
+}
+
+/** An address with a port that the relay listens on. */
+export function listenAddress(doc: string): Option<ListenAddress> {
+  const is = 'an address with a port, like "0.0.0.0:25" or "[::]:25"';
+  return marked({ isBound: true }, parsedText("address:port", { doc, is }, parseListenAddress));
 }
 
 /** "60/1m". */

@@ -2,8 +2,10 @@
 // line in src/parts.ts; nobody imports it. It declares its sections of the configuration file, its events and its commands,
 // offers services to drivers, and says what it does when the relay starts, reloads and stops.
 
+import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import type { Https } from "../base/net/https.ts";
+import type { ListenAddress } from "../base/net/listen-address.ts";
 import type { Command } from "../contract/command.ts";
 import type { Services } from "../contract/contract.ts";
 import type { Resolver } from "../dns/dns.ts";
@@ -65,6 +67,36 @@ export interface RunningPart<Sections> {
   close?(): Promise<void>;
 }
 
+/** What a part's process has from its beginning to its end. */
+interface ProcessMeans<Sections> {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly sections: Sections;
+  readonly hostname: string;
+  readonly spoolDirectory: string;
+}
+
+/** A part that serves in a process of its own. */
+interface ServedPart {
+  /** A client has connected to this address. Nothing has been read of it yet. */
+  connected?(socket: Socket, address: ListenAddress): void;
+  /** Ends what is under way in good order, or cuts it after `grace` ms. */
+  close(grace: number): Promise<void>;
+}
+
+/**
+ * What a part does in a process of its own, because it faces other people or does heavy work. `relayctl serve` starts it
+ * and starts it again when it has died; `relayctl serve PART` is it alone.
+ */
+export interface PartProcess<Sections> {
+  /** Does the configuration ask for it? */
+  isWanted(sections: Sections): boolean;
+  /** Where it listens. */
+  addresses?(sections: Sections): readonly ListenAddress[];
+  /** Rejects when it cannot serve; its process then ends. */
+  serve(means: ProcessMeans<Sections>): Promise<ServedPart>;
+}
+
 type Tables = Readonly<Record<string, Option<unknown>>>;
 
 export interface Part {
@@ -75,6 +107,7 @@ export interface Part {
   /** What it logs beside the events that every room may log. */
   readonly events?: EventTable;
   start?(means: PartMeans): RunningPart<unknown>;
+  readonly process?: PartProcess<unknown>;
 }
 
 /** Declares a part; what it starts sees its sections with their types. */
@@ -84,6 +117,7 @@ export function part<Own extends Tables>(declaration: {
   readonly commands?: readonly Command[];
   readonly events?: EventTable;
   start?(means: PartMeans): RunningPart<FieldValues<Own>>;
+  readonly process?: PartProcess<FieldValues<Own>>;
 }): Part {
   return { sections: {}, commands: [], ...declaration };
 }

@@ -19,6 +19,7 @@ import type { Log } from "../observe/log.ts";
 import { MaildirDisks } from "../maildir/maildir-disks.ts";
 import type { Https } from "../base/net/https.ts";
 import { Common } from "./common.ts";
+import type { Program } from "./processes/processes.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "../route/route.ts";
 import { ReplyAlarms } from "../settle/alarms.ts";
 import { retryPolicyOf } from "./settle-services.ts";
@@ -55,6 +56,8 @@ export interface RelayMeans {
   readonly recipientBudget?: RecipientBudget;
   /** What other generations have too. */
   readonly common?: Common;
+  /** What is run for a part that has a process of its own. Absent: there are no such processes. */
+  readonly program?: (part: string) => Program;
 }
 
 /** `readOnly` is a dry run: nothing on disk is touched. `hints` are what is known already. */

@@ -19,6 +19,15 @@ export const runEvents = eventTable("The relay", {
     reason: text("The signal that it got."),
   }),
   "relay.stopped": event("The relay has ended.", {}),
+  "part.started": event("The process of a part serves.", {
+    part: text("The part."),
+    pid: number("Its process."),
+  }),
+  "part.ended": event("The process of a part has ended by itself, and is started again.", {
+    part: text("The part."),
+    how: text("Its exit code, or the signal that ended it."),
+    seconds: number("How long the relay waits before it starts the process again."),
+  }),
 });
 
 declare module "../observe/events.ts" {

@@ -3,7 +3,8 @@
 // Invariants: ports are bound before root is dropped, and answered only when the spool is open. Stopping begins at
 // the front door and ends at the spool, so nothing that was promised is on its way when the spool closes.
 //
-// Doors: assemble.ts, built-in.ts, common.ts, drop-root.ts, events.ts, foreign-files.ts, settle-services.ts, spool-engine.ts.
+// Doors: assemble.ts, built-in.ts, common.ts, drop-root.ts, events.ts, foreign-files.ts, serve-part.ts, settle-services.ts,
+// spool-engine.ts.
 
 import type { Clock, Timer } from "../base/clock.ts";
 import { ClockSteps, type Elapsed } from "../base/clock-steps.ts";
@@ -12,6 +13,8 @@ import type { WrittenDirectory } from "../base/durable/directory.ts";
 import { CutThrough } from "../deliver/cut-through/cut-through.ts";
 import { leaveRoot } from "./leave-root.ts";
 import { assemble, type Chain, type RelayMeans } from "./assemble.ts";
+import { parts } from "../parts.ts";
+import { PartProcesses } from "./processes/processes.ts";
 import type { RunningParts } from "./running-parts.ts";
 import { FrozenMail } from "../settle/frozen-mail.ts";
 import { type Control, openControl } from "./control/control.ts";
@@ -41,6 +44,9 @@ import type { Spool } from "../spool/spool.ts";
 import { spoolEngine } from "./spool-engine.ts";
 import { finish } from "./stopping.ts";
 
+/** Milliseconds that clients of a part's process get when a reload ends it. */
+const PART_GRACE = 10_000;
+
 /** Those of a relay that runs. */
 interface RunningMeans extends RelayMeans {
   readonly elapsed: Elapsed;
@@ -67,9 +73,7 @@ export async function startRelay(configuration: Configuration, given: RelayMeans
   const log = history === undefined ? given.log : remembered(given.log, history);
   const means = lastingMeans(configuration, { ...given, log });
   const chain = begun.adopt(assemble(configuration, means, false), (one) => one.close());
-  const server = new SmtpServer(serverOptionsOf(configuration, chain.gate), clock, log);
-  begun.defer(() => server.stop(0));
-  const addresses = await bindListeners(server, configuration, chain.lists);
+  const { server, processes, addresses } = await bind(begun, configuration, chain, means);
   const { looked } = await leaveRoot(relay, directoriesOf(chain), means);
   const spool = await spoolEngine.open(relay.spool_directory, { clock, log });
   begun.defer(() => spool.close());
@@ -83,14 +87,14 @@ export async function startRelay(configuration: Configuration, given: RelayMeans
   hints.attach(hintStore(spool, queue, log), await spool.hints());
   const watch = begun.adopt(watchClock(elapsed, { spool, queue, log }), (one) => one.cancel());
   void chain.lists.refresh();
-  const { parts } = means.common;
+  const running = means.common.parts;
   const mail = { outbox, spool, wake: () => queue.wake() };
-  await Promise.all([parts.begin(configuration, chain.outside, mail), looked]);
+  await Promise.all([running.begin(configuration, chain.outside, mail), looked]);
   const frozenMail = new FrozenMail(configuration.bounce.frozen_after, { ...means, spool });
   begun.defer(async () => {
     await server.stop(0);
     await queue.stop(0);
-    await closeAll({ parts, frozenMail });
+    await closeAll({ parts: running, frozenMail });
   });
   const reception = receptionOf(configuration, chain, { spool, queue }, means);
   const generations = new Generations({ configuration, chain, reception }, queue, clock);
@@ -98,7 +102,9 @@ export async function startRelay(configuration: Configuration, given: RelayMeans
   queue.wake();
   hints.resume(await spool.awaited(RESUMED_MAX));
   frozenMail.start();
-  const lasting = { server, queue, spool, outbox, parts, frozenMail, generations, hints, watch };
+  await processes.follow(configuration, 0);
+  const serving = { server, queue, processes, parts: running, frozenMail };
+  const lasting = { ...serving, spool, outbox, generations, hints, watch };
   const reloading = new Reloading(configuration.file, replacing(lasting, means), log);
   const control = await controlOf(lasting, { ...means, holds, reloading });
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
@@ -119,6 +125,22 @@ export async function startRelay(configuration: Configuration, given: RelayMeans
   };
 }
 
+/** Everything that has a port, while that may still need root. */
+async function bind(
+  begun: AsyncDisposableStack,
+  configuration: Configuration,
+  chain: Chain,
+  means: RunningMeans,
+) {
+  const options = serverOptionsOf(configuration, chain.gate);
+  const server = new SmtpServer(options, means.clock, means.log);
+  begun.defer(() => server.stop(0));
+  const processes = begun.adopt(new PartProcesses(parts, means), (one) => one.close(0));
+  const addresses = await bindListeners(server, configuration, chain.lists);
+  await processes.bind(configuration);
+  return { server, processes, addresses };
+}
+
 /** What is the same whichever configuration is in force. */
 function lastingMeans<Given extends RelayMeans>(configuration: Configuration, given: Given) {
   const budgets = { headerBudgets: headerBudgets(), recipientBudget: new RecipientBudget() };
@@ -132,7 +154,7 @@ function lastingMeans<Given extends RelayMeans>(configuration: Configuration, gi
 /** In good order: the front door first, the spool last. */
 async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void> {
   lasting.watch.cancel();
-  await finish(lasting, grace, clock);
+  await Promise.all([finish(lasting, grace, clock), lasting.processes.close(grace)]);
   await closeAll(lasting);
   await lasting.generations.close();
   await lasting.spool.close();
@@ -144,16 +166,14 @@ function directoriesOf({ transports }: Chain): readonly WrittenDirectory[] {
   return [...new Map(directories.map((one) => [one.path, one])).values()];
 }
 
-async function closeAll({
-  parts,
-  frozenMail,
-}: Pick<Lasting, "parts" | "frozenMail">): Promise<void> {
-  await Promise.all([parts.close(), frozenMail.close()]);
+async function closeAll(lasting: Pick<Lasting, "parts" | "frozenMail">): Promise<void> {
+  await Promise.all([lasting.parts.close(), lasting.frozenMail.close()]);
 }
 
 interface Lasting extends Pick<Relay, "spool" | "queue"> {
   readonly outbox: Outbox;
   readonly parts: RunningParts;
+  readonly processes: PartProcesses;
   readonly frozenMail: FrozenMail;
   readonly server: SmtpServer;
   readonly generations: Generations;
@@ -163,14 +183,16 @@ interface Lasting extends Pick<Relay, "spool" | "queue"> {
 
 /** Puts a new configuration in the place of the one in force, in one step, when nothing can fail any more. */
 function replacing(lasting: Lasting, means: RunningMeans): PutInForce {
-  const { server, queue, outbox, generations, hints } = lasting;
+  const { server, queue, outbox, generations, hints, processes } = lasting;
   return async (wanted, { acceptLists = false }) => {
     const { next, kept } = withFixedOptions(generations.current.configuration, wanted);
     const chain = assemble(next, means, false, hints);
     let listeners: readonly string[];
     try {
+      await processes.bind(next);
       listeners = await bindListeners(server, next, chain.lists);
     } catch (error) {
+      await processes.follow(generations.current.configuration, PART_GRACE);
       await chain.close();
       throw error;
     }
@@ -181,6 +203,7 @@ function replacing(lasting: Lasting, means: RunningMeans): PutInForce {
     hints.follow(retryPolicyOf(next));
     lasting.outbox.follow(next.relay);
     lasting.parts.follow(next, chain.outside);
+    await processes.follow(next, PART_GRACE);
     lasting.frozenMail.follow(next.bounce);
     void chain.lists.refresh();
     return { listeners, kept, ...(acceptLists ? { lists: await chain.lists.accept() } : {}) };

@@ -250,6 +250,16 @@ suite("relayctl serve", () => {
     assert.equal(relay.stdout, "");
   });
 
+  test("a part without a process of its own is exit 64", async () => {
+    using here = new Place();
+    here.write("routers.toml", config());
+    assert.deepEqual(await here.relayctl("serve", "mta_sts", "--config", "routers.toml"), {
+      code: 64,
+      stdout: "",
+      stderr: '"mta_sts" is no part with a process of its own; no part has one\n',
+    });
+  });
+
   test("the socket of a relay that was killed is taken over", async () => {
     using here = new Place();
     here.write("routers.toml", config());

@@ -2,7 +2,6 @@
 // A certificate that cannot be used is found when the file is checked, not when the first client says STARTTLS.
 
 import { readFileSync } from "node:fs";
-import { isIPv4, isIPv6 } from "node:net";
 import { createSecureContext } from "node:tls";
 import { cannotRead } from "../../base/cannot-read.ts";
 import { hostList } from "../../options/list-kinds.ts";
@@ -10,7 +9,7 @@ import {
   oneOf,
   optional,
   options,
-  parsedText,
+  listenAddress,
   path,
   tables,
   marked,
@@ -18,31 +17,8 @@ import {
 import { withCheck, withDefault } from "../../options/options.ts";
 import type { Values } from "../../options/options.ts";
 
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-  readonly written: string;
-}
-
-/** "192.0.2.1:25", "[::]:25". Port 0 is any free one. */
-export function parseListenAddress(written: string): ListenAddress | undefined {
-  const [, v6, v4, digits] = /^(?:\[([^\]]+)\]|([\d.]+)):(\d{1,5})$/.exec(written) ?? [];
-  const port = Number(digits);
-  if (!(port < 65_536)) return undefined;
-  if (v6 !== undefined) return isIPv6(v6) ? { host: v6, port, written } : undefined;
-  return v4 !== undefined && isIPv4(v4) ? { host: v4, port, written } : undefined;
-}
-
-const address = marked(
-  { isBound: true },
-  parsedText(
-    "address:port",
-    {
-      doc: "The address and port to listen on. `[::]` is every address of both families.",
-      is: 'an address with a port, like "0.0.0.0:25" or "[::]:25"',
-    },
-    parseListenAddress,
-  ),
+const address = listenAddress(
+  "The address and port to listen on. `[::]` is every address of both families.",
 );
 
 const certificate = path("The certificate and the chain behind it, PEM.");
