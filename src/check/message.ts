@@ -39,10 +39,8 @@ export async function judgeMessage(
   if (reader.unfit !== undefined) return { reply: UNFIT[reader.unfit], shown: true };
   const inspection = new Inspection(inspected, { ...services, receivedHeadersMax });
   for (const piece of content) {
-    const begun = inspection.begin(piece);
-    if (begun === undefined) continue;
-    inspection.pass(begun);
-    await inspection.examine(begun);
+    inspection.pass(piece);
+    await inspection.ready;
   }
   inspection.end();
   const { refusal, shown = true } = await inspection.judge();

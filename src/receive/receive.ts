@@ -233,12 +233,10 @@ class Intake implements MessageSink {
   write(piece: Buffer): MaybePromise<void> {
     if (this.#trouble !== undefined) return undefined;
     try {
-      const begun = this.#inspection.begin(piece);
-      if (begun === undefined) return undefined;
-      const ready = this.#inspection.pass(begun);
-      const kept = ready === undefined ? undefined : this.#keep(ready);
-      const examined = this.#inspection.examine(begun);
-      return examined === undefined ? kept : examined.then(() => kept);
+      const passed = this.#inspection.pass(piece);
+      const kept = passed && this.#keep(passed);
+      const examined = this.#inspection.ready;
+      return examined instanceof Promise ? examined.then(() => kept) : kept;
     } catch (error) {
       return this.#giveUp(error);
     }

@@ -24,7 +24,7 @@ import { type ChainRouter, createRoute, preconditionsOf, type Route } from "../r
 import { ReplyAlarms } from "../settle/alarms.ts";
 import { retryPolicyOf } from "./settle-services.ts";
 import { RecipientBudget } from "../receive/expansion.ts";
-import { type HeaderBudgets, headerBudgets } from "../receive/authentication/header-budget.ts";
+import { type HeaderBudgets, headerBudgets } from "../receive/header/header-budget.ts";
 import { LoopShare } from "../base/loop-share.ts";
 
 /** What decides about mail, without a spool or a port: all that a dry run needs. */

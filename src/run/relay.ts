@@ -37,7 +37,7 @@ import { reserveOf, withRates } from "../receive/configured.ts";
 import { ReplyAlarms } from "../settle/alarms.ts";
 import { retryPolicyOf, type SettleMeans, settleServicesOf } from "./settle-services.ts";
 import { RecipientBudget } from "../receive/expansion.ts";
-import { headerBudgets } from "../receive/authentication/header-budget.ts";
+import { headerBudgets } from "../receive/header/header-budget.ts";
 import type { Reception } from "../smtp/server/reception.ts";
 import { SmtpServer } from "../smtp/server/server.ts";
 import type { Spool } from "../spool/spool.ts";

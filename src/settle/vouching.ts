@@ -7,9 +7,13 @@
 import type { Mailbox } from "../mail/envelope.ts";
 import type { Gate } from "../receive/gate/gate.ts";
 import { wasRelayed } from "../receive/gate/relayed.ts";
-import type { HeaderBudget } from "../receive/authentication/header-budget.ts";
+import type { HeaderBudget } from "../receive/header/header-budget.ts";
 import type { StoredMessage } from "../spool/spool.ts";
-import { Examination, type ExaminationServices } from "../receive/authentication/authentication.ts";
+import {
+  examineAll,
+  Examination,
+  type ExaminationServices,
+} from "../receive/authentication/authentication.ts";
 import { askSpf } from "../receive/authentication/inbound.ts";
 import type { Spf } from "../receive/authentication/results.ts";
 import { receivedPart } from "../receive/authentication/received-part.ts";
@@ -51,13 +55,9 @@ export class Vouching {
     const { strangers } = this.#services.headerBudgets;
     // A signature that has expired since was right when the message came.
     const clock = { ...this.#services.clock, now: () => envelope.receivedAt };
-    const examination = new Examination({ ...this.#services, clock }, strangers);
-    try {
-      for await (const piece of receivedPart(body, envelope.head)) await examination.write(piece);
-      const { signatures } = await examination.finish();
-      return examination.isCrowdedOut ? undefined : await isVouchedFor(sender, { spf, signatures });
-    } finally {
-      examination.abort();
-    }
+    const examination = new Examination({ ...this.#services, clock });
+    const received = receivedPart(body, envelope.head);
+    const { signatures } = await examineAll(received, examination, strangers);
+    return examination.isCrowdedOut ? undefined : isVouchedFor(sender, { spf, signatures });
   }
 }

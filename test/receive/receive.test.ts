@@ -6,7 +6,7 @@ import type { GateOptions } from "../../src/receive/gate/gate-options.ts";
 import { Gate } from "../../src/receive/gate/gate.ts";
 import { createReception } from "../../src/receive/receive.ts";
 import { RecipientBudget } from "../../src/receive/expansion.ts";
-import { headerBudgets } from "../../src/receive/authentication/header-budget.ts";
+import { headerBudgets } from "../../src/receive/header/header-budget.ts";
 import { RelayRates } from "../../src/receive/relay-rates.ts";
 import type { Routing } from "../../src/route/route.ts";
 import type { MailRequest } from "../../src/smtp/server/command.ts";

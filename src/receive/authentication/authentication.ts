@@ -1,22 +1,21 @@
-// One message while it streams by: its header section is read, and its body goes through the DKIM verifier if a
-// signature asks for that. Nothing of it is kept but the header section, until that is whole and was read.
+// One message while it streams by: its header section is looked at, and its body goes through the DKIM verifier if a
+// signature asks for that. Nothing of it is kept but what the signatures cover of the header section.
 //
-// Invariants: the message is judged as it was received, before anything was taken out of it or put in front, but for the
-// empty line in front of what is no header section. What is held of it is within the budget of header sections.
+// Invariant: the message is judged as it was received, before anything was taken out of it or put in front, but for the
+// empty line in front of what is no header section.
 //
-// Doors: header-budget.ts, inbound.ts, mailauth.ts, own-results.ts, received-part.ts, results.ts, tenant.ts,
+// Doors: inbound.ts, mailauth.ts, own-results.ts, received-part.ts, results.ts, tenant.ts,
 // vouched.ts.
 
 import type { Clock } from "../../base/clock.ts";
 import type { Resolver } from "../../dns/dns.ts";
 import type { MaybePromise } from "../../base/maybe-promise.ts";
 import { Gathered } from "../../base/gathered.ts";
-import type { HeaderAccount, HeaderBudget } from "./header-budget.ts";
-import { HeaderLines } from "../../mail/header-lines.ts";
+import type { HeaderBudget } from "../header/header-budget.ts";
+import { HeaderReader, type HeaderSection, type HeldSection } from "../header/header.ts";
 import type { LoopShare } from "../../base/loop-share.ts";
 import { type Author, authorOf } from "./author.ts";
 import { type Ask, createQuestions, type Questions } from "./dns-questions.ts";
-import { parseHeaderFields } from "../../mail/header-fields.ts";
 import { type HeaderShape, headerShape } from "./header-shape.ts";
 import { type Signature, type Verification, verifySignatures } from "./mailauth.ts";
 import { signedPart } from "./signatures.ts";
@@ -51,61 +50,30 @@ export class Examination {
   /** Others hold all that may be held of header sections: the message has to come again later. */
   isCrowdedOut = false;
   readonly #services: ExaminationServices;
-  readonly #sectionMax: number;
-  readonly #account: HeaderAccount;
-  readonly #lines = new HeaderLines();
-  /** The header section, and then the body, as far as it has not gone on. */
-  readonly #gathered: Gathered;
-  #section: Pick<Examined, "readable" | "tooLong" | "shape" | "author"> | undefined;
+  /** What the verifier is to be given, as far as it has not gone on. */
+  readonly #gathered = new Gathered(BLOCK);
+  #section: Section | undefined;
   #questions: Questions | undefined;
   #verification: Verification | undefined;
   #examined: Promise<Examined> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(services: ExaminationServices, budget: HeaderBudget) {
+  constructor(services: ExaminationServices) {
     this.#services = services;
-    this.#sectionMax = budget.sectionMax;
-    this.#account = budget.account();
-    this.#gathered = new Gathered(budget.sectionMax);
   }
 
-  /** Never throws: who is to wait for the result hears of it. A promise asks to wait. */
-  write(piece: Buffer): MaybePromise<void> {
-    if (this.#failure !== undefined) return undefined;
+  /** Never throws, and nor does `body`: who is to wait for the result hears of it. */
+  header({ held }: HeaderSection): void {
     try {
-      if (this.#section === undefined) return this.#writeHeader(piece);
-      return this.#verification === undefined ? undefined : this.#writeBody(piece);
+      this.isCrowdedOut = held === "crowded-out";
+      if (typeof held === "string") this.#section = held === "too-long" ? TOO_LONG : UNREADABLE;
+      else this.#readHeader(held);
     } catch (error) {
       this.#failure = { error };
-      return undefined;
     }
   }
 
-  #writeHeader(piece: Buffer): MaybePromise<void> {
-    this.#lines.read(piece);
-    const { sectionLength, length } = this.#lines;
-    if ((sectionLength ?? length) > this.#sectionMax) return this.#pass(TOO_LONG);
-    this.#gathered.append(piece);
-    if (!this.#account.set(this.#gathered.capacity)) {
-      this.isCrowdedOut = true;
-      return this.#pass(UNREADABLE);
-    }
-    if (sectionLength === undefined) return undefined;
-    const bytes = this.#gathered.take();
-    this.#readHeader(bytes.subarray(0, sectionLength));
-    this.#account.set(0);
-    return this.write(bytes.subarray(sectionLength + 2));
-  }
-
-  /** Nothing more is looked at. */
-  #pass(section: typeof UNREADABLE): undefined {
-    this.#section = section;
-    this.#gathered.take();
-    this.#account.set(0);
-  }
-
-  #readHeader(section: Buffer): void {
-    const fields = parseHeaderFields(section);
+  #readHeader({ fields }: HeldSection): void {
     const author = fields && authorOf(fields);
     if (fields === undefined || author === undefined) {
       this.#section = UNREADABLE;
@@ -128,6 +96,17 @@ export class Examination {
     this.#gathered.append(signed.header);
   }
 
+  /** What is behind the header section. A promise asks to wait. */
+  body(piece: Buffer): MaybePromise<void> {
+    if (this.#failure !== undefined || this.#verification === undefined) return undefined;
+    try {
+      return this.#writeBody(piece);
+    } catch (error) {
+      this.#failure = { error };
+      return undefined;
+    }
+  }
+
   #writeBody(piece: Buffer): MaybePromise<void> {
     this.#gathered.append(piece);
     return this.#gathered.length < BLOCK
@@ -142,7 +121,6 @@ export class Examination {
 
   async #finish(): Promise<Examined> {
     if (this.#failure !== undefined) throw this.#failure.error;
-    if (this.#section === undefined) this.#readHeader(this.#gathered.take());
     const section = this.#section ?? UNREADABLE;
     const isSigned = (section.shape.counts.get("dkim-signature") ?? 0) > 0;
     const unfit = this.#verification === undefined && isSigned;
@@ -159,11 +137,38 @@ export class Examination {
   abort(): void {
     this.#verification?.abort();
     this.#questions?.end();
-    this.#account.set(0);
   }
 }
 
-const UNREADABLE: Pick<Examined, "readable" | "tooLong" | "shape" | "author"> = {
+/** Examines a message that is here already. */
+export async function examineAll(
+  pieces: AsyncIterable<Buffer> | Iterable<Buffer>,
+  examination: Examination,
+  budget: HeaderBudget,
+): Promise<Examined> {
+  const header = new HeaderReader(budget);
+  const pass = () => {
+    if (header.section !== undefined) examination.header(header.section);
+    header.release();
+  };
+  try {
+    for await (const piece of pieces) {
+      const body = header.read(piece);
+      if (header.section !== undefined) pass();
+      if (body.length > 0) await examination.body(body);
+    }
+    header.end();
+    pass();
+    return await examination.finish();
+  } finally {
+    header.release();
+    examination.abort();
+  }
+}
+
+type Section = Pick<Examined, "readable" | "tooLong" | "shape" | "author">;
+
+const UNREADABLE: Section = {
   readable: false,
   tooLong: false,
   shape: headerShape([]),

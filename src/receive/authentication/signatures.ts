@@ -21,7 +21,7 @@ const SIGNATURE_MAX = 8192;
 /** Names in h=. Each is looked for among all fields. */
 const COVERS_MAX = 200;
 /** Limits of what all signatures together may cover: octets, fields, lines. */
-const HEADER_MAX = 256 * 1024;
+const COVERED_MAX = 256 * 1024;
 const FIELDS_MAX = 500;
 const LINES_MAX = 4000;
 /** Authors for whom signatures are looked for. No honest message has more. */
@@ -51,7 +51,7 @@ export function signedPart(fields: readonly Field[], author: Author): Signed | u
   );
   if (relevant.length > FIELDS_MAX) return undefined;
   const header = Buffer.concat([...relevant.map(({ bytes }) => bytes), CRLF]);
-  if (header.length > HEADER_MAX || linesOf(header) > LINES_MAX) return undefined;
+  if (header.length > COVERED_MAX || linesOf(header) > LINES_MAX) return undefined;
   const keys = new Set(chosen.map(({ selector, domain }) => `${selector}._domainkey.${domain}`));
   return { header, keys };
 }

@@ -16,7 +16,8 @@ import { describeError, type Log } from "../../observe/log.ts";
 import type { LoopShare } from "../../base/loop-share.ts";
 import { LOCAL_ERROR, status, type Status } from "../../mail/status.ts";
 import { FirstLine } from "./first-line.ts";
-import type { HeaderBudgets } from "../authentication/header-budget.ts";
+import type { HeaderBudgets } from "../header/header-budget.ts";
+import { HeaderReader } from "../header/header.ts";
 import { HeaderWatch } from "./header-watch.ts";
 
 export interface Inspected {
@@ -56,7 +57,8 @@ export interface Judgement {
 
 export class Inspection {
   readonly #services: InspectionServices;
-  readonly #header: HeaderWatch;
+  readonly #header: HeaderReader;
+  readonly #watch: HeaderWatch;
   readonly #firstLine = new FirstLine();
   /** Of what is kept: a field that is taken out leaves another line at the front. */
   readonly #firstKept = new FirstLine();
@@ -64,6 +66,7 @@ export class Inspection {
   /** Absent when nobody asks what signatures are worth. */
   #examination: Examination | undefined;
   readonly #evaluate: ReturnType<Inbound["begin"]> | undefined;
+  #ready: MaybePromise<void> = undefined;
 
   constructor(inspected: Inspected, services: InspectionServices) {
     const { client, sender, secrets, isLocal, isRelayed } = inspected;
@@ -71,72 +74,80 @@ export class Inspection {
     const inbound = isLocal ? services.inbound : undefined;
     this.#services = services;
     this.#claims = new Set(inspected.claims.filter((claim) => !inspected.proofs.includes(claim)));
-    this.#header = new HeaderWatch(proofs, secrets, inbound?.hostname);
     this.#evaluate = isRelayed ? undefined : inbound?.begin(client, sender);
     const isSigned = proofs.some(({ dkim }) => dkim !== undefined);
+    if (isSigned || this.#evaluate !== undefined) this.#examination = new Examination(services);
     const { strangers, relayHosts } = services.headerBudgets;
-    if (isSigned || this.#evaluate !== undefined) {
-      const budget = this.#evaluate === undefined ? relayHosts : strangers;
-      this.#examination = new Examination(services, budget);
-    }
+    const budget = this.#evaluate === undefined ? relayHosts : strangers;
+    this.#header = new HeaderReader(this.#examination && budget);
+    this.#watch = new HeaderWatch(this.#header, proofs, secrets, inbound?.hostname);
   }
 
   /** It may go out before its end: nothing is left to be proven, and no results will stand above it. */
   get mayGo(): boolean {
-    const { done, unproven } = this.#header;
+    const { done, unproven } = this.#watch;
     const isOpen = (proof: Proof) => !this.#claims.has(proof) || proof.dkim !== undefined || !done;
     return !this.#hasResults && !unproven.values().some(isOpen);
   }
 
   get #isProven(): boolean {
-    return this.#header.unproven.size === 0;
+    return this.#watch.unproven.size === 0;
   }
 
   get #hasResults(): boolean {
     return this.#evaluate !== undefined;
   }
 
-  /** What is to be read now: the next bytes, an empty line in front of the first where one has to be. */
-  begin(piece: Buffer): Buffer | undefined {
-    return this.#firstLine.pass(piece);
+  /** Asks to wait before the next piece. Never rejects. */
+  get ready(): MaybePromise<void> {
+    return this.#ready;
   }
 
-  /** The bytes that may be kept now. `piece` comes from `begin`. */
+  /** Looks at the next bytes, and gives those that may be kept now. */
   pass(piece: Buffer): Buffer | undefined {
-    const passed = this.#header.pass(piece);
+    this.#ready = undefined;
+    const begun = this.#firstLine.pass(piece);
+    return begun && this.#read(begun);
+  }
+
+  #read(piece: Buffer): Buffer | undefined {
+    const body = this.#header.read(piece);
+    const passed = this.#watch.pass(piece);
+    this.#examineHeader();
+    this.#ready = body.length === 0 ? undefined : this.#examination?.body(body);
     return passed && this.#firstKept.pass(passed);
   }
 
-  /** To be called behind `pass`, with the same. Never throws. A promise asks to wait. */
-  examine(piece: Buffer): MaybePromise<void> {
-    if (this.#hasResults || !this.#header.done || !this.#isProven) {
-      return this.#examination?.write(piece);
-    }
+  /** Once, when the header section is over and its proofs are known. */
+  #examineHeader(): void {
+    const { section } = this.#header;
+    if (section === undefined) return;
     // A header was the proof.
-    this.abort();
-    return undefined;
+    if (this.#isProven && !this.#hasResults) this.abort();
+    this.#examination?.header(section);
+    this.#header.release();
   }
 
   /** The bytes that were still held back when the message ended. */
   end(): Buffer | undefined {
     const text = this.#firstLine.end();
-    // Text behind an empty line has no signature that would be waited for.
-    if (text !== undefined) void this.examine(text);
-    const passed = text === undefined ? this.#header.end() : this.#header.pass(text);
-    const begun = passed && this.#firstKept.pass(passed);
-    const rest = this.#firstKept.end();
-    return begun ?? rest;
+    const begun = text && this.#read(text);
+    const passed = this.#watch.end();
+    this.#header.end();
+    this.#examineHeader();
+    const last = passed && this.#firstKept.pass(passed);
+    return begun ?? last ?? this.#firstKept.end();
   }
 
   /** Never throws: what cannot be judged is put off where it had to bring proof, and else let pass. */
   async judge(): Promise<Judgement> {
-    const refusal = judgeHeader(this.#header, this.#services.receivedHeadersMax);
+    const refusal = judgeHeader(this.#watch, this.#header, this.#services.receivedHeadersMax);
     if (refusal !== undefined) return { refusal };
     try {
       const examination = this.#examination;
       if (examination?.isCrowdedOut === true) return { refusal: CROWDED_OUT };
       const examine = examination && (() => examination.finish());
-      const { unproven } = this.#header;
+      const { unproven } = this.#watch;
       const unshown = this.#claims.intersection(unproven);
       const denied = await judgeProofs(unproven.difference(unshown), examine);
       if (denied !== undefined) return { refusal: denied };
@@ -161,5 +172,6 @@ export class Inspection {
   abort(): void {
     this.#examination?.abort();
     this.#examination = undefined;
+    this.#header.release();
   }
 }

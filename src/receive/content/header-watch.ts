@@ -1,5 +1,4 @@
-// Looks at the header section of a message while it streams in: counts hops, finds the proof of a tenant and
-// takes it out. Only a field that may have to be taken out is held back, until its end: however long a header section
+// Looks at the header section of a message while it streams in: finds the proof of a tenant and takes it out. Only a field that may have to be taken out is held back, until its end: however long a header section
 // is, its length costs no memory here. Everything else passes through untouched.
 //
 // Invariant: only the header lines with the secret of a proof are removed, and where we write Authentication-Results,
@@ -9,12 +8,10 @@ import { timingSafeEqual } from "node:crypto";
 import { endOfField } from "../../mail/header-fields.ts";
 import { claimsToBeOurs } from "../authentication/own-results.ts";
 import type { Proof, Secret } from "../gate/gate.ts";
-import { HeaderLines } from "../../mail/header-lines.ts";
+import type { HeaderReader } from "../header/header.ts";
 import { UnwantedNames } from "./unwanted-names.ts";
 
-/** Octets. A header section longer than this makes the message unfit: nothing more of it is kept. */
-const HEADER_MAX = 1024 * 1024;
-/** The same for one field that may have to be taken out. No honest one is a tenth as long. */
+/** Octets. A field that may have to be taken out and is longer makes the message unfit. No honest one is a tenth as long. */
 const FIELD_MAX = 32 * 1024;
 
 const RESULTS = "authentication-results";
@@ -23,7 +20,7 @@ const EMPTY = Buffer.alloc(0);
 const LF = 10;
 
 export class HeaderWatch {
-  tooLong = false;
+  #isFieldTooLong = false;
   /** The beginning of a field that may have to be taken out. */
   #held: Buffer = EMPTY;
   /** Octets that came before what is held. */
@@ -31,7 +28,7 @@ export class HeaderWatch {
   /** What passed last is the beginning of a line, so that no field can begin before the line has ended. */
   #isInLine = false;
   #done = false;
-  readonly #lines = new HeaderLines();
+  readonly #header: HeaderReader;
   readonly #unproven: Set<Proof>;
   readonly #secrets: readonly Secret[];
   readonly #hostname: string | undefined;
@@ -39,10 +36,16 @@ export class HeaderWatch {
   readonly #unwanted: UnwantedNames | undefined;
 
   /**
-   * `secrets` are taken out if they are there; what a proof asks for must be there, and is taken out as well. So are
+   * `header` has read each piece that is to pass. `secrets` are taken out if they are there; what a proof asks for must be there, and is taken out as well. So are
    * the Authentication-Results in the name of `hostname`, if that is given.
    */
-  constructor(proofs: readonly Proof[], secrets: readonly Secret[] = [], hostname?: string) {
+  constructor(
+    header: HeaderReader,
+    proofs: readonly Proof[],
+    secrets: readonly Secret[] = [],
+    hostname?: string,
+  ) {
+    this.#header = header;
     this.#unproven = new Set(proofs);
     const asked = proofs.flatMap(({ headers = [] }) => headers);
     this.#secrets = [...new Set([...asked, ...secrets])];
@@ -52,9 +55,9 @@ export class HeaderWatch {
     if (names.length > 0) this.#unwanted = new UnwantedNames(names);
   }
 
-  /** Received fields found, ours not among them. */
-  get hops(): number {
-    return this.#lines.hops;
+  /** The header section, or a field in it, is too long: nothing more of the message is kept. */
+  get tooLong(): boolean {
+    return this.#isFieldTooLong || this.#header.isTooLong;
   }
 
   /** The header section was read to its end, or is too long to be. */
@@ -70,14 +73,12 @@ export class HeaderWatch {
   /** The bytes that may go on now. */
   pass(piece: Buffer): Buffer | undefined {
     if (this.#done) return piece;
-    if (this.tooLong) return undefined;
-    this.#lines.read(piece);
-    const { sectionLength, length } = this.#lines;
-    if ((sectionLength ?? length) > HEADER_MAX) return this.#giveUp();
-    this.#done = sectionLength !== undefined;
+    if (this.tooLong) return this.#giveUp();
+    const { length } = this.#header;
+    this.#done = length !== undefined;
     if (this.#unwanted === undefined) return piece;
     const bytes = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece]);
-    const end = sectionLength === undefined ? bytes.length : sectionLength - this.#passed;
+    const end = length === undefined ? bytes.length : length - this.#passed;
     return this.#clean(bytes, end, this.#unwanted);
   }
 
@@ -90,7 +91,7 @@ export class HeaderWatch {
   }
 
   #giveUp(): undefined {
-    this.tooLong = true;
+    this.#isFieldTooLong = true;
     this.#held = EMPTY;
   }
 

@@ -5,6 +5,7 @@ import type { Examined } from "../authentication/authentication.ts";
 import { HEADER_TOO_BIG } from "../authentication/results.ts";
 import { judgeTenant } from "../authentication/tenant.ts";
 import type { Proof } from "../gate/gate.ts";
+import type { HeaderReader } from "../header/header.ts";
 import type { HeaderWatch } from "./header-watch.ts";
 
 const NO_PROOF = status(
@@ -15,9 +16,13 @@ const NO_PROOF = status(
 const LOOPS = status(550, "4.6", "Too many hops, this message loops");
 
 /** The refusal of a message that was read to its end; undefined when its header section is as it should be. */
-export function judgeHeader(header: HeaderWatch, receivedHeadersMax: number): Status | undefined {
-  if (header.tooLong) return HEADER_TOO_BIG;
-  return header.hops > receivedHeadersMax ? LOOPS : undefined;
+export function judgeHeader(
+  { tooLong }: Pick<HeaderWatch, "tooLong">,
+  { hops }: Pick<HeaderReader, "hops">,
+  receivedHeadersMax: number,
+): Status | undefined {
+  if (tooLong) return HEADER_TOO_BIG;
+  return hops > receivedHeadersMax ? LOOPS : undefined;
 }
 
 /**

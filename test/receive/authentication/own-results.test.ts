@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { claimsToBeOurs } from "../../../src/receive/authentication/own-results.ts";
-import { HeaderWatch } from "../../../src/receive/content/header-watch.ts";
+import { watching } from "../content/watching.ts";
 
 const OURS = [
   "Authentication-Results: mx.example.com; spf=pass",
@@ -32,7 +32,7 @@ const OTHERS = [
 ];
 
 function through(fields: readonly string[], pieceSize: number): string {
-  const watch = new HeaderWatch([], [], "mx.example.com");
+  const watch = watching([], [], "mx.example.com");
   const bytes = Buffer.from(`${fields.join("\r\n")}\r\n\r\n${OURS[0]}\r\n`);
   let out = "";
   for (let at = 0; at < bytes.length; at += pieceSize) {

@@ -1,8 +1,12 @@
 // A DNS of TXT records and a message that is examined in whatever pieces.
 
-import { type Examined, Examination } from "../../../src/receive/authentication/authentication.ts";
+import {
+  examineAll,
+  type Examined,
+  Examination,
+} from "../../../src/receive/authentication/authentication.ts";
 import type { Answer, Resolver } from "../../../src/dns/dns.ts";
-import { headerBudgets } from "../../../src/receive/authentication/header-budget.ts";
+import { headerBudgets } from "../../../src/receive/header/header-budget.ts";
 import { LoopShare } from "../../../src/base/loop-share.ts";
 import { manualClock } from "../../support/clock.ts";
 import { resolverAnswering } from "../../support/services.ts";
@@ -43,10 +47,13 @@ export async function examined(
   pieceSize = 100_000,
 ): Promise<Examined> {
   const services = { resolver, clock: manualClock(), share: new LoopShare() };
-  const examination = new Examination(services, headerBudgets().relayHosts);
-  const bytes = Buffer.from(message, "latin1");
-  for (let at = 0; at < bytes.length; at += pieceSize) {
-    await examination.write(bytes.subarray(at, at + pieceSize));
-  }
-  return examination.finish();
+  return examineAll(
+    inPieces(Buffer.from(message, "latin1"), pieceSize),
+    new Examination(services),
+    headerBudgets().relayHosts,
+  );
+}
+
+function* inPieces(bytes: Buffer, size: number): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }

@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Examination } from "../../../src/receive/authentication/authentication.ts";
+import { examineAll, Examination } from "../../../src/receive/authentication/authentication.ts";
 import { judgeTenant, type TenantVerdict } from "../../../src/receive/authentication/tenant.ts";
-import { headerBudgets } from "../../../src/receive/authentication/header-budget.ts";
+import { headerBudgets } from "../../../src/receive/header/header-budget.ts";
+import { HeaderReader } from "../../../src/receive/header/header.ts";
 import { LoopShare } from "../../../src/base/loop-share.ts";
 import { manualClock } from "../../support/clock.ts";
 import { bench } from "../../lists/support.ts";
@@ -352,11 +353,12 @@ describe("while it cannot be known, nobody is refused for good, and nobody let i
 });
 
 test("two who want to know hear the same", async () => {
-  const examination = new Examination(
-    { resolver: zoneResolver(ZONE), clock: manualClock(), share: new LoopShare() },
-    headerBudgets().relayHosts,
-  );
-  await examination.write(Buffer.from(LATER, "latin1"));
+  const examination = new Examination({
+    resolver: zoneResolver(ZONE),
+    clock: manualClock(),
+    share: new LoopShare(),
+  });
+  await examineAll([Buffer.from(LATER, "latin1")], examination, headerBudgets().relayHosts);
   const [first, second] = [await examination.finish(), await examination.finish()];
   assert.equal(first.signatures[0]?.result, "pass");
   assert.equal(second, first);
@@ -364,18 +366,16 @@ test("two who want to know hear the same", async () => {
 
 test("a long body is looked at in many turns, so that others have theirs", async () => {
   const resolver = zoneResolver(ZONE);
-  const examination = new Examination(
-    {
-      resolver,
-      clock: manualClock(),
-      share: new LoopShare({ now: () => 0, after: () => undefined }),
-    },
-    headerBudgets().relayHosts,
-  );
-  const header = LATER.slice(0, LATER.indexOf("\r\n\r\n") + 4);
-  await examination.write(Buffer.from(header, "latin1"));
+  const examination = new Examination({
+    resolver,
+    clock: manualClock(),
+    share: new LoopShare({ now: () => 0, after: () => undefined }),
+  });
+  const header = new HeaderReader(headerBudgets().relayHosts);
+  header.read(Buffer.from(LATER.slice(0, LATER.indexOf("\r\n\r\n") + 4), "latin1"));
+  examination.header(header.section ?? assert.fail());
   const ended = new AbortController();
-  void Promise.resolve(examination.write(Buffer.from("a \r\n".repeat(2 ** 18)))).then(() =>
+  void Promise.resolve(examination.body(Buffer.from("a \r\n".repeat(2 ** 18)))).then(() =>
     ended.abort(),
   );
   let turns = 0;

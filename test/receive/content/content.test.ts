@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Inbound } from "../../../src/receive/authentication/inbound.ts";
-import { HeaderBudget } from "../../../src/receive/authentication/header-budget.ts";
+import { HeaderBudget } from "../../../src/receive/header/header-budget.ts";
 import { type Inspected, Inspection } from "../../../src/receive/content/content.ts";
 import { LoopShare } from "../../../src/base/loop-share.ts";
 import { manualClock } from "../../support/clock.ts";
@@ -88,14 +88,18 @@ async function read(inspection: Inspection, text: string): Promise<string> {
 }
 
 async function readPieces(inspection: Inspection, pieces: readonly string[]): Promise<string> {
+  const kept = await begin(inspection, pieces);
+  return kept + (inspection.end()?.toString() ?? "");
+}
+
+/** The same of a message that goes on. */
+async function begin(inspection: Inspection, pieces: readonly string[]): Promise<string> {
   let kept = "";
   for (const text of pieces) {
-    const piece = inspection.begin(Buffer.from(text));
-    if (piece === undefined) continue;
-    kept += inspection.pass(piece)?.toString() ?? "";
-    await inspection.examine(piece);
+    kept += inspection.pass(Buffer.from(text))?.toString() ?? "";
+    await inspection.ready;
   }
-  return kept + (inspection.end()?.toString() ?? "");
+  return kept;
 }
 
 const fields = (octets: number) => `X-Filler: ${"x".repeat(88)}\r\n`.repeat(octets / 100);
@@ -103,7 +107,7 @@ const fields = (octets: number) => `X-Filler: ${"x".repeat(88)}\r\n`.repeat(octe
 test("while others hold all there is, a long header section comes again later, and a short one passes", async () => {
   const budget = new HeaderBudget(256 * K, 500 * K);
   const holding = inspect(budget);
-  await read(holding, fields(200_000));
+  await begin(holding, [fields(200_000)]);
   assert.ok(budget.held >= 200_000);
   const crowdedOut = inspect(budget);
   const long = `${fields(200_000)}\r\nbody\r\n`;
@@ -125,16 +129,16 @@ test("while others hold all there is, a long header section comes again later, a
 test("nothing is held of a header section that is longer than what is examined, nor behind its end", async () => {
   const budget = new HeaderBudget(256 * K, 64 * 1024 * K);
   const endless = inspect(budget);
-  await read(endless, fields(200_000));
+  await begin(endless, [fields(200_000)]);
   assert.ok(budget.held >= 200_000 && budget.held <= 256 * K, `${budget.held}`);
-  await read(endless, fields(200_000));
+  await begin(endless, [fields(200_000)]);
   assert.equal(budget.held, 0);
 
   const inBody = inspect(budget);
-  await read(inBody, `${fields(200_000)}\r\nbody`);
+  await begin(inBody, [`${fields(200_000)}\r\nbody`]);
   assert.equal(budget.held, 0);
 
   const relayed = inspect(budget, true);
-  await read(relayed, fields(200_000));
+  await begin(relayed, [fields(200_000)]);
   assert.equal(budget.held, 0);
 });

@@ -3,16 +3,17 @@ import { describe, test } from "node:test";
 import type { Proof, Secret } from "../../../src/receive/gate/gate.ts";
 import { judgeHeader } from "../../../src/receive/content/verdict.ts";
 import { statusLine } from "../../../src/mail/status.ts";
-import { HeaderWatch } from "../../../src/receive/content/header-watch.ts";
+import { type Watching, watching } from "./watching.ts";
 
 const SECRET: Secret = { name: "x-unseen-tenant", value: "s3cret" };
 const PROOF: Proof = { headers: [SECRET] };
 
-/** What comes out when the message goes in, in these pieces. */
 /** Every proof that was asked for was found. */
-const isProven = ({ unproven }: HeaderWatch): boolean => unproven.size === 0;
+const isProven = ({ unproven }: Watching): boolean => unproven.size === 0;
+const refusal = (watch: Watching) => statusLine(judgeHeader(watch, watch, 30) ?? assert.fail());
 
-function through(watch: HeaderWatch, ...pieces: readonly string[]): string {
+/** What comes out when the message goes in, in these pieces. */
+function through(watch: Watching, ...pieces: readonly string[]): string {
   const out: Buffer[] = [];
   for (const piece of pieces) {
     const ready = watch.pass(Buffer.from(piece, "latin1"));
@@ -41,14 +42,14 @@ describe("without a secret", () => {
   };
   for (const [name, text] of Object.entries(messages)) {
     test(`${name} passes as it is`, () => {
-      const watch = new HeaderWatch([]);
+      const watch = watching([]);
       assert.equal(through(watch, text), text);
       assert.equal(isProven(watch), true);
     });
   }
 
   test("nothing is held back of a message from which nothing is to be taken", () => {
-    const watch = new HeaderWatch([]);
+    const watch = watching([]);
     for (const piece of ["Received: one\r\nRece", "ived: two\r", "\n\r", "\nReceived: body\r\n"]) {
       assert.equal(watch.pass(Buffer.from(piece))?.toString(), piece);
     }
@@ -56,7 +57,7 @@ describe("without a secret", () => {
   });
 
   test("of any other only what may begin such a field is held back, until its end", () => {
-    const watch = new HeaderWatch([PROOF]);
+    const watch = watching([PROOF]);
     const steps: [piece: string, passed: string][] = [
       ["Subject: x\r\n", "Subject: x\r\n"],
       ["X-Uns", ""],
@@ -94,7 +95,7 @@ describe("the proof", () => {
   };
   for (const [name, { field, proven }] of Object.entries(cases)) {
     test(`${name}: ${proven ? "it is found and taken out" : "it is none, and stays"}`, () => {
-      const watch = new HeaderWatch([PROOF]);
+      const watch = watching([PROOF]);
       const out = through(watch, message("From: a@example.com", field, "To: b@example.org"));
       assert.equal(isProven(watch), proven);
       const kept = proven ? [] : [field];
@@ -104,23 +105,23 @@ describe("the proof", () => {
 
   test("in the body it proves nothing, and stays", () => {
     const text = `Subject: x\r\n\r\n${message("X-Unseen-Tenant: s3cret")}`;
-    const watch = new HeaderWatch([PROOF]);
+    const watch = watching([PROOF]);
     assert.equal(through(watch, text), text);
     assert.equal(isProven(watch), false);
-    const bare = new HeaderWatch([PROOF]);
+    const bare = watching([PROOF]);
     assert.equal(through(bare, `\r\n${text}`), `\r\n${text}`);
     assert.equal(isProven(bare), false);
   });
 
   test("every one of several is taken out, a wrong one of that name stays", () => {
-    const watch = new HeaderWatch([PROOF]);
+    const watch = watching([PROOF]);
     const fields = ["X-Unseen-Tenant: s3cret", "X-Unseen-Tenant: guess", "X-Unseen-Tenant: s3cret"];
     assert.equal(through(watch, message(...fields)), message("X-Unseen-Tenant: guess"));
     assert.equal(isProven(watch), true);
   });
 
   test("as the last line, without an empty one behind it, it counts", () => {
-    const watch = new HeaderWatch([PROOF]);
+    const watch = watching([PROOF]);
     assert.equal(
       through(watch, "From: a@example.com\r\nX-Unseen-Tenant: s3cret"),
       "From: a@example.com\r\n",
@@ -130,10 +131,10 @@ describe("the proof", () => {
 
   test("of every rule that was asked for must be there", () => {
     const other: Proof = { headers: [{ name: "x-other", value: "two" }] };
-    const one = new HeaderWatch([PROOF, other]);
+    const one = watching([PROOF, other]);
     through(one, message("X-Unseen-Tenant: s3cret"));
     assert.equal(isProven(one), false);
-    const both = new HeaderWatch([PROOF, other]);
+    const both = watching([PROOF, other]);
     assert.equal(through(both, message("X-Other: two", "X-Unseen-Tenant: s3cret")), message());
     assert.equal(isProven(both), true);
   });
@@ -141,31 +142,31 @@ describe("the proof", () => {
   test("of several values any will do, and each that is there is taken out", () => {
     const changing: Proof = { headers: [SECRET, { name: "x-unseen-tenant", value: "new" }] };
     for (const values of [["s3cret"], ["new"], ["new", "s3cret"], ["s3cret", "new", "new"]]) {
-      const watch = new HeaderWatch([changing]);
+      const watch = watching([changing]);
       const fields = values.map((value) => `X-Unseen-Tenant: ${value}`);
       assert.equal(through(watch, message("To: a", ...fields)), message("To: a"));
       assert.equal(isProven(watch), true, values.join(" "));
     }
-    const watch = new HeaderWatch([changing]);
+    const watch = watching([changing]);
     const neither = message("X-Unseen-Tenant: s3cre", "X-Unseen-Tenant: news");
     assert.equal(through(watch, neither), neither);
     assert.equal(isProven(watch), false);
   });
 
   test("that names no header cannot be brought", () => {
-    const watch = new HeaderWatch([{}]);
+    const watch = watching([{}]);
     through(watch, message("X-Unseen-Tenant: s3cret", ": "));
     assert.equal(isProven(watch), false);
   });
 
   test("that nobody asked for is taken out all the same: the secret stays with us", () => {
-    const watch = new HeaderWatch([], [SECRET]);
+    const watch = watching([], [SECRET]);
     assert.equal(through(watch, message("X-Unseen-Tenant: s3cret", "To: b")), message("To: b"));
     assert.equal(isProven(watch), true);
   });
 
   test("is found behind a megabyte of other fields, of which nothing is held back", () => {
-    const watch = new HeaderWatch([PROOF]);
+    const watch = watching([PROOF]);
     const other = `X-Other: ${"x".repeat(70)}\r\n`.repeat(12_000);
     for (let at = 0; at < other.length; at += 10_000) {
       const piece = other.slice(at, at + 10_000);
@@ -178,35 +179,32 @@ describe("the proof", () => {
   });
 
   test("beyond 32 KB is none: the message is refused", () => {
-    const watch = new HeaderWatch([PROOF]);
+    const watch = watching([PROOF]);
     const pieces = Array.from({ length: 40 }, () => ` ${"x".repeat(1000)}\r\n`);
     through(watch, "From: a@b.test\r\nX-Unseen-Tenant: s3cret\r\n", ...pieces, "\r\n");
     assert.equal(isProven(watch), false);
-    assert.match(statusLine(judgeHeader(watch, 30) ?? assert.fail()), /^552 5\.3\.4 /);
+    assert.match(refusal(watch), /^552 5\.3\.4 /);
   });
 
   test("is not waited for in blanks without end", () => {
-    const watch = new HeaderWatch([PROOF]);
+    const watch = watching([PROOF]);
     through(watch, "X-Unseen-Tenant", ...Array.from({ length: 40 }, () => " ".repeat(1000)));
-    assert.match(statusLine(judgeHeader(watch, 30) ?? assert.fail()), /^552 5\.3\.4 /);
+    assert.match(refusal(watch), /^552 5\.3\.4 /);
   });
 
   test("of a header section beyond 1 MiB does not count: the message is refused, and nothing more of it passes", () => {
     const long = `X-Long: ${"x".repeat(1024 * 1024)}`;
-    const watch = new HeaderWatch([PROOF]);
+    const watch = watching([PROOF]);
     const text = message("X-Unseen-Tenant: s3cret", long);
     const passed = through(watch, text.slice(0, 100), text.slice(100, -20), text.slice(-20));
     assert.equal(passed, text.slice("X-Unseen-Tenant: s3cret\r\n".length, 100));
-    assert.equal(
-      statusLine(judgeHeader(watch, 30) ?? assert.fail()),
-      "552 5.3.4 The header section is too big",
-    );
+    assert.equal(refusal(watch), "552 5.3.4 The header section is too big");
   });
 });
 
 describe("hops", () => {
   test("are the Received fields of the header, in any case, and no other lines", () => {
-    const watch = new HeaderWatch([]);
+    const watch = watching([]);
     const fields = [
       "Received: one",
       "RECEIVED : two",
@@ -229,22 +227,22 @@ describe("pieces", () => {
 
   test("cut at every byte, the message comes out the same", () => {
     for (let cut = 0; cut <= text.length; cut++) {
-      const watch = new HeaderWatch([PROOF]);
+      const watch = watching([PROOF]);
       assert.equal(through(watch, text.slice(0, cut), text.slice(cut)), wanted, `cut at ${cut}`);
       assert.deepEqual([isProven(watch), watch.hops], [true, 2], `cut at ${cut}`);
     }
   });
 
   test("one byte each, the message comes out the same, with a header or without", () => {
-    assert.equal(through(new HeaderWatch([PROOF]), ...text.split("")), wanted);
+    assert.equal(through(watching([PROOF]), ...text.split("")), wanted);
     const bare = "\r\nReceived: body\r\n\r\nX-Unseen-Tenant: s3cret\r\n";
-    const watch = new HeaderWatch([PROOF]);
+    const watch = watching([PROOF]);
     assert.equal(through(watch, ...bare.split("")), bare);
     assert.deepEqual([isProven(watch), watch.hops], [false, 0]);
   });
 
   test("a header in half a million pieces is no more work than one in one", () => {
-    const watch = new HeaderWatch([]);
+    const watch = watching([]);
     const long = `X-Long: ${"x".repeat(500_000)}`;
     const bytes = Buffer.from(message("Received: one", long));
     let out = 0;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HeaderBudget } from "../../../src/receive/authentication/header-budget.ts";
+import { HeaderBudget } from "../../../src/receive/header/header-budget.ts";
 
 const K = 1024;
 
