@@ -7,7 +7,7 @@ import type { Clock, Timer } from "./clock.ts";
 
 /** What this process knows of time that has passed. */
 export interface Elapsed {
-  /** Milliseconds that have passed from `at` to `now`, both by the wall clock; never negative. */
+  /** Whole milliseconds that have passed from `at` to `now`, both by the wall clock; never negative. */
   since(at: number, now: number): number;
   /** Milliseconds for which this process has watched the clock. */
   readonly watched: number;
@@ -47,7 +47,7 @@ export class ClockSteps implements Elapsed {
     for (const { from, to } of this.#skipped) {
       passed -= Math.max(0, Math.min(to, now) - Math.max(from, at));
     }
-    return Math.max(0, passed);
+    return Math.floor(Math.max(0, passed));
   }
 
   get watched(): number {

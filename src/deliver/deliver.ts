@@ -339,6 +339,8 @@ function heeding<T>(signal: AbortSignal, clock: Clock, work: Promise<T>): Promis
 const FIRST_DIGIT = { delivered: 2, deferred: 4, failed: 5 } as const;
 
 /** A driver that no compiler has checked may say anything: only what is plain may end a delivery. */
-function isPlain({ kind, status }: Outcome): boolean {
-  return Math.trunc(status.code / 100) === FIRST_DIGIT[kind];
+function isPlain(outcome: Outcome): boolean {
+  const { kind, status } = outcome;
+  if (Math.trunc(status.code / 100) !== FIRST_DIGIT[kind]) return false;
+  return kind !== "deferred" || Number.isFinite(outcome.notBefore ?? 0);
 }

@@ -40,7 +40,7 @@ export class Unrouted {
       kind: "deferred",
       status: status(451, enhanced.slice(2), text),
       scope: "recipient",
-      notFinalBefore: this.#clock.now() + left,
+      notFinalBefore: Math.ceil(this.#clock.now() + left),
     };
     return { outcome, isFirst: known === undefined };
   }

@@ -57,9 +57,20 @@ export interface Failures {
 
 /**
  * As `retryTime`, by what is known of time that has really passed. No delivery ends because a clock was wrong: it
- * must have failed before, and this process must have seen the last interval of its rules pass.
+ * must have failed before, and this process must have seen the last interval of its rules pass. Whole milliseconds,
+ * whatever a transport says: the spool stores no parts of one.
  */
 export function nextTime(
+  finding: Finding,
+  failures: Failures,
+  now: number,
+  policy: RetryPolicy & { readonly elapsed: Elapsed },
+): number | undefined {
+  const at = unroundedTime(finding, failures, now, policy);
+  return at === undefined ? undefined : Math.ceil(at);
+}
+
+function unroundedTime(
   finding: Finding,
   failures: Failures,
   now: number,

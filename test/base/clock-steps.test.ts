@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { ClockSteps } from "../../src/base/clock-steps.ts";
-import { manualClock } from "../support/clock.ts";
+import { manualClock, ticking } from "../support/clock.ts";
 
 const SECOND = 1000;
 const HOUR = 3_600_000;
@@ -54,6 +54,16 @@ describe("time that has passed", () => {
     const after = clock.now();
     clock.advance(HOUR);
     assert.deepEqual([before, between, after].map(since), [4 * HOUR, 2 * HOUR, HOUR]);
+  });
+
+  test("is whole milliseconds, although the steps are measured in parts of one", () => {
+    const clock = manualClock();
+    const steps = new ClockSteps(ticking(clock));
+    const at = clock.now();
+    clock.advance(HOUR);
+    clock.step(DAY);
+    const passed = steps.since(at, clock.now());
+    assert.ok(Number.isInteger(passed) && Math.abs(passed - HOUR) < 2, `${passed}`);
   });
 
   test("is none since a time that is still to come", () => {

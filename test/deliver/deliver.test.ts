@@ -391,6 +391,12 @@ describe("an outcome", () => {
       { kind: "failed", status: status(451, "0.0", "later") },
       { kind: "delivered", status: status(550, "0.0", "no") },
       { kind: "failed" },
+      {
+        kind: "deferred",
+        status: status(451, "0.0", "later"),
+        scope: "host",
+        notBefore: Number.NaN,
+      },
       "delivered",
     ];
     for (const outcome of wrong) {

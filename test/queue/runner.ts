@@ -15,7 +15,7 @@ import type {
   StoredRecipient,
 } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
-import { believed, manualClock } from "../support/clock.ts";
+import { believed, manualClock, ticking } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
@@ -95,6 +95,7 @@ function memorySpool(messages: readonly StoredMessage[]) {
       await Promise.resolve();
       const trouble = troubles.settle.shift();
       if (trouble !== undefined) throw trouble;
+      for (const { nextAttempt } of settlement.recipients) assert.ok(Number.isInteger(nextAttempt));
       settled.push(settlement);
       const { id, state, recipients: changes, journal, reports } = settlement;
       const before = held.get(id);
@@ -175,7 +176,7 @@ export function runner(
   const queue = new Queue({
     holds,
     spool,
-    clock,
+    clock: ticking(clock),
     log,
     transports,
     hints: { awaited: () => undefined },

@@ -7,7 +7,7 @@ import type { Outcome } from "../../src/contract/contract.ts";
 import type { Elapsed } from "../../src/base/clock-steps.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "../../src/retry/reply-rules.ts";
 import { parseRetryRules } from "../../src/retry/retry.ts";
-import { isForced, replyRule, retryTime } from "../../src/retry/retry-time.ts";
+import { isForced, nextTime, replyRule, retryTime } from "../../src/retry/retry-time.ts";
 import type { Finding } from "../../src/retry/finding.ts";
 import type { StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
@@ -206,4 +206,32 @@ describe("hints are ignored", () => {
     );
     assert.ok(!forced(hourAgo, policy([["*.example.net", "", "F,1h,5m"]])));
   });
+});
+
+describe("a time that is stored", () => {
+  const failures = { firstFailure: NOW - HOUR, failedBefore: true };
+  const shaken: Elapsed = {
+    since: (at, now) => now - at - 0.625,
+    watched: Number.POSITIVE_INFINITY,
+  };
+  const deferrals: Readonly<Record<string, Partial<Deferral>>> = {
+    "of a turn": { untried: true, notBefore: NOW + MINUTE + 0.25 },
+    "of a host": { notBefore: NOW + MINUTE + 0.25, waitsFor: AWAITED },
+    "that an end is put off to": { notFinalBefore: NOW + MINUTE + 0.25 },
+    "by the rules": {},
+  };
+  for (const [what, given] of Object.entries(deferrals)) {
+    for (const elapsed of [believed, shaken]) {
+      const clock = elapsed === believed ? "right" : "set";
+      test(`${what} is whole milliseconds, by a clock that was ${clock}`, () => {
+        for (const rules of ["F,8d,15m", "F,61m,15m"]) {
+          const next = nextTime(finding(given), failures, NOW, {
+            ...policy([["*", "", rules]]),
+            elapsed,
+          });
+          assert.ok(next !== undefined && Number.isInteger(next) && next > NOW, `${next}`);
+        }
+      });
+    }
+  }
 });

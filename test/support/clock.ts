@@ -61,6 +61,12 @@ export function manualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
   };
 }
 
+/** A little time passes between two readings, as it really does: no span of monotonic time is whole milliseconds. */
+export function ticking(clock: Clock): Clock {
+  let readings = 0;
+  return { ...clock, monotonic: () => clock.monotonic() + readings++ / 1024 };
+}
+
 /** The wall clock is right, and this process has watched it for ever. */
 export const believed: Elapsed = {
   since: (at, now) => Math.max(0, now - at),

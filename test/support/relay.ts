@@ -23,6 +23,7 @@ import type { EventName, Events } from "../../src/observe/events.ts";
 import type { Log } from "../../src/observe/log.ts";
 import type { Https } from "../../src/base/net/https.ts";
 import { type Relay, startRelay } from "../../src/run/relay.ts";
+import { ticking } from "./clock.ts";
 import { type FakeDns, startDns, type Zone } from "./dns.ts";
 import { Wire } from "./wire.ts";
 import { builtIn } from "../../src/run/built-in.ts";
@@ -70,7 +71,8 @@ export async function startTestRelay(options: TestRelayOptions): Promise<TestRel
     `${preamble(options.config, dns)}${options.config}`,
   );
   const log = new WaitingLog();
-  const { clock = systemClock, https } = options;
+  const { https } = options;
+  const clock = options.clock === undefined ? systemClock : ticking(options.clock);
   const parts = { clock, log, ...(https && { https }) };
   const relay = await startRelay(configuration, parts).catch(async (error: unknown) => {
     await dns.close();

@@ -71,7 +71,7 @@ class Delivery {
   #again: PutOff | undefined;
   #tried = 0;
   #hasTurn = false;
-  readonly #pause = BUSY_PAUSE * (1 + 2 * Math.random());
+  readonly #pause = Math.ceil(BUSY_PAUSE * (1 + 2 * Math.random()));
 
   constructor(means: Means, batch: Batch, signal: AbortSignal) {
     this.#means = means;
