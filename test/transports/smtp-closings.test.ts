@@ -43,7 +43,7 @@ const bad = (id: string) => ({
 });
 const from = (id: string) => ({ envelope: envelope({ id }) });
 
-/** Answers each command by its line; "421 …" ends the connection, and so does an empty text. */
+/** Answers each command by its line; "421 …" ends the connection, and so do an empty text and one that ends in NUL. */
 function answering(reply: (command: string, ordinal: number) => string | undefined) {
   return scriptedServer(async (conn, ordinal) => {
     await greet(conn);
@@ -51,7 +51,8 @@ function answering(reply: (command: string, ordinal: number) => string | undefin
       const command = await conn.readLine();
       const said = reply(command, ordinal) ?? (command === "DATA" ? "354 go" : "250 2.0.0 ok");
       if (said === "") return;
-      conn.send(said);
+      conn.send(said.replace("\r\n\0", ""));
+      if (said.endsWith("\0")) return;
       if (said.startsWith("421") || command === "QUIT") return;
       if (said.startsWith("354") && !(await takesMessage(conn, (end) => reply(end, ordinal))))
         return;
@@ -96,6 +97,8 @@ describe("over one recipient", () => {
     ["421", "421 4.3.2 closing"],
     ["a reply that contradicts itself", "250-2.1.5 yes\r\n550 5.1.1 no"],
     ["a lost connection", ""],
+    ["a temporary refusal and a lost connection", "450 4.7.1 later\r\n\0"],
+    ["a refusal and a lost connection", "550 5.1.1 no such user\r\n\0"],
   ] as const) {
     test(`${what}: the others of the message go at once, and other mail does`, async (t) => {
       await using peer = await answering((command) =>
@@ -104,7 +107,7 @@ describe("over one recipient", () => {
       const { transport, hints } = create(t, { hosts: at(peer.port) });
       const [alice, bob, carol] = await send(transport, ["alice", "bob", "carol"]);
       assert.deepEqual([alice, carol], Array(2).fill("delivered 250 2.0.0 taken"));
-      assert.match(bob ?? "", /^deferred recipient 4/);
+      assert.match(bob ?? "", /^(?:deferred recipient 4|failed 550 )/);
       // One with bob, one without, and that one is still good.
       assert.equal(peer.connections, 2);
       assert.ok(hints.isEmpty);
@@ -112,6 +115,19 @@ describe("over one recipient", () => {
       assert.equal(peer.connections, 2);
     });
   }
+
+  test("the last one, who was refused: those before it go at once", async (t) => {
+    await using peer = await answering((command) =>
+      command.startsWith("RCPT TO:<bob") ? "554 5.7.1 not you\r\n\0" : undefined,
+    );
+    const { transport, hints } = create(t, { hosts: at(peer.port) });
+    assert.deepEqual(await send(transport, ["alice", "carol", "bob"]), [
+      "delivered 250 2.0.0 taken",
+      "delivered 250 2.0.0 taken",
+      "failed 554 5.7.1 not you",
+    ]);
+    assert.deepEqual([peer.connections, hints.isEmpty], [2, true]);
+  });
 
   test("it goes to the next host, and the others do not", async (t) => {
     await using peer = await answering((command) =>

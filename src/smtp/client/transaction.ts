@@ -42,7 +42,10 @@ export interface TransactionResult {
   readonly deliveries: readonly (Status | undefined)[];
   /** Why the connection is gone, if it is, and no answer was the last thing on it. */
   readonly failure: TransactionFailure | undefined;
-  /** The peer's last answer ended the connection: a 421, or one that contradicts itself. */
+  /**
+   * The peer's last answer ended the connection: a 421, one that contradicts itself, or a refusal of a recipient with
+   * nothing behind it.
+   */
   readonly closed: boolean;
   /** The peer answered at all, and not only with 421. If not, a connection that was used before had died of age. */
   readonly answered: boolean;
@@ -90,6 +93,7 @@ export async function transact(
     exchange.message = exchange.notPassed ? STILL_COMING : await refusal(transaction, offered);
     if (exchange.message === undefined && recipients.includes(undefined)) await exchange.run();
   } catch (error) {
+    if (exchange.endedWithRefusal(error)) return exchange;
     const failure = exchange.failureFrom(error);
     exchange.failure = failure;
     exchange.notPassed = failure.scope === "host" && transaction.body.unread === false;
@@ -112,6 +116,8 @@ class Exchange implements TransactionResult {
   #dotSent = false;
   /** Whose RCPT is waiting for its answer. */
   #asking: number | undefined;
+  /** The last answer that was read refused a recipient. */
+  #hasJustRefused = false;
 
   constructor(session: Session, transaction: Transaction, recipients: (Status | undefined)[]) {
     this.#session = session;
@@ -146,6 +152,14 @@ class Exchange implements TransactionResult {
       // DATA went out before the answers came, and the peer waits for a message to nobody (RFC 2920 3.1).
       await this.#ask("the end of an empty message", ".\r\n", true);
     }
+  }
+
+  /** The peer has hung up behind the refusal of a recipient: that was its last word, and it is about that recipient. */
+  endedWithRefusal(error: unknown): boolean {
+    const isLost = error instanceof ConnectionFailure && error.error === "lost_connection";
+    if (!isLost || !this.#hasJustRefused) return false;
+    this.closed = true;
+    return true;
   }
 
   failureFrom(error: unknown): TransactionFailure {
@@ -190,6 +204,7 @@ class Exchange implements TransactionResult {
 
   async #answer(stage: string, timeout: number): Promise<Reply> {
     const reply = await this.#session.connection.answer(stage, timeout);
+    this.#hasJustRefused = false;
     this.closed = isLastOne(reply);
     if (!this.closed) this.answered = true;
     return reply;
@@ -220,6 +235,7 @@ class Exchange implements TransactionResult {
       if (!hasSender) continue;
       this.recipients[index] = replyStatus(reply);
       if (isPositive(reply)) accepted++;
+      else this.#hasJustRefused = true;
     }
     this.#asking = undefined;
     return accepted;
