@@ -1,5 +1,5 @@
 // What a part is: everything of the relay that is not the way of a message. A part is a folder beside this file and one
-// line in src/parts.ts; nobody imports it. It declares its sections of the configuration file, its events and its commands,
+// line in src/parts.ts; nobody imports it. It declares its sections of the configuration file, its events, commands and drivers,
 // offers services to drivers, and says what it does when the relay starts, reloads and stops.
 
 import type { Socket } from "node:net";
@@ -7,7 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Https } from "../base/net/https.ts";
 import type { ListenAddress } from "../base/net/listen-address.ts";
 import type { Command } from "../contract/command.ts";
-import type { Services } from "../contract/contract.ts";
+import type { RouterDriver, Services, TransportDriver } from "../contract/contract.ts";
 import type { Resolver } from "../dns/dns.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { EventTable } from "../observe/event.ts";
@@ -97,6 +97,12 @@ export interface PartProcess<Sections> {
   serve(means: ProcessMeans<Sections>): Promise<ServedPart>;
 }
 
+/** Drivers that routers.toml may name, beside those of routers/ and transports/. */
+interface PartDrivers {
+  readonly routers?: readonly RouterDriver[];
+  readonly transports?: readonly TransportDriver[];
+}
+
 type Tables = Readonly<Record<string, Option<unknown>>>;
 
 export interface Part {
@@ -106,6 +112,7 @@ export interface Part {
   readonly commands: readonly Command[];
   /** What it logs beside the events that every room may log. */
   readonly events?: EventTable;
+  readonly drivers?: PartDrivers;
   start?(means: PartMeans): RunningPart<unknown>;
   readonly process?: PartProcess<unknown>;
 }
@@ -116,6 +123,7 @@ export function part<Own extends Tables>(declaration: {
   readonly sections?: Own;
   readonly commands?: readonly Command[];
   readonly events?: EventTable;
+  readonly drivers?: PartDrivers;
   start?(means: PartMeans): RunningPart<FieldValues<Own>>;
   readonly process?: PartProcess<FieldValues<Own>>;
 }): Part {

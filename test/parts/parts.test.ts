@@ -4,6 +4,10 @@ import { sections } from "../../src/config/sections.ts";
 import { parts } from "../../src/parts.ts";
 import { part } from "../../src/parts/part.ts";
 import { RunningParts } from "../../src/run/running-parts.ts";
+import { builtInWith } from "../../src/run/built-in.ts";
+import { loadConfiguration } from "../../src/config/load.ts";
+import { routerDrivers } from "../../routers/index.ts";
+import { transportDrivers } from "../../transports/index.ts";
 import { load, RIGHT, write } from "../config/configuration.ts";
 import { manualClock } from "../support/clock.ts";
 import { fakeServices, recordingLog } from "../support/services.ts";
@@ -19,6 +23,44 @@ describe("the table of parts", () => {
       ...parts.flatMap((one) => Object.keys(one.sections)),
     ];
     assert.equal(new Set(tables).size, tables.length);
+  });
+});
+
+describe("drivers of a part", () => {
+  const accept = routerDrivers.get("accept");
+  const discard = transportDrivers.get("discard");
+  assert.ok(accept && discard);
+  const bringing = (name: string) =>
+    part({
+      name,
+      drivers: {
+        routers: [{ ...accept, name: `${name}-router` }],
+        transports: [{ ...discard, name: `${name}-transport` }],
+      },
+    });
+
+  test("are those that routers.toml may name", async () => {
+    const file = write(
+      "drivers.toml",
+      RIGHT.replace('driver = "accept"', 'driver = "own-router"').replace(
+        'driver = "smtp"\nhosts = "aspmx.l.google.com"',
+        'driver = "own-transport"',
+      ),
+    );
+    const refused = await loadConfiguration(file, builtInWith([]));
+    assert.ok("problems" in refused);
+    const loaded = await loadConfiguration(file, builtInWith([bringing("own")]));
+    assert.ok("configuration" in loaded, JSON.stringify(loaded));
+    assert.equal(loaded.configuration.routers[0]?.driver.name, "own-router");
+    assert.equal(loaded.configuration.transports.get("gmail")?.driver.name, "own-transport");
+  });
+
+  test("have names that no other driver has", () => {
+    assert.throws(() => builtInWith([bringing("own"), bringing("own")]), {
+      message: "two drivers have the name own-router",
+    });
+    const another = part({ name: "another", drivers: { transports: [discard] } });
+    assert.throws(() => builtInWith([another]), { message: /two drivers have the name/ });
   });
 });
 

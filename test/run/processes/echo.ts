@@ -6,7 +6,8 @@ import { systemClock } from "../../../src/base/clock.ts";
 import { loadConfiguration } from "../../../src/config/load.ts";
 import { listenAddress, nested, optional, options, text } from "../../../src/options/options.ts";
 import { part } from "../../../src/parts/part.ts";
-import { builtIn } from "../../../src/run/built-in.ts";
+import { parts } from "../../../src/parts.ts";
+import { builtInWith } from "../../../src/run/built-in.ts";
 import { servePart } from "../../../src/run/serve-part.ts";
 
 export const echo = part({
@@ -48,7 +49,7 @@ export const echo = part({
   },
 });
 
-export const withEcho = { ...builtIn, sections: { ...builtIn.sections, ...echo.sections } };
+export const withEcho = builtInWith([...parts, echo]);
 
 if (import.meta.main) {
   const loaded = await loadConfiguration(process.argv[2] ?? "", withEcho);
