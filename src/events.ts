@@ -1,6 +1,6 @@
 // The tables of all events, in the order of docs/events.md.
 
-import { transportEvents } from "../transports/events.ts";
+import { transportEvents } from "../transports/smtp/events.ts";
 import { listEvents } from "./lists/events.ts";
 import { maildirEvents } from "./maildir/events.ts";
 import type { EventTable } from "./observe/event.ts";

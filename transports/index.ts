@@ -1,7 +1,7 @@
 // Every transport that comes with the relay, by the name that `driver` gives in routers.toml. A third party's is
 // loaded from its file or package instead, against the same contract.
 //
-// Doors: events.ts.
+// Doors: smtp/events.ts.
 
 import type { TransportDriver } from "../src/contract/contract.ts";
 import { discard } from "./discard.ts";

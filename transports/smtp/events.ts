@@ -1,6 +1,6 @@
-// Events of transports, beside what becomes of a delivery.
+// Events of the smtp transport, beside what becomes of a delivery.
 
-import { event, eventTable, type EventsOf, text } from "../src/observe/event.ts";
+import { event, eventTable, type EventsOf, text } from "../../src/observe/event.ts";
 
 export const transportEvents = eventTable("Transports", {
   "mta_sts.would_fail": event(
@@ -13,6 +13,6 @@ export const transportEvents = eventTable("Transports", {
   ),
 });
 
-declare module "../src/observe/events.ts" {
+declare module "../../src/observe/events.ts" {
   interface Events extends EventsOf<typeof transportEvents> {}
 }
