@@ -52,7 +52,10 @@ export interface RouteContext {
   readonly client: Client;
   /** Canonical keys that the preconditions of this router found, as in {@link Account}. */
   readonly account: Account;
-  /** At RCPT and in a dry run: decide as in earnest, and write nothing. */
+  /**
+   * At RCPT and in a dry run: decide as in earnest, and write nothing. What is said at RCPT goes with the message to its
+   * first attempt: the router is asked again, with false, only after a wait, a reload or a restart.
+   */
   readonly verify: boolean;
 }
 

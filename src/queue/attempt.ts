@@ -18,6 +18,7 @@ import {
   type Routing,
   Steps,
 } from "../route/route.ts";
+import type { Routings } from "../route/routings.ts";
 import type { Attempted } from "../retry/due.ts";
 import { entryOf, Journal, targetOf } from "../settle/journal.ts";
 import type { LoopShare } from "../base/loop-share.ts";
@@ -58,6 +59,8 @@ export interface AttemptServices {
 export interface AttemptMeans {
   readonly signal: AbortSignal;
   readonly passage: Passage | undefined;
+  /** What the chain has said of the recipients already. */
+  readonly routings: Pick<Routings, "of"> | undefined;
 }
 
 /** Recipients that are routed so soon one after the other go together, in ms. */
@@ -130,7 +133,9 @@ export class Attempt {
     let left = this.#plan.attempted.length;
     try {
       await routeAll(this.#plan.attempted, { pool, clock }, async (recipient) => {
-        const routing = await this.#patience(recipient, route(recipient.mailbox, request));
+        const known = this.#means.routings?.of(recipient.position, route, relayed);
+        const routing =
+          known ?? (await this.#patience(recipient, route(recipient.mailbox, request)));
         const turn = this.#seen > SLICE ? share.turn(SLICE_COST) : undefined;
         if (this.#seen > SLICE) this.#seen = 0;
         if (turn !== undefined) await turn;

@@ -23,6 +23,7 @@ import type { Pool } from "./route-all.ts";
 import type { Room } from "../base/room.ts";
 import { Unrouted } from "./unrouted.ts";
 import type { Route } from "../route/route.ts";
+import type { Routings } from "../route/routings.ts";
 import { SPOOL_PAUSE, store } from "../settle/store.ts";
 import { settle, type SettleServices } from "../settle/settle.ts";
 import { LoopShare } from "../base/loop-share.ts";
@@ -55,10 +56,12 @@ const MOMENT = 250;
 /** No attempt takes longer, whatever its hosts do; in ms. */
 const ATTEMPT_DEADLINE = 3_600_000;
 
-/** A first attempt whose client waits for what becomes of it. */
-interface CutThroughAttempt {
-  readonly passage: Passage;
-  readonly verdict: AwaitedVerdict;
+/** What comes with a message from its reception to its first attempt. */
+interface Received {
+  readonly routings?: Routings | undefined;
+  readonly passage?: Passage;
+  /** The client waits for what becomes of it. */
+  readonly verdict?: AwaitedVerdict;
 }
 
 interface Begun {
@@ -113,25 +116,32 @@ export class Queue {
    * As `attempt`, for a client that waits: what the next host says of the message, if it says it soon enough.
    * A refusal is then not reported.
    */
-  passOn(message: StoredMessage, passage: Passage): Promise<Status | undefined> {
+  passOn(
+    message: StoredMessage,
+    routings: Routings,
+    passage: Passage,
+  ): Promise<Status | undefined> {
     const verdict = new AwaitedVerdict(this.#services.clock);
-    this.#begin(message, false, { passage, verdict });
+    this.#begin(message, false, { routings, passage, verdict });
     return verdict.told;
   }
 
-  /** Starts the attempt of a message whose spool state is "active" already. Returns at once. */
-  attempt(message: StoredMessage): void {
-    this.#begin(message, false);
+  /**
+   * Starts the first attempt of a message whose spool state is "active" already. Returns at once. `routings` are what RCPT
+   * knows of its recipients.
+   */
+  attempt(message: StoredMessage, routings?: Routings): void {
+    this.#begin(message, false, { routings });
   }
 
-  #begin(message: StoredMessage, taken: boolean, cutThrough?: CutThroughAttempt): void {
+  #begin(message: StoredMessage, taken: boolean, received: Received = {}): void {
     const { clock } = this.#services;
     const { id } = message.envelope;
     const controller = new AbortController();
     const deadline = clock.after(ATTEMPT_DEADLINE, () =>
       controller.abort(new Error("the attempt took too long")),
     );
-    const ended = this.#run(message, controller.signal, cutThrough).finally(() => {
+    const ended = this.#run(message, controller.signal, received).finally(() => {
       deadline.cancel();
       this.#active.delete(id);
       if (this.#active.size === 0) this.#whenIdle?.();
@@ -197,18 +207,17 @@ export class Queue {
   async #run(
     message: StoredMessage,
     signal: AbortSignal,
-    cutThrough: CutThroughAttempt | undefined,
+    { routings, passage, verdict }: Received,
   ): Promise<void> {
     const chain = this.#services;
     const { clock, log } = chain;
-    const { passage, verdict } = cutThrough ?? {};
     const { id } = message.envelope;
     const share = this.#share;
     const services = { ...chain, share, pool: this.#pool, unrouted: this.#unrouted };
     let attempt: Attempt | undefined;
     try {
       const plan = planOf(message, clock.now(), chain.settle);
-      attempt = new Attempt(message, plan, { signal, passage }, services);
+      attempt = new Attempt(message, plan, { signal, passage, routings }, services);
       const findings = await attempt.run();
       await logCopies(message, findings, chain.gate, log);
       const now = clock.now();

@@ -37,6 +37,13 @@ export class RecipientBudget {
     return true;
   }
 
+  /** As `take`, of what may be done without: others find at least half of the room. */
+  takeSpare(octets: number): boolean {
+    if (this.#kept + octets > this.#total / 2) return false;
+    this.#kept += octets;
+    return true;
+  }
+
   giveBack(octets: number): void {
     this.#kept -= octets;
   }
@@ -52,6 +59,8 @@ export class Expansion {
   readonly #budget: RecipientBudget;
   readonly #addressesMax: number;
   #own = 0;
+  /** Octets that may be done without: they count for nothing in what the transaction may ask for. */
+  #spare = 0;
   #isOver = false;
 
   constructor(addressesMax: number, budget: RecipientBudget) {
@@ -94,6 +103,13 @@ export class Expansion {
     return undefined;
   }
 
+  /** Is there room for so many octets more that may be done without? They are given back at the end. */
+  keeps(octets: number): boolean {
+    if (this.#isOver || !this.#budget.takeSpare(octets)) return false;
+    this.#spare += octets;
+    return true;
+  }
+
   #tooMany(): Status {
     this.refused();
     return TOO_MANY;
@@ -107,8 +123,9 @@ export class Expansion {
   /** The transaction is over. */
   end(): void {
     this.#isOver = true;
-    this.#budget.giveBack(this.#own);
+    this.#budget.giveBack(this.#own + this.#spare);
     this.#own = 0;
+    this.#spare = 0;
     this.#steps.clear();
     this.#addresses.clear();
   }

@@ -6,12 +6,7 @@
 //
 // Doors: configured.ts, events.ts, expansion.ts, relay-rates.ts, verdict.ts.
 
-import {
-  type CutThrough,
-  mayPass,
-  type Passage,
-  type Routed,
-} from "../deliver/cut-through/cut-through.ts";
+import type { CutThrough, Passage } from "../deliver/cut-through/cut-through.ts";
 import type { Client, MessageId, RecipientRequest } from "../mail/envelope.ts";
 import type { Gate, Proof, Secret, Verdict } from "./gate/gate.ts";
 import { describeError } from "../observe/log.ts";
@@ -23,6 +18,7 @@ import { receivedHeader } from "./received-header.ts";
 import { judgeAsStranger, judgeRecipient } from "./verdict.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Route } from "../route/route.ts";
+import { Routings } from "../route/routings.ts";
 import { pathText } from "../mail/address.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { MailRequest } from "../smtp/server/command.ts";
@@ -80,8 +76,7 @@ class Transaction implements MailTransaction {
   readonly #mail: MailRequest;
   readonly #services: ReceiveServices;
   readonly #expansion: Expansion;
-  /** As long as the message may be passed on while it comes in; else nothing of what the chain has said is kept. */
-  #routed: Routed[] | undefined = [];
+  readonly #routings: Routings;
   readonly #proofs = new Set<Proof>();
   readonly #claims = new Set<Proof>();
   readonly #secrets = new Set<Secret>();
@@ -95,6 +90,7 @@ class Transaction implements MailTransaction {
     this.#mail = mail;
     this.#services = services;
     this.#expansion = new Expansion(services.addressesMax, services.recipients);
+    this.#routings = new Routings(services.route, services.clock);
   }
 
   async recipient(request: RecipientRequest): Promise<Status> {
@@ -122,11 +118,12 @@ class Transaction implements MailTransaction {
       });
       return reply;
     }
-    if (!mayPass(routing, this.#routed)) this.#routed = undefined;
-    this.#routed?.push({ request, routing });
+    const relayed = gate.kind === "accept" && gate.relayed === true;
+    const position = this.#expansion.requests.length - 1;
+    this.#routings.keep(position, { routing, relayed }, (octets) => this.#expansion.keeps(octets));
     this.#rules.add(gate.rule);
     if (gate.kind === "accept") {
-      this.#relayed ||= gate.relayed === true;
+      this.#relayed ||= relayed;
       if (gate.proof !== undefined) this.#proofs.add(gate.proof);
       if (gate.claim !== undefined) this.#claims.add(gate.claim);
       for (const secret of gate.secrets ?? []) this.#secrets.add(secret);
@@ -164,7 +161,7 @@ class Transaction implements MailTransaction {
       client: this.#client,
       mail: this.#mail,
       recipients: this.#expansion.requests,
-      routed: this.#routed,
+      routings: this.#routings,
       rule: [...this.#rules].join(", "),
       relayed: this.#relayed,
       unproven: this.#unproven,
@@ -174,7 +171,6 @@ class Transaction implements MailTransaction {
 
   end(): void {
     this.#expansion.end();
-    this.#routed = undefined;
   }
 }
 
@@ -183,8 +179,8 @@ interface Submission {
   readonly client: Client;
   readonly mail: MailRequest;
   readonly recipients: readonly RecipientRequest[];
-  /** What the chain has said of them; absent when the message takes the way through the queue. */
-  readonly routed: readonly Routed[] | undefined;
+  /** What the chain has said of them. */
+  readonly routings: Routings;
   /** What the gate decided by. */
   readonly rule: string;
   /** Recipients that a relay rule lets through if the message has its proof, by the rule. */
@@ -206,7 +202,7 @@ class Intake implements MessageSink {
   #trouble: { readonly error: unknown } | undefined;
 
   constructor(submission: Submission, inspection: Inspection, services: ReceiveServices) {
-    const { client, mail, recipients, routed } = submission;
+    const { client, mail, recipients, routings } = submission;
     this.#submission = submission;
     this.#services = services;
     this.#id = services.spool.nextId();
@@ -224,7 +220,8 @@ class Intake implements MessageSink {
     });
     const size = mail.declaredSize === undefined ? 0 : mail.declaredSize + received.length;
     const envelope = { ...this.#envelope(), size };
-    this.#passage = routed && services.cutThrough.passage(envelope, routed, () => inspection.mayGo);
+    const routed = { recipients, routings };
+    this.#passage = services.cutThrough.passage(envelope, routed, () => inspection.mayGo);
     // Both have room for it.
     void this.#incoming.write(received);
     void this.#passage?.write(received);
@@ -306,10 +303,11 @@ class Intake implements MessageSink {
   /** What the next host says of the message, if the client is to hear it. */
   async #handOver(stored: StoredMessage, active: boolean): Promise<Status | undefined> {
     const { queue } = this.#services;
+    const { routings } = this.#submission;
     const passage = this.#passage;
-    if (active && passage !== undefined) return queue.passOn(stored, passage);
+    if (active && passage !== undefined) return queue.passOn(stored, routings, passage);
     passage?.abandon();
-    if (active) queue.attempt(stored);
+    if (active) queue.attempt(stored, routings);
     else queue.wake();
     return undefined;
   }

@@ -5,7 +5,7 @@
 // decides nothing about the address itself: what fails or defers it, and all that it is redirected to, touches
 // only the copy. Of an address whose mail has had its end, only copies are asked for: it leads to nobody else any more.
 //
-// Doors: chain-options.ts.
+// Doors: chain-options.ts, routings.ts.
 
 import type { DomainList } from "../lists/lists.ts";
 import type { Log } from "../observe/log.ts";

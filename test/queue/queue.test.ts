@@ -691,9 +691,9 @@ describe("a client that waits for what the next host says", () => {
   const active = message("a", { state: "active" });
 
   test("hears of a refusal when it is written down, not before", async () => {
-    const { queue, spool, clock, passage } = runner([active], () => REFUSED);
+    const { spool, clock, passOn } = runner([active], () => REFUSED);
     spool.troubles.settle.push(new Error("disk full"));
-    const told = queue.passOn(active, passage("a@example.com"));
+    const told = passOn("a@example.com");
     await quiet();
     assert.equal(await Promise.race([told, setImmediate("nothing yet")]), "nothing yet");
     clock.advance(1000);
@@ -702,9 +702,9 @@ describe("a client that waits for what the next host says", () => {
   });
 
   test("hears of no refusal that is not written down: the message is kept, and tried again", async () => {
-    const { queue, spool, clock, passage } = runner([active], () => REFUSED);
+    const { queue, spool, clock, passOn } = runner([active], () => REFUSED);
     spool.troubles.settle.push(...Array.from({ length: 9 }, () => new Error("disk full")));
-    const told = queue.passOn(active, passage("a@example.com"));
+    const told = passOn("a@example.com");
     await quiet();
     const stop = queue.stop(30_000);
     clock.advance(1000);
@@ -714,7 +714,7 @@ describe("a client that waits for what the next host says", () => {
   });
 
   test("hears of no refusal when the attempt comes to nothing, and need not wait for that to be written down", async () => {
-    const { queue, spool, clock, passage, log } = runner([active], () => REFUSED);
+    const { spool, clock, passOn, log } = runner([active], () => REFUSED);
     const event = log.event.bind(log);
     Object.assign(log, {
       event: (...told: Parameters<typeof event>) => {
@@ -723,7 +723,7 @@ describe("a client that waits for what the next host says", () => {
       },
     });
     spool.troubles.settle.push(new Error("disk full"));
-    assert.equal(await queue.passOn(active, passage("a@example.com")), undefined);
+    assert.equal(await passOn("a@example.com"), undefined);
     await quiet();
     clock.advance(1000);
     await quiet();

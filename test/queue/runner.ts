@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import type { Batch, Outcome, Transport } from "../../src/contract/contract.ts";
-import { CutThrough, type Passage } from "../../src/deliver/cut-through/cut-through.ts";
+import { CutThrough } from "../../src/deliver/cut-through/cut-through.ts";
 import { Holds } from "../../src/queue/holds.ts";
 import { Queue, type QueueServices } from "../../src/queue/queue.ts";
 import { Room } from "../../src/base/room.ts";
@@ -18,6 +18,7 @@ import { status } from "../../src/mail/status.ts";
 import { believed, manualClock, ticking } from "../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../support/message.ts";
 import { outboxOf } from "../support/outbox.ts";
+import { routingsOf } from "../support/routings.ts";
 import { recordingLog } from "../support/services.ts";
 
 export const START = Date.UTC(2026, 0, 1);
@@ -190,18 +191,16 @@ export function runner(
     settle: { ...services, retry, replies: [], random: () => 0 },
     ...given,
   });
-  const passage = (to: string): Passage => {
+  const passOn = (to: string) => {
     const deliveries = [{ ...delivery(to, "smtp"), cutthrough: true as const }];
-    const routed = {
-      request: { mailbox: mailbox(to) },
-      routing: { deliveries, troubles: [], discarded: [] },
-    };
+    const routings = routingsOf([{ deliveries, troubles: [], discarded: [] }], clock);
     const cutThrough = new CutThrough({ transports, clock, log });
-    const passed = cutThrough.passage(envelope(), [routed], () => true);
-    assert.ok(passed);
-    return passed;
+    const recipients = [{ mailbox: mailbox(to) }];
+    const passage = cutThrough.passage(envelope(), { recipients, routings }, () => true);
+    assert.ok(passage);
+    return queue.passOn(message("a", { state: "active" }), routings, passage);
   };
-  return { queue, clock, log, spool, holds, batches, passage, settleServices: services };
+  return { queue, clock, log, spool, holds, batches, passOn, settleServices: services };
 }
 
 export function delivery(address: string, transport: "smtp" | "file") {

@@ -9,6 +9,7 @@ import { RecipientBudget } from "../../src/receive/expansion.ts";
 import { headerBudgets } from "../../src/receive/header/header-budget.ts";
 import { RelayRates } from "../../src/receive/relay-rates.ts";
 import type { Routing } from "../../src/route/route.ts";
+import type { Routings } from "../../src/route/routings.ts";
 import type { MailRequest } from "../../src/smtp/server/command.ts";
 import type { MailTransaction, MessageSink } from "../../src/smtp/server/reception.ts";
 import { type NewMessage, SpoolError, type StoredMessage } from "../../src/spool/spool.ts";
@@ -127,6 +128,8 @@ interface Desk {
   readonly log: ReturnType<typeof recordingLog>;
   /** Messages to be attempted at once, and how many were left to the queue. */
   readonly attempts: StoredMessage[];
+  /** What goes with each of them. */
+  readonly handed: (Routings | undefined)[];
   readonly queued: () => number;
   readonly begin: (mail?: MailRequest, client?: Client) => Promise<MailTransaction>;
 }
@@ -137,6 +140,7 @@ function desk(fault: Fault = {}, room = true, budget = new RecipientBudget()): D
   const clock = manualClock();
   const log = recordingLog();
   const attempts: StoredMessage[] = [];
+  const handed: (Routings | undefined)[] = [];
   let queued = 0;
   const gate = new Gate(
     { local_domains: ["example.com"], dnsbl: [], dnsbl_action: "refuse", relay: [google] },
@@ -158,7 +162,10 @@ function desk(fault: Fault = {}, room = true, budget = new RecipientBudget()): D
     log,
     queue: {
       hasRoom: room,
-      attempt: (message) => void attempts.push(message),
+      attempt(message, known) {
+        attempts.push(message);
+        handed.push(known);
+      },
       passOn: () => assert.fail("nothing is passed on while it comes in"),
       wake: () => void queued++,
     },
@@ -170,6 +177,7 @@ function desk(fault: Fault = {}, room = true, budget = new RecipientBudget()): D
     spool,
     log,
     attempts,
+    handed,
     queued: () => queued,
     async begin(mail = CAROL, client = CLIENT) {
       assert.equal(reception.connect(client), undefined);
@@ -284,6 +292,22 @@ describe("what RCPT keeps, of all sessions together,", () => {
     );
     assert.equal(await rcpt(greedy, "one-more@example.com"), "452 4.5.3");
     greedy.end?.();
+    other.end?.();
+    assert.equal(budget.kept, 0);
+  });
+
+  test("is for what routers have said only as long as half of it is free", async () => {
+    const budget = new RecipientBudget(40_000);
+    const { begin, handed } = desk({}, true, budget);
+    const transaction = await begin();
+    await takes(transaction, "a-b", "alice", "c-d", "a-d");
+    await finish(transaction.message(), MESSAGE);
+    assert.equal(handed.at(-1)?.all(4)?.length, 4);
+    const other = await begin();
+    await takes(other, ...names.slice(0, 40), "a-b", "c-d");
+    await finish(other.message(), MESSAGE);
+    assert.deepEqual([handed.at(-1)?.all(8)?.length, handed.at(-1)?.all(42)], [8, undefined]);
+    transaction.end?.();
     other.end?.();
     assert.equal(budget.kept, 0);
   });

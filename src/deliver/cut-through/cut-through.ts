@@ -16,6 +16,7 @@ import type { Envelope, RecipientId, RecipientRequest } from "../../mail/envelop
 import type { MaybePromise } from "../../base/maybe-promise.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Routing } from "../../route/route.ts";
+import type { Routings } from "../../route/routings.ts";
 
 /** A message no longer than this is passed on when it is here: a client that trickles holds no connection. */
 const BEGIN_AT = 64 * 1024;
@@ -28,12 +29,13 @@ const STALL_MAX = 10_000;
 const PACE_TIME = 10_000;
 const PACE = 256 * 1024;
 
-/** Deliveries that are kept from RCPT on to be passed on, copies included: as many as go in one transaction, and copies. */
+/** Deliveries of a message that is passed on, copies included: as many as go in one transaction, and copies. */
 const DELIVERIES_MAX = 300;
 
+/** The recipients of a message, and what the chain has said of them. */
 export interface Routed {
-  readonly request: RecipientRequest;
-  readonly routing: Routing;
+  readonly recipients: readonly RecipientRequest[];
+  readonly routings: Pick<Routings, "all">;
 }
 
 export interface CutThroughServices {
@@ -55,11 +57,7 @@ export class CutThrough {
    * Undefined when the message has to take the way through the queue. Nothing is begun yet, and nothing goes out
    * before the end of the message unless it `mayGo`: who has to bring proof has no right to it before.
    */
-  passage(
-    envelope: Envelope,
-    routed: readonly Routed[],
-    mayGo: () => boolean,
-  ): Passage | undefined {
+  passage(envelope: Envelope, routed: Routed, mayGo: () => boolean): Passage | undefined {
     const group = oneGroup(routed, this.#services);
     return group && new Passage(group, envelope, this.#services.clock, () => this.#slot(mayGo));
   }
@@ -79,19 +77,17 @@ function isSmooth({ deliveries, troubles, discarded }: Routing): boolean {
   return agreed && troubles.length === 0 && discarded.length === 0;
 }
 
-/** May a message still be passed on while it comes in when, after those `before`, a recipient leads to this? */
-export function mayPass(routing: Routing, before: readonly Routed[] | undefined): boolean {
-  if (before === undefined || !isSmooth(routing)) return false;
-  const known = before.reduce((sum, one) => sum + one.routing.deliveries.length, 0);
-  return known + routing.deliveries.length <= DELIVERIES_MAX;
-}
-
 /** The one batch that takes all mail of the message, copies aside. */
-function oneGroup(routed: readonly Routed[], services: CutThroughServices): Group | undefined {
-  if (!routed.every(({ routing }) => isSmooth(routing))) return undefined;
-  const deliveries = routed.flatMap(({ request, routing }, position) =>
-    routing.deliveries.map((delivery) => deliveryOf({ ...request, position }, delivery)),
+function oneGroup(
+  { recipients, routings }: Routed,
+  services: CutThroughServices,
+): Group | undefined {
+  const all = routings.all(recipients.length);
+  if (all === undefined || !all.every(isSmooth)) return undefined;
+  const deliveries = all.flatMap((routing, position) =>
+    routing.deliveries.map((one) => deliveryOf({ ...recipients[position], position }, one)),
   );
+  if (deliveries.length > DELIVERIES_MAX) return undefined;
   const groups = groupByBatch(deliveries, services, () => undefined).filter(isMail);
   const [only] = groups;
   return groups.length === 1 && only?.transport.locality === "remote" ? only : undefined;

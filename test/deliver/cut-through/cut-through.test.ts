@@ -6,10 +6,12 @@ import { CutThrough } from "../../../src/deliver/cut-through/cut-through.ts";
 import { AwaitedVerdict } from "../../../src/deliver/cut-through/verdict.ts";
 import { PassingBody } from "../../../src/deliver/cut-through/passing-body.ts";
 import { deliver, deliveryOf } from "../../../src/deliver/deliver.ts";
+import type { Clock } from "../../../src/base/clock.ts";
 import type { Routing } from "../../../src/route/route.ts";
 import { status } from "../../../src/mail/status.ts";
 import { manualClock } from "../../support/clock.ts";
 import { envelope, inlineBody, mailbox } from "../../support/message.ts";
+import { routingsOf } from "../../support/routings.ts";
 import { recordingLog } from "../../support/services.ts";
 
 const PIECE = Buffer.alloc(64 * 1024 + 1, "x");
@@ -44,15 +46,18 @@ function routing(address: string, cutthrough = true, hosts: readonly string[] = 
   return { deliveries, troubles: [], discarded: [] };
 }
 
+function routedTo(clock: Clock, ...all: readonly Routing[]) {
+  const recipients = all.flatMap(({ deliveries }) => deliveries);
+  return { recipients, routings: routingsOf(all, clock) };
+}
+
 function setUp(next = relayed(), hosts: readonly string[] = []) {
   const clock = manualClock();
   const services = { transports: new Map([["next", next.transport]]), clock, log: recordingLog() };
   const cutThrough = new CutThrough(services);
-  const routed = {
-    request: { mailbox: mailbox("a@example.com") },
-    routing: routing("a@example.com", true, hosts),
-  };
-  const passage = (mayGo = true) => cutThrough.passage(envelope(), [routed], () => mayGo);
+  const said = routing("a@example.com", true, hosts);
+  const passage = (mayGo = true) =>
+    cutThrough.passage(envelope(), routedTo(clock, said), () => mayGo);
   const finish = async (
     of: ReturnType<typeof passage>,
     address = "a@example.com",
@@ -70,7 +75,7 @@ function setUp(next = relayed(), hosts: readonly string[] = []) {
     );
     return outcomes;
   };
-  return { ...next, clock, cutThrough, routed, passage, finish };
+  return { ...next, clock, cutThrough, said, passage, finish };
 }
 
 test("a message is passed on while it comes in from 64 KiB on, and once", async () => {
@@ -142,10 +147,7 @@ test("for whom it was not passed on it is delivered in the ordinary way at once,
   const next = answering(...answers);
   const clock = manualClock();
   const services = { transports: new Map([["next", next.transport]]), clock, log: recordingLog() };
-  const routed = to.map((address) => ({
-    request: { mailbox: mailbox(address) },
-    routing: routing(address),
-  }));
+  const routed = routedTo(clock, ...to.map((address) => routing(address)));
   const passage = new CutThrough(services).passage(envelope(), routed, () => true);
   await passage?.write(PIECE);
   const deliveries = to.flatMap((address, position) =>
@@ -200,10 +202,10 @@ test("a message that must prove itself first stays here until its end", async ()
 });
 
 test("not every router of the recipients asks for it: no passage", () => {
-  const { cutThrough, routed } = setUp();
-  const other = { ...routed, routing: routing("b@example.com", false) };
+  const { cutThrough, said, clock } = setUp();
+  const routed = routedTo(clock, said, routing("b@example.com", false));
   assert.equal(
-    cutThrough.passage(envelope(), [routed, other], () => true),
+    cutThrough.passage(envelope(), routed, () => true),
     undefined,
   );
 });
