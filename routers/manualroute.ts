@@ -4,6 +4,7 @@
 //
 // Invariant: the postmaster's hosts are no reason to bounce. What cannot be found defers.
 
+import { given } from "../src/base/given.ts";
 import { nextHops } from "../src/options/next-hops.ts";
 import { routeRules, type RouteHost } from "./manualroute/route-rules.ts";
 import {
@@ -66,18 +67,18 @@ const manualrouteOptions = withCheck(declaredOptions, ({ route, route_list: rule
 export const manualroute: RouterDriver<ManualrouteOptions> = {
   name: "manualroute",
   options: manualrouteOptions,
-  create(given, services) {
-    const { transport, route, hosts_randomize: randomize } = given;
-    if (route === undefined) return byDomain(given, services);
+  create(settings, services) {
+    const { transport, route, hosts_randomize: randomize } = settings;
+    if (route === undefined) return byDomain(settings, services);
     const inOrder: Decision = { kind: "accept", transport, hosts: route };
     if (!randomize) return { route: () => inOrder };
     return { route: () => ({ kind: "accept", transport, hosts: shuffled(route) }) };
   },
 };
 
-function byDomain(given: ManualrouteOptions, services: Services): Router {
-  const { transport, route_list: written = [], hosts_randomize: usually } = given;
-  const exchangers = dnslookup.create(given, services);
+function byDomain(settings: ManualrouteOptions, services: Services): Router {
+  const { transport, route_list: written = [], hosts_randomize: usually } = settings;
+  const exchangers = dnslookup.create(settings, services);
   const rules = written.map(({ domains, hosts, randomize = usually }) => ({
     domains: services.lists.domains([domains]),
     inOrder: () => (randomize ? shuffled(hosts) : hosts),
@@ -115,7 +116,7 @@ async function withExchangers(
     const mailbox = { address: `postmaster@${name}`, localPart: "postmaster", domain: name };
     const decision = await exchangers.route({ mailbox, original: mailbox }, context);
     if (decision.kind === "accept") {
-      const at = port === undefined ? {} : { port };
+      const at = given({ port });
       found.push(...(decision.hosts ?? []).map((one) => ({ ...one, ...at })));
     } else {
       trouble ??= `${name}/MX: ${"why" in decision ? decision.why : decision.kind}`;

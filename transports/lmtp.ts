@@ -44,11 +44,11 @@ const lmtpOptions = withCheck(declaredOptions, ({ socket, hosts }, report) => {
 export const lmtp: TransportDriver<LmtpOptions> = {
   name: "lmtp",
   options: lmtpOptions,
-  create(given, services) {
-    const { socket, hosts } = given;
+  create(settings, services) {
+    const { socket, hosts } = settings;
     const means = meansOf(
       {
-        ...given,
+        ...settings,
         protocol: "lmtp",
         fallback_hosts: undefined,
         credentials: undefined,
@@ -57,7 +57,7 @@ export const lmtp: TransportDriver<LmtpOptions> = {
         eight_bit: "pass",
         rate: undefined,
         recipient_rate: undefined,
-        ...(socket === undefined ? {} : { tls: "none" }),
+        tls: socket === undefined ? settings.tls : "none",
       },
       services,
     );

@@ -4,6 +4,7 @@
 //
 // Hosts are separated by commas, because a colon stands before a port. "host/MX" is the mail exchangers of the host.
 
+import { given } from "../../src/base/given.ts";
 import type { Host } from "../../src/mail/host.ts";
 import { list, type Option, suggestion } from "../../src/options/options.ts";
 import { domainItemProblem } from "../../src/options/list-kinds.ts";
@@ -50,7 +51,7 @@ function parseRule(written: string): Parsed {
     return { wrong: `${JSON.stringify(unknown)} is no option of a rule${hint}` };
   }
   const order = words.findLast((word) => word !== "byname");
-  const randomize = order === undefined ? {} : { randomize: order === "randomize" };
+  const randomize = given({ randomize: order === undefined ? undefined : order === "randomize" });
   return { rule: { domains, hosts, ...randomize } };
 }
 

@@ -5,6 +5,7 @@
 //
 // Doors: aliases.ts, json.ts, postmaster.ts, text.ts.
 
+import { given } from "../base/given.ts";
 import { type JudgedMessage, judgeMessage, type MessageQuestion } from "./message.ts";
 import type { Recipient, TlsRule, Transport } from "../contract/contract.ts";
 import { groupByBatch } from "../deliver/deliver.ts";
@@ -106,7 +107,7 @@ export async function check(
     proofs: proofsOf(accepted, "proof"),
     claims: proofsOf(accepted, "claim"),
     batches: refused ? [] : batchesOf(recipients.filter(isAccepted), chain, parts.log),
-    ...(answer === undefined ? {} : { message: answer }),
+    ...given({ message: answer }),
   };
 }
 
@@ -185,7 +186,7 @@ async function checkRecipient(
   }
   const trace: TraceStep[] = [];
   const recipient = parsed.ok.mailbox;
-  const relayed = known.relayed === undefined ? {} : { relayed: known.relayed };
+  const relayed = given({ relayed: known.relayed });
   const question = { client, sender, recipient, trace, ...relayed };
   const verdict = await judgeRecipient(question, chain);
   const { routing } = verdict;
@@ -223,9 +224,7 @@ async function destined(delivery: RoutedDelivery, { transports }: Chain): Promis
   return {
     ...delivery,
     unsafe: transport?.destination !== undefined && path === undefined,
-    ...(path === undefined ? {} : { path }),
-    ...(nextHops === undefined ? {} : { nextHops }),
-    ...(tls === undefined ? {} : { tls }),
+    ...given({ path, nextHops, tls }),
   };
 }
 
@@ -265,8 +264,7 @@ function batchesOf(
       transport: first.transport,
       unseen: first.unseen,
       recipients: together.map(({ mailbox }) => mailbox.address),
-      ...(path === undefined ? {} : { path }),
-      ...(nextHops === undefined ? {} : { nextHops }),
+      ...given({ path, nextHops }),
     };
   });
 }

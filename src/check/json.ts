@@ -1,5 +1,6 @@
 // The dry run for programs: one object, described in docs/cli.md.
 
+import { given } from "../base/given.ts";
 import type { CheckedRecipient, CheckReport } from "./check.ts";
 import type { Verdict } from "../receive/gate/gate.ts";
 import { ACCEPTED } from "../receive/verdict.ts";
@@ -11,7 +12,7 @@ export function reportJson(report: CheckReport): object {
   return {
     gate: summary(recipients),
     recipients: recipients.map((recipient) => recipientObject(recipient, message)),
-    ...(message === undefined ? {} : { message: replyObject(message) }),
+    ...given({ message: message && replyObject(message) }),
   };
 }
 
@@ -43,9 +44,7 @@ function recipientObject(recipient: CheckedRecipient, message: Status | undefine
       router,
       transport,
       unseen,
-      ...(path === undefined ? {} : { path }),
-      ...(nextHops === undefined ? {} : { hosts: nextHops.map(hostText) }),
-      ...(tls === undefined ? {} : { tls }),
+      ...given({ path, hosts: nextHops?.map(hostText), tls }),
     })),
     trace: trace.map(({ router, result, why }) => ({ router, result, why })),
   };

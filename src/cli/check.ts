@@ -1,5 +1,6 @@
 // relayctl check: is the configuration right, and what would become of a message?
 
+import { given } from "../base/given.ts";
 import type { Given } from "../contract/command.ts";
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -101,8 +102,7 @@ function requestOf(
   };
   return {
     ...envelope,
-    ...(postmasterDomain === undefined ? {} : { postmasterDomain }),
-    ...(bytes === undefined ? {} : { message: { bytes, ...limits } }),
+    ...given({ postmasterDomain, message: bytes && { bytes, ...limits } }),
   };
 }
 

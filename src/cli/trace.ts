@@ -1,6 +1,7 @@
 // relayctl trace: the whole story of one message, or of everything that has to do with an address. Read from the
 // history and the queue, beside a running relay or without one.
 
+import { given } from "../base/given.ts";
 import type { Given } from "../contract/command.ts";
 import { systemClock } from "../base/clock.ts";
 import { becomeOwnerOf } from "../run/drop-root.ts";
@@ -149,7 +150,7 @@ function storyObject(
   return {
     id: id ?? null,
     events: events.map(eventObject),
-    ...(leftOut === undefined ? {} : { left_out: leftOut }),
+    ...given({ left_out: leftOut }),
     queued: queued === undefined ? null : messageObject(queued, now, held),
   };
 }

@@ -4,6 +4,7 @@
 // copies are done, well or badly, or have had ten seconds; from then on the two go on beside each other. A transport that throws, runs into the deadline, leaves a
 // recipient out or says what is no outcome has deferred it. Every delivery gets exactly one outcome.
 
+import { given } from "../base/given.ts";
 import { notifyOfBoth } from "../bounce/wanted.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Batch, Outcome, Recipient, Transport } from "../contract/contract.ts";
@@ -67,9 +68,7 @@ export function deliveryOf(
   return {
     ...delivery,
     position,
-    ...(original === undefined ? {} : { original }),
-    ...(wanted === undefined ? {} : { notify: wanted }),
-    ...(orcpt === undefined ? {} : { orcpt }),
+    ...given({ original, notify: wanted, orcpt }),
   };
 }
 
@@ -261,10 +260,9 @@ export function recipientOf(delivery: RoutedDelivery & Partial<Delivery>, id: st
     id,
     mailbox,
     original,
-    ...(alsoFor === undefined ? {} : { alsoFor }),
+    ...given({ alsoFor }),
     account,
-    ...(notify === undefined ? {} : { notify }),
-    ...(orcpt === undefined ? {} : { orcpt }),
+    ...given({ notify, orcpt }),
   };
 }
 
@@ -278,8 +276,7 @@ async function deliverGroup(
   const recipients = Array.from(members.values(), ({ recipient }) => recipient);
   const { hosts } = first;
   const told = {
-    ...(hosts === undefined ? {} : { hosts }),
-    ...(interrupted === undefined ? {} : { interrupted }),
+    ...given({ hosts, interrupted }),
   };
   const batch: Batch = { envelope, body, recipients, fresh, force, ...told };
   const failed = (error: unknown) => {

@@ -2,6 +2,7 @@
 // them, those of other generations too where the relay has given what they share.
 
 import { resolve } from "node:path";
+import { given } from "../base/given.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Resolver } from "../dns/dns.ts";
 import type { Log } from "../observe/log.ts";
@@ -58,7 +59,7 @@ export function createSpfLists(
   parts: BeliefParts & Pick<ListParts, "resolver" | "refreshInterval">,
 ): SpfLists {
   const { clock, log, resolver, stateDirectory, readOnly = false, refreshInterval } = parts;
-  const directory = stateDirectory === undefined ? {} : { directory: stateDirectory };
+  const directory = given({ directory: stateDirectory });
   return new SpfLists({ clock, log, resolver, ...directory, keep: !readOnly, refreshInterval });
 }
 

@@ -3,6 +3,7 @@
 // Invariant: it only ever changes from one good answer to another. A failed, empty or all-embracing answer leaves
 // it as it was; before the first good answer it is empty and lets in nobody.
 
+import { given } from "../base/given.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Resolver } from "../dns/dns.ts";
 import { describeError, type Log } from "../observe/log.ts";
@@ -85,8 +86,7 @@ export class SpfList {
       source: this.#source,
       entries: current?.entries ?? [],
       ignored: current?.ignored ?? [],
-      ...(current === undefined ? {} : { fetchedAt: current.fetchedAt }),
-      ...(this.#error === undefined ? {} : { error: this.#error }),
+      ...given({ fetchedAt: current?.fetchedAt, error: this.#error }),
     };
   }
 

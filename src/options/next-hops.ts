@@ -2,6 +2,7 @@
 // For options of routers and transports. A name is looked up when it is used; an address is used as it stands.
 
 import { isIP } from "node:net";
+import { given } from "../base/given.ts";
 import type { Host } from "../mail/host.ts";
 import { parseDomain } from "../mail/address.ts";
 import { list } from "./kinds.ts";
@@ -13,7 +14,7 @@ export function parseNextHop(written: string): Host | undefined {
   const [, bracketed, plain, digits] = SHAPE.exec(written) ?? [];
   const port = digits === undefined ? undefined : Number(digits);
   if (port !== undefined && !(port > 0 && port < 65_536)) return undefined;
-  const at = port === undefined ? {} : { port };
+  const at = given({ port });
   const address = bracketed ?? plain ?? "";
   if (isIP(address) === (bracketed === undefined ? 4 : 6)) {
     return { name: address, addresses: [address], ...at };

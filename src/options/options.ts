@@ -6,6 +6,7 @@
 //
 // Doors: list-kinds.ts, next-hops.ts, secret-file.ts.
 
+import { given } from "../base/given.ts";
 import { NAME } from "./kinds.ts";
 import { join, nameOf } from "./option.ts";
 import type { Option, Options, Problem } from "./option.ts";
@@ -87,7 +88,7 @@ function notation(value: unknown): string {
 
 /** No value when it is not given; `meaning` says what happens then ("from /etc/resolv.conf"). */
 export function optional<T>(base: Option<T>, meaning?: string): Option<T | undefined> {
-  return { ...base, required: false, ...(meaning === undefined ? {} : { shown: meaning }) };
+  return { ...base, required: false, ...given({ shown: meaning }) };
 }
 
 /** Adds a check that looks at several options at once. It sees only tables that are right otherwise. */

@@ -6,6 +6,7 @@
 //
 // Doors: dkim-options.ts, dkim-record.ts, events.ts.
 
+import { given } from "../base/given.ts";
 import { describeError, type Log } from "../observe/log.ts";
 import type { Draft } from "../mail/draft.ts";
 import type { Envelope, MessageId, RecipientRequest } from "../mail/envelope.ts";
@@ -74,7 +75,7 @@ export class Outbox {
     const client = { address: "", helo: hostname };
     return {
       envelope: { id, client, receivedAt: now, eightBit, smtputf8, ...sent },
-      recipients: [{ mailbox: draft.to, ...(notify === undefined ? {} : { notify }) }],
+      recipients: [{ mailbox: draft.to, ...given({ notify }) }],
       bytes,
     };
   }

@@ -1,6 +1,7 @@
 // What the log says of copies of our own senders' mail: that one was made for a sender who is no account, or that none
 // was asked for at all. Nothing leaves without a copy unseen.
 
+import { given } from "../base/given.ts";
 import type { Gate } from "../receive/gate/gate.ts";
 import type { Log } from "../observe/log.ts";
 import type { Finding } from "../retry/finding.ts";
@@ -20,7 +21,7 @@ export async function logCopies(
   const unlisted = delivered.find((one) => one.unlisted === true);
   if (unlisted !== undefined) {
     const { place } = unlisted.outcome;
-    const host = place === undefined ? {} : { host: placeText(place) };
+    const host = given({ host: place && placeText(place) });
     log.event("copy.unlisted", { id, sender: pathText(sender), ...host });
   }
   const left = delivered.filter(({ unseen }) => !unseen);

@@ -4,6 +4,7 @@
 // Invariants: every destination has one outcome, and gives one finding. Who leads to one that is under way already has
 // the outcome that it has. A delivery counts more than a trouble that another recipient had on the way to it.
 
+import { given } from "../base/given.ts";
 import { notifyOfBoth } from "../bounce/wanted.ts";
 import type { Outcome } from "../contract/contract.ts";
 import type { Delivery } from "../deliver/deliver.ts";
@@ -136,9 +137,7 @@ export class Destinations {
         router: named.router,
         transport: named.transport,
         unseen: named.unseen,
-        ...(named.unlisted === undefined ? {} : { unlisted: named.unlisted }),
-        ...(named.homonym === undefined ? {} : { homonym: named.homonym }),
-        ...(named.place === undefined ? {} : { place: named.place }),
+        ...given({ unlisted: named.unlisted, homonym: named.homonym, place: named.place }),
         outcome,
       };
     });
@@ -176,6 +175,6 @@ function wholeOf({ delivery, first, originals, notify }: Destination): Delivery 
   if (originals.length === 0) return delivery;
   const { notify: _, ...rest } = delivery;
   const { position, original } = first;
-  const asked = notify === undefined ? {} : { notify };
+  const asked = given({ notify });
   return { ...rest, position, original, ...asked, alsoFor: originals };
 }

@@ -5,6 +5,7 @@
 // on to those whom its address has become an alias of. While only copies are left of a recipient, nothing that the chain
 // says of its mail counts.
 
+import { given } from "../base/given.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { RoutedDelivery, Routing, RouteTrouble } from "../route/route.ts";
@@ -82,6 +83,6 @@ export function isOpenIn(
 ): boolean {
   const transport = "transport" in one ? one.transport : "";
   const place = one.unseen && "transport" in one ? placeOf(one) : undefined;
-  const named = { ...one, transport, ...(place === undefined ? {} : { place }) };
+  const named = { ...one, transport, ...given({ place }) };
   return !journal.has(named) && !(one.unseen && resting.some((copy) => isCopy(copy, named)));
 }

@@ -3,6 +3,7 @@
 //
 // Invariant: a copy that has waited stays the one of the recipient that waited for it, and names all that lead to it.
 
+import { given } from "../base/given.ts";
 import type { Outcome } from "../contract/contract.ts";
 import { type Delivery, deliveryOf, type Manner } from "../deliver/deliver.ts";
 import type { Mailbox } from "../mail/envelope.ts";
@@ -67,7 +68,7 @@ export function findingOf(
       ? { kind, status: reply }
       : { kind, status: reply, scope: "recipient", ...why };
   const named = { mailbox, original, router, transport: "", unseen };
-  return { position, ...named, ...(homonym === undefined ? {} : { homonym }), outcome };
+  return { position, ...named, ...given({ homonym }), outcome };
 }
 
 /** The finding of a recipient for whom this attempt has no room. */

@@ -2,6 +2,7 @@
 //
 // Invariant: a message under attempt is left alone: its attempt is settled first.
 
+import { given } from "../base/given.ts";
 import type { Clock } from "../base/clock.ts";
 import type { MessageId } from "../mail/envelope.ts";
 import type { HostHints } from "../retry/hosts/hosts.ts";
@@ -69,7 +70,7 @@ export async function carryOut(order: Order, services: PostmasterServices): Prom
   log.event("domain.released", { domain, recipients: released });
   wake();
   const hostWait = services.hints?.waitOf(domain);
-  return { changes: [], released, ...(hostWait === undefined ? {} : { hostWait }) };
+  return { changes: [], released, ...given({ hostWait }) };
 }
 
 async function changeMessages(

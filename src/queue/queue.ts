@@ -6,6 +6,7 @@
 //
 // Doors: events.ts, holds.ts, postmaster.ts, watch-clock.ts.
 
+import { given } from "../base/given.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Transport } from "../contract/contract.ts";
 import type { Passage } from "../deliver/cut-through/cut-through.ts";
@@ -298,10 +299,7 @@ function postponed(
       state,
       attempts: attempts + 1,
       nextAttempt: now + POSTPONED,
-      ...(firstFailure === undefined ? {} : { firstFailure }),
-      ...(lastStatus === undefined ? {} : { lastStatus }),
-      ...(clocks === undefined ? {} : { clocks }),
-      ...(mailDone === undefined ? {} : { mailDone }),
+      ...given({ firstFailure, lastStatus, clocks, mailDone }),
     }));
   const { id } = message.envelope;
   const { warnings } = message;

@@ -6,6 +6,7 @@
 //
 // Doors: configured.ts, events.ts, expansion.ts, relay-rates.ts, verdict.ts.
 
+import { given } from "../base/given.ts";
 import type { CutThrough, Passage } from "../deliver/cut-through/cut-through.ts";
 import type { Client, MessageId, RecipientRequest } from "../mail/envelope.ts";
 import type { Gate, Proof, Secret, Verdict } from "./gate/gate.ts";
@@ -327,10 +328,10 @@ class Intake implements MessageSink {
 
   #newMessage({ evaluation, shown = true }: Judgement) {
     const { recipients, relayed } = this.#submission;
-    const head = evaluation === undefined ? {} : { head: evaluation.header };
+    const head = given({ head: evaluation?.header });
     const envelope = { ...this.#envelope(), relayed: relayed && shown, ...head };
     const { vouched } = evaluation ?? {};
-    return { envelope, recipients, ...(vouched === undefined ? {} : { vouched }) };
+    return { envelope, recipients, ...given({ vouched }) };
   }
 
   #envelope() {
@@ -343,9 +344,7 @@ class Intake implements MessageSink {
       receivedAt: this.#receivedAt,
       eightBit,
       smtputf8,
-      ...(requireTls === undefined ? {} : { requireTls }),
-      ...(ret === undefined ? {} : { ret }),
-      ...(envid === undefined ? {} : { envid }),
+      ...given({ requireTls, ret, envid }),
     };
   }
 
@@ -355,12 +354,14 @@ class Intake implements MessageSink {
       id: this.#id,
       ...this.#described(),
       helo: client.helo,
-      ...(client.tls === undefined ? {} : { tls: `${client.tls.version} ${client.tls.cipher}` }),
+      ...given({
+        tls: client.tls && `${client.tls.version} ${client.tls.cipher}`,
+      }),
       ...(client.tls?.certificate === undefined
         ? {}
         : { client_certificate: client.tls.certificate }),
       rule,
-      ...(evaluation === undefined ? {} : { authentication: evaluation.summary }),
+      ...given({ authentication: evaluation?.summary }),
       size: envelope.size,
     });
   }

@@ -1,6 +1,7 @@
 // What a client is told about one recipient. The session and the dry run of `relayctl check` both ask here, so they
 // cannot disagree; about the header section both ask content/verdict.ts.
 
+import { given } from "../base/given.ts";
 import type { Client, Mailbox } from "../mail/envelope.ts";
 import type { Gate, Verdict } from "./gate/gate.ts";
 import {
@@ -57,14 +58,13 @@ export async function judgeRecipient(
     verify: true,
     relayed,
     relayedWhy,
-    ...(stepsFor === undefined ? {} : { steps: stepsFor(relayed) }),
-    ...(trace === undefined ? {} : { trace }),
+    ...given({ steps: stepsFor?.(relayed), trace }),
   };
   const routing = await route(recipient, request);
   const refused = refusalOf(routing);
   const reply = refused?.status ?? ACCEPTED;
   const { why } = refused ?? {};
-  return { reply, gate: verdict, routing, ...(why === undefined ? {} : { why }) };
+  return { reply, gate: verdict, routing, ...given({ why }) };
 }
 
 interface StrangersQuestion extends Omit<RecipientQuestion, "recipient"> {

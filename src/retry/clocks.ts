@@ -5,6 +5,7 @@
 // of a copy that no router asks for any more ends when it is due. A copy that several recipients lead to has one clock:
 // that of the first of them.
 
+import { given } from "../base/given.ts";
 import type { Ending, Finding } from "./finding.ts";
 import type { Awaited } from "../mail/host.ts";
 import type { Attempted } from "./due.ts";
@@ -43,7 +44,7 @@ export function putOff({ finding, ...end }: End, until: number): End {
     kind: "deferred",
     scope: "recipient",
     status,
-    ...(place === undefined ? {} : { place }),
+    ...given({ place }),
   } as const;
   return { ...end, finding: { ...finding, outcome }, ending: "deferred", again: until };
 }
@@ -58,7 +59,7 @@ export function clocksAfter(recipient: Attempted, ends: readonly End[], now: num
     copies.set(keyOf(copy), copy);
   }
   const mail = rest?.mail ?? mailWait(deferred.filter(({ finding }) => !finding.unseen));
-  return { ...(mail === undefined ? {} : { mail }), copies: [...copies.values()] };
+  return { ...given({ mail }), copies: [...copies.values()] };
 }
 
 /** If the clock was set back meanwhile, nothing waits longer from now than it had to wait when the attempt began. */
@@ -71,7 +72,7 @@ function stillResting({ rest, restAsOf = 0 }: Attempted, now: number): Clocks | 
     nextAttempt: wait.nextAttempt - ahead,
   });
   return {
-    ...(mail === undefined ? {} : { mail: earlier(mail) }),
+    ...given({ mail: mail && earlier(mail) }),
     copies: copies.map(earlier),
   };
 }
@@ -103,8 +104,7 @@ export function awaited({
   readonly heldDomain?: string | undefined;
 }): Pick<Wait, "waitsFor" | "heldDomain"> {
   return {
-    ...(waitsFor === undefined ? {} : { waitsFor }),
-    ...(heldDomain === undefined ? {} : { heldDomain }),
+    ...given({ waitsFor, heldDomain }),
   };
 }
 
@@ -116,8 +116,7 @@ function waitingCopy(before: WaitingCopy | undefined, end: End): WaitingCopy {
   return {
     address: mailbox.address,
     router,
-    ...(place === undefined ? {} : { place }),
-    ...(others === undefined ? {} : { others }),
+    ...given({ place, others }),
     attempts: (before?.attempts ?? 0) + (untried ? 0 : 1),
     firstFailure,
     // Why it waits untried says less than what came of an attempt.

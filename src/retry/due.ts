@@ -4,6 +4,7 @@
 // Invariants: a recipient is attempted when the first of its times has come, and then only what is due. What has no time
 // of its own is due with the recipient. By the postmaster's order all of it is due.
 
+import { given } from "../base/given.ts";
 import type { Clocks, StoredRecipient, Wait, WaitingCopy } from "../spool/spool.ts";
 
 /** A recipient under attempt. */
@@ -22,7 +23,7 @@ export function timesOf(recipient: StoredRecipient): Clocks {
   const { mail, copies } = clocks;
   const timed = <T extends Wait>(wait: T): T =>
     forced === true || isWoken(wait, recipient) ? { ...wait, nextAttempt } : wait;
-  return { ...(mail === undefined ? {} : { mail: timed(mail) }), copies: copies.map(timed) };
+  return { ...given({ mail: mail && timed(mail) }), copies: copies.map(timed) };
 }
 
 /** Undefined when nothing of it is due. */
@@ -69,7 +70,7 @@ export function dueTimes(recipient: Attempted): readonly DueTime[] {
   const copies = dueCopies(recipient);
   const mail = clocks === undefined ? recipient : clocks.mail;
   if (mail === undefined || mailRests(recipient)) return copies;
-  return [{ ...mail, ...(firstFailure === undefined ? {} : { firstFailure }) }, ...copies];
+  return [{ ...mail, ...given({ firstFailure }) }, ...copies];
 }
 
 /** The copies of a message whose time has not come, of the recipients that are attempted and of the others. */

@@ -1,6 +1,7 @@
 // When a deferred delivery is tried again. Whoever waits for a host or an account has its clock, in its hint;
 // everything else has its own, by the row for that very reply if there is one, else by the retry rules.
 
+import { given } from "../base/given.ts";
 import type { Elapsed } from "../base/clock-steps.ts";
 import type { Outcome } from "../contract/contract.ts";
 import { findReplyRule, type ReplyRule, type RetryPolicy, rulesAfter } from "./reply-rules.ts";
@@ -115,7 +116,7 @@ export function retryTime(
     const ends = [until, ...possibleEnds(policy.retry, subject, firstFailureAt)];
     return Math.min(at, now + LONGEST_WAIT, ...ends.filter((end) => end > now));
   }
-  const times = { firstFailureAt, now, ...(random === undefined ? {} : { random }) };
+  const times = { firstFailureAt, now, ...given({ random }) };
   const next = nextAttempt(rules, times);
   if (next.kind === "final") return undefined;
   const latest = Math.min(until, now + LONGEST_WAIT);

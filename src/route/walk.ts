@@ -1,6 +1,7 @@
 // One address on its way down the chain: preconditions, the loop guard, `unseen`, `more`, and what its end is when no
 // router takes it.
 
+import { given } from "../base/given.ts";
 import type { Decision } from "../contract/contract.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { DomainList } from "../lists/lists.ts";
@@ -190,7 +191,7 @@ export class Walk {
           ...(router.cutthrough === true ? { cutthrough: true } : {}),
           original: this.#original,
           account,
-          ...(hosts === undefined ? {} : { hosts }),
+          ...given({ hosts }),
         });
         return !unseen;
       }
@@ -296,7 +297,7 @@ export function trouble(
 }
 
 function whyOf(router: string, why: string | undefined): Pick<RouteTrouble, "why"> {
-  return why === undefined ? {} : { why: `${router}: ${why}` };
+  return given({ why: why === undefined ? undefined : `${router}: ${why}` });
 }
 
 const KINDS: ReadonlySet<unknown> = new Set<Decision["kind"]>([

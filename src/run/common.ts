@@ -1,6 +1,7 @@
 // What the generations of one relay have in common: each lsearch file, and what is known from the DNS and from policy
 // hosts as long as it is asked for in the same way. A reload neither forgets it nor holds it in memory a second time.
 
+import { given } from "../base/given.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { createResolver } from "../dns/create-resolver.ts";
@@ -96,8 +97,8 @@ export class Common {
 
   #createAnswers({ servers, dnssec }: Definitions["dns"]): Answers {
     const { clock } = this.#means;
-    const given = servers === undefined ? {} : { servers };
-    const resolver = this.#means.resolver ?? createResolver({ clock, dnssec, ...given });
+    const resolver =
+      this.#means.resolver ?? createResolver({ clock, dnssec, ...given({ servers }) });
     const spf = createSpfLists({ ...this.#listParts, resolver });
     return {
       resolver,

@@ -1,6 +1,7 @@
 // What the configuration says of listeners and of sessions, in the words of src/smtp/server/.
 
 import { networkInterfaces } from "node:os";
+import { given } from "../base/given.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { ListenerOptions } from "../smtp/server/listener-options.ts";
 import type { Gate } from "../receive/gate/gate.ts";
@@ -31,7 +32,7 @@ function limitsOf(configuration: Configuration): SessionLimits {
     commandTimeout: relay.command_timeout,
     messageTimeout: relay.message_timeout,
     sessionTimeout: relay.session_timeout,
-    ...(postmasterDomain === undefined ? {} : { postmasterDomain }),
+    ...given({ postmasterDomain }),
   };
 }
 

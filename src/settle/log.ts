@@ -1,5 +1,6 @@
 // What settling says in the log: one event a delivery, one for what becomes of the message.
 
+import { given } from "../base/given.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { Log } from "../observe/log.ts";
 import type { Settlement, StoredMessage } from "../spool/spool.ts";
@@ -25,7 +26,7 @@ export function logDelivery(
     router,
     transport,
     ...(unseen ? ({ unseen: true } as const) : {}),
-    ...(outcome.place === undefined ? {} : { host: placeText(outcome.place) }),
+    ...given({ host: outcome.place && placeText(outcome.place) }),
     status: saidLine(outcome.status),
   };
   if (ending === "delivered") {

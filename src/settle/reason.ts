@@ -3,6 +3,7 @@
 // Invariant: what came of its last attempt stands beside the reason for which it now waits untried. An older such
 // reason does not: it would be another host's, or that of a turn which has come.
 
+import { given } from "../base/given.ts";
 import type { StoredRecipient } from "../spool/spool.ts";
 import type { Status } from "../mail/status.ts";
 import type { End } from "../retry/clocks.ts";
@@ -18,8 +19,7 @@ export function reasonOf(recipient: Attempted, ends: readonly End[]): Reason {
   const lastStatus = (isKept ? before : undefined) ?? statusOf(ends) ?? before;
   const because = isResting ? waitsBecause : untried?.finding.outcome.status.text;
   return {
-    ...(lastStatus === undefined ? {} : { lastStatus }),
-    ...(because === undefined ? {} : { waitsBecause: because }),
+    ...given({ lastStatus, waitsBecause: because }),
   };
 }
 

@@ -3,6 +3,7 @@
 // Invariants: a copy (`unseen`) is never spoken of, and nothing is told that NOTIFY declines (RFC 3461 4.1). No sender is
 // written to for whom nobody vouches: the postmaster hears of what has failed.
 
+import { given } from "../base/given.ts";
 import { readHeader } from "../bounce/original.ts";
 import {
   reportDraft,
@@ -66,9 +67,7 @@ export function told(
     original: position === finding.position ? finding.original : own,
     status: outcome.status,
     ...("untried" in outcome ? {} : { lastAttemptAt: now }),
-    ...(orcpt === undefined ? {} : { orcpt }),
-    ...(outcome.place === undefined ? {} : { place: outcome.place }),
-    ...(retryUntil === undefined ? {} : { retryUntil }),
+    ...given({ orcpt, place: outcome.place, retryUntil }),
   };
   return { kind, recipient };
 }
@@ -171,7 +170,7 @@ function alsoWaiting(
     const waits = state === "pending" && mailDone !== true && !due.has(position);
     if (!waits || status === undefined || !isTemporary(status)) return [];
     if (!wantsReport("delayed", envelope.sender, notify)) return [];
-    return [{ mailbox, original: mailbox, status, ...(orcpt === undefined ? {} : { orcpt }) }];
+    return [{ mailbox, original: mailbox, status, ...given({ orcpt }) }];
   });
 }
 

@@ -8,6 +8,7 @@
 //
 // Doors: address-keys.ts, alarms.ts, events.ts, frozen-mail.ts, give-up.ts, journal.ts, store.ts, vouching.ts.
 
+import { given } from "../base/given.ts";
 import { wantsReport } from "../bounce/bounce.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { ReplyAlarms } from "./alarms.ts";
@@ -149,8 +150,8 @@ class Settling {
   }
 
   /** Of one delivery: how it ended, or when it is tried again. */
-  judge(given: Finding): number {
-    const end = this.#endOf(given);
+  judge(reported: Finding): number {
+    const end = this.#endOf(reported);
     const { finding, ending } = end;
     const positions = positionsOf(finding);
     for (const position of positions) add(this.#ends, position, end);
@@ -240,7 +241,7 @@ class Settling {
     const final = finalState(outcomes);
     const change = {
       ...changeOf({ recipient, ends, clocks, final, now: this.#now }),
-      ...(frozenWhy === undefined ? {} : { frozenWhy }),
+      ...given({ frozenWhy }),
     };
     const isOpen = change.state === "pending" || change.state === "frozen";
     // What is frozen may be thawed, and then it is to be delivered.
@@ -286,7 +287,7 @@ function changeOf({ recipient, ends, clocks, final, now }: Concluded): Recipient
     state: first === undefined ? final : "pending",
     attempts: recipient.attempts + (tried.length > 0 ? 1 : 0),
     nextAttempt: first?.nextAttempt ?? recipient.nextAttempt,
-    ...(firstFailure === undefined ? {} : { firstFailure }),
+    ...given({ firstFailure }),
     ...reasonOf(recipient, ends),
     ...awaited({ waitsFor, heldDomain }),
     ...(clocks.copies.length === 0 ? {} : { clocks }),

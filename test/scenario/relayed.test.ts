@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
 import { crc32 } from "node:zlib";
+import { given } from "../../src/base/given.ts";
 import { LETTER as LETTER_OF_ALICE, rsaKey, signed } from "../receive/authentication/signing.ts";
 import { openQueueFile } from "../../src/spool/sqlite/queue-file.ts";
 import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
@@ -56,7 +57,7 @@ function start(sink: Sink, text = config(sink), directory?: string): Promise<Tes
       "sel._domainkey.example.com": { TXT: [OURS.record] },
       fail: { "silent._domainkey.example.com": "SERVFAIL" },
     },
-    ...(directory === undefined ? {} : { directory }),
+    ...given({ directory }),
   });
 }
 

@@ -5,6 +5,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { TLSSocket, type TlsOptions } from "node:tls";
 import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from "smtp-server";
+import { given } from "../../src/base/given.ts";
 import { testCertificate } from "./certificates.ts";
 
 export interface SinkRecipient {
@@ -195,8 +196,7 @@ function collected(session: SMTPServerSession, raw: Buffer, connection: number):
     recipients: rcptTo.map((one) => one.address),
     rcpt: rcptTo.map((one) => ({
       address: one.address,
-      ...(one.dsn?.notify === undefined ? {} : { notify: one.dsn.notify }),
-      ...(one.dsn?.orcpt === undefined ? {} : { orcpt: one.dsn.orcpt }),
+      ...given({ notify: one.dsn?.notify, orcpt: one.dsn?.orcpt }),
     })),
     ...(typeof dsn?.ret === "string" ? { ret: dsn.ret } : {}),
     ...(typeof dsn?.envid === "string" ? { envid: dsn.envid } : {}),

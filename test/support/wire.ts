@@ -2,6 +2,7 @@
 
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { given } from "../../src/base/given.ts";
 
 export class Wire {
   #socket: Socket | TLSSocket;
@@ -17,7 +18,7 @@ export class Wire {
   }
 
   static async open(port: number, host = "127.0.0.1", localAddress?: string): Promise<Wire> {
-    const socket = connect({ port, host, ...(localAddress === undefined ? {} : { localAddress }) });
+    const socket = connect({ port, host, ...given({ localAddress }) });
     await new Promise<void>((resolve, reject) => {
       socket.once("connect", resolve);
       socket.once("error", reject);

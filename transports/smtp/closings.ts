@@ -3,6 +3,7 @@
 //
 // Invariant: the connections that one host ends in one attempt are bounded, and so each attempt comes further.
 
+import { given } from "../../src/base/given.ts";
 import type { Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
 import type { Place } from "../../src/mail/place.ts";
@@ -59,7 +60,7 @@ function lastWords(
       words.set(id, outcomeOf(message, "message", place));
     else if (failure?.recipient === index) {
       const { status: why, error } = failure;
-      const kind = error === undefined ? {} : { error };
+      const kind = given({ error });
       words.set(id, { kind: "deferred", status: why, scope: "recipient", place, ...kind });
     }
   }

@@ -4,6 +4,7 @@
 // Invariants: a recipient that has an outcome is never sent again; only who is left goes to the next host. Who was
 // taken to no host at all is "untried", and has a time at which it makes sense to try.
 
+import { given } from "../../src/base/given.ts";
 import type { Batch, HostFailure, Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
 import type { Host, RetryError } from "../../src/mail/host.ts";
@@ -220,10 +221,7 @@ class Delivery {
     }
     this.#takeTurns();
     if (this.#left.length === 0) return;
-    using lease = await pool.lease(target, this.#signal, {
-      passing: isPassing,
-      isOwn,
-    });
+    using lease = await pool.lease(target, this.#signal, { passing: isPassing, isOwn });
     if (lease === undefined) {
       this.#holdRest(
         untried(busy(target.label), "message", services.clock.now()),
@@ -282,7 +280,7 @@ class Delivery {
   #failure({ name: host }: Target, why: Status, error: RetryError | undefined): HostFailure {
     const [first] = this.#batch.recipients;
     const domain = first?.mailbox.domain ?? host;
-    return { host, domain, status: why, ...(error === undefined ? {} : { error }) };
+    return { host, domain, status: why, ...given({ error }) };
   }
 
   /** One transaction for as many as may be in one. False: the host is done with, as far as this batch goes. */
@@ -385,7 +383,7 @@ class Delivery {
     if (outcome.kind !== "deferred" || scope === "message") return this.#holdRest(outcome);
     const rest: Deferral = {
       ...outcome,
-      ...(this.#error === undefined ? {} : { error: this.#error }),
+      ...given({ error: this.#error }),
       ...this.#again,
       ...(this.#again !== undefined && this.#tried === 0 ? { untried: true } : {}),
     };

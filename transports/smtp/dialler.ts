@@ -3,6 +3,7 @@
 // address is remembered for it. An authority that DANE's records mean is learnt on one connection, for the next ones.
 
 import { isIP } from "node:net";
+import { given } from "../../src/base/given.ts";
 import type { Services } from "../../src/contract/contract.ts";
 import { TtlCache } from "../../src/base/ttl-cache.ts";
 import { connect, type Connected, type ConnectOptions } from "../../src/smtp/client/client.ts";
@@ -45,7 +46,7 @@ export class Dialler {
       protocol: options.protocol,
       helo: options.helo ?? services.hostname,
       tryClear: options.tls_tempfail_tryclear,
-      ...(trusted === undefined ? {} : { trusted }),
+      ...given({ trusted }),
       clock: services.clock,
       timeouts: {
         connect: options.connect_timeout,
@@ -117,9 +118,7 @@ export class Dialler {
       address,
       port,
       tls: policy.tls,
-      ...(policy.dane === undefined ? {} : { dane: policy.dane }),
-      ...(localAddress === undefined ? {} : { localAddress }),
-      ...(socket === undefined ? {} : { socket }),
+      ...given({ dane: policy.dane, localAddress, socket }),
       ...(credentials !== undefined && this.isOwn(target) ? { credentials } : {}),
     };
   }

@@ -2,6 +2,7 @@
 // recipient; MAIL, DATA and the final dot of the message; everything before and around them of the host. That holds for
 // 421 too, with the difference that another host may be asked at once.
 
+import { given } from "../../src/base/given.ts";
 import type { Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
 import type { Place } from "../../src/mail/place.ts";
@@ -88,7 +89,7 @@ export function outcomeOf(
   scope: "recipient" | "message" | "host",
   place: Place | undefined,
 ): Outcome {
-  const speaker = place === undefined ? {} : { place };
+  const speaker = given({ place });
   if (isTemporary(why)) return { kind: "deferred", status: why, scope, ...speaker };
   return { kind: why.code < 300 ? "delivered" : "failed", status: why, ...speaker };
 }

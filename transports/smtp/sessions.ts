@@ -2,6 +2,7 @@
 //
 // Invariant: only what is about TLS counts. A host that cannot be reached, or has no time, has not failed at TLS.
 
+import { given } from "../../src/base/given.ts";
 import type { Connected, Conversation } from "../../src/smtp/client/client.ts";
 import { isListed, policyText } from "../../src/tls/policy-text.ts";
 import type { ShownPolicy, TlsSession, TlsSessions } from "../../src/tls/sessions.ts";
@@ -51,7 +52,7 @@ function sessionOf(
       : weaknessOf(connected.conversation, target, published);
   if (failure === undefined) return { policy };
   const { from } = connected.kind === "failed" ? connected : connected.conversation;
-  const where = { host: target.name, to: target.address, ...(from === undefined ? {} : { from }) };
+  const where = { host: target.name, to: target.address, ...given({ from }) };
   return { policy, failure: { ...failure, ...where } };
 }
 

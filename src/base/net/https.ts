@@ -6,6 +6,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { request, type RequestOptions } from "node:https";
+import { given } from "../given.ts";
 import type { Clock } from "../clock.ts";
 import { lookupOf } from "../../dns/lookup.ts";
 import type { Resolver } from "../../dns/dns.ts";
@@ -81,7 +82,7 @@ async function answerTo(
     agent: false,
     lookup,
     signal,
-    ...(https.ca === undefined ? {} : { ca: https.ca }),
+    ...given({ ca: https.ca }),
   })
     .on("response", resolve)
     .on("error", reject)

@@ -1,6 +1,7 @@
 // What TLS has come to on a socket.
 
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
+import { given } from "../given.ts";
 
 export interface PeerCertificates {
   /** DER, the peer's own certificate first. */
@@ -42,6 +43,6 @@ export function describeTls(socket: TLSSocket): TlsDescription {
   return {
     version: socket.getProtocol() ?? "TLS",
     cipher: socket.getCipher().name,
-    ...(certificate === undefined ? {} : { certificate }),
+    ...given({ certificate }),
   };
 }

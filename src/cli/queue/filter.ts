@@ -1,6 +1,7 @@
 // Which messages of the queue are meant: the options that every queue command shares, and what they mean.
 
-import type { AddressFilter, Filter } from "../../spool/spool.ts";
+import { given } from "../../base/given.ts";
+import type { AddressFilter, Filter, MessageState } from "../../spool/spool.ts";
 import { parseDomain, parseMailbox } from "../../mail/address.ts";
 import { CommandError, EXIT } from "../exit.ts";
 
@@ -17,21 +18,22 @@ export interface FilterOptions {
 /** Has the postmaster narrowed it down to some messages? */
 export function isFiltered(options: FilterOptions): boolean {
   const { sender, recipient, domain, olderThan, youngerThan, state } = options;
-  const given = [sender, recipient, domain, olderThan, youngerThan, state];
-  return given.some((one) => one !== undefined);
+  const filters = [sender, recipient, domain, olderThan, youngerThan, state];
+  return filters.some((filter) => filter !== undefined);
 }
 
 /** Throws CommandError for what is no address and no domain. */
 export function filterOf(options: FilterOptions, now: number): Filter {
   const { sender, olderThan, youngerThan, state } = options;
   const recipient = recipientOf(options);
-  return {
-    ...(sender === undefined ? {} : { sender: senderOf(sender) }),
-    ...(recipient === undefined ? {} : { recipient }),
-    ...(olderThan === undefined ? {} : { until: now - olderThan }),
-    ...(youngerThan === undefined ? {} : { after: now - youngerThan }),
-    ...(state === undefined ? {} : { state: state === "deferred" ? "queued" : state }),
-  };
+  const own: MessageState | undefined = state === "deferred" ? "queued" : state;
+  return given({
+    sender: sender === undefined ? undefined : senderOf(sender),
+    recipient,
+    until: olderThan === undefined ? undefined : now - olderThan,
+    after: youngerThan === undefined ? undefined : now - youngerThan,
+    state: own,
+  });
 }
 
 /** The recipients that are meant; undefined for all. */

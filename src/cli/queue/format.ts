@@ -1,5 +1,6 @@
 // Ages, sizes and messages of the queue as a postmaster reads them, and as a program does.
 
+import { given } from "../../base/given.ts";
 import { printable } from "../../base/printable.ts";
 import type {
   FrozenWhy,
@@ -210,8 +211,7 @@ function recipientObject(recipient: StoredRecipient, held: ReadonlySet<string>) 
     attempts,
     next_attempt: wait === undefined ? null : timeText(wait.nextAttempt),
     last_status: lastStatus === undefined ? null : saidLine(lastStatus),
-    ...(recipient.waitsBecause === undefined ? {} : { waits_because: recipient.waitsBecause }),
-    ...(recipient.frozenWhy === undefined ? {} : { frozen_why: recipient.frozenWhy }),
+    ...given({ waits_because: recipient.waitsBecause, frozen_why: recipient.frozenWhy }),
     ...(isHeld(recipient, held) ? { on_hold: true } : {}),
     ...(copies.length === 0 ? {} : { copies }),
   };

@@ -1,5 +1,6 @@
 // relayctl queue hold and release: domains whose mail waits until the postmaster lets it go.
 
+import { given } from "../../base/given.ts";
 import type { Given } from "../../contract/command.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { Carried } from "../../queue/postmaster.ts";
@@ -70,7 +71,7 @@ function domainIn(named: string | undefined, option: string | undefined): string
 
 function releaseObject(domain: string, { released, hostWait }: Carried) {
   const next = hostWait && new Date(hostWait.until).toISOString();
-  return { domain, recipients: released, ...(next === undefined ? {} : { next_try: next }) };
+  return { domain, recipients: released, ...given({ next_try: next }) };
 }
 
 /** A host that has failed is not asked before its time, whatever is released. */

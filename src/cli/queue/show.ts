@@ -1,5 +1,6 @@
 // relayctl queue show: one message, all that the spool knows of it.
 
+import { given } from "../../base/given.ts";
 import type { Given } from "../../contract/command.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { HistoryEvent } from "../../observe/history/read.ts";
@@ -74,8 +75,7 @@ function jsonOf({ message, header, events, held, now }: Shown): string {
     const { notify, orcpt } = message.recipients[position] ?? {};
     return {
       ...recipient,
-      ...(notify === undefined ? {} : { notify }),
-      ...(orcpt === undefined ? {} : { orcpt }),
+      ...given({ notify, orcpt }),
     };
   });
   return jsonLine({ ...known, recipients, history, header });
@@ -102,9 +102,7 @@ function details({ envelope, journal, recipients }: StoredMessage) {
     client,
     eight_bit: eightBit,
     smtputf8,
-    ...(requireTls === undefined ? {} : { require_tls: requireTls }),
-    ...(ret === undefined ? {} : { ret }),
-    ...(envid === undefined ? {} : { envid }),
+    ...given({ require_tls: requireTls, ret, envid }),
     journal: journal.map(({ position, address, router, transport, outcome, at }) => ({
       recipient: recipients[position]?.mailbox.address ?? "",
       address,

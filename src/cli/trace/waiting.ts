@@ -1,5 +1,6 @@
 // What the queue adds to a story: what is still to come, and, where no history is kept, what has been.
 
+import { given } from "../../base/given.ts";
 import type { HistoryEvent } from "../../observe/history/read.ts";
 import { pathText } from "../../mail/address.ts";
 import type { StoredMessage } from "../../spool/spool.ts";
@@ -45,7 +46,7 @@ export function eventsOf({ envelope, recipients, journal }: StoredMessage): Hist
     recipients: recipients.map(({ mailbox }) => mailbox.address),
     client: address,
     helo,
-    ...(tls === undefined ? {} : { tls: `${tls.version} ${tls.cipher}` }),
+    ...given({ tls: tls && `${tls.version} ${tls.cipher}` }),
     size,
   };
   const deliveries = journal.map((one) => {

@@ -8,6 +8,7 @@
 //
 // Doors: verdict.ts.
 
+import { given } from "../../base/given.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Outcome, Transport } from "../../contract/contract.ts";
 import { PassingBody } from "./passing-body.ts";
@@ -137,7 +138,7 @@ export class Passage implements Passing {
     const { transport, first, members } = this.#group;
     const recipients = Array.from(members.values(), ({ recipient }) => recipient);
     const batch = { envelope: this.#envelope, body: this.#body, recipients, ...MANNER };
-    const hosts = first.hosts === undefined ? {} : { hosts: first.hosts };
+    const hosts = given({ hosts: first.hosts });
     this.#outcomes = transport.deliver({ ...batch, ...hosts }, this.#controller.signal);
     const over = () => {
       giveBack();

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { crc32, gzip } from "node:zlib";
+import { given } from "../../base/given.ts";
 import type { FailureCount, PolicyCounts } from "./tally.ts";
 
 export interface ReportSubject {
@@ -96,10 +97,8 @@ function failureObject({ failure, count }: FailureCount): object {
   const { result, from, host, to, reason } = failure;
   return {
     "result-type": result,
-    ...(from === undefined ? {} : { "sending-mta-ip": from }),
-    ...(host === undefined ? {} : { "receiving-mx-hostname": host }),
-    ...(to === undefined ? {} : { "receiving-ip": to }),
+    ...given({ "sending-mta-ip": from, "receiving-mx-hostname": host, "receiving-ip": to }),
     "failed-session-count": count,
-    ...(reason === undefined ? {} : { "failure-reason-code": reason }),
+    ...given({ "failure-reason-code": reason }),
   };
 }

@@ -4,6 +4,7 @@
 // where our header would run into it; what is judged is what came, behind that empty line. What stands there is body to
 // everybody: no proof, no hop, no results and no signature.
 
+import { given } from "../../base/given.ts";
 import { Examination } from "../authentication/authentication.ts";
 import type { Evaluation, Inbound } from "../authentication/inbound.ts";
 import type { Client, Mailbox } from "../../mail/envelope.ts";
@@ -159,7 +160,7 @@ export class Inspection {
         examination && this.#evaluate && (await this.#evaluate(await examination.finish()));
       if (evaluation === undefined) return { shown };
       const rejected = evaluation.refusal;
-      return { shown, evaluation, ...(rejected === undefined ? {} : { refusal: rejected }) };
+      return { shown, evaluation, ...given({ refusal: rejected }) };
     } catch (error) {
       const where = "mail authentication";
       this.#services.log.event("relay.error", { where, error: describeError(error) });

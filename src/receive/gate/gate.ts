@@ -9,6 +9,7 @@
 //
 // Doors: dnsbl.ts, gate-options.ts, relayed.ts.
 
+import { given } from "../../base/given.ts";
 import type { GateOptions } from "./gate-options.ts";
 import type { Client, Mailbox } from "../../mail/envelope.ts";
 import type { BlockLists } from "./dnsbl.ts";
@@ -257,13 +258,12 @@ type ProofOptions = NonNullable<GateOptions["relay"][number]["proof"]>;
 
 function proofOf({ header, dkim }: ProofOptions, lists: Lists): Proof {
   return {
-    ...(header === undefined ? {} : { headers: header.map(secretOf) }),
-    ...(dkim === undefined ? {} : { dkim: lists.domains(dkim) }),
+    ...given({ headers: header?.map(secretOf), dkim: dkim && lists.domains(dkim) }),
   };
 }
 
 function secretsOf(proof: Proof | undefined): { readonly secrets?: readonly Secret[] } {
-  return proof?.headers === undefined ? {} : { secrets: proof.headers };
+  return given({ secrets: proof?.headers });
 }
 
 type NullSender = NonNullable<GateOptions["relay"][number]["null_sender"]>;

@@ -12,6 +12,7 @@
 //
 // Doors: hint-store.ts.
 
+import { given } from "../../base/given.ts";
 import { type Clock, CLOCK_ROUNDING } from "../../base/clock.ts";
 import { LONGEST_WAIT } from "../../spool/longest-wait.ts";
 import type { MessageId } from "../../mail/envelope.ts";
@@ -236,8 +237,8 @@ export class HostHints implements Hints {
     now: number,
   ): number {
     const { random } = this.#policy;
-    const subject = { domain, host, ...(error === undefined ? {} : { error }) };
-    const times = { firstFailureAt, now, ...(random === undefined ? {} : { random }) };
+    const subject = { domain, host, ...given({ error }) };
+    const times = { firstFailureAt, now, ...given({ random }) };
     const next = nextAttempt(rulesAfter(status, subject, this.#policy), times);
     return spread(next.kind === "retry" ? next.at : now + AFTER_THE_END, now, random);
   }

@@ -7,6 +7,7 @@
 
 import { isIP } from "node:net";
 import type { ConnectionOptions } from "node:tls";
+import { given } from "../../base/given.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { RetryError } from "../../mail/host.ts";
 import { status, type Status } from "../../mail/status.ts";
@@ -87,7 +88,7 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
     }
     const { tlsFailed, anchors } = opening;
     const { status: why, noRoute, error: kind, cause } = error;
-    const known = anchors === undefined ? {} : { anchors };
+    const known = given({ anchors });
     const { localAddress: from } = opening.connection;
     return { kind: "failed", status: why, tlsFailed, noRoute, error: kind, cause, from, ...known };
   } finally {
@@ -177,7 +178,7 @@ class Opening {
       host: name,
       ...(isIP(name) === 0 ? { servername: name } : {}),
       rejectUnauthorized: tls === "verify",
-      ...(trusted === undefined ? {} : { ca: trusted }),
+      ...given({ ca: trusted }),
     };
   }
 

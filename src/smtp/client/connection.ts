@@ -6,6 +6,7 @@
 
 import { connect as connectSocket, type NetConnectOpts, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, TLSSocket } from "node:tls";
+import { given } from "../../base/given.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { RetryError } from "../../mail/host.ts";
 import { errorCode } from "../../base/error-code.ts";
@@ -74,7 +75,7 @@ type Phase = "connecting" | "securing" | "open";
 
 function socketOptions({ address: host, port, localAddress, socket }: Endpoint): NetConnectOpts {
   if (socket !== undefined) return { path: socket };
-  return { host, port, noDelay: true, ...(localAddress === undefined ? {} : { localAddress }) };
+  return { host, port, noDelay: true, ...given({ localAddress }) };
 }
 
 export class ClientConnection {

@@ -7,6 +7,7 @@
 // connection is about the message and not about the host, because the peer may have taken it (RFC 1047); a message
 // that we cannot read to its end is never ended with a dot.
 
+import { given } from "../../base/given.ts";
 import type { RetryError } from "../../mail/host.ts";
 import { LOCAL_ERROR, saidLine, status, type Status } from "../../mail/status.ts";
 import type { Capabilities } from "./capabilities.ts";
@@ -178,8 +179,7 @@ class Exchange implements TransactionResult {
     return {
       status: why,
       scope: this.#dotSent ? "message" : "host",
-      ...(recipient === undefined ? {} : { recipient }),
-      ...(kind === undefined ? {} : { error: kind }),
+      ...given({ recipient, error: kind }),
     };
   }
 

@@ -7,6 +7,7 @@
 // out of the request and named beside it: no mail is refused for it.
 
 import { isAscii } from "node:buffer";
+import { given } from "../../base/given.ts";
 import type { Mailbox, RecipientRequest } from "../../mail/envelope.ts";
 import { parseAddress } from "../../base/cidr.ts";
 import { status, type Status } from "../../mail/status.ts";
@@ -124,7 +125,7 @@ export function parseRcpt(
   const isClear = orcpt !== undefined && isOrcpt(orcpt, smtputf8);
   const request = {
     mailbox,
-    ...(notify === undefined ? {} : { notify }),
+    ...given({ notify }),
     ...(isClear ? { orcpt: canonicalXtext(orcpt) } : {}),
   };
   return withDropped(request, orcpt === undefined || isClear ? [] : [`ORCPT=${orcpt}`]);

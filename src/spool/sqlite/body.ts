@@ -4,6 +4,7 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
+import { given } from "../../base/given.ts";
 import type { Body, MessageId } from "../../mail/envelope.ts";
 import { errorCode } from "../../base/error-code.ts";
 
@@ -43,7 +44,7 @@ export function withHead(head: string | undefined, body: Body): Body {
   const bytes = Buffer.from(head, "latin1");
   return {
     size: bytes.length + body.size,
-    ...(body.inline === undefined ? {} : { inline: Buffer.concat([bytes, body.inline]) }),
+    ...given({ inline: body.inline && Buffer.concat([bytes, body.inline]) }),
     async *chunks() {
       yield bytes;
       yield* body.chunks();

@@ -4,6 +4,7 @@
 // own, so that forged senders cannot crowd out what is of another kind.
 
 import type { DatabaseSync } from "node:sqlite";
+import { given } from "../../base/given.ts";
 import { LISTED_WHYS, type ListEntry, type PostmasterList } from "../spool.ts";
 import { wordOf } from "./rows.ts";
 import { numberOf, textOf } from "../../base/durable/columns.ts";
@@ -41,7 +42,7 @@ export function readList(database: Statements): PostmasterList {
         id: textOf(id),
         sender: textOf(sender),
         recipient: textOf(recipient),
-        ...(original === undefined ? {} : { original: textOf(original) }),
+        ...given({ original: original === undefined ? undefined : textOf(original) }),
         status: textOf(status),
       };
     }),

@@ -2,6 +2,7 @@
 // becomes a StoredMessage again. Rows are not trusted: a disk may have changed them since they were written.
 
 import { crc32 } from "node:zlib";
+import { given } from "../../base/given.ts";
 import type { Body, Envelope, MessageId } from "../../mail/envelope.ts";
 import type { Awaited, HostHint } from "../../mail/host.ts";
 import {
@@ -101,7 +102,7 @@ export function clocksOf(value: Value): Clocks {
   const { mail, copies }: Partial<Clocks> = JSON.parse(textOf(value));
   if (!Array.isArray(copies)) throw new TypeError("no clocks in the spool");
   return {
-    ...(mail === undefined ? {} : { mail: waitOf(mail) }),
+    ...given({ mail: mail && waitOf(mail) }),
     copies: copies.map(waitingCopyOf),
   };
 }
@@ -109,8 +110,10 @@ export function clocksOf(value: Value): Clocks {
 function waitOf({ nextAttempt, waitsFor, heldDomain }: Partial<Wait>): Wait {
   return {
     nextAttempt: numberOf(nextAttempt),
-    ...(waitsFor === undefined ? {} : { waitsFor: awaitedOf(waitsFor.key, waitsFor.host) }),
-    ...(heldDomain === undefined ? {} : { heldDomain: textOf(heldDomain) }),
+    ...given({
+      waitsFor: waitsFor && awaitedOf(waitsFor.key, waitsFor.host),
+      heldDomain: heldDomain === undefined ? undefined : textOf(heldDomain),
+    }),
   };
 }
 
@@ -123,8 +126,10 @@ function waitingCopyOf(copy: Partial<WaitingCopy>): WaitingCopy {
   return {
     address: textOf(copy.address),
     router: textOf(copy.router),
-    ...(copy.place === undefined ? {} : { place: textOf(copy.place) }),
-    ...(copy.others === undefined ? {} : { others: copy.others.map(numberOf) }),
+    ...given({
+      place: copy.place === undefined ? undefined : textOf(copy.place),
+      others: copy.others?.map(numberOf),
+    }),
     attempts: numberOf(copy.attempts),
     firstFailure: numberOf(copy.firstFailure),
     lastStatus: checkedStatus(copy.lastStatus),
@@ -159,7 +164,7 @@ export function insertion(
     envelopeChecksum: checksumOf(envelope, recipients),
     recipients,
     vouched: message.vouched,
-    ...(body === undefined ? {} : { body }),
+    ...given({ body }),
   };
 }
 
@@ -176,7 +181,7 @@ export function newlyStored(
     recipients: recipients.map((request, position) => ({ ...request, position, ...fresh })),
     journal: [],
     warnings: 0,
-    ...(vouched === undefined ? {} : { vouched }),
+    ...given({ vouched }),
     body,
   };
 }

@@ -3,6 +3,7 @@
 //
 // Invariant: a message waits no longer than from its last settlement to its next attempt, whatever the clock says.
 
+import { given } from "../../base/given.ts";
 import { LONGEST_WAIT } from "../longest-wait.ts";
 import { numberOf } from "../../base/durable/columns.ts";
 import type { Clocks, Wait } from "../spool.ts";
@@ -91,7 +92,7 @@ function notAheadOf(now: number, stored: unknown): Clocks | undefined {
     nextAttempt: Math.min(wait.nextAttempt, now),
   });
   return {
-    ...(mail === undefined ? {} : { mail: before(mail) }),
+    ...given({ mail: mail && before(mail) }),
     copies: copies.map((copy) => ({
       ...before(copy),
       firstFailure: Math.min(copy.firstFailure, now),

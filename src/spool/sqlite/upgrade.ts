@@ -10,6 +10,7 @@
 // Invariants: what was done stays done. A row of today comes out as it went in. Where a value is damaged, it stays as it
 // is, for the reader of rows to find out.
 
+import { given } from "../../base/given.ts";
 import { canonicalAddressOf, parseMailbox } from "../../mail/address.ts";
 import { type FrozenWhy, namedPlaceOf } from "../spool.ts";
 import type { StoredRow } from "./rows.ts";
@@ -150,7 +151,7 @@ function typedClocks(text: unknown): unknown {
   try {
     const { mail, copies }: OldClocks = JSON.parse(text);
     return JSON.stringify({
-      ...(mail === undefined ? {} : { mail: typedWait(mail) }),
+      ...given({ mail: mail && typedWait(mail) }),
       copies: copies.map((copy) => ({
         ...copy,
         ...typedWait(copy),
