@@ -10,40 +10,59 @@ import type { TransactionResult } from "../../src/smtp/client/client.ts";
 import { temporary } from "../../src/smtp/client/transaction.ts";
 import { isTemporary, saidLine, status, type Status } from "../../src/mail/status.ts";
 
-/** Adds an outcome for each recipient that is settled; gives back those that are not, such as one that had a 421. */
-export function settle(
+/** Adds an outcome for each recipient that is settled; returns those that are to be asked about again. */
+export function recordOutcomes(
   outcomes: Map<RecipientId, Outcome>,
   recipients: readonly Recipient[],
   result: TransactionResult,
   { place, tls }: { readonly place: Place; readonly tls: string | undefined },
 ): Recipient[] {
-  const { message, deliveries, failure } = result;
-  const told = (outcome: Outcome): Outcome =>
-    tls === undefined || outcome.kind !== "delivered" ? outcome : { ...outcome, tls };
-  const said = message && told(passedOn(outcomeOf(message, "message", place), result.dsn));
-  const shared = said && result.notPassed ? notPassed(said) : said;
-  const lost = failure?.scope === "message" ? failure.status : undefined;
-  const unknown = lost && outcomeOf(lost, "message", place);
-  const moreLater = deliveries.length > 0 || (message !== undefined && message.code < 300);
   const answers = withoutOldMeaning(result.recipients);
+  const shared = sharedOutcome(result, place);
   return recipients.filter(({ id }, index) => {
-    const own = answers[index];
-    if (own !== undefined && moreLater && isTooMany(own)) return true;
-    const refused = own !== undefined && own.code >= 400;
-    const ended = refused ? own : deliveries[index];
-    if ((ended ?? message)?.code === 421) return true;
-    const outcome = ended
-      ? told(arrived(outcomeOf(ended, "recipient", place), result.dsn))
-      : (shared ?? unknown);
-    if (outcome !== undefined) outcomes.set(id, outcome);
+    const own = ownAnswer(answers[index], result.deliveries[index], takesMoreLater(result));
+    if (own === "again") return true;
+    const outcome = own ? arrived(outcomeOf(own, "recipient", place), result.dsn) : shared;
+    if (outcome !== undefined) outcomes.set(id, overTls(outcome, tls));
     return outcome === undefined;
   });
+}
+
+/** Returns what ends the delivery for one recipient alone: its refusal, or its own reply to the dot. */
+function ownAnswer(
+  answer: Status | undefined,
+  delivery: Status | undefined,
+  moreLater: boolean,
+): Status | "again" | undefined {
+  if (answer !== undefined && moreLater && isTooMany(answer)) return "again";
+  const own = answer !== undefined && answer.code >= 400 ? answer : delivery;
+  return own?.code === 421 ? "again" : own;
+}
+
+/** Returns what ends the delivery for all others; undefined when nothing was said of the message, or 421. */
+function sharedOutcome(result: TransactionResult, place: Place): Outcome | undefined {
+  const { message, failure, dsn } = result;
+  if (message?.code === 421) return undefined;
+  if (message === undefined) {
+    return failure?.scope === "message" ? outcomeOf(failure.status, "message", place) : undefined;
+  }
+  const outcome = passedOn(outcomeOf(message, "message", place), dsn);
+  return result.notPassed ? notPassed(outcome) : outcome;
+}
+
+/** The transaction was good for some recipients: the host may take more in another one. */
+function takesMoreLater({ message, deliveries }: TransactionResult): boolean {
+  return deliveries.length > 0 || (message !== undefined && message.code < 300);
+}
+
+function overTls(outcome: Outcome, tls: string | undefined): Outcome {
+  return tls === undefined || outcome.kind !== "delivered" ? outcome : { ...outcome, tls };
 }
 
 /** RFC 4954 6, RFC 3207 4: TLS or another way to log in must come first. Nothing is wrong with the mail. */
 const ACCESS: ReadonlySet<number> = new Set([530, 534, 535, 538]);
 
-/** The answer by which the host has said so, if it has. */
+/** The answer by which the host has said so, if any. */
 export function accessRefusal({ message, recipients }: TransactionResult): Status | undefined {
   return [message, ...recipients].find((one) => one !== undefined && ACCESS.has(one.code));
 }

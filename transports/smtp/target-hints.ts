@@ -1,0 +1,88 @@
+// What is known of the hosts of one batch, asked and told by the targets that they are.
+//
+// Invariant: an order to try now ("force") goes past every hint, but for what was found out in the meantime.
+
+import { given } from "../../src/base/given.ts";
+import type { Batch, HostFailure, Hints, Outcome, Recipient } from "../../src/contract/contract.ts";
+import type { Status } from "../../src/mail/status.ts";
+import type { RetryError } from "../../src/mail/host.ts";
+import { learnt } from "./learning.ts";
+import type { Means } from "./means.ts";
+import type { PutOff } from "./reasons.ts";
+import type { Target } from "./targets.ts";
+
+type Hint = ReturnType<Hints["blocked"]>;
+
+/** How a host failed. */
+interface Failure {
+  readonly status: Status;
+  readonly error?: RetryError | undefined;
+}
+
+export class TargetHints {
+  readonly #means: Pick<Means, "options" | "services" | "pool">;
+  readonly #batch: Batch;
+
+  constructor(means: Pick<Means, "options" | "services" | "pool">, batch: Batch) {
+    this.#means = means;
+    this.#batch = batch;
+  }
+
+  /** Returns the hint while the host's retry time has not come. */
+  blocked(target: Target): Hint {
+    if (this.#batch.force) return undefined;
+    return this.#hints.blocked(this.#keyOf(target), this.#batch.envelope.id);
+  }
+
+  /** Returns what holds for this message too if another delivery has just found out that the host cannot be used. */
+  foundOut(target: Target): Hint {
+    return this.#hints.blocked(this.#keyOf(target));
+  }
+
+  isInDoubt(target: Target): boolean {
+    return !this.#batch.force && this.#hints.isInDoubt(this.#keyOf(target));
+  }
+
+  /** The host failed: no other delivery need find out before its retry time, which is returned. */
+  failed(target: Target, failure: Failure): PutOff {
+    const notBefore = this.#hints.failed(this.#keyOf(target), this.#failureOf(target, failure));
+    return this.waitFor(target, notBefore);
+  }
+
+  /** The host has ended the connection under this message. */
+  closedUnder(target: Target, failure: Failure, isSilent: boolean): void {
+    const under = { message: this.#batch.envelope.id, isSilent };
+    this.#hints.closedUnder(this.#keyOf(target), this.#failureOf(target, failure), under);
+  }
+
+  succeeded(target: Target): void {
+    this.#hints.succeeded(this.#keyOf(target), this.#means.pool.vacancies(target));
+  }
+
+  /** The outcome of `recipient` at this host, with what it means for other mail for the recipient. */
+  learnt(target: Target, recipient: Recipient, outcome: Outcome): Outcome {
+    const failureOf = (status: Status) => this.#failureOf(target, { status });
+    return learnt(this.#hints, recipient, outcome, failureOf);
+  }
+
+  waitFor(target: Target, notBefore: number): PutOff {
+    const waitsFor = { key: this.#keyOf(target), host: target.name };
+    return { notBefore: Math.ceil(notBefore), waitsFor };
+  }
+
+  get #hints() {
+    return this.#means.services.hints;
+  }
+
+  /** A host may be good for some mail, and not for what insists on TLS, nor for a transport that logs in. */
+  #keyOf({ label, policy }: Target): string {
+    const user = this.#means.options.credentials?.user;
+    return label + policy.hint + (user === undefined ? "" : ` as ${user}`);
+  }
+
+  #failureOf({ name: host }: Target, { status, error }: Failure): HostFailure {
+    const [first] = this.#batch.recipients;
+    const domain = first?.mailbox.domain ?? host;
+    return { host, domain, status, ...given({ error }) };
+  }
+}

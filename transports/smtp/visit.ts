@@ -1,0 +1,174 @@
+// One host and the right to a connection to it: transaction after transaction, until every recipient has an answer or
+// the host is done with. What the host did is told to the pool, the hints and the log.
+//
+// Invariants: what was said of a recipient holds up no other recipient. What the relay has cut short itself, or a slow
+// client has, says nothing of the host.
+
+import type { Batch, Recipient } from "../../src/contract/contract.ts";
+import type { Conversation, TransactionResult } from "../../src/smtp/client/client.ts";
+import { STILL_COMING } from "../../src/smtp/client/message.ts";
+import { requiresTls } from "./candidates.ts";
+import type { Means } from "./means.ts";
+import { Notices } from "./notices.ts";
+import type { Obstacle } from "./obstacle.ts";
+import { accessRefusal, notPassed, outcomeOf, withoutAccess } from "./outcomes.ts";
+import type { Lease } from "./pool.ts";
+import { CLOSED_ON_OTHERS, untried } from "./reasons.ts";
+import { refusalOf, withoutRequireTls } from "./require-tls.ts";
+import type { TargetHints } from "./target-hints.ts";
+import type { Target } from "./targets.ts";
+import type { Unsettled } from "./unsettled.ts";
+
+interface Visited {
+  readonly target: Target;
+  readonly lease: Lease;
+  readonly means: Means;
+  readonly batch: Batch;
+  readonly signal: AbortSignal;
+  readonly recipients: Unsettled;
+  readonly hints: TargetHints;
+  readonly obstacle: Obstacle;
+  /** When recipients come back for whom the host had no patience, in ms. */
+  readonly pause: number;
+}
+
+export class Visit {
+  readonly #at: Visited;
+  readonly #notices: Notices;
+  readonly #requiresTls: boolean;
+
+  constructor(at: Visited) {
+    this.#at = at;
+    this.#notices = new Notices(at.means.services.log, at.batch.envelope.id);
+    this.#requiresTls = requiresTls(at.means, at.batch);
+  }
+
+  async run(): Promise<void> {
+    const { target, recipients, obstacle } = this.#at;
+    obstacle.enter(target.place);
+    recipients.closings.nextHost();
+    while (recipients.here.length > 0) {
+      const conversation = await this.#connected();
+      if (conversation === undefined || this.#cannotTake(conversation)) return;
+      if (!(await this.#transact(conversation))) return;
+    }
+  }
+
+  /** The connection of the lease if it is still good, or a new one; undefined if there is none to be had. */
+  async #connected(): Promise<Conversation | undefined> {
+    const { lease, means, target, signal, obstacle } = this.#at;
+    const current = lease.conversation;
+    const most = means.options.connection_max_messages;
+    if (current?.alive && current.transactions < most) return current;
+    lease.conversation = undefined;
+    if (current !== undefined) void current.close();
+    const reached = await means.dialler.dial(target, signal);
+    if (reached.kind === "connected") {
+      lease.conversation = reached.conversation;
+      this.#notices.testedPolicy(reached.conversation, target);
+      return reached.conversation;
+    }
+    if (this.#cannotTake(reached)) return undefined;
+    obstacle.fail(reached.status, reached.error);
+    if (reached.error === "auth_failed") this.#notices.shutOut(target, reached);
+    if (reached.noRoute) obstacle.tried--;
+    else this.#fail();
+    return undefined;
+  }
+
+  /** The message requires TLS, and the host cannot be given it. */
+  #cannotTake(reached: Parameters<typeof refusalOf>[1]): boolean {
+    const { target, obstacle } = this.#at;
+    const refusal = this.#requiresTls ? refusalOf(target.label, reached) : undefined;
+    if (refusal !== undefined) obstacle.excludes(refusal);
+    return refusal !== undefined;
+  }
+
+  /** The host failed, by the last obstacle: no other delivery need find out before its retry time. */
+  #fail(): void {
+    const { signal, lease, target, hints, obstacle } = this.#at;
+    // It was our time that ran out.
+    if (signal.aborted) return;
+    lease.worked(false);
+    obstacle.putOff(hints.failed(target, obstacle));
+  }
+
+  /** One transaction for as many as may be in one. False: the host is done with, as far as this batch goes. */
+  async #transact(conversation: Conversation): Promise<boolean> {
+    const { target, lease, means, batch, signal, recipients, hints } = this.#at;
+    const isUsed = conversation.transactions > 0;
+    const asked = recipients.here.slice(0, means.options.max_rcpt);
+    const result = await this.#ask(conversation, asked);
+    const { failure, closed, answered } = result;
+    // It had died of age between two messages: that says nothing of the host, and a new one will do.
+    const isOver = closed || failure?.scope === "host";
+    if (isUsed && isOver && !answered && !signal.aborted) return true;
+    const settled = recipients.take(asked, result, { place: target.place, tls: conversation.tls });
+    recipients.revise(asked, (recipient, outcome) => hints.learnt(target, recipient, outcome));
+    // It can be sent once only.
+    if (batch.body.unread === false) {
+      const status = failure?.status ?? STILL_COMING;
+      recipients.settleRest(notPassed(outcomeOf(status, "message", target.place)));
+    }
+    if (failure !== undefined || closed) return this.#goesOnAfterEnd(result);
+    lease.worked(true);
+    hints.succeeded(target);
+    // Every transaction without a failure settles a recipient; a bug must not make this an endless loop.
+    return settled > 0;
+  }
+
+  async #ask(
+    conversation: Conversation,
+    recipients: readonly Recipient[],
+  ): Promise<TransactionResult> {
+    const { target, means, batch, signal } = this.#at;
+    const { body, envelope: whole } = batch;
+    const envelope = this.#requiresTls ? whole : withoutRequireTls(whole);
+    const transaction = { envelope, recipients, body, eightBit: means.options.eight_bit };
+    const result = await conversation.transact(transaction, signal);
+    const refusal = means.dialler.isOwn(target) ? accessRefusal(result) : undefined;
+    if (refusal === undefined) return result;
+    this.#notices.shutOut(target, { status: refusal });
+    return withoutAccess(result);
+  }
+
+  /**
+   * The connection is gone: with an answer or in the place of one. What was said of a recipient, or may have to do
+   * with one, holds up no other recipient. What has to do with the message keeps no other message from the host.
+   */
+  #goesOnAfterEnd(result: TransactionResult): boolean {
+    const { failure, closed, message } = result;
+    const { means, recipients, pause } = this.#at;
+    this.#noteObstacle(result);
+    this.#tellHints(result);
+    const isRecipients = failure?.recipient !== undefined || (closed && message?.code !== 421);
+    const { here } = recipients;
+    if (!isRecipients || here.length === 0) return false;
+    const isSlow = failure?.error === "timeout";
+    if (!isSlow && recipients.closings.mayGoOn()) return true;
+    const later = means.services.clock.now() + pause;
+    const outcome = untried(CLOSED_ON_OTHERS, "message", later);
+    recipients.settle(new Map(here.map(({ id }) => [id, outcome])));
+    return false;
+  }
+
+  #noteObstacle({ failure, message }: TransactionResult): void {
+    const { recipients, obstacle } = this.#at;
+    if (failure !== undefined) obstacle.fail(failure.status, failure.error);
+    else if (message?.code === 421) obstacle.fail(message, undefined);
+    if (failure?.cause === undefined) return;
+    // It is our message that cannot be read: no host can help.
+    this.#notices.ownError(failure.cause);
+    recipients.settleRest(obstacle.outcomeOfMessage(failure.status));
+  }
+
+  /** What the end of the connection says of the host, if it says anything. */
+  #tellHints({ failure, answered, message }: TransactionResult): void {
+    const { target, batch, signal, hints, obstacle } = this.#at;
+    if (signal.aborted || batch.body.unread === false) return;
+    const isUnasked = failure?.scope === "host" && failure.status.code === 421;
+    const isMessages = message?.code === 421 || (failure?.scope === "host" && !answered);
+    if (isUnasked) this.#fail();
+    else if (isMessages) hints.closedUnder(target, obstacle, failure !== undefined);
+  }
+}
