@@ -7,6 +7,7 @@
 // in which a dot would count.
 
 import { status, type Status } from "../../mail/status.ts";
+import { Content, CRLF, LineEnds } from "./message-content.ts";
 
 type Unfit = "bare-newline" | "line-too-long" | "too-big";
 
@@ -17,18 +18,26 @@ export const UNFIT: Readonly<Record<Unfit, Status>> = {
   "too-big": status(552, "3.4", "Message is too big"),
 };
 
-/** Where the reader stands in a line. */
+// Where the reader is in a line, and where each octet leads to. The test of this file has the same table.
+//
+//                  text         "."          CR             LF
+//   LINE_START     IN_LINE      AFTER_DOT 1  AFTER_CR       IN_LINE 2
+//   IN_LINE        IN_LINE      IN_LINE      AFTER_CR       IN_LINE 2
+//   AFTER_CR       IN_LINE 3    IN_LINE 3    AFTER_CR 3     LINE_START
+//   AFTER_DOT      IN_LINE      IN_LINE      AFTER_DOT_CR   IN_LINE 2
+//   AFTER_DOT_CR   IN_LINE 3    IN_LINE 3    AFTER_CR 3     the end of the message 4
+//
+//   1  The dot is left out.           2  The LF is bare.
+//   3  The CR before it was bare.     4  The line is left out. At the end of a chunk its CR is held back until then.
 const LINE_START = 0;
 const IN_LINE = 1;
 const AFTER_CR = 2;
-/** A dot opens the line: it goes, or ends the message. */
 const AFTER_DOT = 3;
 const AFTER_DOT_CR = 4;
 
 const CR = 13;
 const LF = 10;
 const DOT = 46;
-const CRLF = Buffer.from("\r\n");
 const LF_ALONE = CRLF.subarray(1);
 
 /** What is done about a bare CR or LF in a message: "reject" it, or "normalize" each to CRLF. */
@@ -118,8 +127,8 @@ export class MessageReader {
     return -1;
   }
 
-  /** A bare CR or LF before `to`; gives the offset from which the content goes on. */
-  #bare(mended: Buffer, content: Content, from: number, to: number, next: number): number {
+  /** A bare CR or LF before `to`. Returns where the content resumes, which is `resumeAt` where it is mended. */
+  #bare(mended: Buffer, content: Content, from: number, to: number, resumeAt: number): number {
     if (!this.#mends) {
       this.unfit ??= "bare-newline";
       return from;
@@ -127,7 +136,7 @@ export class MessageReader {
     this.#keep(content, from, to);
     content.put(mended);
     this.#count(mended.length);
-    return next;
+    return resumeAt;
   }
 
   #keep(content: Content, from: number, to: number): void {
@@ -139,79 +148,5 @@ export class MessageReader {
   #count(octets: number): void {
     this.size += octets;
     if (this.size > this.#sizeMax) this.unfit ??= "too-big";
-  }
-}
-
-/** Below that, a loop is faster than a call. */
-const SHORT = 64;
-
-/** What is left of a chunk. However many cuts there are in it, it goes on in one piece. */
-class Content {
-  readonly #chunk: Buffer;
-  readonly #growth: number;
-  #from = 0;
-  #to = 0;
-  /** In the place of the range, once there is more than one. */
-  #copy: Buffer | undefined;
-  #length = 0;
-
-  constructor(chunk: Buffer, mends: boolean) {
-    this.#chunk = chunk;
-    this.#growth = mends ? 2 : 1;
-  }
-
-  /** Undefined when there is nothing. */
-  get taken(): Buffer | undefined {
-    if (this.#copy !== undefined) return this.#copy.subarray(0, this.#length);
-    return this.#to > this.#from ? this.#chunk.subarray(this.#from, this.#to) : undefined;
-  }
-
-  take(from: number, to: number): void {
-    if (this.#copy !== undefined) this.#append(this.#copy, this.#chunk, from, to);
-    else if (this.#to === this.#from) [this.#from, this.#to] = [from, to];
-    else this.#append(this.#copied(), this.#chunk, from, to);
-  }
-
-  /** Octets that are not of the chunk. */
-  put(octets: Buffer): void {
-    this.#append(this.#copied(), octets, 0, octets.length);
-  }
-
-  #copied(): Buffer {
-    if (this.#copy !== undefined) return this.#copy;
-    // What was held back of the chunk before may come on top.
-    const copy = Buffer.allocUnsafe(this.#growth * this.#chunk.length + CRLF.length);
-    this.#append(copy, this.#chunk, this.#from, this.#to);
-    return (this.#copy = copy);
-  }
-
-  #append(copy: Buffer, octets: Buffer, from: number, to: number): void {
-    let at = this.#length;
-    this.#length += to - from;
-    if (to - from > SHORT) octets.copy(copy, at, from, to);
-    else for (let i = from; i < to; i++) copy[at++] = octets[i] ?? 0;
-  }
-}
-
-/** Finds CR and LF. Each search goes on where the one before ended: no byte is looked at twice for either. */
-class LineEnds {
-  readonly #text: string;
-  #cr = -1;
-  #lf = -1;
-
-  constructor(chunk: Buffer) {
-    this.#text = chunk.toString("latin1");
-  }
-
-  /** The offset of the first CR or LF from `from` on, or of the end. To be asked in ascending order. */
-  next(from: number): number {
-    if (this.#cr < from) this.#cr = this.#find("\r", from);
-    if (this.#lf < from) this.#lf = this.#find("\n", from);
-    return Math.min(this.#cr, this.#lf);
-  }
-
-  #find(character: string, from: number): number {
-    const index = this.#text.indexOf(character, from);
-    return index < 0 ? this.#text.length : index;
   }
 }
