@@ -4,7 +4,7 @@
 // Invariant: in the long run, while others are there, a client takes at most PACE of the time, over all its sessions,
 // however it behaves.
 
-import { customerOf } from "./network.ts";
+import { clientKeyOf } from "./network.ts";
 
 /** Of the time. Node's own part in the work comes on top, about as much again. */
 const PACE = 0.04;
@@ -86,7 +86,7 @@ export class Accounts {
 
   /** That of a client's address; hosts of relay rules are not paced. */
   of(address: string, isRelayHost: boolean): Account {
-    const key = isRelayHost ? `relay ${address}` : customerOf(address);
+    const key = isRelayHost ? `relay ${address}` : clientKeyOf(address);
     let account = this.#accounts.get(key);
     if (account === undefined) {
       account = new Account(!isRelayHost);

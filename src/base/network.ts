@@ -11,6 +11,6 @@ export function networkOf(address: string): string {
 }
 
 /** An IPv4 address itself, and the /64 of an IPv6 address, in which a client can have any address it likes. */
-export function customerOf(address: string): string {
+export function clientKeyOf(address: string): string {
   return isIPv4(address) ? address : networkOf(address);
 }

@@ -9,7 +9,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Client } from "../mail/envelope.ts";
 import type { Log } from "../observe/log.ts";
 import type { MailRequest } from "../smtp/server/command.ts";
-import { customerOf } from "../base/network.ts";
+import { clientKeyOf } from "../base/network.ts";
 import type { MailTransaction, Reception } from "../smtp/server/reception.ts";
 import { status, type Status, statusLine } from "../mail/status.ts";
 import { KeyedRate, type Rate } from "../base/keyed-rate.ts";
@@ -59,7 +59,7 @@ class LimitedReception implements Reception {
 
   mail(client: Client, request: MailRequest): ReturnType<Reception["mail"]> {
     if (this.#options.isExempt(client.address)) return this.#reception.mail(client, request);
-    const key = customerOf(client.address);
+    const key = clientKeyOf(client.address);
     const refusal = this.#harvests(key, client) ?? this.#isOver(this.#messages, key, client);
     if (refusal !== undefined) return refusal;
     const answer = this.#reception.mail(client, request);

@@ -13,10 +13,10 @@ import type { SessionLimits } from "./limits.ts";
 import { MessageReader, UNFIT } from "./message-reader.ts";
 import type { MailTransaction, MessageSink, Reception } from "./reception.ts";
 import { COMMANDS, type DialogueState } from "./states.ts";
-import { Transfer } from "./transfer.ts";
+import { IncomingMessage } from "./incoming-message.ts";
 
 /** What the session does for its dialogue. */
-export interface Floor {
+export interface SessionPort {
   client: Client;
   /** The relay stops: no new transaction. */
   readonly draining: boolean;
@@ -58,7 +58,7 @@ const EMPTY = Buffer.alloc(0);
 
 export class Dialogue {
   /** The message that is coming in: what the client sends is text now. */
-  transfer: Transfer | undefined;
+  incoming: IncomingMessage | undefined;
   /** When the transaction has to be over, by the monotonic clock; infinite when there is none. */
   transactionEndAt = Number.POSITIVE_INFINITY;
   #state: DialogueState = "connected";
@@ -72,12 +72,12 @@ export class Dialogue {
   /** MAIL asked for SMTPUTF8. */
   #smtputf8 = false;
   #accepted = 0;
-  readonly #floor: Floor;
+  readonly #session: SessionPort;
   readonly #limits: SessionLimits;
   readonly #reception: Reception;
 
-  constructor(floor: Floor, limits: SessionLimits, reception: Reception) {
-    this.#floor = floor;
+  constructor(session: SessionPort, limits: SessionLimits, reception: Reception) {
+    this.#session = session;
     this.#limits = limits;
     this.#reception = reception;
   }
@@ -95,7 +95,7 @@ export class Dialogue {
     const command = COMMANDS.get(verb);
     if (command === undefined) return this.error(UNKNOWN);
     if (command.isJunk && ++this.#junkCommands > this.#limits.junkCommandsMax) {
-      return this.#floor.end(TOO_MUCH_JUNK, "too many commands without a message");
+      return this.#session.end(TOO_MUCH_JUNK, "too many commands without a message");
     }
     if (command.isBare && argument !== "") {
       return this.error(status(501, "5.4", `Syntax: ${command.verb}`));
@@ -115,15 +115,15 @@ export class Dialogue {
         return this.#data(next);
       case "RSET":
         this.#enter(next);
-        return this.#floor.reply(OK);
+        return this.#session.reply(OK);
       case "NOOP":
-        return this.#floor.reply(OK);
+        return this.#session.reply(OK);
       case "VRFY":
-        return this.#floor.reply(status(252, "0.0", "Send some mail and see"));
+        return this.#session.reply(status(252, "0.0", "Send some mail and see"));
       case "STARTTLS":
         return this.#startTls(next);
       case "QUIT":
-        return this.#floor.end(status(221, "0.0", "Bye"), "quit");
+        return this.#session.end(status(221, "0.0", "Bye"), "quit");
     }
   }
 
@@ -132,163 +132,163 @@ export class Dialogue {
     if (name === undefined) return this.error(status(501, "5.4", "Say who you are: a host name"));
     this.#enter(next);
     this.#extended = extended;
-    const { basic: _, ...client } = this.#floor.client;
-    this.#floor.client = { ...client, helo: name, ...(extended ? {} : { basic: true }) };
+    const { basic: _, ...client } = this.#session.client;
+    this.#session.client = { ...client, helo: name, ...(extended ? {} : { basic: true }) };
     if (!extended) {
-      this.#floor.write(`250 ${this.#limits.hostname}\r\n`);
+      this.#session.write(`250 ${this.#limits.hostname}\r\n`);
       return;
     }
     const lines = [this.#limits.hostname, "PIPELINING", `SIZE ${this.#limits.sizeMax}`, "8BITMIME"];
-    if (this.#floor.offersTls && this.#floor.client.tls === undefined) {
+    if (this.#session.offersTls && this.#session.client.tls === undefined) {
       lines.push("STARTTLS");
     }
     lines.push("ENHANCEDSTATUSCODES", ...(this.#offersDsn ? ["DSN"] : []), "SMTPUTF8");
-    if (this.#mayRequireTls && this.#floor.client.tls !== undefined) lines.push("REQUIRETLS");
+    if (this.#mayRequireTls && this.#session.client.tls !== undefined) lines.push("REQUIRETLS");
     const last = lines.length - 1;
     const reply = lines.map((line, index) => `250${index === last ? " " : "-"}${line}\r\n`);
-    this.#floor.write(reply.join(""));
+    this.#session.write(reply.join(""));
   }
 
   #startTls(next: DialogueState): void {
-    if (this.#floor.client.tls !== undefined)
+    if (this.#session.client.tls !== undefined)
       return this.error(status(503, "5.1", "TLS is active already"));
-    if (!this.#floor.offersTls || !this.#extended) {
+    if (!this.#session.offersTls || !this.#extended) {
       return this.error(status(503, "5.1", "STARTTLS is not available"));
     }
-    if (this.#floor.hasInput) return this.#floor.outOfStep("text ahead of the handshake");
+    if (this.#session.hasInput) return this.#session.outOfStep("text ahead of the handshake");
     this.#enter(next);
     this.#extended = false;
-    this.#floor.write("220 2.0.0 Ready to start TLS\r\n");
-    this.#floor.startTls();
+    this.#session.write("220 2.0.0 Ready to start TLS\r\n");
+    this.#session.startTls();
   }
 
   get #mayRequireTls(): boolean {
     const { requireTls } = this.#limits;
-    const { offersTls, isRelayHost } = this.#floor;
+    const { offersTls, isRelayHost } = this.#session;
     return offersTls && (requireTls === "all" || (requireTls === "relay" && isRelayHost));
   }
 
   /** RFC 3461. What others ask for is read, as any parameter is, and forgotten: we write no reports for strangers. */
   get #offersDsn(): boolean {
     const { dsn } = this.#limits;
-    return dsn === "all" || (dsn === "relay" && this.#floor.isRelayHost);
+    return dsn === "all" || (dsn === "relay" && this.#session.isRelayHost);
   }
 
   #mailFrom(next: DialogueState, argument: string): void {
-    if (this.#floor.draining) return this.#floor.end(CLOSING, "shutting down");
+    if (this.#session.draining) return this.#session.end(CLOSING, "shutting down");
     const parsed = parseMail(argument);
     if ("refused" in parsed) return this.error(parsed.refused);
     const { ret: _ret, envid: _envid, ...plain } = parsed.ok;
     const request = this.#offersDsn ? parsed.ok : plain;
-    if (parsed.dropped !== undefined) this.#floor.onDropped("MAIL", parsed.dropped);
+    if (parsed.dropped !== undefined) this.#session.onDropped("MAIL", parsed.dropped);
     if (request.requireTls === true) {
       if (!this.#mayRequireTls) return this.error(NO_REQUIRETLS);
       // RFC 8689 4: what came in the clear is no secret any more.
-      if (this.#floor.client.tls === undefined) return this.error(NEEDS_TLS);
+      if (this.#session.client.tls === undefined) return this.error(NEEDS_TLS);
     }
     if ((request.declaredSize ?? 0) > this.#limits.sizeMax)
-      return this.#floor.reply(UNFIT["too-big"]);
+      return this.#session.reply(UNFIT["too-big"]);
     const begin = (answer: Status | MailTransaction) => {
-      if ("code" in answer) return this.#floor.reply(answer);
+      if ("code" in answer) return this.#session.reply(answer);
       this.#state = next;
       this.#smtputf8 = request.smtputf8;
       this.#transaction = answer;
-      this.transactionEndAt = this.#floor.now() + this.#limits.messageTimeout;
-      this.#floor.reply(status(250, "1.0", "Sender ok"));
+      this.transactionEndAt = this.#session.now() + this.#limits.messageTimeout;
+      this.#session.reply(status(250, "1.0", "Sender ok"));
     };
-    this.#floor.ask("MAIL", () => this.#reception.mail(this.#floor.client, request), begin);
+    this.#session.ask("MAIL", () => this.#reception.mail(this.#session.client, request), begin);
   }
 
   #rcptTo(next: DialogueState, argument: string): void {
     const { recipientsMax, postmasterDomain } = this.#limits;
     const parsed = parseRcpt(argument, this.#smtputf8, postmasterDomain);
     if ("refused" in parsed) return this.error(parsed.refused);
-    if (parsed.dropped !== undefined) this.#floor.onDropped("RCPT", parsed.dropped);
+    if (parsed.dropped !== undefined) this.#session.onDropped("RCPT", parsed.dropped);
     if (this.#accepted >= recipientsMax) {
-      return this.#floor.reply(
+      return this.#session.reply(
         status(452, "5.3", "Too many recipients, send the rest in another message"),
       );
     }
-    const settle = (answer: Status) => {
+    const conclude = (answer: Status) => {
       if (answer.code < 300) {
         this.#state = next;
         this.#accepted++;
       } else if (answer.code >= 500) this.#refusedRecipients++;
       if (this.#refusedRecipients < this.#limits.refusedRecipientsMax)
-        return this.#floor.reply(answer);
-      return this.#floor.end(
+        return this.#session.reply(answer);
+      return this.#session.end(
         status(421, "7.0", "Too many refused recipients, closing connection"),
         "too many refused recipients",
       );
     };
     const request = this.#offersDsn ? parsed.ok : { mailbox: parsed.ok.mailbox };
-    this.#floor.ask("RCPT", () => this.#underWay.recipient(request), settle);
+    this.#session.ask("RCPT", () => this.#underWay.recipient(request), conclude);
   }
 
   #data(next: DialogueState): void {
     // RFC 2920 3.1: DATA is the last of its burst. Text ahead of the reply is an attack or a bug.
-    if (this.#floor.hasInput) return this.#floor.outOfStep("text ahead of the reply");
+    if (this.#session.hasInput) return this.#session.outOfStep("text ahead of the reply");
     const begin = (sink: MessageSink) => {
       const { sizeMax, textLineMax, bareNewlines, messageTimeout } = this.#limits;
       const reader = new MessageReader(sizeMax, textLineMax, bareNewlines);
-      const now = this.#floor.now();
+      const now = this.#session.now();
       this.#state = next;
-      this.transfer = new Transfer(reader, sink, now);
+      this.incoming = new IncomingMessage(reader, sink, now);
       this.transactionEndAt = now + messageTimeout;
-      this.#floor.write("354 Go on, end with <CRLF>.<CRLF>\r\n");
+      this.#session.write("354 Go on, end with <CRLF>.<CRLF>\r\n");
     };
     const otherwise = () => {
       this.reset();
-      this.#floor.reply(LOCAL_ERROR);
+      this.#session.reply(LOCAL_ERROR);
     };
-    this.#floor.ask("DATA", () => this.#underWay.message(), begin, otherwise);
+    this.#session.ask("DATA", () => this.#underWay.message(), begin, otherwise);
   }
 
   /** Gives what of `chunk` is behind the message. */
-  readMessage(transfer: Transfer, chunk: Buffer): Buffer {
-    const end = transfer.read(chunk);
-    if (end >= 0) this.#endOfMessage(transfer);
-    else this.#pause(transfer);
+  readMessage(incoming: IncomingMessage, chunk: Buffer): Buffer {
+    const end = incoming.read(chunk);
+    if (end >= 0) this.#endOfMessage(incoming);
+    else this.#pause(incoming);
     return end < 0 ? EMPTY : chunk.subarray(end);
   }
 
-  #pause(transfer: Transfer): void {
+  #pause(incoming: IncomingMessage): void {
     // A client that goes on for as long again behind the limit has lost its right to a polite reply.
-    if (transfer.size > 2 * this.#limits.sizeMax) {
-      return this.#floor.end(UNFIT["too-big"], "message too big");
+    if (incoming.size > 2 * this.#limits.sizeMax) {
+      return this.#session.end(UNFIT["too-big"], "message too big");
     }
-    const { ready } = transfer;
+    const { ready } = incoming;
     if (ready === undefined) return;
-    this.#floor.ask(
+    this.#session.ask(
       "DATA",
       () => ready,
       () => {
-        if (transfer.ready === ready) transfer.ready = undefined;
-        transfer.resumeAt(this.#floor.now());
+        if (incoming.ready === ready) incoming.ready = undefined;
+        incoming.resumeAt(this.#session.now());
       },
     );
   }
 
-  #endOfMessage(transfer: Transfer): void {
-    this.transfer = undefined;
-    const unfit = transfer.unfit();
-    const settle = (answer: Status) => {
+  #endOfMessage(incoming: IncomingMessage): void {
+    this.incoming = undefined;
+    const unfit = incoming.unfit();
+    const conclude = (answer: Status) => {
       this.reset();
       if (answer.code < 300) {
         this.#junkCommands = 0;
-        this.#floor.onAccepted();
+        this.#session.onAccepted();
       }
-      this.#floor.reply(answer);
+      this.#session.reply(answer);
     };
     if (unfit !== undefined) {
       this.reset();
       return this.error(unfit);
     }
-    this.#floor.ask(
+    this.#session.ask(
       "end of DATA",
-      () => transfer.finish(),
-      settle,
-      () => settle(LOCAL_ERROR),
+      () => incoming.finish(),
+      conclude,
+      () => conclude(LOCAL_ERROR),
     );
   }
 
@@ -305,8 +305,8 @@ export class Dialogue {
 
   #enter(state: DialogueState): void {
     this.#state = state;
-    this.transfer?.abort();
-    this.transfer = undefined;
+    this.incoming?.abort();
+    this.incoming = undefined;
     this.#transaction?.end?.();
     this.#transaction = undefined;
     this.#accepted = 0;
@@ -315,7 +315,7 @@ export class Dialogue {
 
   /** A mistake of the client. */
   error(answer: Status): void {
-    if (++this.#errors < this.#limits.errorsMax) return this.#floor.reply(answer);
-    this.#floor.end(status(421, "7.0", "Too many errors, closing connection"), "too many errors");
+    if (++this.#errors < this.#limits.errorsMax) return this.#session.reply(answer);
+    this.#session.end(status(421, "7.0", "Too many errors, closing connection"), "too many errors");
   }
 }

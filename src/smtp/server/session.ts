@@ -14,7 +14,7 @@ import type { MaybePromise } from "../../base/maybe-promise.ts";
 import { LOCAL_ERROR, status, type Status, statusLine } from "../../mail/status.ts";
 import { decodeLine } from "./command.ts";
 import { Connection, type TlsOptions } from "../../base/net/connection.ts";
-import { CLOSING, Dialogue, type Floor } from "./dialogue.ts";
+import { CLOSING, Dialogue, type SessionPort } from "./dialogue.ts";
 import type { SessionLimits } from "./limits.ts";
 import type { SessionParty } from "../../base/loop-account.ts";
 import { COMMAND_COST, HANDSHAKE_COST, type LoopShare } from "../../base/loop-share.ts";
@@ -58,17 +58,19 @@ const LINE_TOO_LONG = status(421, "5.2", "Command line is too long, closing conn
 const TIMEOUT = status(421, "4.2", "Timeout, closing connection");
 const TOO_SLOW = status(421, "4.2", "Too slow, closing connection");
 
-export class Session implements Floor {
+export class Session implements SessionPort {
   client: Client;
   readonly #connection: Connection;
   readonly #dialogue: Dialogue;
   #phase: Phase = "waiting";
-  /** Behind a bare LF. */
+  // Each of these may be true in any phase.
+  /** The line began before a bare LF. */
   #inBadLine = false;
-  /** There is something to do, and it waits for its turn. */
+  /** There is something to do, and it waits for its turn in the event loop. */
   #queued = false;
   /** The client has closed its side. */
   #parted = false;
+  /** The relay stops. */
   #draining = false;
   /** When it became the client's turn, by the monotonic clock. */
   #since: number;
@@ -156,30 +158,33 @@ export class Session implements Floor {
 
   /** Works off the input until something has to be waited for. */
   #workOff(): void {
-    const connection = this.#connection;
-    const { share } = this.#services;
     if (PHASES[this.#phase].isEarly && this.hasInput) {
       return this.outOfStep("text ahead of the greeting");
     }
-    while (this.#phase === "talking" && this.hasInput && !connection.blocked) {
-      const { transfer } = this.#dialogue;
-      const cost = transfer === undefined ? COMMAND_COST : connection.input.length;
-      if (!share.take(cost)) return this.#waitForTurn();
-      if (transfer === undefined) {
-        if (!this.#readCommand()) break;
-      } else {
-        const chunk = connection.input;
-        connection.input = this.#dialogue.readMessage(transfer, chunk);
-      }
-    }
+    if (!this.#readInput()) return this.#waitForTurn();
     if (PHASES[this.#phase].awaits !== "client") return;
     if (this.#draining && !this.#dialogue.inTransaction) return this.end(CLOSING, "shutting down");
+    const connection = this.#connection;
     connection.flush();
     if (this.#parted && !connection.blocked) {
-      if (!share.take(COMMAND_COST)) return this.#waitForTurn();
+      if (!this.#services.share.take(COMMAND_COST)) return this.#waitForTurn();
       return this.#leave("connection lost");
     }
     connection.settled();
+  }
+
+  /** Reads commands and text as long as it is the client's turn. False when the session has done its share. */
+  #readInput(): boolean {
+    const connection = this.#connection;
+    while (this.#phase === "talking" && this.hasInput && !connection.blocked) {
+      const { incoming } = this.#dialogue;
+      const cost = incoming === undefined ? COMMAND_COST : connection.input.length;
+      if (!this.#services.share.take(cost)) return false;
+      if (incoming !== undefined) {
+        connection.input = this.#dialogue.readMessage(incoming, connection.input);
+      } else if (!this.#readCommand()) return true;
+    }
+    return true;
   }
 
   /** False when there is no whole command. */
@@ -375,11 +380,11 @@ export class Session implements Floor {
   }
 
   #watchClient(waited: number, now: number): void {
-    const { transfer, transactionEndAt } = this.#dialogue;
+    const { incoming, transactionEndAt } = this.#dialogue;
     const { commandTimeout, dataRateMin } = this.#limits;
-    const tooLong = transfer === undefined && waited >= commandTimeout;
+    const tooLong = incoming === undefined && waited >= commandTimeout;
     if (tooLong || now >= transactionEndAt || now >= this.#endAt) this.end(TIMEOUT, "timeout");
-    else if (transfer?.isSlowerThan(dataRateMin, now) === true) this.end(TOO_SLOW, "too slow");
+    else if (incoming?.isSlowerThan(dataRateMin, now) === true) this.end(TOO_SLOW, "too slow");
   }
 
   destroy(): void {

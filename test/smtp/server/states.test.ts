@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Status, status, statusLine } from "../../../src/mail/status.ts";
-import { Dialogue, type Floor } from "../../../src/smtp/server/dialogue.ts";
+import { Dialogue, type SessionPort } from "../../../src/smtp/server/dialogue.ts";
 import { type Phase, PHASES, phaseAfter } from "../../../src/smtp/server/states.ts";
 import { serverOptions } from "../../support/server-options.ts";
 
@@ -18,7 +18,7 @@ class Conversation {
 
   constructor() {
     const say = (text: string) => void this.#replies.push(text.trimEnd());
-    const floor: Floor = {
+    const session: SessionPort = {
       client: { address: "192.0.2.1", helo: "" },
       draining: false,
       offersTls: true,
@@ -30,7 +30,7 @@ class Conversation {
       end: (answer) => say(statusLine(answer)),
       outOfStep: say,
       // What the session does after the handshake.
-      startTls: () => (floor.client = { ...floor.client, helo: "" }),
+      startTls: () => (session.client = { ...session.client, helo: "" }),
       onAccepted: () => undefined,
       onDropped: () => undefined,
       ask(_where, ask, then) {
@@ -39,7 +39,7 @@ class Conversation {
         else then(answer);
       },
     };
-    this.#dialogue = new Dialogue(floor, serverOptions({}, {}).limits, {
+    this.#dialogue = new Dialogue(session, serverOptions({}, {}).limits, {
       connect: () => undefined,
       mail: () => ({
         recipient: () => OK,
@@ -58,16 +58,16 @@ class Conversation {
   }
 
   async sendText(): Promise<string> {
-    const { transfer } = this.#dialogue;
-    assert.ok(transfer !== undefined);
-    this.#dialogue.readMessage(transfer, Buffer.from("\r\n.\r\n"));
+    const { incoming } = this.#dialogue;
+    assert.ok(incoming !== undefined);
+    this.#dialogue.readMessage(incoming, Buffer.from("\r\n.\r\n"));
     await new Promise(setImmediate);
     return this.#replies.pop() ?? "no reply";
   }
 
   /** By what it says to commands that only this state takes. */
   get state(): string {
-    if (this.#dialogue.transfer !== undefined) return "text";
+    if (this.#dialogue.incoming !== undefined) return "text";
     const mail = this.say("MAIL FROM:<a@example.com>");
     if (mail === NO_HELLO) return "connected";
     if (mail.startsWith("250")) return "ready";

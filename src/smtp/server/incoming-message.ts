@@ -18,10 +18,10 @@ const AT_ONCE = 64;
 const SMALL = 1024;
 const BLOCK = 4096;
 
-export class Transfer {
+export class IncomingMessage {
   /** Asks the client to wait. */
   ready: Promise<void> | undefined;
-  #trouble: { readonly error: unknown } | undefined;
+  #failure: { readonly error: unknown } | undefined;
   #pieces = 0;
   /** Small pieces that wait, and their octets. */
   #block: Buffer | undefined;
@@ -66,7 +66,7 @@ export class Transfer {
   }
 
   #hand(piece: Buffer): void {
-    if (this.#trouble !== undefined) return;
+    if (this.#failure !== undefined) return;
     this.#pieces++;
     try {
       const written = this.#sink.write(piece);
@@ -79,7 +79,7 @@ export class Transfer {
   }
 
   readonly #fail = (error: unknown): void => {
-    this.#trouble ??= { error };
+    this.#failure ??= { error };
   };
 
   /** Is the client slower than so many octets a second, over the last minute? To be asked now and then. */
@@ -108,9 +108,9 @@ export class Transfer {
   async finish(): Promise<Status> {
     this.#flush();
     await this.ready;
-    if (this.#trouble === undefined) return this.#sink.finish();
+    if (this.#failure === undefined) return this.#sink.finish();
     this.#sink.abort(LOCAL_ERROR);
-    throw this.#trouble.error;
+    throw this.#failure.error;
   }
 
   abort(): void {

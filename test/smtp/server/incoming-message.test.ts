@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageReader } from "../../../src/smtp/server/message-reader.ts";
-import { Transfer } from "../../../src/smtp/server/transfer.ts";
+import { IncomingMessage } from "../../../src/smtp/server/incoming-message.ts";
 import { status } from "../../../src/mail/status.ts";
 
 const TAKEN = status(250, "0.0", "Ok");
@@ -17,15 +17,15 @@ function stage(write: (piece: Buffer) => Promise<void> | undefined = () => undef
     finish: () => Promise.resolve(TAKEN),
     abort: () => void aborted++,
   };
-  const transfer = new Transfer(new MessageReader(1_000_000, 64 * 1024), sink, 0);
-  return { pieces, transfer, aborted: () => aborted };
+  const incoming = new IncomingMessage(new MessageReader(1_000_000, 64 * 1024), sink, 0);
+  return { pieces, incoming, aborted: () => aborted };
 }
 
-function send(transfer: Transfer, text: string, pieceSize: number): void {
+function send(incoming: IncomingMessage, text: string, pieceSize: number): void {
   const bytes = Buffer.from(text, "latin1");
   for (let at = 0; at < bytes.length; at += pieceSize) {
     // The octets of a chunk that was read are not those of the next one.
-    transfer.read(Buffer.from(bytes.subarray(at, at + pieceSize)));
+    incoming.read(Buffer.from(bytes.subarray(at, at + pieceSize)));
   }
 }
 
@@ -33,14 +33,14 @@ const LETTER = `Subject: x\r\n\r\n${"a line of a letter\r\n".repeat(1000)}`;
 
 test("a message that comes octet by octet is a few pieces, in whatever mix it comes", async () => {
   for (const sizes of [[1], [7], [1023], [1024], [1, 3000], [5000, 2, 1]]) {
-    const { pieces, transfer } = stage();
+    const { pieces, incoming } = stage();
     const text = `${LETTER}.\r\n`;
     for (let at = 0, n = 0; at < text.length; n++) {
       const size = sizes[n % sizes.length] ?? 1;
-      send(transfer, text.slice(at, at + size), size);
+      send(incoming, text.slice(at, at + size), size);
       at += size;
     }
-    assert.equal(await transfer.finish(), TAKEN);
+    assert.equal(await incoming.finish(), TAKEN);
     assert.equal(pieces.join(""), LETTER, sizes.join());
     const most = sizes.some((size) => size >= 1024) ? LETTER.length / 512 : LETTER.length / 3000;
     assert.ok(pieces.length <= 65 + most, `${pieces.length} pieces`);
@@ -48,23 +48,23 @@ test("a message that comes octet by octet is a few pieces, in whatever mix it co
 });
 
 test("an ordinary message is one piece, as it was read", async () => {
-  const { pieces, transfer } = stage();
-  send(transfer, "Subject: x\r\n\r\nhello\r\n.\r\n", 1000);
-  await transfer.finish();
+  const { pieces, incoming } = stage();
+  send(incoming, "Subject: x\r\n\r\nhello\r\n.\r\n", 1000);
+  await incoming.finish();
   assert.deepEqual(pieces, ["Subject: x\r\n\r\nhello\r\n"]);
 });
 
 test("the first pieces go on at once, however small they are", () => {
-  const { pieces, transfer } = stage();
+  const { pieces, incoming } = stage();
   for (const piece of ["S", "ubject", ": x\r\n"]) {
-    send(transfer, piece, 100);
+    send(incoming, piece, 100);
     assert.equal(pieces.at(-1), piece);
   }
 });
 
 test("what fails at the last piece is heard of", async () => {
-  const { transfer, aborted } = stage(() => Promise.reject(new Error("the disk is gone")));
-  send(transfer, `${"x".repeat(100)}\r\n.\r\n`, 1);
-  await assert.rejects(transfer.finish(), /the disk is gone/);
+  const { incoming, aborted } = stage(() => Promise.reject(new Error("the disk is gone")));
+  send(incoming, `${"x".repeat(100)}\r\n.\r\n`, 1);
+  await assert.rejects(incoming.finish(), /the disk is gone/);
   assert.equal(aborted(), 1);
 });
