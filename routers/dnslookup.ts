@@ -49,47 +49,46 @@ export const dnslookup: RouterDriver<Values<typeof dnslookupOptions>> = {
   options: dnslookupOptions,
   create({ transport, ignore_target_hosts: ignored }, services) {
     const filter = createFilter(ignored, services);
-    /** `otherwise`: what it means that none of the targets exists. */
-    const resolved = async (
-      domain: string,
-      { targets, secure }: { targets: readonly MxRecord[]; secure: boolean },
-      otherwise: Decision,
-    ) => {
-      const { hosts, ...without } = await look(targets, services, filter);
-      return hosts.length > 0
-        ? ({ kind: "accept", transport, hosts: hosts.map(of(domain, secure)) } as const)
-        : refusal(domain, without, otherwise);
-    };
     return {
       async route({ mailbox: { domain } }) {
-        if (parseDomain(domain) !== domain || domain.startsWith("[")) return noSuchDomain(domain);
-        const mx = await services.resolver.mx(domain);
-        switch (mx.kind) {
-          case "temporary":
-            return noAnswer(domain, mx.error);
-          case "no-such-name":
-            return noSuchDomain(domain);
-          case "no-data":
-            return resolved(
-              domain,
-              { targets: [implicitMx(domain)], secure: true },
-              noSuchDomain(domain),
-            );
-          case "found":
-            if (isNullMx(mx.records)) return nullMx(domain);
-            return resolved(
-              domain,
-              {
-                targets: inOrder(mx.records, services.clock.now()),
-                secure: mx.secure === true,
-              },
-              noSuchHosts(domain),
-            );
-        }
+        const exchangers = await exchangersOf(domain, services);
+        if ("kind" in exchangers) return exchangers;
+        const { targets, secure, otherwise } = exchangers;
+        const { hosts, ...without } = await look(targets, services, filter);
+        if (hosts.length === 0) return refusal(domain, without, otherwise);
+        return { kind: "accept", transport, hosts: hosts.map(of(domain, secure)) };
       },
     };
   },
 };
+
+/** The hosts of a domain by their names. */
+interface Exchangers {
+  readonly targets: readonly MxRecord[];
+  /** DNSSEC vouches for them. */
+  readonly secure: boolean;
+  /** What it means that none of them exists. */
+  readonly otherwise: Decision;
+}
+
+/** Returns a decision instead when the domain has none. */
+async function exchangersOf(domain: string, services: Services): Promise<Exchangers | Decision> {
+  if (parseDomain(domain) !== domain || domain.startsWith("[")) return noSuchDomain(domain);
+  const mx = await services.resolver.mx(domain);
+  switch (mx.kind) {
+    case "temporary":
+      return noAnswer(domain, mx.error);
+    case "no-such-name":
+      return noSuchDomain(domain);
+    case "no-data":
+      return { targets: [implicitMx(domain)], secure: true, otherwise: noSuchDomain(domain) };
+    case "found": {
+      if (isNullMx(mx.records)) return nullMx(domain);
+      const targets = inOrder(mx.records, services.clock.now());
+      return { targets, secure: mx.secure === true, otherwise: noSuchHosts(domain) };
+    }
+  }
+}
 
 /** DNSSEC vouches for a host's addresses, and for the way there too only if it does so for the MX. */
 function of(domain: string, secureMx: boolean): (host: Host) => Host {

@@ -10,7 +10,7 @@ import { crossCheck } from "./cross-checks.ts";
 import { readRouters, readTransports } from "./driven.ts";
 import type { BuiltIn, Reading } from "./driven.ts";
 import { cannotRead } from "../base/cannot-read.ts";
-import { checkKeys, readOption, resolvePath } from "../options/options.ts";
+import { checkKeys, readFields, readOption, resolvePath } from "../options/options.ts";
 import type { Option, Problem } from "../options/options.ts";
 import { sections } from "./sections.ts";
 import { parseToml } from "./toml.ts";
@@ -52,58 +52,49 @@ async function readRoot(
 ): Promise<Configuration | undefined> {
   const directory = dirname(resolve(file));
   const written: Written[] = [];
-  const reading: Reading = {
-    directory,
-    problems,
-    prepare(fields, table, path) {
-      for (const one of walk(fields, table, path)) {
-        written.push(one);
-        if (one.option.isPath === true && typeof one.value === "string" && one.value !== "") {
-          one.replace(resolvePath(directory, one.value));
-        }
-      }
-    },
-  };
+  const reading = { directory, problems, prepare: preparing(directory, written) };
   const tables = { ...sections, ...builtIn.sections };
   checkKeys(root, [...Object.keys(tables), "routers", "transports"], "", problems);
   reading.prepare(tables, root, "");
-  const read = <T>(name: string, option: Option<T>): T | undefined => {
-    const value = root[name];
-    const isEmpty = option.type === "tables" && Array.isArray(value) && value.length === 0;
-    if (!option.required || (value !== undefined && !isEmpty)) {
-      return readOption(option, value, name, problems);
-    }
-    const header = option.type === "tables" ? `[[${name}]]` : `[${name}]`;
-    const what = isEmpty ? "must not be empty" : "is missing";
-    problems.push({ path: name, message: `${what}: there must be a ${header}` });
-    return undefined;
-  };
-  const relay = read("relay", sections.relay);
-  const listeners = read("listeners", sections.listeners);
-  const dns = read("dns", sections.dns);
-  const domains = read("domains", sections.domains);
-  const hosts = read("hosts", sections.hosts);
-  const gate = read("gate", sections.gate);
-  const retry = read("retry", sections.retry);
-  const replies = read("replies", sections.replies);
-  const bounce = read("bounce", sections.bounce);
-  const https = read("https", sections.https);
-  const ofParts = Object.entries(builtIn.sections).map(([name, option]) => [
+  const read = <T>(name: string, option: Option<T>) => readSection(root, name, option, problems);
+  const own = readFields(sections, read);
+  const parts = Object.entries(builtIn.sections).map(([name, option]) => [
     name,
     read(name, option),
   ]);
   const routers = await readRouters(root["routers"], builtIn.routers, reading);
   const transports = await readTransports(root["transports"], builtIn.transports, reading);
   crossCheck(root, written, problems);
-
-  const own = { relay, listeners, dns, domains, hosts, gate, retry, replies, bounce, https };
-  if (!isComplete(own)) return undefined;
-  return { file, directory, ...own, routers, transports, parts: Object.fromEntries(ofParts) };
+  if (own === undefined) return undefined;
+  return { file, directory, ...own, routers, transports, parts: Object.fromEntries(parts) };
 }
 
-type Complete<T> = { readonly [K in keyof T]: Exclude<T[K], undefined> };
+/** Adds each option that is visited to `written`, and makes its path absolute if it is one. */
+function preparing(directory: string, written: Written[]): Reading["prepare"] {
+  return (fields, table, path) => {
+    for (const visited of walk(fields, table, path)) {
+      written.push(visited);
+      const { option, value } = visited;
+      if (option.isPath === true && typeof value === "string" && value !== "") {
+        visited.replace(resolvePath(directory, value));
+      }
+    }
+  };
+}
 
-/** Every section could be read. */
-function isComplete<T extends Record<string, unknown>>(own: T): own is T & Complete<T> {
-  return Object.values(own).every((section) => section !== undefined);
+function readSection<T>(
+  root: TomlDocument["root"],
+  name: string,
+  option: Option<T>,
+  problems: Problem[],
+): T | undefined {
+  const value = root[name];
+  const isEmpty = option.type === "tables" && Array.isArray(value) && value.length === 0;
+  if (!option.required || (value !== undefined && !isEmpty)) {
+    return readOption(option, value, name, problems);
+  }
+  const header = option.type === "tables" ? `[[${name}]]` : `[${name}]`;
+  const what = isEmpty ? "must not be empty" : "is missing";
+  problems.push({ path: name, message: `${what}: there must be a ${header}` });
+  return undefined;
 }

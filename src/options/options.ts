@@ -56,6 +56,18 @@ export function readOption<T>(
   return option.fallback;
 }
 
+/** Returns the values of all fields as `read` finds them, or undefined when one of them has none. */
+export function readFields<F extends Record<string, Option<unknown>>>(
+  fields: F,
+  read: (name: string, option: Option<unknown>) => unknown,
+): FieldValues<F> | undefined {
+  const values = Object.entries(fields).map(
+    ([name, option]) => [name, read(name, option)] as const,
+  );
+  if (values.some(([, value]) => value === undefined)) return undefined;
+  return Object.fromEntries(values) as FieldValues<F>;
+}
+
 /** Every key that is not known is a problem, with the known one that it was probably meant to be. */
 export function checkKeys(
   table: Readonly<Record<string, unknown>>,
