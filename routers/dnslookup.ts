@@ -4,7 +4,7 @@
 // Invariants: a decision that refuses mail rests on a definite answer; whatever is not known defers. Every host that
 // is handed on has at least one address that was looked at here.
 
-import { hostList } from "../src/options/list-kinds.ts";
+import { hostList } from "../src/options/list-types.ts";
 import { options, transportName, type Values, withDefault } from "../src/options/options.ts";
 import type { Decision, RouterDriver, Services } from "../src/contract/contract.ts";
 import { resolveAddresses } from "../src/dns/addresses.ts";

@@ -4,7 +4,7 @@
 
 export type * from "./contract/contract.ts";
 export * from "./options/options.ts";
-export { domainList, hostList, localPartList } from "./options/list-kinds.ts";
+export { domainList, hostList, localPartList } from "./options/list-types.ts";
 export { nextHops, parseNextHop } from "./options/next-hops.ts";
 export { privateKeyFile, readPrivateKey, readSecret, secretFile } from "./options/secret-file.ts";
 export type { listEvents } from "./lists/events.ts";

@@ -14,7 +14,7 @@ import {
 import type { Batch, Outcome, Recipient, TransportDriver } from "../src/contract/contract.ts";
 import type { RecipientId } from "../src/mail/envelope.ts";
 import { deliverBatch } from "./smtp/delivery.ts";
-import { type Means, meansOf, tlsRuleOf } from "./smtp/means.ts";
+import { type TransportContext, contextOf, tlsRuleOf } from "./smtp/context.ts";
 import { connectionFields, HOST_FORMS, transferFields } from "./smtp/options.ts";
 
 const declaredOptions = options({
@@ -46,7 +46,7 @@ export const lmtp: TransportDriver<LmtpOptions> = {
   options: lmtpOptions,
   create(settings, services) {
     const { socket, hosts } = settings;
-    const means = meansOf(
+    const context = contextOf(
       {
         ...settings,
         protocol: "lmtp",
@@ -68,16 +68,16 @@ export const lmtp: TransportDriver<LmtpOptions> = {
         ? { hosts: hosts ?? [] }
         : { ownDeadlines: true, destination: () => socket }),
       batchKey: () => "",
-      deliver: (batch, signal) => deliverOnce(means, batch, signal),
-      tlsRule: (host) => tlsRuleOf(means, host),
-      close: () => means.pool.close(),
+      deliver: (batch, signal) => deliverOnce(context, batch, signal),
+      tlsRule: (host) => tlsRuleOf(context, host),
+      close: () => context.pool.close(),
     };
   },
 };
 
 /** Two recipients with one address are one mailbox: it gets one message. */
 async function deliverOnce(
-  means: Means,
+  context: TransportContext,
   batch: Batch,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<RecipientId, Outcome>> {
@@ -87,7 +87,7 @@ async function deliverOnce(
     if (!mailboxes.has(address)) mailboxes.set(address, recipient);
   }
   const recipients = [...mailboxes.values()];
-  const known = await deliverBatch(means, { ...batch, recipients }, signal);
+  const known = await deliverBatch(context, { ...batch, recipients }, signal);
   const outcomes = new Map<RecipientId, Outcome>();
   for (const { id, mailbox } of batch.recipients) {
     const outcome = known.get(mailboxes.get(mailbox.address)?.id ?? id);

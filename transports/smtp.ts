@@ -19,10 +19,10 @@ import {
 import type { TransportDriver } from "../src/contract/contract.ts";
 import type { Credentials } from "../src/smtp/client/auth.ts";
 import { deliverBatch } from "./smtp/delivery.ts";
-import { meansOf, tlsRuleOf } from "./smtp/means.ts";
+import { contextOf, tlsRuleOf } from "./smtp/context.ts";
 import { connectionFields, HOST_FORMS, transferFields } from "./smtp/options.ts";
-import type { Rate } from "./smtp/pace.ts";
-import type { SmtpOptions } from "./smtp/settings.ts";
+import type { Rate } from "./smtp/rate-limit.ts";
+import type { SmtpOptions } from "./smtp/resolved-options.ts";
 import type { Host } from "../src/mail/host.ts";
 
 /**
@@ -174,14 +174,14 @@ export const smtp: TransportDriver<Given> = {
       socket: undefined,
       recipient_rate: given.recipient_rate ?? (isGoogle(given.hosts) ? GOOGLE_RATE : undefined),
     };
-    const means = meansOf(settings, services);
+    const context = contextOf(settings, services);
     return {
       locality: "remote",
       hosts: given.hosts ?? given.fallback_hosts ?? [],
       batchKey: ({ mailbox }) => mailbox.domain,
-      deliver: (batch, signal) => deliverBatch(means, batch, signal),
-      tlsRule: (host) => tlsRuleOf(means, host),
-      close: () => means.pool.close(),
+      deliver: (batch, signal) => deliverBatch(context, batch, signal),
+      tlsRule: (host) => tlsRuleOf(context, host),
+      close: () => context.pool.close(),
     };
   },
 };

@@ -7,7 +7,7 @@
 import { given } from "../../src/base/given.ts";
 import type { Host } from "../../src/mail/host.ts";
 import { list, type Option, suggestion } from "../../src/options/options.ts";
-import { domainItemProblem } from "../../src/options/list-kinds.ts";
+import { domainItemProblem } from "../../src/options/list-types.ts";
 import { parseNextHop } from "../../src/options/next-hops.ts";
 
 export interface RouteHost extends Host {

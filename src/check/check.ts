@@ -13,7 +13,7 @@ import type { Client, Mailbox } from "../mail/envelope.ts";
 import type { Proof, Verdict } from "../receive/gate/gate.ts";
 import type { Log } from "../observe/log.ts";
 import type { Inspected } from "../receive/content/content.ts";
-import { judgeRecipient, type RecipientVerdict } from "../receive/verdict.ts";
+import { judgeRecipient, type RecipientVerdict } from "../receive/judge-recipient.ts";
 import type { Chain, RelayMeans } from "../run/assemble.ts";
 import type { RoutedDelivery, Routing, RouteTrouble, TraceStep } from "../route/route.ts";
 import { parseRcpt } from "../smtp/server/command.ts";

@@ -3,7 +3,7 @@
 import { given } from "../base/given.ts";
 import type { CheckedRecipient, CheckReport } from "./check.ts";
 import type { Verdict } from "../receive/gate/gate.ts";
-import { ACCEPTED } from "../receive/verdict.ts";
+import { ACCEPTED } from "../receive/judge-recipient.ts";
 import { type Status, statusLine } from "../mail/status.ts";
 import { hostText } from "./hosts.ts";
 

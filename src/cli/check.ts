@@ -11,9 +11,9 @@ import { reportJson } from "../check/json.ts";
 import { reportText } from "../check/text.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
-import { doubtsOf } from "../config/doubts.ts";
+import { warningsOf } from "../config/warnings.ts";
 import { dkimRecordOf, zoneLineOf } from "../outbox/dkim-record.ts";
-import { cannotRead } from "../base/cannot-read.ts";
+import { cannotRead } from "../base/file-errors.ts";
 import type { Client, Mailbox } from "../mail/envelope.ts";
 import type { EventName } from "../observe/events.ts";
 import { parseAddress } from "../base/cidr.ts";
@@ -63,17 +63,17 @@ export async function checkCommand(
 async function checkConfiguration({ config, json }: CheckOptions): Promise<number> {
   try {
     const configuration = await requireConfiguration(config);
-    const doubts = [
-      ...(await doubtsOf(configuration)),
+    const warnings = [
+      ...(await warningsOf(configuration)),
       ...(await deadAliases(configuration, systemClock)),
       ...(await lostPostmaster(configuration, systemClock)),
     ];
     const records = configuration.relay.dkim.map(dkimRecordOf);
     if (json) {
       const published = records.length === 0 ? {} : { dkim_records: records };
-      await printJson({ problems: [], warnings: doubts, ...published });
+      await printJson({ problems: [], warnings, ...published });
     } else {
-      for (const doubt of doubts) warn(`warning: ${doubt}`);
+      for (const warning of warnings) warn(`warning: ${warning}`);
       await print(`${printable(configuration.file)}: ok\n`);
       for (const [index, record] of records.entries()) {
         await print(`DNS record of relay.dkim[${index}]: ${zoneLineOf(record)}\n`);

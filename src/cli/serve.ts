@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
-import { doubtsOf } from "../config/doubts.ts";
+import { warningsOf } from "../config/warnings.ts";
 import { findUser } from "../base/users.ts";
 import { errorCode } from "../base/error-code.ts";
 import { createLog, describeError, type Log } from "../observe/log.ts";
@@ -64,7 +64,7 @@ export async function serve(configFile: string | undefined): Promise<number> {
 
 /** Files may hang: neither the start nor the end waits for this. */
 async function warnOfDoubts(configuration: Configuration, log: Log): Promise<void> {
-  for (const what of await doubtsOf(configuration)) log.event("relay.warning", { what });
+  for (const what of await warningsOf(configuration)) log.event("relay.warning", { what });
 }
 
 async function stop(relay: Pick<Relay, "stop">, log: Log): Promise<void> {

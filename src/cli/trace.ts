@@ -5,7 +5,7 @@ import { given } from "../base/given.ts";
 import type { Given } from "../contract/command.ts";
 import { systemClock } from "../base/clock.ts";
 import { becomeOwnerOf } from "../run/drop-root.ts";
-import { NULL_SENDER } from "../observe/history/pieces.ts";
+import { NULL_SENDER } from "../observe/history/event-keys.ts";
 import { HistoryReader, type Story } from "../observe/history/read.ts";
 import { describeError } from "../observe/log.ts";
 import { parseMailbox } from "../mail/address.ts";
@@ -17,7 +17,7 @@ import { openQueue } from "./queue/open.ts";
 import { findQueue } from "./queue/place.ts";
 import { print, printJson, warn } from "../base/terminal.ts";
 import { eventObject, headLine, storyLines } from "./trace/story.ts";
-import { eventsOf, stateText, waitingEntries } from "./trace/waiting.ts";
+import { eventsOf, stateText, waitingEntries } from "./trace/pending-text.ts";
 
 export interface TraceOptions extends Given {
   /** Milliseconds. */

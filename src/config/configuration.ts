@@ -1,8 +1,8 @@
 // A configuration that has been found right: what the rest of the relay is built from. Plain values; durations
 // in milliseconds, sizes in bytes, paths absolute, every default filled in.
 //
-// Doors: document.ts, doubts.ts, driven.ts, first-local-domain.ts, https.ts, load.ts, postmaster.ts, relay-options.ts,
-// toml.ts.
+// Doors: document.ts, driver-tables.ts, first-local-domain.ts, https.ts, load.ts, postmaster.ts,
+// relay-options.ts, toml.ts, warnings.ts.
 
 import type { RouterDriver, TransportDriver } from "../contract/contract.ts";
 import type { ChainOptions } from "../route/chain-options.ts";

@@ -6,8 +6,8 @@ import { coversEverybody, parseHostItem } from "../lists/host-items.ts";
 import { parseListenAddress } from "../base/net/listen-address.ts";
 import { suggestion } from "../options/options.ts";
 import type { Problem, Reference } from "../options/options.ts";
-import { textsOf } from "./walk.ts";
-import type { Written } from "./walk.ts";
+import { textsOf } from "./written-options.ts";
+import type { Written } from "./written-options.ts";
 import { isTable } from "../base/table.ts";
 
 type Root = Readonly<Record<string, unknown>>;

@@ -3,7 +3,7 @@
 
 import { chainOptions, transportOptions } from "../route/chain-options.ts";
 import type { Driver } from "../contract/contract.ts";
-import type { BuiltIn } from "./driven.ts";
+import type { BuiltIn } from "./driver-tables.ts";
 import type { Option } from "../options/options.ts";
 import { sections } from "./sections.ts";
 

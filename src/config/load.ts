@@ -7,16 +7,16 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Configuration, ConfigurationProblem } from "./configuration.ts";
 import { crossCheck } from "./cross-checks.ts";
-import { readRouters, readTransports } from "./driven.ts";
-import type { BuiltIn, Reading } from "./driven.ts";
-import { cannotRead } from "../base/cannot-read.ts";
+import { readRouters, readTransports } from "./driver-tables.ts";
+import type { BuiltIn, Reading } from "./driver-tables.ts";
+import { cannotRead } from "../base/file-errors.ts";
 import { checkKeys, readFields, readOption, resolvePath } from "../options/options.ts";
 import type { Option, Problem } from "../options/options.ts";
 import { sections } from "./sections.ts";
 import { parseToml } from "./toml.ts";
 import type { TomlDocument } from "./toml.ts";
-import { walk } from "./walk.ts";
-import type { Written } from "./walk.ts";
+import { writtenOptions } from "./written-options.ts";
+import type { Written } from "./written-options.ts";
 
 export type LoadResult =
   | { readonly configuration: Configuration }
@@ -72,7 +72,7 @@ async function readRoot(
 /** Adds each option that is visited to `written`, and makes its path absolute if it is one. */
 function preparing(directory: string, written: Written[]): Reading["prepare"] {
   return (fields, table, path) => {
-    for (const visited of walk(fields, table, path)) {
+    for (const visited of writtenOptions(fields, table, path)) {
       written.push(visited);
       const { option, value } = visited;
       if (option.isPath === true && typeof value === "string" && value !== "") {

@@ -6,7 +6,7 @@ import { NEVER_A_TARGET } from "../dns/target-addresses.ts";
 import { DEFAULT_RETRY } from "../retry/retry.ts";
 import { gateOptions } from "../receive/gate/gate-options.ts";
 import { listenerOptions } from "../smtp/server/listener-options.ts";
-import { domainList, hostList } from "../options/list-kinds.ts";
+import { domainList, hostList } from "../options/list-types.ts";
 import { duration, durations, flag, integer, list, named, nested } from "../options/options.ts";
 import { oneOf, optional, options, size, tables, withDefault } from "../options/options.ts";
 import type { Values } from "../options/options.ts";

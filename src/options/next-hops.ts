@@ -5,7 +5,7 @@ import { isIP } from "node:net";
 import { given } from "../base/given.ts";
 import type { Host } from "../mail/host.ts";
 import { parseDomain } from "../mail/address.ts";
-import { list } from "./kinds.ts";
+import { list } from "./option-types.ts";
 import type { Option } from "./option.ts";
 
 /** "mx.example.net", "mx.example.net:587", "192.0.2.1:25", "[2001:db8::1]:25", or an address without a port. */

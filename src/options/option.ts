@@ -1,4 +1,4 @@
-// What an option is, and how one is made from a reader of values. The kinds are in kinds.ts.
+// What an option is, and how one is made from a reader of values. The kinds are in option-types.ts.
 //
 // Invariant: reading never throws and never stops at the first problem; it collects all of them.
 

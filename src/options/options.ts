@@ -4,16 +4,16 @@
 //
 // Invariant: reading never throws and never stops at the first problem; it collects all of them.
 //
-// Doors: list-kinds.ts, next-hops.ts, secret-file.ts.
+// Doors: list-types.ts, next-hops.ts, secret-file.ts.
 
 import { given } from "../base/given.ts";
-import { NAME } from "./kinds.ts";
+import { NAME } from "./option-types.ts";
 import { join, nameOf } from "./option.ts";
 import type { Option, Options, Problem } from "./option.ts";
 import { suggestion } from "./suggestion.ts";
 import { isTable } from "../base/table.ts";
 
-export * from "./kinds.ts";
+export * from "./option-types.ts";
 export { declared, join, marked, parsedText } from "./option.ts";
 export type { Option, Options, Problem, Reference, Values } from "./option.ts";
 export { suggestion } from "./suggestion.ts";

@@ -5,8 +5,8 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { cannotRead } from "../base/cannot-read.ts";
-import { path } from "./kinds.ts";
+import { cannotRead } from "../base/file-errors.ts";
+import { path } from "./option-types.ts";
 import type { Option } from "./option.ts";
 
 /** Anybody who is neither the owner nor of the group. */

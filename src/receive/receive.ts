@@ -4,7 +4,7 @@
 // is in the envelope, none merged, none left out. What the router chain fails is refused at RCPT, so nothing that
 // we accepted bounces for want of a user. A message that had to bring proof and did not is refused whole.
 //
-// Doors: configured.ts, events.ts, expansion.ts, relay-rates.ts, verdict.ts.
+// Doors: configured.ts, events.ts, expansion.ts, relay-rates.ts, judge-recipient.ts.
 
 import { given } from "../base/given.ts";
 import type { CutThrough, Passage } from "../deliver/cut-through/cut-through.ts";
@@ -16,7 +16,7 @@ import type { DiskReserve } from "../spool/disk-reserve.ts";
 import { Inspection, type InspectionServices, type Judgement } from "./content/content.ts";
 import type { RelayRates } from "./relay-rates.ts";
 import { receivedHeader } from "./received-header.ts";
-import { judgeAsStranger, judgeRecipient } from "./verdict.ts";
+import { judgeAsStranger, judgeRecipient } from "./judge-recipient.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Route } from "../route/route.ts";
 import { Routings } from "../route/routings.ts";

@@ -1,7 +1,7 @@
 // The options that every router has, whatever its driver: its name, its preconditions, and what happens
 // after it. The chain in src/route/route.ts carries them out; a driver never sees them.
 
-import { domainList, localPartList } from "../options/list-kinds.ts";
+import { domainList, localPartList } from "../options/list-types.ts";
 import { flag, NAME, optional, options, text, withDefault, marked } from "../options/options.ts";
 import type { Values } from "../options/options.ts";
 

@@ -3,7 +3,7 @@
 
 import { routerDrivers } from "../../routers/index.ts";
 import { transportDrivers } from "../../transports/index.ts";
-import type { BuiltIn } from "../config/driven.ts";
+import type { BuiltIn } from "../config/driver-tables.ts";
 import { parts } from "../parts.ts";
 import type { Part } from "../parts/part.ts";
 

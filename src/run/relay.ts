@@ -42,7 +42,7 @@ import type { Reception } from "../smtp/server/reception.ts";
 import { SmtpServer } from "../smtp/server/server.ts";
 import type { Spool } from "../spool/spool.ts";
 import { spoolEngine } from "./spool-engine.ts";
-import { finish } from "./stopping.ts";
+import { finish } from "./shutdown.ts";
 
 /** Milliseconds that clients of a part's process get when a reload ends it. */
 const PART_GRACE = 10_000;

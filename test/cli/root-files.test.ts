@@ -18,7 +18,7 @@ import {
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { findUser } from "../../src/base/users.ts";
-import { HistoryDays } from "../../src/observe/history/days.ts";
+import { HistoryDays } from "../../src/observe/history/day-files.ts";
 import { Place } from "../support/program.ts";
 import { type RelayProcess, startRelayProcess } from "../support/relay-process.ts";
 

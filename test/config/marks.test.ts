@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { loadConfiguration } from "../../src/config/load.ts";
-import { domainList, hostList } from "../../src/options/list-kinds.ts";
+import { domainList, hostList } from "../../src/options/list-types.ts";
 import {
   keepFixed,
   list,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { domainList, hostList, localPartList } from "../../src/options/list-kinds.ts";
+import { domainList, hostList, localPartList } from "../../src/options/list-types.ts";
 import { parseListenAddress } from "../../src/base/net/listen-address.ts";
 import * as kit from "../../src/options/options.ts";
 import type { Option, Problem } from "../../src/options/options.ts";

@@ -5,7 +5,7 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { doubtsOf } from "../../src/config/doubts.ts";
+import { warningsOf } from "../../src/config/warnings.ts";
 import { dkimRecordOf, zoneLineOf } from "../../src/outbox/dkim-record.ts";
 import { directory, load, problemsOf, RIGHT, write } from "../config/configuration.ts";
 
@@ -61,7 +61,7 @@ describe("a key", () => {
   test("that everybody can use is a warning, and is used", async () => {
     for (const mode of [0o644, 0o604]) {
       writeKey(pemOf(RSA.privateKey), mode);
-      const doubts = await doubtsOf(await loadEntry());
+      const doubts = await warningsOf(await loadEntry());
       const path = join(directory, "dkim.pem");
       assert.ok(
         doubts.some((doubt) =>
@@ -73,7 +73,7 @@ describe("a key", () => {
       );
     }
     writeKey(pemOf(RSA.privateKey), 0o640);
-    assert.doesNotMatch((await doubtsOf(await loadEntry())).join("\n"), /dkim/);
+    assert.doesNotMatch((await warningsOf(await loadEntry())).join("\n"), /dkim/);
   });
 
   const weak = generateKeyPairSync("rsa", { modulusLength: 768 }).privateKey;

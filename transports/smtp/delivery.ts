@@ -8,12 +8,12 @@ import type { Batch, Outcome } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
 import type { Status } from "../../src/mail/status.ts";
 import { candidatesOf } from "./candidates.ts";
-import type { Means } from "./means.ts";
+import type { TransportContext } from "./context.ts";
 import { Obstacle } from "./obstacle.ts";
 import type { Lease } from "./pool.ts";
 import type { Barred } from "./policy.ts";
 import { busy, GIVEN_UP, LOOKED_UP, NOT_SPARED, untried, waitFor } from "./reasons.ts";
-import { countBarred } from "./sessions.ts";
+import { countBarred } from "./tls-results.ts";
 import { TargetHints } from "./target-hints.ts";
 import type { Target } from "./targets.ts";
 import { Unsettled } from "./unsettled.ts";
@@ -27,18 +27,18 @@ import { leftInPeace, waitingForTurns } from "./waiting.ts";
 const BUSY_PAUSE = 60_000;
 
 export async function deliverBatch(
-  means: Means,
+  context: TransportContext,
   batch: Batch,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<RecipientId, Outcome>> {
-  const walk = new HostWalk(means, batch, signal);
+  const walk = new HostWalk(context, batch, signal);
   await walk.run();
   walk.keepTurns();
   return walk.outcomes;
 }
 
 class HostWalk {
-  readonly #means: Means;
+  readonly #context: TransportContext;
   readonly #batch: Batch;
   readonly #signal: AbortSignal;
   readonly #recipients: Unsettled;
@@ -47,12 +47,12 @@ class HostWalk {
   readonly #pause = Math.ceil(BUSY_PAUSE * (1 + 2 * Math.random()));
   #hasTurn = false;
 
-  constructor(means: Means, batch: Batch, signal: AbortSignal) {
-    this.#means = means;
+  constructor(context: TransportContext, batch: Batch, signal: AbortSignal) {
+    this.#context = context;
     this.#batch = batch;
     this.#signal = signal;
     this.#recipients = new Unsettled(batch.recipients);
-    this.#hints = new TargetHints(means, batch);
+    this.#hints = new TargetHints(context, batch);
   }
 
   get outcomes(): ReadonlyMap<RecipientId, Outcome> {
@@ -61,11 +61,11 @@ class HostWalk {
 
   async run(): Promise<void> {
     const recipients = this.#recipients;
-    const { hints } = this.#means.services;
+    const { hints } = this.#context.services;
     if (!hints.isEmpty && !this.#batch.force)
       recipients.settle(leftInPeace(hints, recipients.left));
     if (recipients.isEmpty) return;
-    for await (const target of candidatesOf(this.#means, this.#batch)) {
+    for await (const target of candidatesOf(this.#context, this.#batch)) {
       if (target === undefined) return this.#comeLater();
       if ("status" in target) this.#bar(target);
       else if (!(await this.#goesOnAfter(target))) return;
@@ -80,17 +80,17 @@ class HostWalk {
       const outcome = this.outcomes.get(id);
       return outcome !== undefined && "notPassed" in outcome;
     });
-    if (again.length > 0) this.#means.turns.keep(this.#batch, again);
+    if (again.length > 0) this.#context.rateLimits.keep(this.#batch, again);
   }
 
   /** Too many look-ups take long. */
   #comeLater(): void {
-    const later = this.#means.room.later();
+    const later = this.#context.room.later();
     this.#recipients.putOffRest(untried(LOOKED_UP, "message", later));
   }
 
   #bar(barred: Barred): void {
-    countBarred(this.#means.services.tlsSessions, barred);
+    countBarred(this.#context.services.tlsSessions, barred);
     this.#obstacle.bar(barred.status, barred.error);
   }
 
@@ -104,13 +104,13 @@ class HostWalk {
   /** Takes the recipients that are left to this target. False when there is nothing more to do. */
   async #goesOnAfter(target: Target): Promise<boolean> {
     if (this.#signal.aborted) this.#end(GIVEN_UP);
-    else if (this.#obstacle.tried >= this.#means.options.hosts_max_try) this.#end();
+    else if (this.#obstacle.tried >= this.#context.options.hosts_max_try) this.#end();
     else if (!this.#isBlocked(target)) await this.#deliverTo(target);
     return !this.#recipients.isEmpty;
   }
 
   async #deliverTo(target: Target): Promise<void> {
-    const { pool } = this.#means;
+    const { pool } = this.#context;
     const passing = this.#batch.body.unread !== undefined;
     const isOwn = target.domain === undefined;
     if (!this.#findsRoom(target, passing, isOwn)) return;
@@ -118,7 +118,7 @@ class HostWalk {
     if (this.#recipients.isEmpty) return;
     using lease = await pool.lease(target, this.#signal, { passing, isOwn });
     if (lease === undefined) {
-      const now = this.#means.services.clock.now();
+      const now = this.#context.services.clock.now();
       return this.#recipients.putOffRest(untried(busy(target.label), "message", now));
     }
     if (!this.#isFoundOut(lease, target)) await this.#visit(target, lease).run();
@@ -128,7 +128,7 @@ class HostWalk {
     return new Visit({
       target,
       lease,
-      means: this.#means,
+      context: this.#context,
       batch: this.#batch,
       signal: this.#signal,
       recipients: this.#recipients,
@@ -148,7 +148,7 @@ class HostWalk {
 
   /** Whether one more delivery may join the line at the host. */
   #findsRoom(target: Target, passing: boolean, isOwn: boolean): boolean {
-    const { pool, services } = this.#means;
+    const { pool, services } = this.#context;
     const inDoubt = this.#hints.isInDoubt(target);
     const room = pool.room(target, inDoubt, isOwn);
     if (passing && (inDoubt || room !== "free" || !pool.hasSpare(target))) {
@@ -166,7 +166,7 @@ class HostWalk {
   #takeTurns(): void {
     if (this.#hasTurn) return;
     this.#hasTurn = true;
-    const waiting = waitingForTurns(this.#means.turns, this.#batch, this.#recipients.left);
+    const waiting = waitingForTurns(this.#context.rateLimits, this.#batch, this.#recipients.left);
     this.#recipients.settle(waiting);
   }
 

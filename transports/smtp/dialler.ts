@@ -9,8 +9,8 @@ import { TtlCache } from "../../src/base/ttl-cache.ts";
 import { connect, type Connected, type ConnectOptions } from "../../src/smtp/client/client.ts";
 import type { Anchors } from "../../src/tls/dane.ts";
 import type { TlsSessions } from "../../src/tls/sessions.ts";
-import { countSession } from "./sessions.ts";
-import type { SmtpOptions } from "./settings.ts";
+import { countSession } from "./tls-results.ts";
+import type { SmtpOptions } from "./resolved-options.ts";
 import type { Target } from "./targets.ts";
 
 type Common = Pick<

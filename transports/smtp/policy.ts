@@ -13,7 +13,7 @@ import { endOf, type KeptPolicy } from "../../src/tls/sts-policies.ts";
 import { isListed } from "../../src/tls/policy-text.ts";
 import { status, type Status } from "../../src/mail/status.ts";
 import type { TlsFailure } from "../../src/tls/results.ts";
-import type { SmtpOptions } from "./settings.ts";
+import type { SmtpOptions } from "./resolved-options.ts";
 
 export interface TlsPolicy extends TlsRule {
   readonly tls: TlsMode;

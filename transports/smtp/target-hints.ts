@@ -6,8 +6,8 @@ import { given } from "../../src/base/given.ts";
 import type { Batch, HostFailure, Hints, Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { Status } from "../../src/mail/status.ts";
 import type { RetryError } from "../../src/mail/host.ts";
-import { learnt } from "./learning.ts";
-import type { Means } from "./means.ts";
+import { withRecipientHint } from "./recipient-hints.ts";
+import type { TransportContext } from "./context.ts";
 import type { PutOff } from "./reasons.ts";
 import type { Target } from "./targets.ts";
 
@@ -20,11 +20,11 @@ interface Failure {
 }
 
 export class TargetHints {
-  readonly #means: Pick<Means, "options" | "services" | "pool">;
+  readonly #context: Pick<TransportContext, "options" | "services" | "pool">;
   readonly #batch: Batch;
 
-  constructor(means: Pick<Means, "options" | "services" | "pool">, batch: Batch) {
-    this.#means = means;
+  constructor(context: Pick<TransportContext, "options" | "services" | "pool">, batch: Batch) {
+    this.#context = context;
     this.#batch = batch;
   }
 
@@ -56,13 +56,13 @@ export class TargetHints {
   }
 
   succeeded(target: Target): void {
-    this.#hints.succeeded(this.#keyOf(target), this.#means.pool.vacancies(target));
+    this.#hints.succeeded(this.#keyOf(target), this.#context.pool.vacancies(target));
   }
 
   /** The outcome of `recipient` at this host, with what it means for other mail for the recipient. */
   learnt(target: Target, recipient: Recipient, outcome: Outcome): Outcome {
     const failureOf = (status: Status) => this.#failureOf(target, { status });
-    return learnt(this.#hints, recipient, outcome, failureOf);
+    return withRecipientHint(this.#hints, recipient, outcome, failureOf);
   }
 
   waitFor(target: Target, notBefore: number): PutOff {
@@ -71,12 +71,12 @@ export class TargetHints {
   }
 
   get #hints() {
-    return this.#means.services.hints;
+    return this.#context.services.hints;
   }
 
   /** A host may be good for some mail, and not for what insists on TLS, nor for a transport that logs in. */
   #keyOf({ label, policy }: Target): string {
-    const user = this.#means.options.credentials?.user;
+    const user = this.#context.options.credentials?.user;
     return label + policy.hint + (user === undefined ? "" : ` as ${user}`);
   }
 

@@ -44,12 +44,12 @@ interface Addresses {
 export async function* targetsOf(
   hosts: readonly Host[],
   defaultPort: number,
-  means: TargetMeans,
+  context: TargetMeans,
 ): AsyncGenerator<Target | Barred | undefined> {
   for (const host of hosts) {
     const port = host.port ?? defaultPort;
-    const lookingUp = lookUp({ ...host, port }, means);
-    const found = await (host.domain === undefined ? lookingUp : means.room.patience(lookingUp));
+    const lookingUp = lookUp({ ...host, port }, context);
+    const found = await (host.domain === undefined ? lookingUp : context.room.patience(lookingUp));
     if (found === undefined) yield undefined;
     else if ("status" in found) yield found;
     else {

@@ -8,8 +8,8 @@ import type { Batch, Recipient } from "../../src/contract/contract.ts";
 import type { Conversation, TransactionResult } from "../../src/smtp/client/client.ts";
 import { STILL_COMING } from "../../src/smtp/client/message.ts";
 import { requiresTls } from "./candidates.ts";
-import type { Means } from "./means.ts";
-import { Notices } from "./notices.ts";
+import type { TransportContext } from "./context.ts";
+import { DeliveryLog } from "./delivery-log.ts";
 import type { Obstacle } from "./obstacle.ts";
 import { accessRefusal, notPassed, outcomeOf, withoutAccess } from "./outcomes.ts";
 import type { Lease } from "./pool.ts";
@@ -22,7 +22,7 @@ import type { Unsettled } from "./unsettled.ts";
 interface Visited {
   readonly target: Target;
   readonly lease: Lease;
-  readonly means: Means;
+  readonly context: TransportContext;
   readonly batch: Batch;
   readonly signal: AbortSignal;
   readonly recipients: Unsettled;
@@ -34,13 +34,13 @@ interface Visited {
 
 export class Visit {
   readonly #at: Visited;
-  readonly #notices: Notices;
+  readonly #log: DeliveryLog;
   readonly #requiresTls: boolean;
 
   constructor(at: Visited) {
     this.#at = at;
-    this.#notices = new Notices(at.means.services.log, at.batch.envelope.id);
-    this.#requiresTls = requiresTls(at.means, at.batch);
+    this.#log = new DeliveryLog(at.context.services.log, at.batch.envelope.id);
+    this.#requiresTls = requiresTls(at.context, at.batch);
   }
 
   async run(): Promise<void> {
@@ -56,21 +56,21 @@ export class Visit {
 
   /** The connection of the lease if it is still good, or a new one; undefined if there is none to be had. */
   async #connected(): Promise<Conversation | undefined> {
-    const { lease, means, target, signal, obstacle } = this.#at;
+    const { lease, context, target, signal, obstacle } = this.#at;
     const current = lease.conversation;
-    const most = means.options.connection_max_messages;
+    const most = context.options.connection_max_messages;
     if (current?.alive && current.transactions < most) return current;
     lease.conversation = undefined;
     if (current !== undefined) void current.close();
-    const reached = await means.dialler.dial(target, signal);
+    const reached = await context.dialler.dial(target, signal);
     if (reached.kind === "connected") {
       lease.conversation = reached.conversation;
-      this.#notices.testedPolicy(reached.conversation, target);
+      this.#log.testedPolicy(reached.conversation, target);
       return reached.conversation;
     }
     if (this.#cannotTake(reached)) return undefined;
     obstacle.fail(reached.status, reached.error);
-    if (reached.error === "auth_failed") this.#notices.shutOut(target, reached);
+    if (reached.error === "auth_failed") this.#log.shutOut(target, reached);
     if (reached.noRoute) obstacle.tried--;
     else this.#fail();
     return undefined;
@@ -95,9 +95,9 @@ export class Visit {
 
   /** One transaction for as many as may be in one. False: the host is done with, as far as this batch goes. */
   async #transact(conversation: Conversation): Promise<boolean> {
-    const { target, lease, means, batch, signal, recipients, hints } = this.#at;
+    const { target, lease, context, batch, signal, recipients, hints } = this.#at;
     const isUsed = conversation.transactions > 0;
-    const asked = recipients.here.slice(0, means.options.max_rcpt);
+    const asked = recipients.here.slice(0, context.options.max_rcpt);
     const result = await this.#ask(conversation, asked);
     const { failure, closed, answered } = result;
     // It had died of age between two messages: that says nothing of the host, and a new one will do.
@@ -121,14 +121,14 @@ export class Visit {
     conversation: Conversation,
     recipients: readonly Recipient[],
   ): Promise<TransactionResult> {
-    const { target, means, batch, signal } = this.#at;
+    const { target, context, batch, signal } = this.#at;
     const { body, envelope: whole } = batch;
     const envelope = this.#requiresTls ? whole : withoutRequireTls(whole);
-    const transaction = { envelope, recipients, body, eightBit: means.options.eight_bit };
+    const transaction = { envelope, recipients, body, eightBit: context.options.eight_bit };
     const result = await conversation.transact(transaction, signal);
-    const refusal = means.dialler.isOwn(target) ? accessRefusal(result) : undefined;
+    const refusal = context.dialler.isOwn(target) ? accessRefusal(result) : undefined;
     if (refusal === undefined) return result;
-    this.#notices.shutOut(target, { status: refusal });
+    this.#log.shutOut(target, { status: refusal });
     return withoutAccess(result);
   }
 
@@ -138,7 +138,7 @@ export class Visit {
    */
   #goesOnAfterEnd(result: TransactionResult): boolean {
     const { failure, closed, message } = result;
-    const { means, recipients, pause } = this.#at;
+    const { context, recipients, pause } = this.#at;
     this.#noteObstacle(result);
     this.#tellHints(result);
     const isRecipients = failure?.recipient !== undefined || (closed && message?.code !== 421);
@@ -146,7 +146,7 @@ export class Visit {
     if (!isRecipients || here.length === 0) return false;
     const isSlow = failure?.error === "timeout";
     if (!isSlow && recipients.closings.mayGoOn()) return true;
-    const later = means.services.clock.now() + pause;
+    const later = context.services.clock.now() + pause;
     const outcome = untried(CLOSED_ON_OTHERS, "message", later);
     recipients.settle(new Map(here.map(({ id }) => [id, outcome])));
     return false;
@@ -158,7 +158,7 @@ export class Visit {
     else if (message?.code === 421) obstacle.fail(message, undefined);
     if (failure?.cause === undefined) return;
     // It is our message that cannot be read: no host can help.
-    this.#notices.ownError(failure.cause);
+    this.#log.ownError(failure.cause);
     recipients.settleRest(obstacle.outcomeOfMessage(failure.status));
   }
 

@@ -3,7 +3,7 @@
 import type { Batch, Hints, Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
 import { paced, untried, waitFor } from "./reasons.ts";
-import { addressKey, type Turns } from "./turns.ts";
+import { addressKey, type RateLimits } from "./rate-limits.ts";
 
 /** Those that a host has put off, with all their mail. */
 export function leftInPeace(
@@ -23,12 +23,12 @@ export function leftInPeace(
 
 /** Those whose rate is used up. The others have taken their turn. */
 export function waitingForTurns(
-  turns: Turns,
+  rateLimits: RateLimits,
   batch: Batch,
   recipients: readonly Recipient[],
 ): ReadonlyMap<RecipientId, Outcome> {
   const outcomes = new Map<RecipientId, Outcome>();
-  for (const [id, { notBefore, rate }] of turns.waiting(batch, recipients))
+  for (const [id, { notBefore, rate }] of rateLimits.waiting(batch, recipients))
     outcomes.set(id, untried(paced(rate), "recipient", notBefore));
   return outcomes;
 }

@@ -4,7 +4,7 @@
 import type { HistoryEvent, Story } from "../../observe/history/read.ts";
 import { ageText } from "../queue/format.ts";
 import { type Colour, folded, paint } from "../../base/terminal.ts";
-import { type Entry, entryOf } from "./entry.ts";
+import { type Entry, entryOf } from "./event-text.ts";
 
 /** "01:43:40   +1.2s  " */
 const TEXT_COLUMN = 18;

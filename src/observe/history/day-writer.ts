@@ -9,7 +9,7 @@ import { createPrivate } from "../../base/durable/directory.ts";
 import { idNumber } from "../../mail/ids.ts";
 import { numberOf } from "../../base/durable/columns.ts";
 import { dayFile } from "./files.ts";
-import { addressHash, type Piece } from "./pieces.ts";
+import { addressHash, type Piece } from "./event-keys.ts";
 
 /** Octets of the story of one message in one file; short pieces may double it. */
 const STORY_MAX = 64 * 1024;

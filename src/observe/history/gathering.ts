@@ -4,7 +4,7 @@
 // out no other's. What there is no room for is counted.
 
 import type { EventName, Events } from "../events.ts";
-import { addressesIn, isRefusal, type Piece } from "./pieces.ts";
+import { addressesIn, isRefusal, type Piece } from "./event-keys.ts";
 import { eventText } from "./shortened.ts";
 
 /** Octets of all pieces together. */

@@ -5,16 +5,16 @@
 // crash loses that second, and a disk that is too slow loses more, which is said. Strangers cannot fill the disk
 // with it: it is bounded in octets, for one message, for refusals and in all.
 //
-// Doors: pieces.ts, read.ts.
+// Doors: event-keys.ts, read.ts.
 
 import { rmSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { EventName, Events } from "../events.ts";
-import type { HistoryLimits } from "./days.ts";
+import type { HistoryLimits } from "./day-files.ts";
 import { historyDirectory } from "./files.ts";
 import { Gathering } from "./gathering.ts";
-import { idsIn, isRefusal } from "./pieces.ts";
+import { idsIn, isRefusal } from "./event-keys.ts";
 import type { HistoryRequest, HistoryResponse } from "./thread.ts";
 import { describeError, type Log } from "../log.ts";
 

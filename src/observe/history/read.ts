@@ -9,7 +9,7 @@ import { isDamage } from "../../base/durable/database.ts";
 import { idNumber, idText } from "../../mail/ids.ts";
 import { numberOf, textOf } from "../../base/durable/columns.ts";
 import { dayFile, daysIn, historyDirectory } from "./files.ts";
-import { addressHash, NULL_SENDER, plainAddress } from "./pieces.ts";
+import { addressHash, NULL_SENDER, plainAddress } from "./event-keys.ts";
 import { MORE } from "./shortened.ts";
 
 export interface HistoryEvent {

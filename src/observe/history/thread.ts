@@ -1,8 +1,8 @@
 // The history's own thread: writes what it is handed, one transaction each time.
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { HistoryDays, type HistoryLimits } from "./days.ts";
-import type { Piece } from "./pieces.ts";
+import { HistoryDays, type HistoryLimits } from "./day-files.ts";
+import type { Piece } from "./event-keys.ts";
 
 export interface HistoryRequest {
   readonly now: number;

@@ -163,7 +163,7 @@ export class TlsReports implements TlsSessions {
   async #sendOne({ day, domain, account }: LedgerEntry): Promise<void> {
     if (this.#closing.signal.aborted || this.#outbox === undefined) return;
     if (this.#wait(day, account) > 0) return;
-    if (await this.#isOver(day, domain, account)) this.#ledger.remove(day, domain);
+    if (await this.#sendDue(day, domain, account)) this.#ledger.remove(day, domain);
     else this.#ledger.change(day);
     await this.#save();
   }
@@ -181,7 +181,7 @@ export class TlsReports implements TlsSessions {
   }
 
   /** Sends the report of a domain to whom it has not been sent yet. False: there is more to do, later. */
-  async #isOver(day: number, domain: string, account: Account): Promise<boolean> {
+  async #sendDue(day: number, domain: string, account: Account): Promise<boolean> {
     const settings = this.#settings;
     if (settings === undefined) return true;
     const { options, resolver } = settings;

@@ -10,7 +10,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Resolver } from "../../dns/dns.ts";
 import type { MaybePromise } from "../../base/maybe-promise.ts";
-import { Gathered } from "../../base/gathered.ts";
+import { GrowingBuffer } from "../../base/growing-buffer.ts";
 import type { HeaderBudget } from "../header/header-budget.ts";
 import { HeaderReader, type HeaderSection, type HeldSection } from "../header/header.ts";
 import type { LoopShare } from "../../base/loop-share.ts";
@@ -51,7 +51,7 @@ export class Examination {
   isCrowdedOut = false;
   readonly #services: ExaminationServices;
   /** What the verifier is to be given, as far as it has not gone on. */
-  readonly #gathered = new Gathered(BLOCK);
+  readonly #gathered = new GrowingBuffer(BLOCK);
   #section: Section | undefined;
   #questions: Questions | undefined;
   #verification: Verification | undefined;

@@ -6,7 +6,7 @@
 // that a signature could be about. A mailbox's "From " line passes as it is; mail readers know it. Whoever looks at the
 // message reads it behind this, and so nobody is of another opinion about where its header section ends.
 
-import { Gathered } from "../../base/gathered.ts";
+import { GrowingBuffer } from "../../base/growing-buffer.ts";
 
 /** Octets that are held. A name that goes on so far is no name. */
 const NAME_MAX = 32 * 1024;
@@ -23,7 +23,7 @@ const MORE_BLANKS = /(?<=[ \t])[ \t]+$/;
 
 export class FirstLine {
   #isDecided = false;
-  readonly #held = new Gathered(NAME_MAX);
+  readonly #held = new GrowingBuffer(NAME_MAX);
   /** What is held, shortened to what matters of it: a line in pieces is no more work than one that is whole. */
   #start = "";
 

@@ -1,7 +1,7 @@
 // [gate] and [[gate.relay]]: for whom mail is accepted, and who may send through us to others.
 
 import { parseBlockList } from "./dnsbl.ts";
-import { domainList, hostList, localPartList } from "../../options/list-kinds.ts";
+import { domainList, hostList, localPartList } from "../../options/list-types.ts";
 import {
   flag,
   list,

@@ -6,7 +6,7 @@
 //
 // Doors: header-budget.ts.
 
-import { Gathered } from "../../base/gathered.ts";
+import { GrowingBuffer } from "../../base/growing-buffer.ts";
 import { type Field, parseHeaderFields } from "../../mail/header-fields.ts";
 import type { HeaderAccount, HeaderBudget } from "./header-budget.ts";
 import { HeaderLines } from "./header-lines.ts";
@@ -40,13 +40,13 @@ export class HeaderReader {
   readonly #lines = new HeaderLines();
   readonly #sectionMax: number;
   readonly #account: HeaderAccount | undefined;
-  #held: Gathered | Unheld = "unwanted";
+  #held: GrowingBuffer | Unheld = "unwanted";
 
   /** Without a budget nothing is held. */
   constructor(budget?: HeaderBudget) {
     this.#sectionMax = budget?.sectionMax ?? 0;
     this.#account = budget?.account();
-    if (budget !== undefined) this.#held = new Gathered(budget.sectionMax);
+    if (budget !== undefined) this.#held = new GrowingBuffer(budget.sectionMax);
   }
 
   get hops(): number {
@@ -83,7 +83,7 @@ export class HeaderReader {
   }
 
   #hold(bytes: Buffer, length: number): void {
-    if (!(this.#held instanceof Gathered)) return;
+    if (!(this.#held instanceof GrowingBuffer)) return;
     if (length > this.#sectionMax) return this.#letGo("too-long");
     this.#held.append(bytes);
     if (this.#account?.set(this.#held.capacity) === false) this.#letGo("crowded-out");
@@ -97,7 +97,7 @@ export class HeaderReader {
   #end(length?: number): void {
     this.#isOver = true;
     const { hops } = this.#lines;
-    if (!(this.#held instanceof Gathered)) {
+    if (!(this.#held instanceof GrowingBuffer)) {
       this.section = { hops, held: this.#held };
       return;
     }

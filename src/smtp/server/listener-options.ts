@@ -3,8 +3,8 @@
 
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
-import { cannotRead } from "../../base/cannot-read.ts";
-import { hostList } from "../../options/list-kinds.ts";
+import { cannotRead } from "../../base/file-errors.ts";
+import { hostList } from "../../options/list-types.ts";
 import {
   oneOf,
   optional,

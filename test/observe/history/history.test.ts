@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { History, remembered } from "../../../src/observe/history/history.ts";
-import { HistoryDays } from "../../../src/observe/history/days.ts";
+import { HistoryDays } from "../../../src/observe/history/day-files.ts";
 import { dayFile, historyDirectory } from "../../../src/observe/history/files.ts";
 import { HistoryReader } from "../../../src/observe/history/read.ts";
 import { idText } from "../../../src/mail/ids.ts";

@@ -5,7 +5,7 @@
 
 import type { Batch, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
-import type { Pace } from "./pace.ts";
+import type { RateLimit } from "./rate-limit.ts";
 
 /** When the turn of a recipient is, in ms since the epoch, and by which rate, in words. */
 interface LaterTurn {
@@ -13,11 +13,11 @@ interface LaterTurn {
   readonly rate: string;
 }
 
-export class Turns {
-  readonly #destinations: Pace | undefined;
-  readonly #recipients: Pace | undefined;
+export class RateLimits {
+  readonly #destinations: RateLimit | undefined;
+  readonly #recipients: RateLimit | undefined;
 
-  constructor(destinations: Pace | undefined, recipients: Pace | undefined) {
+  constructor(destinations: RateLimit | undefined, recipients: RateLimit | undefined) {
     this.#destinations = destinations;
     this.#recipients = recipients;
   }

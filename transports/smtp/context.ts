@@ -4,16 +4,16 @@ import { readFileSync } from "node:fs";
 import type { Services, TlsRule } from "../../src/contract/contract.ts";
 import { Room } from "../../src/base/room.ts";
 import { Dialler } from "./dialler.ts";
-import { Pace, type Rate } from "./pace.ts";
+import { RateLimit, type Rate } from "./rate-limit.ts";
 import { Policies } from "./policy.ts";
 import { RequireTlsPolicies } from "./require-tls.ts";
 import { Pool } from "./pool.ts";
-import type { SmtpOptions } from "./settings.ts";
+import type { SmtpOptions } from "./resolved-options.ts";
 import { lookUp } from "./targets.ts";
-import { Turns } from "./turns.ts";
+import { RateLimits } from "./rate-limits.ts";
 import type { Host } from "../../src/mail/host.ts";
 
-export interface Means {
+export interface TransportContext {
   readonly options: SmtpOptions;
   readonly services: Services;
   /** Shared with all other transports. */
@@ -23,21 +23,21 @@ export interface Means {
   readonly policies: Policies;
   /** For mail that requires TLS. */
   readonly strictPolicies: RequireTlsPolicies;
-  readonly turns: Turns;
+  readonly rateLimits: RateLimits;
 }
 
 /** For a dry run. */
-export async function tlsRuleOf(means: Means, host: Host): Promise<TlsRule> {
-  const found = await lookUp({ ...host, port: host.port ?? means.options.port }, means);
+export async function tlsRuleOf(context: TransportContext, host: Host): Promise<TlsRule> {
+  const found = await lookUp({ ...host, port: host.port ?? context.options.port }, context);
   const { rule, why } = "policy" in found ? found.policy : found;
   return { rule, why };
 }
 
 /** Throws when the authorities cannot be read. */
-export function meansOf(options: SmtpOptions, services: Services): Means {
+export function contextOf(options: SmtpOptions, services: Services): TransportContext {
   const { tls_verify_certificates: file, connections_max: most } = options;
   const trusted = file === undefined ? undefined : readFileSync(file, "utf8");
-  const pace = (rate: Rate | undefined) => rate && new Pace(rate, services.clock);
+  const limit = (rate: Rate | undefined) => rate && new RateLimit(rate, services.clock);
   const policies = new Policies(options, services);
   const room = services.room ?? new Room(services.clock);
   return {
@@ -48,6 +48,6 @@ export function meansOf(options: SmtpOptions, services: Services): Means {
     dialler: new Dialler(options, services, trusted),
     policies,
     strictPolicies: new RequireTlsPolicies(policies),
-    turns: new Turns(pace(options.rate), pace(options.recipient_rate)),
+    rateLimits: new RateLimits(limit(options.rate), limit(options.recipient_rate)),
   };
 }

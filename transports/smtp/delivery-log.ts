@@ -7,7 +7,7 @@ import type { Conversation } from "../../src/smtp/client/client.ts";
 import { saidLine, type Status } from "../../src/mail/status.ts";
 import type { Target } from "./targets.ts";
 
-export class Notices {
+export class DeliveryLog {
   readonly #log: Log;
   readonly #id: MessageId;
 

@@ -7,7 +7,7 @@ import type { RouterSurvey } from "../contract/contract.ts";
 import { surveyList } from "../lists/list-survey.ts";
 import { parseDomain } from "../mail/address.ts";
 import type { Configuration } from "./configuration.ts";
-import { doubtsOfOrder } from "./order-doubts.ts";
+import { orderWarnings } from "./order-warnings.ts";
 
 /** Of each file only so many entries are named. */
 const NAMED_MAX = 3;
@@ -16,19 +16,19 @@ const NAMED_MAX = 3;
 const PUBLISHED_SECRET = "put-a-long-secret-here";
 
 /** One clause for each, with the place in front. */
-export async function doubtsOf(configuration: Configuration): Promise<string[]> {
+export async function warningsOf(configuration: Configuration): Promise<string[]> {
   const { file, gate, relay } = configuration;
-  const doubts: string[] = [];
+  const warnings: string[] = [];
   if (relay.user !== undefined && findUser(relay.user) === undefined) {
-    doubts.push(`${file}: relay.user: there is no user "${relay.user}" on this machine`);
+    warnings.push(`${file}: relay.user: there is no user "${relay.user}" on this machine`);
   }
   for (const [index, { hosts, proof, client_certificates: certificates }] of gate.relay.entries()) {
     const at = `${file}: gate.relay[${index}]`;
     if (proof?.header?.some((header) => header.endsWith(PUBLISHED_SECRET)) === true) {
-      doubts.push(`${at}.proof.header: the secret is that of the example`);
+      warnings.push(`${at}.proof.header: the secret is that of the example`);
     }
     if (proof === undefined && certificates === undefined && isShared(hosts, configuration.hosts)) {
-      doubts.push(
+      warnings.push(
         `${at}: has no proof, so whoever else sends through these hosts may relay as you`,
       );
     }
@@ -36,18 +36,18 @@ export async function doubtsOf(configuration: Configuration): Promise<string[]> 
   for (const [index, { key_file: key }] of relay.dkim.entries()) {
     if (!key.isOpen) continue;
     const why = `everybody on this machine can use ${key.path}; "chmod o= ${key.path}" ends that`;
-    doubts.push(`${file}: relay.dkim[${index}].key_file: ${why}`);
+    warnings.push(`${file}: relay.dkim[${index}].key_file: ${why}`);
   }
-  doubts.push(...doubtsOfOrder(configuration));
+  warnings.push(...orderWarnings(configuration));
   const domains = [...domainTexts(configuration)];
   const localParts = [...localPartTexts(configuration)];
   for (const written of lookedUp([...domains, ...localParts])) {
     const path = resolve(configuration.directory, written);
     const ofLocalParts = localParts.some((text) => text.endsWith(written));
-    doubts.push(...(await doubtsOfFile(path, ofLocalParts, relay.spool_directory)));
+    warnings.push(...(await fileWarnings(path, ofLocalParts, relay.spool_directory)));
   }
-  for (const { doubts: found } of await surveysOf(configuration)) doubts.push(...found);
-  return doubts;
+  for (const { doubts } of await surveysOf(configuration)) warnings.push(...doubts);
+  return warnings;
 }
 
 /** What the routers' files say; one file only once. */
@@ -92,7 +92,7 @@ function lookedUp(texts: readonly string[]): ReadonlySet<string> {
   return new Set(texts.flatMap((text) => /^!?lsearch:(.*)$/s.exec(text)?.[1] ?? []));
 }
 
-async function doubtsOfFile(
+async function fileWarnings(
   path: string,
   ofLocalParts: boolean,
   spoolDirectory: string,
@@ -106,15 +106,15 @@ async function doubtsOfFile(
         `${path}:${line}: ${JSON.stringify(text)} stands behind a blank: it belongs to the line above and is no name`,
     ),
     ...entries.flatMap(({ key, value }) => {
-      const doubt = doubtOfEntry(key, value, ofLocalParts);
-      return doubt === undefined ? [] : [`${path}: "${key}": ${doubt}`];
+      const warning = entryWarning(key, value, ofLocalParts);
+      return warning === undefined ? [] : [`${path}: "${key}": ${warning}`];
     }),
   ];
   if (found.length <= NAMED_MAX) return found;
   return [...found.slice(0, NAMED_MAX), `${path}: and more of that kind`];
 }
 
-function doubtOfEntry(key: string, value: string, ofLocalParts: boolean): string | undefined {
+function entryWarning(key: string, value: string, ofLocalParts: boolean): string | undefined {
   if (ofLocalParts && key.includes("@")) return "is an address; a local part is wanted";
   if (!ofLocalParts && key.startsWith("*")) {
     return "is a pattern, and a file has none; write it into routers.toml";

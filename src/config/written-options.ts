@@ -13,7 +13,7 @@ export interface Written {
   replace(value: unknown): void;
 }
 
-export function* walk(
+export function* writtenOptions(
   fields: Readonly<Record<string, Option<unknown>>>,
   table: Record<string, unknown>,
   path: string,
@@ -36,10 +36,10 @@ function* walkOne(
     for (const name of Object.keys(value)) yield* walkOne(each, value, name, path);
   }
   if (inner === undefined) return;
-  if (isTable(value)) yield* walk(inner.fields, value, path);
+  if (isTable(value)) yield* writtenOptions(inner.fields, value, path);
   if (!Array.isArray(value)) return;
   for (const [index, row] of value.entries()) {
-    if (isTable(row)) yield* walk(inner.fields, row, `${path}[${index}]`);
+    if (isTable(row)) yield* writtenOptions(inner.fields, row, `${path}[${index}]`);
   }
 }
 

@@ -5,7 +5,7 @@ import type { Host } from "../../src/mail/host.ts";
 import type { Protocol, TlsMode } from "../../src/smtp/client/client.ts";
 import type { EightBit } from "../../src/smtp/client/message.ts";
 import type { Credentials } from "../../src/smtp/client/auth.ts";
-import type { Rate } from "./pace.ts";
+import type { Rate } from "./rate-limit.ts";
 
 export interface SmtpOptions {
   readonly protocol: Protocol;

@@ -13,7 +13,7 @@ const TAKES_ALL: ReadonlySet<string> = new Set([
 ]);
 
 /** One clause for each, with the place in front. */
-export function doubtsOfOrder(configuration: Configuration): string[] {
+export function orderWarnings(configuration: Configuration): string[] {
   const { file, routers } = configuration;
   const lists = new Lists(configuration);
   return routers.flatMap((router, index) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { doubtsOfOrder } from "../../src/config/order-doubts.ts";
+import { orderWarnings } from "../../src/config/order-warnings.ts";
 import { workspaceConfig } from "../support/relay.ts";
 import { directory, load, write } from "./configuration.ts";
 
@@ -14,12 +14,12 @@ address = "127.0.0.1:0"
 const WORKSPACE = workspaceConfig(25).replace("unseen = true\n", "");
 
 /** The doubts of the founding configuration after a change; its place left out. */
-async function doubtsOf(change: (text: string) => string): Promise<string[]> {
+async function warningsOf(change: (text: string) => string): Promise<string[]> {
   const text = change(HEAD + WORKSPACE);
   assert.ok(text.includes("[[routers]]"));
   const configuration = await load(write("order.toml", text));
-  return doubtsOfOrder(configuration).map((doubt) =>
-    doubt.replace(`${directory}/order.toml: `, ""),
+  return orderWarnings(configuration).map((warning) =>
+    warning.replace(`${directory}/order.toml: `, ""),
   );
 }
 
@@ -42,12 +42,12 @@ const before =
 const HIDDEN = '"gmail_remote" takes mail before "gmail_users" can copy it: put the copy in front';
 
 describe("the order of routers", () => {
-  test("of the founding configuration leaves no doubt", async () => {
-    assert.deepEqual(await doubtsOf((text) => text), []);
+  test("of the founding configuration leaves no warning", async () => {
+    assert.deepEqual(await warningsOf((text) => text), []);
   });
 
   test("with the mail in front of its copy is doubted", async () => {
-    assert.deepEqual(await doubtsOf(before("gmail_remote", "gmail_users")), [
+    assert.deepEqual(await warningsOf(before("gmail_remote", "gmail_users")), [
       `routers[1]: ${HIDDEN}`,
     ]);
   });
@@ -59,8 +59,8 @@ describe("the order of routers", () => {
     ["for everything but others", (own: string) => own.replace('"+ours"', '["!example.org"]')],
   ] as const) {
     test(`with the mail in front of its copy, ${what}, is doubted`, async () => {
-      const doubts = await doubtsOf(before("gmail_remote", "gmail_users", change));
-      assert.equal(doubts[0], `routers[1]: ${HIDDEN}`);
+      const warnings = await warningsOf(before("gmail_remote", "gmail_users", change));
+      assert.equal(warnings[0], `routers[1]: ${HIDDEN}`);
     });
   }
 
@@ -72,16 +72,16 @@ describe("the order of routers", () => {
     ["as a copy, too", (own: string) => `${own}unseen = true\n`],
   ] as const) {
     test(`with a router in front ${what} is not doubted`, async () => {
-      const doubts = await doubtsOf((text) => {
+      const warnings = await warningsOf((text) => {
         const early = table(text, "gmail_remote").replace("gmail_remote", "early");
         return text.replace(table(text, "gmail_users"), `${change(early)}$&`);
       });
-      assert.deepEqual(doubts, []);
+      assert.deepEqual(warnings, []);
     });
   }
 
   test("with the way to the world in front of the copy of sent mail is doubted", async () => {
-    assert.deepEqual(await doubtsOf(before("world", "gmail_outgoing")), [
+    assert.deepEqual(await warningsOf(before("world", "gmail_outgoing")), [
       'routers[0]: "world" takes mail before "gmail_outgoing" can copy it: put the copy in front',
     ]);
   });
@@ -92,10 +92,10 @@ describe("mail for other domains that ends in a Maildir", () => {
     "routers[0]: mail for other domains ends in a Maildir here; with unseen = true it goes on";
 
   test("is doubted: one line is missing", async () => {
-    const doubts = await doubtsOf((text) =>
+    const warnings = await warningsOf((text) =>
       text.replace('driver = "sender-match"', "$&\nunseen = false"),
     );
-    assert.equal(doubts[0], ENDS);
+    assert.equal(warnings[0], ENDS);
   });
 
   test("is doubted for a domain that is not ours", async () => {
@@ -106,10 +106,10 @@ describe("mail for other domains that ends in a Maildir", () => {
       ['domains = "+ours"\nlocal_parts = "robot"', []],
       ['domains = ["partner.test"]\nrelayed = false', []],
     ] as const) {
-      const doubts = await doubtsOf((text) =>
+      const warnings = await warningsOf((text) =>
         text.replace("[[routers]]", `${own}${domains}\n[[routers]]`),
       );
-      const ends = doubts.filter((doubt) => doubt === ENDS);
+      const ends = warnings.filter((warning) => warning === ENDS);
       assert.deepEqual(ends, expected, domains);
     }
   });

@@ -23,7 +23,7 @@ interface Flow {
   readonly turns: Map<string, number>;
 }
 
-export class Pace {
+export class RateLimit {
   readonly #rate: Rate;
   readonly #gap: number;
   readonly #clock: Clock;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { judgeRecipient } from "../../src/receive/verdict.ts";
+import { judgeRecipient } from "../../src/receive/judge-recipient.ts";
 import type { RoutedDelivery, RouteTrouble } from "../../src/route/route.ts";
 import { status } from "../../src/mail/status.ts";
 import { mailbox } from "../support/message.ts";

@@ -10,7 +10,7 @@ import { mkdirSync, statfsSync } from "node:fs";
 import { isDamage } from "../../base/durable/database.ts";
 import { DayWriter } from "./day-writer.ts";
 import { dateOf, daysIn, historyDirectory, partOf, removeDay, sizeOf } from "./files.ts";
-import type { Piece } from "./pieces.ts";
+import type { Piece } from "./event-keys.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

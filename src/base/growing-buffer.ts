@@ -1,7 +1,7 @@
 // Bytes that come in pieces and are wanted together. Grows by doubling, up to a most: what comes byte by byte costs no
 // more than what comes at once, and no piece is kept.
 
-export class Gathered {
+export class GrowingBuffer {
   length = 0;
   #bytes = Buffer.alloc(0);
   readonly #max: number;

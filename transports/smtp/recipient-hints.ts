@@ -2,13 +2,13 @@
 
 import type { Hints, HostFailure, Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { Status } from "../../src/mail/status.ts";
-import { addressKey } from "./turns.ts";
+import { addressKey } from "./rate-limits.ts";
 
 /**
  * The outcome, with the time of the recipient's hint if the reply puts off all mail for the recipient. Mail that was
  * taken or refused for good ends the hint. `failureOf` says who answered.
  */
-export function learnt(
+export function withRecipientHint(
   hints: Hints,
   { mailbox }: Recipient,
   outcome: Outcome,

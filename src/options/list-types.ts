@@ -3,7 +3,7 @@
 
 import { hostItemProblem } from "../lists/host-items.ts";
 import { parseDomain } from "../mail/address.ts";
-import { list } from "./kinds.ts";
+import { list } from "./option-types.ts";
 import type { Option } from "./option.ts";
 
 /** "example.com", "*.example.com", "*", "+name", "lsearch:FILE", each maybe after "!". */

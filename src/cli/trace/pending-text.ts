@@ -7,7 +7,7 @@ import type { StoredMessage } from "../../spool/spool.ts";
 import { saidLine } from "../../mail/status.ts";
 import { timesOf } from "../../retry/due.ts";
 import { copyText, mailText, reasonsOf, stateWord } from "../queue/format.ts";
-import { type Entry, entry } from "./entry.ts";
+import { type Entry, entry } from "./event-text.ts";
 
 /** Recipients that have not had their end. */
 export function waitingEntries(
