@@ -10,7 +10,7 @@ import type { Decision, RouterDriver, Services } from "../src/contract/contract.
 import { resolveAddresses } from "../src/dns/addresses.ts";
 import type { MxRecord } from "../src/dns/dns.ts";
 import { parseAddress } from "../src/base/cidr.ts";
-import { ignoring, NEVER_A_TARGET } from "../src/dns/target-addresses.ts";
+import { ignoredBy, NEVER_A_TARGET } from "../src/dns/target-addresses.ts";
 import { parseDomain } from "../src/mail/address.ts";
 import { status } from "../src/mail/status.ts";
 import type { Host } from "../src/mail/host.ts";
@@ -154,9 +154,9 @@ export function createFilter(ignored: readonly string[], { lists, ...services }:
   const own = [...services.ownAddresses].filter((item) => parseAddress(item) !== undefined);
   const hostname = services.hostname.toLowerCase();
   return {
-    isIgnored: ignoring(lists.hosts(ignored)),
+    isIgnored: ignoredBy(lists.hosts(ignored)),
     isOurName: (name) => name === hostname,
-    isOurs: ignoring(lists.hosts(own)),
+    isOurs: ignoredBy(lists.hosts(own)),
   };
 }
 

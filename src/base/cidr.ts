@@ -54,7 +54,7 @@ export function parseNetwork(text: string): Network | undefined {
   return { family, first, last };
 }
 
-export function contains(network: Network, address: Address): boolean {
+export function networkContains(network: Network, address: Address): boolean {
   return (
     network.family === address.family &&
     network.first <= address.value &&

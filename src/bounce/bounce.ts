@@ -8,7 +8,7 @@
 
 import type { ReportRequest } from "./report-request.ts";
 import { deliveryStatus } from "./delivery-status.ts";
-import { letter } from "./letter.ts";
+import { reportLetter } from "./letter.ts";
 import { headerValue, type Original, readHeader, readOriginal } from "./original.ts";
 import { asciiLine, isAscii, oneLine } from "../mail/text.ts";
 import type { Draft, DraftPart } from "../mail/draft.ts";
@@ -70,7 +70,7 @@ function partsOf(request: ReportRequest, original: Original): DraftPart[] {
   const clean = isInternational ? oneLine : asciiLine;
   const status = deliveryStatus(request, clean);
   return [
-    { kind: "text", description: "Notification", text: letter(request, original, clean) },
+    { kind: "text", description: "Notification", text: reportLetter(request, original, clean) },
     {
       kind: "verbatim",
       type: isAscii(status) ? "message/delivery-status" : "message/global-delivery-status",

@@ -6,17 +6,17 @@ import type { Mailbox } from "../mail/envelope.ts";
 import { type Place, placeText } from "../mail/place.ts";
 import { type Status, saidLine } from "../mail/status.ts";
 import type { ReportedRecipient, ReportRequest } from "./report-request.ts";
-import { type Cleaner, field, isAscii, mailDate } from "../mail/text.ts";
+import { type Cleaner, foldedField, isAscii, mailDate } from "../mail/text.ts";
 import { asciiAddress, decodeXtext, unicodeAddress } from "../smtp/wire/xtext.ts";
 
 export function deliveryStatus(request: ReportRequest, clean: Cleaner): string {
   const { hostname, envelope, recipients } = request;
   const message = [
-    field("Reporting-MTA", `dns; ${hostname}`),
+    foldedField("Reporting-MTA", `dns; ${hostname}`),
     envelope.envid === undefined
       ? ""
-      : field("Original-Envelope-Id", clean(decodeXtext(envelope.envid))),
-    field("Arrival-Date", mailDate(envelope.receivedAt)),
+      : foldedField("Original-Envelope-Id", clean(decodeXtext(envelope.envid))),
+    foldedField("Arrival-Date", mailDate(envelope.receivedAt)),
   ].join("");
   return [message, ...recipients.map((it) => recipientFields(it, request, clean))].join("\r\n");
 }
@@ -33,15 +33,18 @@ function recipientFields(
   return [
     orcpt === undefined
       ? ""
-      : field("Original-Recipient", clean(givenAddress(orcpt, international))),
-    field("Final-Recipient", clean(finalAddress(mailbox, international))),
-    field("Action", kind),
-    field("Status", enhancedCode(status)),
-    host === undefined ? "" : field("Remote-MTA", `dns; ${host}`),
-    field("Diagnostic-Code", `${isRemote ? "smtp" : "X-Unseen"}; ${said(status, place, clean)}`),
-    lastAttemptAt === undefined ? "" : field("Last-Attempt-Date", mailDate(lastAttemptAt)),
+      : foldedField("Original-Recipient", clean(givenAddress(orcpt, international))),
+    foldedField("Final-Recipient", clean(finalAddress(mailbox, international))),
+    foldedField("Action", kind),
+    foldedField("Status", enhancedCode(status)),
+    host === undefined ? "" : foldedField("Remote-MTA", `dns; ${host}`),
+    foldedField(
+      "Diagnostic-Code",
+      `${isRemote ? "smtp" : "X-Unseen"}; ${saidText(status, place, clean)}`,
+    ),
+    lastAttemptAt === undefined ? "" : foldedField("Last-Attempt-Date", mailDate(lastAttemptAt)),
     kind === "delayed" && retryUntil !== undefined
-      ? field("Will-Retry-Until", mailDate(retryUntil))
+      ? foldedField("Will-Retry-Until", mailDate(retryUntil))
       : "",
   ].join("");
 }
@@ -78,7 +81,7 @@ function hostName(place: Place | undefined): string | undefined {
 const LONGEST_REPLY = 1000;
 
 /** The reply as it came, or our own finding with the host that it is about; cut where it stops being a reply. */
-export function said(status: Status, place: Place | undefined, clean: Cleaner): string {
+export function saidText(status: Status, place: Place | undefined, clean: Cleaner): string {
   const host = status.remote === true ? undefined : hostText(place);
   const line = clean(saidLine(status) + (host === undefined ? "" : ` (${host})`));
   return line.length <= LONGEST_REPLY ? line : `${line.slice(0, LONGEST_REPLY)} [...]`;

@@ -5,25 +5,25 @@
 import type { ReportedRecipient, ReportRequest } from "./report-request.ts";
 import { placeText } from "../mail/place.ts";
 import { isTemporary, saidLine } from "../mail/status.ts";
-import { hostText, said } from "./delivery-status.ts";
+import { hostText, saidText } from "./delivery-status.ts";
 import { headerValue, type Original } from "./original.ts";
 import { reasonFor } from "./reason.ts";
-import { type Cleaner, letterDate, wrap } from "../mail/text.ts";
+import { type Cleaner, letterDate, wrapText } from "../mail/text.ts";
 
 /** Recipients that the letter names. */
 const MOST_NAMED = 50;
 
-export function letter(request: ReportRequest, original: Original, clean: Cleaner): string {
+export function reportLetter(request: ReportRequest, original: Original, clean: Cleaner): string {
   const named = request.recipients.slice(0, MOST_NAMED);
   const others = request.recipients.length - named.length;
   const more = `${others} more; all of them are listed in the details for mail programs.`;
   const paragraphs = [
     `This is the mail system at ${request.hostname}.`,
-    wrap(whatHappened(request, original, clean)),
+    wrapText(whatHappened(request, original, clean)),
     ...alike(named).map((recipients) => aboutRecipients(recipients, request, clean)),
-    ...(others > 0 ? [wrap(`... and ${more}`, "  ")] : []),
-    wrap(whatNext(request)),
-    wrap(whatFollows(request, original)),
+    ...(others > 0 ? [wrapText(`... and ${more}`, "  ")] : []),
+    wrapText(whatNext(request)),
+    wrapText(whatFollows(request, original)),
   ];
   return `${paragraphs.join("\r\n\r\n")}\r\n`;
 }
@@ -68,22 +68,24 @@ function aboutRecipients(recipients: Alike, request: ReportRequest, clean: Clean
   const [{ status, place }] = recipients;
   const paragraphs = [recipients.map((recipient) => nameOf(recipient, clean)).join("\r\n")];
   const explanation = explain(recipients, request);
-  if (explanation !== "") paragraphs.push(wrap(explanation, "    "));
-  const reply = said(status, place, clean);
+  if (explanation !== "") paragraphs.push(wrapText(explanation, "    "));
+  const reply = saidText(status, place, clean);
   if (status.remote === true) {
     const speaker = clean(hostText(place) ?? "their mail system");
-    paragraphs.push(`${wrap(`The answer of ${speaker} was:`, "    ")}\r\n${wrap(reply, "      ")}`);
+    paragraphs.push(
+      `${wrapText(`The answer of ${speaker} was:`, "    ")}\r\n${wrapText(reply, "      ")}`,
+    );
   } else if (request.kind !== "delivered") {
-    paragraphs.push(`    In technical terms:\r\n${wrap(reply, "      ")}`);
+    paragraphs.push(`    In technical terms:\r\n${wrapText(reply, "      ")}`);
   }
   return paragraphs.join("\r\n\r\n");
 }
 
 function nameOf({ mailbox, original }: ReportedRecipient, clean: Cleaner): string {
-  const name = wrap(clean(mailbox.address), "  ");
+  const name = wrapText(clean(mailbox.address), "  ");
   return original.address === mailbox.address
     ? name
-    : `${name}\r\n${wrap(`(you wrote to ${clean(original.address)})`, "    ")}`;
+    : `${name}\r\n${wrapText(`(you wrote to ${clean(original.address)})`, "    ")}`;
 }
 
 function explain([{ status }]: Alike, { kind, envelope, now }: ReportRequest): string {

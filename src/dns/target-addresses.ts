@@ -5,7 +5,7 @@
 // Invariant: a text with no reading as an address is never a target. IPv6 that is carried to an IPv4 address is judged
 // as that address too.
 
-import { type Address, contains, parseAddress, parseNetwork } from "../base/cidr.ts";
+import { type Address, networkContains, parseAddress, parseNetwork } from "../base/cidr.ts";
 
 /**
  * As items of a host list. The documentation networks (RFC 5737, 3849, 9637) are missing on purpose: nobody lives there,
@@ -42,7 +42,7 @@ export function isNeverTarget(text: string): boolean {
   const address = parseAddress(text);
   if (address === undefined) return true;
   const judged = carriedIpv4(address) ?? address;
-  return NETWORKS.some((network) => contains(network, judged));
+  return NETWORKS.some((network) => networkContains(network, judged));
 }
 
 /** A list of hosts. */
@@ -51,7 +51,7 @@ interface Hosts {
 }
 
 /** By a list of the configuration; true too for a text that is no address. */
-export function ignoring(list: Hosts): (address: string) => boolean {
+export function ignoredBy(list: Hosts): (address: string) => boolean {
   return (address) => targetForms(address)?.some((form) => list.match(form).kind === "in") ?? true;
 }
 

@@ -3,7 +3,7 @@
 // Invariant: as for every list, the first item that matches decides, and at the end the address is in only if the
 // last item was negative. What is no address is in no list.
 
-import { type Address, contains, parseAddress } from "../base/cidr.ts";
+import { type Address, networkContains, parseAddress } from "../base/cidr.ts";
 import { type HostItem, parseHostItem } from "./host-items.ts";
 import type { HostList, Match } from "./lists.ts";
 import type { SpfList } from "./spf-list.ts";
@@ -33,7 +33,7 @@ function finder(item: HostItem, sources: HostSources): HostMatcher["find"] {
     case "everybody":
       return () => positive;
     case "network":
-      return (address) => (contains(item.network, address) ? positive : undefined);
+      return (address) => (networkContains(item.network, address) ? positive : undefined);
     case "spf": {
       const list = sources.spf(item.domain);
       return (address) => {

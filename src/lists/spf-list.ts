@@ -7,7 +7,7 @@ import { given } from "../base/given.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Resolver } from "../dns/dns.ts";
 import { describeError, type Log } from "../observe/log.ts";
-import { type Address, contains, type Network, parseNetwork } from "../base/cidr.ts";
+import { type Address, networkContains, type Network, parseNetwork } from "../base/cidr.ts";
 import { type KeptAnswer, keptAnswerPath, readKeptAnswer, writeKeptAnswer } from "./kept-answer.ts";
 import { expandSpf } from "./spf.ts";
 
@@ -67,7 +67,7 @@ export class SpfList {
 
   /** The entry that lets the address in. */
   find(address: Address): string | undefined {
-    const entry = this.#entries.find(({ network }) => contains(network, address));
+    const entry = this.#entries.find(({ network }) => networkContains(network, address));
     return entry === undefined || entry.negated ? undefined : entry.text;
   }
 

@@ -24,7 +24,7 @@ const LINE_WIDTH = 76;
 const LONGEST_WORD = 900;
 
 /** Words in lines of at most 76 characters, each after `indent`; a word beyond 900 bytes is cut up. */
-export function wrap(text: string, indent = "", first = indent): string {
+export function wrapText(text: string, indent = "", first = indent): string {
   const lines: string[] = [];
   let line = first;
   let isFresh = true;
@@ -46,8 +46,8 @@ function cutUp(word: string): string[] {
 }
 
 /** A header field with its CRLF, folded. The value has been cleaned already. */
-export function field(name: string, value: string): string {
-  return `${wrap(value, " ", `${name}: `)}\r\n`;
+export function foldedField(name: string, value: string): string {
+  return `${wrapText(value, " ", `${name}: `)}\r\n`;
 }
 
 /** RFC 5322 3.3, in UTC. */

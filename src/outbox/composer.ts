@@ -47,7 +47,7 @@ async function load(): Promise<Node> {
 }
 
 /** The message. Rejects only when nodemailer cannot be loaded. */
-export async function composed(draft: Draft, occasion: Occasion): Promise<Composed> {
+export async function composedMessage(draft: Draft, occasion: Occasion): Promise<Composed> {
   const Composer = await loadComposer();
   const { from, to, subject, inReplyTo, fields, content } = draft;
   const { id, hostname, now } = occasion;

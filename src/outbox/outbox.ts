@@ -12,7 +12,7 @@ import type { Draft } from "../mail/draft.ts";
 import type { Envelope, MessageId, RecipientRequest } from "../mail/envelope.ts";
 import type { NewReport, Spool } from "../spool/spool.ts";
 import { loadSigner, type SigningKey } from "../receive/authentication/mailauth.ts";
-import { composed, loadComposer } from "./composer.ts";
+import { composedMessage, loadComposer } from "./composer.ts";
 import type { DkimSigner } from "./dkim-options.ts";
 import { signatureOf, signersFor } from "./signing.ts";
 
@@ -66,7 +66,11 @@ export class Outbox {
     const { hostname } = this.#options;
     const { now, notify, key, ...sent } = posting;
     const id = this.#services.spool.nextId();
-    const { bytes: plain, eightBit, smtputf8 } = await composed(draft, { id, hostname, now });
+    const {
+      bytes: plain,
+      eightBit,
+      smtputf8,
+    } = await composedMessage(draft, { id, hostname, now });
     const signatures =
       key === undefined
         ? await this.#signaturesOf(plain, draft, { id, now })

@@ -59,11 +59,11 @@ export async function meets(
   for (const { key, option, list, subject } of preconditions) {
     const text = subject(mailbox, sender);
     if (text === undefined) {
-      return { kind: "out", why: joined(whys, `${option}: the sender is <>`) };
+      return { kind: "out", why: joinedReasons(whys, `${option}: the sender is <>`) };
     }
     const answer = list.match(text);
     const match = answer instanceof Promise ? await answer : answer;
-    whys = joined(whys, `${option}: ${match.why}`);
+    whys = joinedReasons(whys, `${option}: ${match.why}`);
     if (match.kind !== "in") return { kind: match.kind, why: whys };
     if (match.key !== undefined) account[key] = match.key;
   }
@@ -71,6 +71,6 @@ export async function meets(
 }
 
 /** Two reasons in one line. */
-export function joined(one: string, other = ""): string {
+export function joinedReasons(one: string, other = ""): string {
   return one === "" || other === "" ? one + other : `${one}; ${other}`;
 }

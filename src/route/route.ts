@@ -12,7 +12,7 @@ import type { Log } from "../observe/log.ts";
 import type { ChainRouter, Route } from "./request.ts";
 import type { Routing } from "./routing.ts";
 import { type Child, stepKeyOf, Steps } from "./steps.ts";
-import { type Address, isSame, trouble, Walk } from "./walk.ts";
+import { type Address, isSameMailbox, trouble, Walk } from "./walk.ts";
 import { LoopShare } from "../base/loop-share.ts";
 import { status } from "../mail/status.ts";
 
@@ -96,7 +96,7 @@ function keyOf({ mailbox, router, key }: Child, parent: Address): string {
   let guarded: string[] | undefined;
   let by = router;
   for (let one: Address | undefined = parent; one !== undefined; one = one.parent) {
-    if (isSame(one.mailbox, mailbox)) (guarded ??= []).push(by);
+    if (isSameMailbox(one.mailbox, mailbox)) (guarded ??= []).push(by);
     by = one.router;
   }
   return guarded === undefined ? key : `${key}\n${guarded.toSorted().join("\n")}`;

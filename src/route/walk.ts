@@ -9,7 +9,7 @@ import { describeError, type Log } from "../observe/log.ts";
 import type { ChainRouter, RouteRequest, TraceStep } from "./request.ts";
 import type { RoutedDelivery, RouteTrouble, Routing } from "./routing.ts";
 import { isTemporary, LOCAL_ERROR, status, type Status } from "../mail/status.ts";
-import { type Found, joined, meets } from "./preconditions.ts";
+import { type Found, joinedReasons, meets } from "./preconditions.ts";
 import type { Child, Step, Steps } from "./steps.ts";
 import type { Account } from "../mail/account.ts";
 
@@ -27,7 +27,7 @@ export interface Address {
 }
 
 /** The loop guard is as careful as it can be: it does not tell one case of a local part from another. */
-export function isSame(one: Mailbox, other: Mailbox): boolean {
+export function isSameMailbox(one: Mailbox, other: Mailbox): boolean {
   return (
     one.domain === other.domain &&
     one.localPart.length === other.localPart.length &&
@@ -82,7 +82,7 @@ export class Walk {
   /** The address stands among those that have led to it. */
   #isHomonym(): boolean {
     for (let one = this.#address.parent; one !== undefined; one = one.parent)
-      if (isSame(one.mailbox, this.#address.mailbox)) return true;
+      if (isSameMailbox(one.mailbox, this.#address.mailbox)) return true;
     return false;
   }
 
@@ -103,7 +103,7 @@ export class Walk {
           ? await this.#ask(router, account)
           : { kind: "defer", status: LOCAL_ERROR, why: found.why };
       const why = found.kind === "in" && "why" in decision ? decision.why : "";
-      this.#note(router, decision.kind, joined(found.why, why));
+      this.#note(router, decision.kind, joinedReasons(found.why, why));
       const isSettled = this.#take(router, decision, account);
       if (isSettled === "unrouted") return this.#end(router.name);
       if (isSettled) return this.#step;
@@ -152,7 +152,7 @@ export class Walk {
     try {
       const found = await meets(preconditions, this.#address.mailbox, sender);
       if (wanted === undefined || found.kind === "out") return found;
-      const why = joined(found.why, `relayed = ${wanted}: ${relayedWhy}`);
+      const why = joinedReasons(found.why, `relayed = ${wanted}: ${relayedWhy}`);
       return wanted === relayed ? { ...found, why } : { kind: "out", why };
     } catch (error) {
       const where = `preconditions of router ${name}`;
@@ -250,7 +250,7 @@ export class Walk {
   #handledBefore({ name }: ChainRouter): boolean {
     let { parent, router } = this.#address;
     for (; parent !== undefined; { parent, router } = parent) {
-      if (router === name && isSame(parent.mailbox, this.#address.mailbox)) return true;
+      if (router === name && isSameMailbox(parent.mailbox, this.#address.mailbox)) return true;
     }
     return false;
   }

@@ -19,7 +19,7 @@ import type { RunningParts } from "./running-parts.ts";
 import { FrozenMail } from "../settle/frozen-mail.ts";
 import { type Control, openControl } from "./control/control.ts";
 import { controlSocket } from "./control/protocol.ts";
-import { createHistory, remembered, startHistory } from "../observe/history/history.ts";
+import { createHistory, rememberingLog, startHistory } from "../observe/history/history.ts";
 import { Holds } from "../queue/holds.ts";
 import { bindListeners, serverOptionsOf } from "./listening.ts";
 import { HostHints, RESUMED_MAX } from "../retry/hosts/hosts.ts";
@@ -42,7 +42,7 @@ import type { Reception } from "../smtp/server/reception.ts";
 import { SmtpServer } from "../smtp/server/server.ts";
 import type { Spool } from "../spool/spool.ts";
 import { spoolEngine } from "./spool-engine.ts";
-import { finish } from "./shutdown.ts";
+import { shutDown } from "./shutdown.ts";
 
 /** Milliseconds that clients of a part's process get when a reload ends it. */
 const PART_GRACE = 10_000;
@@ -70,7 +70,7 @@ export async function startRelay(configuration: Configuration, given: RelayMeans
   // In reverse: what is in here is all that has been begun when something goes wrong.
   await using begun = new AsyncDisposableStack();
   const history = createHistory(configuration, given);
-  const log = history === undefined ? given.log : remembered(given.log, history);
+  const log = history === undefined ? given.log : rememberingLog(given.log, history);
   const means = lastingMeans(configuration, { ...given, log });
   const chain = begun.adopt(assemble(configuration, means, false), (one) => one.close());
   const { server, processes, addresses } = await bind(begun, configuration, chain, means);
@@ -154,7 +154,7 @@ function lastingMeans<Given extends RelayMeans>(configuration: Configuration, gi
 /** In good order: the front door first, the spool last. */
 async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void> {
   lasting.watch.cancel();
-  await Promise.all([finish(lasting, grace, clock), lasting.processes.close(grace)]);
+  await Promise.all([shutDown(lasting, grace, clock), lasting.processes.close(grace)]);
   await closeAll(lasting);
   await lasting.generations.close();
   await lasting.spool.close();

@@ -13,7 +13,7 @@ interface Working {
 }
 
 /** Resolves when nothing is under way any more; what still is after `grace` ms has been cut. */
-export async function finish({ server, queue }: Working, grace: number, clock: Clock) {
+export async function shutDown({ server, queue }: Working, grace: number, clock: Clock) {
   const until = clock.monotonic() + grace;
   queue.takeNoMore();
   await server.stop(grace);

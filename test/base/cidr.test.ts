@@ -3,14 +3,14 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { contains, coversFamily, parseAddress, parseNetwork } from "../../src/base/cidr.ts";
+import { networkContains, coversFamily, parseAddress, parseNetwork } from "../../src/base/cidr.ts";
 
 function inside(network: string, address: string): boolean {
   const parsed = parseNetwork(network);
   const subject = parseAddress(address);
   assert.ok(parsed !== undefined, network);
   assert.ok(subject !== undefined, address);
-  return contains(parsed, subject);
+  return networkContains(parsed, subject);
 }
 
 function covers(...texts: string[]): boolean {

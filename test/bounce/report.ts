@@ -7,7 +7,7 @@ import {
   type ReportedRecipient,
   type ReportRequest,
 } from "../../src/bounce/bounce.ts";
-import { type Composed, composed } from "../../src/outbox/composer.ts";
+import { type Composed, composedMessage } from "../../src/outbox/composer.ts";
 import { type Status, status } from "../../src/mail/status.ts";
 
 export const NOW = Date.UTC(2026, 10, 22, 10, 30, 0);
@@ -85,7 +85,7 @@ export function request(more: Partial<ReportRequest> = {}): ReportRequest {
 /** The report as it goes into the spool. */
 export async function composeReport(given: ReportRequest): Promise<Composed> {
   const { hostname, now } = given;
-  return composed(await reportDraft(given), { id: "0000000002", hostname, now });
+  return composedMessage(await reportDraft(given), { id: "0000000002", hostname, now });
 }
 
 export interface Section {

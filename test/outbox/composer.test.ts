@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Draft } from "../../src/mail/draft.ts";
-import { composed } from "../../src/outbox/composer.ts";
+import { composedMessage } from "../../src/outbox/composer.ts";
 import { mailbox } from "../support/message.ts";
 
 const OCCASION = { id: "0000000002", hostname: "mx.example.com", now: Date.UTC(2026, 10, 22) };
@@ -20,7 +20,7 @@ function draft(more: Partial<Draft> = {}): Draft {
 }
 
 async function written(more: Partial<Draft> = {}) {
-  const { bytes, ...flags } = await composed(draft(more), OCCASION);
+  const { bytes, ...flags } = await composedMessage(draft(more), OCCASION);
   const text = bytes.toString("latin1");
   const end = text.indexOf("\r\n\r\n");
   // Of the last octet of a field name, the fold is undone.

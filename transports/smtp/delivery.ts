@@ -12,7 +12,14 @@ import type { TransportContext } from "./context.ts";
 import { Obstacle } from "./obstacle.ts";
 import type { Lease } from "./pool.ts";
 import type { Barred } from "./policy.ts";
-import { busy, GIVEN_UP, LOOKED_UP, NOT_SPARED, untried, waitFor } from "./reasons.ts";
+import {
+  busyStatus,
+  GIVEN_UP,
+  LOOKED_UP,
+  NOT_SPARED,
+  untriedOutcome,
+  waitStatus,
+} from "./reasons.ts";
 import { countBarred } from "./tls-results.ts";
 import { TargetHints } from "./target-hints.ts";
 import type { Target } from "./targets.ts";
@@ -86,7 +93,7 @@ class HostWalk {
   /** Too many look-ups take long. */
   #comeLater(): void {
     const later = this.#context.room.later();
-    this.#recipients.putOffRest(untried(LOOKED_UP, "message", later));
+    this.#recipients.putOffRest(untriedOutcome(LOOKED_UP, "message", later));
   }
 
   #bar(barred: Barred): void {
@@ -119,7 +126,7 @@ class HostWalk {
     using lease = await pool.lease(target, this.#signal, { passing, isOwn });
     if (lease === undefined) {
       const now = this.#context.services.clock.now();
-      return this.#recipients.putOffRest(untried(busy(target.label), "message", now));
+      return this.#recipients.putOffRest(untriedOutcome(busyStatus(target.label), "message", now));
     }
     if (!this.#isFoundOut(lease, target)) await this.#visit(target, lease).run();
   }
@@ -142,7 +149,7 @@ class HostWalk {
   #isBlocked(target: Target): boolean {
     const hint = this.#hints.blocked(target);
     if (hint === undefined) return false;
-    this.#passOver(target, waitFor(target.label, hint.status), hint.nextTry);
+    this.#passOver(target, waitStatus(target.label, hint.status), hint.nextTry);
     return true;
   }
 
@@ -156,7 +163,7 @@ class HostWalk {
       return false;
     }
     if (room === "free") return true;
-    this.#passOver(target, busy(target.label), services.clock.now() + this.#pause);
+    this.#passOver(target, busyStatus(target.label), services.clock.now() + this.#pause);
     // A host that works is worth waiting for.
     if (room === "busy") this.#end(this.#obstacle.status);
     return false;

@@ -7,7 +7,7 @@ import type { Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
 import type { Place } from "../../src/mail/place.ts";
 import type { TransactionResult } from "../../src/smtp/client/client.ts";
-import { temporary } from "../../src/smtp/client/transaction.ts";
+import { asTemporary } from "../../src/smtp/client/transaction.ts";
 import { isTemporary, saidLine, status, type Status } from "../../src/mail/status.ts";
 
 /** Adds an outcome for each recipient that is settled; returns those that are to be asked about again. */
@@ -83,7 +83,7 @@ export function withoutAccess(result: TransactionResult): TransactionResult {
 }
 
 function softened(answer: Status): Status {
-  return ACCESS.has(answer.code) ? temporary(answer) : answer;
+  return ACCESS.has(answer.code) ? asTemporary(answer) : answer;
 }
 
 /** A host that offers DSN was given NOTIFY with the recipient: reports are its own affair (RFC 3461 5.2.1). */

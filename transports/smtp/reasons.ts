@@ -28,21 +28,21 @@ export const NOT_SPARED = notPassed(
 );
 
 /** Too many messages stand in line for the host. */
-export function busy(host: string): Status {
+export function busyStatus(host: string): Status {
   return status(451, "4.5", `Waits for a connection to ${host}: all are in use`);
 }
 
 /** The host, or the recipient at it, is not to be tried yet, for what was learnt from other mail. */
-export function waitFor(whom: string, { code, enhanced, ...rest }: Status): Status {
+export function waitStatus(whom: string, { code, enhanced, ...rest }: Status): Status {
   const because = rest.remote === true ? saidLine({ code, enhanced, ...rest }) : rest.text;
   return { code, enhanced, text: `Waits for ${whom}: ${because}` };
 }
 
-export function paced(rate: string): Status {
+export function pacedStatus(rate: string): Status {
   return status(451, "4.5", `Waits for its turn: ${rate}`);
 }
 
 /** Not a failure: the delivery's turn is not before `notBefore`, in ms since the epoch. */
-export function untried(why: Status, scope: Deferral["scope"], notBefore: number): Deferral {
+export function untriedOutcome(why: Status, scope: Deferral["scope"], notBefore: number): Deferral {
   return { kind: "deferred", status: why, scope, notBefore, untried: true };
 }

@@ -48,7 +48,7 @@ export class RequireTlsPolicies {
 }
 
 /** What cannot be had from this host, now or later; undefined when it can, or may be had another time. */
-export function refusalOf(
+export function requireTlsRefusal(
   label: string,
   reached: Extract<Connected, { kind: "failed" }> | Conversation,
 ): Status | undefined {

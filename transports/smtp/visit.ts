@@ -13,8 +13,8 @@ import { DeliveryLog } from "./delivery-log.ts";
 import type { Obstacle } from "./obstacle.ts";
 import { accessRefusal, notPassed, outcomeOf, withoutAccess } from "./outcomes.ts";
 import type { Lease } from "./pool.ts";
-import { CLOSED_ON_OTHERS, untried } from "./reasons.ts";
-import { refusalOf, withoutRequireTls } from "./require-tls.ts";
+import { CLOSED_ON_OTHERS, untriedOutcome } from "./reasons.ts";
+import { requireTlsRefusal, withoutRequireTls } from "./require-tls.ts";
 import type { TargetHints } from "./target-hints.ts";
 import type { Target } from "./targets.ts";
 import type { Unsettled } from "./unsettled.ts";
@@ -77,9 +77,9 @@ export class Visit {
   }
 
   /** The message requires TLS, and the host cannot be given it. */
-  #cannotTake(reached: Parameters<typeof refusalOf>[1]): boolean {
+  #cannotTake(reached: Parameters<typeof requireTlsRefusal>[1]): boolean {
     const { target, obstacle } = this.#at;
-    const refusal = this.#requiresTls ? refusalOf(target.label, reached) : undefined;
+    const refusal = this.#requiresTls ? requireTlsRefusal(target.label, reached) : undefined;
     if (refusal !== undefined) obstacle.excludes(refusal);
     return refusal !== undefined;
   }
@@ -147,7 +147,7 @@ export class Visit {
     const isSlow = failure?.error === "timeout";
     if (!isSlow && recipients.closings.mayGoOn()) return true;
     const later = context.services.clock.now() + pause;
-    const outcome = untried(CLOSED_ON_OTHERS, "message", later);
+    const outcome = untriedOutcome(CLOSED_ON_OTHERS, "message", later);
     recipients.settle(new Map(here.map(({ id }) => [id, outcome])));
     return false;
   }

@@ -2,7 +2,7 @@
 
 import type { Batch, Hints, Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
-import { paced, untried, waitFor } from "./reasons.ts";
+import { pacedStatus, untriedOutcome, waitStatus } from "./reasons.ts";
 import { addressKey, type RateLimits } from "./rate-limits.ts";
 
 /** Those that a host has put off, with all their mail. */
@@ -15,8 +15,8 @@ export function leftInPeace(
     const key = addressKey(mailbox);
     const hint = hints.blocked(key);
     if (hint === undefined) continue;
-    const why = waitFor(key, hint.status);
-    outcomes.set(id, { ...untried(why, "recipient", hint.nextTry), waitsFor: { key } });
+    const why = waitStatus(key, hint.status);
+    outcomes.set(id, { ...untriedOutcome(why, "recipient", hint.nextTry), waitsFor: { key } });
   }
   return outcomes;
 }
@@ -29,6 +29,6 @@ export function waitingForTurns(
 ): ReadonlyMap<RecipientId, Outcome> {
   const outcomes = new Map<RecipientId, Outcome>();
   for (const [id, { notBefore, rate }] of rateLimits.waiting(batch, recipients))
-    outcomes.set(id, untried(paced(rate), "recipient", notBefore));
+    outcomes.set(id, untriedOutcome(pacedStatus(rate), "recipient", notBefore));
   return outcomes;
 }

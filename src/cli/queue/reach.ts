@@ -7,7 +7,7 @@ import { askRelay, NoRelay } from "../../run/control/client.ts";
 import { controlSocket } from "../../run/control/protocol.ts";
 import { becomeOwnerOf } from "../../run/drop-root.ts";
 import { requireOwnSpool } from "../../run/foreign-files.ts";
-import { createHistory, remembered, startHistory } from "../../observe/history/history.ts";
+import { createHistory, rememberingLog, startHistory } from "../../observe/history/history.ts";
 import { Holds } from "../../queue/holds.ts";
 import { describeError, type Log } from "../../observe/log.ts";
 import { Outbox } from "../../outbox/outbox.ts";
@@ -83,7 +83,7 @@ async function openOurselves(place: QueuePlace, why: NoRelay): Promise<OwnQueue>
     const history =
       configuration && createHistory(configuration, { clock: systemClock, log: ownLog });
     if (configuration !== undefined) startHistory(history, directory);
-    const log = history === undefined ? ownLog : remembered(ownLog, history);
+    const log = history === undefined ? ownLog : rememberingLog(ownLog, history);
     const holds = new Holds(await spool.holds(), spool);
     // As in a dry run: what the chain knows is asked, and nothing else of it is used.
     const chain = configuration && assemble(configuration, { clock: systemClock, log }, true);

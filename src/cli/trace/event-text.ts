@@ -13,7 +13,7 @@ export interface Entry {
 }
 
 /** `id` is that of the message whose story it is. */
-export function entryOf(event: HistoryEvent, id: string | undefined): Entry {
+export function eventEntry(event: HistoryEvent, id: string | undefined): Entry {
   const { name, fields } = event;
   const text = (key: string) => textOf(fields[key]);
   switch (name) {
@@ -33,12 +33,12 @@ export function entryOf(event: HistoryEvent, id: string | undefined): Entry {
     case "delivery.frozen":
       return { ...delivery(event), verb: "frozen", colour: "red" };
     case "recipient.unrouted":
-      return entry("unrouted", text("recipient"), "yellow", [
+      return traceEntry("unrouted", text("recipient"), "yellow", [
         "no router takes it any more",
         prefixed("fails at ", text("until")),
       ]);
     case "recipient.discarded":
-      return entry("discarded", text("recipient"), "yellow", [text("why")]);
+      return traceEntry("discarded", text("recipient"), "yellow", [text("why")]);
     case "recipient.refused":
     case "message.refused":
       return refused(event);
@@ -46,19 +46,19 @@ export function entryOf(event: HistoryEvent, id: string | undefined): Entry {
     case "message.reported":
       return report(event, id);
     case "tls_report.sent":
-      return entry("report", `on TLS with ${text("domain")}`, "bold", [
+      return traceEntry("report", `on TLS with ${text("domain")}`, "bold", [
         prefixed("to ", text("to")),
       ]);
     case "message.frozen":
-      return entry("frozen", "", "red", [text("why")]);
+      return traceEntry("frozen", "", "red", [text("why")]);
     case "message.completed":
-      return entry("completed", "", "green", []);
+      return traceEntry("completed", "", "green", []);
     case "queue.changed":
-      return entry(text("action"), "by the postmaster", "yellow", []);
+      return traceEntry(text("action"), "by the postmaster", "yellow", []);
     case "alarm":
-      return entry("alarm", text("what"), "red", []);
+      return traceEntry("alarm", text("what"), "red", []);
     default:
-      return withoutSender(event) ?? entry(name, "", "red", [text("where"), text("error")]);
+      return withoutSender(event) ?? traceEntry(name, "", "red", [text("where"), text("error")]);
   }
 }
 
@@ -67,34 +67,34 @@ function withoutSender({ name, fields }: HistoryEvent): Entry | undefined {
   const text = (key: string) => textOf(fields[key]);
   switch (name) {
     case "message.listed":
-      return entry("listed", text("recipients"), "yellow", [
+      return traceEntry("listed", text("recipients"), "yellow", [
         `for the postmaster, not for ${text("sender")}: ${text("why")}`,
       ]);
     case "bounce.put_off":
-      return entry("put off", `the bounce to ${text("sender")}`, "yellow", [
+      return traceEntry("put off", `the bounce to ${text("sender")}`, "yellow", [
         "nobody can say whether the sender is who it says",
         prefixed("next attempt ", text("next_attempt")),
       ]);
     case "message.expired":
-      return entry("expired", text("recipients"), "red", [
+      return traceEntry("expired", text("recipients"), "red", [
         "frozen for too long, and nobody may be told",
       ]);
     case "message.unsigned":
-      return entry("unsigned", `by ${text("selector")} of ${text("domain")}`, "yellow", [
+      return traceEntry("unsigned", `by ${text("selector")} of ${text("domain")}`, "yellow", [
         text("error"),
       ]);
     case "copy.unlisted":
-      return entry("unlisted", `copy for ${text("sender")}, who is no account`, "yellow", [
+      return traceEntry("unlisted", `copy for ${text("sender")}, who is no account`, "yellow", [
         text("host"),
       ]);
     case "copy.missing":
-      return entry("no copy", `of the mail of ${text("sender")}`, "red", []);
+      return traceEntry("no copy", `of the mail of ${text("sender")}`, "red", []);
     default:
       return undefined;
   }
 }
 
-export function entry(
+export function traceEntry(
   verb: string,
   text: string,
   colour: Colour,
@@ -124,7 +124,7 @@ function accepted({ fields }: HistoryEvent): Entry {
     prefixed("HELO ", text("helo")),
     tls === "" ? "without TLS" : tls,
   ];
-  return entry("accepted", `from ${text("sender")}, ${size}`, "bold", [
+  return traceEntry("accepted", `from ${text("sender")}, ${size}`, "bold", [
     prefixed("for ", text("recipients")),
     session.filter((part) => part !== "").join(", "),
     prefixed("gate: ", text("rule")),
@@ -135,7 +135,7 @@ function delivery({ at, fields }: HistoryEvent): Entry {
   const text = (key: string) => textOf(fields[key]);
   const by = [text("router"), text("transport")].filter((part) => part !== "").join(", ");
   const wait = Date.parse(text("next_attempt")) - at;
-  return entry("", text("recipient"), "dim", [
+  return traceEntry("", text("recipient"), "dim", [
     prefixed("redirected from ", text("original")),
     prefixed("by ", by),
     prefixed(text("host").startsWith("/") ? "" : "at ", text("host")),
@@ -149,7 +149,7 @@ function refused({ name, fields }: HistoryEvent): Entry {
   const text = (key: string) => textOf(fields[key]);
   const recipients = text("recipient") === "" ? text("recipients") : text("recipient");
   const why = name === "recipient.refused" ? prefixed("gate: ", text("why")) : text("why");
-  return entry("refused", `from ${text("sender")}`, "red", [
+  return traceEntry("refused", `from ${text("sender")}`, "red", [
     prefixed("for ", recipients),
     prefixed("client ", text("client")),
     why,
@@ -162,7 +162,7 @@ function report({ name, fields }: HistoryEvent, id: string | undefined): Entry {
   const kind = name === "message.bounced" ? "bounced" : text("kind");
   const recipients = prefixed("for ", text("recipients"));
   if (text("report") === id)
-    return entry("report", `on ${text("id")}: ${kind}`, "bold", [recipients]);
+    return traceEntry("report", `on ${text("id")}: ${kind}`, "bold", [recipients]);
   const colour = kind === "bounced" ? "red" : "yellow";
-  return entry(kind, `in report ${text("report")}`, colour, [recipients]);
+  return traceEntry(kind, `in report ${text("report")}`, colour, [recipients]);
 }

@@ -7,7 +7,7 @@ import type { StoredMessage } from "../../spool/spool.ts";
 import { saidLine } from "../../mail/status.ts";
 import { timesOf } from "../../retry/due.ts";
 import { copyText, mailText, reasonsOf, stateWord } from "../queue/format.ts";
-import { type Entry, entry } from "./event-text.ts";
+import { type Entry, traceEntry } from "./event-text.ts";
 
 /** Recipients that have not had their end. */
 export function waitingEntries(
@@ -19,16 +19,16 @@ export function waitingEntries(
   return open.flatMap((recipient) => {
     const { address } = recipient.mailbox;
     const told = [mailText(recipient, now, held), ...reasonsOf(recipient)];
-    if (recipient.state === "frozen") return [entry("frozen", address, "red", told)];
-    if (state === "active") return [entry("tried", `just now: ${address}`, "green", [])];
+    if (recipient.state === "frozen") return [traceEntry("frozen", address, "red", told)];
+    if (state === "active") return [traceEntry("tried", `just now: ${address}`, "green", [])];
     const { mail: wait, copies: waiting } = timesOf(recipient);
     const copies = waiting.map((copy) =>
-      entry("waits", address, "yellow", [
+      traceEntry("waits", address, "yellow", [
         copyText(copy, recipient, now),
         saidLine(copy.lastStatus),
       ]),
     );
-    const mail = wait === undefined ? [] : [entry("waits", address, "yellow", told)];
+    const mail = wait === undefined ? [] : [traceEntry("waits", address, "yellow", told)];
     return [...mail, ...copies];
   });
 }

@@ -4,7 +4,7 @@
 import type { HistoryEvent, Story } from "../../observe/history/read.ts";
 import { ageText } from "../queue/format.ts";
 import { type Colour, folded, paint } from "../../base/terminal.ts";
-import { type Entry, entryOf } from "./event-text.ts";
+import { type Entry, eventEntry } from "./event-text.ts";
 
 /** "01:43:40   +1.2s  " */
 const TEXT_COLUMN = 18;
@@ -22,7 +22,7 @@ export function storyLines(
     const today = dayText(event.at);
     if (today !== day) lines.push(paint("dim", today));
     day = today;
-    lines.push(...entryLines(entryOf(event, id), timeColumn(event, begun)));
+    lines.push(...entryLines(eventEntry(event, id), timeColumn(event, begun)));
   }
   for (const entry of waiting) lines.push(...entryLines(entry, "now".padEnd(TEXT_COLUMN)));
   return lines;

@@ -112,7 +112,7 @@ export class History {
 }
 
 /** A log that is remembered. */
-export function remembered(log: Log, history: History): Log {
+export function rememberingLog(log: Log, history: History): Log {
   return {
     event(name, fields) {
       log.event(name, fields);

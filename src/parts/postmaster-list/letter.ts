@@ -2,7 +2,7 @@
 //
 // Invariant: its length is bounded. What strangers wrote stands in it without control characters, in the text only.
 
-import { letterDate, oneLine, wrap } from "../../mail/text.ts";
+import { letterDate, oneLine, wrapText } from "../../mail/text.ts";
 import type { Draft } from "../../mail/draft.ts";
 import type { Mailbox } from "../../mail/envelope.ts";
 import {
@@ -54,9 +54,11 @@ function textOf({ hostname, list }: ListRequest): string {
   const sections = LISTED_WHYS.flatMap((why) => sectionOf(why, list));
   const paragraphs = [
     `This is the mail system at ${hostname}.`,
-    wrap("The following recipients have not had their mail, and the senders were not told of it."),
+    wrapText(
+      "The following recipients have not had their mail, and the senders were not told of it.",
+    ),
     ...sections,
-    wrap("relayctl trace ID shows what happened to a message."),
+    wrapText("relayctl trace ID shows what happened to a message."),
   ];
   return `${paragraphs.join("\r\n\r\n")}\r\n`;
 }
@@ -73,15 +75,15 @@ function sectionOf(why: ListedWhy, { entries, more }: PostmasterList): string[] 
   }
   const others = own.length - texts.length + (more[why] ?? 0);
   if (texts.length + others === 0) return [];
-  return [wrap(REASONS[why]), ...texts, ...(others === 0 ? [] : [`  ... and ${others} more`])];
+  return [wrapText(REASONS[why]), ...texts, ...(others === 0 ? [] : [`  ... and ${others} more`])];
 }
 
 function entryText({ at, id, sender, recipient, original, status }: ListEntry): string {
   const from = `<${oneLine(sender)}>`;
   return [
-    wrap(oneLine(recipient), "  "),
-    ...(original === undefined ? [] : [wrap(`(written to ${oneLine(original)})`, "    ")]),
-    wrap(`from ${from}, ${letterDate(at)}, message ${id}`, "    "),
-    wrap(oneLine(status), "      "),
+    wrapText(oneLine(recipient), "  "),
+    ...(original === undefined ? [] : [wrapText(`(written to ${oneLine(original)})`, "    ")]),
+    wrapText(`from ${from}, ${letterDate(at)}, message ${id}`, "    "),
+    wrapText(oneLine(status), "      "),
   ].join("\r\n");
 }

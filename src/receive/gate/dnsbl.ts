@@ -42,7 +42,7 @@ function parseCodes(text: string): CodeRange | undefined {
 }
 
 /** The address as a list is asked for it: octets or nibbles, the last one first. */
-export function reversed(address: string): string | undefined {
+export function reversedAddress(address: string): string | undefined {
   const parsed = parseAddress(address);
   if (parsed === undefined) return undefined;
   const digits =
@@ -79,7 +79,7 @@ export class BlockLists {
 
   /** The first list, in the order of the configuration, that has the address. All are asked at the same time. */
   async find(address: string): Promise<Listing | undefined> {
-    const name = reversed(address);
+    const name = reversedAddress(address);
     if (name === undefined) return undefined;
     const states = await Promise.all(this.#lists.map((list) => this.#ask(list, name)));
     return states.find((state) => state !== undefined);

@@ -52,7 +52,7 @@ async function say(
 }
 
 /** The password must not be told here: the TLS is less than what was asked for. */
-export function unsafe(connection: ClientConnection): ConnectionFailure {
+export function unsafeForPassword(connection: ClientConnection): ConnectionFailure {
   return shutOut(connection, "The connection is not safe enough for a password");
 }
 

@@ -11,12 +11,12 @@ import { given } from "../../base/given.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { RetryError } from "../../mail/host.ts";
 import { status, type Status } from "../../mail/status.ts";
-import { logIn, unsafe, type Credentials } from "./auth.ts";
+import { logIn, unsafeForPassword, type Credentials } from "./auth.ts";
 import { NO_CAPABILITIES, parseCapabilities, type Capabilities } from "./capabilities.ts";
 import { ClientConnection, ConnectionFailure, type Endpoint } from "./connection.ts";
 import type { Transaction } from "./message.ts";
 import { type Anchors, type DaneIdentity, daneHandshake, judgeDane } from "../../tls/dane.ts";
-import { temporary, transact } from "./transaction.ts";
+import { asTemporary, transact } from "./transaction.ts";
 import type { Session, Timeouts, TransactionResult } from "./transaction.ts";
 import { isPositive, replyStatus } from "./reply.ts";
 
@@ -132,7 +132,7 @@ class Opening {
     if (credentials === undefined) return;
     const { tls: least } = credentials;
     const isSafe = least === "none" || (secured && (least === "required" || tls === "verify"));
-    if (!isSafe) throw unsafe(this.connection);
+    if (!isSafe) throw unsafeForPassword(this.connection);
     await logIn(this.connection, auth, credentials, timeouts.command);
   }
 
@@ -203,7 +203,7 @@ class Opening {
   }
 
   #refused(answer: Status): ConnectionFailure {
-    return this.connection.fail(temporary(answer));
+    return this.connection.fail(asTemporary(answer));
   }
 
   #noTls(why: string): ConnectionFailure {

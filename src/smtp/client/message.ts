@@ -39,7 +39,7 @@ const NO_REQUIRETLS = status(550, "7.30", "The next host does not offer REQUIRET
 const NOT_UTF8 = status(550, "6.7", "The next host does not take internationalized mail");
 
 /** Why this server cannot be given the message, or undefined. */
-export async function refusal(
+export async function messageRefusal(
   { envelope, body, eightBit }: Transaction,
   offered: Capabilities,
 ): Promise<Status | undefined> {

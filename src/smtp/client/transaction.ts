@@ -17,7 +17,7 @@ import {
   mustBeWhole,
   rcptCommand,
   recipientRefusal,
-  refusal,
+  messageRefusal,
   STILL_COMING,
 } from "./message.ts";
 import type { Transaction } from "./message.ts";
@@ -91,7 +91,9 @@ export async function transact(
   const exchange = new Exchange(session, transaction, recipients);
   try {
     exchange.notPassed = mustBeWhole(transaction, offered);
-    exchange.message = exchange.notPassed ? STILL_COMING : await refusal(transaction, offered);
+    exchange.message = exchange.notPassed
+      ? STILL_COMING
+      : await messageRefusal(transaction, offered);
     if (exchange.message === undefined && recipients.includes(undefined)) await exchange.run();
   } catch (error) {
     if (exchange.endedWithRefusal(error)) return exchange;
@@ -214,7 +216,7 @@ class Exchange implements TransactionResult {
     const reply = await this.#ask("RSET", RSET);
     if (isPositive(reply)) return;
     this.closed = false;
-    throw this.#session.connection.fail(temporary(replyStatus(reply)));
+    throw this.#session.connection.fail(asTemporary(replyStatus(reply)));
   }
 
   async #askSender(mail: string): Promise<boolean> {
@@ -293,12 +295,12 @@ class Exchange implements TransactionResult {
     if (isPositive(reply)) throw connection.outOfStep("the message");
     this.message = replyStatus(reply);
     this.notPassed = this.#transaction.body.unread === false;
-    connection.fail(temporary(this.message));
+    connection.fail(asTemporary(this.message));
   }
 }
 
 /** The same, as a reason to try again: what a host says before it has seen a message is never final. */
-export function temporary(answer: Status): Status {
+export function asTemporary(answer: Status): Status {
   if (answer.code < 500) return answer;
   return status(451, answer.enhanced.slice(2), saidLine(answer));
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { History, remembered } from "../../../src/observe/history/history.ts";
+import { History, rememberingLog } from "../../../src/observe/history/history.ts";
 import { HistoryDays } from "../../../src/observe/history/day-files.ts";
 import { dayFile, historyDirectory } from "../../../src/observe/history/files.ts";
 import { HistoryReader } from "../../../src/observe/history/read.ts";
@@ -62,7 +62,7 @@ describe("the history", () => {
     inPlace(async ({ directory, clock }) => {
       const log = recordingLog();
       const history = new History({ spoolDirectory: directory, ...limits() }, clock, log);
-      const both = remembered(log, history);
+      const both = rememberingLog(log, history);
       history.start();
       both.event("message.accepted", accepted(ID, "<a@example.net>", "b@example.com"));
       clock.advance(20);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Answer } from "../../../src/dns/dns.ts";
 import { Gate, type Verdict } from "../../../src/receive/gate/gate.ts";
-import { BlockLists, parseBlockList, reversed } from "../../../src/receive/gate/dnsbl.ts";
+import { BlockLists, parseBlockList, reversedAddress } from "../../../src/receive/gate/dnsbl.ts";
 import { statusLine } from "../../../src/mail/status.ts";
 import { bench } from "../../lists/support.ts";
 import { mailbox } from "../../support/message.ts";
@@ -27,12 +27,12 @@ function listsOf(items: readonly string[], records: Records) {
 
 describe("an address", () => {
   test("is asked for backwards, octet by octet or nibble by nibble", () => {
-    assert.equal(reversed("192.0.2.99"), "99.2.0.192");
+    assert.equal(reversedAddress("192.0.2.99"), "99.2.0.192");
     assert.equal(
-      reversed("2001:db8:1::2"),
+      reversedAddress("2001:db8:1::2"),
       "2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2",
     );
-    assert.equal(reversed("rubbish"), undefined);
+    assert.equal(reversedAddress("rubbish"), undefined);
   });
 
   test("is listed by the first list that has it, and all lists are asked", async () => {
