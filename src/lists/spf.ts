@@ -70,9 +70,9 @@ async function expand(domain: string, state: Expanding): Promise<string | undefi
     if (wanted !== null) redirect = wanted[1];
     // Any other modifier has no say in who passes (RFC 7208 6).
     if (/^[a-z][\w.-]*=/i.test(term)) continue;
-    const result = await mechanism(term, domain, state);
-    if (result === "all") return undefined;
-    if (result !== undefined) return result.error;
+    const step = await readMechanism(term, domain, state);
+    if (step.kind === "stop") return undefined;
+    if (step.kind === "error") return step.error;
   }
   if (redirect === undefined) return undefined;
   const target = targetOf(redirect);
@@ -99,42 +99,72 @@ async function fetchRecord(resolver: Resolver, domain: string): Promise<Terms> {
   };
 }
 
-/** Undefined: go on with the next term. "all": what follows is never looked at (RFC 7208 5.1). */
-async function mechanism(
-  term: string,
-  domain: string,
-  state: Expanding,
-): Promise<"all" | { readonly error: string } | undefined> {
+/** What a mechanism means for the rest of its record: "stop", the terms after it are never looked at (RFC 7208 5.1). */
+type Step = { readonly kind: "next" | "stop" } | { readonly kind: "error"; readonly error: string };
+
+const NEXT: Step = { kind: "next" };
+
+interface Mechanism {
+  /** As it stands in the record of `domain`. */
+  readonly term: string;
+  readonly domain: string;
+  /** What is behind the colon. */
+  readonly value: string;
+  /** Its qualifier is "+", or none. */
+  readonly passes: boolean;
+  readonly state: Expanding;
+}
+
+type Reader = (mechanism: Mechanism) => Step | Promise<Step>;
+
+/** By the client or the moment: no list can hold it. */
+const leftOut: Reader = (mechanism) => follow(mechanism, undefined);
+
+const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+  ["all", readAll],
+  ["ip4", (mechanism) => readNetwork(mechanism, 4)],
+  ["ip6", (mechanism) => readNetwork(mechanism, 6)],
+  ["include", (mechanism) => follow(mechanism, targetOf(mechanism.value))],
+  ["a", leftOut],
+  ["mx", leftOut],
+  ["ptr", leftOut],
+  ["exists", leftOut],
+]);
+
+async function readMechanism(term: string, domain: string, state: Expanding): Promise<Step> {
   const [, qualifier = "", name = "", value = ""] =
     /^([-+~?]?)([a-z][a-z0-9]*)(?::(.+)|\/.+)?$/i.exec(term) ?? [];
   const passes = qualifier === "" || qualifier === "+";
-  switch (name.toLowerCase()) {
-    case "all":
-      return passes ? { error: `${domain} passes everybody ("${term}")` } : "all";
-    case "ip4":
-    case "ip6": {
-      const right = parseNetwork(value)?.family === (name.endsWith("4") ? 4 : 6);
-      if (!right) return { error: `${domain} has an unreadable "${term}"` };
-      (passes ? state.passed : state.excluded).add(value.toLowerCase());
-      return undefined;
-    }
-    case "include":
-    case "a":
-    case "mx":
-    case "ptr":
-    case "exists": {
-      if (!passes) return { error: `${domain} has "${term}", which cannot be followed` };
-      const target = name.toLowerCase() === "include" ? targetOf(value) : undefined;
-      if (target === undefined) {
-        state.ignored.add(term);
-        return undefined;
-      }
-      const error = await expand(target, state);
-      return error === undefined ? undefined : { error };
-    }
-    default:
-      return { error: `${domain} has an unknown mechanism "${term}"` };
+  const read = READERS.get(name.toLowerCase());
+  if (read === undefined) return failed(`${domain} has an unknown mechanism "${term}"`);
+  return read({ term, domain, value, passes, state });
+}
+
+function readAll({ term, domain, passes }: Mechanism): Step {
+  return passes ? failed(`${domain} passes everybody ("${term}")`) : { kind: "stop" };
+}
+
+function readNetwork({ term, domain, value, passes, state }: Mechanism, family: 4 | 6): Step {
+  if (parseNetwork(value)?.family !== family)
+    return failed(`${domain} has an unreadable "${term}"`);
+  (passes ? state.passed : state.excluded).add(value.toLowerCase());
+  return NEXT;
+}
+
+/** Goes on with the record of `target`; without one the mechanism is left out. */
+async function follow(mechanism: Mechanism, target: string | undefined): Promise<Step> {
+  const { term, domain, passes, state } = mechanism;
+  if (!passes) return failed(`${domain} has "${term}", which cannot be followed`);
+  if (target === undefined) {
+    state.ignored.add(term);
+    return NEXT;
   }
+  const error = await expand(target, state);
+  return error === undefined ? NEXT : failed(error);
+}
+
+function failed(error: string): Step {
+  return { kind: "error", error };
 }
 
 /** Undefined for a macro, which is another domain for every client (RFC 7208 7). */
