@@ -1,20 +1,20 @@
-// Addresses and networks as numbers. The only module that knows ip-cidr, which works out the range of a network;
-// everything before and after that is ours, because an address read wrongly here is an open relay.
+// IP addresses and networks as numbers. This is the only module that knows ip-cidr, and ip-cidr only works out the
+// range of a network. Everything before and after that is done here, because an address read wrongly is an open relay.
 //
-// Invariants: IPv4 and IPv6 are never compared with each other. An IPv4 address has one form: mapped IPv6
-// (RFC 4291 2.5.5.2) is unmapped in every spelling. What has two readings (zone ids, leading zeros, IPv4 embedded
-// in any other IPv6 form) is no address.
+// Invariants: IPv4 and IPv6 are never compared with each other. An IPv4 address has one form: mapped IPv6 (RFC 4291
+// 2.5.5.2) is unmapped in every spelling. A text with two readings is invalid: zone ids, leading zeros, IPv4 embedded
+// in any other IPv6 form.
 
 import { isIPv4, isIPv6 } from "node:net";
 import IPCIDR from "ip-cidr";
 
-/** Numbers of one family compare with numbers of the same family only; see `contains`. */
+/** Numbers of one family are compared only with numbers of the same family; see `contains`. */
 export interface Address {
   readonly family: 4 | 6;
   readonly value: number | bigint;
 }
 
-/** Both ends belong to it. */
+/** `first` and `last` both belong to the network. */
 export interface Network {
   readonly family: 4 | 6;
   readonly first: number | bigint;
@@ -24,7 +24,7 @@ export interface Network {
 const MAPPED = 0xffffn;
 const MAPPED_BITS = 96;
 
-/** Undefined for everything that is not exactly one address. */
+/** Returns the address, or undefined for a text that is not exactly one valid address. */
 export function parseAddress(text: string): Address | undefined {
   if (isIPv4(text)) return { family: 4, value: ipv4Value(text) };
   if (!isIPv6(text) || text.includes("%")) return undefined;
@@ -34,7 +34,7 @@ export function parseAddress(text: string): Address | undefined {
   return mapped ? { family: 4, value: Number(BigInt.asUintN(32, value)) } : { family: 6, value };
 }
 
-/** An address or ADDRESS/PREFIX; bits of the address below the prefix do not matter. */
+/** Reads an address or ADDRESS/PREFIX. Address bits below the prefix are ignored. Undefined for any other text. */
 export function parseNetwork(text: string): Network | undefined {
   const slash = text.indexOf("/");
   const address = parseAddress(slash === -1 ? text : text.slice(0, slash));
@@ -63,8 +63,8 @@ export function networkContains(network: Network, address: Address): boolean {
 }
 
 /**
- * Addresses that no stranger on the Internet has (RFC 6890): a list that leaves out only these still lets in
- * everybody. Outside 2000::/3 there is no public IPv6.
+ * Addresses that no client on the public Internet has (RFC 6890). A list that leaves out only these still lets in the
+ * whole Internet. Public IPv6 lies inside 2000::/3 only.
  */
 const NEVER_PUBLIC = [
   "0.0.0.0/8",
@@ -76,7 +76,7 @@ const NEVER_PUBLIC = [
   "8000::/1",
 ].flatMap((text) => parseNetwork(text) ?? []);
 
-/** Whether the union of these networks is the whole public Internet of one family. */
+/** Whether the union of these networks contains the whole public Internet of IPv4 or of IPv6. */
 export function coversFamily(networks: readonly Network[]): boolean {
   return ([4, 6] as const).some((family) => {
     const own = networks.filter((network) => network.family === family);
@@ -103,7 +103,7 @@ function ipv4Value(text: string): number {
   return value;
 }
 
-/** `text` is valid: at most one "::", at most one dotted quad, and that at the end. */
+/** `text` is a valid IPv6 address: at most one "::", at most one dotted quad, and the quad at the end. */
 function ipv6Value(text: string): bigint {
   const gap = text.indexOf("::");
   if (gap === -1) return groupsValue(text).value;
@@ -125,7 +125,7 @@ function groupsValue(text: string): { value: bigint; count: number } {
   return { value, count };
 }
 
-/** The plainest spelling, which ip-cidr cannot misread. */
+/** Writes the address without any abbreviation, so that ip-cidr cannot misread it. */
 function addressText({ family, value }: Address): string {
   const width = family === 4 ? 8 : 16;
   const parts = Array.from({ length: family === 4 ? 4 : 8 }, (_, index) => {

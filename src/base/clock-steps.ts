@@ -1,11 +1,12 @@
-// How much time has really passed since a time that is stored: the wall clock may have been set in between, and this
-// process has seen it if it ran then.
+// The time that has really passed since a stored time. The wall clock may have been set in between. This process has
+// seen that if it was running then.
 //
-// Invariant: an age is never overestimated by what this process has seen. Underestimating one only delays mail.
+// Invariant: with the clock steps that this process has seen, it never overestimates an age. Underestimating one only
+// delays mail.
 
 import type { Clock, Timer } from "./clock.ts";
 
-/** What this process knows of time that has passed. */
+/** The real time that has passed, as far as this process has watched the clock. */
 export interface Elapsed {
   /** Whole milliseconds that have passed from `at` to `now`, both by the wall clock; never negative. */
   since(at: number, now: number): number;
@@ -13,13 +14,18 @@ export interface Elapsed {
   readonly watched: number;
 }
 
-/** A difference of less is the pace of NTP, or a busy machine between two readings; in ms. */
+/**
+ * Milliseconds. A smaller difference comes from NTP's gradual correction, or from a busy machine between two readings.
+ */
 const SMALLEST_STEP = 5000;
 const LOOK_INTERVAL = 1000;
-/** Steps that are remembered. An earlier one is forgotten: ages that span it are then those of the wall clock. */
+/**
+ * Number of steps that are remembered. The oldest is forgotten first. An age that spans a forgotten step is the
+ * difference of wall clock times.
+ */
 const STEPS_MAX = 100;
 
-/** A range of wall time that never was: the clock was set across it. */
+/** A range of wall time that never passed: the clock was set forward across it. */
 interface Skipped {
   readonly from: number;
   readonly to: number;
@@ -54,7 +60,10 @@ export class ClockSteps implements Elapsed {
     return this.#clock.monotonic() - this.#startedAt;
   }
 
-  /** Calls `onStep` within a second after the wall clock was set, either way; and again while it gives false. */
+  /**
+   * Calls `onStep` within a second after the wall clock was set, forward or back. Calls it again each second while it
+   * resolves to false.
+   */
   watch(onStep: () => Promise<boolean>): Timer {
     let timer: Timer | undefined;
     const look = () => {
@@ -84,7 +93,10 @@ export class ClockSteps implements Elapsed {
     if (this.#skipped.length > STEPS_MAX) this.#skipped.shift();
   }
 
-  /** What the clock goes back by has not been skipped any more, the last of it first. */
+  /**
+   * The clock was set back by `by` milliseconds: the latest skipped ranges are shortened by that much, the last one
+   * first.
+   */
   #takeBack(by: number): void {
     let left = by;
     for (let last = this.#skipped.pop(); last !== undefined; last = this.#skipped.pop()) {

@@ -1,6 +1,8 @@
 // Time as a service, so that tests can own it. Only the queue runner and the protocol edges set timers.
-// Two clocks: the wall clock says when something happened, to people and across restarts; an operator or NTP may
-// set it at any moment. The monotonic clock says how long something took. What lasts is measured by the second.
+//
+// There are two clocks. The wall clock says when something happened, to people and across restarts; an operator or NTP
+// may set it at any moment. The monotonic clock says how long something took. Durations are measured by the monotonic
+// clock.
 
 export interface Timer {
   cancel(): void;
@@ -16,8 +18,8 @@ export interface Clock {
 }
 
 /**
- * How far the two clocks may be apart about one moment, in milliseconds: the wall clock is read in whole milliseconds,
- * the monotonic clock in parts of one. What was promised for a time by the one has come by the other.
+ * Milliseconds by which the two clocks may differ about one moment: the wall clock is read in whole milliseconds, the
+ * monotonic clock in fractions of one. A time promised by one clock may come this much earlier or later by the other.
  */
 export const CLOCK_ROUNDING = 2;
 

@@ -1,11 +1,11 @@
-// How errors of the system and of Node are told apart, and named.
+// The codes of errors from the system and from Node.
 //
-// Invariant: an error of the system has its name here, also where libuv lacks one: Node calls such an error
-// "Unknown system error -122".
+// Invariant: every system error has its name here, also where libuv lacks the name and Node says "Unknown system error
+// -122".
 
 import { constants } from "node:os";
 
-/** Linux names that neither libuv nor Node has. */
+/** Linux error names that are missing in both libuv and Node. */
 const LINUX = { EUCLEAN: 117, EREMOTEIO: 121, ENOMEDIUM: 123 } as const;
 
 const NAMES: ReadonlyMap<number, string> = new Map(
@@ -16,13 +16,15 @@ const NAMES: ReadonlyMap<number, string> = new Map(
 
 const UNNAMED = /Unknown system error -(\d+)/g;
 
-/** "ENOSPC", "EDQUOT", "ERR_TLS_CERT_ALTNAME_INVALID"; undefined for an error that has no such code. */
+/**
+ * The error's code, such as "ENOSPC", "EDQUOT", "ERR_TLS_CERT_ALTNAME_INVALID". Undefined for an error without a code.
+ */
 export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;
   return typeof error.code === "string" ? withErrorNames(error.code) : undefined;
 }
 
-/** The text with names in the place of the numbers that Node writes: "EDQUOT" for "Unknown system error -122". */
+/** The text with error names in place of the numbers that Node writes: "EDQUOT" for "Unknown system error -122". */
 export function withErrorNames(text: string): string {
   return text.replaceAll(
     UNNAMED,

@@ -1,4 +1,4 @@
-// Why a file of the postmaster's cannot be read, in words for the postmaster.
+// The reason why a file cannot be read, in words for the postmaster.
 
 import { errorCode } from "./error-code.ts";
 

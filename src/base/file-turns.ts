@@ -1,7 +1,7 @@
-// Turns at the thread pool for files that may hang, on a network file system or a disk that fails.
+// Turns at the thread pool for files that may hang, on a network file system or a failing disk.
 //
-// Invariant: one file holds one thread at most, and all files together hold so many as there are places. A call that
-// hangs keeps its place until it answers; whoever else wants that file waits without a thread.
+// Invariant: one file holds at most one thread, and all files together hold at most `places` threads. A call that hangs
+// keeps its place until it returns. Further calls for the same file wait without a thread.
 
 interface Waiting {
   readonly path: string;
@@ -17,7 +17,7 @@ export class FileTurns {
     this.#places = places;
   }
 
-  /** Runs `call`, which asks for one thing at a time, when it is its turn. */
+  /** Runs `call` when its turn comes. `call` must use one thread at a time. */
   async take<Result>(path: string, call: () => Promise<Result>): Promise<Result> {
     if (this.#mayBegin(path)) this.#busy.add(path);
     else await new Promise<void>((begin) => this.#waiting.push({ path, begin }));

@@ -1,12 +1,12 @@
-// Bytes that come in pieces and are wanted together. Grows by doubling, up to a most: what comes byte by byte costs no
-// more than what comes at once, and no piece is kept.
+// Collects bytes that arrive in pieces and are needed as one buffer. The buffer grows by doubling, up to a maximum. So
+// input that arrives byte by byte costs no more than input that arrives at once. The pieces themselves are not kept.
 
 export class GrowingBuffer {
   length = 0;
   #bytes = Buffer.alloc(0);
   readonly #max: number;
 
-  /** Beyond `max` octets nothing is allocated ahead. */
+  /** Beyond `max` octets, no more than the present content is allocated. */
   constructor(max: number) {
     this.#max = max;
   }
@@ -29,7 +29,7 @@ export class GrowingBuffer {
     this.length = length;
   }
 
-  /** All of it; nothing is left. */
+  /** Returns all bytes and leaves this empty. */
   take(): Buffer {
     const bytes = this.#bytes.subarray(0, this.length);
     this.#bytes = Buffer.alloc(0);

@@ -1,13 +1,14 @@
-// A rate for each of many: clients, senders, rules. The generic cell rate algorithm: a window's worth at once, then
-// evenly, with one number to remember for each.
+// A rate limit for each of many keys: clients, senders, rules. It is the generic cell rate algorithm: a window's whole
+// count may come at once, then evenly. Each key costs one number.
 //
-// Invariant: what is remembered is bounded. Who is forgotten is he whose window is unused, or has not come for longest.
+// Invariant: at most KEYS_MAX keys are remembered. When the table is full, keys whose window is unused are dropped
+// first, then the least recently used.
 
 import type { Clock } from "./clock.ts";
 
 const KEYS_MAX = 100_000;
 
-/** So many in so many milliseconds. */
+/** `count` per `window` milliseconds. */
 export interface Rate {
   readonly count: number;
   readonly window: number;
@@ -17,7 +18,7 @@ export class KeyedRate {
   readonly #gap: number;
   readonly #window: number;
   readonly #clock: Clock;
-  /** When the window of each will be unused again, the one that came last at the end. */
+  /** For each key, the time at which its window will be unused again. The most recently used key is last. */
   readonly #freeAt = new Map<string, number>();
 
   constructor({ count, window }: Rate, clock: Clock) {
@@ -26,12 +27,12 @@ export class KeyedRate {
     this.#clock = clock;
   }
 
-  /** Could so many more be taken? */
+  /** Whether `count` more are allowed now. */
   has(key: string, count = 1): boolean {
     return this.#after(key, count, this.#clock.monotonic()) !== undefined;
   }
 
-  /** Takes so many, if they are there; else none. */
+  /** Takes `count` if they are allowed, and returns whether it did. */
   take(key: string, count = 1): boolean {
     const now = this.#clock.monotonic();
     const freeAt = this.#after(key, count, now);
@@ -42,7 +43,7 @@ export class KeyedRate {
     return true;
   }
 
-  /** When the window would be unused again behind so many more; undefined when that is too many. */
+  /** The time at which the window would be unused again after `count` more. Undefined when that is above the rate. */
   #after(key: string, count: number, now: number): number | undefined {
     const freeAt = Math.max(this.#freeAt.get(key) ?? 0, now) + this.#gap * count;
     return freeAt > now + this.#window + this.#gap / 2 ? undefined : freeAt;

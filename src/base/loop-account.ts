@@ -1,43 +1,46 @@
-// How much of the event loop one client has used without sending mail that was accepted, and how long it has to rest
-// for that. Work for mail that is accepted is free: nobody is slowed down for sending much of it.
+// The time of the event loop that one client has used without sending mail that was accepted, and how long the client
+// has to rest for it. Work for accepted mail is free, so a client is never slowed down for sending much of it.
 //
-// Invariant: in the long run, while others are there, a client takes at most PACE of the time, over all its sessions,
-// however it behaves.
+// Invariant: in the long run, while other clients are connected, a client takes at most PACE of the time. That holds
+// over all its sessions and however it behaves.
 
 import { clientKeyOf } from "./network.ts";
 
-/** Of the time. Node's own part in the work comes on top, about as much again. */
+/** Share of the time. Node's own part in the work comes on top and is about as large. */
 const PACE = 0.04;
-/** Milliseconds of work that a client may have ahead. */
+/** Milliseconds of work that a client may use before it has to rest. */
 const AHEAD = 500;
-/** Milliseconds of work that it can owe: what it does while nobody else is there is not held against it for ever. */
+/**
+ * Milliseconds of work that a client can owe at most. The limit keeps work that it did while it was alone from counting
+ * against it for long.
+ */
 const DEBT_MAX = 200;
 
-/** Times in ms by a clock that never goes back. */
+/** The credit of one client. Times are in ms, by a clock that never goes back. */
 export class Account {
-  /** Sessions that have it. */
+  /** Number of open sessions of this client. */
   sessions = 0;
   readonly #isPaced: boolean;
   #credit = AHEAD;
   #at = 0;
 
-  /** One that is not paced has turns of its own, and never rests. */
+  /** An account that is not paced has turns of its own and never rests. */
   constructor(isPaced: boolean) {
     this.#isPaced = isPaced;
   }
 
-  /** Less than nothing for work that was free after all. */
+  /** Negative `milliseconds` give back work that turned out to be free. */
   charge(milliseconds: number, now: number): void {
     this.#credit = Math.max(-DEBT_MAX, Math.min(AHEAD, this.#creditAt(now) - milliseconds));
     this.#at = now;
   }
 
-  /** How long it has to rest from now on; 0 when it owes nothing. */
+  /** Milliseconds that the client has to rest from now on; 0 when it owes nothing. */
   restOf(now: number): number {
     return this.#isPaced ? Math.max(0, -this.#creditAt(now) / PACE) : 0;
   }
 
-  /** It has as much ahead as it would have if it were new. */
+  /** Whether this account is in the same state as a new one, without sessions. */
   isUnused(now: number): boolean {
     return this.sessions === 0 && this.#creditAt(now) === AHEAD;
   }
@@ -47,7 +50,7 @@ export class Account {
   }
 }
 
-/** For whom a piece of work is done. */
+/** The one that a piece of work is done for. */
 export interface Party {
   readonly account: Account | undefined;
   charge(milliseconds: number, now: number): void;
@@ -56,7 +59,7 @@ export interface Party {
 /** One session of a client. */
 export class SessionParty implements Party {
   readonly account: Account;
-  /** Since it came, or since its last message that was accepted. */
+  /** Milliseconds since the session began, or since its last accepted message. */
   #spent = 0;
 
   constructor(account: Account) {
@@ -69,7 +72,7 @@ export class SessionParty implements Party {
     this.account.charge(milliseconds, now);
   }
 
-  /** A message was accepted. */
+  /** A message was accepted: the work since the last one is free. */
   forgive(now: number): void {
     this.account.charge(-this.#spent, now);
     this.#spent = 0;
@@ -80,11 +83,11 @@ export class SessionParty implements Party {
   }
 }
 
-/** All clients that have a session, or that owe time still. */
+/** The accounts of all clients that have a session or still owe time. */
 export class Accounts {
   readonly #accounts = new Map<string, Account>();
 
-  /** That of a client's address; hosts of relay rules are not paced. */
+  /** The account of a client's address. Hosts of relay rules are not paced. */
   of(address: string, isRelayHost: boolean): Account {
     const key = isRelayHost ? `relay ${address}` : clientKeyOf(address);
     let account = this.#accounts.get(key);
@@ -95,7 +98,7 @@ export class Accounts {
     return account;
   }
 
-  /** To be called now and then. */
+  /** Drops unused accounts. Must be called regularly. */
   forgetUnused(now: number): void {
     for (const [key, account] of this.#accounts) {
       if (account.isUnused(now)) this.#accounts.delete(key);

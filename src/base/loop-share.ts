@@ -1,31 +1,37 @@
-// What all sessions together may do in one turn of the event loop, and what one client may take of it in the long run.
-// A thousand clients that each send a megabyte at once, or go away at once, are many small pieces of work that Node
-// hands over in one turn: this cuts them up.
+// Limits the work that all sessions together do in one turn of the event loop, and the share that one client takes in
+// the long run. When a thousand clients each send a megabyte at once, or disconnect at once, Node hands over thousands
+// of small pieces of work in one turn. LoopShare spreads them over several turns.
 //
-// Invariants: the work of one account is done in the order in which it came. Accounts that have work waiting take
-// turns, one piece each, however many sessions an account has. From one turn to the next, no more is begun than the
-// share allows, nor when the turn has lasted its time: what a piece costs is known only roughly beforehand. An account
-// that owes time rests until it has it, while others are there that owe none.
+// Invariants:
+//
+// - The work of one account is done in the order in which it arrived.
+// - Accounts with waiting work take turns, one piece each, however many sessions an account has.
+// - In one turn, no piece begins once the share or the time of the turn is used up. The cost of a piece is known only
+//   roughly beforehand, so both limits are needed.
+// - An account that owes time rests until it is paid, while other accounts are active that owe none.
 
 import type { Account, Party } from "./loop-account.ts";
 
-/** The cost of work is counted in octets of a message; the rest is set against that. */
+/** Octets of a message that one turn may process. The cost of other work is expressed in octets as well. */
 const SHARE = 512 * 1024;
-/** A command with its reply, or an end: about what so many octets cost. */
+/** The cost of a command with its reply, or of the end of a session. */
 export const COMMAND_COST = 4096;
-/** The beginning of a TLS handshake: a signature, by an RSA key of 4096 bits four milliseconds. */
+/** The cost of beginning a TLS handshake: one signature, which takes four milliseconds with an RSA key of 4096 bits. */
 export const HANDSHAKE_COST = 128 * 1024;
-/** What one session may do before it is another one's turn. */
+/** Cost that one session may use before it is another session's turn. */
 const SLICE = 64 * 1024;
 
-/** Of a turn, in ms. */
+/** Longest duration of a turn, in ms. */
 const TIME = 20;
 
-/** Milliseconds for which an account counts as being there behind its last piece of work. */
+/** Milliseconds after its last piece of work for which an account counts as active. */
 const PRESENCE = 1000;
-/** The longest that an account rests before it is looked whether others are still there, in ms. */
+/** Longest rest in ms before the relay checks again whether other accounts are active. */
 const REST_MAX = 200;
-/** The longest piece of work, in ms. What lasts longer was interrupted by another process, for which no client pays. */
+/**
+ * Most milliseconds that a piece of work is charged for. A longer piece was interrupted by another process, and the
+ * client does not pay for that.
+ */
 const PIECE_MAX = 3;
 
 type Work = () => void;
@@ -51,12 +57,12 @@ export class LoopShare {
   #left = SHARE;
   #endAt = Number.POSITIVE_INFINITY;
   #sliceLeft = SLICE;
-  /** The share is renewed in the next turn. */
+  /** A callback is scheduled that renews the share in the next turn. */
   #armed = false;
   readonly #waiting = new Map<Account | undefined, Waiting[]>();
-  /** Accounts with work that waits and with time for it, in their order. */
+  /** Accounts that have waiting work and do not rest, in the order of their turns. */
   readonly #ready = new Set<Account | undefined>();
-  /** The account without debts that worked last, and the one before it; and when. */
+  /** The account without debts that worked last, when it worked, and when a different one worked before it. */
   #last: Account | undefined;
   #lastAt = Number.NEGATIVE_INFINITY;
   #beforeAt = Number.NEGATIVE_INFINITY;
@@ -69,12 +75,12 @@ export class LoopShare {
     return this.#left <= 0 || this.#times.now() >= this.#endAt;
   }
 
-  /** Pieces of work of this account that wait. */
+  /** Number of pieces of work of this account that wait. */
   waitingOf(account: Account): number {
     return this.#waiting.get(account)?.length ?? 0;
   }
 
-  /** Does `work` now if the turn has something left and nobody waits, else when its time comes. */
+  /** Does `work` now if the turn has share left and no other work waits. Otherwise does it later, like `later`. */
   do(work: Work, party: Party = COMMON): void {
     const { account } = party;
     const mustWait =
@@ -87,8 +93,8 @@ export class LoopShare {
   }
 
   /**
-   * For work of many pieces that also waits for other things: undefined while the turn has something left, else a
-   * promise of a later one.
+   * For work of many pieces that also waits for other things. Returns undefined while the turn has share left,
+   * otherwise a promise that resolves in a later turn.
    */
   turn(cost: number): Promise<void> | undefined {
     if (this.#ready.size === 0 && !this.#isSpent) {
@@ -117,7 +123,9 @@ export class LoopShare {
     this.#arm();
   }
 
-  /** To be said before each piece of work. False when the rest has to wait: it is to be handed to `later`. */
+  /**
+   * Must be called before each piece of work. Returns false when the caller has to stop and hand the rest to `later`.
+   */
   take(cost: number): boolean {
     if (this.#sliceLeft <= 0 || this.#isSpent) return false;
     this.#left -= cost;
@@ -145,7 +153,7 @@ export class LoopShare {
     this.#lastAt = now;
   }
 
-  /** Milliseconds; 0 when it may go on. */
+  /** Milliseconds that the account has to rest; 0 when it may work. */
   #restOf(account: Account | undefined): number {
     if (account === undefined) return 0;
     const now = this.#times.now();
@@ -173,7 +181,10 @@ export class LoopShare {
     else if (!this.#armed) this.#endAt = Number.POSITIVE_INFINITY;
   };
 
-  /** The first piece of the account whose turn it is. That account stands last then; one that owes time is left out. */
+  /**
+   * Removes and returns the first piece of the next account. That account goes to the end of the order. Accounts that
+   * owe time are left out until they have rested.
+   */
   #next(): Waiting | undefined {
     for (const account of this.#ready) {
       this.#ready.delete(account);
@@ -195,5 +206,5 @@ export class LoopShare {
   }
 }
 
-/** Work that no client is charged with. */
+/** Work that is charged to no client. */
 const COMMON: Party = { account: undefined, charge: () => undefined };

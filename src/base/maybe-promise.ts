@@ -1,4 +1,4 @@
-// Answers that are there at once when everything is in memory.
+// Results that are returned directly when everything is in memory, without a promise.
 
-/** Answers at once when everything is in memory, so the hot path does not wait a turn of the event loop. */
+/** The value itself if it is known at once, so that the hot path does not wait for a turn of the event loop. */
 export type MaybePromise<T> = T | Promise<T>;

@@ -1,21 +1,25 @@
-// Room for deliveries that wait for other people: for name servers, policy hosts, and next hops. All transports share it,
-// and it is less than the queue has under attempt at a time.
+// Room for deliveries that wait for name servers, policy hosts and next hops. All transports share it. It has fewer
+// places than the queue has messages under attempt.
 //
-// Invariant: hosts that nothing is known of never have all of it, nor have strangers' hosts. However many hosts, name
-// servers and policy hosts say nothing, there is room for mail to hosts that work and to those of the postmaster.
+// Invariant: unknown hosts can never take all places, and neither can all hosts that the postmaster has not named.
+// However many hosts, name servers and policy hosts fail to answer, there is room for mail to hosts that work and to
+// the postmaster's own.
 
 import type { Clock } from "./clock.ts";
 
-/** Whom a delivery waits for: a host that the postmaster has written down, one that has taken mail, or any other. */
+/**
+ * The kind of host that a delivery waits for: "own", named by the postmaster; "proven", has accepted mail before;
+ * "unknown", any other.
+ */
 export type Standing = "own" | "proven" | "unknown";
 
-/** Places for all, for all but own hosts, and for unknown ones. */
+/** Places in all, places for all but own hosts, and places for unknown hosts. */
 const PLACES = 440;
 const STRANGERS = 400;
 const UNKNOWN = 360;
-/** A look-up that takes longer has to have a place, in ms. */
+/** Milliseconds after which a look-up needs a place. */
 const MOMENT = 500;
-/** When a delivery comes back that found no place, in ms; up to thrice that. */
+/** Shortest pause in ms before a delivery without a place is tried again. The longest is three times that. */
 const PAUSE = 60_000;
 
 export class Room {
@@ -26,7 +30,7 @@ export class Room {
     this.#clock = clock;
   }
 
-  /** Places that are free. */
+  /** Number of free places for this kind of host. */
   left(standing: Standing): number {
     const { own, proven, unknown } = this.#taken;
     const all = PLACES - own - proven - unknown;
@@ -36,15 +40,15 @@ export class Room {
     return Math.max(0, Math.min(strangers, UNKNOWN - unknown));
   }
 
-  /** Takes a place. To be called once, when it is free again. */
+  /** Takes a place. Returns a function that frees it and must be called exactly once. */
   enter(standing: Standing): () => void {
     this.#taken[standing]++;
     return () => void this.#taken[standing]--;
   }
 
   /**
-   * What a look-up at strangers' servers gives. Undefined when it takes long and there is no place to wait in: it goes
-   * on for nothing, or for the caches.
+   * The result of a look-up that asks other people's servers. Undefined when it takes longer than MOMENT and no place
+   * is free. The look-up itself goes on, and the caches may still use its result.
    */
   async patience<T>(lookUp: Promise<T>): Promise<T | undefined> {
     const { promise: given, resolve: giveUp } = Promise.withResolvers<undefined>();
@@ -61,7 +65,7 @@ export class Room {
     }
   }
 
-  /** When whoever found no place comes back; milliseconds since the epoch. */
+  /** The time at which a delivery without a place is tried again, in milliseconds since the epoch. */
   later(): number {
     return Math.ceil(this.#clock.now() + PAUSE * (1 + 2 * Math.random()));
   }

@@ -1,5 +1,5 @@
-// Things of which there is one for all who name it alike, as long as somebody has it. So a reload does not hold in
-// memory a second time what it has not changed.
+// Things that exist once for all holders that use the same key, as long as at least one holder is left. So a reload
+// does not keep a second copy of what it has not changed.
 
 export interface Closable {
   close(): Promise<void>;
@@ -8,7 +8,7 @@ export interface Closable {
 export class Shared<T extends Closable> {
   readonly #held = new Map<string, { readonly value: T; holders: number }>();
 
-  /** `make` is called if nobody has one. `leave` must follow, once for each `take`. */
+  /** Calls `make` if the key has no holder yet. Each `take` must be followed by one `leave`. */
   take(key: string, make: () => T): T {
     let held = this.#held.get(key);
     if (held === undefined) {
@@ -19,7 +19,7 @@ export class Shared<T extends Closable> {
     return held.value;
   }
 
-  /** Closes what nobody has any more. */
+  /** Gives up one hold. The last one closes the value. */
   async leave(key: string): Promise<void> {
     const held = this.#held.get(key);
     if (held === undefined) return;

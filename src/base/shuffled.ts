@@ -1,4 +1,4 @@
-// Another order for each message: for hosts of which none is better than the others.
+// A random order for each message, for hosts of equal preference.
 
 /** A copy in which every order is equally likely (Fisher and Yates). */
 export function shuffled<T>(items: readonly T[]): readonly T[] {

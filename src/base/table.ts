@@ -1,4 +1,4 @@
-// What JSON and TOML call an object.
+// A table: an object of JSON, a table of TOML.
 
 export function isTable(value: unknown): value is Record<string, unknown> {
   return (

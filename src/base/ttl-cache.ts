@@ -1,4 +1,5 @@
-// A bounded memory of answers, each with its own time to live. When it is full, what was not asked for longest goes.
+// A bounded memory of answers, each with its own time to live. When it is full, the least recently used answers are
+// dropped.
 //
 // Invariant: the sizes of all entries together never exceed the bound.
 
@@ -7,7 +8,7 @@ import type { Clock } from "./clock.ts";
 interface Remembered<T> {
   readonly value: T;
   readonly size: number;
-  /** By the monotonic clock: nobody who sets the time makes an answer last. */
+  /** Expiry by the monotonic clock, so setting the wall clock does not make an answer last longer. */
   readonly until: number;
 }
 
@@ -17,7 +18,7 @@ export class TtlCache<T> {
   readonly #clock: Clock;
   readonly #sizeMax: number;
   readonly #sizeOf: Size<T>;
-  /** In the order of their last use. */
+  /** The least recently used entry is first. */
   readonly #entries = new Map<string, Remembered<T>>();
   #size = 0;
 
@@ -40,7 +41,7 @@ export class TtlCache<T> {
     return entry.value;
   }
 
-  /** `ttl` in milliseconds; nothing is remembered for no time, nor what is larger than all the memory. */
+  /** `ttl` in milliseconds. A value with no time to live, or one larger than the whole cache, is not remembered. */
   set(key: string, value: T, ttl: number): void {
     const before = this.#entries.get(key);
     if (before !== undefined) this.#forget(key, before);

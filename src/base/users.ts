@@ -11,17 +11,17 @@ interface NamedUser extends SystemUser {
   readonly name: string;
 }
 
-/** Undefined when there is no such user in /etc/passwd. */
+/** Undefined when /etc/passwd has no user of that name. */
 export function findUser(wanted: string): SystemUser | undefined {
   return users().find(({ name }) => name === wanted);
 }
 
-/** Undefined when /etc/passwd has no name for it. */
+/** Undefined when /etc/passwd has no user with that uid. */
 export function findUserOf(wanted: number): SystemUser | undefined {
   return users().find(({ uid }) => uid === wanted);
 }
 
-/** The number itself when /etc/passwd has no name for it. */
+/** The user's name, or the number when /etc/passwd has no name for it. */
 export function userName(wanted: number): string {
   return users().find(({ uid }) => uid === wanted)?.name ?? String(wanted);
 }

@@ -1,4 +1,4 @@
-// Values of a database, read. They are not trusted: a disk may have changed them since they were written.
+// Readers of database values. The values are not trusted: a disk may have changed them since they were written.
 
 export type Value = unknown;
 export type Row = Readonly<Record<string, Value>>;
@@ -8,7 +8,7 @@ export function numberOf(value: Value): number {
   return value;
 }
 
-/** A value as it may go back into a table. */
+/** Returns the value if it can be written into a table. Throws for every other type. */
 export function columnValueOf(value: Value): string | number | null | Uint8Array {
   if (value === null || typeof value === "string" || typeof value === "number") return value;
   if (value instanceof Uint8Array) return value;

@@ -1,7 +1,8 @@
-// The SQLite connection of the spool: transactions, statements prepared once, and what its errors mean.
+// The SQLite connection of the spool: transactions, statements prepared once, and the meaning of its errors.
 //
-// Invariants: WAL with synchronous=FULL, so what has returned is on disk. No commit rests on a write that failed:
-// after an I/O error nothing is committed until the log has been checkpointed and emptied.
+// Invariants: the database uses WAL with synchronous=FULL, so a transaction that has returned is on disk. No commit
+// rests on a failed write: after an I/O error nothing is committed until the write-ahead log has been checkpointed and
+// emptied.
 
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
@@ -13,7 +14,7 @@ type Parameter = string | number | null | Uint8Array;
 export class Database {
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
-  /** A write has failed, and what it left behind is still in the log. */
+  /** A write has failed, and its remains are still in the write-ahead log. */
   #suspect = false;
 
   /** Opens the file, or creates it. */
@@ -31,7 +32,7 @@ export class Database {
     }
   }
 
-  /** Kept for the next time it is asked for. */
+  /** The statement is kept, so it is prepared only once. */
   prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
@@ -41,7 +42,7 @@ export class Database {
     return statement;
   }
 
-  /** The number of rows that were changed. */
+  /** Returns the number of changed rows. */
   run(sql: string, ...values: Parameter[]): number {
     return Number(this.prepare(sql).run(...values).changes);
   }
@@ -58,7 +59,10 @@ export class Database {
     this.#connection.exec(sql);
   }
 
-  /** One transaction: when this returns it is on disk, when it throws nothing of it is in force. */
+  /**
+   * Runs `work` in one transaction. When this returns, its changes are on disk. When it throws, none of them is in
+   * force.
+   */
   atomically<T>(work: () => T): T {
     this.mend();
     this.#connection.exec("BEGIN IMMEDIATE");
@@ -74,19 +78,21 @@ export class Database {
   }
 
   /**
-   * Linux reports a failed fsync once and forgets what it could not write. SQLite forgets the failed frames too,
-   * and writes the next ones over them; but until then they are in the log, and a crash would bring back a
-   * message that its sender was told we do not have. So the log is copied into the database, synced, and cut to
-   * nothing: what follows is written and synced anew. Throws while that fails, and so does every commit.
+   * Linux reports a failed fsync once and then forgets the data that it could not write. SQLite forgets the failed
+   * frames too and writes the next ones over them. Until then the frames are in the write-ahead log, and a crash would
+   * bring back a message that the relay has told its sender it does not have.
+   *
+   * So the log is copied into the database, synced and truncated. Later commits are written and synced anew. This
+   * throws while that fails, and so does every commit.
    */
   mend(): void {
     if (!this.#suspect) return;
     const result = this.get("PRAGMA wal_checkpoint(TRUNCATE)");
-    if (result?.["busy"] !== 0) throw new Error("somebody else is reading the database");
+    if (result?.["busy"] !== 0) throw new Error("another process is reading the database");
     this.#suspect = false;
   }
 
-  /** Pages that hold nothing any more. */
+  /** Number of pages that hold nothing any more. */
   get freePages(): number {
     return numberOf(this.get("PRAGMA freelist_count")?.["freelist_count"]);
   }
@@ -119,7 +125,7 @@ function codeOf(error: unknown): number {
 
 const PRIMARY = 0xff;
 
-/** The disk could not be read just now, or a sector of it no longer can. */
+/** The disk could not be read just now, or a sector of it is unreadable. */
 export function isReadError(error: unknown): boolean {
   return codeOf(error) === SQLITE.IOERR_READ;
 }
@@ -132,7 +138,7 @@ export function isFull(error: unknown): boolean {
   return (codeOf(error) & PRIMARY) === SQLITE.FULL;
 }
 
-/** The file is not what was written: no later attempt will read it either. */
+/** The file content is not what was written, so no later attempt will read it either. */
 export function isDamage(error: unknown): boolean {
   const code = codeOf(error);
   const primary = code & PRIMARY;

@@ -1,10 +1,10 @@
-// fsync of directories: a rename is durable only after it. One sync covers every rename that came before its
-// start, so whoever asks while one runs waits for the next, which all of them share.
+// fsync of directories: a rename is durable only after it. One sync covers every rename before its start. A caller that
+// asks while a sync runs waits for the next one, which all such callers share.
 //
-// A sync that fails fails all who asked before its end: Linux reports a failed write once and forgets it, and no
-// later sync says whether their name was in it.
+// A failed sync fails for every caller that asked before its end. Linux reports a failed write once and then forgets
+// it, so no later sync can tell whether their names were included.
 //
-// No directory stays open: a handle that is kept would go on syncing a directory that has been replaced.
+// No directory stays open: an open handle would go on syncing a directory that has been replaced.
 
 import { constants } from "node:fs";
 import { type FileCalls, nodeFileCalls } from "./file-calls.ts";
@@ -12,17 +12,17 @@ import { type FileCalls, nodeFileCalls } from "./file-calls.ts";
 export class DirectorySyncs {
   readonly #calls: FileCalls;
   readonly #running = new Map<string, Promise<void>>();
-  /** Will start when the running one has ended. */
+  /** Syncs that start when the running one has ended. */
   readonly #waiting = new Map<string, Promise<void>>();
 
-  /** `calls` are for all that give none of their own. */
+  /** `calls` are used for every sync that is given none of its own. */
   constructor(calls = nodeFileCalls) {
     this.#calls = calls;
   }
 
   /**
-   * Resolves when everything that was in the directory at the time of this call is on disk. `calls` are those of the
-   * asker, if they are not the same for all.
+   * Resolves when everything that was in the directory at the time of this call is on disk. `calls` replace those of
+   * the constructor.
    */
   sync(path: string, calls: FileCalls = this.#calls): Promise<void> {
     const waiting = this.#waiting.get(path);

@@ -4,10 +4,10 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** A directory that is to be there. */
+/** A directory that must exist. */
 export interface WrittenDirectory {
   readonly path: string;
-  /** Permissions for those that are made. */
+  /** Permissions of the directories that the relay creates. */
   readonly mode: number;
 }
 
@@ -20,7 +20,7 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Where nobody waits yet. */
+/** Blocks the process. Only for start-up and commands, where no session is served. */
 export function syncDirectoryNow(path: string): void {
   const directory = openSync(path, "r");
   try {
@@ -36,8 +36,8 @@ export async function makeDirectory(path: string): Promise<void> {
 }
 
 /**
- * Creates `path` and its parents as needed; gives those that it made. Node's own recursive mkdir does not come to an end
- * below /proc, where the parent is there and the system says that it is not.
+ * Creates `path` and its missing parents, and returns those that it created. Node's own recursive mkdir never ends
+ * below /proc, where the parent exists and the system says that it does not.
  */
 export function makeMissing(path: string, mode = 0o700): string[] {
   const missing = missingOf(path);
@@ -45,7 +45,7 @@ export function makeMissing(path: string, mode = 0o700): string[] {
   return missing;
 }
 
-/** What has to be made first on the way to `path`; undefined when it is there. */
+/** The topmost missing directory on the way to `path`; undefined when `path` exists. */
 export function firstMissing(path: string): string | undefined {
   return missingOf(path)[0];
 }
@@ -56,12 +56,12 @@ function missingOf(path: string): string[] {
   return missing;
 }
 
-/** Creates the file if it is missing, mode 0600: what makes databases would let everybody read them. */
+/** Creates the file if it is missing, mode 0600. SQLite itself would create it readable for all users. */
 export function createPrivate(file: string): void {
   if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
 }
 
-/** Somebody else may have been faster. */
+/** Another process may have created it in the meantime. */
 function makeOne(path: string, mode: number): void {
   try {
     mkdirSync(path, { mode });

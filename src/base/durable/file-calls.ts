@@ -1,18 +1,21 @@
-// The system calls by which a message reaches the disk, and no others: a test puts a failing one in the place of
-// each. File descriptors and callbacks instead of FileHandle objects, which cost a fifth more processor time.
+// All system calls by which a message reaches the disk, so that a test can replace each by a failing one. They use file
+// descriptors and callbacks: FileHandle objects cost a fifth more processor time.
 
 import fs, { constants } from "node:fs";
 import { promisify } from "node:util";
 import type { MaybePromise } from "../maybe-promise.ts";
 
-/** A file that is made, written, synced and closed, and then moved; and the directory that it is moved to is synced. */
+/**
+ * A file that is created, written, synced, closed and then moved. After that the directory that it was moved to is
+ * synced.
+ */
 export interface NewFile {
   readonly from: string;
   readonly to: string;
-  /** That of `to`, by its descriptor or its path. */
+  /** The directory of `to`, by its descriptor or its path. */
   readonly directory: number | string;
   readonly mode: number;
-  /** Of the open, beside those that make a new file. With O_DSYNC it needs no sync of its own. */
+  /** Flags of the open, in addition to those that create a new file. With O_DSYNC the file needs no sync of its own. */
   readonly flags: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
@@ -27,25 +30,25 @@ export interface FileCalls {
     length: number,
   ): Promise<{ readonly bytesWritten: number }>;
   fsync(fd: number): Promise<void>;
-  /** Done with, error or not, when it returns or has resolved. */
+  /** The descriptor is closed, with or without an error, when this has returned or resolved. */
   close(fd: number): MaybePromise<void>;
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   mkdir(path: string, mode: number): Promise<void>;
-  /** The names in a directory, some at a time. */
+  /** The names in a directory, read in portions. */
   names(path: string): AsyncIterable<string>;
   /**
-   * A whole file at once, and the sync of the directory that it is moved to. When this rejects, the file is nowhere, or
-   * where it was to be moved.
+   * Writes a whole file at once and syncs the directory that it is moved to. When this rejects, the file either does
+   * not exist or has its final name.
    */
   place?: ((file: NewFile) => Promise<void>) | undefined;
-  /** The delivery is over, in good order or not. Nothing is called after that. */
+  /** The delivery is over, with or without an error. No call follows. */
   end?(error?: unknown): void;
 }
 
 const mkdir = promisify(fs.mkdir);
 
-/** A close is done at once: what is left to it after an fsync costs less than handing it to another thread. */
+/** `close` is synchronous: after an fsync it costs less than handing it to another thread. */
 export const nodeFileCalls: FileCalls = {
   open: promisify(fs.open),
   write: promisify(fs.write),
@@ -62,7 +65,7 @@ export const nodeFileCalls: FileCalls = {
 };
 
 /**
- * For `open`: each write is on disk when it is done, so that a file of one piece needs no fsync of its own.
- * Undefined where that is not Linux: macOS has the flag, and leaves the bytes in the memory of the disk.
+ * Flag for `open`: each write is on disk when it returns, so a file written in one piece needs no fsync of its own.
+ * Undefined on other systems than Linux: macOS has the flag but leaves the bytes in the memory of the disk.
  */
 export const SYNCED_WRITES = process.platform === "linux" ? constants.O_DSYNC : undefined;

@@ -1,5 +1,5 @@
-// Small files in which the relay keeps what it knows over a restart. Each is replaced whole: after a power cut there is
-// the old one or the new one, and never half of it.
+// Small files in which the relay keeps its knowledge across a restart. Each is replaced as a whole: after a power cut
+// there is the old file or the new one, never half of one.
 
 import { randomInt } from "node:crypto";
 import { mkdir, open, readdir, rename } from "node:fs/promises";
@@ -7,13 +7,13 @@ import { dirname } from "node:path";
 import { errorCode } from "../error-code.ts";
 
 /**
- * tmp, fsync, rename, fsync of the directory, which is made when it is missing. Nobody else may read it, unless `mode`
- * says so.
+ * Writes a temporary file, syncs it, renames it and syncs the directory. A missing directory is created. Only the owner
+ * may read the file, unless `mode` says otherwise.
  */
 export async function replaceFile(path: string, text: string, mode = 0o600): Promise<void> {
   const directory = dirname(path);
   const made = await mkdir(directory, { recursive: true, mode: 0o700 });
-  // Two may write at once: each its own.
+  // Two writers at once each have a temporary file of their own.
   const temporary = `${path}.${process.pid}.${randomInt(2 ** 32)}.tmp`;
   {
     await using file = await open(temporary, "wx", mode);
@@ -30,7 +30,7 @@ async function syncDirectory(path: string): Promise<void> {
   await directory.sync();
 }
 
-/** Names of what is in a directory; none when it is not there yet. */
+/** The names in a directory; an empty list when the directory does not exist yet. */
 export async function filesIn(directory: string): Promise<string[]> {
   try {
     return await readdir(directory);

@@ -1,9 +1,13 @@
-// The certificates of a listener: chosen by the name that a client asks for (SNI, RFC 6066 3), and read again when
-// their files change.
+// The certificates of a listener. They are chosen by the name that a client asks for (SNI, RFC 6066 3) and read again
+// when their files change.
 //
-// Invariants: the files are looked at at a handshake, once a second at most. What cannot be used leaves the old
-// certificate in force and is said once. Nothing in here throws at a handshake, whatever name a client asks for.
-// A handshake waits 100 ms for files that do not answer, and no further one waits for them: the old certificate serves.
+// Invariants:
+//
+// - The files are checked for changes during handshakes, at most once a second.
+// - If a changed file cannot be used, the old certificate stays in force and the log says so once.
+// - Nothing in here throws at a handshake, whatever name a client asks for.
+// - A handshake waits at most 100 ms for files that do not answer. Until they answer, later handshakes do not wait and
+//   use the old certificate.
 
 import { constants, X509Certificate } from "node:crypto";
 import { readFileSync, statSync, type Stats } from "node:fs";
@@ -25,20 +29,23 @@ export interface CertificateFiles {
 
 interface Loaded {
   readonly context: SecureContext;
-  /** Lower case; "*.example.com" for every name with one label more. */
+  /** Lower case; "*.example.com" stands for every name with one label more. */
   readonly names: readonly string[];
 }
 
-/** How often the files are looked at, in ms. */
+/** Shortest time between two checks of the files, in ms. */
 const FRESH = 1000;
 /** Milliseconds that a handshake waits for the files. */
 const PATIENCE = 100;
 /** Milliseconds without an answer after which the log says so. */
 const REPORTED_AFTER = 5000;
-/** What costs us much is asked for once in a session, and by the first word of its handshake: see LoopShare. */
+/**
+ * RSA key exchange is excluded: its expensive private-key operation comes with a later message of the handshake.
+ * Expensive work must come once a session and with the ClientHello; see LoopShare.
+ */
 const CIPHERS = `${DEFAULT_CIPHERS}:!kRSA`;
 
-/** The calls of the file system while the relay serves. They may never resolve. */
+/** The file system calls that are made while the relay serves. They may never resolve. */
 export interface CertificateCalls {
   stat(path: string): Promise<Stats>;
   readFile(path: string, encoding: "utf8"): Promise<string>;
@@ -47,16 +54,16 @@ export interface CertificateCalls {
 export interface CertificateParts {
   readonly clock: Clock;
   readonly log: Log;
-  /** For the thread pool: files that hang hold one place there, whatever the number of listeners. */
+  /** Turns at the thread pool. Files that hang hold one place there, whatever the number of listeners. */
   readonly turns: FileTurns;
   readonly calls?: CertificateCalls;
 }
 
-/** A look at all files. */
+/** A check of all files. */
 interface Looking {
   /** By the monotonic clock. */
   readonly since: number;
-  /** What serves when the look is over, or late. Never rejects. */
+  /** The options in force when the check has ended or is late. Never rejects. */
   readonly options: Promise<TlsOptions>;
   isLate: boolean;
   isReported: boolean;
@@ -70,7 +77,10 @@ export class Certificates {
   #looking: Looking | undefined;
   #options: TlsOptions;
 
-  /** The first is for clients that ask for no name or an unknown one. Throws when one cannot be used. */
+  /**
+   * The first certificate is for clients that ask for no name or an unknown one. Throws when a certificate cannot be
+   * used.
+   */
   constructor(files: readonly CertificateFiles[], requestCert: boolean, parts: CertificateParts) {
     this.#requestCert = requestCert;
     const calls = parts.calls ?? { stat, readFile };
@@ -80,12 +90,12 @@ export class Certificates {
     this.#options = optionsOf(this.#pairs, requestCert);
   }
 
-  /** Those that were used last. */
+  /** The options that were used last. */
   get options(): TlsOptions {
     return this.#options;
   }
 
-  /** For the next handshake. */
+  /** The options for the next handshake. */
   current(): MaybePromise<TlsOptions> {
     const now = this.#parts.clock.monotonic();
     if (this.#looking === undefined && now - this.#lookedAt < FRESH) return this.#options;
@@ -122,7 +132,7 @@ export class Certificates {
     this.#parts.log.event("relay.warning", { what });
   }
 
-  /** All of them, before anything is decided. */
+  /** Reads all pairs before the options are replaced. */
   async #refreshAll(): Promise<void> {
     let isNew = false;
     for (const pair of this.#pairs) if (await this.#refresh(pair)) isNew = true;
@@ -144,10 +154,10 @@ class Pair {
   readonly files: CertificateFiles;
   readonly #calls: CertificateCalls;
   loaded: Loaded;
-  /** What the files looked like when they were last read, with success or not. */
+  /** The state of both files when they were last read, with success or not. */
   #stamp: string;
 
-  /** Waits for the files: nobody is served yet. */
+  /** Reads the files synchronously: the relay serves no client yet. */
   constructor(files: CertificateFiles, calls: CertificateCalls) {
     this.files = files;
     this.#calls = calls;
@@ -159,7 +169,9 @@ class Pair {
     this.loaded = loadedFrom(readFileSync(certificate, "utf8"), readFileSync(privateKey, "utf8"));
   }
 
-  /** Has it changed? Rejects, once for each state of the files, when what is there cannot be used. */
+  /**
+   * Resolves to whether the files have changed. Rejects, once for each state of the files, when they cannot be used.
+   */
   async refresh(): Promise<boolean> {
     const { certificate, privateKey } = this.files;
     const stamp = [await this.#stampOf(certificate), await this.#stampOf(privateKey)].join();
@@ -180,13 +192,13 @@ class Pair {
   }
 }
 
-/** A file that is not there has a stamp, too: while it is being replaced, it may be missing for a moment. */
+/** A missing file has a stamp too: while it is being replaced, it may be missing for a moment. */
 function stampOf(found?: Stats): string {
   return found === undefined ? "none" : `${found.ino} ${found.size} ${found.mtimeMs}`;
 }
 
 function loadedFrom(cert: string, key: string): Loaded {
-  // OpenSSL resumes no session of a client with a certificate unless it knows whose session it is.
+  // OpenSSL resumes a session with a client certificate only if the session has a context id.
   const sessionIdContext = "unseen";
   const context = createSecureContext({
     cert,
@@ -209,7 +221,7 @@ function optionsOf(pairs: readonly Pair[], requestCert: boolean): TlsOptions {
   const secureContext = first.loaded.context;
   if (others.length === 0) return { secureContext, requestCert };
   const byName = new Map<string, SecureContext>();
-  // The first one that has a name has it.
+  // If several certificates have a name, the first one is used.
   for (const { loaded } of pairs.toReversed()) {
     for (const name of loaded.names) byName.set(name, loaded.context);
   }

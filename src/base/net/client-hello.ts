@@ -1,7 +1,7 @@
-// The first thing that a client says in a TLS handshake (RFC 8446 4.1.2, 5.1). It is waited for in the clear, because
-// what answers it, a signature, costs us milliseconds and the client nothing: see LoopShare.
+// The ClientHello, the first message of a TLS handshake (RFC 8446 4.1.2, 5.1). The relay waits for it before it starts
+// TLS: the answer contains a signature, which costs the relay milliseconds and the client nothing. See LoopShare.
 //
-// Invariant: nothing is judged here. What is no ClientHello counts as one that is whole: OpenSSL says what it is.
+// Invariant: nothing is judged here. Input that is not a ClientHello counts as a complete one, and OpenSSL rejects it.
 
 import type { Socket } from "node:net";
 
@@ -9,20 +9,22 @@ const RECORD_HEADER = 5;
 const MESSAGE_HEADER = 4;
 const HANDSHAKE = 22;
 const CLIENT_HELLO = 1;
-/** No honest one is half as long. */
+/** Octets. Honest ClientHellos are less than half as long. */
 const LENGTH_MAX = 16 * 1024;
 
-/** Tells when a ClientHello is whole, into however many records and pieces it is cut. */
+/** Detects the end of a ClientHello, into however many records and pieces it is cut. */
 export class ClientHello {
   #length = 0;
-  /** Octets of the header of the record under way that were read, and of its content that were not. */
+  /** Octets read of the current record's header, and octets of its content still to come. */
   #headerAt = 0;
   #recordLeft = 0;
-  /** Octets of the message that were read, and what it has in all as far as its header was read. */
+  /** Octets read of the message, and its length as far as the header has been read. */
   #messageAt = 0;
   #messageLength = 0;
 
-  /** True when it is whole, or none. Not to be asked again then. */
+  /**
+   * True when the ClientHello is complete, or when the input is not a ClientHello. Must not be called again after that.
+   */
   read(chunk: Buffer): boolean {
     this.#length += chunk.length;
     return chunk.some((byte) => this.#isLast(byte)) || this.#length > LENGTH_MAX;
@@ -48,7 +50,7 @@ export class ClientHello {
   }
 }
 
-/** Waits for the hello, and leaves it in the socket, which stands still then. `whole` may never be called. */
+/** Waits for the ClientHello, then pauses the socket and puts the hello back into it. `whole` may never be called. */
 export function awaitHello(socket: Socket, whole: () => void): void {
   const hello = new ClientHello();
   const chunks: Buffer[] = [];

@@ -1,8 +1,12 @@
-// The byte side of a session: its socket, in clear or under TLS, what has come in and waits, what is to go out.
+// The byte side of a session: its socket, in clear or under TLS, the input that waits and the output to send.
 //
-// Invariants: nothing that came before a TLS handshake is read after it (RFC 3207 4.2), and nothing on the socket
-// below it is read again. Neither input nor output grows without bound: a client that does not let us write, or
-// that runs ahead of us, is not read from. Replies of one burst leave in one write.
+// Invariants:
+//
+// - Nothing that came before a TLS handshake is read after it (RFC 3207 4.2). Nothing on the socket below TLS is read
+//   again.
+// - Neither input nor output grows without bound. The relay stops reading from a client that does not read its replies
+//   or that sends faster than its commands are carried out.
+// - The replies of one burst leave in one write.
 
 import type { Socket } from "node:net";
 import { type SecureContext, TLSSocket } from "node:tls";
@@ -11,23 +15,23 @@ import { readBuffers } from "./read-buffers.ts";
 import { describeTls, type TlsDescription } from "./tls.ts";
 
 export interface ConnectionOwner {
-  /** So many octets were read from the socket. */
+  /** `octets` were read from the socket. */
   onRead(octets: number): void;
   /** There is input, or room for output again. */
   onInput(): void;
-  /** Something came in that nobody looks at. The socket stands still until `drain`. */
+  /** Input came in after `end`. The socket is paused until `drain`. */
   onWaste(): void;
-  /** The client will say no more. Called once, unless the connection breaks first. */
+  /** The client has closed its side. Called once, unless the connection breaks first. */
   onEnd(): void;
-  /** The socket is gone. Called once, last. */
+  /** The socket is closed. Called once, last. */
   onClose(): void;
 }
 
 export interface TlsOptions {
   readonly secureContext: SecureContext;
-  /** Ask the client for a certificate. Any will do here, and none: the gate decides what it is good for. */
+  /** Ask the client for a certificate. Any certificate or none is accepted here: the gate decides what it is worth. */
   readonly requestCert: boolean;
-  /** A context for the name that the client asks for; undefined for the one above. Never throws. */
+  /** A context for the name that the client asks for; undefined means `secureContext`. Never throws. */
   readonly secureContextFor?: (name: string) => SecureContext | undefined;
 }
 
@@ -37,14 +41,14 @@ export type Handshake = (
 ) => void;
 
 const EMPTY = Buffer.alloc(0);
-/** Input that waits while a command is carried out; beyond it the client is made to wait. */
+/** Octets of input that may wait while a command is carried out. Beyond it the socket is paused. */
 const INPUT_MAX = 128 * 1024;
 
 export class Connection {
-  /** What came in and was not taken yet. */
+  /** Input that has arrived and was not taken yet. */
   input: Buffer = EMPTY;
   #output = "";
-  /** The client has not read so many of our replies that more of its commands make sense. */
+  /** Too many of our replies are unread, so the client's next commands wait. */
   #blocked = false;
   /** The owner will come back to its input later. */
   #held = false;
@@ -58,7 +62,7 @@ export class Connection {
     this.#owner = owner;
   }
 
-  /** Waits until the client has read what we wrote. */
+  /** Whether the client still has to read what the relay wrote. */
   get blocked(): boolean {
     return this.#blocked;
   }
@@ -102,14 +106,14 @@ export class Connection {
     this.#owner.onClose();
   };
 
-  /** Nothing more is read until the input is settled. What was said goes out. */
+  /** Pauses reading until `settled`. Output written so far is sent. */
   hold(): void {
     this.flush();
     this.#held = true;
     this.#socket.pause();
   }
 
-  /** Says that the input was worked off as far as it went. */
+  /** The owner has processed the input as far as possible. */
   settled(): void {
     this.#held = false;
     if (this.#socket.isPaused() && this.input.length <= INPUT_MAX) this.#socket.resume();
@@ -126,8 +130,8 @@ export class Connection {
   }
 
   /**
-   * Waits for the first word of a handshake. `ready` is called once with what begins it, unless the socket closes
-   * first: its `done` is called once, with what went wrong if anything did.
+   * Waits for the ClientHello. Then `ready` is called once with a function that begins the handshake, unless the socket
+   * closes first. Its `done` is called once, with an error if the handshake failed.
    */
   awaitTls(ready: (shake: Handshake) => void): void {
     const clear = this.#socket;
@@ -141,7 +145,7 @@ export class Connection {
     { secureContext, requestCert, secureContextFor }: TlsOptions,
     done: (result: Error | TlsDescription) => void,
   ): void {
-    // The hello is in there; TLS takes it from a socket that stands still.
+    // The ClientHello is in the paused socket, and TLS reads it from there.
     const clear = this.#socket;
     if (clear.destroyed) return;
     clear.off("end", this.#onEnd);
@@ -155,7 +159,7 @@ export class Connection {
         : { SNICallback: (name, answer) => answer(null, secureContextFor(name)) }),
     });
     let shaking = true;
-    // Node tells TLS errors by this name only, as long as no tls.Server has the socket.
+    // Node reports TLS errors by this event only, because no tls.Server owns the socket.
     secure.on("_tlsError", (error: Error) => {
       if (shaking) done(error);
       shaking = false;
@@ -169,7 +173,7 @@ export class Connection {
     this.listen();
   }
 
-  /** Last words: what was written still goes out, what still comes in is not looked at. */
+  /** Sends what was written and closes our side. Input that still arrives is discarded. */
   end(): void {
     this.flush();
     this.#deaf = true;
@@ -178,7 +182,7 @@ export class Connection {
     this.#socket.end();
   }
 
-  /** Goes on reading what nobody looks at: a client reads our last words when it has said all. */
+  /** Goes on reading and discarding input: a client reads our last reply only after it has sent everything. */
   drain(): void {
     this.#socket.resume();
   }

@@ -1,6 +1,5 @@
-// One deadline a connection. Moving it costs a store, not a timer: the timer that is running looks, when it
-// fires, whether the deadline has moved meanwhile. So a busy connection sets a timer every few seconds, not
-// for every command.
+// One deadline for a connection. Moving it only stores a number: when the running timer fires, it checks whether the
+// deadline has moved meanwhile. So a busy connection sets a timer every few seconds instead of at every command.
 
 import type { Clock, Timer } from "../clock.ts";
 
@@ -17,7 +16,7 @@ export class Deadline {
     this.#expired = expired;
   }
 
-  /** In `delay` milliseconds from now. */
+  /** Sets the deadline to `delay` milliseconds from now. */
   set(delay: number): void {
     this.#at = this.#clock.monotonic() + delay;
     if (this.#at < this.#firesAt) this.#arm(delay);
@@ -27,7 +26,7 @@ export class Deadline {
     this.#at = Number.POSITIVE_INFINITY;
   }
 
-  /** For good: no timer is left behind. */
+  /** Clears the deadline for good and cancels the timer. */
   cancel(): void {
     this.clear();
     this.#timer?.cancel();

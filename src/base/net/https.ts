@@ -1,8 +1,8 @@
-// HTTPS to hosts that strangers name: by our own resolver, under a certificate that is valid in the host's name, within
-// a minute; redirects are not followed.
+// HTTPS to hosts that are named in DNS records or policies of other domains. Names are resolved by our own resolver,
+// certificates must be valid for the host's name, the deadline is one minute, and redirects are not followed.
 //
-// Invariants: no connection is made to an address that no mail is sent to either, so a name that leads into our own
-// network reaches nobody there; nor to a port that the stranger has chosen.
+// Invariants: the relay connects only to addresses that mail may be sent to, so a name cannot lead it into our own
+// network. It connects only to one fixed port, never to one that the other domain has chosen.
 
 import type { IncomingMessage } from "node:http";
 import { request, type RequestOptions } from "node:https";
@@ -14,36 +14,36 @@ import { isNeverTarget } from "../../dns/target-addresses.ts";
 
 /** How such hosts are reached. */
 export interface Https {
-  /** The only one that is connected to. */
+  /** The only port that is connected to. */
   readonly port: number;
-  /** The authorities to trust, PEM; absent: those that Node.js trusts. */
+  /** The authorities to trust, PEM. Absent: those that Node.js trusts. */
   readonly ca?: string;
-  /** Nothing is sent to this address. */
+  /** Whether the relay must not connect to this address. */
   readonly isIgnored: (address: string) => boolean;
 }
 
-/** As all the world does. */
+/** The settings for the public Internet. */
 export const HTTPS: Https = { port: 443, isIgnored: isNeverTarget };
 
 export interface HttpsMeans {
   readonly clock: Clock;
   readonly resolver: Resolver;
   readonly https: Https;
-  /** Ends it before its time. */
+  /** Aborts the request. */
   readonly signal: AbortSignal;
 }
 
 export interface HttpsRequest extends Pick<RequestOptions, "method" | "path" | "headers"> {
   readonly host: string;
-  /** Absent: that of the means. */
+  /** Absent: the port of `HttpsMeans`. */
   readonly port?: number;
   readonly body?: Buffer;
 }
 
-/** As RFC 8461 3.3 has it. */
+/** Milliseconds, as RFC 8461 3.3 suggests. */
 const DEADLINE = 60_000;
 
-/** What `read` makes of the answer, of which nothing is left behind. Rejects when there is none in time. */
+/** Returns what `read` makes of the answer, then closes the connection. Rejects when there is no answer in time. */
 export async function exchange<T>(
   wanted: HttpsRequest,
   means: HttpsMeans,
@@ -75,7 +75,7 @@ async function answerTo(
     throw new Error(`port ${port}: only port ${https.port} is connected to`);
   const lookup = await until(signal, lookupOf(wanted.host, resolver, https.isIgnored));
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  // The certificate is checked as always: chain, dates, name.
+  // Node checks the certificate as always: chain, dates, name.
   request({
     ...wanted,
     port: https.port,
@@ -90,7 +90,7 @@ async function answerTo(
   return promise;
 }
 
-/** What `work` gives; rejects as soon as the signal comes, and the work goes on for nothing. */
+/** Settles like `work`, but rejects as soon as the signal is aborted. The work itself goes on unobserved. */
 function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   const onAbort = () => reject(signal.reason);

@@ -1,4 +1,4 @@
-// Where a server listens, as the configuration file has it.
+// The address that a server listens on, as written in the configuration file.
 
 import { isIPv4, isIPv6 } from "node:net";
 
@@ -8,7 +8,7 @@ export interface ListenAddress {
   readonly written: string;
 }
 
-/** "192.0.2.1:25", "[::]:25". Port 0 is any free one. */
+/** "192.0.2.1:25", "[::]:25". Port 0 means any free port. */
 export function parseListenAddress(written: string): ListenAddress | undefined {
   const [, v6, v4, digits] = /^(?:\[([^\]]+)\]|([\d.]+)):(\d{1,5})$/.exec(written) ?? [];
   const port = Number(digits);

@@ -1,8 +1,9 @@
-// The PROXY protocol, versions 1 and 2: a load balancer in front of us says, ahead of everything else, which client
-// it speaks for. Read only from hosts that are listed for it: whoever is believed can claim any address.
+// The PROXY protocol, versions 1 and 2: before anything else, a load balancer in front of the relay names the client
+// that it speaks for. The header is read only from hosts that are listed for it, because a host that is believed can
+// claim any address.
 //
-// Invariant: the header comes first, whole and within its time, or the connection is closed. What a balancer says of
-// no client is no client's address: a header without one (UNKNOWN, UNSPEC, a Unix socket) is refused.
+// Invariant: the header comes first, complete and within its time, or the connection is closed. A header without a
+// client's address (UNKNOWN, UNSPEC, a Unix socket) is refused: the address in it must never count as a client's.
 
 import type { Socket } from "node:net";
 import { parseAddress } from "../cidr.ts";
@@ -10,13 +11,13 @@ import { parseAddress } from "../cidr.ts";
 export type ProxyHeader =
   | { readonly kind: "more" }
   | { readonly kind: "bad"; readonly why: string }
-  /** `client` is absent when the balancer speaks for itself, to see whether we are well. */
+  /** `client` is absent when the balancer speaks for itself, as in a health check. */
   | { readonly kind: "whole"; readonly length: number; readonly client?: string };
 
 const SIGNATURE = Buffer.from("\r\n\r\n\0\r\nQUIT\n", "latin1");
 const V1_START = Buffer.from("PROXY ");
 const V1_LENGTH_MAX = 107;
-/** Addresses and whatever else a balancer likes to tell: certificates, its own names. */
+/** Octets. A header may carry more than addresses: certificates, the balancer's own names. */
 const V2_LENGTH_MAX = 4096;
 
 export function parseProxyHeader(input: Buffer): ProxyHeader {
@@ -25,7 +26,7 @@ export function parseProxyHeader(input: Buffer): ProxyHeader {
   return bad("no header");
 }
 
-/** Also true for less than the whole of `start`, as long as it fits. */
+/** Also true when `input` is a beginning of `start`. */
 function startsWith(input: Buffer, start: Buffer): boolean {
   const length = Math.min(input.length, start.length);
   return input.subarray(0, length).equals(start.subarray(0, length));
@@ -65,7 +66,7 @@ function parseV2(input: Buffer): ProxyHeader {
   return bad("no client");
 }
 
-/** As the kernel would write it, mapped IPv4 unmapped: there is one spelling for each client. */
+/** The address as the kernel would write it, with mapped IPv4 unmapped. So each client has one spelling. */
 function canonical(text: string): string | undefined {
   const address = parseAddress(text);
   if (address === undefined) return undefined;
@@ -78,7 +79,7 @@ function bad(why: string): ProxyHeader {
   return { kind: "bad", why };
 }
 
-/** Reads the header; what is behind it stays in the socket. `done` is called once, unless the socket closes first. */
+/** Reads the header and leaves what follows in the socket. `done` is called once, unless the socket closes first. */
 export function readProxyHeader(
   socket: Socket,
   done: (header: Exclude<ProxyHeader, { kind: "more" }>) => void,

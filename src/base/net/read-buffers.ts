@@ -1,9 +1,9 @@
-// Memory of what is read from sockets. Every read has a buffer of its own, up to 64 KiB, which nobody needs a moment
-// later. V8 counts it neither among what is young nor among what is old until there are some 60 MB of them: one client
-// that sends 120 MB would cost as much.
+// Memory of what is read from sockets. Every read has its own buffer of up to 64 KiB, which is garbage a moment later.
+// V8 starts no collection for them until there are about 60 MB, counted neither as young nor as old memory: a single
+// client that sends 120 MB would cost that much.
 //
-// Invariant: what was read and is not needed any more is given back after each 8 MiB, over all connections. What is in
-// use stays: this changes when memory is given back, and nothing else.
+// Invariant: after each 8 MiB read, over all connections, buffers that are no longer needed are given back. Buffers in
+// use stay. This only changes when memory is given back.
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -14,7 +14,7 @@ export class ReadBuffers {
   #octets = 0;
   #collect: (() => void) | undefined;
 
-  /** To be called with the octets of each read. */
+  /** Must be called with the octets of each read. */
   count(octets: number): void {
     this.#octets += octets;
     if (this.#octets < OCTETS) return;
@@ -24,12 +24,12 @@ export class ReadBuffers {
   }
 }
 
-/** Of the process: all connections share its heap. */
+/** One for the process, because all connections share its heap. */
 export const readBuffers = new ReadBuffers();
 
-/** Collects what is young, in less than a millisecond where little of it is alive. */
+/** Returns a function that collects young objects. It takes less than a millisecond where few of them are alive. */
 function youngCollector(): () => void {
-  // A context that is made behind the flag has the function; nothing else gets to see it.
+  // A context created while the flag is set has the `gc` function. No other code gets it.
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("gc");
   setFlagsFromString("--no-expose-gc");

@@ -1,7 +1,7 @@
-// Who may have one more connection. Counted for each client, for the network that it is in, and in all.
+// The limits of simultaneous connections: for each client, for its network, and in all.
 //
-// Invariant: hosts of a relay rule do not compete with the world: they have slots of their own, and no limit for
-// their network, because a big provider sends from a whole one.
+// Invariant: hosts of a relay rule do not compete with the rest of the world. They have slots of their own and no limit
+// for their network, because a big provider sends from a whole network.
 
 import { networkOf } from "../network.ts";
 
@@ -9,7 +9,7 @@ export interface SlotOptions {
   /** For the world, and as many again for the hosts of relay rules. */
   readonly connectionsMax: number;
   readonly connectionsPerClientMax: number;
-  /** For a /24 of IPv4 or a /64 of IPv6. Never less than one client may have. */
+  /** For a /24 of IPv4 or a /64 of IPv6. If it is less than the limit of one client, that limit applies. */
   readonly connectionsPerNetworkMax: number;
   isReserved(address: string): boolean;
 }
@@ -28,7 +28,7 @@ export class Slots {
     this.#options = options;
   }
 
-  /** For those who come from now on; who is there stays. */
+  /** Applies to new connections only. Those that are open stay. */
   follow(options: SlotOptions): void {
     this.#options = options;
   }
@@ -37,7 +37,7 @@ export class Slots {
     return this.#options.isReserved(address);
   }
 
-  /** To be released once. */
+  /** `release` must be called exactly once. */
   take(address: string): Slot {
     const { connectionsMax, connectionsPerClientMax: perClient } = this.#options;
     const perNetwork = Math.max(perClient, this.#options.connectionsPerNetworkMax);

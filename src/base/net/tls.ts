@@ -1,4 +1,4 @@
-// What TLS has come to on a socket.
+// The result of a TLS handshake: version, cipher, certificates of the peer.
 
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { given } from "../given.ts";
@@ -6,7 +6,7 @@ import { given } from "../given.ts";
 export interface PeerCertificates {
   /** DER, the peer's own certificate first. */
   readonly chain: readonly Buffer[];
-  /** Why it is not valid for the name that was asked for; undefined when it is. */
+  /** Why the certificate is not valid for the name that was asked for; undefined when it is valid. */
   readonly problem: string | undefined;
 }
 
@@ -14,7 +14,7 @@ export const NO_CERTIFICATES: PeerCertificates = { chain: [], problem: "there is
 
 export function peerCertificates(socket: TLSSocket): PeerCertificates {
   const chain: Buffer[] = [];
-  // An authority that has signed itself is its own issuer.
+  // A self-signed authority is its own issuer, so the chain would never end.
   const seen = new Set<unknown>();
   let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
   while (certificate?.raw !== undefined && !seen.has(certificate)) {
@@ -26,7 +26,7 @@ export function peerCertificates(socket: TLSSocket): PeerCertificates {
   return { chain, problem: authorized ? undefined : problemText(authorizationError) };
 }
 
-/** Node's types say Error; its code says otherwise for what OpenSSL has found. */
+/** Node's types say that it is an Error. At run time it is a string for the problems that OpenSSL finds. */
 function problemText(problem: unknown): string {
   return problem instanceof Error ? problem.message : String(problem);
 }
@@ -34,7 +34,7 @@ function problemText(problem: unknown): string {
 export interface TlsDescription {
   readonly version: string;
   readonly cipher: string;
-  /** SHA-256 of the peer's certificate, if we have asked for it and it has shown one. */
+  /** SHA-256 of the peer's certificate. Absent if the relay did not ask for one or the peer has shown none. */
   readonly certificate?: string;
 }
 

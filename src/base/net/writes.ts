@@ -1,14 +1,14 @@
 // Writing to a peer that may close at any moment.
 //
-// Invariant: a write that fails does not close the socket. When a peer says why it refuses a message and closes, our
-// next write fails, mostly before the event loop has read what was said; Node would then throw the refusal away, and a
-// 5xx would become a lost connection.
+// Invariant: a write that fails does not close the socket. When a peer refuses a message with a reply and closes, our
+// next write fails, mostly before the event loop has read the reply. Node would then throw the reply away, and a 5xx
+// would become a lost connection.
 
 import type { Socket } from "node:net";
 
 /**
- * From now on `failed` is called once for each write that fails, in the place of the stream's own error. Reading goes on;
- * it brings what the peer has said, and then its end.
+ * From now on `failed` is called for each write that fails, instead of the stream's own error. Reading goes on: it
+ * brings what the peer has said, and then its end.
  */
 export function readToTheEnd(socket: Socket, failed: (error: Error) => void): void {
   const write = socket._write.bind(socket);
