@@ -8,7 +8,7 @@
 import { given } from "../base/given.ts";
 import { type JudgedMessage, judgeMessage, type MessageQuestion } from "./message.ts";
 import type { Recipient, TlsRule, Transport } from "../contract/contract.ts";
-import { groupByBatch } from "../deliver/deliver.ts";
+import { groupByBatch } from "../deliver/batches.ts";
 import type { Client, Mailbox } from "../mail/envelope.ts";
 import type { Proof, Verdict } from "../receive/gate/gate.ts";
 import type { Log } from "../observe/log.ts";

@@ -5,8 +5,8 @@
 
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Outcome, Transport } from "../contract/contract.ts";
-import type { Passage } from "../deliver/cut-through/cut-through.ts";
-import { deliver, type Delivery, recipientOf } from "../deliver/deliver.ts";
+import { type Delivery, recipientOf } from "../deliver/batches.ts";
+import { deliver } from "../deliver/deliver.ts";
 import type { Gate } from "../receive/gate/gate.ts";
 import type { Holds } from "./holds.ts";
 import type { Log } from "../observe/log.ts";
@@ -58,7 +58,6 @@ export interface AttemptServices {
 
 export interface AttemptMeans {
   readonly signal: AbortSignal;
-  readonly passage: Passage | undefined;
   /** What the chain has said of the recipients already. */
   readonly routings: Pick<Routings, "of"> | undefined;
 }
@@ -98,6 +97,8 @@ export class Attempt {
   readonly #places = new Map<RoutedDelivery, string | undefined>();
   readonly #open = new Map<RoutedDelivery | RouteTrouble, boolean>();
   #seen = 0;
+  /** The chain has been asked about somebody. */
+  #isAsking = false;
   #timer: Timer | undefined;
   #lastRouted = 0;
   #waitsSince = 0;
@@ -134,6 +135,7 @@ export class Attempt {
     try {
       await routeAll(this.#plan.attempted, { pool, clock }, async (recipient) => {
         const known = this.#means.routings?.of(recipient.position, route, relayed);
+        if (known === undefined) this.#asks();
         const routing =
           known ?? (await this.#patience(recipient, route(recipient.mailbox, request)));
         const turn = this.#seen > SLICE ? share.turn(SLICE_COST) : undefined;
@@ -235,9 +237,15 @@ export class Attempt {
     return unseen || holds.isEmpty ? undefined : holds.outcomeFor(mailbox.domain, clock.now());
   }
 
-  /** When no more has been routed for a moment. Mail that is passed on while it comes in goes in one batch. */
+  /** Nobody whose routing is known waits for the answer. */
+  #asks(): void {
+    this.#isAsking = true;
+    this.#deliverSoon();
+  }
+
+  /** When no more has been routed for a moment. As long as the chain is asked about nobody, all go together. */
   #deliverSoon(): void {
-    if (this.#means.passage !== undefined || !this.#destinations.hasFresh) return;
+    if (!this.#isAsking || !this.#destinations.hasFresh) return;
     const { clock } = this.#services;
     this.#lastRouted = clock.monotonic();
     if (this.#timer !== undefined) return;
@@ -258,7 +266,8 @@ export class Attempt {
     const deliveries = this.#destinations.take();
     if (deliveries.length === 0) return;
     const { transports, log, clock, share } = this.#services;
-    const means = { transports, log, clock, share, ...this.#means };
+    const { signal } = this.#means;
+    const means = { transports, log, clock, share, signal };
     this.#underWay.push(
       deliver(this.#message, deliveries, this.#plan.manner, means, (delivery, outcome) => {
         this.#destinations.onOutcome(delivery, outcome);

@@ -7,7 +7,7 @@
 import { given } from "../base/given.ts";
 import { notifyOfBoth } from "../bounce/wanted.ts";
 import type { Outcome } from "../contract/contract.ts";
-import type { Delivery } from "../deliver/deliver.ts";
+import type { Delivery } from "../deliver/batches.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { RoutedDelivery, RouteTrouble } from "../route/route.ts";
 import type { Attempted } from "../retry/due.ts";

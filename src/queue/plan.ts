@@ -5,7 +5,8 @@
 
 import { given } from "../base/given.ts";
 import type { Outcome } from "../contract/contract.ts";
-import { type Delivery, deliveryOf, type Manner } from "../deliver/deliver.ts";
+import { type Delivery, deliveryOf } from "../deliver/batches.ts";
+import type { Manner } from "../deliver/deliver.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { Status } from "../mail/status.ts";
 import { isCopy } from "../retry/clocks.ts";

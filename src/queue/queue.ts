@@ -9,14 +9,11 @@
 import { given } from "../base/given.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Transport } from "../contract/contract.ts";
-import type { Passage } from "../deliver/cut-through/cut-through.ts";
-import { AwaitedVerdict } from "../deliver/cut-through/verdict.ts";
 import type { MessageId } from "../mail/envelope.ts";
 import type { HostHints } from "../retry/hosts/hosts.ts";
 import type { Gate } from "../receive/gate/gate.ts";
 import type { Holds } from "./holds.ts";
 import { describeError, type Log } from "../observe/log.ts";
-import type { Status } from "../mail/status.ts";
 import { logCopies } from "./copies.ts";
 import { Attempt } from "./attempt.ts";
 import { planOf } from "./plan.ts";
@@ -25,6 +22,7 @@ import type { Room } from "../base/room.ts";
 import { Unrouted } from "./unrouted.ts";
 import type { Route } from "../route/route.ts";
 import type { Routings } from "../route/routings.ts";
+import type { Finding } from "../retry/finding.ts";
 import { SPOOL_PAUSE, store } from "../settle/store.ts";
 import { settle, type SettleServices } from "../settle/settle.ts";
 import { LoopShare } from "../base/loop-share.ts";
@@ -58,11 +56,24 @@ const MOMENT = 250;
 const ATTEMPT_DEADLINE = 3_600_000;
 
 /** What comes with a message from its reception to its first attempt. */
-interface Received {
-  readonly routings?: Routings | undefined;
-  readonly passage?: Passage;
-  /** The client waits for what becomes of it. */
-  readonly verdict?: AwaitedVerdict;
+export interface Received {
+  /** What RCPT knows of its recipients. */
+  readonly routings?: Routings;
+  /** The transports that the attempt uses in the place of these. */
+  readonly transportsFor?: (
+    transports: ReadonlyMap<string, Transport>,
+  ) => ReadonlyMap<string, Transport>;
+  readonly client?: WaitingClient;
+}
+
+/** The client has no reply yet, and waits for what becomes of the message. */
+interface WaitingClient {
+  /** What has become of it. True when the client is going to be told of a refusal: then nobody else is. */
+  hears(findings: readonly Finding[]): boolean;
+  /** That is in the spool now. */
+  stored(): void;
+  /** The attempt is over, however it has ended. */
+  ended(): void;
 }
 
 interface Begun {
@@ -113,26 +124,9 @@ export class Queue {
     return this.#active.size < ACTIVE_MAX && !this.#stopping;
   }
 
-  /**
-   * As `attempt`, for a client that waits: what the next host says of the message, if it says it soon enough.
-   * A refusal is then not reported.
-   */
-  passOn(
-    message: StoredMessage,
-    routings: Routings,
-    passage: Passage,
-  ): Promise<Status | undefined> {
-    const verdict = new AwaitedVerdict(this.#services.clock);
-    this.#begin(message, false, { routings, passage, verdict });
-    return verdict.told;
-  }
-
-  /**
-   * Starts the first attempt of a message whose spool state is "active" already. Returns at once. `routings` are what RCPT
-   * knows of its recipients.
-   */
-  attempt(message: StoredMessage, routings?: Routings): void {
-    this.#begin(message, false, { routings });
+  /** Starts the first attempt of a message whose spool state is "active" already. Returns at once. */
+  attempt(message: StoredMessage, received?: Received): void {
+    this.#begin(message, false, received);
   }
 
   #begin(message: StoredMessage, taken: boolean, received: Received = {}): void {
@@ -208,32 +202,32 @@ export class Queue {
   async #run(
     message: StoredMessage,
     signal: AbortSignal,
-    { routings, passage, verdict }: Received,
+    { routings, transportsFor, client }: Received,
   ): Promise<void> {
     const chain = this.#services;
     const { clock, log } = chain;
     const { id } = message.envelope;
     const share = this.#share;
-    const services = { ...chain, share, pool: this.#pool, unrouted: this.#unrouted };
+    const transports = transportsFor?.(chain.transports) ?? chain.transports;
+    const shared = { share, pool: this.#pool, unrouted: this.#unrouted };
+    const services = { ...chain, transports, ...shared };
     let attempt: Attempt | undefined;
     try {
       const plan = planOf(message, clock.now(), chain.settle);
-      attempt = new Attempt(message, plan, { signal, passage, routings }, services);
+      attempt = new Attempt(message, plan, { signal, routings }, services);
       const findings = await attempt.run();
       await logCopies(message, findings, chain.gate, log);
       const now = clock.now();
-      const told = verdict?.of(findings);
-      const refused = told !== undefined && told.code >= 500;
+      const refused = client?.hears(findings) === true;
       const means = { ...chain.settle, share, refused };
       const settlement = await settle(message, plan.attempted, findings, now, means);
-      await this.#store(settlement, () => verdict?.tell(told));
+      await this.#store(settlement, () => client?.stored());
     } catch (error) {
       log.event("relay.error", { id, where: "attempt", error: describeError(error) });
-      verdict?.tell(undefined);
+      client?.ended();
       await this.#store(postponed(message, attempt?.delivered ?? [], clock.now()));
     } finally {
-      passage?.abandon();
-      verdict?.tell(undefined);
+      client?.ended();
     }
   }
 

@@ -40,7 +40,7 @@ export interface ReceiveServices extends InspectionServices {
   readonly reserve: Pick<DiskReserve, "hasRoomFor">;
   readonly rates: Pick<RelayRates, "take" | "wouldPutOff">;
   /** Told of each message that was stored; while it has room, the first attempt is recorded with the message. */
-  readonly queue: Pick<Queue, "hasRoom" | "attempt" | "passOn" | "wake">;
+  readonly queue: Pick<Queue, "hasRoom" | "attempt" | "wake">;
   readonly cutThrough: Pick<CutThrough, "passage">;
   /** Addresses that one message may lead to, after all redirects. */
   readonly addressesMax: number;
@@ -306,9 +306,13 @@ class Intake implements MessageSink {
     const { queue } = this.#services;
     const { routings } = this.#submission;
     const passage = this.#passage;
-    if (active && passage !== undefined) return queue.passOn(stored, routings, passage);
+    if (active && passage !== undefined) {
+      const { told, ...attended } = passage.handOver();
+      queue.attempt(stored, { routings, ...attended });
+      return told;
+    }
     passage?.abandon();
-    if (active) queue.attempt(stored, routings);
+    if (active) queue.attempt(stored, { routings });
     else queue.wake();
     return undefined;
   }

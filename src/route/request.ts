@@ -13,7 +13,6 @@ export interface ChainRouter {
   readonly router: Router;
   readonly unseen: boolean;
   readonly more: boolean;
-  readonly cutthrough?: boolean;
   /** Only mail that was relayed, or only that of others; both when absent. */
   readonly relayed?: boolean | undefined;
   readonly preconditions: readonly Precondition[];

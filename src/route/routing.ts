@@ -11,8 +11,6 @@ export interface RoutedDelivery {
   readonly unseen: boolean;
   /** A copy for a sender whom the router's list of senders does not name. */
   readonly unlisted?: true;
-  /** The next host is asked before the client has its reply. */
-  readonly cutthrough?: true;
   /** An alias of the same address has led here: the address may lead to others too. */
   readonly homonym?: true;
   readonly mailbox: Mailbox;

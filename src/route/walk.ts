@@ -188,7 +188,6 @@ export class Walk {
           transport,
           ...copied,
           ...(copied.unseen && isUnlisted(router, account) ? { unlisted: true } : {}),
-          ...(router.cutthrough === true ? { cutthrough: true } : {}),
           original: this.#original,
           account,
           ...given({ hosts }),

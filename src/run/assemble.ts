@@ -133,7 +133,6 @@ function chainOf({ routers }: Configuration, services: Services): ChainRouter[] 
     router: driver.create(options, services),
     unseen: chain.unseen,
     more: chain.more,
-    cutthrough: chain.cutthrough,
     relayed: chain.relayed,
     preconditions: preconditionsOf({
       domains: chain.domains && lists.domains(chain.domains),

@@ -247,11 +247,16 @@ function receptionOf(
     clock,
     log,
     queue,
-    cutThrough: new CutThrough({ transports: chain.transports, clock, log }),
+    cutThrough: new CutThrough({ routers: passingOn(configuration), ...chain, clock, log }),
     addressesMax: relay.addresses_max,
     recipients: means.recipientBudget ?? new RecipientBudget(),
   });
   return withRates(reception, relay, chain.gate, means);
+}
+
+/** The routers that ask for cut-through. */
+function passingOn({ routers }: Configuration): ReadonlySet<string> {
+  return new Set(routers.filter(({ chain }) => chain.cutthrough).map(({ name }) => name));
 }
 
 function queueChain(

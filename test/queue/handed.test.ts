@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Route, Routing } from "../../src/route/route.ts";
+import { Routings } from "../../src/route/routings.ts";
 import { routingsOf } from "../support/routings.ts";
 import { delivery, DONE, message, quiet, recipient, runner } from "./runner.ts";
 
@@ -32,7 +33,7 @@ async function attempted(
   const { queue, batches, clock, spool } = runner([one], () => DONE, undefined, undefined, {
     route,
   });
-  queue.attempt(one, routingsOf(said, clock, former ?? route, relayed));
+  queue.attempt(one, { routings: routingsOf(said, clock, former ?? route, relayed) });
   await quiet();
   assert.equal(spool.held.size, 0);
   return { asked, batches };
@@ -61,4 +62,25 @@ test("has it asked about all when the configuration is another by now", async ()
 test("has it asked about all when it is not the mail that RCPT took it for", async () => {
   const said = TO.map((address) => routed(address));
   assert.deepEqual((await attempted(said, { relayed: false })).asked, TO);
+});
+
+test("waits for none whose domain has to be asked about, and is slow", async () => {
+  for (const known of [0, 1]) {
+    const silent = Promise.withResolvers<Routing>();
+    const recipients = TO.map((address, position) => recipient(position, address));
+    const one = message("a", { state: "active", recipients });
+    const route: Route = () => silent.promise;
+    const { queue, batches, clock } = runner([one], () => DONE, undefined, undefined, { route });
+    const routings = new Routings(route, clock);
+    const said = { routing: routed(TO[known] ?? ""), relayed: false };
+    routings.keep(known, said, () => true);
+    queue.attempt(one, { routings });
+    await quiet();
+    clock.advance(100);
+    await quiet();
+    assert.deepEqual(batches, [TO[known]]);
+    silent.resolve(routed(TO[1 - known] ?? ""));
+    await quiet();
+    assert.deepEqual(batches, [TO[known], TO[1 - known]]);
+  }
 });

@@ -192,13 +192,15 @@ export function runner(
     ...given,
   });
   const passOn = (to: string) => {
-    const deliveries = [{ ...delivery(to, "smtp"), cutthrough: true as const }];
-    const routings = routingsOf([{ deliveries, troubles: [], discarded: [] }], clock);
-    const cutThrough = new CutThrough({ transports, clock, log });
+    const said = { deliveries: [delivery(to, "smtp")], troubles: [], discarded: [] };
+    const routings = routingsOf([said], clock);
+    const cutThrough = new CutThrough({ routers: new Set(["smtp"]), transports, clock, log });
     const recipients = [{ mailbox: mailbox(to) }];
     const passage = cutThrough.passage(envelope(), { recipients, routings }, () => true);
     assert.ok(passage);
-    return queue.passOn(message("a", { state: "active" }), routings, passage);
+    const { told, ...attended } = passage.handOver();
+    queue.attempt(message("a", { state: "active" }), { routings, ...attended });
+    return told;
   };
   return { queue, clock, log, spool, holds, batches, passOn, settleServices: services };
 }

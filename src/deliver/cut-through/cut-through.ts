@@ -5,19 +5,21 @@
 // made, not before. A transaction that comes to nothing in any way leaves the message in the spool, as if nothing
 // had been tried; where the host has certainly not taken it, the attempt goes on in the ordinary way. It costs a
 // bounded number of connections and bytes, never the last to a host, and a client that stalls soon holds none.
-//
-// Doors: verdict.ts.
+// The attempt knows nothing of it: one of its transports is wrapped.
 
 import { given } from "../../base/given.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
-import type { Outcome, Transport } from "../../contract/contract.ts";
+import type { Batch, Recipient, Transport } from "../../contract/contract.ts";
 import { PassingBody } from "./passing-body.ts";
-import { deliveryOf, type Group, groupByBatch, isMail, type Passing } from "../deliver.ts";
-import type { Envelope, RecipientId, RecipientRequest } from "../../mail/envelope.ts";
+import { deliveryOf, groupByBatch, isMail } from "../batches.ts";
+import type { Envelope, RecipientRequest } from "../../mail/envelope.ts";
+import type { Status } from "../../mail/status.ts";
 import type { MaybePromise } from "../../base/maybe-promise.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Routing } from "../../route/route.ts";
 import type { Routings } from "../../route/routings.ts";
+import { AwaitedVerdict } from "./verdict.ts";
+import { type FinishBatch, type Outcomes, wrapped } from "./wrapper.ts";
 
 /** A message no longer than this is passed on when it is here: a client that trickles holds no connection. */
 const BEGIN_AT = 64 * 1024;
@@ -39,8 +41,12 @@ export interface Routed {
   readonly routings: Pick<Routings, "all">;
 }
 
+type Transports = ReadonlyMap<string, Transport>;
+
 export interface CutThroughServices {
-  readonly transports: ReadonlyMap<string, Transport>;
+  /** The names of those that ask for it. */
+  readonly routers: ReadonlySet<string>;
+  readonly transports: Transports;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -59,8 +65,8 @@ export class CutThrough {
    * before the end of the message unless it `mayGo`: who has to bring proof has no right to it before.
    */
   passage(envelope: Envelope, routed: Routed, mayGo: () => boolean): Passage | undefined {
-    const group = oneGroup(routed, this.#services);
-    return group && new Passage(group, envelope, this.#services.clock, () => this.#slot(mayGo));
+    const mail = oneBatch(routed, this.#services);
+    return mail && new Passage(mail, envelope, this.#services, () => this.#slot(mayGo));
   }
 
   /** Undefined when there is none; else to be called to give it back. */
@@ -71,52 +77,67 @@ export class CutThrough {
   }
 }
 
+/** All mail of a message, copies aside. */
+interface OneBatch extends Pick<Batch, "recipients" | "hosts"> {
+  readonly transport: Transport;
+}
+
 /** Every router has asked for it, and nothing stands in its way. */
-function isSmooth({ deliveries, troubles, discarded }: Routing): boolean {
+function isSmooth(
+  { deliveries, troubles, discarded }: Routing,
+  routers: ReadonlySet<string>,
+): boolean {
   const mail = deliveries.filter(({ unseen }) => !unseen);
-  const agreed = mail.length > 0 && mail.every(({ cutthrough }) => cutthrough === true);
+  const agreed = mail.length > 0 && mail.every(({ router }) => routers.has(router));
   return agreed && troubles.length === 0 && discarded.length === 0;
 }
 
-/** The one batch that takes all mail of the message, copies aside. */
-function oneGroup(
+/** Undefined when it does not go in one. */
+function oneBatch(
   { recipients, routings }: Routed,
   services: CutThroughServices,
-): Group | undefined {
+): OneBatch | undefined {
   const all = routings.all(recipients.length);
-  if (all === undefined || !all.every(isSmooth)) return undefined;
+  if (all?.every((routing) => isSmooth(routing, services.routers)) !== true) return undefined;
   const deliveries = all.flatMap((routing, position) =>
     routing.deliveries.map((one) => deliveryOf({ ...recipients[position], position }, one)),
   );
   if (deliveries.length > DELIVERIES_MAX) return undefined;
-  const groups = groupByBatch(deliveries, services, () => undefined).filter(isMail);
-  const [only] = groups;
-  return groups.length === 1 && only?.transport.locality === "remote" ? only : undefined;
+  const [only, ...others] = groupByBatch(deliveries, services, () => undefined).filter(isMail);
+  if (others.length > 0 || only?.transport.locality !== "remote") return undefined;
+  const { transport, first, members } = only;
+  return {
+    transport,
+    recipients: Array.from(members.values(), ({ recipient }) => recipient),
+    ...given({ hosts: first.hosts }),
+  };
 }
 
 /** One message on its way through: what the client sends goes to the spool and in here. */
-export class Passage implements Passing {
-  readonly #group: Group;
+export class Passage {
+  readonly #mail: OneBatch;
   readonly #envelope: Envelope;
+  readonly #services: Pick<CutThroughServices, "clock" | "log">;
   readonly #clock: Clock;
   readonly #slot: () => (() => void) | undefined;
   readonly #body: PassingBody;
   readonly #controller = new AbortController();
   #size = 0;
   #state: "waiting" | "passing" | "over" = "waiting";
-  #outcomes: Promise<ReadonlyMap<RecipientId, Outcome>> | undefined;
+  #outcomes: Promise<Outcomes> | undefined;
   #deadline: Timer | undefined;
   #pace: Timer | undefined;
 
   constructor(
-    group: Group,
+    mail: OneBatch,
     envelope: Envelope,
-    clock: Clock,
+    services: Pick<CutThroughServices, "clock" | "log">,
     slot: () => (() => void) | undefined,
   ) {
-    this.#group = group;
+    this.#mail = mail;
     this.#envelope = envelope;
-    this.#clock = clock;
+    this.#services = services;
+    this.#clock = services.clock;
     this.#slot = slot;
     this.#body = new PassingBody(envelope.size);
   }
@@ -135,11 +156,9 @@ export class Passage implements Passing {
     this.#state = "passing";
     this.#deadline = this.#clock.after(TIME_MAX, () => this.abandon());
     this.#watchPace(this.#size);
-    const { transport, first, members } = this.#group;
-    const recipients = Array.from(members.values(), ({ recipient }) => recipient);
-    const batch = { envelope: this.#envelope, body: this.#body, recipients, ...MANNER };
-    const hosts = given({ hosts: first.hosts });
-    this.#outcomes = transport.deliver({ ...batch, ...hosts }, this.#controller.signal);
+    const { transport, ...mail } = this.#mail;
+    const batch = { envelope: this.#envelope, body: this.#body, ...mail, ...MANNER };
+    this.#outcomes = transport.deliver(batch, this.#controller.signal);
     const over = () => {
       giveBack();
       this.#body.unwanted();
@@ -162,15 +181,33 @@ export class Passage implements Passing {
   }
 
   /**
-   * Ends the message for the next host, and gives its outcomes. Undefined when nothing was begun for just these
-   * recipients: they are to be delivered in the ordinary way.
+   * The message is in the spool. What its first attempt is to be given, and what the next host says of the message, if it
+   * says it soon enough.
    */
-  finish(
-    group: Group,
-    signal: AbortSignal,
-  ): Promise<ReadonlyMap<RecipientId, Outcome>> | undefined {
+  handOver(): {
+    readonly told: Promise<Status | undefined>;
+    readonly transportsFor: (transports: Transports) => Transports;
+    readonly client: AwaitedVerdict;
+  } {
+    const client = new AwaitedVerdict(this.#clock, () => this.abandon());
+    const { told } = client;
+    return { told, transportsFor: (transports) => this.#transportsFor(transports), client };
+  }
+
+  /** The same, but for the one by which the message is on its way, which is wrapped. After a reload it is not among them. */
+  #transportsFor(transports: Transports): Transports {
+    const { transport } = this.#mail;
+    return new Map(
+      Array.from(transports, ([name, one]) => [
+        name,
+        one === transport ? wrapped(one, this.#finish, this.#services) : one,
+      ]),
+    );
+  }
+
+  readonly #finish: FinishBatch = (batch, signal) => {
     const outcomes = this.#outcomes;
-    if (this.#state !== "passing" || outcomes === undefined || !isSame(group, this.#group)) {
+    if (this.#state !== "passing" || outcomes === undefined || !isSame(batch, this.#mail)) {
       return undefined;
     }
     this.#deadline?.cancel();
@@ -178,8 +215,8 @@ export class Passage implements Passing {
     if (signal.aborted) this.abandon();
     else signal.addEventListener("abort", () => this.abandon(), { once: true });
     this.#body.complete();
-    return outcomes.then((known) => renamed(known, this.#group, group));
-  }
+    return outcomes.then((known) => renamed(known, this.#mail.recipients, batch.recipients));
+  };
 
   /** Cuts the connection in the middle of the message, if there is one: the next host throws away what it has. */
   abandon(): void {
@@ -195,35 +232,35 @@ export class Passage implements Passing {
 
 const MANNER = { fresh: true, force: false } as const;
 
-/** The lists may have changed since the recipients were accepted. */
-function isSame(one: Group, other: Group): boolean {
-  return one.transport === other.transport && described(one) === described(other);
+/**
+ * The chain has led there once, at RCPT: hosts, addresses and accounts are the very same. If the attempt has asked it again,
+ * they are not.
+ */
+function isSame(batch: Batch, { recipients, hosts }: OneBatch): boolean {
+  const isOne = (one: Recipient, index: number) => {
+    const other = recipients[index];
+    return (
+      one.mailbox === other?.mailbox &&
+      one.account === other.account &&
+      one.original.address === other.original.address &&
+      one.notify === other.notify &&
+      one.orcpt === other.orcpt
+    );
+  };
+  const { recipients: ones } = batch;
+  return batch.hosts === hosts && ones.length === recipients.length && ones.every(isOne);
 }
 
-/** The outcomes of the one group under the ids of the other, which has the same recipients in the same order. */
+/** The outcomes under the ids of the other ones, which are the same recipients in the same order. */
 function renamed(
-  outcomes: ReadonlyMap<RecipientId, Outcome>,
-  { members: from }: Group,
-  { members: to }: Group,
-): ReadonlyMap<RecipientId, Outcome> {
-  const ids = Array.from(to.values(), ({ recipient: { id } }) => id);
+  outcomes: Outcomes,
+  from: readonly Recipient[],
+  to: readonly Recipient[],
+): Outcomes {
   return new Map(
-    Array.from(from.values()).flatMap(({ recipient }, index) => {
-      const outcome = outcomes.get(recipient.id);
-      const id = ids[index];
-      return outcome === undefined || id === undefined ? [] : [[id, outcome] as const];
+    to.flatMap(({ id }, index) => {
+      const outcome = outcomes.get(from[index]?.id ?? "");
+      return outcome === undefined ? [] : [[id, outcome] as const];
     }),
   );
-}
-
-/** Hosts that are equals come in another order each time. */
-function described({ first, members }: Group): string {
-  const hosts = first.hosts?.map((host) =>
-    JSON.stringify({ ...host, addresses: host.addresses?.toSorted() }),
-  );
-  const recipients = Array.from(members.values(), ({ recipient }) => {
-    const { mailbox, original, account, notify, orcpt } = recipient;
-    return { mailbox, original, account, notify, orcpt };
-  });
-  return JSON.stringify([hosts?.toSorted(), recipients]);
 }

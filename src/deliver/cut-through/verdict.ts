@@ -16,14 +16,17 @@ export class AwaitedVerdict {
   /** What the next host said; undefined when the message is in the queue, whatever has become of it. */
   readonly told: Promise<Status | undefined>;
   readonly #tell: (verdict: Status | undefined) => void;
+  readonly #onEnd: () => void;
   readonly #timer: Timer;
   #isAwaited = true;
   #verdict: Status | undefined;
 
-  constructor(clock: Clock) {
+  /** `onEnd` is called when the attempt is over. */
+  constructor(clock: Clock, onEnd: () => void) {
     const { promise, resolve } = Promise.withResolvers<Status | undefined>();
     this.told = promise;
     this.#tell = resolve;
+    this.#onEnd = onEnd;
     this.#timer = clock.after(PATIENCE, () => {
       this.#isAwaited = false;
       resolve(this.#verdict);
@@ -31,17 +34,29 @@ export class AwaitedVerdict {
   }
 
   /**
-   * What the client is going to be told, at the latest when its patience is over. But for a refusal it waits until
-   * `tell`: as long as the refusal is not in the spool, the message is still ours.
+   * What has become of the message. True when the client is going to hear a refusal. It waits for that until `stored`: as
+   * long as the refusal is not in the spool, the message is still ours.
    */
-  of(findings: readonly Finding[]): Status | undefined {
-    if (!this.#isAwaited) return undefined;
+  hears(findings: readonly Finding[]): boolean {
+    if (!this.#isAwaited) return false;
     this.#verdict = verdictOf(findings);
-    if (this.#verdict !== undefined && this.#verdict.code >= 500) this.#timer.cancel();
-    return this.#verdict;
+    const isRefused = this.#verdict !== undefined && this.#verdict.code >= 500;
+    if (isRefused) this.#timer.cancel();
+    return isRefused;
   }
 
-  tell(verdict: Status | undefined): void {
+  /** What has become of it is in the spool. */
+  stored(): void {
+    this.#end(this.#verdict);
+  }
+
+  /** The attempt is over, and nothing more becomes known. */
+  ended(): void {
+    this.#onEnd();
+    this.#end(undefined);
+  }
+
+  #end(verdict: Status | undefined): void {
     this.#timer.cancel();
     this.#tell(verdict);
   }

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import type { Batch, Outcome, Transport } from "../../../src/contract/contract.ts";
-import { CutThrough } from "../../../src/deliver/cut-through/cut-through.ts";
+import { CutThrough, type Passage } from "../../../src/deliver/cut-through/cut-through.ts";
 import { AwaitedVerdict } from "../../../src/deliver/cut-through/verdict.ts";
 import { PassingBody } from "../../../src/deliver/cut-through/passing-body.ts";
-import { deliver, deliveryOf } from "../../../src/deliver/deliver.ts";
+import { deliveryOf } from "../../../src/deliver/batches.ts";
+import { deliver } from "../../../src/deliver/deliver.ts";
 import type { Clock } from "../../../src/base/clock.ts";
 import type { Routing } from "../../../src/route/route.ts";
 import { status } from "../../../src/mail/status.ts";
@@ -37,11 +38,13 @@ function relayed(reads: (read: number) => Promise<void> | void = () => undefined
   return { transport, batches };
 }
 
-function routing(address: string, cutthrough = true, hosts: readonly string[] = []): Routing {
+/** The routers that ask for it. */
+const ASKING = new Set(["r"]);
+
+function routing(address: string, router = "r", hosts: readonly string[] = []): Routing {
   const to = mailbox(address);
-  const flag = cutthrough ? ({ cutthrough: true } as const) : {};
   const named = hosts.length === 0 ? {} : { hosts: hosts.map((name) => ({ name })) };
-  const by = { router: "r", transport: "next", unseen: false, ...flag, ...named };
+  const by = { router, transport: "next", unseen: false, ...named };
   const deliveries = [{ ...by, mailbox: to, original: to, account: {} }];
   return { deliveries, troubles: [], discarded: [] };
 }
@@ -53,29 +56,38 @@ function routedTo(clock: Clock, ...all: readonly Routing[]) {
 
 function setUp(next = relayed(), hosts: readonly string[] = []) {
   const clock = manualClock();
-  const services = { transports: new Map([["next", next.transport]]), clock, log: recordingLog() };
+  const services = servicesOf(next.transport, clock);
   const cutThrough = new CutThrough(services);
-  const said = routing("a@example.com", true, hosts);
+  const said = routing("a@example.com", "r", hosts);
   const passage = (mayGo = true) =>
     cutThrough.passage(envelope(), routedTo(clock, said), () => mayGo);
-  const finish = async (
-    of: ReturnType<typeof passage>,
-    address = "a@example.com",
-    to: readonly string[] = [],
-  ) => {
+  /** The attempt, by what RCPT was told or by what the chain says anew. */
+  const finish = async (of: ReturnType<typeof passage>, now = said) => {
     const outcomes: Outcome[] = [];
     const body = new PassingBody(0);
     body.complete();
-    const now = routing(address, true, to);
     const deliveries = now.deliveries.map((one) => deliveryOf({ position: 0 }, one));
-    const means = { ...services, signal: new AbortController().signal, passage: of };
     const message = { envelope: envelope(), body };
-    await deliver(message, deliveries, { fresh: true, force: false }, means, (_, outcome) =>
+    await deliver(message, deliveries, MANNER, attemptOf(services, of), (_, outcome) =>
       outcomes.push(outcome),
     );
     return outcomes;
   };
   return { ...next, clock, cutThrough, said, passage, finish };
+}
+
+const MANNER = { fresh: true, force: false } as const;
+
+function servicesOf(next: Transport, clock: Clock) {
+  return { routers: ASKING, transports: new Map([["next", next]]), clock, log: recordingLog() };
+}
+
+/** What an attempt delivers with. */
+function attemptOf(services: ReturnType<typeof servicesOf>, passage: Passage | undefined) {
+  const attended = passage?.handOver();
+  attended?.client.stored();
+  const transports = attended?.transportsFor(services.transports) ?? services.transports;
+  return { ...services, transports, signal: new AbortController().signal };
 }
 
 test("a message is passed on while it comes in from 64 KiB on, and once", async () => {
@@ -97,24 +109,41 @@ test("a message that turns out to go to others is taken from the first and deliv
   const { passage, batches, finish } = setUp();
   const one = passage();
   await one?.write(PIECE);
-  assert.deepEqual(await finish(one, "b@example.com"), [DONE]);
+  assert.deepEqual(await finish(one, routing("b@example.com")), [DONE]);
   assert.equal(batches.length, 2);
   one?.abandon();
   assert.equal(batches[0]?.signal.aborted, true);
 });
 
-test("equal hosts in another order are the same hosts, and others are not", async () => {
-  for (const [hosts, attempts] of [
-    [["y.test", "x.test"], 1],
-    [["x.test", "z.test"], 2],
+test("what the chain says anew is delivered anew, though it were the same", async () => {
+  const hosts = ["x.test", "y.test"];
+  for (const [attempts, now] of [
+    [1, undefined],
+    [2, routing("a@example.com", "r", hosts)],
+    [2, routing("a@example.com", "r", ["x.test", "z.test"])],
   ] as const) {
-    const { passage, batches, finish } = setUp(relayed(), ["x.test", "y.test"]);
+    const { passage, batches, finish } = setUp(relayed(), hosts);
     const one = passage();
     await one?.write(PIECE);
-    assert.deepEqual(await finish(one, "a@example.com", hosts), [DONE]);
+    assert.deepEqual(await finish(one, now), [DONE]);
     assert.equal(batches.length, attempts);
     one?.abandon();
   }
+});
+
+test("after a reload the attempt has transports of its own", () => {
+  const { passage, transport } = setUp();
+  const { transportsFor } = passage()?.handOver() ?? {};
+  const other = relayed().transport;
+  const [wrapped, free] =
+    transportsFor?.(
+      new Map([
+        ["next", transport],
+        ["other", other],
+      ]),
+    ).values() ?? [];
+  assert.notEqual(wrapped, transport);
+  assert.equal(free, other);
 });
 
 /** Answers for the recipients of each batch in turn. */
@@ -146,17 +175,16 @@ test("for whom it was not passed on it is delivered in the ordinary way at once,
   ];
   const next = answering(...answers);
   const clock = manualClock();
-  const services = { transports: new Map([["next", next.transport]]), clock, log: recordingLog() };
-  const routed = routedTo(clock, ...to.map((address) => routing(address)));
-  const passage = new CutThrough(services).passage(envelope(), routed, () => true);
+  const services = servicesOf(next.transport, clock);
+  const all = to.map((address) => routing(address));
+  const passage = new CutThrough(services).passage(envelope(), routedTo(clock, ...all), () => true);
   await passage?.write(PIECE);
-  const deliveries = to.flatMap((address, position) =>
-    routing(address).deliveries.map((one) => deliveryOf({ position }, one)),
+  const deliveries = all.flatMap((one, position) =>
+    one.deliveries.map((delivery) => deliveryOf({ position }, delivery)),
   );
   const outcomes = new Map<string, Outcome>();
-  const means = { ...services, signal: new AbortController().signal, passage };
   const message = { envelope: envelope(), body: inlineBody() };
-  await deliver(message, deliveries, { fresh: true, force: false }, means, (of, outcome) =>
+  await deliver(message, deliveries, MANNER, attemptOf(services, passage), (of, outcome) =>
     outcomes.set(of.mailbox.address, outcome),
   );
   assert.deepEqual(Object.fromEntries(outcomes), {
@@ -203,7 +231,7 @@ test("a message that must prove itself first stays here until its end", async ()
 
 test("not every router of the recipients asks for it: no passage", () => {
   const { cutThrough, said, clock } = setUp();
-  const routed = routedTo(clock, said, routing("b@example.com", false));
+  const routed = routedTo(clock, said, routing("b@example.com", "other"));
   assert.equal(
     cutThrough.passage(envelope(), routed, () => true),
     undefined,
@@ -284,30 +312,33 @@ test("a client that has been told that its message is queued is told nothing els
   const clock = manualClock();
   const finding = { position: 0, router: "r", transport: "t", unseen: false, outcome: REFUSED };
   const of = { ...finding, mailbox: mailbox("a@example.com"), original: mailbox("a@example.com") };
-  const late = new AwaitedVerdict(clock);
+  const late = new AwaitedVerdict(clock, () => undefined);
   clock.advance(60_000);
   assert.equal(await late.told, undefined);
-  assert.equal(late.of([of]), undefined);
+  assert.equal(late.hears([of]), false);
 
-  const early = new AwaitedVerdict(clock);
-  const verdict = early.of([of, { ...of, unseen: true, outcome: DONE }]);
+  const early = new AwaitedVerdict(clock, () => undefined);
+  assert.equal(early.hears([of, { ...of, unseen: true, outcome: DONE }]), true);
   clock.advance(60_000);
-  early.tell(verdict);
+  early.stored();
   // What a peer says cannot begin a line of our own.
   assert.deepEqual(await early.told, status(554, "7.1", "spam ? no??QUIT"));
-  assert.equal(new AwaitedVerdict(clock).of([of, { ...of, outcome: DONE }]), undefined);
+  const divided = new AwaitedVerdict(clock, () => undefined);
+  assert.equal(divided.hears([of, { ...of, outcome: DONE }]), false);
+  divided.stored();
+  assert.equal(await divided.told, undefined);
 });
 
 test("a client hears of its delivery although that cannot be written down; of a refusal it does not", async () => {
   const clock = manualClock();
   const finding = { position: 0, router: "r", transport: "t", unseen: false, outcome: DONE };
   const of = { ...finding, mailbox: mailbox("a@example.com"), original: mailbox("a@example.com") };
-  const delivered = new AwaitedVerdict(clock);
-  const verdict = delivered.of([of]);
-  const refused = new AwaitedVerdict(clock);
-  refused.of([{ ...of, outcome: REFUSED }]);
+  const delivered = new AwaitedVerdict(clock, () => undefined);
+  assert.equal(delivered.hears([of]), false);
+  const refused = new AwaitedVerdict(clock, () => undefined);
+  assert.equal(refused.hears([{ ...of, outcome: REFUSED }]), true);
   clock.advance(60_000);
   assert.equal((await delivered.told)?.code, 250);
   assert.equal(await Promise.race([refused.told, setImmediate("nothing")]), "nothing");
-  delivered.tell(verdict);
+  delivered.stored();
 });
