@@ -1,3 +1,5 @@
+// dnslookup before a DNS server with the zone of a test.
+
 import { dnslookup } from "../../routers/dnslookup.ts";
 import type { Decision, Services } from "../../src/contract/contract.ts";
 import { createResolver } from "../../src/dns/create-resolver.ts";

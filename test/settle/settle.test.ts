@@ -1,97 +1,26 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Outcome } from "../../src/contract/contract.ts";
-import { parseRetryRules } from "../../src/retry/retry.ts";
-import { settle, type SettleServices } from "../../src/settle/settle.ts";
+import { settle } from "../../src/settle/settle.ts";
 import { attemptOf } from "../../src/retry/due.ts";
-import type {
-  JournalEntry,
-  RecipientState,
-  Settlement,
-  StoredMessage,
-  StoredRecipient,
-  WaitingCopy,
-} from "../../src/spool/spool.ts";
+import type { StoredRecipient, WaitingCopy } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
-import { believed } from "../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../support/message.ts";
-import { outboxOf } from "../support/outbox.ts";
-import { recordingLog, type RecordingLog } from "../support/services.ts";
+import { envelope, mailbox } from "../support/message.ts";
 import type { Finding } from "../../src/retry/finding.ts";
-
-const HOUR = 3_600_000;
-const RECEIVED = Date.UTC(2026, 0, 1);
-const NOW = RECEIVED + 1000;
-
-const OUTCOMES = {
-  delivered: { kind: "delivered", status: status(250, "0.0", "done") },
-  failed: { kind: "failed", status: status(550, "1.1", "no such user") },
-  deferred: { kind: "deferred", status: status(451, "3.0", "later"), scope: "recipient" },
-  freeze: { kind: "deferred", status: status(451, "3.5", "x"), scope: "recipient", freeze: true },
-} as const satisfies Record<string, Outcome>;
-type Word = keyof typeof OUTCOMES | "final";
-
-function finding(word: Word, given: Partial<Finding> = {}): Finding {
-  const bob = mailbox("bob@example.com");
-  return {
-    position: 0,
-    mailbox: bob,
-    original: bob,
-    router: "main",
-    transport: "smtp",
-    unseen: false,
-    outcome: OUTCOMES[word === "final" ? "deferred" : word],
-    ...given,
-  };
-}
-
-const copy = (word: Word, given: Partial<Finding> = {}) =>
-  finding(word, { router: "copy", transport: "file", unseen: true, ...given });
-
-function recipient(given: Partial<StoredRecipient> = {}): StoredRecipient {
-  const fields = { position: 0, mailbox: mailbox("bob@example.com"), attempts: 0 };
-  return { ...fields, state: "pending", nextAttempt: RECEIVED, ...given };
-}
-
-function message(given: Partial<StoredMessage> = {}): StoredMessage {
-  return {
-    envelope: envelope(),
-    state: "active",
-    recipients: [recipient()],
-    journal: [],
-    warnings: 0,
-    body: inlineBody(),
-    ...given,
-  };
-}
-
-function services(log: RecordingLog = recordingLog()): SettleServices {
-  const parsed = parseRetryRules("F,8h,1h");
-  assert.ok("rules" in parsed);
-  let ids = 0;
-  return {
-    hostname: "mx.example.com",
-    elapsed: believed,
-    returnSizeLimit: 100_000,
-    warnAfter: [2 * HOUR, 5 * HOUR],
-    retry: [{ match: "*", rules: parsed.rules }],
-    replies: [],
-    random: () => 0,
-    outbox: outboxOf(() => `r00000000${++ids}`, log),
-    log,
-  };
-}
-
-/** What becomes of a message when the recipients in `given` were attempted with these findings. */
-function settled(
-  findings: readonly Finding[],
-  given: Partial<StoredMessage> = {},
-  now = NOW,
-  log?: RecordingLog,
-): Promise<Settlement> {
-  const whole = message(given);
-  return settle(whole, whole.recipients, findings, now, services(log));
-}
+import {
+  HOUR,
+  NOW,
+  OUTCOMES,
+  RECEIVED,
+  type Word,
+  copy,
+  finding,
+  message,
+  recipient,
+  services,
+  settled,
+  short,
+} from "./settling.ts";
 
 /** When the retry rules have ended. */
 const AT_THE_END = {
@@ -114,18 +43,6 @@ function waitingCopy(given: Partial<WaitingCopy> = {}): WaitingCopy {
     lastStatus: OUTCOMES.deferred.status,
     ...given,
   };
-}
-
-const journalOf = ({ journal, recipients }: Settlement) => [
-  ...journal.map(({ router, outcome }) => `${router} ${outcome}`),
-  ...recipients.flatMap(({ mailDone }) => (mailDone === true ? ["ended"] : [])),
-];
-
-/** The state of the message, of its first recipient, what is new in the journal, how many reports. */
-function short(settlement: Settlement): string {
-  const { state, recipients, reports } = settlement;
-  const journal = journalOf(settlement).join(", ");
-  return `${state} | ${recipients[0]?.state} | ${journal} | ${reports.length}`;
 }
 
 describe("one recipient with a copy", () => {
@@ -388,183 +305,4 @@ const pick = ({
   attempts,
   firstFailure,
   lastStatus,
-});
-
-const entry = (outcome: JournalEntry["outcome"], position = 0): JournalEntry => ({
-  target: `${outcome}@example.com`,
-  position,
-  address: "x@example.com",
-  router: "main",
-  transport: "smtp",
-  outcome,
-  at: RECEIVED,
-});
-
-const after = async (...journal: readonly JournalEntry[]): Promise<RecipientState | undefined> =>
-  (await settled([copy("delivered")], { journal })).recipients[0]?.state;
-assert.equal(await after(entry("failed")), "failed");
-
-describe("the journal", () => {
-  test("has the address that was delivered to, and when", async () => {
-    const to = mailbox("robert@example.org");
-    const { journal } = await settled([finding("delivered", { mailbox: to })]);
-    assert.deepEqual(journal, [
-      {
-        target: "robert@example.org",
-        outcome: "delivered",
-        at: NOW,
-        position: 0,
-        address: "robert@example.org",
-        router: "main",
-        transport: "smtp",
-      },
-    ]);
-  });
-
-  test("of earlier attempts counts for the end of the recipient", async () => {
-    assert.equal(await after(entry("frozen"), entry("failed")), "frozen");
-    assert.equal(await after(entry("failed", 1)), "delivered");
-  });
-
-  test("is marked once when only copies are left, and not while the mail may be thawed", async () => {
-    const first = await settled([copy("deferred"), finding("delivered")]);
-    assert.deepEqual(journalOf(first), ["main delivered", "ended"]);
-    const [change] = first.recipients;
-    const recipients = [recipient({ ...change, nextAttempt: RECEIVED })];
-    const second = await settled([copy("deferred")], { recipients, journal: first.journal });
-    assert.deepEqual(journalOf(second), ["ended"]);
-    const frozen = await settled([copy("deferred"), finding("freeze")]);
-    assert.deepEqual(journalOf(frozen), ["main frozen"]);
-  });
-});
-
-const two = (one: RecipientState, other: RecipientState) => ({
-  recipients: [
-    recipient({ state: one }),
-    recipient({ position: 1, mailbox: mailbox("eve@example.com"), state: other }),
-  ],
-});
-
-const stateAfter = async (other: RecipientState) => {
-  const whole = message(two("pending", other));
-  const attempted = whole.recipients.slice(0, 1);
-  const { state } = await settle(whole, attempted, [finding("delivered")], NOW, services());
-  return state;
-};
-
-describe("the message", () => {
-  test("waits for every recipient, is frozen when one is, and else completed", async () => {
-    assert.equal(await stateAfter("pending"), "queued");
-    assert.equal(await stateAfter("frozen"), "frozen");
-    assert.equal(await stateAfter("failed"), "completed");
-    assert.equal(await stateAfter("delivered"), "completed");
-  });
-
-  test("changes nothing of a recipient whose time had not come", async () => {
-    const whole = message(two("pending", "pending"));
-    const attempted = whole.recipients.slice(0, 1);
-    const { recipients } = await settle(whole, attempted, [finding("deferred")], NOW, services());
-    assert.deepEqual(
-      recipients.map(({ position }) => position),
-      [0],
-    );
-  });
-
-  test("logs each delivery by what became of it, and its own end", async () => {
-    const log = recordingLog();
-    await settled([copy("failed"), finding("failed")], {}, NOW, log);
-    await settled([copy("deferred"), finding("delivered")], {}, NOW, log);
-    await settled([finding("delivered")], {}, NOW, log);
-    assert.deepEqual(
-      log.events.map(({ name }) => name),
-      [
-        "delivery.frozen",
-        "delivery.failed",
-        "message.bounced",
-        "message.frozen",
-        "delivery.deferred",
-        "delivery.done",
-        "delivery.done",
-        "message.completed",
-      ],
-    );
-  });
-});
-
-test("a delivery is logged with the address that was written to, if that is another", async () => {
-  const log = recordingLog();
-  const one = recipient();
-  const redirected = finding("delivered", { original: mailbox("team@example.com") });
-  await settle(message(), [one], [redirected, finding("failed")], NOW, services(log));
-  const by = { id: envelope().id, recipient: "bob@example.com", router: "main", transport: "smtp" };
-  assert.deepEqual(log.named("delivery.done"), [
-    { ...by, original: "team@example.com", status: "250 2.0.0 done" },
-  ]);
-  assert.deepEqual(log.named("delivery.failed"), [{ ...by, status: "550 5.1.1 no such user" }]);
-});
-
-describe("reports", () => {
-  const bob = recipient();
-  const eve = recipient({ position: 1, mailbox: mailbox("eve@example.com") });
-  const both = (word: Word) => [
-    finding(word),
-    finding(word, { position: 1, mailbox: eve.mailbox, original: eve.mailbox }),
-  ];
-
-  test("all failures of one attempt are in one, from <> to the sender", async () => {
-    const { reports } = await settled(both("failed"), { recipients: [bob, eve] });
-    assert.equal(reports.length, 1);
-    const text = reports[0]?.bytes.toString() ?? "";
-    assert.match(text, /rfc822; bob@example\.com/);
-    assert.match(text, /rfc822; eve@example\.com/);
-    assert.equal(reports[0]?.envelope.sender, null);
-    assert.deepEqual(
-      reports[0]?.recipients.map(({ mailbox: { address } }) => address),
-      ["alice@example.org"],
-    );
-  });
-
-  test("NOTIFY decides for each recipient; what nobody wants to hear is not sent", async () => {
-    const quiet = { ...bob, notify: "NEVER" };
-    const { reports, state } = await settled(both("failed"), { recipients: [quiet, eve] });
-    const text = reports[0]?.bytes.toString() ?? "";
-    assert.match(text, /eve@example\.com/);
-    assert.doesNotMatch(text, /bob@example\.com\r\nAction/);
-    assert.equal(state, "completed");
-    const silent = await settled([finding("failed")], {
-      recipients: [{ ...bob, notify: "SUCCESS,DELAY" }],
-    });
-    assert.equal(short(silent), "completed | failed | main failed | 0");
-  });
-
-  test("a copy is never spoken of, neither its failure nor its delay", async () => {
-    const { reports } = await settled([copy("failed"), finding("delivered")]);
-    assert.deepEqual(reports, []);
-    const late = await settled([copy("deferred"), finding("delivered")], {}, RECEIVED + 3 * HOUR);
-    assert.deepEqual([late.reports, late.warnings], [[], 0]);
-  });
-
-  test("a delay is told once at each time of warn_after", async () => {
-    const told: string[] = [];
-    let warnings = 0;
-    for (let hour = 1; hour <= 7; hour++) {
-      const recipients = [recipient({ firstFailure: RECEIVED })];
-      const at = RECEIVED + hour * HOUR;
-      const settlement = await settled([finding("deferred")], { recipients, warnings }, at);
-      ({ warnings } = settlement);
-      if (settlement.reports.length > 0) told.push(`${hour}h`);
-    }
-    assert.deepEqual(told, ["2h", "5h"]);
-  });
-
-  test("a message that missed both times is told of once", async () => {
-    const first = await settled([finding("deferred")], {}, RECEIVED + 6 * HOUR);
-    assert.deepEqual([first.reports.length, first.warnings], [1, 2]);
-  });
-
-  test("nobody is warned at <>", async () => {
-    const given = { envelope: envelope({ sender: null }) };
-    const { reports } = await settled([finding("deferred")], given, RECEIVED + 3 * HOUR);
-    assert.deepEqual(reports, []);
-  });
 });

@@ -1,3 +1,5 @@
+// One transaction with a scripted server that offers what a test says.
+
 import { greet, scriptedServer } from "../../support/sink.ts";
 import type { Transaction } from "../../../src/smtp/client/message.ts";
 import { line, never, open } from "./conversation.ts";
