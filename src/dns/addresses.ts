@@ -4,19 +4,19 @@ import { isIP } from "node:net";
 import type { Answer, Resolver } from "./dns.ts";
 
 /**
- * Addresses of `name`; of an address, itself. Found when either type is; temporary when neither is found and one
- * of them did not answer, because the mail may be for the other one.
+ * Addresses of `name`; an address resolves to itself. The answer is found when either type is. It is temporary when
+ * neither type is found and one of them did not answer, because that one may exist.
  */
 export async function resolveAddresses(resolver: Resolver, name: string): Promise<Answer<string>> {
   if (isIP(name) !== 0) return { kind: "found", records: [name] };
-  // RFC 6761 6.3: no DNS is asked for this one.
+  // RFC 6761 6.3: "localhost" is never looked up in the DNS.
   if (/^(?:.*\.)?localhost\.?$/i.test(name)) {
     return { kind: "found", records: ["127.0.0.1", "::1"] };
   }
   const [four, six] = await Promise.all([resolver.a(name), resolver.aaaa(name)]);
   if (four.kind === "found" && six.kind === "found") {
     const records = [...four.records, ...six.records];
-    // Two types of one name: what is said of one and not of the other is not said of both.
+    // Two answers for one name: DNSSEC's verdict and the alias are passed on only if both answers agree.
     return four.secure === six.secure && four.canonical === six.canonical
       ? { ...four, records }
       : { kind: "found", records };

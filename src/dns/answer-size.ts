@@ -1,18 +1,18 @@
-// What an answer costs in memory. Its records are a stranger's choice, so a cache that counts answers is bounded by
-// nothing.
+// Memory that a DNS answer takes. Its records are chosen by a foreign server, so a cache that counted only answers
+// would have no bound.
 
 import type { Answer } from "./dns.ts";
 
-/** Octets of an entry around its records: key, promise of order, times. */
+/** Octets of an entry in addition to its records: key, place in the order, times. */
 const ENTRY = 400;
-/** Octets of one record around its text. */
+/** Octets of one record in addition to its text. */
 const RECORD = 80;
-/** Octets of a Buffer of its own around its content. */
+/** Octets of a separate Buffer in addition to its content. */
 const BUFFER = 520;
-/** A text that is not Latin-1 has two octets for each character. */
+/** Octets of a character: a text beyond Latin-1 has two for each. */
 const CHARACTER = 2;
 
-/** Characters and octets in the records, the names around them left out. */
+/** Characters and octets in the records, without the names of their fields. */
 export function answerLength(answer: Answer<unknown>): number {
   let length = 0;
   if (answer.kind === "found") for (const record of answer.records) length += recordLength(record);

@@ -1,8 +1,8 @@
-// The resolver: asks the servers in turn, remembers what they said, and asks once where many want to know.
+// The resolver: asks the servers in turn, remembers their answers, and asks once when several callers want the same.
 //
-// Invariants: a question ends within `totalTimeout`. Only an answer in the sense of wire.ts is final; whatever
-// else happens is "temporary", and nothing is thrown. What is remembered is bounded in octets, and by time: what a
-// stranger's server says is asked again after an hour.
+// Invariants: a question ends within `totalTimeout`. Only an answer in the sense of wire.ts is final. Everything else
+// is "temporary", and nothing is thrown. The cache is bounded in octets and in time: an answer is asked again after an
+// hour at most.
 
 import { randomInt } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
@@ -27,36 +27,39 @@ import {
 
 export interface ResolverOptions {
   readonly clock: Clock;
-  /** As [dns] has them: "127.0.0.1:5353". From resolv.conf when absent or empty. */
+  /** As in [dns]: "127.0.0.1:5353". When absent or empty, the servers of resolv.conf. */
   readonly servers?: readonly string[];
-  /** The servers validate, and the way to them is safe: what they call secure is secure. */
+  /** The servers validate DNSSEC and the way to them is safe, so their verdict "secure" is believed. */
   readonly dnssec?: boolean;
-  /** Milliseconds for one query to one server: 5 s. */
+  /** Milliseconds for one query to one server; default 5 s. */
   readonly tryTimeout?: number;
-  /** Milliseconds for all tries together: 15 s. */
+  /** Milliseconds for all tries together; default 15 s. */
   readonly totalTimeout?: number;
-  /** How often every server is asked: twice. */
+  /** How often every server is asked; default twice. */
   readonly rounds?: number;
-  /** Entries of the cache for each type of record: 10 000. */
+  /** Entries of the cache for each type of record; default 10 000. */
   readonly cacheEntriesMax?: number;
-  /** Octets of the cache for each type of record: 8 MiB. */
+  /** Octets of the cache for each type of record; default 8 MiB. */
   readonly cacheOctetsMax?: number;
-  /** Questions that may be under way at once: 1000. */
+  /** Questions that may be under way at once; default 1000. */
   readonly questionsMax?: number;
-  /** Lookups that may wait for an answer at once: 100 000. */
+  /** Lookups that may wait for an answer at once; default 100 000. */
   readonly askersMax?: number;
 }
 
 const SECOND = 1000;
-/** A record of TTL 0 still serves the recipients of one message. */
+/** A record of TTL 0 is kept this long, so that it serves all recipients of one message. */
 const TTL_LEAST = 5 * SECOND;
-/** However long a stranger wants to be remembered, for a "no" too (RFC 2308 5). */
+/** Longest time that any answer is remembered, whatever its TTL; also for negative answers (RFC 2308 5). */
 const TTL_MOST = 3600 * SECOND;
 const CACHE_OCTETS = 8 * 1024 * 1024;
-/** A longer answer is used, and not remembered: no mail host, key or policy needs more. */
+/** A longer answer is used but not remembered: no mail host, key or policy needs more. */
 const REMEMBERED_LENGTH_MAX = 4096;
 const REMEMBERED_RECORDS_MAX = 100;
-/** A trouble that took long to find out is remembered a little, so that a queue of mail does not wait in line. */
+/**
+ * An error that took this long to find out is remembered for TROUBLE_TTL. Otherwise each of many messages would wait as
+ * long, one after the other.
+ */
 const SLOW_TROUBLE = SECOND;
 const TROUBLE_TTL = 5 * SECOND;
 
@@ -91,7 +94,7 @@ function createLookup<T>(
   room: QuestionRoom,
   { clock, cacheEntriesMax = 10_000, cacheOctetsMax = CACHE_OCTETS }: ResolverOptions,
 ): (name: string) => Promise<Answer<T>> {
-  // An entry has a price of its own, so that their number is bounded too.
+  // Every entry has a least size, so the number of entries is bounded too.
   const sizeLeast = cacheOctetsMax / cacheEntriesMax;
   const cache = new TtlCache<Answer<T>>(clock, cacheOctetsMax, (name, answer) =>
     Math.max(sizeLeast, answerSize(name, answer)),
@@ -132,7 +135,10 @@ function isRemembered(answer: Answer<unknown>): boolean {
   );
 }
 
-/** What may stand in a question: letters, digits, "-" and "_" in labels of 1 to 63, 253 in all (RFC 1035 2.3.4). */
+/**
+ * Returns the name in lower case, or undefined if it cannot be asked. Allowed are letters, digits, "-" and "_" in
+ * labels of 1 to 63, 253 in all (RFC 1035 2.3.4).
+ */
 function queryName(written: string): string | undefined {
   const name = (written.endsWith(".") ? written.slice(0, -1) : written).toLowerCase();
   return name.length <= 253 && /^[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/.test(name)
@@ -145,7 +151,10 @@ function createAsker(options: ResolverOptions, room: QuestionRoom): Asker {
   const { dnssec = false } = options;
   const fixed = (options.servers ?? []).map(requireServer);
   let servers = fixed.length > 0 ? fixed : systemServers();
-  /** The server that answered last: one that is down costs its timeout once, not at every question. */
+  /**
+   * The server that answered last is asked first. So a server that is down costs its timeout once, not at every
+   * question.
+   */
   let preferred = 0;
 
   const askInTurn = async <T>(type: RecordType<T>, name: string, patience: () => Patience) => {
@@ -162,7 +171,7 @@ function createAsker(options: ResolverOptions, room: QuestionRoom): Asker {
       }
       error = `${reply.kind === "trouble" ? reply.error : reply.kind} (${server.address})`;
     }
-    // The machine may have moved to another network since we read it.
+    // The machine may have moved to another network since resolv.conf was read.
     if (fixed.length === 0) servers = systemServers();
     return error;
   };
@@ -192,7 +201,10 @@ function requireServer(text: string): Server {
   return server;
 }
 
-/** One server, until it has said what it can: without EDNS where it must be, over TCP where it must be. */
+/**
+ * Asks one server until its answer is complete: without EDNS if the server refuses EDNS, over TCP if the answer is
+ * truncated.
+ */
 async function askServer<T>(
   server: Server,
   question: Omit<Query<T>, "id" | "edns">,

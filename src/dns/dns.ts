@@ -1,5 +1,5 @@
-// What the relay wants to know of the DNS, and the four ways a question can end. Everything that is not a
-// clear answer is "temporary": an answer that we did not get must never turn into "no such domain".
+// The relay's questions to the DNS, and the four ways in which a question can end. Everything that is not a clear
+// answer is "temporary": a missing answer must never turn into "no such domain".
 //
 // Doors: addresses.ts, create-resolver.ts, lookup.ts, target-addresses.ts.
 
@@ -8,7 +8,7 @@ export interface MxRecord {
   readonly preference: number;
 }
 
-/** RFC 6698 2.1. What the numbers mean, and whether they mean anything, is for whoever uses it. */
+/** RFC 6698 2.1. The numbers may be invalid: the user of the record checks them. */
 export interface TlsaRecord {
   readonly usage: number;
   readonly selector: number;
@@ -17,14 +17,14 @@ export interface TlsaRecord {
 }
 
 interface Vouched {
-  /** DNSSEC vouches for it, for every CNAME on the way too. Never there unless [dns] says `dnssec = true`. */
+  /** DNSSEC confirms the answer, including every CNAME on the way. Absent unless [dns] has `dnssec = true`. */
   readonly secure?: true;
 }
 
 interface Found<T> extends Vouched {
   readonly kind: "found";
   readonly records: readonly T[];
-  /** Where CNAMEs lead to, if the name is an alias. */
+  /** The name at the end of the CNAMEs, if the name is an alias. */
   readonly canonical?: string;
 }
 
@@ -32,9 +32,9 @@ export type Answer<T> =
   | Found<T>
   /** NXDOMAIN. */
   | ({ readonly kind: "no-such-name" } & Vouched)
-  /** The name exists, and has no record of this type. */
+  /** The name exists, but has no record of this type. */
   | ({ readonly kind: "no-data" } & Vouched)
-  /** SERVFAIL, REFUSED, timeout, rubbish: nothing is known. `error` is for the log. */
+  /** SERVFAIL, REFUSED, a timeout or an unreadable answer: nothing is known. `error` is for the log. */
   | { readonly kind: "temporary"; readonly error: string };
 
 export interface Resolver {

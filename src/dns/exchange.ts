@@ -1,7 +1,7 @@
-// One query to one server, over UDP or TCP, under a deadline. The socket is connected, so the kernel lets in only
-// what that server says, from a source port that is new for every query (RFC 5452 9.2).
+// One query to one server, over UDP or TCP, under a deadline. The socket is connected, so the kernel accepts messages
+// only from that server. Each query has a new source port (RFC 5452 9.2).
 //
-// Invariant: every exchange ends: with what `read` made of a message, or with an error.
+// Invariant: every exchange ends, either with what `read` made of a message or with an error.
 
 import { createSocket } from "node:dgram";
 import { connect, isIPv6 } from "node:net";
@@ -12,18 +12,18 @@ export interface Server {
   readonly port: number;
 }
 
-/** Undefined: the message is not for us, go on waiting. */
+/** Returns undefined when the message does not belong to the query, so that the exchange goes on waiting. */
 export type Read<T> = (message: Buffer) => T | undefined;
 
 export interface Patience {
   readonly clock: Clock;
   /** Milliseconds. */
   readonly timeout: number;
-  /** Ends the exchange when it aborts, with the reason. */
+  /** Aborting it ends the exchange with the signal's reason. */
   readonly signal: AbortSignal;
 }
 
-/** Messages that are not for us before we take the server for one that does not answer. */
+/** Number of messages for other queries after which the server counts as one that does not answer. */
 const STRANGERS_MAX = 16;
 
 export function askUdp<T>(
@@ -44,7 +44,7 @@ export function askUdp<T>(
         if (result !== undefined) resolve(result);
         else if (++strangers > STRANGERS_MAX) reject(new Error("answers other questions"));
       });
-      // With a callback, an error of connect would come there instead of as an event.
+      // With a callback, an error of connect would go there instead of becoming an event.
       socket.once("connect", () => {
         socket.send(query, (error) => {
           if (error !== null) reject(error);
@@ -84,7 +84,7 @@ export function askTcp<T>(
   );
 }
 
-/** `start` is called at once; `close` when the first of result, error, deadline and abort has come. */
+/** Calls `start` at once, and `close` after the first of result, error, deadline and abort. */
 async function underDeadline<T>(
   { clock, timeout, signal }: Patience,
   close: () => void,

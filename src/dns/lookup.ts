@@ -1,4 +1,4 @@
-// The addresses of a host for Node's own clients, out of our resolver and not out of the system's.
+// The addresses of a host for Node's own clients, from the relay's resolver instead of the system's.
 
 import type { LookupAddress } from "node:dns";
 import { isIPv6, type LookupFunction } from "node:net";
@@ -6,8 +6,8 @@ import { resolveAddresses } from "./addresses.ts";
 import type { Resolver } from "./dns.ts";
 
 /**
- * The `lookup` of a connection to `host`, a name or an address. Rejects when it has no address but those that are
- * ignored. For an address Node asks no `lookup`: it has passed when this resolves.
+ * Returns the `lookup` of a connection to `host`, a name or an address. Rejects when `host` has no address except
+ * ignored ones. Node does not call `lookup` for an address: it has passed the check when this resolves.
  */
 export async function lookupOf(
   host: string,

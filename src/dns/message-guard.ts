@@ -1,14 +1,15 @@
-// Looks over a DNS message before the codec reads it (RFC 1035 4.1). The codec follows pointers as long as they
-// do not turn in a circle, record after record: a message made for it would keep it busy for more than a second.
+// Checks a DNS message before the codec reads it (RFC 1035 4.1). The codec follows pointers, record after record,
+// unless they form a circle. A message made for it could keep it busy for more than a second.
 //
-// Invariant: a message that passes has few records, and every name in it ends after a few steps.
+// Invariant: a message that passes has at most RECORDS_MAX records, and every name in it ends after at most
+// POINTERS_MAX pointers.
 
 const HEADER = 12;
-/** More than any mail domain has, and no work for the codec. */
+/** More than any mail domain has, and little work for the codec. */
 const RECORDS_MAX = 1000;
 const POINTERS_MAX = 32;
 
-/** Octets in the data of a record before its first name, by type. */
+/** Octets in a record's data before its first name, by record type. */
 const NAME_OFFSET: ReadonlyMap<number, number> = new Map([
   [2, 0], // NS
   [5, 0], // CNAME
@@ -20,19 +21,19 @@ const NAME_OFFSET: ReadonlyMap<number, number> = new Map([
 ]);
 const SOA = 6;
 
-/** What is wrong with the message; undefined when it may be decoded. */
+/** Returns why the message must not be decoded; undefined when it may be. */
 export function messageProblem(message: Buffer): string | undefined {
   try {
     walk(message);
     return undefined;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    // Buffer's own errors have a code.
+    // Only Buffer's own errors have a code.
     return "code" in error ? "it ends too early" : error.message;
   }
 }
 
-/** Throws RangeError, as Buffer does by itself at the end of the message. */
+/** Throws RangeError, as Buffer itself does at the end of the message. */
 function walk(message: Buffer): void {
   const questions = message.readUInt16BE(4);
   const records = message.readUInt16BE(6) + message.readUInt16BE(8) + message.readUInt16BE(10);
@@ -55,7 +56,7 @@ function walk(message: Buffer): void {
   }
 }
 
-/** Where the bytes after a name begin. Pointers lead backwards only, as compression makes them. */
+/** The offset after a name. A pointer must lead backwards, as in every compressed name. */
 function afterName(message: Buffer, start: number): number {
   let offset = start;
   let after: number | undefined;

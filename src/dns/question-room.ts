@@ -1,14 +1,14 @@
-// How many questions may be under way at once. Strangers choose names whose servers say nothing, so each question could
-// hold a socket until its deadline.
+// Limits the number of DNS questions under way at once. A client can name domains whose servers never answer, so each
+// question could hold a socket until its deadline.
 //
-// Invariants: sockets, waiting questions and those who wait for answers are bounded. A question with a server that
-// answers gets its turn however many others are silent: while questions wait, the oldest one under way is given up
-// as soon as it has had its fair time.
+// Invariants: sockets, waiting questions and waiting callers are bounded. A question whose server answers gets its
+// turn, however many other servers are silent: while questions wait, the oldest one under way is given up as soon as it
+// has had FAIR_TIME.
 
 import type { Clock, Timer } from "../base/clock.ts";
 
 interface Turn {
-  /** Aborts when the question is given up, with the reason. */
+  /** Aborts, with the reason, when the question is given up. */
   readonly signal: AbortSignal;
   end(): void;
 }
@@ -19,18 +19,18 @@ interface UnderWay {
   readonly since: number;
 }
 
-/** Each has a socket. */
+/** Questions under way. Each has a socket. */
 const UNDER_WAY_MAX = 1000;
-/** A queue of mail at its fullest asks about some ten thousand hosts at once. */
+/** Callers that wait. A completely full queue asks about some ten thousand hosts at once. */
 const ASKERS_MAX = 100_000;
-/** A resolver on the way to a server that works needs less. */
+/** Milliseconds. A resolver needs less to reach a server that works. */
 const FAIR_TIME = 2000;
 
 export class QuestionRoom {
   readonly #clock: Clock;
   readonly #underWayMax: number;
   readonly #askersMax: number;
-  /** In the order of their beginning. */
+  /** The oldest question is first. */
   readonly #underWay = new Set<UnderWay>();
   readonly #waiting = new Set<(turn: Turn | undefined) => void>();
   #askers = 0;
@@ -43,7 +43,7 @@ export class QuestionRoom {
     this.#askersMax = askersMax;
   }
 
-  /** False when too many wait for answers already; otherwise `leave` must follow. */
+  /** Returns false when too many callers wait already. Otherwise `leave` must follow. */
   admit(): boolean {
     if (this.#askers >= this.#askersMax) return false;
     this.#askers += 1;
@@ -54,7 +54,7 @@ export class QuestionRoom {
     this.#askers -= 1;
   }
 
-  /** Undefined when no turn came in `timeout` milliseconds. */
+  /** Waits for a turn; undefined when none came within `timeout` milliseconds. */
   async enter(timeout: number): Promise<Turn | undefined> {
     if (this.#underWay.size < this.#underWayMax || this.#closed) return this.#begin();
     const { promise, resolve } = Promise.withResolvers<Turn | undefined>();
@@ -94,7 +94,7 @@ export class QuestionRoom {
     };
   }
 
-  /** Gives up what has had its fair time while others wait, one for each that waits. */
+  /** For each waiting question, gives up one question that has had its fair time. */
   #hurry(): void {
     this.#timer?.cancel();
     const now = this.#clock.monotonic();

@@ -1,4 +1,4 @@
-// Which DNS servers to ask: from the configuration, or from resolv.conf(5).
+// The DNS servers to ask: from the configuration, or from resolv.conf(5).
 
 import { readFileSync } from "node:fs";
 import { isIP, isIPv4 } from "node:net";
@@ -17,7 +17,10 @@ export function parseServer(text: string): Server | undefined {
   return right && number > 0 && number < 65_536 ? { address, port: number } : undefined;
 }
 
-/** Without a file or a server in it, the one on this machine, as resolv.conf(5) has it. Never throws. */
+/**
+ * The servers of the file. Without a file or a server in it, the one on this machine, as resolv.conf(5) says. Never
+ * throws.
+ */
 export function systemServers(path = "/etc/resolv.conf"): readonly Server[] {
   const servers = Array.from(textOf(path).matchAll(/^[ \t]*nameserver[ \t]+(\S+)/gm))
     .map(([, written = ""]) => ({ address: written, port: DNS_PORT }))

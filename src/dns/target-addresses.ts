@@ -1,15 +1,15 @@
-// Addresses that a stranger's DNS must never lead us to: this machine, networks behind us, and whatever has no place on
-// the public Internet (the IANA special-purpose address registries, RFC 6890). One table for next hops, policy hosts
-// and hosts that want reports.
+// Addresses that the DNS of other domains must never lead the relay to: this machine, the networks behind it, and
+// everything outside the public Internet (the IANA special-purpose address registries, RFC 6890). One table for next
+// hops, policy hosts and hosts that want reports.
 //
-// Invariant: a text with no reading as an address is never a target. IPv6 that is carried to an IPv4 address is judged
-// as that address too.
+// Invariant: a text that is not an address is never a target. IPv6 that is carried to an IPv4 address is judged as that
+// address too.
 
 import { type Address, networkContains, parseAddress, parseNetwork } from "../base/cidr.ts";
 
 /**
- * As items of a host list. The documentation networks (RFC 5737, 3849, 9637) are missing on purpose: nobody lives there,
- * and tests do. 64:ff9b::/96 is let through to be judged by its IPv4 address; all other public IPv6 is in 2000::/3.
+ * Items of a host list. The documentation networks (RFC 5737, 3849, 9637) are missing on purpose: real hosts never use
+ * them, but tests do. 64:ff9b::/96 is let through and judged by its IPv4 address. All other public IPv6 is in 2000::/3.
  */
 export const NEVER_A_TARGET: readonly string[] = [
   "0.0.0.0/8", // this network, RFC 1122
@@ -37,7 +37,7 @@ const NETWORKS = NEVER_A_TARGET.filter((item) => !item.startsWith("!")).flatMap(
 const NAT64 = 0x0064_ff9b_0000_0000_0000_0000n;
 const SIX_TO_FOUR = 0x2002n;
 
-/** By {@link NEVER_A_TARGET}; true too for a text that is no address. */
+/** True for addresses in {@link NEVER_A_TARGET}, and for a text that is not an address. */
 export function isNeverTarget(text: string): boolean {
   const address = parseAddress(text);
   if (address === undefined) return true;
@@ -50,12 +50,15 @@ interface Hosts {
   match(address: string): { readonly kind: string };
 }
 
-/** By a list of the configuration; true too for a text that is no address. */
+/** Returns a test that is true for addresses in a configured list, and for a text that is not an address. */
 export function ignoredBy(list: Hosts): (address: string) => boolean {
   return (address) => targetForms(address)?.some((form) => list.match(form).kind === "in") ?? true;
 }
 
-/** The texts to judge an address by: itself, and the IPv4 address that it is carried to. Undefined when it is none. */
+/**
+ * The texts to judge an address by: itself, and the IPv4 address that it is carried to. Undefined for a text that is
+ * not an address.
+ */
 export function targetForms(text: string): readonly string[] | undefined {
   const address = parseAddress(text);
   if (address === undefined) return undefined;
@@ -63,7 +66,10 @@ export function targetForms(text: string): readonly string[] | undefined {
   return carried === undefined ? [text] : [text, ipv4Text(Number(carried.value))];
 }
 
-/** What a translator or tunnel makes of an IPv6 address: NAT64's last 32 bits, 6to4's behind the first 16. */
+/**
+ * The IPv4 address that a translator or tunnel sends an IPv6 address to: the last 32 bits for NAT64, the 32 bits after
+ * the first 16 for 6to4.
+ */
 function carriedIpv4({ family, value }: Address): Address | undefined {
   const bits = BigInt(value);
   if (family === 4) return undefined;

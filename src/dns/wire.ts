@@ -1,20 +1,20 @@
-// DNS messages, to bytes and back. The only module that knows dns2, of which it uses the codec and nothing else:
-// its clients ignore the rcode and the question, and wait for ever.
+// Encodes and decodes DNS messages. This is the only module that knows dns2, and it uses only its codec: the clients of
+// dns2 ignore the rcode and the question, and wait for ever.
 //
-// Invariant: only a message that repeats our id and question, says "no error" or "no such name", and decodes in
-// full is an answer (RFC 1035 4.1, RFC 2308, RFC 5452 4). Everything else is not one, and so never says "no". An
-// answer is secure if the server says so of all of it (the AD bit, RFC 4035 3.2.3), and was asked to find out.
+// Invariants: a message is an answer only if it repeats our id and question, says "no error" or "no such name", and
+// decodes completely (RFC 1035 4.1, RFC 2308, RFC 5452 4). Anything else can never say "no". An answer is secure only
+// if the relay asked for the verdict and the server says so of the whole answer (the AD bit, RFC 4035 3.2.3).
 
 import { isIPv4, isIPv6 } from "node:net";
 import { Packet, type Resource } from "dns2";
 import { messageProblem } from "./message-guard.ts";
 import type { Answer, MxRecord, TlsaRecord } from "./dns.ts";
 
-/** A type of record: how it is asked for and what it is read into. */
+/** A record type: its code in a question, and the reader of its records. */
 export interface RecordType<T> {
   readonly name: string;
   readonly code: number;
-  /** Undefined when the codec gave no such thing. */
+  /** Undefined when the codec did not give the expected fields. */
   read(resource: Resource): T | undefined;
 }
 
@@ -45,7 +45,7 @@ export const TXT: RecordType<string> = {
   read: ({ data }) => (Array.isArray(data) ? data.join("") : undefined),
 };
 
-/** Unknown to the codec, which leaves its octets alone (RFC 3597). */
+/** The codec does not know this type and leaves its octets alone (RFC 3597). */
 const TLSA_CODE = 52;
 
 export const TLSA: RecordType<TlsaRecord> = {
@@ -54,7 +54,7 @@ export const TLSA: RecordType<TlsaRecord> = {
   read({ data }) {
     if (!Buffer.isBuffer(data) || data.length < 3) return undefined;
     const [usage = 0, selector = 0, matching = 0] = data;
-    // A copy of its own: a part of the message would keep all of it in memory.
+    // A separate copy: a slice would keep the whole message in memory.
     const association = Buffer.alloc(data.length - 3);
     data.copy(association, 0, 3);
     return { usage, selector, matching, association };
@@ -68,7 +68,7 @@ export interface Query<T> {
   readonly id: number;
   /** Offer datagrams of more than 512 octets (RFC 6891). */
   readonly edns: boolean;
-  /** Ask for DNSSEC's verdict, and believe it. Goes with EDNS only. */
+  /** Ask for DNSSEC's verdict and believe it. Needs EDNS. */
   readonly dnssec: boolean;
 }
 
@@ -81,20 +81,20 @@ interface Answered<T> {
 
 export type Reply<T> =
   | Answered<T>
-  /** It is longer than a datagram: ask again over TCP. */
+  /** The answer does not fit a datagram: ask again over TCP. */
   | { readonly kind: "truncated" }
-  /** The server may only dislike EDNS: ask again without. */
+  /** Perhaps the server only refuses EDNS: ask again without it. */
   | { readonly kind: "no-edns" }
-  /** The server has no answer for us. */
+  /** The server has no usable answer. */
   | { readonly kind: "trouble"; readonly error: string };
 
-/** What goes through every network unfragmented (RFC 9715). */
+/** Octets that pass every network without fragmentation (RFC 9715). */
 const DATAGRAM = 1232;
 /** The TC bit of the second word (RFC 1035 4.1.1). */
 const TRUNCATED = 0x0200;
 /** The AD bit of the same word (RFC 4035 3.1.6). */
 const AUTHENTIC = 0x0020;
-/** For a "no" that does not say how long it holds. */
+/** Seconds that a negative answer holds if it does not say. */
 const NEGATIVE_TTL = 60;
 const LINKS_MAX = 16;
 
@@ -108,7 +108,7 @@ export function encodeQuery(query: Query<unknown>): Buffer {
     packet.additionals.push(Packet.Resource.EDNS([], { udpPayloadSize: DATAGRAM, doFlag }));
   }
   const message = packet.toBuffer();
-  // Servers of today answer with AD to either bit (RFC 6840 5.7), older ones to DO only.
+  // Today's servers answer with AD to either bit (RFC 6840 5.7), older ones only to DO.
   if (doFlag) message.writeUInt16BE(message.readUInt16BE(2) | AUTHENTIC, 2);
   return message;
 }
@@ -118,12 +118,12 @@ function asksForVerdict({ dnssec, edns }: Query<unknown>): boolean {
 }
 
 /**
- * Undefined when the message is no reply to this query at all: a late one, a lost one, a forged one. Never throws,
- * whatever the bytes.
+ * Returns undefined when the message is not a reply to this query: late, lost or forged. Never throws, whatever the
+ * bytes.
  */
 export function decodeReply<T>(message: Buffer, query: Query<T>): Reply<T> | undefined {
   if (message.length < Packet.HEADER_SIZE || message.readUInt16BE(0) !== query.id) return undefined;
-  // What is truncated may well end inside a record.
+  // A truncated message may end inside a record.
   const truncated = (message.readUInt16BE(2) & TRUNCATED) !== 0;
   const problem = messageProblem(message);
   if (problem !== undefined) {
@@ -144,7 +144,7 @@ function judge<T>(packet: Packet, query: Query<T>): Reply<T> | undefined {
   const { NOERROR, FORMERR, NXDOMAIN, NOTIMP, BADVERS } = Packet.RCODE;
   const [question] = questions;
   const dislikes = header.rcode === FORMERR || header.rcode === NOTIMP || header.rcode === BADVERS;
-  // A server that could not read the query may send the bare header back.
+  // A server that could not read the query may send back only the header.
   if (question === undefined ? !dislikes : !isOurs(question, query)) return undefined;
   if (dislikes && query.edns) return { kind: "no-edns" };
   if (header.tc === 1) return { kind: "truncated" };
@@ -200,7 +200,7 @@ function readAnswer<T>(packet: Packet, { type, name }: Query<T>): Reply<T> {
   return { kind: "trouble", error: "CNAMEs without end" };
 }
 
-/** A referral says that the server did not ask on, and nothing about the name (RFC 2308 2.2). */
+/** A referral only says that the server does not recurse; it says nothing about the name (RFC 2308 2.2). */
 function noData<T>(packet: Packet): Reply<T> {
   const { TYPE } = Packet;
   const holds = (code: number) => packet.authorities.some(({ type }) => type === code);
@@ -210,7 +210,7 @@ function noData<T>(packet: Packet): Reply<T> {
   return { kind: "answer", answer: { kind: "no-data" }, ttl: negativeTtl(packet) };
 }
 
-/** RFC 2308 5. */
+/** Seconds that a negative answer holds (RFC 2308 5). */
 function negativeTtl(packet: Packet): number {
   const soa = packet.authorities.find(({ type }) => type === Packet.TYPE.SOA);
   return soa === undefined ? NEGATIVE_TTL : Math.min(soa.ttl, soa.minimum ?? NEGATIVE_TTL);

@@ -1,8 +1,8 @@
-// What may stand in the path of a Maildir.
+// The names that may become part of the path of a Maildir.
 
 /**
- * Names that may become part of a path. Each is the lower-cased canonical key of a list or lookup, never text
- * from the wire; absent when no list of the router vouched for it.
+ * Names that may become part of a path. Each is the lower-cased canonical key of a list or lookup, never text from the
+ * wire. Absent when no list of the router contained the name.
  */
 export interface Account {
   readonly domain?: string;

@@ -1,5 +1,5 @@
-// A mail that the relay writes itself, before it is composed: what its writer decides, and nothing of how MIME
-// writes it down. src/outbox/ makes a message of it.
+// A mail that the relay writes itself, before it is composed: its content, without any of the MIME encoding.
+// src/outbox/ turns it into a message.
 
 import type { Mailbox } from "./envelope.ts";
 
@@ -7,13 +7,13 @@ export interface Draft {
   readonly from: { readonly name: string; readonly address: string };
   readonly to: Mailbox;
   readonly subject: string;
-  /** With its angle brackets. Absent: the id that the message has in the spool, at the relay's host name. */
+  /** With its angle brackets. Absent: made from the message's spool id and the relay's host name. */
   readonly messageId?: string;
   /** The Message-ID of the message that this one is about, with its angle brackets. */
   readonly inReplyTo?: string;
-  /** Further header fields by their names, in the order in which they are written. */
+  /** Further header fields by name, in the order in which they are written. */
   readonly fields: Readonly<Record<string, string>>;
-  /** The lines of a text for people, each with its CRLF, or the parts of a report. */
+  /** The text for people, each line with its CRLF, or the parts of a report. */
   readonly content: string | ReportContent;
 }
 
@@ -26,7 +26,7 @@ export interface ReportContent {
 
 export type DraftPart =
   | { readonly kind: "text"; readonly description?: string; readonly text: string }
-  /** The bytes stand in the message as they are, encoded in no way. */
+  /** The bytes appear in the message unchanged, without any encoding. */
   | {
       readonly kind: "verbatim";
       readonly type: string;

@@ -1,28 +1,29 @@
-// The header section of a message, as those need it who judge a message by it. Read once, in a time that grows with
-// its length and no faster, whatever a stranger has put there.
+// The header section of a message, for code that judges the message by it. It is read once, in time proportional to its
+// length, whatever a client has put there.
 //
-// Invariant: what a reader of mail may take for a field is a field here; what is none makes the section malformed.
+// Invariant: everything that a mail reader may take for a field is a field here. Anything else makes the section
+// malformed.
 
 /** One field with its folded lines (RFC 5322 2.2). */
 export interface Field {
-  /** Lower case, without the blanks before the colon; "" for lines that are no field. */
+  /** Lower case, without the blanks before the colon; "" for lines without a field name. */
   readonly name: string;
-  /** Its name is written as RFC 5322 has it. */
+  /** The name is written as RFC 5322 demands. */
   readonly wellFormed: boolean;
-  /** Behind the colon, unfolded, one character an octet. */
+  /** The text after the colon, unfolded, one character for each octet. */
   readonly value: string;
-  /** As it came, the CRLF at its end included. */
+  /** The original octets, including the final CRLF. */
   readonly bytes: Buffer;
 }
 
 const NAME = /^([!-9;-~]+)[ \t]*:/;
-/** A name that a lenient reader could still see: its colon stands behind a fold, or odd octets are in it. */
+/** A name that a lenient reader could still accept: its colon comes after a fold, or it contains odd octets. */
 const LENIENT_NAME = /^([^:]*):/;
 
-/** No honest message has more. */
+/** Honest messages have fewer. */
 const FIELDS_MAX = 10_000;
 
-/** Undefined when there are too many to be looked at. */
+/** Returns the fields in order, or undefined when there are more than FIELDS_MAX. */
 export function parseHeaderFields(section: Buffer): readonly Field[] | undefined {
   const text = section.toString("latin1");
   const fields: Field[] = [];
@@ -33,7 +34,7 @@ export function parseHeaderFields(section: Buffer): readonly Field[] | undefined
   return fields;
 }
 
-/** Cut out when it is wanted: most fields are not. */
+/** Cuts a field out only when it is read, because most fields are never read. */
 class Range implements Field {
   readonly name: string;
   readonly wellFormed: boolean;
@@ -73,7 +74,7 @@ function* fieldRanges(section: string): Generator<readonly [number, number]> {
   }
 }
 
-/** Behind the CRLF of the last of its folded lines (RFC 5322 2.2). */
+/** The position after the CRLF of the field's last folded line (RFC 5322 2.2). */
 export function endOfField(section: string, start: number): number {
   let end = start;
   do {

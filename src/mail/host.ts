@@ -1,4 +1,4 @@
-// A next hop, what goes wrong with one, and what is kept of one that could not be used.
+// A next hop, the errors that it can cause, and the record of one that could not be used.
 
 import type { Status } from "./status.ts";
 
@@ -6,17 +6,17 @@ import type { Status } from "./status.ts";
 export interface Host {
   readonly name: string;
   readonly port?: number;
-  /** Resolved and filtered already, in the order to be tried. */
+  /** Already resolved and filtered, in the order in which they are tried. */
   readonly addresses?: readonly string[];
-  /** The mail domain that DNS names this host for; absent when somebody wrote the host down. */
+  /** The mail domain whose DNS names this host. Absent when the postmaster named the host. */
   readonly domain?: string;
-  /** DNSSEC vouches for it, from the domain's MX to the host's addresses. */
+  /** DNSSEC confirms it, from the domain's MX to the host's addresses. */
   readonly secure?: true;
-  /** Where CNAMEs lead to, if the name is an alias. */
+  /** The name at the end of the CNAMEs, if the name is an alias. */
   readonly canonical?: string;
 }
 
-/** What a retry rule can ask for beside the reply itself (Exim's names). */
+/** Kinds of errors that a retry rule can name in addition to the reply itself (Exim's names). */
 export type RetryError =
   | "timeout"
   | "refused"
@@ -26,19 +26,19 @@ export type RetryError =
   | "lookup"
   | "quota";
 
-/** What a delivery waits for: a host, an account at one, or a Maildir, that can be used again. */
+/** A host, an account at a host, or a Maildir that a delivery waits for until it can be used again. */
 export interface Awaited {
   /** The key of its hint. */
   readonly key: string;
-  /** The name by which retry rules know it; absent where it is an account. */
+  /** The name that retry rules use; absent for an account. */
   readonly host?: string;
 }
 
 export interface HostHint {
-  /** Milliseconds since the epoch, all three. */
+  /** All three times are milliseconds since the epoch. */
   readonly firstFailure: number;
   readonly nextTry: number;
-  /** When `nextTry` was worked out. */
+  /** The time at which `nextTry` was calculated. */
   readonly savedAt: number;
   readonly status: Status;
 }

@@ -1,17 +1,18 @@
 // One value for an SMTP reply: basic code, enhanced code and public text (RFC 5321 4.2, RFC 3463).
-// The class digit of the enhanced code is derived from the basic code, so the two cannot disagree.
-// `text` is what a peer may read; the cause of a trouble goes to the log, never in here.
+//
+// Invariants: the class digit of the enhanced code is derived from the basic code, so the two cannot disagree. `text`
+// may be read by a peer: the cause of a problem goes to the log, never in here.
 
 export interface Status {
   readonly code: number;
   /** Complete enhanced code, "4.3.0". */
   readonly enhanced: string;
   readonly text: string;
-  /** A remote server replied this; absent when the verdict is our own. */
+  /** A remote server sent this reply; absent when the relay decided itself. */
   readonly remote?: true;
-  /** It replied without an enhanced code, or with one of another class: `enhanced` is ours. */
+  /** The remote reply had no enhanced code, or one of another class: `enhanced` is ours. */
   readonly bare?: true;
-  /** There was no answer, so that it may have been done all the same: the next attempt has to look. */
+  /** There was no answer, so the delivery may have succeeded nevertheless: the next attempt has to check. */
   readonly unsure?: true;
 }
 
@@ -28,20 +29,20 @@ export function isTemporary(s: Status): boolean {
   return s.code >= 400 && s.code < 500;
 }
 
-/** "451 4.3.0 text": how a status is sent as a reply. */
+/** "451 4.3.0 text": the status as it is sent in a reply. */
 export function statusLine(s: Status): string {
   return `${s.code} ${s.enhanced} ${s.text}`;
 }
 
-/** How a status stands in a log line or a report: a remote server's reply as it came. */
+/** The status for a log line or a report. A remote server's reply is shown as it came. */
 export function saidLine(s: Status): string {
   return s.bare === true ? `${s.code} ${s.text}` : statusLine(s);
 }
 
-/** The reply for everything that went wrong on our side: temporary, and tells a peer nothing. */
+/** The reply for every error on our side: temporary, and without details for the peer. */
 export const LOCAL_ERROR: Status = status(451, "3.0", "Temporary local problem, please try again");
 
-/** The file system of a mailbox did not answer: whether the copy was made is not known yet. */
+/** The file system of a mailbox did not answer, so it is unknown whether the copy was made. */
 export const NO_ANSWER: Status = {
   ...status(451, "3.0", "The file system of the mailbox does not answer"),
   unsure: true,

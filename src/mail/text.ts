@@ -1,7 +1,7 @@
-// Text of strangers made fit to stand in a report: no control bytes, no line that is too long, no way to end
-// a header field early (RFC 5322 2.1.1, 2.2.3). Everything that a report quotes goes through here.
+// Makes text from clients and hosts safe for a report: no control bytes, no overlong line, no way to end a header field
+// early (RFC 5322 2.1.1, 2.2.3). Everything that a report quotes goes through here.
 
-/** Bytes above 127, or characters beyond ASCII. */
+/** True for text without characters above 127. */
 export function isAscii(text: string): boolean {
   return /^[\0-\x7f]*$/.test(text);
 }
@@ -11,19 +11,19 @@ export function oneLine(text: string): string {
   return text.replaceAll(/[\p{C}\p{Z}]+/gu, " ").trim();
 }
 
-/** As `oneLine`, in ASCII: what cannot be shown becomes "?". */
+/** Like `oneLine`, but ASCII only: other characters become "?". */
 export function asciiLine(text: string): string {
   return oneLine(text).replaceAll(/[^\x20-\x7e]/gu, "?");
 }
 
-/** One spelling of a text for a whole report: `asciiLine`, or `oneLine` in an internationalized one. */
+/** The spelling of quoted text in a whole report: `asciiLine`, or `oneLine` in an internationalized one. */
 export type Cleaner = (text: string) => string;
 
 const LINE_WIDTH = 76;
-/** In bytes; with a field name before it, it stays below the 998 of RFC 5322. */
+/** In bytes. Together with a field name before it, it stays below the 998 of RFC 5322. */
 const LONGEST_WORD = 900;
 
-/** Words in lines of at most 76 characters, each after `indent`; a word beyond 900 bytes is cut up. */
+/** Words in lines of at most 76 characters, each after `indent`. A word longer than 900 bytes is cut into pieces. */
 export function wrapText(text: string, indent = "", first = indent): string {
   const lines: string[] = [];
   let line = first;
@@ -45,12 +45,12 @@ function cutUp(word: string): string[] {
   return fits ? [word] : (word.match(/.{1,225}/gu) ?? []); // 225 characters are 900 bytes at most.
 }
 
-/** A header field with its CRLF, folded. The value has been cleaned already. */
+/** A header field with its CRLF, folded. The value must have been cleaned already. */
 export function foldedField(name: string, value: string): string {
   return `${wrapText(value, " ", `${name}: `)}\r\n`;
 }
 
-/** RFC 5322 3.3, in UTC. */
+/** Date as in RFC 5322 3.3, in UTC. */
 export function mailDate(time: number): string {
   return new Date(time).toUTCString().replace("GMT", "+0000");
 }
