@@ -1,5 +1,5 @@
-// A configuration that has been found right: what the rest of the relay is built from. Plain values; durations
-// in milliseconds, sizes in bytes, paths absolute, every default filled in.
+// A valid configuration, from which the rest of the relay is built. Plain values: durations in milliseconds, sizes in
+// bytes, paths absolute, every default filled in.
 //
 // Doors: document.ts, driver-tables.ts, first-local-domain.ts, https.ts, load.ts, postmaster.ts,
 // relay-options.ts, toml.ts, warnings.ts.
@@ -13,9 +13,9 @@ import type { ReplyOptions, RetryOptions } from "../retry/retry-options.ts";
 import type { BounceOptions, DnsOptions, HttpsOptions } from "./sections.ts";
 
 export interface Configuration {
-  /** As it was asked for. */
+  /** The path as it was given to the program. */
   readonly file: string;
-  /** Absolute. Relative paths in the file start here. */
+  /** Absolute path of the file's directory. Relative paths in the file start here. */
   readonly directory: string;
   readonly relay: RelayOptions;
   readonly listeners: readonly ListenerOptions[];
@@ -30,7 +30,7 @@ export interface Configuration {
   readonly replies: readonly ReplyOptions[];
   readonly bounce: BounceOptions;
   readonly https: HttpsOptions;
-  /** What the parts have read, by the names of their tables: for the parts only. */
+  /** The options of the parts, by the names of their tables. For the parts only. */
   readonly parts: Readonly<Record<string, unknown>>;
 }
 
@@ -38,25 +38,25 @@ type NamedLists = ReadonlyMap<string, readonly string[]>;
 
 export interface RouterConfiguration {
   readonly name: string;
-  /** With the driver's own defaults. */
+  /** The driver's own defaults are filled in. */
   readonly chain: Omit<ChainOptions, "unseen"> & { readonly unseen: boolean };
   readonly driver: RouterDriver;
-  /** What `driver.options` has read: for `driver.create` only. */
+  /** The result of `driver.options.read`, for `driver.create` only. */
   readonly options: unknown;
 }
 
 export interface TransportConfiguration {
   readonly name: string;
   readonly driver: TransportDriver;
-  /** What `driver.options` has read: for `driver.create` only. */
+  /** The result of `driver.options.read`, for `driver.create` only. */
   readonly options: unknown;
 }
 
-/** One thing wrong with the file. */
+/** One problem of the file. */
 export interface ConfigurationProblem {
   readonly file: string;
   readonly line: number;
-  /** Dotted path; "" when the text is no TOML from there on. */
+  /** Dotted path; "" when the text is not valid TOML from this line on. */
   readonly path: string;
   readonly message: string;
 }

@@ -1,5 +1,5 @@
-// What is wrong only when two places of the file are seen together: names that lead nowhere or round in a
-// circle, names given twice, and relay rules that would make us an open relay.
+// Finds problems that show only when two places of the file are compared: names that do not exist or lead back to
+// themselves, names that are given twice, and relay rules that would make the relay an open relay.
 
 import { isIPv4 } from "node:net";
 import { coversEverybody, parseHostItem } from "../lists/host-items.ts";
@@ -37,7 +37,7 @@ export function crossCheck(root: Root, written: readonly Written[], problems: Pr
   checkOverlaps(bound, problems);
 }
 
-/** What opens the relay to everybody is no configuration. */
+/** Refuses options that open the relay to all clients. */
 function checkGrant(
   one: Written,
   written: readonly Written[],
@@ -46,7 +46,7 @@ function checkGrant(
 ): void {
   switch (one.option.grants) {
     case "relay":
-      // Whom a certificate makes trustworthy may come from anywhere.
+      // With a required certificate, clients may have any address.
       if (!isCertified(one, written)) checkOpenRelay(one, hosts, problems);
       break;
     case "proof":
@@ -59,7 +59,7 @@ function checkGrant(
   }
 }
 
-/** Clients must show a certificate, by an option of the same table. */
+/** Whether an option of the same table requires a client certificate. */
 function isCertified({ path }: Written, written: readonly Written[]): boolean {
   return written.some(
     (one) =>
@@ -82,7 +82,7 @@ function checkAsked({ path }: Written, written: readonly Written[], problems: Pr
 
 type NamedTexts = Record<string, readonly string[]>;
 
-/** Without a prototype, so that a list that nobody has made is not found under "constructor" either. */
+/** The lists have no prototype, so that a list "constructor" is not found unless the file has one. */
 function namedLists(section: unknown): NamedTexts {
   const entries = Object.entries(isTable(section) ? section : {});
   const lists: NamedTexts = Object.fromEntries(
@@ -92,7 +92,7 @@ function namedLists(section: unknown): NamedTexts {
   return lists;
 }
 
-/** The list that an item stands for: "+name" and "!+name"; a rule of a route_list goes on after it. */
+/** The list that an item refers to: "+name" and "!+name". In a rule of a route_list, more text may follow. */
 function referredTo(item: string): string | undefined {
   return /^!?\+(\S+)/.exec(item)?.[1];
 }
@@ -152,7 +152,7 @@ function checkOpenRelay({ path, value }: Written, hosts: NamedTexts, problems: P
   }
 }
 
-/** The first network in an item, or in the lists that it leads to, that is too wide. */
+/** The first network that is too wide, in an item or in the lists that it refers to. */
 function tooWide(text: string, hosts: NamedTexts, seen: Set<string>): string | undefined {
   const item = parseHostItem(text);
   if (item === undefined || item.negated || seen.has(text)) return undefined;
@@ -170,26 +170,26 @@ function tooWide(text: string, hosts: NamedTexts, seen: Set<string>): string | u
   return undefined;
 }
 
-/** fc00::/7 and fe80::/10 hold nobody from outside. */
+/** Addresses in fc00::/7 and fe80::/10 never come from outside. */
 function isLocalIpv6(text: string): boolean {
   return /^f[cde][0-9a-f]{2}:/i.test(text) && Number(text.split("/")[1]) >= 7;
 }
 
-/** Every domain has somebody who can sign for it. */
+/** A proof for every domain is worthless, because every domain has an owner who can sign for it. */
 function checkOpenProof({ path, value }: Written, lists: NamedTexts, problems: Problem[]): void {
   const items = textsOf(value, path).map(({ text }) => text);
   if (!holdsEverybody(items, lists, new Set())) return;
   problems.push({ path, message: "matches every domain, so anybody's signature is a proof" });
 }
 
-/** Mail for local domains is taken from everybody. */
+/** Mail for local domains is accepted from all clients. */
 function checkOpenDomains({ path, value }: Written, lists: NamedTexts, problems: Problem[]): void {
   const items = textsOf(value, path).map(({ text }) => text);
   if (!holdsEverybody(items, lists, new Set())) return;
   problems.push({ path, message: "matches every domain: an open relay" });
 }
 
-/** `domains = "ours"` is one domain of a strange name, and so no mail at all. */
+/** `domains = "ours"` means one domain of that strange name, so the router would get no mail at all. */
 function checkForgottenPlus(
   { path, value }: Written,
   lists: NamedTexts,
@@ -223,7 +223,7 @@ function checkUnique(written: readonly Written[], problems: Problem[]): void {
   }
 }
 
-/** The system binds a port of all addresses only where none of them has it. */
+/** The system binds a port on all addresses only if the port is free on every one of them. */
 function checkOverlaps(bound: readonly Written[], problems: Problem[]): void {
   const listeners = bound.flatMap(({ path, value }) => {
     const address = typeof value === "string" ? parseListenAddress(value) : undefined;

@@ -1,5 +1,5 @@
-// docs/config.md, made from the declarations: what is written there is what the relay does. `npm run docs`
-// writes it, and a test compares it with the file.
+// docs/config.md, made from the declarations, so it describes exactly what the relay accepts. `npm run docs` writes it,
+// and a test compares it with the file.
 
 import { chainOptions, transportOptions } from "../route/chain-options.ts";
 import type { Driver } from "../contract/contract.ts";
@@ -13,9 +13,9 @@ const INTRODUCTION = `# The configuration file
 
 This page is made from the source by \`npm run docs\`. A commented example is \`etc/routers.toml\`.
 
-The file is TOML. \`relayctl check\` reports everything that is wrong with it, as \`file:line: option: what is wrong\`;
-an option that is not on this page is wrong. \`relayctl reload\` or SIGHUP makes a running relay read it again; a wrong file
-changes nothing.
+The file is TOML. \`relayctl check\` reports every problem of it, as \`file:line: option: what is wrong\`;
+an option that is not on this page is an error. \`relayctl reload\` or SIGHUP makes a running relay read it again. If it has an
+error, the running configuration stays.
 
 - A **duration** is \`90s\`, \`15m\`, \`2h\`, \`4d\`, \`1w\` or several of these, as \`1h30m\`.
 - A **size** is in bytes, or has a binary unit: \`64K\` is 65536 bytes, \`50M\` is 52428800.
@@ -28,8 +28,8 @@ changes nothing.
 - A **list of local parts** has items like \`bob\`, \`*\` and \`lsearch:FILE\`.
 - A **list of hosts** has items like \`192.0.2.1\`, \`192.0.2.0/24\`, \`2001:db8::/32\`, \`spf:DOMAIN\` (what the SPF record of
   the domain lists), \`*\` and \`+name\` (a list in [hosts]).
-- \`lsearch:FILE\` looks a key up in a text file: one key a line, which ends at a colon or white space, \`#\` for comments. What
-  stands behind the colon, if anything, is the account that the key belongs to. The file is read again when it changes. While
+- \`lsearch:FILE\` looks a key up in a text file: one key a line, which ends at a colon or white space, \`#\` for comments. The
+  text after the colon, if any, is the account that the key belongs to. The file is read again when it changes. While
   it is missing or cannot be read, mail is deferred.
 `;
 
@@ -44,19 +44,19 @@ export function configurationDocument(builtIn: BuiltIn): string {
     INTRODUCTION,
     ...sectionParts(before, ""),
     "## [[routers]]\n",
-    "Asked in the order of the file, for each recipient, until one takes it. The options of every router:\n",
+    "Routers are asked in the order of the file, for each recipient, until one takes it. The options of every router:\n",
     table(chainOptions.fields),
     DRIVERS,
     ...[...builtIn.routers.values()].map((driver) => driverPart("router", driver)),
     "## [transports.NAME]\n",
-    "How mail is delivered that a router has taken. The options of every transport:\n",
+    "A transport delivers the mail that a router has accepted. The options of every transport:\n",
     table(transportOptions.fields),
     ...[...builtIn.transports.values()].map((driver) => driverPart("transport", driver)),
     ...sectionParts({ retry, replies, bounce, https, ...builtIn.sections }, ""),
   ].join("\n");
 }
 
-/** A heading and a table for each option that is a table itself, and for those inside it. */
+/** A heading and a table for each option that is a table itself, and for the tables inside it. */
 function sectionParts(fields: Fields, around: string): string[] {
   return Object.entries(fields).flatMap(([key, option]) => {
     const path = `${around}${key}`;
@@ -95,7 +95,7 @@ function table(fields: Fields): string {
   return [...head, ...rows.map((row) => `| ${row} |`), ""].join("\n");
 }
 
-/** What `shown` is in the file's notation stands as code; what is a remark stands as it is. */
+/** With a fallback, `shown` is in the file's notation and is set as code. Otherwise it is a remark in words. */
 function defaultOf({ required, shown, fallback, inner }: Option<unknown>): string {
   if (required) return "**required**";
   if (inner !== undefined || shown === undefined) return "none";

@@ -1,5 +1,5 @@
-// Reads the tables that a driver has a say in: [[routers]] and [transports.NAME]. Each holds options that
-// every router or transport has, and the driver's own.
+// Reads the tables that name a driver: [[routers]] and [transports.NAME]. Each holds generic options of all routers or
+// transports, and the driver's own.
 
 import type { Router, RouterDriver, Transport, TransportDriver } from "../contract/contract.ts";
 import { chainOptions, transportOptions } from "../route/chain-options.ts";
@@ -10,7 +10,7 @@ import { checkKeys, checkName, join } from "../options/options.ts";
 import type { Option, Options, Problem } from "../options/options.ts";
 import { isTable } from "../base/table.ts";
 
-/** What a configuration file may name without a module of its own. */
+/** The drivers and tables that are built in, without a module of the postmaster's. */
 export interface BuiltIn {
   readonly routers: ReadonlyMap<string, RouterDriver>;
   readonly transports: ReadonlyMap<string, TransportDriver>;
@@ -29,7 +29,7 @@ export interface Reading {
   ): void;
 }
 
-/** In the order of the file. Tables with problems are left out. */
+/** Returns the routers in the order of the file. Tables with problems are left out. */
 export async function readRouters(
   section: unknown,
   builtIn: BuiltIn["routers"],
@@ -92,7 +92,7 @@ interface Driven<Generic, Instance> {
   readonly options: unknown;
 }
 
-/** Undefined when anything is wrong with the table; then the problems say what. */
+/** Undefined when the table has any problem; the problems have been reported then. */
 async function readDriven<Generic, Instance>(
   table: unknown,
   path: string,
@@ -108,7 +108,7 @@ async function readDriven<Generic, Instance>(
   reading.prepare(generic.fields, table, path);
   const genericValues = generic.read(pick(table, kind.reserved), path, problems);
   const written = table["driver"];
-  // What is wrong with the name as such has been said by now.
+  // A wrong `driver` value has been reported by `generic.read`.
   if (typeof written !== "string" || written === "") return undefined;
   const found = await findDriver(written, kind, directory);
   if ("wrong" in found) {

@@ -1,5 +1,5 @@
-// Finds the driver that a table of the file names: one of ours, or a third party's module that is loaded and
-// held against the contract. A wrong module is a problem of the configuration, never a crash.
+// Finds the driver that a table of the file names: a built-in one, or a third party's module that is loaded and checked
+// against the contract. A wrong module is a problem of the configuration, never a crash.
 
 import { createRequire, isBuiltin, registerHooks } from "node:module";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ import { isTable } from "../base/table.ts";
 export interface DriverKind<Instance> {
   readonly word: "router" | "transport";
   readonly builtIn: ReadonlyMap<string, Driver<unknown, Instance>>;
-  /** Options that the driver cannot have, because every table of this kind has them. */
+  /** Options that the driver must not declare, because every table of this kind has them. */
   readonly reserved: readonly string[];
 }
 
@@ -21,7 +21,9 @@ export type FoundDriver<Instance> =
   | { readonly driver: Driver<unknown, Instance> }
   | { readonly wrong: string };
 
-/** A driver imports this name from wherever it is, /etc/unseen for example, where no package of that name can be found. */
+/**
+ * Drivers import this name wherever they are, for example in /etc/unseen, where no package of that name is installed.
+ */
 const DRIVER_MODULE = "unseen/driver";
 const DRIVER_URL = new URL("../driver.ts", import.meta.url).href;
 registerHooks({
@@ -32,7 +34,9 @@ registerHooks({
 const FILE = /^(?:\.{0,2}\/|file:)/;
 const PACKAGE = /^(?:@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*(?:\/[\w.~/-]+)?$/;
 
-/** `written` is a name of ours, "./file.ts", "/file.ts" or a package that the file's directory can see. */
+/**
+ * `written` is a built-in name, "./file.ts", "/file.ts", or a package that can be resolved from the file's directory.
+ */
 export async function findDriver<Instance>(
   written: string,
   kind: DriverKind<Instance>,
@@ -54,7 +58,7 @@ export async function findDriver<Instance>(
   }
 }
 
-/** What to import, or undefined when no such package is installed. */
+/** Returns the module to import, or undefined when the package is not installed. */
 function locate(written: string, directory: string): string | undefined {
   if (written.startsWith("file:")) return written;
   if (FILE.test(written)) return pathToFileURL(resolvePath(directory, written)).href;
@@ -62,7 +66,7 @@ function locate(written: string, directory: string): string | undefined {
   try {
     return pathToFileURL(createRequire(join(directory, "routers.toml")).resolve(written)).href;
   } catch (error) {
-    // A package that is there and only has exports for `import` is left to Node, as seen from the relay.
+    // A package that is installed and has exports only for `import` is left to Node, resolved from the relay.
     return errorCode(error) === "MODULE_NOT_FOUND" ? undefined : written;
   }
 }
@@ -91,7 +95,7 @@ function contractProblem(driver: unknown): string | undefined {
   return made ? undefined : "its options are not made by options()";
 }
 
-/** What instances it makes cannot be seen from outside; the first delivery shows it, and defers if wrong. */
+/** The instances that it creates cannot be checked here. A wrong one shows at the first delivery, which is deferred. */
 function isDriver<Instance>(value: unknown): value is Driver<unknown, Instance> {
   return contractProblem(value) === undefined;
 }

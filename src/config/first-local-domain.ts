@@ -1,8 +1,8 @@
-// Whose postmaster the bare <postmaster> is.
+// The domain of the bare <postmaster>.
 
 import type { Configuration } from "./configuration.ts";
 
-/** The first local domain that is written out: the bare <postmaster> is its postmaster. */
+/** The first local domain that is written out. Mail for the bare <postmaster> goes to its postmaster. */
 export function firstLocalDomain({ gate, domains }: Configuration): string | undefined {
   const items = gate.local_domains.flatMap((item) =>
     item.startsWith("+") ? (domains.get(item.slice(1)) ?? []) : [item],

@@ -1,11 +1,11 @@
-// How hosts are reached that want to be asked over HTTPS.
+// The settings for HTTPS to hosts that other domains name.
 
 import type { Https } from "../base/net/https.ts";
 import { ignoredBy } from "../dns/target-addresses.ts";
 import type { Lists } from "../lists/lists.ts";
 import type { HttpsOptions } from "./sections.ts";
 
-/** As [https] of the configuration has it. */
+/** Made from [https] of the configuration. */
 export function httpsOf(
   { port, ignore_target_hosts: ignored }: HttpsOptions,
   lists: Pick<Lists, "hosts">,

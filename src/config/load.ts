@@ -1,7 +1,7 @@
-// From the file to a Configuration, or to every problem that it has, sorted by line.
+// Turns the file into a Configuration, or into the list of all its problems, sorted by line.
 //
-// Invariant: a configuration is returned only when nothing at all is wrong with it, so that nothing which can
-// be known beforehand is found out by a message.
+// Invariant: a configuration is returned only when it has no problem at all. So every error that can be found
+// beforehand is found before a message meets it.
 
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
@@ -21,7 +21,7 @@ import type { Written } from "./written-options.ts";
 export type LoadResult =
   | { readonly configuration: Configuration }
   | { readonly problems: readonly ConfigurationProblem[] }
-  /** The file is not there, or may not be read: one line that says so. */
+  /** The file is missing or must not be read: one line that says so. */
   | { readonly unreadable: string };
 
 export async function loadConfiguration(file: string, builtIn: BuiltIn): Promise<LoadResult> {

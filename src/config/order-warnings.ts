@@ -1,9 +1,10 @@
-// Routers in an order, or with a transport, by which mail has no copy or goes nowhere: it is right, and hardly meant.
+// Warnings about the order of routers and about their transports: valid settings by which mail gets no copy or goes
+// nowhere, and which are probably a mistake.
 
 import type { Configuration, RouterConfiguration } from "./configuration.ts";
 import { isTable } from "../base/table.ts";
 
-/** Drivers that decline nothing that their preconditions let through. */
+/** Drivers that accept everything that their preconditions let through. */
 const TAKES_ALL: ReadonlySet<string> = new Set([
   "accept",
   "unseen-copy",
@@ -12,7 +13,7 @@ const TAKES_ALL: ReadonlySet<string> = new Set([
   "manualroute",
 ]);
 
-/** One clause for each, with the place in front. */
+/** Returns one clause for each warning, with its place in front. */
 export function orderWarnings(configuration: Configuration): string[] {
   const { file, routers } = configuration;
   const lists = new Lists(configuration);
@@ -33,14 +34,16 @@ export function orderWarnings(configuration: Configuration): string[] {
   });
 }
 
-/** The router takes all, or all accounts of a domain, of what a later one would copy. */
+/**
+ * Whether the router takes all the mail that the later router would copy, or all of it for the accounts of a domain.
+ */
 function hides(router: RouterConfiguration, copy: RouterConfiguration, lists: Lists): boolean {
   const { chain } = router;
   const wanted = copy.chain;
   if (!wanted.unseen || !takesAll(router)) return false;
   if (chain.relayed !== undefined && chain.relayed !== wanted.relayed) return false;
   const taken = lists.of(chain.domains);
-  // Of a copy for every domain, one domain may be left out on purpose.
+  // When the copy is for every domain, one domain may be left out on purpose.
   const isHidden =
     wanted.domains === undefined ? taken.isOpen : taken.meets(lists.of(wanted.domains));
   return (
@@ -63,7 +66,7 @@ function keepsForeignMail(
 ): boolean {
   const transport = transports.get(String(optionOf(router.options, "transport")));
   const isMaildir = transport?.driver.name === "maildir-append";
-  // Only relay rules let mail for other domains in.
+  // Mail for other domains is accepted by relay rules only.
   const mayCome = gate.relay.length > 0 && router.chain.relayed !== false;
   return (
     isMaildir &&
@@ -77,21 +80,21 @@ function optionOf(options: unknown, name: string): unknown {
   return isTable(options) ? options[name] : undefined;
 }
 
-/** What a list holds, as far as its text tells. */
+/** The content of a list, as far as its text shows it. */
 class Content {
   readonly items = new Set<string>();
   readonly exceptions = new Set<string>();
-  /** Everything but the exceptions. */
+  /** The list matches everything but the exceptions. */
   isOpen = false;
 
-  /** Everything in `other` is in this one, too. */
+  /** Whether everything in `other` is in this list, too. */
   holds(other: Content): boolean {
     const named = [...other.items].every((item) => this.#has(item));
     if (!other.isOpen) return named;
     return this.isOpen && this.exceptions.isSubsetOf(other.exceptions);
   }
 
-  /** Something is in both. */
+  /** Whether anything is in both lists. */
   meets(other: Content): boolean {
     if (this.isOpen && other.isOpen) return true;
     return [...other.items].some((item) => this.#has(item)) || other.#hasAnyOf(this);
@@ -106,7 +109,7 @@ class Content {
   }
 }
 
-/** The lists of a configuration, the named ones among them written out. */
+/** The lists of a configuration, with named lists replaced by their items. */
 class Lists {
   readonly #named: Configuration["domains"];
 
@@ -114,7 +117,7 @@ class Lists {
     this.#named = domains;
   }
 
-  /** Undefined is everything. */
+  /** `undefined` means everything. */
   of(texts: readonly string[] | undefined): Content {
     const content = new Content();
     content.isOpen = texts === undefined || texts.at(-1)?.startsWith("!") === true;

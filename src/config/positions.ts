@@ -1,10 +1,10 @@
-// On which line each key, header and array element of a TOML text stands; the parser of our choice gives no
-// positions for values. Reads text that the parser has already found to be right, so it checks nothing.
+// The line of each key, header and array element in a TOML text, because the TOML parser gives no positions for values.
+// The text has been parsed without an error before, so nothing is checked here.
 //
 // Paths are those of the problems: "relay.hostname", "routers[2].driver", "transports.gmail.hosts[1]".
 
 export interface Positions {
-  /** Line of the path, or of the nearest table or list around it that stands in the file; at least 1. */
+  /** Line of the path, or of the nearest table or list around it that is in the file; at least 1. */
   line(path: string): number;
 }
 
@@ -36,7 +36,7 @@ const BARE_VALUE = /[^,\]}#\r\n]*/y;
 class Scanner {
   readonly #text: string;
   readonly #lines: Map<string, number>;
-  /** How many elements each [[list of tables]] has so far. */
+  /** Number of elements so far of each [[list of tables]]. */
   readonly #elements = new Map<string, number>();
   #at = 0;
   #line = 1;
@@ -112,7 +112,7 @@ class Scanner {
     }
   }
 
-  /** What stands between two brackets, separated by commas, over as many lines as it likes. */
+  /** Reads the items between two brackets, separated by commas, over any number of lines. */
   #items(close: string, item: (index: number) => void): void {
     this.#take(BLANK);
     for (let index = 0; !this.#skip(close); index++) {
@@ -135,7 +135,7 @@ class Scanner {
     return true;
   }
 
-  /** The text that matches here, maybe none; counts the lines that it spans. */
+  /** Consumes and returns the text that matches here, which may be empty. Counts the lines in it. */
   #take(pattern: RegExp): string {
     pattern.lastIndex = this.#at;
     const taken = pattern.exec(this.#text)?.[0] ?? "";

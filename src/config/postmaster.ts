@@ -1,11 +1,11 @@
-// Where lists for the postmaster go.
+// The mailbox that lists for the postmaster are sent to.
 
 import { parseMailbox } from "../mail/address.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { Configuration } from "./configuration.ts";
 import { firstLocalDomain } from "./first-local-domain.ts";
 
-/** [relay] postmaster, or the postmaster of the first local domain. */
+/** [relay] postmaster. Without it, the postmaster of the first local domain. */
 export function postmasterOf(configuration: Configuration): Mailbox {
   const { postmaster, hostname } = configuration.relay;
   const domain = firstLocalDomain(configuration) ?? hostname;

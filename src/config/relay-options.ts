@@ -1,4 +1,4 @@
-// [relay]: who we are, where the spool is, and the limits that keep one client from harming the others.
+// [relay]: the relay's own name, the place of the spool, and the limits that keep one client from harming the others.
 
 import { parseDomain } from "../mail/address.ts";
 import {
@@ -34,13 +34,15 @@ export const relayOptions = options({
   spool_directory: marked(
     { isFixed: true },
     withDefault(
-      path("Where messages wait. Created when it is missing; must be on a disk of this machine."),
+      path(
+        "The directory in which messages wait. Created when it is missing; must be on a disk of this machine.",
+      ),
       SPOOL_DIRECTORY,
     ),
   ),
   spool_reserve: withDefault(
     size(
-      "Disk space that new mail leaves free: below it, clients are asked to come later, and the queue drains.",
+      "Disk space that new mail leaves free. With less, clients are asked to try later, and the queue drains.",
     ),
     "50M",
   ),
@@ -52,12 +54,12 @@ export const relayOptions = options({
     { isFixed: true },
     optional(
       text("The user to become when the ports are bound, if the relay is started as root."),
-      "nobody else: root stays root",
+      "none: root stays root",
     ),
   ),
   postmaster: optional(
     mailbox(
-      "Who is sent the daily list of mail that was not delivered and of which no sender was told. docs/bounces.md says what stands in it.",
+      "The address for the daily list of mail that was not delivered and of which no sender was told. docs/bounces.md describes the list.",
       "postmaster@example.com",
     ),
     "postmaster@ the first of `local_domains`",
@@ -74,7 +76,7 @@ export const relayOptions = options({
     { isFixed: true },
     withDefault(
       duration(
-        "How long `relayctl trace` remembers what became of a message, in whole days; 0s keeps nothing.",
+        "Time for which `relayctl trace` remembers the outcome of a message, in whole days; 0s keeps nothing.",
       ),
       "7d",
     ),
@@ -83,7 +85,7 @@ export const relayOptions = options({
     { isFixed: true },
     withDefault(
       size(
-        "Disk space that the history may take. Beyond it the oldest is forgotten, before the time of `history` is over.",
+        "Disk space that the history may take. Above it, the oldest days are deleted before the time of `history` is over.",
       ),
       "512M",
     ),
@@ -93,53 +95,56 @@ export const relayOptions = options({
     "50M",
   ),
   received_headers_max: withDefault(
-    integer("A message with more Received lines than this runs in a circle and is refused.", 1),
+    integer("A message with more Received lines than this is in a mail loop and is refused.", 1),
     100,
   ),
   addresses_max: withDefault(
     integer(
-      "Addresses that the recipients of one message may lead to, after all redirects, each counted once; further recipients get 452 and come in another message. " +
-        "An alias that leads to more by itself gets 451 until it is mended.",
+      "Addresses that the recipients of one message may lead to, after all redirects, each counted once. Further recipients get 452, and the client sends them in another message. " +
+        "An alias that alone leads to more gets 451 until it is corrected.",
       100,
       10_000,
     ),
     1000,
   ),
   recipients_max: withDefault(
-    integer("Recipients of one message; further ones get 452 and come in another message.", 100),
+    integer(
+      "Recipients of one message. Further ones get 452, and the client sends them in another message.",
+      100,
+    ),
     1000,
   ),
-  connections_max: withDefault(integer("Clients at the same time.", 1), 1000),
+  connections_max: withDefault(integer("Connections of clients at the same time.", 1), 1000),
   connections_per_client_max: withDefault(
     integer("Connections that one address may have at the same time.", 1),
     50,
   ),
   connections_per_network_max: withDefault(
     integer(
-      "Connections that one /24 of IPv4 or /64 of IPv6 may have at the same time; not less than one client may have. Hosts of a relay rule are exempt.",
+      "Connections that one /24 of IPv4 or /64 of IPv6 may have at the same time. If it is less than `connections_per_client_max`, that number applies. Hosts of a relay rule are exempt.",
       1,
     ),
     200,
   ),
   messages_per_client_rate: optional(
     rate(
-      "Messages that one client may bring in a time, `100/1m`; then it is put off. Hosts of a relay rule are exempt.",
+      "Messages that one client may send in a time, such as `100/1m`. Above it, the client is asked to try later. Hosts of a relay rule are exempt.",
     ),
     "no limit",
   ),
   recipients_per_client_rate: optional(
-    rate("Recipients that one client may give in a time, in the same way."),
+    rate("Recipients that one client may name in a time, in the same way."),
     "no limit",
   ),
   refused_recipients_per_client_rate: withDefault(
     rate(
-      "Recipients of one client that may be refused in a time, over all its sessions; then it is put off for a while, for existing recipients too. It stops those who try names to see which exist. Hosts of a relay rule are exempt.",
+      "Recipients of one client that may be refused in a time, over all its sessions. Above it, the client is asked to try later, for existing recipients too. This stops clients that try names to find out which exist. Hosts of a relay rule are exempt.",
     ),
     "300/1h",
   ),
   greeting_delay: withDefault(
     duration(
-      "How long clients wait for the greeting. Who talks before it is refused, with a delay or without; some malware does not wait so long.",
+      "Time that clients have to wait for the greeting. A client that talks before the greeting is refused, with a delay or without. Some malware does not wait.",
     ),
     "0s",
   ),
@@ -150,45 +155,50 @@ export const relayOptions = options({
   ),
   bare_newlines: withDefault(
     oneOf(
-      "A message with a bare CR or LF: refuse it, or make each of them CRLF. Neither ever ends a message, and in commands they are refused in any case.",
+      "The treatment of a message with a bare CR or LF: refuse it, or turn each of them into CRLF. A bare CR or LF never ends a message, and in commands it is always refused.",
       ["reject", "normalize"],
     ),
     "reject",
   ),
   requiretls: withDefault(
     oneOf(
-      "Who is offered REQUIRETLS (RFC 8689) under TLS: hosts of a relay rule, everybody, or nobody. Such mail goes only to hosts with a valid certificate that offer it too, and else back to its sender. Google offers it not: with `all`, such mail for your people bounces.",
+      "The clients that are offered REQUIRETLS (RFC 8689) under TLS: hosts of a relay rule, all clients, or none. Such mail is sent only to hosts with a valid certificate that offer REQUIRETLS too. Otherwise it bounces. Google does not offer it: with `all`, such mail for your users bounces.",
       ["relay", "all", "none"],
     ),
     "relay",
   ),
   dsn: withDefault(
     oneOf(
-      "Who is offered DSN (RFC 3461), and so may ask for reports: hosts of a relay rule, everybody, or nobody. The parameters of others are checked and then ignored: no report of success is written for them.",
+      "The clients that are offered DSN (RFC 3461), and so may ask for reports: hosts of a relay rule, all clients, or none. The parameters of other clients are checked and then ignored: they get no report of success.",
       ["relay", "all", "none"],
     ),
     "relay",
   ),
-  protocol_errors_max: withDefault(integer("So many errors end a session.", 1), 20),
-  refused_recipients_max: withDefault(integer("So many refused recipients end a session.", 1), 50),
+  protocol_errors_max: withDefault(integer("Number of errors at which a session is ended.", 1), 20),
+  refused_recipients_max: withDefault(
+    integer("Number of refused recipients at which a session is ended.", 1),
+    50,
+  ),
   junk_commands_max: withDefault(
     integer(
-      "So many NOOP, RSET, VRFY, HELO and EHLO without a message between them end a session.",
+      "Number of NOOP, RSET, VRFY, HELO and EHLO without a message between them at which a session is ended.",
       10,
     ),
     100,
   ),
-  command_timeout: withDefault(duration("How long a client may take for its next command."), "5m"),
+  command_timeout: withDefault(duration("Time that a client has for its next command."), "5m"),
   message_timeout: withDefault(
-    duration("How long a client may take from MAIL to DATA, and again for the message itself."),
+    duration("Time that a client has from MAIL to DATA, and again for the message itself."),
     "30m",
   ),
   data_rate_min: withDefault(
-    integer("Bytes a second, over a minute, that a message must come with. 0 for any pace."),
+    integer(
+      "Bytes a second, averaged over a minute, that a client must send a message with. 0: any pace.",
+    ),
     100,
   ),
-  tls_timeout: withDefault(duration("How long a client may take for a TLS handshake."), "30s"),
-  session_timeout: withDefault(duration("How long a session may last in all."), "2h"),
+  tls_timeout: withDefault(duration("Time that a client has for a TLS handshake."), "30s"),
+  session_timeout: withDefault(duration("Longest duration of a session."), "2h"),
 });
 
 export type RelayOptions = Values<typeof relayOptions>;

@@ -1,5 +1,5 @@
-// The sections of the configuration file that belong to the relay itself. Routers and transports are declared
-// by their drivers, and by route/chain-options.ts.
+// The sections of the configuration file that belong to the relay itself. The options of routers and transports are
+// declared by their drivers and by route/chain-options.ts.
 
 import { isIP, isIPv6 } from "node:net";
 import { NEVER_A_TARGET } from "../dns/target-addresses.ts";
@@ -20,7 +20,7 @@ const dnsOptions = options({
   ),
   dnssec: withDefault(
     flag(
-      "The servers validate DNSSEC, and the way to them is safe (this machine, or a network that is trusted): believe what they call authentic, which is what DANE needs. With false there is no DANE.",
+      "The servers validate DNSSEC, and the way to them is safe (this machine, or a trusted network). So the relay believes an answer that they call authentic, which DANE requires. With false, the relay does not use DANE.",
     ),
     false,
   ),
@@ -37,7 +37,7 @@ function serverProblem(item: string): string | undefined {
 const httpsOptions = options({
   port: withDefault(
     integer(
-      "The only port that is connected to; a destination of reports that names another is left out.",
+      "The only port that the relay connects to. A destination of reports that names another port gets no reports.",
       1,
       65_535,
     ),
@@ -45,7 +45,7 @@ const httpsOptions = options({
   ),
   ignore_target_hosts: withDefault(
     hostList(
-      "Addresses that are not connected to, whatever the DNS says. With [] every address is good.",
+      "Addresses that the relay never connects to, whatever the DNS says. With [] it connects to every address.",
     ),
     NEVER_A_TARGET,
   ),
@@ -54,31 +54,31 @@ const httpsOptions = options({
 const bounceOptions = options({
   bounce_to: withDefault(
     oneOf(
-      "Who is sent bounces, delay warnings and reports. `authenticated`: senders for whose address somebody vouches, by a relay rule, by an SPF pass of its domain, or by an aligned DKIM signature; mail of others is on the postmaster's daily list when it fails. `all`: every sender, forged ones included.",
+      "The senders that are sent bounces, delay warnings and reports. `authenticated`: senders whose address is confirmed by a relay rule, by an SPF pass of its domain, or by an aligned DKIM signature. Failed mail of other senders is on the postmaster's daily list. `all`: every sender, forged ones included.",
       ["authenticated", "all"],
     ),
     "authenticated",
   ),
   frozen_after: withDefault(
     duration(
-      "How long a message stays frozen that has failed and of which nobody may be told, because its sender is null, while the relay runs. Then it is removed, with an event and a line on the postmaster's list. A copy that is still due, and what the postmaster has frozen, is never removed.",
+      "Time for which a failed message stays frozen if no bounce may be sent, because its sender is null. Only time in which the relay runs counts. Then the message is removed, with an event and a line on the postmaster's list. Copies that are still due, and messages that the postmaster has frozen, are never removed.",
     ),
     "4d",
   ),
   warn_after: withDefault(
-    durations("How old a message is when its sender is told that it is late, once at each time."),
+    durations("Ages of a message at which its sender is told that it is late, once at each age."),
     ["24h"],
   ),
   return_size_limit: withDefault(
-    size("A bounce holds the whole message up to this size, and only its headers above."),
+    size("A bounce contains the whole message up to this size. Above it, only the header section."),
     "100K",
   ),
 });
 
 export const sections = {
   relay: nested("The relay itself.", relayOptions),
-  listeners: tables("Where SMTP is spoken to clients.", listenerOptions),
-  dns: withDefault(nested("How names are looked up.", dnsOptions), {}),
+  listeners: tables("The addresses at which clients can connect.", listenerOptions),
+  dns: withDefault(nested("Look-ups in the DNS.", dnsOptions), {}),
   domains: withDefault(
     named("Lists of domains, used elsewhere as `+name`.", domainList("A list of domains.")),
     {},
@@ -87,14 +87,20 @@ export const sections = {
     named("Lists of hosts, used elsewhere as `+name`.", hostList("A list of hosts.")),
     {},
   ),
-  gate: nested("Who may do what. Everything else is refused.", gateOptions),
+  gate: nested(
+    "The mail that clients may send, and to which recipients. Everything else is refused.",
+    gateOptions,
+  ),
   retry: withDefault(
-    tables("When a deferred delivery is tried again. The first match decides.", retryOptions),
+    tables(
+      "The times at which a deferred delivery is tried again. The first match decides.",
+      retryOptions,
+    ),
     [{ match: "*", rules: DEFAULT_RETRY }],
   ),
   replies: withDefault(
     tables(
-      "What particular replies of particular hosts mean. Rows for Google's hosts are built in, behind these.",
+      "The meaning of particular replies of particular hosts. Rows for Google's hosts are built in and come after these.",
       replyOptions,
     ),
     [],
@@ -102,7 +108,7 @@ export const sections = {
   bounce: withDefault(nested("Reports to senders.", bounceOptions), {}),
   https: withDefault(
     nested(
-      "How hosts are reached that other domains name: for their MTA-STS policy, and for reports on TLS.",
+      "HTTPS to hosts that other domains name: for their MTA-STS policy, and for reports on TLS.",
       httpsOptions,
     ),
     {},

@@ -1,5 +1,5 @@
-// TOML text to plain tables, with the line of everything in it. The only module that knows the toml package.
-// The package turns broken UTF-8 into U+FFFD without a word, so the bytes are looked at first.
+// Parses TOML text into plain tables, with the line of everything in it. This is the only module that knows the toml
+// package. The package silently replaces invalid UTF-8 by U+FFFD, so the bytes are checked first.
 
 import { isUtf8 } from "node:buffer";
 import { parse } from "toml";
@@ -12,7 +12,10 @@ export interface TomlDocument {
   readonly positions: Positions;
 }
 
-/** Why a text is no TOML. `path` is the key in question, or "" when the text could not be read that far. */
+/**
+ * The reason why a text is not valid TOML. `path` is the key in question, or "" when the text could not be read that
+ * far.
+ */
 export interface TomlProblem {
   readonly line: number;
   readonly path: string;
@@ -36,7 +39,10 @@ export function parseToml(
   }
 }
 
-/** The first line that is not UTF-8. No UTF-8 sequence holds a line feed, so lines can be looked at one by one. */
+/**
+ * The number of the first line that is not UTF-8. No UTF-8 sequence contains a line feed, so lines can be checked one
+ * by one.
+ */
 function invalidUtf8At(bytes: Buffer): number | undefined {
   let line = 1;
   for (let start = 0; start < bytes.length; line++) {
@@ -48,7 +54,7 @@ function invalidUtf8At(bytes: Buffer): number | undefined {
   return undefined;
 }
 
-/** What is the parser's own trouble, and not a wrong text, goes on as an exception. */
+/** Describes a syntax error. Any other error of the parser is thrown on. */
 function problemOf(error: unknown, text: string): TomlProblem {
   if (!(error instanceof Error)) throw error;
   const { message } = error;
@@ -76,7 +82,9 @@ function hasLocation(error: object): error is LocatedError {
   return "location" in error && isTable(error.location) && isTable(error.location["start"]);
 }
 
-/** The parser lists every character it would have liked; a postmaster wants to know which one it was. */
+/**
+ * The parser lists every character that it would accept. The postmaster needs to know which one is probably missing.
+ */
 function syntaxMessage(found: unknown, expected: unknown, column: number): string {
   const names = new Map<unknown, string>([
     [null, "the end of the file"],
@@ -96,7 +104,7 @@ function syntaxMessage(found: unknown, expected: unknown, column: number): strin
   return `${at} is not expected${missing === undefined ? "" : `; is ${missing} missing before it?`}`;
 }
 
-/** By what the parser would have liked. */
+/** By characters that the parser would accept. */
 const MISSING: readonly (readonly [sign: string, what: string])[] = [
   [",", "a comma, or the end of the list,"],
   [`"`, "a quote"],

@@ -1,5 +1,6 @@
-// What is not wrong with a configuration, and yet hardly meant: files of accounts that cannot be read or are written
-// in another program's way, the secret of the example. It is said by `check` and at the start, and stops neither.
+// Warnings: settings that are valid but probably a mistake, such as files of accounts that cannot be read or are in
+// another program's format, or the secret of the example. `check` and the start of the relay print them, and neither
+// fails because of them.
 
 import { resolve } from "node:path";
 import { findUser } from "../base/users.ts";
@@ -9,13 +10,13 @@ import { parseDomain } from "../mail/address.ts";
 import type { Configuration } from "./configuration.ts";
 import { orderWarnings } from "./order-warnings.ts";
 
-/** Of each file only so many entries are named. */
+/** At most this many entries of each file are named. */
 const NAMED_MAX = 3;
 
-/** As in etc/routers.toml, where everybody can read it. */
+/** The secret in the public example, etc/routers.toml. */
 const PUBLISHED_SECRET = "put-a-long-secret-here";
 
-/** One clause for each, with the place in front. */
+/** Returns one clause for each warning, with its place in front. */
 export async function warningsOf(configuration: Configuration): Promise<string[]> {
   const { file, gate, relay } = configuration;
   const warnings: string[] = [];
@@ -50,7 +51,7 @@ export async function warningsOf(configuration: Configuration): Promise<string[]
   return warnings;
 }
 
-/** What the routers' files say; one file only once. */
+/** The surveys of the routers' files. Routers that share a file give one survey. */
 export async function surveysOf(configuration: Configuration): Promise<RouterSurvey[]> {
   const surveys = new Map<string, RouterSurvey>();
   for (const { driver, options } of configuration.routers) {
@@ -60,7 +61,7 @@ export async function surveysOf(configuration: Configuration): Promise<RouterSur
   return [...surveys.values()];
 }
 
-/** Who names his hosts in an SPF record sends for many. */
+/** Whether the hosts come from an SPF record: the owner of such hosts usually sends for many customers. */
 function isShared(items: readonly string[], named: Configuration["hosts"]): boolean {
   return items.some((item) =>
     item.startsWith("+")
@@ -87,7 +88,7 @@ function* localPartTexts({ gate, routers }: Configuration): Generator<string> {
   }
 }
 
-/** The files, each once. */
+/** The files in the items, each once. */
 function lookedUp(texts: readonly string[]): ReadonlySet<string> {
   return new Set(texts.flatMap((text) => /^!?lsearch:(.*)$/s.exec(text)?.[1] ?? []));
 }

@@ -1,15 +1,15 @@
-// Goes through a table of the file together with its declaration, before anything is read: for checks that
-// need only the text as it was written and the kind of the option, whoever declared it.
+// Goes through a table of the file together with its declaration, before any option is read. For checks that need only
+// the written text and the kind of the option, in whatever section the option is declared.
 
 import { join, type Option } from "../options/options.ts";
 import { isTable } from "../base/table.ts";
 
-/** One option that is given in the file. */
+/** One option that is in the file. */
 export interface Written {
   readonly option: Option<unknown>;
   readonly path: string;
   readonly value: unknown;
-  /** Puts another value in its place. */
+  /** Replaces the value in the table. */
   replace(value: unknown): void;
 }
 

@@ -1,29 +1,29 @@
-// A command of relayctl as it is declared, once: its words, what follows them, its flags, and what it does. The parser,
-// `--help`, the tables of docs/cli.md and completion are made of the declarations.
+// The declaration of a relayctl command: its words, its argument, its flags, and its action. The parser, `--help`, the
+// tables of docs/cli.md and completion are made from the declarations.
 
 import { declared, type Option, type Options } from "../options/options.ts";
 
-/** What may stand with every command. */
+/** The flags of every command. */
 export interface Given {
   readonly config?: string | undefined;
   readonly json: boolean;
 }
 
 interface Declaration {
-  /** The words that name it: "queue list". */
+  /** The words of the command: "queue list". */
   readonly name: string;
-  /** What it does, in one clause. */
+  /** The action of the command, in one clause for `--help`. */
   readonly summary: string;
-  /** What follows the words: "<id>", "[domain]", "[ids...]". Absent: nothing. */
+  /** The argument after the words: "<id>", "[domain]", "[ids...]". Absent: the command has none. */
   readonly argument?: string;
-  /** What `--help` says behind the flags. */
+  /** Text that `--help` shows after the flags. */
   readonly notes?: string;
 }
 
 export interface Command extends Declaration {
-  /** By their names in camel case: `olderThan` is `--older-than`. */
+  /** By name in camel case: `olderThan` is `--older-than`. */
   readonly flags?: Options<unknown>;
-  /** `given` is what the flags have been read to. Resolves to the exit code. */
+  /** `given` holds the values of the flags. Resolves to the exit code. */
   run(words: readonly string[], given: unknown): Promise<number>;
 }
 
@@ -44,7 +44,7 @@ export function plainCommand(
   return declaration;
 }
 
-/** Any text, the empty one too; `type` says what it stands for. */
+/** Any text, including the empty one. `type` is its name in `--help`. */
 export function word(type: string, doc: string): Option<string> {
   return declared(type, { doc }, (value) => ({ ok: String(value) }));
 }

@@ -1,5 +1,5 @@
-// The contract between the relay and its drivers: what a router may decide, what a transport may report.
-// routers/README.md and transports/README.md say it in prose. A third party's driver has these types by way of
+// The contract between the relay and its drivers: what a router may decide and what a transport may report.
+// routers/README.md and transports/README.md explain it in prose. Third-party drivers get these types through
 // src/driver.ts.
 //
 // Invariants: a driver that throws means "defer"; a recipient that a transport leaves out of its map counts as
@@ -29,9 +29,12 @@ export type Decision =
   | {
       readonly kind: "decline";
       readonly why?: string;
-      /** Why it cannot take the address (5xx): the reply, if no other router takes it. */
+      /** Why the router cannot take the address (5xx). Becomes the reply if no other router takes the address. */
       readonly status?: Status;
-      /** The router is not sure: if no later one takes the address, it is deferred with this, and not failed. */
+      /**
+       * The router is not sure. If no later router takes the address, it is deferred with this status instead of
+       * failed.
+       */
       readonly otherwise?: Status;
     }
   | { readonly kind: "pass"; readonly why?: string }
@@ -42,7 +45,7 @@ export type Decision =
 export interface RouteSubject {
   /** The address being routed; after a redirect, the new one. */
   readonly mailbox: Mailbox;
-  /** The RCPT that it descends from. */
+  /** The RCPT address that this one descends from. */
   readonly original: Mailbox;
 }
 
@@ -53,8 +56,8 @@ export interface RouteContext {
   /** Canonical keys that the preconditions of this router found, as in {@link Account}. */
   readonly account: Account;
   /**
-   * At RCPT and in a dry run: decide as in earnest, and write nothing. What is said at RCPT goes with the message to its
-   * first attempt: the router is asked again, with false, only after a wait, a reload or a restart.
+   * True at RCPT and in a dry run: decide as in earnest, but write nothing. The decision made at RCPT goes with the
+   * message to its first attempt. The router is asked again, with false, only after a wait, a reload or a restart.
    */
   readonly verify: boolean;
 }
@@ -67,9 +70,9 @@ export interface Router {
 export interface Recipient {
   readonly id: RecipientId;
   readonly mailbox: Mailbox;
-  /** The RCPT that it descends from: what Envelope-to shows. */
+  /** The RCPT address that this one descends from, shown in Envelope-to. */
   readonly original: Mailbox;
-  /** Further RCPTs that lead to the same mailbox, or to the same Maildir. Envelope-to shows them too. */
+  /** Further RCPT addresses that lead to the same mailbox or Maildir. Envelope-to shows them too. */
   readonly alsoFor?: readonly Mailbox[];
   readonly account: Account;
   readonly notify?: string;
@@ -80,16 +83,16 @@ export interface Batch {
   readonly envelope: Envelope;
   readonly body: Body;
   readonly recipients: readonly Recipient[];
-  /** Hosts that the router gave; absent when the transport is to use its own. */
+  /** Hosts that the router gave. Absent: the transport uses its own. */
   readonly hosts?: readonly Host[];
-  /** Its first attempt: it has not waited in the queue. */
+  /** The first attempt of a message that has not waited in the queue. */
   readonly fresh: boolean;
   /**
-   * An earlier attempt was cut short by the end of the relay, or had no answer of a file system: what it has delivered
-   * may not be known.
+   * An earlier attempt was cut short when the relay ended, or had no answer from a file system. So it may have
+   * delivered copies that the relay does not know of.
    */
   readonly interrupted?: true;
-  /** By the postmaster's order, or because it is the last attempt: hints are to be ignored. */
+  /** Ignore hints: the postmaster ordered this attempt, or it is the last one. */
   readonly force: boolean;
 }
 
@@ -97,13 +100,13 @@ export type Outcome =
   | {
       readonly kind: "delivered" | "failed";
       readonly status: Status;
-      /** The host or the socket that spoke; or the file that was written. */
+      /** The host or socket that replied, or the file that was written. */
       readonly place?: Place;
-      /** Delivered to a host that took NOTIFY over, and reports success by itself (RFC 3461 5.2.1). */
+      /** Delivered to a host that supports DSN and will report success itself (RFC 3461 5.2.1). */
       readonly dsnPassedOn?: true;
-      /** The TLS that it was told under, for the log. */
+      /** The TLS version and cipher of the delivery, for the log. */
       readonly tls?: string;
-      /** Delivered into the mailbox itself, although by a host. */
+      /** Delivered into the mailbox itself, although a server did it. */
       readonly final?: true;
     }
   | {
@@ -111,56 +114,67 @@ export type Outcome =
       readonly status: Status;
       readonly place?: Place;
       readonly scope: "recipient" | "message" | "host";
-      /** Operator must look: the delivery is frozen and reported, not retried. */
+      /** The postmaster must look: the delivery is frozen and reported instead of retried. */
       readonly freeze?: boolean;
       readonly error?: RetryError;
-      /** No attempt makes sense before this time (ms since the epoch): a hint's, or that of its turn. */
+      /** The earliest useful time of the next attempt (ms since the epoch): the hint's, or the delivery's turn. */
       readonly notBefore?: number;
-      /** What makes it due before its time: the end of this hint. */
+      /** The hint that the delivery waits for. When the hint ends, the delivery is due before its time. */
       readonly waitsFor?: Awaited;
-      /** The domain that the postmaster holds back: not a transport's business. */
+      /** The domain that the postmaster holds. Only the queue sets it, never a transport. */
       readonly heldDomain?: string;
-      /** It does not end before this time (ms since the epoch), whatever the retry rules say, and is looked at by then. */
+      /**
+       * The delivery does not fail before this time (ms since the epoch), whatever the retry rules say, and is
+       * attempted by then.
+       */
       readonly notFinalBefore?: number;
-      /** Nothing was tried, because it is not the delivery's turn before `notBefore`: not a failure. */
+      /** Nothing was tried, because the delivery's turn comes only at `notBefore`. This does not count as a failure. */
       readonly untried?: true;
       /**
-       * Only of a message that is still coming in (`body.unread`): the host has certainly not taken it, and this says
-       * nothing of one that is here whole. It is delivered in the ordinary way at once.
+       * Only for a message that is still coming in (`body.unread`): the host has certainly not taken it. This says
+       * nothing about the complete message, which is delivered in the ordinary way at once.
        */
       readonly notPassed?: true;
     };
 
 export interface TlsRule {
-  /** A value of `tls`, if no policy of the destination's decides; `barred`: nothing is sent to the host now. */
+  /**
+   * A value of the option `tls`, or the policy that the destination publishes. "barred": nothing is sent to the host
+   * now.
+   */
   readonly rule: "none" | "opportunistic" | "required" | "verify" | "dane" | "mta-sts" | "barred";
   /** "DANE: 2 TLSA records, secure". */
   readonly why: string;
 }
 
 export interface Transport {
-  /** "remote" waits until the local copies of a message are done, and is what a bounce speaks of. */
+  /**
+   * A "remote" delivery waits until the local copies of the message are done. Bounces report only remote deliveries.
+   */
   readonly locality: "local" | "remote";
   /**
-   * Local, and yet a server, whose answer may be late although it has the message: it is waited for as long as its
-   * own timeouts say, and meanwhile the mail goes on.
+   * The transport is local but speaks to a server, which may answer late although it has the message. The relay waits
+   * for the answer as long as the transport's own timeouts allow. Meanwhile the mail itself goes on.
    */
   readonly ownDeadlines?: true;
   /** Recipients with the same key go in one batch. */
   batchKey(recipient: Recipient): string;
   deliver(batch: Batch, signal: AbortSignal): Promise<ReadonlyMap<RecipientId, Outcome>>;
-  /** Where this recipient's copy would go, for a dry run; undefined where there is no path. */
+  /** The path of this recipient's copy, for a dry run; undefined for a copy without a path. */
   destination?(recipient: Recipient): string | undefined;
   /**
-   * What a copy is done by, where one is for all recipients that lead there: a Maildir. Without it a copy is done by its
-   * address at the hosts of the transport.
+   * The Maildir that makes a copy done for all recipients that lead there. Without it, a copy is done by its address at
+   * the hosts of the transport.
    */
   place?(recipient: Recipient): string | undefined;
-  /** What it makes its own directories in: made for the user of the relay while that is still root. */
+  /**
+   * The directory in which the transport creates its own. It is created for the relay's user while the relay is still
+   * root.
+   */
   readonly directory?: WrittenDirectory;
-  /** The hosts this transport would try by itself, for a dry run; absent when it needs none from a router either. */
+  /** The transport's own hosts, for a dry run. Absent when it has none and needs none from a router either. */
   readonly hosts?: readonly Host[];
-  /** By which rule a host would be spoken to under TLS, for a dry run. */
+  /** The rule for TLS to a host, for a dry run. */
   tlsRule?(host: Host): Promise<TlsRule>;
   close?(): Promise<void>;
 }
@@ -168,63 +182,69 @@ export interface Transport {
 export interface HostFailure {
   /** The host's name, for the retry rules. */
   readonly host: string;
-  /** The domain that the mail was for. */
+  /** The domain of the recipients. */
   readonly domain: string;
   readonly status: Status;
   readonly error?: RetryError;
 }
 
-/** What was under way when a host ended the connection. */
+/** The message that was under way when a host ended the connection. */
 export interface UnderWay {
   readonly message: MessageId;
-  /** The host said nothing at all of it. */
+  /** The host had not replied to this message at all. */
   readonly isSilent: boolean;
 }
 
-/** What is known of hosts that could not be used: src/retry/hosts/. A key is the host's, or that of a recipient there. */
+/** Records of hosts that could not be used: src/retry/hosts/. A key stands for a host, or for a recipient at a host. */
 export interface Hints {
-  /** Nothing is known to anybody's disadvantage. */
+  /** True when no host has a hint. */
   readonly isEmpty: boolean;
-  /** The hint, while the host is not to be tried; a suspected host may be, but for `message`. */
+  /** The hint, while the host must not be tried. A host that is only suspected may be tried, except with `message`. */
   blocked(key: string, message?: MessageId): HostHint | undefined;
-  /** It failed the last time, not only one message: if it is to be tried, one is enough to find out. */
+  /**
+   * The host failed the last time, and not only for one message. When it is tried again, one delivery is enough to find
+   * out.
+   */
   isInDoubt(key: string): boolean;
-  /** The host failed. When it is tried again, in ms since the epoch. */
+  /** Records that the host failed. Returns the time of the next try, in ms since the epoch. */
   failed(key: string, failure: HostFailure): number;
-  /** The host, which can be reached, has ended the connection under a message. */
+  /** Records that a host that can be reached ended the connection during a message. */
   closedUnder(key: string, failure: HostFailure, under: UnderWay): void;
   /**
-   * The host has put a recipient off. When mail for the recipient is tried again, whosever it is, if that is what
-   * the reply means; `key` is the recipient's.
+   * Records that the host deferred a recipient; `key` is the recipient's. Returns the time at which mail for this
+   * recipient, in whatever message, is tried again. Undefined when the reply concerns only this message.
    */
   recipientFailed(key: string, failure: HostFailure): number | undefined;
-  /** It can be used: of those who wait for it so many are woken as there is room for. */
+  /** Records that the host can be used. Wakes at most `room` of the deliveries that wait for it. */
   succeeded(key: string, room?: number): void;
 }
 
-/** Everything a driver may touch that a test wants to fake. */
+/** Everything outside a driver that it may use, so that a test can replace it. */
 export interface Services {
   readonly clock: Clock;
   readonly log: Log;
   readonly resolver: Resolver;
   readonly lists: Lists;
   readonly hints: Hints;
-  /** Absent where no other deliveries are: in a dry run. */
+  /** Absent in a dry run, which has no other deliveries. */
   readonly room?: Room;
   readonly mtaSts: StsPolicies;
-  /** Absent where nobody counts: in a dry run. */
+  /** Absent in a dry run, which counts no sessions. */
   readonly tlsSessions?: TlsSessions;
-  /** Shared by all that writes Maildirs; absent in a dry run. */
+  /** Shared by all transports that write Maildirs; absent in a dry run. */
   readonly maildirDisks?: MaildirDisks;
-  /** Our own name: EHLO, Received, Maildir file names. */
+  /** The relay's own name: EHLO, Received, Maildir file names. */
   readonly hostname: string;
-  /** Addresses that we listen on or hold: a host that resolves to one of them is ourselves. */
+  /**
+   * Addresses that the relay listens on or that this machine has. A host that resolves to one of them is the relay
+   * itself.
+   */
   readonly ownAddresses: ReadonlySet<string>;
   /** Directory of the configuration file: relative paths start here. */
   readonly configDirectory: string;
 }
 
-/** A precondition of the chain that a router may insist on. */
+/** A precondition of the chain that a router may require. */
 type ChainOption = "domains" | "local_parts" | "sender_domains" | "sender_local_parts";
 
 /**
@@ -238,23 +258,23 @@ type ChainOption = "domains" | "local_parts" | "sender_domains" | "sender_local_
 export interface Driver<O, Instance> {
   readonly name: string;
   readonly options: Options<O>;
-  /** Routers: what a generic option is when the file does not say. */
+  /** Routers: values of generic options when the file does not set them. */
   readonly defaults?: { readonly unseen?: boolean; readonly relayed?: boolean };
-  /** Routers: preconditions that this driver cannot do without. */
+  /** Routers: preconditions that this driver requires. */
   readonly requires?: readonly ChainOption[];
   create(options: O, services: Services): Instance;
 }
 
-/** What a router's files say, for `relayctl check`. */
+/** The result of checking a router's files, for `relayctl check`. */
 export interface RouterSurvey {
-  /** What is hardly meant, a line each: `FILE:LINE: what is wrong`. */
+  /** Valid but probably mistaken entries, a line each: `FILE:LINE: what is wrong`. */
   readonly doubts: readonly string[];
-  /** Addresses that the router has something to say about: `name` with a domain or without, and where it stands. */
+  /** Addresses that the router decides about: `name` with or without a domain, and `at`, its place in the file. */
   readonly addresses: readonly { readonly name: string; readonly at: string }[];
 }
 
 export interface RouterDriver<O = unknown> extends Driver<O, Router> {
-  /** Looks at the files that the options name. `spoolDirectory` is where a relay keeps what it believes. */
+  /** Checks the files that the options name. `spoolDirectory` is where the relay keeps its belief about lists. */
   survey?(options: O, spoolDirectory: string): Promise<RouterSurvey>;
 }
 

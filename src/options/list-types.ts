@@ -1,27 +1,27 @@
-// Options that are lists to match against: domains, local parts, hosts. What the items mean is in src/lists/;
-// here is only what can be known to be wrong before anything runs. That "+name" exists is checked by the loader.
+// Options that are lists to match against: domains, local parts, hosts. The meaning of the items is defined in
+// src/lists/. Here is only the check of their syntax. The loader checks that a list called "+name" exists.
 
 import { hostItemProblem } from "../lists/host-items.ts";
 import { parseDomain } from "../mail/address.ts";
 import { list } from "./option-types.ts";
 import type { Option } from "./option.ts";
 
-/** "example.com", "*.example.com", "*", "+name", "lsearch:FILE", each maybe after "!". */
+/** Items: "example.com", "*.example.com", "*", "+name", "lsearch:FILE", each with an optional "!" before it. */
 export function domainList(doc: string): Option<readonly string[]> {
   return list(doc, domainItemProblem, { type: "list of domains", refersTo: "domains" });
 }
 
-/** "bob", "*", "lsearch:FILE", each maybe after "!". */
+/** Items: "bob", "*", "lsearch:FILE", each with an optional "!" before it. */
 export function localPartList(doc: string): Option<readonly string[]> {
   return list(doc, localPartItemProblem, { type: "list of local parts" });
 }
 
-/** Address, CIDR, "spf:DOMAIN", "+name", each maybe after "!". */
+/** Items: address, CIDR, "spf:DOMAIN", "+name", each with an optional "!" before it. */
 export function hostList(doc: string): Option<readonly string[]> {
   return list(doc, hostItemProblem, { type: "list of hosts", refersTo: "hosts" });
 }
 
-/** What is wrong with one item of a list of domains, if anything. */
+/** Returns the problem of one item of a list of domains; undefined for a valid item. */
 export function domainItemProblem(item: string): string | undefined {
   const bare = withoutNegation(item);
   if (bare === "*") return undefined;
@@ -43,7 +43,7 @@ function localPartItemProblem(item: string): string | undefined {
   return bare === "*" ? undefined : notOneName(bare);
 }
 
-/** What Exim's lists have, and ours have in another way or not at all. */
+/** Returns the problem of an item in the style of Exim's lists, which our lists write in another way or do not have. */
 function notOneName(bare: string): string | undefined {
   if (bare !== bare.trim()) return "has white space around it";
   if (/[\s,:]/.test(bare)) return 'is not one item; several are written ["one", "two"]';
@@ -59,7 +59,7 @@ function withoutNegation(item: string): string {
   return item.startsWith("!") ? item.slice(1) : item;
 }
 
-/** A colon is in no domain; a local part that has one must be asked for by a lookup. */
+/** A domain never contains a colon. A local part with a colon can only be listed in a lookup file. */
 function isLookup(item: string): boolean {
   return /^[a-z]+[:;]/.test(item);
 }

@@ -1,5 +1,5 @@
-// Hosts to deliver to, as a postmaster writes them down: a smarthost, the inbound servers of a mailbox provider.
-// For options of routers and transports. A name is looked up when it is used; an address is used as it stands.
+// Next hops as a postmaster writes them: a smarthost, the inbound servers of a mailbox provider. For options of routers
+// and transports. A name is looked up when it is used. An address is used directly.
 
 import { isIP } from "node:net";
 import { given } from "../base/given.ts";
@@ -23,10 +23,10 @@ export function parseNextHop(written: string): Host | undefined {
   return name === undefined ? undefined : { name, ...at };
 }
 
-/** "[v6]:port" or "host:port", each without the port as well. */
+/** "[v6]:port" or "host:port", both with an optional port. */
 const SHAPE = /^(?:\[([^\]]*)\]|([^:[\]]+))(?::(\d{1,5}))?$/;
 
-/** At least one host, in the order to be tried; one text is a list of one. */
+/** At least one host, in the order in which they are tried. One text is a list of one. */
 export function nextHops(doc: string): Option<readonly Host[]> {
   const written = list(doc, (item) =>
     parseNextHop(item) === undefined ? 'is no "host", "host:port" or "[v6]:port"' : undefined,

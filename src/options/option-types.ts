@@ -1,5 +1,5 @@
-// The kinds of options that one value of the file can be: texts, numbers, durations, sizes, modes, lists.
-// Durations are milliseconds and sizes are bytes as soon as they are read; the file's notation stays in here.
+// The kinds of options that one value of the file can be: texts, numbers, durations, sizes, modes, lists. Durations
+// become milliseconds and sizes become bytes as soon as they are read: the file's notation stays in here.
 
 import { resolve } from "node:path";
 import { isAscii } from "../mail/text.ts";
@@ -22,10 +22,10 @@ export function text(doc: string, pattern?: { test: RegExp; is: string }): Optio
   });
 }
 
-/** What routers, transports and named lists may be called. */
+/** The allowed names of routers, transports and named lists. */
 export const NAME = { test: /^[A-Za-z0-9_-]+$/, is: 'a name of letters, digits, "_" and "-"' };
 
-/** A file or directory: absolute when a driver gets it, whatever stands in the file. */
+/** A file or directory. The driver always gets an absolute path, even if the file has a relative one. */
 function pathOption(doc: string): Option<string> {
   const pattern = { test: /^[^\0]+$/, is: "a path without NUL" };
   return { ...text(doc, pattern), type: "path", isPath: true };
@@ -63,7 +63,7 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
   w: 604_800_000,
 };
 
-/** Milliseconds, or undefined when the text is no duration. "90s", "1h30m". */
+/** Milliseconds, or undefined when the text is not a duration. "90s", "1h30m". */
 export function parseDuration(value: string): number | undefined {
   if (!/^(?:\d{1,9}[smhdw])+$/.test(value)) return undefined;
   let total = 0;
@@ -75,12 +75,12 @@ export function parseDuration(value: string): number | undefined {
 
 const A_DURATION = 'a duration like "90s", "15m", "2h" or "4d"';
 
-/** In milliseconds. */
+/** Read into milliseconds. */
 export function duration(doc: string): Option<number> {
   return parsedText("duration", { doc, is: A_DURATION }, parseDuration);
 }
 
-/** In milliseconds, each longer than the one before it. One text is a list of one. */
+/** Read into milliseconds, each longer than the one before it. One text is a list of one. */
 export function durations(doc: string): Option<readonly number[]> {
   return declared("list of durations", { doc }, (value) => {
     const items: unknown[] = Array.isArray(value) ? value : [value];
@@ -96,7 +96,7 @@ export function durations(doc: string): Option<readonly number[]> {
   });
 }
 
-/** An address of ours, in ASCII, at a domain that has a name. */
+/** An address of the relay's own domains: in ASCII, at a domain name instead of an address literal. */
 export function mailbox(doc: string, example: string): Option<Mailbox> {
   return parsedText("address", { doc, is: `an address like "${example}"` }, (written) => {
     const parsed = isAscii(written) ? parseMailbox(written) : undefined;
@@ -123,7 +123,7 @@ export function rate(doc: string): Option<Rate> {
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
 
-/** In bytes. Units are binary. */
+/** Read into bytes. Units are binary. */
 export function size(doc: string): Option<number> {
   return parsedText("size", { doc, is: 'a size like "64K" or "50M"' }, (written) => {
     const match = /^(\d{1,9})([KMG]?)$/.exec(written);
@@ -150,7 +150,9 @@ export function oneOf<const T extends string>(doc: string, words: readonly T[]):
   return { ...option, words };
 }
 
-/** A list of texts; one text is a list of one. `check` says what is wrong with an item, if anything. */
+/**
+ * A list of texts; one text is a list of one. `check` returns the problem of an item, or undefined for a valid item.
+ */
 export function list(
   doc: string,
   check: (item: string) => string | undefined = () => undefined,
@@ -181,7 +183,7 @@ export function list(
   };
 }
 
-/** The name of a transport. */
+/** The name of a transport. The loader checks that the transport exists. */
 export function transportName(doc: string): Option<string> {
   return { ...text(doc), type: "name of a transport", refersTo: "transport" };
 }

@@ -1,4 +1,4 @@
-// What an option is, and how one is made from a reader of values. The kinds are in option-types.ts.
+// The type of an option, and functions that make one from a reader of values. The kinds are in option-types.ts.
 //
 // Invariant: reading never throws and never stops at the first problem; it collects all of them.
 
@@ -10,23 +10,28 @@ export interface Problem {
   readonly message: string;
 }
 
-/** A named thing that an option's text points to; the loader checks that it exists. */
+/** A kind of named things that an option's text points to. The loader checks that the name exists. */
 export type Reference = "domains" | "hosts" | "transport";
 
-/** What an option means for the file as a whole: the loader holds it, whoever has declared the option. */
+/**
+ * The meaning of an option for the file as a whole. The loader enforces it, in whatever section the option is declared.
+ */
 export interface Marks {
   /**
-   * Who is in the list may relay, or may claim to be anybody who may; has a signature that proves that mail is ours; has
-   * mail taken from everybody.
+   * The right that a match in this list gives. "relay": the client may relay, or may claim to be a client that may. "proof": a
+   * signature of the domain proves that mail is ours. "acceptance": mail for the domain is accepted from every client.
    */
   readonly grants?: "relay" | "proof" | "acceptance";
-  /** Certificates that a client must show, which make a wide list beside them safe; or that clients are asked for one. */
+  /**
+   * "required": certificates, one of which a client must show, so that a wide list of hosts beside them is safe.
+   * "asked": whether clients are asked for a certificate.
+   */
   readonly certificates?: "required" | "asked";
-  /** No two of them have the same value. */
+  /** Every value of this option in the file must be different. */
   readonly isUnique?: true;
-  /** An address with a port that the relay listens on. */
+  /** The value is an address with a port that the relay listens on. */
   readonly isBound?: true;
-  /** It holds from the start of the relay to its end: a reload does not change it. */
+  /** The value stays the same from the start of the relay to its end: a reload does not change it. */
   readonly isFixed?: true;
 }
 
@@ -35,17 +40,17 @@ export interface Option<T> extends Marks {
   readonly type: string;
   readonly doc: string;
   readonly required: boolean;
-  /** The default as it would stand in the file; absent when there is none to show. */
+  /** The default in the file's notation; absent when the documentation shows no default. */
   readonly shown?: string;
   readonly fallback?: T;
   readonly refersTo?: Reference;
-  /** A file or directory: the loader makes it absolute before it is read. */
+  /** The value is a file or directory: the loader makes it absolute before it is read. */
   readonly isPath?: true;
-  /** All that it can be, when that is one of a few words. */
+  /** All possible values, if the option is one of a few words. */
   readonly words?: readonly string[];
   /** Options inside this one, for tables and arrays of tables. */
   readonly inner?: Options<unknown>;
-  /** What every value is, for a table whose keys the postmaster chooses. */
+  /** The option that every value is read by, for a table whose keys the postmaster chooses. */
   readonly each?: Option<unknown>;
   read(value: unknown, path: string, problems: Problem[]): T | undefined;
 }
@@ -60,7 +65,7 @@ export interface Options<T> {
 /** The values that a declaration gives: `type SmtpOptions = Values<typeof smtpOptions>`. */
 export type Values<O> = O extends Options<infer T> ? T : never;
 
-/** Turns a TOML value into T, or says in one clause what is wrong with it. */
+/** Turns a TOML value into T, or returns its problem in one clause. */
 export type Reader<T> = (value: unknown) => { readonly ok: T } | { readonly wrong: string };
 
 export interface Declaration {
@@ -69,7 +74,7 @@ export interface Declaration {
   readonly isPath?: true;
 }
 
-/** A required option. Wrap it in `withDefault` or `optional` to make it less. */
+/** A required option. `withDefault` and `optional` make it optional. */
 export function declared<T>(type: string, about: Declaration, reader: Reader<T>): Option<T> {
   return {
     type,
@@ -84,7 +89,7 @@ export function declared<T>(type: string, about: Declaration, reader: Reader<T>)
   };
 }
 
-/** A text that `parse` turns into something better, or calls wrong by giving undefined. */
+/** A text option. `parse` returns its value, or undefined for an invalid text. */
 export function parsedText<T>(
   type: string,
   about: Declaration & { readonly is: string },
@@ -97,7 +102,7 @@ export function parsedText<T>(
   });
 }
 
-/** The option with marks. */
+/** The option with marks added. */
 export function marked<T>(marks: Marks, option: Option<T>): Option<T> {
   return { ...option, ...marks };
 }
@@ -106,7 +111,7 @@ export function join(path: string, key: string): string {
   return path === "" ? key : `${path}.${key}`;
 }
 
-/** How a value of the file is called in a message. */
+/** The description of a file's value in a message. */
 export function nameOf(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (value instanceof Date) return "a date";

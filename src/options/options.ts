@@ -1,6 +1,6 @@
 // The kit in which every option is declared, once, beside the code that uses it. One declaration gives the
 // type, the check, the default, docs/config.md and the comment in etc/routers.toml.
-// This file puts options together into tables; a driver has it by way of src/driver.ts.
+// This file combines options into tables. Drivers import it through src/driver.ts.
 //
 // Invariant: reading never throws and never stops at the first problem; it collects all of them.
 //
@@ -18,7 +18,7 @@ export { declared, join, marked, parsedText } from "./option.ts";
 export type { Option, Options, Problem, Reference, Values } from "./option.ts";
 export { suggestion } from "./suggestion.ts";
 
-/** The values of fields that are declared one by one. */
+/** The values of a record of options, by the same keys. */
 export type FieldValues<F extends Record<string, Option<unknown>>> = {
   readonly [K in keyof F]: F[K] extends Option<infer T> ? T : never;
 };
@@ -44,7 +44,7 @@ export function options<F extends Record<string, Option<unknown>>>(
   };
 }
 
-/** The value, or the default when there is none. Undefined too when the value is wrong. */
+/** The value, or the default when the option is missing. Undefined also when the value is wrong. */
 export function readOption<T>(
   option: Option<T>,
   value: unknown,
@@ -68,7 +68,7 @@ export function readFields<F extends Record<string, Option<unknown>>>(
   return Object.fromEntries(values) as FieldValues<F>;
 }
 
-/** Every key that is not known is a problem, with the known one that it was probably meant to be. */
+/** Reports every unknown key, together with the known key that was probably meant. */
 export function checkKeys(
   table: Readonly<Record<string, unknown>>,
   known: readonly string[],
@@ -98,12 +98,15 @@ function notation(value: unknown): string {
   return Array.isArray(value) ? `[${value.map(notation).join(", ")}]` : JSON.stringify(value);
 }
 
-/** No value when it is not given; `meaning` says what happens then ("from /etc/resolv.conf"). */
+/**
+ * An option that may be missing; its value is undefined then. `meaning` says what applies in that case ("from
+ * /etc/resolv.conf").
+ */
 export function optional<T>(base: Option<T>, meaning?: string): Option<T | undefined> {
   return { ...base, required: false, ...given({ shown: meaning }) };
 }
 
-/** Adds a check that looks at several options at once. It sees only tables that are right otherwise. */
+/** Adds a check that looks at several options at once. It is called only for tables without other problems. */
 export function withCheck<T>(
   base: Options<T>,
   check: (values: T, report: (key: string, message: string) => void) => void,
@@ -120,7 +123,7 @@ export function withCheck<T>(
   };
 }
 
-/** `wanted` with the fixed options of what is `inForce`; `kept` are those of which something else is wanted. */
+/** Returns `wanted` with the fixed options of `inForce`. `kept` names the fixed options that differ in `wanted`. */
 export function keepFixed<T extends object>(
   { fields }: Options<T>,
   inForce: T,
@@ -184,7 +187,7 @@ export function named<T>(doc: string, each: Option<T>): Option<ReadonlyMap<strin
   };
 }
 
-/** For keys that become names. */
+/** Reports a key that is not allowed as a name. */
 export function checkName(name: string, path: string, problems: Problem[]): void {
   if (!NAME.test.test(name)) problems.push({ path, message: `must be ${NAME.is}` });
 }

@@ -1,5 +1,5 @@
-// A secret in a file of its own, that strangers on this machine cannot read: a password on its first line, or a
-// private key. The same check holds when the configuration is read and whenever the secret is used, so a new secret
+// A secret in a file of its own that other users of this machine cannot read: a password on its first line, or a
+// private key. The same check is made when the configuration is read and whenever the secret is used. So a new secret
 // needs no restart.
 
 import { createPrivateKey, type KeyObject } from "node:crypto";
@@ -9,7 +9,7 @@ import { cannotRead } from "../base/file-errors.ts";
 import { path } from "./option-types.ts";
 import type { Option } from "./option.ts";
 
-/** Anybody who is neither the owner nor of the group. */
+/** Mode bits of users that are neither the owner nor in the group. */
 const OTHERS = 0o007;
 
 interface Contents {
@@ -17,27 +17,27 @@ interface Contents {
   readonly bytes: Buffer;
 }
 
-/** The path of a file that holds a secret; that it does is checked when the configuration is read. */
+/** The path of a file with a secret. The file is checked when the configuration is read. */
 export function secretFile(doc: string): Option<string> {
   return guardedFile(doc, secretIn);
 }
 
-/** The path of a file that holds a private key that can sign with DKIM (RFC 8301 3.2, RFC 8463). */
+/** The path of a file with a private key that can sign with DKIM (RFC 8301 3.2, RFC 8463). */
 export function privateKeyFile(doc: string): Option<string> {
   return guardedFile(doc, privateKeyIn);
 }
 
 export interface KeyFile {
   readonly path: string;
-  /** As it was when the configuration was read. */
+  /** The key at the time when the configuration was read. */
   readonly key: KeyObject;
-  /** Everybody on this machine can use the file. */
+  /** Every user of this machine can read or change the file. */
   readonly isOpen: boolean;
 }
 
 /**
- * The same key, which is held from then on, so that whoever the relay becomes can sign. That everybody can use the file
- * is no problem here: whoever holds the key says so.
+ * A private key file as well, but the key is held from then on: after giving up root, the relay can still sign. An
+ * unprotected file is accepted here, and the owner of the option reports it.
  */
 export function keyFile(doc: string): Option<KeyFile> {
   const base = path(doc);
@@ -82,12 +82,12 @@ function guardedFile(doc: string, parse: Parse): Option<string> {
   };
 }
 
-/** The secret as it is now. Rejects, with a reason that names the file, when there is none to be had. */
+/** Reads the secret from the file again. Rejects with a reason that names the file when it holds no usable secret. */
 export function readSecret(file: string): Promise<string> {
   return readGuarded(file, secretIn);
 }
 
-/** The key as it is now, PEM. Rejects in the same way. */
+/** Reads the key from the file again, as PEM. Rejects like `readSecret`. */
 export function readPrivateKey(file: string): Promise<string> {
   return readGuarded(file, privateKeyIn);
 }

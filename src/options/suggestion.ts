@@ -1,4 +1,4 @@
-// Which known word a misspelt one was probably meant to be. For options, drivers, transports and named lists.
+// The known word that a misspelt word was probably meant to be. For options, drivers, transports and named lists.
 
 /** `, did you mean "x"?` when a known word is near, else "". */
 export function suggestion(word: string, known: readonly string[]): string {
