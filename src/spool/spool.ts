@@ -5,7 +5,8 @@
 // holds is never delivered again. A message leaves the spool in one transaction with everything it causes, so a
 // crash finds it either as it was or as it will be.
 //
-// Doors: disk-reserve.ts, events.ts, longest-wait.ts, queue-view.ts, spool-engine.ts.
+// Doors: clock-ahead.ts, disk-reserve.ts, events.ts, interrupted.ts, listed.ts, longest-wait.ts, new-message.ts, queue-view.ts,
+// spool-engine.ts.
 
 import type { Body, Envelope, MessageId, RecipientRequest } from "../mail/envelope.ts";
 import type { Awaited, HostHint } from "../mail/host.ts";

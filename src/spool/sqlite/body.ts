@@ -4,7 +4,6 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { given } from "../../base/given.ts";
 import type { Body, MessageId } from "../../mail/envelope.ts";
 import { errorCode } from "../../base/error-code.ts";
 
@@ -26,30 +25,6 @@ export function bodyDirectory(spoolDirectory: string): string {
 
 export function bodyFile(spoolDirectory: string, id: MessageId): string {
   return join(bodyDirectory(spoolDirectory), id);
-}
-
-export function inlineBody(bytes: Buffer): Body {
-  return {
-    size: bytes.length,
-    inline: bytes,
-    async *chunks() {
-      yield bytes;
-    },
-  };
-}
-
-/** The body with header fields above it that are stored apart. */
-export function withHead(head: string | undefined, body: Body): Body {
-  if (head === undefined) return body;
-  const bytes = Buffer.from(head, "latin1");
-  return {
-    size: bytes.length + body.size,
-    ...given({ inline: body.inline && Buffer.concat([bytes, body.inline]) }),
-    async *chunks() {
-      yield bytes;
-      yield* body.chunks();
-    },
-  };
 }
 
 /**

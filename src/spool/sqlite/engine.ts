@@ -32,7 +32,8 @@ import { flagOf, writeSettlement } from "./settlement-rows.ts";
 import { restore } from "./restore.ts";
 import { type CommitResult, type StoredRow, type Transaction, type Write } from "./rows.ts";
 import { SCHEMA_VERSION, upgrade } from "./schema.ts";
-import { impossiblyLate, isAhead, mendSome, mendTimes } from "./set-back.ts";
+import { isAhead } from "../clock-ahead.ts";
+import { impossiblyLate, mendSome, mendTimes } from "./set-back.ts";
 import { awaitedKeys, wakeWaiting } from "./waiting.ts";
 
 export interface Recovery {

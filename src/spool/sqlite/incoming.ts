@@ -6,20 +6,14 @@
 
 import { constants } from "node:fs";
 import { crc32 } from "node:zlib";
+import { inlineBody } from "../../mail/body.ts";
 import type { Body, MessageId } from "../../mail/envelope.ts";
 import type { MaybePromise } from "../../base/maybe-promise.ts";
 import type { DirectorySyncs } from "../../base/durable/directory-syncs.ts";
 import { errorCode, withErrorNames } from "../../base/error-code.ts";
 import type { FileCalls } from "../../base/durable/file-calls.ts";
 import { SpoolError } from "../spool.ts";
-import {
-  bodyDirectory,
-  bodyFile,
-  type CorruptBody,
-  fileBody,
-  INLINE_MAX,
-  inlineBody,
-} from "./body.ts";
+import { bodyDirectory, bodyFile, type CorruptBody, fileBody, INLINE_MAX } from "./body.ts";
 
 /** Bytes that may wait for the disk before the client is asked to. */
 const UNWRITTEN_MAX = 256 * 1024;

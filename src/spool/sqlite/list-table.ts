@@ -1,20 +1,13 @@
-// The postmaster's list in the spool's database: recipients that have not had their mail, of which no sender hears.
-//
-// Invariant: its size is bounded, whatever strangers send. What has no room is counted. Each reason has a room of its
-// own, so that forged senders cannot crowd out what is of another kind.
+// The postmaster's list in the spool's database, see src/spool/listed.ts.
 
 import type { DatabaseSync } from "node:sqlite";
 import { given } from "../../base/given.ts";
+import { LISTED_MAX, shortened } from "../listed.ts";
 import { LISTED_WHYS, type ListEntry, type PostmasterList } from "../spool.ts";
 import { wordOf } from "./rows.ts";
 import { numberOf, textOf } from "../../base/durable/columns.ts";
 
 type Statements = Pick<DatabaseSync, "prepare">;
-
-/** Entries of one reason. */
-const ENTRIES_MAX = 200;
-/** Characters of one text in an entry. */
-const TEXT_MAX = 320;
 
 export function addToList(database: Statements, entries: readonly ListEntry[]): void {
   const count = database.prepare("SELECT count(*) AS n FROM listed WHERE why = ?");
@@ -23,10 +16,9 @@ export function addToList(database: Statements, entries: readonly ListEntry[]): 
     `INSERT INTO listed_more (why, count) VALUES (?, 1)
      ON CONFLICT (why) DO UPDATE SET count = count + 1`,
   );
-  for (const { why, at, ...rest } of entries) {
-    const texts = Object.entries(rest).map(([name, text]) => [name, text.slice(0, TEXT_MAX)]);
-    if (numberOf(count.get(why)?.["n"]) >= ENTRIES_MAX) addMore.run(why);
-    else add.run(why, at, JSON.stringify(Object.fromEntries(texts)));
+  for (const { why, at, ...texts } of entries.map(shortened)) {
+    if (numberOf(count.get(why)?.["n"]) >= LISTED_MAX) addMore.run(why);
+    else add.run(why, at, JSON.stringify(texts));
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { crc32 } from "node:zlib";
 import { given } from "../../base/given.ts";
+import { inlineBody, withHead } from "../../mail/body.ts";
 import type { Body, Envelope, MessageId } from "../../mail/envelope.ts";
 import type { Awaited, HostHint } from "../../mail/host.ts";
 import {
@@ -21,7 +22,7 @@ import {
   type WaitingCopy,
 } from "../spool.ts";
 import type { Status } from "../../mail/status.ts";
-import { bodyFile, CorruptBody, fileBody, INLINE_MAX, inlineBody, withHead } from "./body.ts";
+import { bodyFile, CorruptBody, fileBody, INLINE_MAX } from "./body.ts";
 import { numberOf, type Row, textOf, type Value } from "../../base/durable/columns.ts";
 import { idNumber, idText } from "../../mail/ids.ts";
 
@@ -165,24 +166,6 @@ export function insertion(
     recipients,
     vouched: message.vouched,
     ...given({ body }),
-  };
-}
-
-/** The message as `messageOf` would give it, were it read again. */
-export function newlyStored(
-  { envelope, recipients, vouched }: NewMessage,
-  state: "active" | "queued",
-  body: Body,
-): StoredMessage {
-  const fresh = { state: "pending", attempts: 0, nextAttempt: envelope.receivedAt } as const;
-  return {
-    envelope: { ...envelope, size: body.size },
-    state,
-    recipients: recipients.map((request, position) => ({ ...request, position, ...fresh })),
-    journal: [],
-    warnings: 0,
-    ...given({ vouched }),
-    body,
   };
 }
 

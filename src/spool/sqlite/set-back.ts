@@ -1,25 +1,16 @@
-// Times in the spool's database that were written by a clock which was ahead of the one in force: it has been set back
-// since. What they put off is due now.
-//
-// Invariant: a message waits no longer than from its last settlement to its next attempt, whatever the clock says.
+// Times in the spool's database that were written by a clock which was ahead of the one in force, see
+// src/spool/clock-ahead.ts.
 
-import { given } from "../../base/given.ts";
+import { clocksNotAheadOf, isAhead, isImpossiblyLate } from "../clock-ahead.ts";
 import { LONGEST_WAIT } from "../longest-wait.ts";
 import { numberOf } from "../../base/durable/columns.ts";
-import type { Clocks, Wait } from "../spool.ts";
+import type { Clocks } from "../spool.ts";
 import type { Database } from "../../base/durable/database.ts";
 import { clocksOf } from "./rows.ts";
 
-/** What NTP may set a clock back by without anybody noticing; in ms. */
-const TOLERANCE = 5000;
 /** Rows that are looked at in one transaction: mail that arrives meanwhile waits no longer than for that. */
 const LOOKED_AT = 2000;
 const MENDED_AT_ONCE = 200;
-
-/** Was it read from a clock that has been set back since? */
-export function isAhead(at: number, now: number): boolean {
-  return at > now + TOLERANCE;
-}
 
 /** Looks at messages behind `after`, in the order of their ids. Where to go on; undefined when there are no more. */
 export function mendSome(database: Database, now: number, after: number): number | undefined {
@@ -32,7 +23,7 @@ export function mendSome(database: Database, now: number, after: number): number
   for (const row of rows) {
     const id = numberOf(row["id"]);
     if (row["state"] === "frozen") continue;
-    const isTooLate = numberOf(row["next_attempt"]) > now + LONGEST_WAIT;
+    const isTooLate = isImpossiblyLate(numberOf(row["next_attempt"]), now);
     if (!isTooLate && !isAhead(numberOf(row["scheduled_at"]), now)) continue;
     mendTimes(database, id, now);
     if (++mended === MENDED_AT_ONCE) return id;
@@ -85,19 +76,7 @@ export function mendTimes(database: Database, id: number, now: number): void {
 /** Undefined when they are damaged: the message is set aside when its turn comes. */
 function notAheadOf(now: number, stored: unknown): Clocks | undefined {
   const clocks = readClocks(stored);
-  if (clocks === undefined) return undefined;
-  const { mail, copies } = clocks;
-  const before = <T extends Wait>(wait: T): T => ({
-    ...wait,
-    nextAttempt: Math.min(wait.nextAttempt, now),
-  });
-  return {
-    ...given({ mail: mail && before(mail) }),
-    copies: copies.map((copy) => ({
-      ...before(copy),
-      firstFailure: Math.min(copy.firstFailure, now),
-    })),
-  };
+  return clocks && clocksNotAheadOf(now, clocks);
 }
 
 function readClocks(stored: unknown): Clocks | undefined {

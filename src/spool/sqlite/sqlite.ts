@@ -6,7 +6,8 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import type { Clock, Timer } from "../../base/clock.ts";
+import type { Clock } from "../../base/clock.ts";
+import { withHead } from "../../mail/body.ts";
 import type { Body, MessageId } from "../../mail/envelope.ts";
 import type { HostHint } from "../../mail/host.ts";
 import { idNumber, idText } from "../../mail/ids.ts";
@@ -26,9 +27,10 @@ import {
   SpoolError,
   type StoredMessage,
 } from "../spool.ts";
+import { newlyStored } from "../new-message.ts";
 import { DirectorySyncs } from "../../base/durable/directory-syncs.ts";
 import { type FileCalls, nodeFileCalls } from "../../base/durable/file-calls.ts";
-import { type CorruptBody, withHead } from "./body.ts";
+import type { CorruptBody } from "./body.ts";
 import { makeDirectory } from "../../base/durable/directory.ts";
 import type { Recovery } from "./engine.ts";
 import { type BodyStore, IncomingBody } from "./incoming.ts";
@@ -37,7 +39,6 @@ import { JournalNotes } from "./notes.ts";
 import {
   insertion,
   messageOf,
-  newlyStored,
   reportInsertion,
   settlementWrites,
   type StoredRow,
@@ -50,9 +51,6 @@ import type { Answers, Call, Request, Response, Notice } from "./thread.ts";
 /** How long a damaged message waits when the disk does not take its remains, in ms. */
 const SET_ASIDE_PAUSE = 300_000;
 
-/** Milliseconds that a settlement may wait for a commit that goes anyway. */
-const PATIENCE = 5;
-
 /** Whoever waits for a commit is answered in one turn of the event loop, which others wait for. */
 const COMMITTED_AT_ONCE = 50;
 /** Rows come and go: the thread needs little room for garbage. */
@@ -60,7 +58,6 @@ const MEMORY = { maxYoungGenerationSizeMb: 8 };
 
 interface Waiting {
   readonly transaction: Transaction;
-  readonly patient: boolean;
   readonly resolve: () => void;
   readonly reject: (error: SpoolError) => void;
 }
@@ -78,7 +75,6 @@ export class SqliteSpool implements Spool {
   readonly #notes: JournalNotes;
   readonly #waiting: Waiting[] = [];
   #committing = false;
-  #patience: Timer | undefined;
   #closed: Promise<void> | undefined;
   #calls = 0;
   #lastId = 0;
@@ -223,18 +219,14 @@ export class SqliteSpool implements Spool {
     return newlyStored(message, state, body);
   }
 
-  /** `patient` waits a little for a commit that goes anyway: nobody is kept waiting by it. */
-  #commit(transaction: Transaction, patient = false): Promise<void> {
+  #commit(transaction: Transaction): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ transaction, patient, resolve, reject });
-      if (patient) this.#patience ??= this.#clock.after(PATIENCE, () => this.#startCommitting());
-      else this.#startCommitting();
+      this.#waiting.push({ transaction, resolve, reject });
+      this.#startCommitting();
     });
   }
 
   #startCommitting(): void {
-    this.#patience?.cancel();
-    this.#patience = undefined;
     if (this.#committing) return;
     this.#committing = true;
     // Whoever else is ready in this turn of the event loop comes along.
@@ -256,11 +248,8 @@ export class SqliteSpool implements Spool {
         for (const { reject } of batch) reject(new SpoolError("commit failed", false, error));
       }
       if (batch.length === COMMITTED_AT_ONCE) await nextTurn();
-    } while (this.#waiting.some(({ patient }) => !patient));
+    } while (this.#waiting.length > 0);
     this.#committing = false;
-    if (this.#waiting.length > 0) {
-      this.#patience ??= this.#clock.after(PATIENCE, () => this.#startCommitting());
-    }
   }
 
   async take(now: number, limit: number): Promise<readonly StoredMessage[]> {

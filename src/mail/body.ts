@@ -1,0 +1,27 @@
+// Bodies that are held in memory, and header fields above a body.
+
+import type { Body } from "./envelope.ts";
+
+export function inlineBody(bytes: Buffer): Body {
+  return {
+    size: bytes.length,
+    inline: bytes,
+    async *chunks() {
+      yield bytes;
+    },
+  };
+}
+
+/** The body with header fields above it that are stored apart. */
+export function withHead(head: string | undefined, body: Body): Body {
+  if (head === undefined) return body;
+  const bytes = Buffer.from(head, "latin1");
+  return {
+    size: bytes.length + body.size,
+    ...(body.inline && { inline: Buffer.concat([bytes, body.inline]) }),
+    async *chunks() {
+      yield bytes;
+      yield* body.chunks();
+    },
+  };
+}

@@ -1,0 +1,23 @@
+// A message that has just entered a spool.
+
+import { given } from "../base/given.ts";
+import type { Body } from "../mail/envelope.ts";
+import type { NewMessage, StoredMessage } from "./spool.ts";
+
+/** The message as the spool would give it, were it read again. `body` has the fields of the head above it. */
+export function newlyStored(
+  { envelope, recipients, vouched }: NewMessage,
+  state: "active" | "queued",
+  body: Body,
+): StoredMessage {
+  const fresh = { state: "pending", attempts: 0, nextAttempt: envelope.receivedAt } as const;
+  return {
+    envelope: { ...envelope, size: body.size },
+    state,
+    recipients: recipients.map((request, position) => ({ ...request, position, ...fresh })),
+    journal: [],
+    warnings: 0,
+    ...given({ vouched }),
+    body,
+  };
+}
