@@ -39,6 +39,8 @@ export class IncomingBody {
   #descriptor: number | undefined;
   #failure: unknown;
   #discarded = false;
+  /** The file is there, and it is ours: another one of its name belongs to another message. */
+  #isOurs = false;
 
   constructor(id: MessageId, store: BodyStore) {
     this.#id = id;
@@ -80,6 +82,7 @@ export class IncomingBody {
     const { calls } = this.#store;
     const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
     this.#descriptor ??= await calls.open(this.#path, flags, 0o600);
+    this.#isOurs = true;
     for (let written = 0; written < bytes.length;) {
       const left = bytes.length - written;
       const { bytesWritten } = await calls.write(this.#descriptor, bytes, written, left);
@@ -90,6 +93,7 @@ export class IncomingBody {
 
   /** The body: whole in memory, or whole and synced in its file. Throws SpoolError, and removes the file then. */
   async finish(): Promise<Body> {
+    if (this.#discarded) throw new SpoolError("the message was given up", false);
     if (this.#writing === undefined) return inlineBody(unshared(this.#pieces, this.size));
     const { calls, syncs, spoolDirectory, onDamage } = this.#store;
     try {
@@ -124,6 +128,7 @@ export class IncomingBody {
     } catch (error) {
       this.#failure ??= error;
     }
+    if (!this.#isOurs) return;
     await this.#store.calls.unlink(this.#path).catch((error: unknown) => {
       if (errorCode(error) !== "ENOENT") throw error;
     });

@@ -174,10 +174,16 @@ export class SqliteSpool implements Spool {
 
   receive(id: MessageId): IncomingMessage {
     const body = new IncomingBody(id, this.#bodies);
+    let isCommitted = false;
     return {
       write: (piece) => body.write(piece),
-      abort: () => void this.#discard(id, body),
-      commit: (message, active) => this.#commitIncoming(body, message, active),
+      // A commit that has begun says itself what becomes of the body.
+      abort: () => void (isCommitted || this.#discard(id, body)),
+      commit: async (message, active) => {
+        if (isCommitted) throw new SpoolError("the message was committed already", false);
+        isCommitted = true;
+        return this.#commitIncoming(body, message, active);
+      },
     };
   }
 
