@@ -15,7 +15,7 @@ export interface QueueHold {
   readonly messages: number;
 }
 
-/** Messages and their bytes, by state. */
+/** Messages and their bytes, by state: those that came in, without the header fields that were found out last. */
 export type QueueCount = Readonly<
   Record<MessageState, { readonly messages: number; readonly bytes: number }>
 >;

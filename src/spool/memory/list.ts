@@ -1,0 +1,37 @@
+// The postmaster's list in memory, see ../listed.ts.
+
+import { LISTED_MAX, shortened } from "../listed.ts";
+import type { ListedWhy, ListEntry, PostmasterList } from "../spool.ts";
+
+export class MemoryList {
+  #entries: { readonly number: number; readonly entry: ListEntry }[] = [];
+  readonly #more = new Map<ListedWhy, number>();
+  #last = 0;
+
+  add(entries: readonly ListEntry[]): void {
+    for (const entry of entries.map(shortened)) {
+      const { why } = entry;
+      const hasRoom = this.#entries.filter((one) => one.entry.why === why).length < LISTED_MAX;
+      if (hasRoom) this.#entries.push({ number: ++this.#last, entry });
+      else this.#more.set(why, (this.#more.get(why) ?? 0) + 1);
+    }
+  }
+
+  read(): PostmasterList {
+    return {
+      entries: this.#entries.map(({ entry }) => entry),
+      more: Object.fromEntries(this.#more),
+      last: this.#entries.at(-1)?.number ?? 0,
+    };
+  }
+
+  /** Takes away what has been sent; what came meanwhile stays. */
+  forget({ more, last }: PostmasterList): void {
+    this.#entries = this.#entries.filter(({ number }) => number > last);
+    for (const [why, count] of this.#more) {
+      const left = count - (more[why] ?? 0);
+      if (left > 0) this.#more.set(why, left);
+      else this.#more.delete(why);
+    }
+  }
+}

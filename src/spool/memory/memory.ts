@@ -1,0 +1,69 @@
+// An engine of the spool without a disk: for tests, and to play an attempt through that is to leave no trace.
+//
+// Invariants: those of ../spool.ts, but for the disk. A spool that is closed and opened again has what it had, as long
+// as this engine lives; its process takes it along.
+
+import { waitAfterInterruptions } from "../interrupted.ts";
+import type { SpoolEngine } from "../spool-engine.ts";
+import { type Spool, SpoolInUse, type StoredMessage } from "../spool.ts";
+import { MemorySpool } from "./memory-spool.ts";
+import { mendTimes, newRow, Tables } from "./tables.ts";
+import { memoryView } from "./view.ts";
+
+export interface MemoryEngine extends SpoolEngine {
+  /** All that the spool in `directory` holds, oldest first, as it stands. */
+  messages(directory: string): readonly StoredMessage[];
+  /** Puts a message into the spool as it stands, over the one that has its id, as if it had been there for ever. */
+  put(directory: string, message: StoredMessage): void;
+}
+
+interface Kept {
+  readonly tables: Tables;
+  isOpen: boolean;
+}
+
+export function memoryEngine(): MemoryEngine {
+  const spools = new Map<string, Kept>();
+  const keptIn = (directory: string): Kept => {
+    const kept = spools.get(directory) ?? { tables: new Tables(), isOpen: false };
+    spools.set(directory, kept);
+    return kept;
+  };
+  return {
+    async open(directory, { clock, log }): Promise<Spool> {
+      const kept = keptIn(directory);
+      if (kept.isOpen) throw new SpoolInUse(directory);
+      kept.isOpen = true;
+      const { tables } = kept;
+      const inFlight = recover(tables, clock.now());
+      log.event("spool.recovered", { messages: tables.rows.size, in_flight: inFlight });
+      return new MemorySpool(tables, clock, () => (kept.isOpen = false));
+    },
+    async view(directory) {
+      const kept = spools.get(directory);
+      return kept && memoryView(kept.tables);
+    },
+    exists: async (directory) => spools.has(directory),
+    files: () => [],
+    messages: (directory) =>
+      keptIn(directory)
+        .tables.inOrder()
+        .map(({ message }) => message),
+    put(directory, message) {
+      keptIn(directory).tables.set(newRow(message, message.envelope.receivedAt));
+    },
+  };
+}
+
+/** Attempts that the last run did not settle become due; so does what a clock that was ahead has put off. How many. */
+function recover(tables: Tables, now: number): number {
+  const active = tables.inOrder().filter(({ message }) => message.state === "active");
+  for (const row of active) {
+    const interruptions = row.interruptions + 1;
+    const message = { ...row.message, state: "queued", interrupted: true } as const;
+    const nextAttempt = now + waitAfterInterruptions(interruptions);
+    tables.set({ ...row, message, interruptions, nextAttempt, scheduledAt: now });
+  }
+  mendTimes(tables, now);
+  return active.length;
+}

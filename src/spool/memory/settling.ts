@@ -1,0 +1,75 @@
+// What an attempt has changed of a message in memory.
+
+import type { RecipientRequest } from "../../mail/envelope.ts";
+import type {
+  JournalEntry,
+  RecipientChange,
+  Settlement,
+  StoredMessage,
+  StoredRecipient,
+} from "../spool.ts";
+import { firstDue, type Row } from "./tables.ts";
+
+export function settledRow(row: Row, settlement: Settlement, state: StoredMessage["state"]): Row {
+  const { at, warnings, vouched, vouchTries } = settlement;
+  const changes = new Map(settlement.recipients.map((change) => [change.position, change]));
+  const recipients = row.message.recipients.map((recipient) => {
+    const change = changes.get(recipient.position);
+    return change === undefined ? recipient : changedRecipient(recipient, change);
+  });
+  return {
+    ...row,
+    message: {
+      ...withJournal(row.message, settlement.journal),
+      state,
+      recipients,
+      warnings,
+      ...(vouched === undefined ? {} : { vouched }),
+      ...(vouchTries === undefined ? {} : { vouchTries }),
+    },
+    nextAttempt: firstDue(recipients, row.nextAttempt),
+    scheduledAt: at,
+  };
+}
+
+/** A later entry with the same key takes the place of the former one. */
+export function withJournal(
+  message: StoredMessage,
+  entries: readonly JournalEntry[],
+): StoredMessage {
+  const all = new Map([...message.journal, ...entries].map((entry) => [keyOf(entry), entry]));
+  return { ...message, journal: [...all.values()].toSorted((a, b) => a.at - b.at) };
+}
+
+function keyOf({ unseen, target }: JournalEntry): string {
+  return `${unseen === true} ${target}`;
+}
+
+/** All that an attempt may change is as it says, and an order to try it has been carried out. */
+function changedRecipient(recipient: StoredRecipient, change: RecipientChange): StoredRecipient {
+  const { firstFailure, lastStatus, waitsFor, heldDomain, waitsBecause } = change;
+  const { clocks, mailDone, frozenWhy } = change;
+  return {
+    ...requestOf(recipient),
+    position: recipient.position,
+    state: change.state,
+    attempts: change.attempts,
+    nextAttempt: change.nextAttempt,
+    ...(firstFailure === undefined ? {} : { firstFailure }),
+    ...(lastStatus === undefined ? {} : { lastStatus }),
+    ...(waitsFor === undefined ? {} : { waitsFor }),
+    ...(heldDomain === undefined ? {} : { heldDomain }),
+    ...(waitsBecause === undefined ? {} : { waitsBecause }),
+    ...(clocks === undefined ? {} : { clocks }),
+    ...(mailDone === undefined ? {} : { mailDone }),
+    ...(frozenWhy === undefined ? {} : { frozenWhy }),
+  };
+}
+
+function requestOf({ mailbox, notify, orcpt }: StoredRecipient): RecipientRequest {
+  return {
+    mailbox,
+    ...(notify === undefined ? {} : { notify }),
+    ...(orcpt === undefined ? {} : { orcpt }),
+  };
+}
