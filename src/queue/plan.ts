@@ -29,7 +29,11 @@ export interface AttemptPlan {
 
 /** What of a message is due at `now`. */
 export function planOf(
-  { recipients, interrupted }: Pick<StoredMessage, "recipients" | "interrupted">,
+  {
+    envelope,
+    recipients,
+    interrupted,
+  }: Pick<StoredMessage, "envelope" | "recipients" | "interrupted">,
   now: number,
   policy: TimePolicy,
 ): AttemptPlan {
@@ -38,8 +42,11 @@ export function planOf(
     attempted,
     manner: {
       fresh: attempted.every(
-        ({ attempts, lastStatus, clocks }) =>
-          attempts === 0 && lastStatus === undefined && clocks === undefined,
+        ({ attempts, lastStatus, clocks, nextAttempt }) =>
+          attempts === 0 &&
+          lastStatus === undefined &&
+          clocks === undefined &&
+          nextAttempt <= envelope.receivedAt,
       ),
       force: attempted.some((recipient) => isForced(recipient, now, policy)),
       ...(interrupted === true || attempted.some(isUnsure) ? { interrupted: true as const } : {}),

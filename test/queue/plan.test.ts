@@ -6,7 +6,7 @@ import { asWaited, discardedOf, findingOf, plannedDelivery, planOf } from "../..
 import type { StoredMessage, StoredRecipient, WaitingCopy } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
-import { mailbox } from "../support/message.ts";
+import { envelope, mailbox } from "../support/message.ts";
 import { delivery, HOUR, message, recipient, START } from "./runner.ts";
 
 const rules = [{ kind: "F", cutoff: 8 * HOUR, interval: HOUR, factor: 1 }] as const;
@@ -29,6 +29,7 @@ describe("the manner of an attempt", () => {
     ["the first", fresh, {}, "fresh"],
     ["a further one", failed, {}, ""],
     ["the first after a hold", { ...fresh, lastStatus: LATER }, {}, ""],
+    ["the first after a release", fresh, { envelope: envelope({ receivedAt: START - 1 }) }, ""],
     ["one by the postmaster's order", { ...failed, forced: true }, {}, "force"],
     ["the last that its rules allow", { ...failed, firstFailure: START - 8 * HOUR }, {}, "force"],
     ["one after a crash", fresh, { interrupted: true }, "fresh interrupted"],

@@ -523,7 +523,7 @@ describe("a copy and its mail", () => {
 
   test("are not fresh once they have waited, for a hold too", async () => {
     const fresh: boolean[] = [];
-    const { queue, holds } = runner(
+    const { queue, holds, clock } = runner(
       [message("a")],
       (batch) => {
         fresh.push(batch.fresh);
@@ -534,6 +534,7 @@ describe("a copy and its mail", () => {
     await holds.hold("example.com");
     queue.wake();
     await quiet();
+    clock.advance(MINUTE);
     await holds.release("example.com");
     queue.wake();
     await quiet();
