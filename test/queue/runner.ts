@@ -2,12 +2,15 @@
 
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
+import type { Clock } from "../../src/base/clock.ts";
 import type { Batch, Outcome, Transport } from "../../src/contract/contract.ts";
 import { CutThrough } from "../../src/deliver/cut-through/cut-through.ts";
 import { Holds } from "../../src/queue/holds.ts";
 import { Queue, type QueueServices } from "../../src/queue/queue.ts";
 import { Room } from "../../src/base/room.ts";
 import type { Routing } from "../../src/route/route.ts";
+import { memorySpool } from "../../src/spool/memory/memory.ts";
+import type { MemorySpool } from "../../src/spool/memory/memory-spool.ts";
 import type {
   JournalEntry,
   Settlement,
@@ -48,79 +51,54 @@ export function message(id: string, given: Partial<StoredMessage> = {}): StoredM
   };
 }
 
-const dueAt = ({ recipients }: StoredMessage) =>
-  Math.min(...recipients.filter(({ state }) => state === "pending").map((one) => one.nextAttempt));
+/** Those in the spool, by their ids. A message that is set stands in it from then on as it is. */
+function heldIn(spool: MemorySpool) {
+  const find = (id: string) => spool.messages.find((one) => one.envelope.id === id);
+  return {
+    get size() {
+      return spool.messages.length;
+    },
+    get: find,
+    has: (id: string) => find(id) !== undefined,
+    keys: () => spool.messages.map((one) => one.envelope.id),
+    values: () => spool.messages,
+    set: (_: string, one: StoredMessage) => spool.put(one),
+  };
+}
 
-/** A spool in memory that keeps the states of messages as the real one does. */
-function memorySpool(messages: readonly StoredMessage[]) {
-  const held = new Map(messages.map((one) => [one.envelope.id, one]));
+/** A spool with these messages, in which a test sees what the queue has asked of it, and makes calls fail. */
+function spoolWith(messages: readonly StoredMessage[], clock: Clock) {
+  const spool = memorySpool(clock);
+  for (const one of messages) spool.put(one);
+  const held = heldIn(spool);
   const settled: Settlement[] = [];
   const noted: JournalEntry[] = [];
   /** Errors to be thrown by the next calls. */
   const troubles = { take: [] as Error[], settle: [] as Error[] };
-  const waiting = () =>
-    [...held.values()]
-      .filter(({ state }) => state === "queued")
-      .toSorted((a, b) => dueAt(a) - dueAt(b));
-  const keep = (one: StoredMessage) => void held.set(one.envelope.id, one);
   return {
     held,
     settled,
     noted,
     troubles,
     async take(now: number, limit: number) {
-      await Promise.resolve();
       const trouble = troubles.take.shift();
       if (trouble !== undefined) throw trouble;
-      const due = waiting().filter((one) => dueAt(one) <= now);
-      return due.slice(0, limit).map((one) => {
-        const active: StoredMessage = { ...one, state: "active" };
-        keep(active);
-        return active;
-      });
+      return spool.take(now, limit);
     },
-    /** Makes due what waits for this. */
-    release(domain: string): number {
-      for (const one of held.values()) {
-        const recipients = one.recipients.map((former) => {
-          const { heldDomain, firstFailure: _, ...rest } = former;
-          return heldDomain === domain ? { ...rest, nextAttempt: START } : former;
-        });
-        keep({ ...one, recipients });
-      }
-      return held.size;
+    release: (domain: string, most: number) => spool.release(domain, most),
+    nextDue: () => spool.nextDue(),
+    note(id: string, entry: JournalEntry) {
+      noted.push(entry);
+      spool.note(id, entry);
     },
-    nextDue: () => Promise.resolve(waiting().map(dueAt)[0]),
-    note: (_: string, entry: JournalEntry) => void noted.push(entry),
     async settle(settlement: Settlement) {
-      await Promise.resolve();
       const trouble = troubles.settle.shift();
       if (trouble !== undefined) throw trouble;
       for (const { nextAttempt } of settlement.recipients) assert.ok(Number.isInteger(nextAttempt));
       settled.push(settlement);
-      const { id, state, recipients: changes, journal, reports } = settlement;
-      const before = held.get(id);
-      assert.equal(before?.state, "active", `${id} is settled and was not under attempt`);
-      if (state === "completed") held.delete(id);
-      else {
-        const recipients = before.recipients.map((one) => {
-          const { clocks: _, waitsFor: __, heldDomain: ___, forced: ____, ...kept } = one;
-          const change = changes.find(({ position }) => position === one.position);
-          return change === undefined ? one : { ...kept, ...change };
-        });
-        keep({ ...before, state, recipients, journal: [...before.journal, ...journal] });
-      }
-      for (const report of reports) {
-        const to = report.recipients[0]?.mailbox.address ?? "";
-        const recipients = [recipient(0, to, report.envelope.receivedAt)];
-        const bytes = inlineBody(report.bytes);
-        keep({
-          ...message("report"),
-          envelope: { ...report.envelope, size: 0 },
-          recipients,
-          body: bytes,
-        });
-      }
+      const { id } = settlement;
+      assert.equal(held.get(id)?.state, "active", `${id} is settled and was not under attempt`);
+      return spool.settle(settlement);
     },
   };
 }
@@ -136,7 +114,7 @@ export function runner(
 ) {
   const clock = manualClock(START);
   const log = recordingLog();
-  const spool = memorySpool(messages);
+  const spool = spoolWith(messages, clock);
   const batches: string[] = [];
   const transport = (locality: Transport["locality"]): Transport => ({
     locality,
@@ -166,7 +144,7 @@ export function runner(
   ];
   const holds = new Holds([], {
     hold: () => Promise.resolve(),
-    release: (domain) => Promise.resolve(spool.release(domain)),
+    release: (domain, most) => spool.release(domain, most),
   });
   const transports = new Map([
     ["smtp", transport("remote")],

@@ -51,6 +51,16 @@ export class MemorySpool implements Spool {
     this.#lastId = [...tables.rows.keys()].map(idNumber).reduce((a, b) => Math.max(a, b), 0);
   }
 
+  /** All that it holds, oldest first, as it stands. */
+  get messages(): readonly StoredMessage[] {
+    return this.#tables.inOrder().map(({ message }) => message);
+  }
+
+  /** Puts a message in as it stands, over the one that has its id, as if it had been there for ever. */
+  put(message: StoredMessage): void {
+    this.#tables.set(newRow(message, message.envelope.receivedAt));
+  }
+
   async hints(): Promise<ReadonlyMap<string, HostHint>> {
     return new Map(this.#tables.hints);
   }

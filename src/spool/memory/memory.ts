@@ -3,18 +3,21 @@
 // Invariants: those of ../spool.ts, but for the disk. A spool that is closed and opened again has what it had, as long
 // as this engine lives; its process takes it along.
 
+import type { Clock } from "../../base/clock.ts";
 import { waitAfterInterruptions } from "../interrupted.ts";
 import type { SpoolEngine } from "../spool-engine.ts";
-import { type Spool, SpoolInUse, type StoredMessage } from "../spool.ts";
+import { SpoolInUse } from "../spool.ts";
 import { MemorySpool } from "./memory-spool.ts";
-import { mendTimes, newRow, Tables } from "./tables.ts";
+import { mendTimes, Tables } from "./tables.ts";
 import { memoryView } from "./view.ts";
 
 export interface MemoryEngine extends SpoolEngine {
-  /** All that the spool in `directory` holds, oldest first, as it stands. */
-  messages(directory: string): readonly StoredMessage[];
-  /** Puts a message into the spool as it stands, over the one that has its id, as if it had been there for ever. */
-  put(directory: string, message: StoredMessage): void;
+  open(...given: Parameters<SpoolEngine["open"]>): Promise<MemorySpool>;
+}
+
+/** A spool that nobody else has, and that cannot be opened again. */
+export function memorySpool(clock: Clock): MemorySpool {
+  return new MemorySpool(new Tables(), clock, () => undefined);
 }
 
 interface Kept {
@@ -30,7 +33,7 @@ export function memoryEngine(): MemoryEngine {
     return kept;
   };
   return {
-    async open(directory, { clock, log }): Promise<Spool> {
+    async open(directory, { clock, log }) {
       const kept = keptIn(directory);
       if (kept.isOpen) throw new SpoolInUse(directory);
       kept.isOpen = true;
@@ -45,13 +48,6 @@ export function memoryEngine(): MemoryEngine {
     },
     exists: async (directory) => spools.has(directory),
     files: () => [],
-    messages: (directory) =>
-      keptIn(directory)
-        .tables.inOrder()
-        .map(({ message }) => message),
-    put(directory, message) {
-      keptIn(directory).tables.set(newRow(message, message.envelope.receivedAt));
-    },
   };
 }
 
