@@ -12,11 +12,17 @@ import type { Routing } from "../../src/route/route.ts";
 import type { Routings } from "../../src/route/routings.ts";
 import type { MailRequest } from "../../src/smtp/server/command.ts";
 import type { MailTransaction, MessageSink } from "../../src/smtp/server/reception.ts";
-import { type NewMessage, SpoolError, type StoredMessage } from "../../src/spool/spool.ts";
+import { memorySpool } from "../../src/spool/memory/memory.ts";
+import {
+  type IncomingMessage,
+  type NewMessage,
+  SpoolError,
+  type StoredMessage,
+} from "../../src/spool/spool.ts";
 import { LOCAL_ERROR, status, type Status, statusLine } from "../../src/mail/status.ts";
 import { bench } from "../lists/support.ts";
 import { manualClock } from "../support/clock.ts";
-import { inlineBody, mailbox } from "../support/message.ts";
+import { mailbox } from "../support/message.ts";
 import { recordingLog, resolverAnswering } from "../support/services.ts";
 
 interface Fault {
@@ -25,8 +31,9 @@ interface Fault {
   readonly atCommit?: Error;
 }
 
-/** A spool in memory, which does not work when it is told so. */
-function memorySpool(fault: Fault = {}) {
+/** A spool that shows what it was given, and does not work when it is told so. */
+function faultySpool(fault: Fault = {}) {
+  const spool = memorySpool(manualClock());
   const stored: { bytes: string; message: NewMessage; active: boolean }[] = [];
   let aborted = 0;
   let ids = 0;
@@ -36,30 +43,27 @@ function memorySpool(fault: Fault = {}) {
       return aborted;
     },
     nextId: () => `000000000${++ids}`,
-    receive() {
-      const pieces: Buffer[] = [];
+    receive(): IncomingMessage {
+      const incoming = spool.receive();
+      let pieces = 0;
       return {
-        write(piece: Buffer) {
-          pieces.push(piece);
-          if (pieces.length < 2 || fault.atWrite === undefined) return undefined;
+        write(piece) {
+          if (++pieces < 2 || fault.atWrite === undefined) return incoming.write(piece);
           const error = new SpoolError("no space", true);
           if (fault.atWrite === "throw") throw error;
           return Promise.reject(error);
         },
-        commit(message: NewMessage, active: boolean): Promise<StoredMessage> {
-          if (fault.atCommit !== undefined) return Promise.reject(fault.atCommit);
-          const bytes = Buffer.concat(pieces);
-          stored.push({ bytes: bytes.toString("latin1"), message, active });
-          return Promise.resolve({
-            envelope: { ...message.envelope, size: bytes.length },
-            state: active ? "active" : "queued",
-            recipients: [],
-            journal: [],
-            warnings: 0,
-            body: inlineBody(bytes),
-          });
+        async commit(message, active) {
+          if (fault.atCommit !== undefined) throw fault.atCommit;
+          const committed = await incoming.commit(message, active);
+          const bytes = committed.body.inline?.toString("latin1") ?? "";
+          stored.push({ bytes, message, active });
+          return committed;
         },
-        abort: () => void aborted++,
+        abort() {
+          aborted += 1;
+          incoming.abort();
+        },
       };
     },
   };
@@ -124,7 +128,7 @@ const google: GateOptions["relay"][number] = {
 };
 
 interface Desk {
-  readonly spool: ReturnType<typeof memorySpool>;
+  readonly spool: ReturnType<typeof faultySpool>;
   readonly log: ReturnType<typeof recordingLog>;
   /** Messages to be attempted at once, and how many were left to the queue. */
   readonly attempts: StoredMessage[];
@@ -136,7 +140,7 @@ interface Desk {
 
 function desk(fault: Fault = {}, room = true, budget = new RecipientBudget()): Desk {
   using here = bench();
-  const spool = memorySpool(fault);
+  const spool = faultySpool(fault);
   const clock = manualClock();
   const log = recordingLog();
   const attempts: StoredMessage[] = [];
