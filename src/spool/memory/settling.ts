@@ -1,5 +1,6 @@
 // What an attempt has changed of a message in memory.
 
+import { given } from "../../base/given.ts";
 import type { RecipientRequest } from "../../mail/envelope.ts";
 import type {
   JournalEntry,
@@ -24,8 +25,7 @@ export function settledRow(row: Row, settlement: Settlement, state: StoredMessag
       state,
       recipients,
       warnings,
-      ...(vouched === undefined ? {} : { vouched }),
-      ...(vouchTries === undefined ? {} : { vouchTries }),
+      ...given({ vouched, vouchTries }),
     },
     nextAttempt: firstDue(recipients, row.nextAttempt),
     scheduledAt: at,
@@ -55,21 +55,11 @@ function changedRecipient(recipient: StoredRecipient, change: RecipientChange): 
     state: change.state,
     attempts: change.attempts,
     nextAttempt: change.nextAttempt,
-    ...(firstFailure === undefined ? {} : { firstFailure }),
-    ...(lastStatus === undefined ? {} : { lastStatus }),
-    ...(waitsFor === undefined ? {} : { waitsFor }),
-    ...(heldDomain === undefined ? {} : { heldDomain }),
-    ...(waitsBecause === undefined ? {} : { waitsBecause }),
-    ...(clocks === undefined ? {} : { clocks }),
-    ...(mailDone === undefined ? {} : { mailDone }),
-    ...(frozenWhy === undefined ? {} : { frozenWhy }),
+    ...given({ firstFailure, lastStatus, waitsFor, heldDomain, waitsBecause }),
+    ...given({ clocks, mailDone, frozenWhy }),
   };
 }
 
 function requestOf({ mailbox, notify, orcpt }: StoredRecipient): RecipientRequest {
-  return {
-    mailbox,
-    ...(notify === undefined ? {} : { notify }),
-    ...(orcpt === undefined ? {} : { orcpt }),
-  };
+  return { mailbox, ...given({ notify, orcpt }) };
 }

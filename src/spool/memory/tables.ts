@@ -1,6 +1,7 @@
 // What a spool in memory holds, and how a message changes in it. Values are replaced, never changed: what a reader has
 // stays as it was.
 
+import { given } from "../../base/given.ts";
 import type { MessageId } from "../../mail/envelope.ts";
 import type { HostHint } from "../../mail/host.ts";
 import { clocksNotAheadOf, isAhead, isImpossiblyLate } from "../clock-ahead.ts";
@@ -83,12 +84,12 @@ export function mendTimes(tables: Tables, now: number): void {
 
 function recipientNotAheadOf(now: number, recipient: StoredRecipient): StoredRecipient {
   const { clocks, firstFailure } = recipient;
-  const mended = clocks === undefined ? {} : { clocks: clocksNotAheadOf(now, clocks) };
+  const mended = given({ clocks: clocks && clocksNotAheadOf(now, clocks) });
   if (!isPending(recipient)) return { ...recipient, ...mended };
   return {
     ...recipient,
     ...mended,
     nextAttempt: Math.min(recipient.nextAttempt, now),
-    ...(firstFailure === undefined ? {} : { firstFailure: Math.min(firstFailure, now) }),
+    ...given({ firstFailure: firstFailure && Math.min(firstFailure, now) }),
   };
 }
