@@ -1,27 +1,27 @@
-// Copies whose writing goes on although their attempt is over, because a file system did not answer in time. The next
+// Copies whose writing goes on after their attempt, because a file system did not answer in time. The next
 // attempt finds the copy here, and does not write another.
 //
-// Invariant: one file for a copy, however often it is asked for while the file system hangs.
+// Invariant: a copy gets one file, however many attempts are made while the file system hangs.
 
-/** Copies that are remembered until their next attempt; one that is forgotten is looked for in the Maildir. */
+/** Copies in memory until their next attempt. For any other copy, the attempt looks in the Maildir. */
 const REMEMBERED_MAX = 1000;
 
 interface Left {
-  /** Gives the path of the file. */
+  /** Resolves to the path of the file. */
   readonly written: Promise<string>;
-  /** When it has been written. */
+  /** The path, once the file is written. */
   path: string | undefined;
 }
 
 export class CopiesUnderWay {
   readonly #copies = new Map<string, Left>();
 
-  /** What an earlier attempt has left, if it has. */
+  /** The copy that an earlier attempt has left, if any. */
   find(copy: string): Left | undefined {
     return this.#copies.get(copy);
   }
 
-  /** Its attempt ends, and does not wait for it. */
+  /** Keeps a copy whose attempt ends before it is written. */
   leave(copy: string, written: Promise<string>): void {
     const left: Left = { written, path: undefined };
     this.#copies.set(copy, left);
@@ -35,7 +35,7 @@ export class CopiesUnderWay {
     }
   }
 
-  /** An attempt has taken its end for its own. */
+  /** Drops a copy whose result an attempt has used. */
   forget(copy: string): void {
     this.#copies.delete(copy);
   }

@@ -1,5 +1,5 @@
-// The headers that a delivery puts on top of a copy, in Exim's order: Return-path, Envelope-to, Delivery-date.
-// They are the envelope of the message, kept; RFC 5321 4.4 asks for the first.
+// The headers that a delivery writes above a copy, in Exim's order: Return-path, Envelope-to, Delivery-date.
+// They keep the envelope of the message; RFC 5321 4.4 asks for the first.
 
 import type { Mailbox } from "../mail/envelope.ts";
 import { messageDate } from "../mail/message-date.ts";
@@ -11,10 +11,10 @@ export interface DeliveryHeaders {
   readonly deliveryDate: boolean;
 }
 
-/** Short lists stay on one line, for readers that expect it; none comes near the 998 of RFC 5322 2.1.1. */
+/** Short lists stay on one line, for readers that expect it. Longer lists fold far below the 998 of RFC 5322 2.1.1. */
 const FOLD_AT = 900;
 
-/** Whose copy it is, by the addresses that the client gave. */
+/** A recipient of the copy, by the addresses that the client gave. */
 interface CopiedFor {
   readonly original: Mailbox;
   readonly alsoFor?: readonly Mailbox[];

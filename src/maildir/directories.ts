@@ -1,8 +1,8 @@
-// Makes Maildirs and whatever is missing above them, durably. What has been made or seen once is remembered, so
+// Makes Maildirs and all missing directories above them, durably. It remembers Maildirs that are ready, so
 // a delivery into a Maildir in use costs no call at all.
 //
-// Invariant: `ready` resolves only when the entries of all directories below the root are on disk, also of those
-// that were there already: their maker may have been killed before it synced.
+// Invariant: `ready` resolves only when the entries of all directories below the root are on disk. This includes
+// directories that exist already: the process that made them may have been killed before it synced.
 
 import { dirname, join } from "node:path";
 import type { DirectorySyncs } from "../base/durable/directory-syncs.ts";
@@ -17,14 +17,14 @@ export class Directories {
   readonly #mode: number;
   readonly #ready = new Map<string, Promise<void>>();
 
-  /** Above `root`, which is in no message's hands, only what is missing is made and synced. */
+  /** No message chooses a name above `root`, so there only missing directories are made and synced. */
   constructor(syncs: DirectorySyncs, root: string, mode: number) {
     this.#syncs = syncs;
     this.#root = root;
     this.#mode = mode;
   }
 
-  /** Waits until the Maildir can be delivered to. Rejects with the error of the system. */
+  /** Resolves when the Maildir can be delivered to. Rejects with the error of the system. */
   ready(maildir: string, calls: FileCalls): Promise<void> {
     const known = this.#ready.get(maildir);
     if (known !== undefined) return known;
@@ -40,7 +40,7 @@ export class Directories {
     return made;
   }
 
-  /** It has been removed, or does not answer: what is known of it is to be found out anew. */
+  /** Call it when the Maildir has been removed or does not answer: `ready` then checks it anew. */
   forget(maildir: string): void {
     this.#ready.delete(maildir);
   }
@@ -56,7 +56,7 @@ export class Directories {
     await this.#syncs.sync(maildir, calls);
   }
 
-  /** From the top down, so that each directory is there when its entry is made. */
+  /** From the top down, so that each directory exists before an entry is made in it. */
   async #make(path: string, calls: FileCalls): Promise<void> {
     const belowRoot = path.startsWith(`${this.#root}/`);
     if (belowRoot) await this.#make(dirname(path), calls);
@@ -64,7 +64,7 @@ export class Directories {
     if (isNew || belowRoot) await this.#syncs.sync(dirname(path), calls);
   }
 
-  /** False when it was there. */
+  /** False if the directory existed. */
   async #mkdir(path: string, calls: FileCalls, mayMakeParent = true): Promise<boolean> {
     try {
       await calls.mkdir(path, this.#mode);
@@ -79,7 +79,7 @@ export class Directories {
   }
 }
 
-/** Who may read the files may enter their directories: 0600 gives 0700, 0640 gives 0750. */
+/** Users who may read the files may enter their directories: 0600 gives 0700, 0640 gives 0750. */
 export function directoryMode(fileMode: number): number {
   return fileMode | ((fileMode & 0o444) >> 2);
 }

@@ -1,8 +1,8 @@
-// What a thread for the system calls of Maildirs is asked, and what it answers.
+// The requests to a thread for the system calls of Maildirs, and its replies.
 
 import type { NewFile } from "../base/durable/file-calls.ts";
 
-/** One system call, or those by which a message in memory becomes a file. */
+/** One system call, or (`place`) all calls that make a message in memory a file. */
 export type DiskRequest =
   | {
       readonly op: "open";
@@ -19,7 +19,7 @@ export type DiskRequest =
   | { readonly op: "rename"; readonly from: string; readonly to: string }
   | ({ readonly op: "place" } & NewFile);
 
-/** What a look at a file has shown. */
+/** The result of lstat or fstat. */
 export interface Look {
   readonly uid: number;
   readonly mode: number;
@@ -32,18 +32,18 @@ export interface DiskError {
   readonly code?: string;
   readonly errno?: number;
   readonly syscall?: string;
-  /** What could not be put away after it. */
+  /** The error of the cleaning up after it, if that failed too. */
   readonly left?: string;
-  /** The directory could not be synced: what else was moved there meanwhile is not safe either. */
+  /** The directory could not be synced: other files that were moved there meanwhile are not safe either. */
   readonly unsynced?: true;
 }
 
-/** One for each request. */
+/** The reply to one request. */
 export type DiskReply =
   | { readonly value: number | Look | undefined }
   | { readonly error: DiskError };
 
-/** All of a batch of requests; `names` come before it, some at a time. */
+/** `all` has the replies to a batch of requests. `names` come before it, in pieces. */
 export type BatchReply =
   | { readonly names: readonly string[] }
   | { readonly all: readonly DiskReply[] };

@@ -1,17 +1,17 @@
-// The threads that make system calls for Maildirs, as the others see them.
+// A thread that makes system calls for Maildirs, seen from the main thread.
 
 import type { DiskError, DiskReply } from "./disk-request.ts";
 import type { Executor, Executors } from "./executors.ts";
 import type { Job, Lane } from "./lane.ts";
 
 export class DiskThread {
-  /** Whose calls it makes; undefined when it has nothing to do. */
+  /** The lane whose calls it makes; undefined while the thread is idle. */
   lane: Lane | undefined;
-  /** The batch that it has not answered. */
+  /** The batch without an answer yet. */
   jobs: readonly Job[] = [];
-  /** Syncs of directories that had failed in its lane when it began. */
+  /** The number of failed syncs of directories in its lane when the batch began. */
   failures = 0;
-  /** Looks, of all threads, before its call was begun. */
+  /** The number of the look (see lanes.ts) at which its current call began. */
   look = 0;
   state: "running" | "slow" | "hung" = "running";
   #progress = 0;
@@ -25,7 +25,7 @@ export class DiskThread {
     this.#executor = executors.start(
       (reply) => {
         if ("names" in reply) {
-          // Names are asked for alone.
+          // A request for names is a batch of its own.
           this.jobs[0]?.onNames?.(reply.names);
           return;
         }
@@ -42,7 +42,7 @@ export class DiskThread {
     this.#executor.post(jobs.map(({ request }) => request));
   }
 
-  /** Whether a call has returned since the last time that this was asked. */
+  /** Whether a call has returned since the last call of goesOn. */
   goesOn(): boolean {
     const before = this.#progress;
     this.#progress = this.#executor.progress();
@@ -54,7 +54,7 @@ export class DiskThread {
   }
 }
 
-/** As node:fs gives it. */
+/** The error, as node:fs would throw it. */
 export function errorOf({ message, ...codes }: DiskError): Error {
   return Object.assign(new Error(message), codes);
 }

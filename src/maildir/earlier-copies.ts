@@ -1,8 +1,8 @@
-// Finds the file of an attempt that did not live to say that it had delivered. It is asked only after such a death, so
-// a delivery in normal times reads no directory.
+// Finds the file of an attempt that was killed before it could report its delivery. It is called only after such an end,
+// so a delivery in normal times reads no directory.
 //
-// Invariant: a file that is given was whole when it got its name, because it is synced before it is renamed into new/;
-// its name may not be on disk yet, and is the asker's to sync.
+// Invariant: a file that is found was whole when it got its name, because it is synced before it is renamed into new/.
+// Its name may not be on disk yet; the caller must sync the directory.
 
 import { join } from "node:path";
 import { errorCode } from "../base/error-code.ts";
@@ -15,10 +15,10 @@ type Copies = ReadonlyMap<string, string>;
 export class EarlierCopies {
   readonly #reading = new Map<string, Promise<Copies>>();
 
-  /** The path of the file, in new/ or in cur/; undefined when there is none, or a reader has moved it elsewhere. */
+  /** The path of the file, in new/ or in cur/; undefined if it does not exist, or a reader has moved it elsewhere. */
   async find(maildir: string, key: string, calls: FileCalls): Promise<string | undefined> {
-    // Many ask at once after a crash: who comes while the directory is read takes part. Nobody else delivers his
-    // message meanwhile.
+    // After a crash many deliveries ask at once: all that ask while the directory is being read share the reading. Only
+    // this attempt delivers its message meanwhile.
     let reading = this.#reading.get(maildir);
     if (reading === undefined) {
       reading = this.#read(maildir, calls).finally(() => this.#reading.delete(maildir));
@@ -27,7 +27,7 @@ export class EarlierCopies {
     return (await reading).get(key);
   }
 
-  /** new/ first: what a reader moves from there to cur/ meanwhile is met again. */
+  /** new/ first: a file that a reader moves from there to cur/ meanwhile is found in cur/. */
   async #read(maildir: string, calls: FileCalls): Promise<Copies> {
     const copies = new Map<string, string>();
     for (const part of ["new", "cur"]) {

@@ -1,4 +1,4 @@
-// Who makes system calls: a thread for real ones, or the calls that a test has given.
+// Executors of system calls: threads in the relay, and in tests the calls that the test gives.
 
 import { Worker } from "node:worker_threads";
 import type { BatchReply, DiskReply, DiskRequest, Look } from "./disk-request.ts";
@@ -7,19 +7,19 @@ import type { FileCalls } from "../base/durable/file-calls.ts";
 /** Makes calls one after the other. */
 export interface Executor {
   post(requests: readonly DiskRequest[]): void;
-  /** How many calls have returned so far. */
+  /** The number of calls that have returned so far. */
   progress(): number;
   close(): void;
 }
 
 export interface Executors {
-  /** Whether a whole file can be asked for at once. */
+  /** Whether `place` is offered: a whole file in one request. */
   readonly places: boolean;
-  /** Each reply to a batch goes to `onReply`; when the executor comes to its end by an error, that to `onEnd`. */
+  /** `onReply` gets each reply to a batch; `onEnd` gets the error if the executor dies. */
   start(onReply: (reply: BatchReply) => void, onEnd: (error: unknown) => void): Executor;
 }
 
-/** It holds a message at a time. */
+/** A thread holds one message at a time. */
 const MEMORY = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 64, stackSizeMb: 1 };
 
 const PROGRAM = new URL("disk-thread.js", import.meta.url);
@@ -36,7 +36,7 @@ export const inThreads: Executors = {
     let asked = 0;
     worker.unref();
     worker.on("message", (reply: BatchReply) => {
-      // The process waits for a reply, and not for a thread that has nothing to do.
+      // The process waits for a reply, and does not wait for an idle thread.
       if (!("names" in reply) && --asked === 0) worker.unref();
       onReply(reply);
     });
@@ -53,7 +53,7 @@ export const inThreads: Executors = {
   },
 };
 
-/** In this thread, by `calls`. */
+/** An executor that makes the calls in this thread, by `calls`. */
 export function inThisThread(calls: FileCalls): Executors {
   return {
     places: false,

@@ -1,6 +1,6 @@
 // Unique names for files in a Maildir: time, delivery, process, count and host, as https://cr.yp.to/proto/maildir.html
-// wants them, with a random number against equal process ids in containers. No name has a colon, a slash or a leading
-// dot. The key of a delivery is in the name, so that its file can be found again, wherever a reader has moved it.
+// asks for, with a random number against equal process ids in containers. No name has a colon, a slash or a leading
+// dot. The key of a delivery is in the name, so that its file can be found again in new/ or cur/.
 
 import { randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
@@ -24,9 +24,8 @@ export class FileNames {
     this.#host = hostname.slice(0, HOST_MAX).replaceAll("/", "\\057").replaceAll(":", "\\072");
   }
 
-  /**
-   * The same for every attempt of a message in one Maildir, which gets one copy of it: the id of the message, and a sum
-   * over what could be different in a message of the same id from another relay.
+  /** The key of a copy: the same for every attempt of a message in one Maildir, which gets one copy. It is the id of the
+   * message, and a sum over the values that differ if another relay has a message with the same id.
    */
   key({ id, sender, size }: Envelope): string {
     const sum = crc32(JSON.stringify([this.#host, sender?.address, size]));

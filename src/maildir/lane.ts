@@ -4,10 +4,10 @@ import type { DiskReply, DiskRequest, Look } from "./disk-request.ts";
 
 export type DiskValue = number | Look | undefined;
 
-/** The file system of a Maildir does not answer, or is not to be asked now. */
+/** The file system of a Maildir does not answer, or the relay does not call it now. */
 export class FileSystemHangs extends Error {
   readonly code = "ETIMEDOUT";
-  /** The delivery, if it has begun: it goes on. */
+  /** The delivery, if it has begun; it goes on. */
   readonly underWay: Promise<string> | undefined;
 
   constructor(directory: string, underWay?: Promise<string>) {
@@ -20,21 +20,21 @@ export class FileSystemHangs extends Error {
 export interface Job {
   readonly turn: Turn;
   readonly request: DiskRequest;
-  /** Jobs are counted: what was asked for later has a higher number. */
+  /** Jobs are numbered in the order of their requests. */
   readonly number: number;
   readonly onNames: ((names: readonly string[]) => void) | undefined;
   resolve(value: DiskValue): void;
   reject(error: unknown): void;
 }
 
-/** A thread, as the lane sees whose calls it makes. */
+/** A thread that makes calls of a lane, seen from the lane. */
 interface LaneThread {
   readonly state: "running" | "slow" | "hung";
 }
 
-/** All lanes together: what one lane leaves to them. */
+/** The part of {@link Lanes} that a lane and its turns use. */
 interface LaneKeeper {
-  /** A whole file can be made at once. */
+  /** Whether `place` is offered: a whole file in one request. */
   readonly places: boolean;
   ask(
     turn: Turn,
@@ -47,9 +47,9 @@ interface LaneKeeper {
 /** A delivery under way. */
 export class Turn {
   readonly lane: Lane;
-  /** A call of it was made. */
+  /** Whether one of its calls was made. */
   isBegun = false;
-  /** It has made a file: from here on it is not refused a call. */
+  /** Whether it has made a file: from then on none of its calls is refused. */
   hasFile = false;
   giveUp: () => void = () => undefined;
   readonly #lanes: LaneKeeper;
@@ -73,21 +73,21 @@ export class Lane {
   readonly root: string;
   readonly #lanes: LaneKeeper;
   readonly #onAnswer = new Map<string, () => void>();
-  /** The rest is the business of the keeper. */
+  /** From here on, only {@link Lanes} uses the fields. */
   readonly turns = new Set<Turn>();
-  /** That make its calls now. */
+  /** The threads that make its calls now. */
   readonly threads = new Set<LaneThread>();
   jobs: Job[] = [];
-  /** Threads that hang. */
+  /** The number of its threads that hang. */
   hung = 0;
   /** By the monotonic clock, in ms. */
   begunAt = -Infinity;
   probedAt = -Infinity;
   closedAt: number | undefined;
-  /** Syncs of its directories that have failed, and how the last one did. */
+  /** The number of failed syncs of its directories, and the reply of the last one. */
   failures = 0;
   failure: DiskReply | undefined;
-  /** Numbers of jobs. */
+  /** Numbers of jobs: the last one that hangs, and the last one that was answered. */
   lastHung = -1;
   lastGood: number | undefined;
 
@@ -105,12 +105,12 @@ export class Lane {
     return this.closedAt !== undefined;
   }
 
-  /** Whether a delivery may begin now; to be asked once for each. */
+  /** Whether a delivery may begin now. Call it once for each delivery, because it counts probes. */
   admits(): boolean {
     return this.#lanes.admits(this);
   }
 
-  /** As the delivery ends. Rejects with {@link FileSystemHangs} when it has to wait for a file system that hangs. */
+  /** Settles as `deliver` does. Rejects with {@link FileSystemHangs} if `deliver` waits for a file system that hangs. */
   run(deliver: (turn: Turn) => Promise<string>): Promise<string> {
     return new Promise((resolve, reject) => {
       const turn = new Turn(this, this.#lanes);
@@ -124,7 +124,7 @@ export class Lane {
     });
   }
 
-  /** Called once, when the Maildir has answered again; of several of one `key`, the last is. */
+  /** Calls `callback` once, when the Maildir has answered again. A later callback with the same `key` replaces it. */
   onceAnswered(key: string, callback: () => void): void {
     this.#onAnswer.set(key, callback);
   }

@@ -1,9 +1,11 @@
-// Which file systems of Maildirs answer. Each Maildir has a lane for its system calls. They are made in threads of their
-// own, in batches of one lane each; a thread that hangs is lost, and another takes its place, up to a bound.
+// Knows which file systems of Maildirs answer. Each Maildir has a lane for its system calls. They are made in threads of
+// their own, in batches of one lane each. A thread that hangs is lost, and another replaces it, up to a limit.
 //
-// Invariants: a call that has not returned after two seconds hangs. Its lane is closed: nothing new is begun there, until
-// the call returns or a probe does. A delivery that has a file is never refused a call, only kept waiting for it, so it
-// ends as it would have ended. Node cannot take a system call back: what hangs, hangs until the file system answers.
+// Invariants:
+// - A call that has not returned after two seconds hangs. Its lane is closed: no delivery begins there until that call or
+//   a probe returns.
+// - A call of a delivery that has a file is never refused. It only waits, so the delivery ends as it would have ended.
+// - Node cannot cancel a system call: a thread hangs until the file system answers.
 
 import { dirname } from "node:path";
 import type { Clock, Timer } from "../base/clock.ts";
@@ -12,43 +14,44 @@ import type { DiskReply, DiskRequest } from "./disk-request.ts";
 import type { Executors } from "./executors.ts";
 import { type DiskValue, FileSystemHangs, type Job, Lane, type Turn } from "./lane.ts";
 
-/** Threads that are neither slow nor hang. */
+/** Threads that run: neither slow nor hung. */
 const THREADS_MAX = 4;
-/** Of these for one Maildir. */
+/** Threads of one Maildir among them. */
 const LANE_THREADS_MAX = 3;
-/** Calls in a batch: all of one Maildir. */
+/** Calls in a batch, all of one Maildir. */
 const BATCH_MAX = 8;
-/** Threads that may be slow or hang, beside the others. */
+/** Threads that may be slow or hung, beside those that run. */
 const LOST_MAX = 16;
-/** Threads of one Maildir that may hang. */
+/** Hung threads of one Maildir, at most. */
 const LANE_LOST_MAX = 4;
-/** So many that hang below one directory make its other Maildirs suspect; no probe is sent beyond the second. */
+/** Hung threads below a directory from which its other Maildirs are suspect, and from which they get no probe. */
 const SUSPECT_FROM = 4;
 const SUSPECT_MAX = 8;
-/** How often the threads are looked at, in ms. */
+/** Milliseconds between two looks at the threads. */
 const LOOK_EVERY = 250;
-/** A thread is slow, and holds nobody else's turn any more, that was in the same call at so many looks. */
+/** After this number of looks in the same call a thread is slow: another thread may start in its place. */
 const SLOW_AFTER_LOOKS = 2;
-/** It hangs after so many looks: two seconds, unless our own process stood still meanwhile. */
+/** After this number of looks it hangs: two seconds, or more if this process was stopped meanwhile. */
 const HUNG_AFTER_LOOKS = 8;
-/** A lane that stays closed lets one more delivery try after this time, in ms. */
+/** Milliseconds after which a closed lane lets one more delivery try. */
 const PROBE_AFTER = 60_000;
-/** As long waits the next unknown Maildir beside many that hang, in ms. */
+/** Milliseconds between two probes of suspect Maildirs below one directory. */
 const SIBLING_PROBE_AFTER = 10_000;
-/** A thread that has had nothing to do for so long ends, unless it is the last; in ms. */
+/** Milliseconds after which an idle thread ends, unless it is the last. */
 const IDLE_MAX = 30_000;
-/** Idle lanes that are remembered. */
+/** Lanes in memory; beyond that idle ones are dropped. */
 const REMEMBERED_MAX = 10_000;
 
 export interface LaneEvents {
-  /** No delivery into this Maildir is begun any more. */
+  /** From now on no delivery into this Maildir begins. */
   hung(directory: string): void;
-  /** It has answered, after so many ms. */
+  /** The Maildir has answered, after `after` ms. */
   answered(directory: string, after: number): void;
 }
 
-/** What is known of the Maildirs below a directory while some of them hang. */
+/** Hung and answered jobs of the Maildirs below a directory, while some of them hang. */
 interface Evidence {
+  /** The number of threads that hang. */
   hung: number;
   /** The number of the last job that hangs. */
   lastHung: number;
@@ -63,7 +66,7 @@ export class Lanes {
   readonly #events: LaneEvents;
   readonly #lanes = new Map<string, Lane>();
   readonly #threads = new Set<DiskThread>();
-  /** Those in which a job waits, in turn. */
+  /** The lanes with a waiting job, in the order of their turns. */
   readonly #queue = new Set<Lane>();
   readonly #evidence = new Map<string, Evidence>();
   #timer: Timer | undefined;
@@ -101,7 +104,7 @@ export class Lanes {
     return lane;
   }
 
-  /** Whether a delivery may begin; one that may not is to wait for better times. */
+  /** Whether a delivery may begin; otherwise it waits until the Maildir answers. */
   admits(lane: Lane): boolean {
     if (this.#evidence.size === 0) return true;
     if (!lane.isHung) return !this.#isSuspect(lane);
@@ -127,7 +130,7 @@ export class Lanes {
     });
   }
 
-  /** What has come in one turn of the event loop leaves in batches, a lane after the other. */
+  /** Sends the jobs of one turn of the event loop in batches, a lane after the other. */
   readonly #proceed = (): void => {
     clearImmediate(this.#gathering);
     this.#gathering = undefined;
@@ -140,7 +143,7 @@ export class Lanes {
     }
   };
 
-  /** A share of those that wait, so that the next thread has some too. Names are asked for alone. */
+  /** A share of the waiting jobs, so that the next thread gets some too. A request for names is a batch of its own. */
   #batchOf(lane: Lane): readonly Job[] {
     const { jobs } = lane;
     const free = LANE_THREADS_MAX - this.#working(lane);
@@ -164,7 +167,7 @@ export class Lanes {
     return working < LANE_THREADS_MAX ? this.#free() : undefined;
   }
 
-  /** One that has nothing to do, or a new one if there may be one. */
+  /** An idle thread, or a new one if the limit allows it. */
   #free(): DiskThread | undefined {
     for (const thread of this.#threads) if (thread.lane === undefined) return thread;
     const most = Math.min(THREADS_MAX, LOST_MAX + 2 * THREADS_MAX - this.#lost);
@@ -197,7 +200,7 @@ export class Lanes {
   ): void => {
     const { lane } = thread;
     if (lane === undefined) return;
-    // What hung has answered now, not when it was asked.
+    // A thread that hung shows that the file system answers now, so its answer gets a new number.
     const number = thread.state === "hung" ? ++this.#jobs : (jobs.at(-1)?.number ?? 0);
     if (thread.state === "hung") this.#returned(lane);
     if (thread.state !== "running") this.#running++;
@@ -225,7 +228,7 @@ export class Lanes {
     if (this.#idle === undefined) this.#idle = this.#clock.after(IDLE_MAX, this.#endIdle);
   }
 
-  /** All that have nothing to do but one. */
+  /** Ends all idle threads, but keeps one thread. */
   readonly #endIdle = (): void => {
     this.#idle = undefined;
     for (const thread of this.#threads) {
@@ -239,7 +242,7 @@ export class Lanes {
     thread.close();
   }
 
-  /** The thread has died: what it had to do has failed. */
+  /** The thread has died: its jobs have failed. */
   readonly #ended = (thread: DiskThread, error: unknown): void => {
     if (!this.#threads.delete(thread)) return;
     if (thread.state === "running") this.#running--;
@@ -268,12 +271,12 @@ export class Lanes {
     if (lane.isHung && !this.#hangs(lane)) this.#open(lane);
   }
 
-  /** Threads that are slow or hang. */
+  /** The number of threads that are slow or hung. */
   get #lost(): number {
     return this.#threads.size - this.#running;
   }
 
-  /** Has nothing answered since the last job that hangs was asked for? */
+  /** Whether no job was answered since the last hung job was requested. */
   #hangs(lane: Lane): boolean {
     return lane.hung > 0 && (lane.lastGood ?? -1) < lane.lastHung;
   }
@@ -284,7 +287,7 @@ export class Lanes {
     return this.#hangs(lane) && this.#clock.monotonic() - lane.begunAt < PROBE_AFTER;
   }
 
-  /** Many others hang beside it, or too many anywhere, and nobody has heard of this one since. */
+  /** Whether many Maildirs beside it hang, or too many threads are lost, and this lane has not answered since. */
   #isSuspect(lane: Lane): boolean {
     const evidence = this.#nearest(lane);
     if (evidence !== undefined && (lane.lastGood ?? -1) >= evidence.lastHung) return false;
@@ -298,7 +301,7 @@ export class Lanes {
     return false;
   }
 
-  /** Of the lowest directory above it below which a thread hangs. */
+  /** The evidence of the lowest directory above the lane that has a hung thread below it. */
   #nearest(lane: Lane): Evidence | undefined {
     for (const directory of above(lane)) {
       const evidence = this.#evidence.get(directory);
@@ -359,7 +362,7 @@ export class Lanes {
   }
 }
 
-/** A sync of a directory that fails fails all who asked before its end: the system says it once. */
+/** Ends a job. If a sync of a directory fails, all jobs that asked before its end fail: the system reports it once. */
 function settle(job: Job, reply: DiskReply | undefined): void {
   if (reply === undefined) job.reject(new Error("the thread gave no reply"));
   else if ("error" in reply) job.reject(errorOf(reply.error));

@@ -1,10 +1,10 @@
-// CRLF to LF, the line ends of a Maildir. Only the pair is a line end: a CR or LF that stands alone is passed on
+// CRLF to LF, the line ends of a Maildir. Only the pair is a line end: a bare CR or LF is passed on
 // as it is, so that LF to CRLF gives back the bytes that DKIM signed.
 
 const CR = 0x0d;
 const LF = 0x0a;
 
-/** Writes `input` with LF line ends to `output`, from `at` on, and gives the end. There must be room for all. */
+/** Writes `input` with LF line ends to `output`, from `at` on, and returns the end. `output` must have room for `input`. */
 export function writeWithLf(input: Buffer, output: Buffer, at: number): number {
   let copied = 0;
   let end = at;
@@ -16,7 +16,7 @@ export function writeWithLf(input: Buffer, output: Buffer, at: number): number {
   return end + input.copy(output, end, copied);
 }
 
-/** The same for bytes that come in pieces: a CR at the end of one is held back until the next is seen. */
+/** The same for bytes that come in pieces: a CR at the end of a piece is held back until the next piece comes. */
 export class LfStream {
   #heldCr = false;
 
@@ -30,7 +30,7 @@ export class LfStream {
     return output.subarray(0, writeWithLf(whole, output, at));
   }
 
-  /** What is left when the last piece has been converted. */
+  /** The rest, after the last piece has been converted. */
   end(): Buffer {
     return this.#heldCr ? Buffer.of(CR) : Buffer.alloc(0);
   }

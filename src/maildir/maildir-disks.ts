@@ -1,5 +1,5 @@
-// What all transports that write Maildirs share, also over a reload: which file systems answer, and what is under way
-// on one that does not.
+// The state that all transports that write Maildirs share, also over a reload: which file systems answer, and the copies
+// that are under way on one that does not.
 
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../observe/log.ts";

@@ -1,8 +1,7 @@
 // Writes one message into one Maildir: tmp/, sync, rename into new/, fsync of new/. Only then is it delivered.
-//
-// Invariant: `write` resolves when the message is on disk under its final name, or rejects and leaves nothing
-// behind. A failed fsync is final for its file: the kernel may have dropped the pages, and a second fsync would
-// call them safe. The file is written anew at the next attempt.
+// Invariant: `write` resolves when the message is on disk under its final name, or rejects and leaves no file.
+// A failed fsync is final for its file: the kernel may have dropped the pages, and a second fsync would report
+// success. The next attempt writes a new file.
 //
 // Doors: delivery-headers.ts, directories.ts, events.ts, executors.ts, file-names.ts, lane.ts, maildir-disks.ts, own-calls.ts,
 // own-directories.ts, placeholders.ts, thread-calls.ts, written-directories.ts.
@@ -19,31 +18,31 @@ import type { FileNames } from "./file-names.ts";
 import { LfStream, writeWithLf } from "./line-ends.ts";
 
 export interface MaildirOptions {
-  /** Holds every Maildir that will be asked for. */
+  /** The directory above every Maildir of the transport. */
   readonly root: string;
-  /** Of the files. */
+  /** The mode of the files. */
   readonly mode: number;
-  /** False: a Maildir that is not there is an error. */
+  /** False: a missing Maildir is an error. */
   readonly createDirectory: boolean;
-  /** What follows the name of a file of this many bytes: ",S=4711". */
+  /** The end of the name of a file of `size` bytes: ",S=4711". */
   tag(size: number): string;
-  /** Told of what could not be cleaned up after an error. */
+  /** Gets the error if cleaning up after an error fails. */
   report(error: unknown): void;
 }
 
-/** What is to be written. */
+/** A copy to write. */
 export interface Copy {
-  /** Of the delivery, as {@link FileNames} makes it. */
+  /** The key of the delivery, from {@link FileNames}. */
   readonly key: string;
-  /** What stands above the message. */
+  /** The headers above the message. */
   readonly head: Buffer;
   readonly body: Body;
 }
 
-/** The message itself could not be read; `cause` says why. Nothing is wrong with the Maildir. */
+/** The message itself could not be read; `cause` says why. The Maildir is in order. */
 export class UnreadableBody extends Error {}
 
-/** Where to, and by which system calls. */
+/** The Maildir, and the system calls for it. */
 export interface Target {
   readonly maildir: string;
   readonly calls: FileCalls;
@@ -54,14 +53,14 @@ interface NewFile {
   readonly calls: FileCalls;
   readonly fd: number;
   isOpen: boolean;
-  /** Where it is now: in tmp/, then in new/. */
+  /** The current path: in tmp/, then in new/. */
   path: string;
   readonly name: string;
 }
 
 const EXCLUSIVE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
 const NAMES_TRIED_MAX = 10;
-/** The Maildir has been removed, or another is in its place. */
+/** Errors that mean: the Maildir has been removed, or replaced. */
 const GONE = new Set(["ENOENT", "ESTALE"]);
 
 export class Maildirs {
@@ -78,7 +77,7 @@ export class Maildirs {
     this.#directories = new Directories(this.#syncs, options.root, directoryMode(options.mode));
   }
 
-  /** The file that an attempt wrote before it could say so, durable now; undefined when it got not so far. */
+  /** The file that an earlier attempt wrote before it was killed, durable now; undefined if it wrote none. */
   async find({ maildir, calls }: Target, key: string): Promise<string | undefined> {
     const path = await this.#earlier.find(maildir, key, calls);
     if (path === undefined) return undefined;
@@ -87,7 +86,7 @@ export class Maildirs {
     return path;
   }
 
-  /** The path of the new file. The signal is obeyed until the message stands in new/. */
+  /** Writes the copy, and returns the path of the new file. `signal` stops it until the message is in new/. */
   async write(target: Target, copy: Copy): Promise<string> {
     if (!this.#options.createDirectory) return this.#deliver(target, copy);
     const { maildir, calls } = target;
@@ -103,7 +102,7 @@ export class Maildirs {
     return this.#deliver(target, copy);
   }
 
-  /** Its file system hangs: the next delivery does not wait for what this one waits for. */
+  /** Call it when the file system hangs: the next delivery then does not wait for the same call. */
   forget(maildir: string): void {
     this.#directories.forget(maildir);
   }
@@ -126,13 +125,13 @@ export class Maildirs {
       await this.#syncs.sync(join(maildir, "new"), calls);
       return path;
     } catch (error) {
-      // After a rename whose sync failed, nobody knows what is on disk: a second copy later is the lesser evil.
+      // If the sync after a rename failed, the state of the disk is unknown: a second copy later is better than none.
       await this.#abandon(file);
       throw error;
     }
   }
 
-  /** What is in memory becomes a file in one call. */
+  /** Makes a message in memory a file in one request. */
   async #deliverAtOnce(
     maildir: string,
     calls: FileCalls,
@@ -168,7 +167,7 @@ export class Maildirs {
     });
   }
 
-  /** One that is not taken. */
+  /** Calls `make` with new names until one is not taken. */
   async #withName<T>(key: string, make: (name: string) => Promise<T>): Promise<T> {
     for (let tried = 1; ; tried++) {
       try {
@@ -179,7 +178,7 @@ export class Maildirs {
     }
   }
 
-  /** Gives the size of the file. What is in memory already is written in one piece. */
+  /** Writes the copy and returns the size of the file. A body in memory is written in one piece. */
   async #fill(file: NewFile, { head, body }: Copy, signal: AbortSignal): Promise<number> {
     let size = 0;
     if (body.inline !== undefined) {
@@ -196,7 +195,7 @@ export class Maildirs {
     return size;
   }
 
-  /** Once only, error or not: the number may belong to another file by then. */
+  /** Closes once only, also after an error: the number may belong to another file by then. */
   async #close(file: NewFile): Promise<void> {
     if (!file.isOpen) return;
     file.isOpen = false;

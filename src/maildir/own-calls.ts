@@ -1,10 +1,10 @@
-// Maildirs are reached by the descriptors of their directories. A directory is opened first, and then the kernel is
-// asked by which path it really stands; what is done in it is done by way of /proc/self/fd. So a user who may write
-// into a Maildir cannot lead the relay elsewhere by a symbolic link, whenever he puts it there.
+// The relay reaches Maildirs by the descriptors of their directories. It opens a directory first, and then asks the
+// kernel for its real path. Calls in the directory go through /proc/self/fd. So a user who may write
+// into a Maildir cannot lead the relay elsewhere by a symbolic link, at whatever moment the link appears.
 //
-// Rules for links: tmp, new and cur are never links. In the place of another directory a link is followed if it, and
-// the directory that it stands in, belong to root or to the relay's own user, and nobody else may write to that
-// directory. The root itself and all above it are the postmaster's, and may be links.
+// Rules for links: tmp, new and cur are never followed as links. Another directory may be a link if the link, and the
+// directory that contains it, belong to root or to the relay's own user, and no other user may write to that
+// directory. The root itself and all directories above it are the postmaster's, and may be links.
 
 import { closeSync, constants, existsSync, readlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -16,19 +16,19 @@ import type { Directory, OwnDirectories } from "./own-directories.ts";
 
 const DESCRIPTORS = "/proc/self/fd";
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
-/** Group or others may write. */
+/** The bits by which group or others may write. */
 const SHARED = 0o022;
-/** The name does not lead any more where it led. */
+/** Errors that mean: the name leads to another place now. */
 const MOVED = new Set(["ENOENT", "ENOTDIR", "ESTALE"]);
 
-/** A symbolic link stands where a user may have put it. */
+/** A user may have put a symbolic link here. */
 class LinkRefused extends Error {
   constructor(path: string, why: string) {
     super(`${path} is a symbolic link, and not followed: ${why}`);
   }
 }
 
-/** False outside of Linux, where a descriptor has no name: paths are used as they are there. */
+/** False outside of Linux: descriptors have no names there, and paths are used directly. */
 export function hasDescriptorNames(): boolean {
   return process.platform === "linux" && existsSync(DESCRIPTORS);
 }
@@ -89,7 +89,7 @@ export class OwnCalls implements FileCalls {
     return this.#calls.fsync(fd);
   }
 
-  /** A directory is closed at the end. */
+  /** Closes a file. A directory stays open until `end`. */
   close(fd: number) {
     return this.#used.some((directory) => directory.fd === fd) ? undefined : this.#calls.close(fd);
   }
@@ -119,7 +119,7 @@ export class OwnCalls implements FileCalls {
     this.#used.length = 0;
   }
 
-  /** What is to be done with a name in a directory. */
+  /** Runs `work` with the name of `path` in its open directory. */
   #in<T>(path: string, work: (name: string, directory?: Directory) => Promise<T>): Promise<T> {
     if (!this.#directories.isBelow(path)) return work(path);
     const slash = path.lastIndexOf("/");
@@ -160,14 +160,14 @@ export class OwnCalls implements FileCalls {
     return this.#walk(path);
   }
 
-  /** Whether no link has led to it. The kernel knows the path without a look at the disk. */
+  /** Whether the directory was opened without a link. The kernel knows its path without a disk access. */
   async #isThere(fd: number, path: string): Promise<boolean> {
     const root = await this.#use(this.#directories.root);
     const real = readlinkSync(nameOf(root)) + path.slice(root.path.length);
     return readlinkSync(`${DESCRIPTORS}/${fd}`) === real;
   }
 
-  /** In the directory that holds it, which was reached in the same way: by links that are to be followed, if any. */
+  /** Opens `path` from its parent directory, which was reached in the same way; follows a link if the rules allow it. */
   async #walk(path: string): Promise<number> {
     const parent = await this.#use(dirname(path));
     const name = join(nameOf(parent), basename(path));
@@ -179,7 +179,7 @@ export class OwnCalls implements FileCalls {
     return this.#calls.open(name, O_RDONLY | O_DIRECTORY);
   }
 
-  /** Throws when a user may have put the link there. In a directory that only we may write to, it stays what it is. */
+  /** Throws if a user may have put the link there. In a directory that only we may write to, no user can change it. */
   async #judge(path: string, link: { readonly uid: number }, parent: Directory): Promise<void> {
     if (["tmp", "new", "cur"].some((name) => path === join(this.#maildir, name))) {
       throw new LinkRefused(path, "a part of a Maildir must be a directory");
@@ -199,7 +199,7 @@ function nameOf({ fd }: Directory): string {
   return `${DESCRIPTORS}/${fd}`;
 }
 
-/** The error speaks of the path that the postmaster knows. */
+/** Replaces the descriptor in the error's text by the path that the postmaster knows. */
 function speakOf(directory: Directory, error: Error): void {
   error.message = error.message.replaceAll(`${nameOf(directory)}/`, `${directory.path}/`);
 }

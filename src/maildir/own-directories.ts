@@ -1,27 +1,26 @@
 // The open directories of a tree of Maildirs.
-//
-// Invariants: a descriptor is used for a second, then the name is looked up again: a directory that is replaced is
-// seen. Few stay open, and none for long after its last use.
+// Invariants: a descriptor is used for a second, then the name is looked up again, so that a replaced directory is
+// noticed. At most 200 stay open, and each is closed within three seconds after it was opened, or after its last use.
 
 import { closeSync } from "node:fs";
 import type { Clock, Timer } from "../base/clock.ts";
 
-/** How long a descriptor stands for the name that it was opened by, in ms. */
+/** Milliseconds for which a descriptor is used for the name that it was opened by. */
 const FRESH = 1000;
 /** Descriptors that stay open for the next delivery. */
 const OPEN_MAX = 200;
 export interface Directory {
   readonly path: string;
   readonly fd: number;
-  /** What is using it now. */
+  /** The number of deliveries that use it now. */
   users: number;
-  /** Closed as soon as nothing uses it. */
+  /** Closed as soon as `users` is 0. */
   isOver: boolean;
 }
 
 interface Known {
   readonly opened: Promise<Directory>;
-  /** When it is open. */
+  /** Present once it is open. */
   directory: Directory | undefined;
   /** By the monotonic clock, in ms. */
   readonly at: number;
@@ -38,12 +37,12 @@ export class OwnDirectories {
     this.#clock = clock;
   }
 
-  /** Whether the path is below the root, where links are looked at. */
+  /** Whether the path is below the root, where links are checked. */
   isBelow(path: string): boolean {
     return path !== this.root && path.startsWith(this.root === "/" ? "/" : `${this.root}/`);
   }
 
-  /** One that is open already, if it is; to be given back with `release`. */
+  /** The directory, if it is open already. Give it back with `release`. */
   known(path: string): Directory | undefined {
     const known = this.#known.get(path);
     const directory = known?.directory;
@@ -52,7 +51,7 @@ export class OwnDirectories {
     return directory;
   }
 
-  /** To be given back with `release`. */
+  /** The directory, opened if necessary. Give it back with `release`. */
   async take(path: string, open: () => Promise<number>): Promise<Directory> {
     let known = this.#known.get(path);
     if (known === undefined || !this.#isFresh(known)) {
@@ -61,7 +60,7 @@ export class OwnDirectories {
       this.#remember(path, known);
     }
     const directory = await known.opened;
-    // Forgotten while it was waited for, and closed.
+    // It was dropped and closed while this call waited for it.
     if (directory.isOver && directory.users === 0) return this.take(path, open);
     known.directory = directory;
     directory.users++;
@@ -106,7 +105,7 @@ export class OwnDirectories {
     if (this.#known.size > 0) this.#sweep = this.#clock.after(2 * FRESH, this.#forgetOld);
   };
 
-  /** Names may stand for other directories by now. */
+  /** Drops all descriptors: names may lead to other directories now. */
   forgetAll(): void {
     for (const path of this.#known.keys()) this.#forget(path);
   }
@@ -116,7 +115,7 @@ export class OwnDirectories {
     this.#closeUnused(directory);
   }
 
-  /** A directory has nothing to write when it is closed: that does not wait for its file system. */
+  /** Closes it in this thread: closing a directory writes nothing, so it does not wait for the file system. */
   #closeUnused({ isOver, users, fd }: Directory): void {
     if (isOver && users === 0) closeSync(fd);
   }

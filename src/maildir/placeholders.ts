@@ -1,5 +1,5 @@
 // Directory names with placeholders: "/var/mail/{domain}/{local_part}". The values are canonical keys of our own
-// lists, never text from the wire, and even so each must be one safe path component before it is used.
+// lists, never text from the wire. Each value must still be one safe path component before it is used.
 
 import { dirname } from "node:path";
 import { suggestion } from "../options/options.ts";
@@ -12,7 +12,7 @@ const ACCOUNT_KEYS: Readonly<Record<string, keyof Account>> = {
   sender_local_part: "senderLocalPart",
 };
 
-/** What would be a placeholder in Exim. */
+/** A placeholder as Exim writes it. */
 const EXPANSION = /\$\{?(?:sender_address_|sender_)?(?:domain|local_part)(?:_data)?\b\}?/;
 
 type Expanded = { readonly kind: "path"; readonly path: string } | Unsafe;
@@ -26,9 +26,9 @@ export interface Unsafe {
 
 export interface DirectoryTemplate {
   readonly written: string;
-  /** The directory that holds all that the template can name. */
+  /** The directory above all directories that the template can name. */
   readonly root: string;
-  /** The lowest directory that all of them have in common. */
+  /** The lowest directory that contains all of them, or is the only one. */
   readonly top: string;
   expand(account: Account): Expanded;
 }
@@ -79,7 +79,7 @@ function expand(names: readonly string[], texts: readonly string[], account: Acc
   return { kind: "path", path };
 }
 
-/** U+FFFD stands for bytes that could not be read: two accounts could become one by it. */
+/** U+FFFD replaces bytes that are not UTF-8: it could make two accounts one. */
 const FORBIDDEN = /[/\p{Cc}\p{Surrogate}\uFFFD]/u;
 
 function isSafeComponent(value: string): boolean {

@@ -6,7 +6,7 @@ import type { FileCalls, NewFile } from "../base/durable/file-calls.ts";
 import type { Turn } from "./lane.ts";
 
 export class ThreadCalls implements FileCalls {
-  /** Absent where calls are made one by one. */
+  /** Absent if the executor offers no `place`. */
   readonly place?: (file: NewFile) => Promise<void>;
   readonly #turn: Turn;
 
@@ -31,7 +31,7 @@ export class ThreadCalls implements FileCalls {
   }
 
   async write(fd: number, bytes: Buffer, offset: number, length: number) {
-    // Given away, so it must not be a part of something else.
+    // The thread takes the buffer over, so it must not be a part of another buffer.
     const own = new Uint8Array(length);
     own.set(bytes.subarray(offset, offset + length));
     return { bytesWritten: await this.#number({ op: "write", fd, bytes: own }) };

@@ -1,5 +1,5 @@
-// The directories that hold Maildirs, as they are at the start of the relay. Their system calls are made in the threads
-// for Maildirs, so one that does not answer holds up nothing; the log names it.
+// The directories of Maildirs at the start of the relay. Their system calls are made in the threads for Maildirs, so a
+// directory that does not answer does not hold up the start; the log names it.
 
 import { constants } from "node:fs";
 
@@ -12,17 +12,17 @@ import { FileSystemHangs } from "./lane.ts";
 import type { Lanes } from "./lanes.ts";
 import { ThreadCalls } from "./thread-calls.ts";
 
-/** Directories that are looked at at once: no more threads are lost when all of them hang. */
+/** Directories that are checked at the same time: at most this many threads are lost if all of them hang. */
 const LOOKS_AT_ONCE = 4;
 const { S_IFDIR, S_IFMT, W_OK, X_OK } = constants;
 
-/** Makes the directory if it is missing, and what is missing above it. Rejects with FileSystemHangs, or the error. */
+/** Makes the directory and all missing ones above it. Rejects with FileSystemHangs, or the error of the system. */
 export async function makeWritten(lanes: Lanes, { path, mode }: WrittenDirectory): Promise<void> {
   const directories = new Directories(new DirectorySyncs(), path, mode);
   await inLane(lanes, path, (calls) => directories.makeRoot(calls));
 }
 
-/** The directory itself if nothing can be put into it, or those of root's in it of which that is so. */
+/** `path` if this process cannot write into it, else the directories in it that belong to root and cannot be written. */
 export async function shutBelow(lanes: Lanes, path: string): Promise<string[]> {
   const names: string[] = [];
   let isShut = false;
@@ -32,12 +32,12 @@ export async function shutBelow(lanes: Lanes, path: string): Promise<string[]> {
     try {
       for await (const name of calls.names(path)) names.push(name);
     } catch (error) {
-      // What is not there, or cannot be read, has no names.
+      // A directory that is missing or cannot be read gives no names.
       if (error instanceof FileSystemHangs) throw error;
     }
   });
   if (isShut) return [path];
-  // A file system has a directory of its own at its top.
+  // "lost+found" is at the top of a file system, and belongs to that.
   const paths = names.filter((name) => name !== "lost+found").toSorted();
   const shut: string[] = [];
   while (paths.length > 0) {
@@ -53,7 +53,7 @@ export async function shutBelow(lanes: Lanes, path: string): Promise<string[]> {
   return shut.toSorted();
 }
 
-/** False when it cannot be looked at. */
+/** False if the path cannot be checked. */
 async function isRootsDirectory(calls: ThreadCalls, path: string): Promise<boolean> {
   try {
     const { uid, mode } = await calls.lstat(path);
@@ -64,7 +64,7 @@ async function isRootsDirectory(calls: ThreadCalls, path: string): Promise<boole
   }
 }
 
-/** Whether there is nothing yet, or a directory that this process may put something into. */
+/** Whether this process may write into the directory, or the path does not exist yet. */
 async function mayWrite(calls: ThreadCalls, path: string): Promise<boolean> {
   try {
     await calls.access(path, W_OK | X_OK);
