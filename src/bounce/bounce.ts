@@ -1,8 +1,7 @@
 // Reports to the sender: bounces, warnings, "passed on" and "delivered", as multipart/report (RFC 6522, RFC 3464).
-//
-// Invariant: whatever a peer or a sender wrote, the report holds CRLF line ends, ASCII unless the message itself was
-// internationalized (RFC 6533), no control byte, and no header field of anybody else's making. The same request gives
-// the same report. src/bounce/ holds its parts and the rules who gets one; src/outbox/ composes it.
+// Invariants: whatever a peer or a sender wrote, the report has CRLF line ends and no control byte. It is ASCII unless
+// the message itself was internationalized (RFC 6533). No text of a stranger adds a header field. The same request gives
+// the same report. src/bounce/ has the parts of a report and the rules for its recipients; src/outbox/ composes it.
 //
 // Doors: original.ts, wanted.ts.
 
@@ -18,15 +17,14 @@ import type { Mailbox } from "../mail/envelope.ts";
 export type { ReportedRecipient, ReportRequest } from "./report-request.ts";
 export { type ReportKind, wantsReport, wantsWarning } from "./wanted.ts";
 
-/**
- * The report to the sender of the envelope, to be composed. Throws when that is the null sender, which must have been
- * asked before (`wantsReport`), and when the body cannot be read.
+/** The draft of a report to the sender of the envelope. Throws if the sender is null (call `wantsReport` before), or if
+ * the body cannot be read.
  */
 export async function reportDraft(request: ReportRequest): Promise<Draft> {
   const { envelope, body, kind, hostname } = request;
   const { sender } = envelope;
   if (sender === null) throw new Error("a null sender gets no report");
-  // RET speaks of failures only (RFC 3461 4.3).
+  // RET applies only to failures (RFC 3461 4.3).
   const mayReturnAll = kind === "failed" && envelope.ret !== "HDRS";
   const original = mayReturnAll
     ? await readOriginal(body, request.returnSizeLimit)
@@ -49,7 +47,7 @@ const SUBJECT: Readonly<Record<ReportKind, string>> = {
   delivered: "Mail delivery: your message was delivered",
 };
 
-/** Addresses in X-Failed-Recipients: a header that grows too large is cut or refused on its way. */
+/** Addresses in X-Failed-Recipients: other servers cut or refuse a header that is too large. */
 const MOST_IN_HEADER = 100;
 
 function failedRecipients(
@@ -59,7 +57,7 @@ function failedRecipients(
   if (kind !== "failed") return {};
   const failed = recipients
     .map(({ mailbox }) => oneLine(mailbox.address))
-    // One address that needs SMTPUTF8 must not keep the report from a sender who does not.
+    // If the sender's address needs no SMTPUTF8, a recipient's address must not make the report need it.
     .filter((address) => isAscii(address) || !isAscii(sender.address))
     .slice(0, MOST_IN_HEADER);
   return failed.length === 0 ? {} : { "X-Failed-Recipients": failed.join(", ") };

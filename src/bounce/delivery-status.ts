@@ -1,6 +1,6 @@
-// The part of a report that is for machines: message/delivery-status (RFC 3464 2), field by field; in an
+// The part of a report for machines: message/delivery-status (RFC 3464 2), field by field; in an
 // internationalized report message/global-delivery-status (RFC 6533 4). Invariant: only a remote server's own
-// words are said to be SMTP; what we found by ourselves has a diagnostic type of our own.
+// words have the diagnostic type SMTP; the relay's own reasons have the type X-Unseen.
 
 import type { Mailbox } from "../mail/envelope.ts";
 import { type Place, placeText } from "../mail/place.ts";
@@ -49,7 +49,7 @@ function recipientFields(
   ].join("");
 }
 
-/** RFC 6533 3 has an encoding of its own for the type utf-8; all others are xtext. */
+/** The decoded ORCPT: RFC 6533 3 has its own encoding for the type utf-8; all other types are xtext. */
 function givenAddress(orcpt: string, international: boolean): string {
   const [type = "", ...rest] = orcpt.split(";");
   const address = rest.join(";");
@@ -63,24 +63,24 @@ function finalAddress({ address }: Mailbox, international: boolean): string {
   return `utf-8; ${international ? address : asciiAddress(address)}`;
 }
 
-/** Codes come from peers too, and RFC 3464 2.3.4 knows one form only. */
+/** The code in the only form that RFC 3464 2.3.4 allows: codes of peers may have others. */
 function enhancedCode({ code, enhanced }: Status): string {
   return /^[245]\.\d{1,3}\.\d{1,3}$/.test(enhanced) ? enhanced : `${Math.trunc(code / 100)}.0.0`;
 }
 
-/** "mx.example.net [192.0.2.1]"; undefined for a path, which is nobody's business. */
+/** "mx.example.net [192.0.2.1]"; undefined for a path, which a report must not show. */
 export function hostText(place: Place | undefined): string | undefined {
   return place === undefined || hostName(place) === undefined ? undefined : placeText(place);
 }
 
-/** Without the address. A name may have come from somebody else's DNS. */
+/** The name of the host without its address. The name may come from a stranger's DNS. */
 function hostName(place: Place | undefined): string | undefined {
   return place?.kind === "host" ? /^[\w.-]+|^\[[\w.:]+\]/.exec(place.name)?.[0] : undefined;
 }
 
 const LONGEST_REPLY = 1000;
 
-/** The reply as it came, or our own finding with the host that it is about; cut where it stops being a reply. */
+/** The reply of the host, or the relay's own reason with the host's name; at most as long as a reply may be. */
 export function saidText(status: Status, place: Place | undefined, clean: Cleaner): string {
   const host = status.remote === true ? undefined : hostText(place);
   const line = clean(saidLine(status) + (host === undefined ? "" : ` (${host})`));

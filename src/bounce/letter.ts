@@ -1,6 +1,6 @@
-// The part of a report that is for people, and comes first: what happened to whom, what one can do, and last what
-// the other side said. Plain words, no jargon before the reply itself.
-// Invariant: its length is bounded, however many recipients there are; the part for programs names them all.
+// The first part of a report, for people: what happened to which recipients, what the sender can do, and then the
+// reply of the other host. It has plain words before the reply, and no jargon.
+// Invariant: its length is bounded for any number of recipients; the part for programs names them all.
 
 import type { ReportedRecipient, ReportRequest } from "./report-request.ts";
 import { placeText } from "../mail/place.ts";
@@ -34,7 +34,7 @@ function whatHappened(
   clean: Cleaner,
 ): string {
   const subject = clean(headerValue(original.content, "subject") ?? "");
-  // An encoded word (RFC 2047) would say nothing to a person.
+  // A person cannot read an encoded word (RFC 2047).
   const about = subject === "" || subject.includes("=?") ? "" : ` "${subject.slice(0, 100)}"`;
   const message = `Your message${about} of ${letterDate(envelope.receivedAt)}`;
   switch (kind) {
@@ -51,7 +51,7 @@ function whatHappened(
 
 type Alike = readonly [ReportedRecipient, ...ReportedRecipient[]];
 
-/** Recipients with the same answer of the same host stand together, in the order of the first of them. */
+/** Groups recipients with the same answer of the same host, in the order of the first of each group. */
 function alike(recipients: readonly ReportedRecipient[]): readonly Alike[] {
   const groups = new Map<string, [ReportedRecipient, ...ReportedRecipient[]]>();
   for (const recipient of recipients) {
@@ -100,7 +100,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** In the largest unit of which there are two at least. */
+/** The time as text, in the largest unit that gives at least 2. */
 function triedFor(milliseconds: number): string {
   const [length, unit] =
     milliseconds >= 2 * DAY

@@ -1,12 +1,12 @@
-// The message that a report is about, as far as it goes back to its sender: whole, or only its header.
-// Invariants: never more than the size limit, or 64 KiB of header, is held in memory. What goes back holds no NUL:
-// neither 7bit nor 8bit knows it (RFC 2045 2.7), and who is strict refuses the whole report.
+// The part of a message that a report returns to its sender: the whole message, or only its header.
+// Invariants: at most the size limit, or 64 KiB of header, is in memory. The returned part has no NUL:
+// neither 7bit nor 8bit allows it (RFC 2045 2.7), and a strict server would refuse the whole report.
 
 import type { Body } from "../mail/envelope.ts";
 
 export interface Original {
   readonly content: Buffer;
-  /** False when `content` is the header only. */
+  /** False if `content` is only the header. */
   readonly isWhole: boolean;
 }
 
@@ -15,7 +15,7 @@ const CRLF = Buffer.from("\r\n");
 const NUL = 0;
 const QUESTION_MARK = 0x3f;
 
-/** Throws what the body throws when its bytes are damaged. */
+/** Throws the error of the body if its bytes are damaged. */
 export async function readOriginal(body: Body, limit: number): Promise<Original> {
   if (body.size > limit) return { content: await readHeader(body), isWhole: false };
   const pieces: Buffer[] = [];
@@ -25,7 +25,7 @@ export async function readOriginal(body: Body, limit: number): Promise<Original>
   return { content, isWhole: true };
 }
 
-/** The header with the CRLF of its last field; one that is too long ends after a whole line. "?" stands for a NUL. */
+/** The header with the CRLF of its last field. A header that is too long is cut after a whole line. "?" replaces NUL. */
 export async function readHeader(body: Body): Promise<Buffer> {
   const header = cutHeader(await readHead(body));
   return header.includes(NUL)
@@ -33,7 +33,7 @@ export async function readHeader(body: Body): Promise<Buffer> {
     : header;
 }
 
-/** The header, and perhaps more. */
+/** The header, and possibly some of the text after it. */
 async function readHead(body: Body): Promise<Buffer> {
   let head: Buffer = Buffer.alloc(0);
   for await (const piece of body.chunks()) {
@@ -51,7 +51,7 @@ function cutHeader(head: Buffer): Buffer {
   return head.subarray(0, lastLine < 0 ? 0 : lastLine + CRLF.length);
 }
 
-/** Where the empty line begins, or -1. */
+/** The offset of the empty line, or -1. */
 function endOfHeader(head: Buffer): number {
   if (head.indexOf(CRLF) === 0) return 0;
   const gap = head.indexOf("\r\n\r\n");

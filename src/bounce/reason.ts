@@ -1,6 +1,6 @@
-// What a status means to the sender of a message, in words without jargon: what happened, and what one can do.
-// By the subject and detail of the enhanced code (RFC 3463 3), because the text of a reply is anybody's.
-// Invariant: every status has a reason; what is not known by its detail is known by its subject, or in general.
+// Explains a status to the sender of a message, without jargon: what happened, and what the sender can do.
+// It goes by the subject and detail of the enhanced code (RFC 3463 3), because hosts choose the text of replies freely.
+// Invariant: every status has a reason: by its detail, else by its subject, else a general one.
 
 import { isTemporary, type Status } from "../mail/status.ts";
 
@@ -133,7 +133,7 @@ const GIVEN_UP: Reason = {
   advice: "Please ask your own postmaster why, or reach them in another way.",
 };
 
-/** Many who refuse spam say it in words only. */
+/** Many hosts that refuse spam say so only in the text of the reply. */
 const SPAM_WORDS = /\b(?:spam|junk|unsolicited|black ?list\w*|block ?list\w*|reputation)\b/i;
 
 export function reasonFor(status: Status): Reason {

@@ -1,4 +1,4 @@
-// What a report is made of.
+// The input of a report.
 
 import type { Body, Envelope, Mailbox } from "../mail/envelope.ts";
 import type { Place } from "../mail/place.ts";
@@ -7,16 +7,16 @@ import type { ReportKind } from "./wanted.ts";
 
 export interface ReportedRecipient {
   readonly mailbox: Mailbox;
-  /** The RCPT that it descends from. */
+  /** The address at RCPT that led to this one. */
   readonly original: Mailbox;
   readonly orcpt?: string;
-  /** The last status; a temporary one in a "failed" report means that the retries came to their end. */
+  /** The last status. In a "failed" report, a temporary status means that the retries have ended. */
   readonly status: Status;
-  /** Who spoke, or what was written. */
+  /** The host or socket that answered, or the file that was written. */
   readonly place?: Place;
   /** Milliseconds since the epoch. */
   readonly lastAttemptAt?: number;
-  /** When the last attempt is made at the latest, for a "delayed" report. */
+  /** The latest time of the last attempt, for a "delayed" report. */
   readonly retryUntil?: number;
 }
 
@@ -27,6 +27,6 @@ export interface ReportRequest {
   readonly envelope: Envelope;
   readonly body: Body;
   readonly recipients: readonly ReportedRecipient[];
-  /** Bytes; of a larger message only the header goes back. */
+  /** Bytes; a report on a larger message returns only its header. */
   readonly returnSizeLimit: number;
 }

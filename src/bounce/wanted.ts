@@ -1,5 +1,5 @@
-// Whether anybody is to be told. Invariant: nothing is ever sent about a message with the null sender, so two
-// mail systems cannot keep each other busy (RFC 5321 4.5.5), and nothing that the sender declined by NOTIFY
+// Decides whether the sender gets a report. Invariant: a message with the null sender never causes a report, so two
+// mail systems cannot keep each other busy (RFC 5321 4.5.5). The relay sends no report that the sender declined by NOTIFY
 // (RFC 3461 4.1).
 
 import type { Mailbox } from "../mail/envelope.ts";
@@ -18,7 +18,7 @@ const NOTIFY_WORD: Readonly<Record<ReportKind, string>> = {
   delivered: "SUCCESS",
 };
 
-/** `notify` is that of the recipient. Without one, failures and delays are told. */
+/** `notify` is the NOTIFY of the recipient. Without it, the sender gets reports on failures and delays. */
 export function wantsReport(
   kind: ReportKind,
   sender: Mailbox | null,
@@ -28,8 +28,7 @@ export function wantsReport(
   return notifyWords(notify).includes(NOTIFY_WORD[kind]);
 }
 
-/**
- * Exim's delay_warning_condition: a list or a machine has no use for "not delivered yet".
+/** Exim's delay_warning_condition: false for mail of lists and machines, which cannot use a warning.
  * `content` is the message, or its header.
  */
 export function wantsWarning(content: Buffer): boolean {
@@ -42,7 +41,7 @@ export function wantsWarning(content: Buffer): boolean {
   );
 }
 
-/** What two recipients ask for that turn out to be one: nobody goes without a report that he wants. */
+/** The NOTIFY for two recipients that turn out to be one: every report that either asks for. */
 export function notifyOfBoth(
   one: string | undefined,
   other: string | undefined,

@@ -1,8 +1,7 @@
 // The only module that knows nodemailer: its MIME composer writes the dates, addresses, folds and encodings of all mail
 // that the relay writes itself.
-//
 // Invariants: the same draft gives the same bytes. Every line ends with CRLF. No value of a draft ends its header field
-// or adds another one. Bytes that are to stand verbatim stand verbatim: the composer does not get them to encode.
+// or adds another one. Verbatim bytes are never encoded: nodemailer's composer does not get them.
 
 import { isAscii } from "node:buffer";
 import type MimeNode from "nodemailer/lib/mime-node";
@@ -11,14 +10,14 @@ import { oneLine } from "../mail/text.ts";
 
 export interface Composed {
   readonly bytes: Buffer;
-  /** It must be sent as 8BITMIME (RFC 6152). */
+  /** Whether the message must be sent as 8BITMIME (RFC 6152). */
   readonly eightBit: boolean;
-  /** It must be sent as SMTPUTF8 (RFC 6531). */
+  /** Whether the message must be sent as SMTPUTF8 (RFC 6531). */
   readonly smtputf8: boolean;
 }
 
 export interface Occasion {
-  /** Of the message in the spool: Message-ID and MIME boundary come from it. */
+  /** The id of the message in the spool: Message-ID and MIME boundary contain it. */
   readonly id: string;
   /** The relay's own name. */
   readonly hostname: string;
@@ -30,7 +29,7 @@ type Node = typeof MimeNode;
 
 let loading: Promise<Node> | undefined;
 
-/** Loads nodemailer. Rejects when it is not installed as it should be. */
+/** Loads nodemailer. Rejects if the installation is incomplete. */
 export function loadComposer(): Promise<Node> {
   loading ??= load();
   return loading;
@@ -40,13 +39,13 @@ async function load(): Promise<Node> {
   try {
     return (await import("nodemailer/lib/mime-node")).default;
   } catch (error) {
-    // The next mail tries again.
+    // The next message tries again.
     loading = undefined;
     throw error;
   }
 }
 
-/** The message. Rejects only when nodemailer cannot be loaded. */
+/** Composes the message. Rejects only if nodemailer cannot be loaded. */
 export async function composedMessage(draft: Draft, occasion: Occasion): Promise<Composed> {
   const Composer = await loadComposer();
   const { from, to, subject, inReplyTo, fields, content } = draft;
@@ -54,12 +53,12 @@ export async function composedMessage(draft: Draft, occasion: Occasion): Promise
   const type = typeof content === "string" ? TEXT : reportType(content, id);
   const names = new Map(Object.keys(fields).map((name) => [name.toLowerCase(), name]));
   const root = new Composer(type, {
-    // Left to itself, the composer writes "Tls-Report-Domain".
+    // By default, the composer writes "Tls-Report-Domain".
     normalizeHeaderKey: (key) => names.get(key.toLowerCase()) ?? key,
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  // The composer also folds at white space that is none in a mail, as U+2028: `oneLine` leaves only blanks.
+  // The composer also folds at characters such as U+2028, which is not white space in mail. `oneLine` leaves only blanks.
   root.setHeader("From", { name: oneLine(from.name), address: oneLine(from.address) });
   root.setHeader("To", { name: "", address: oneLine(to.address) });
   root.setHeader("Subject", oneLine(subject));
@@ -71,7 +70,7 @@ export async function composedMessage(draft: Draft, occasion: Occasion): Promise
   }
   for (const [name, given] of Object.entries(fields)) {
     const value = oneLine(given);
-    // An encoded word (RFC 2047), as it makes of quotes and of what is beyond ASCII, is no address.
+    // The composer makes an encoded word (RFC 2047) of quotes and of text beyond ASCII. That would spoil an address.
     const isChanged = Composer.encodeHeaderValue(name, value) !== value;
     root.setHeader(name, isChanged ? { value, prepared: true, foldLines: true } : value);
   }
@@ -84,14 +83,14 @@ export async function composedMessage(draft: Draft, occasion: Occasion): Promise
   return { bytes, eightBit: smtputf8 || !isAscii(bytes.subarray(end)), smtputf8 };
 }
 
-/** The composer makes "utf-8" of its charset where that is needed. */
+/** The composer changes the charset to "utf-8" if necessary. */
 const TEXT = "text/plain; charset=us-ascii";
 
 function reportType({ reportType: type, parts }: ReportContent, id: string): string {
   return `multipart/report; report-type=${type}; boundary="${unusedBoundary(`=_${id}`, parts)}"`;
 }
 
-/** A message may quote the boundary of its own bounce. */
+/** A boundary that no part contains: a message may quote the boundary of its own bounce. */
 function unusedBoundary(base: string, parts: readonly DraftPart[]): string {
   const holds = (boundary: string) =>
     parts.some((part) => (part.kind === "text" ? part.text : part.content).includes(boundary));
@@ -116,14 +115,14 @@ function addPart(root: MimeNode, part: DraftPart): void {
     root.createChild().setRaw(verbatim(part));
   } else {
     const node = root.createChild(part.type);
-    // Left to itself, the composer cuts a long name up into `filename*0`, `filename*1` (RFC 2231).
+    // By default, the composer cuts a long name into `filename*0`, `filename*1` (RFC 2231).
     const value = `attachment; filename="${part.fileName}"`;
     node.setHeader("Content-Disposition", { value, prepared: true, foldLines: true });
     node.setContent(part.content);
   }
 }
 
-/** With a header of our own: whatever has the type text/* the composer would encode anew. */
+/** The part as raw bytes with its header: the composer would encode every part of the type text/* again. */
 function verbatim(part: Extract<DraftPart, { kind: "verbatim" }>): Buffer {
   const { type, description, content } = part;
   const head =

@@ -1,4 +1,4 @@
-// [relay] dkim: which keys sign the mail that the relay writes itself.
+// [relay] dkim: the keys that sign the mail that the relay writes itself.
 
 import { parseDomain } from "../mail/address.ts";
 import { type Option, options, parsedText, tables, text, type Values } from "../options/options.ts";
@@ -41,7 +41,7 @@ const signers = tables(
   signerOptions,
 );
 
-/** No two of them would have their record at the same place. */
+/** Each key must have its own place for its record in the DNS. */
 export const dkimSigners: Option<readonly DkimSigner[]> = {
   ...signers,
   read(value, path, problems) {

@@ -1,8 +1,8 @@
-// Where all mail of the relay's own comes from: bounces, warnings, reports, and the postmaster's lists.
+// The source of all mail that the relay writes itself: bounces, warnings, reports, and the postmaster's lists.
 //
-// Invariants: a mail enters the spool in one commit. `write` gives it for the transaction of its writer, so that a bounce
-// and the settling of its cause are one; `post` has a transaction of its own. A key of [relay] dkim that cannot sign keeps
-// no mail from being sent.
+// Invariants: a message enters the spool in one commit. `write` returns it for the transaction of the caller, so that a
+// bounce and the settling of its cause are one; `post` uses a transaction of its own. If a key of [relay] dkim cannot sign,
+// the message is still sent.
 //
 // Doors: dkim-options.ts, dkim-record.ts, events.ts.
 
@@ -16,10 +16,10 @@ import { composedMessage, loadComposer } from "./composer.ts";
 import type { DkimSigner } from "./dkim-options.ts";
 import { signatureOf, signersFor } from "./signing.ts";
 
-/** Loads what a mail needs to be written. Rejects if it could not be composed; it may be that it cannot be signed. */
+/** Loads the libraries. Rejects if mail could not be composed. It resolves if mail can only not be signed. */
 export async function loadLibraries(dkim: readonly DkimSigner[]): Promise<void> {
   await loadComposer();
-  // Each mail that needs it tries again, and says what is wrong.
+  // Each message with a signature tries again, and logs the reason if that fails.
   if (dkim.length > 0) await loadSigner().catch(() => undefined);
 }
 
@@ -32,18 +32,18 @@ export interface OutboxOptions {
 export interface OutboxServices {
   readonly spool: Pick<Spool, "nextId" | "receive">;
   readonly log: Log;
-  /** Something is due. */
+  /** Call it when a message in the spool is due. */
   readonly wake: () => void;
 }
 
-/** How a mail is sent. */
+/** The circumstances of one message. */
 export interface Posting
   extends
     Pick<Envelope, "sender" | "requireTls" | "tlsOptional">,
     Pick<RecipientRequest, "notify"> {
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** It is signed with this key, or not sent at all. */
+  /** The message is signed with this key, or not sent at all. Absent: the keys of [relay] dkim sign. */
   readonly key?: SigningKey;
 }
 
@@ -56,12 +56,12 @@ export class Outbox {
     this.#services = services;
   }
 
-  /** From now on by these options. */
+  /** Uses these options from now on. */
   follow(options: OutboxOptions): void {
     this.#options = options;
   }
 
-  /** The mail, to be put into the spool by the transaction of the caller. Rejects when `key` cannot sign it. */
+  /** The message, for the transaction of the caller. Rejects if `key` cannot sign it. */
   async write(draft: Draft, posting: Posting): Promise<NewReport> {
     const { hostname } = this.#options;
     const { now, notify, key, ...sent } = posting;
@@ -84,7 +84,7 @@ export class Outbox {
     };
   }
 
-  /** Those of all keys for its From address that can sign: without one the mail is still sent. */
+  /** The signatures of all keys for the From address that can sign; possibly none. */
   async #signaturesOf(
     message: Buffer,
     draft: Draft,
@@ -105,7 +105,7 @@ export class Outbox {
     return signatures;
   }
 
-  /** Puts the mail into the spool, in a transaction of its own. */
+  /** Puts the message into the spool, in a transaction of its own. */
   async post(draft: Draft, posting: Posting): Promise<MessageId> {
     const { spool, wake } = this.#services;
     const { envelope, recipients, bytes } = await this.write(draft, posting);

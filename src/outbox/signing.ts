@@ -1,10 +1,10 @@
-// DKIM over the mail of the relay's own. The signature covers the whole body and every field that says something.
+// DKIM signatures for mail of the relay's own. A signature covers the whole body and every header field with a meaning.
 
 import type { Draft } from "../mail/draft.ts";
 import type { DkimSigner } from "./dkim-options.ts";
 import { signMessage, type SigningKey } from "../receive/authentication/mailauth.ts";
 
-/** Besides the fields that the draft has of its own. */
+/** The signed fields, in addition to the draft's own fields. */
 const SIGNED = [
   "From",
   "To",
@@ -18,9 +18,8 @@ const SIGNED = [
   "Content-Transfer-Encoding",
 ];
 
-/**
- * The DKIM-Signature field of a composed draft, with its CRLF. `now` in milliseconds since the epoch. Rejects when the key
- * cannot sign.
+/** The DKIM-Signature field of a composed draft, with its CRLF. `now` is in milliseconds since the epoch. Rejects if the
+ * key cannot sign.
  */
 export function signatureOf(
   message: Buffer,
@@ -31,9 +30,8 @@ export function signatureOf(
   return signMessage(message, [...SIGNED, ...Object.keys(fields)], key, now);
 }
 
-/**
- * The keys that sign mail from this address: those of its domain, or of the nearest domain above it that has a key. Both
- * are aligned with the address for DMARC (RFC 9989), the second one in relaxed mode.
+/** The keys that sign mail from this address: the keys of its domain, or of the nearest domain above it that has a key. Both
+ * are aligned with the address for DMARC (RFC 9989), the second kind in relaxed mode.
  */
 export function signersFor(address: string, signers: readonly DkimSigner[]): readonly DkimSigner[] {
   const from = address.slice(address.lastIndexOf("@") + 1).toLowerCase();

@@ -1,28 +1,27 @@
 // DANE for SMTP (RFC 7672, RFC 6698, RFC 7671): does a server's certificate match the TLSA records of its host?
-//
-// Invariants: usage 3 pins the server's own certificate, and nothing else of it is looked at. Usage 2 names an
-// authority: OpenSSL judges the chain, with that authority as the only one it trusts, never we. As a record may hold
-// only a digest of the authority, it has to be seen once before OpenSSL can be given it.
+// Invariants: usage 3 pins the server's own certificate, and its name and dates are not checked. Usage 2 names an
+// authority: only OpenSSL judges the chain, and trusts only that authority. A record may have only a digest of the
+// authority, so the authority must be seen in a chain once before OpenSSL can get it.
 
 import { createHash, X509Certificate } from "node:crypto";
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import type { TlsaRecord } from "../dns/dns.ts";
 
 export interface DaneIdentity {
-  /** Where the TLSA records stand: also the name for SNI. */
+  /** The domain of the TLSA records; also the name for SNI. */
   readonly base: string;
-  /** Names of which the certificate must bear one, under usage 2. */
+  /** Under usage 2, the certificate must have one of these names. */
   readonly names: readonly string[];
-  /** Usable ones, at least one. */
+  /** Usable records, at least one. */
   readonly records: readonly TlsaRecord[];
 }
 
-/** Certificates that a record of usage 2 has been found to mean, PEM. */
+/** Certificates of authorities that match a record of usage 2, in PEM. */
 export type Anchors = readonly string[];
 
 export type DaneVerdict =
   | { readonly kind: "match" }
-  /** The chain has an authority that a record means: connect again, with it as an anchor. */
+  /** The chain has an authority that matches a record: connect again, with it as an anchor. */
   | { readonly kind: "anchors"; readonly anchors: Anchors }
   | { readonly kind: "mismatch" };
 
@@ -30,7 +29,7 @@ const DANE_TA = 2;
 const DANE_EE = 3;
 const WHOLE = 0;
 const PUBLIC_KEY = 1;
-/** Matching types other than 0, which is no digest. */
+/** The matching types with a digest: all but 0. */
 const DIGESTS: ReadonlyMap<number, { readonly name: string; readonly length: number }> = new Map([
   [1, { name: "sha256", length: 32 }],
   [2, { name: "sha512", length: 64 }],
@@ -38,7 +37,7 @@ const DIGESTS: ReadonlyMap<number, { readonly name: string; readonly length: num
 
 /**
  * The records that a client of SMTP can use (RFC 7672 3.1). Of several digests of one usage and selector only the
- * strongest counts (RFC 7671 9): it is there for those who have lost faith in the weaker one.
+ * strongest counts (RFC 7671 9), so that a broken weaker digest does no harm.
  */
 export function usableRecords(records: readonly TlsaRecord[]): TlsaRecord[] {
   const usable = records.filter(isUsable);
@@ -61,13 +60,13 @@ function kindOf({ usage, selector }: TlsaRecord): string {
   return `${usage} ${selector}`;
 }
 
-/** What a handshake needs so that `judgeDane` can judge afterwards. */
+/** The TLS options for a handshake that `judgeDane` judges afterwards. */
 export function daneHandshake(identity: DaneIdentity, learnt: Anchors): ConnectionOptions {
   const { base, names, records } = identity;
   return {
     host: base,
     servername: base,
-    // The verdict is ours; of OpenSSL we ask whether the chain leads to an anchor.
+    // judgeDane decides; OpenSSL says whether the chain leads to an anchor.
     rejectUnauthorized: false,
     ca: [...learnt, ...records.flatMap(writtenAnchor)],
     allowPartialTrustChain: true,
@@ -78,18 +77,18 @@ export function daneHandshake(identity: DaneIdentity, learnt: Anchors): Connecti
   };
 }
 
-/** A whole certificate in a record needs not come with the chain. */
+/** The certificate in the record, if it is whole: then it need not be in the chain. */
 function writtenAnchor({ usage, selector, matching, association }: TlsaRecord): string[] {
   if (usage !== DANE_TA || selector !== WHOLE || matching !== 0) return [];
   try {
     return [new X509Certificate(association).toString()];
   } catch {
-    // Not a certificate: it matches nothing.
+    // These bytes are not a certificate, and match none.
     return [];
   }
 }
 
-/** `chain` begins with the server's own certificate, DER. `leadsToAnchor` is OpenSSL's word, names included. */
+/** `chain` begins with the server's own certificate, in DER. `leadsToAnchor` is OpenSSL's result, names included. */
 export function judgeDane(
   { records }: DaneIdentity,
   chain: readonly Buffer[],
@@ -114,10 +113,9 @@ function isMatch({ selector, matching, association }: TlsaRecord, certificate: B
     : association.equals(createHash(digest.name).update(selected).digest());
 }
 
-/**
- * SubjectPublicKeyInfo as the certificate has it, octet for octet: a key that is read and written again may look
- * different. It is the sixth field behind the version (RFC 5280 4.1). Undefined if the certificate is not in DER,
- * about which OpenSSL is generous.
+/** SubjectPublicKeyInfo as the certificate has it, octet for octet, because a key that is read and written again may be
+ * encoded in another way. It is the sixth field after the version (RFC 5280 4.1). Undefined if the certificate is not in
+ * DER; OpenSSL accepts other encodings too.
  */
 export function publicKeyOf(certificate: Buffer): Buffer | undefined {
   try {
@@ -133,7 +131,7 @@ export function publicKeyOf(certificate: Buffer): Buffer | undefined {
   }
 }
 
-/** One element of DER that begins at `start`. Throws RangeError, as Buffer does, where there is none. */
+/** The element of DER that begins at `start`. Throws RangeError, as Buffer does, if `start` is beyond the end. */
 function element(der: Buffer, start: number): { start: number; content: number; end: number } {
   const first = der.readUInt8(start + 1);
   if (first < 0x80) return { start, content: start + 2, end: start + 2 + first };

@@ -1,29 +1,29 @@
-// What a domain publishes for MTA-STS, read: the TXT record that says that there is a policy (RFC 8461 3.1), and the
+// Reads what a domain publishes for MTA-STS: the TXT record that announces a policy (RFC 8461 3.1), and the
 // policy itself (RFC 8461 3.2).
 //
-// Invariant: what is not in the form of the RFC is no policy; nothing of it is guessed.
+// Invariant: a text that does not have the form of the RFC is invalid as a whole; no part of it is guessed.
 
-/** What a domain asks of those who send mail to it. */
+/** The requirements of a domain for mail to it. */
 export interface StsPolicy {
-  /** `testing`: deliver as without it, and say what would have gone wrong. `none`: there is no policy any more. */
+  /** `testing`: deliver as without a policy, and report failures. `none`: the domain has withdrawn its policy. */
   readonly mode: "enforce" | "testing" | "none";
   /** "mx.example.com", or "*.example.com" for one label more. Lower case. */
   readonly mx: readonly string[];
-  /** Seconds. */
+  /** The lifetime of the policy in seconds. */
   readonly maxAge: number;
 }
 
 /** Patterns of one policy, and characters of one pattern: no name is longer. */
 const PATTERNS_MAX = 100;
 const LONGEST_PATTERN = 255;
-/** A year. RFC 8461 3.2. */
+/** A year in seconds (RFC 8461 3.2). */
 const LONGEST_AGE = 31_557_600;
 
 const RECORD = /^v=STSv1[ \t]*;/;
 const MODES = ["enforce", "testing", "none"] as const;
 const MX = /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9-]{1,63}$/;
 
-/** The id of the one STS record among the TXT records of `_mta-sts`; undefined when there is none, or several. */
+/** The id of the one STS record among the TXT records of `_mta-sts`; undefined without such a record, or with several. */
 export function recordId(texts: readonly string[]): string | undefined {
   const [record, ...others] = texts.filter((text) => RECORD.test(text));
   if (record === undefined || others.length > 0) return undefined;
@@ -32,7 +32,7 @@ export function recordId(texts: readonly string[]): string | undefined {
   return ids.length === 1 && /^[A-Za-z0-9]{1,32}$/.test(ids[0] ?? "") ? ids[0] : undefined;
 }
 
-/** Throws, saying what is wrong, when the text is no policy. */
+/** Throws with the reason if the text is not a valid policy. */
 export function parsePolicy(text: string): StsPolicy {
   const fields = new Map<string, string[]>();
   for (const line of text.split(/\r?\n/)) {
@@ -44,7 +44,7 @@ export function parsePolicy(text: string): StsPolicy {
     if (known === undefined) fields.set(key, [value]);
     else known.push(value);
   }
-  // Of all others but mx the first counts.
+  // Only mx may repeat: of any other field the first counts.
   const first = (key: string) => fields.get(key)?.[0] ?? "";
   if (first("version") !== "STSv1") throw new Error(`version is ${quoted(first("version"))}`);
   const mode = MODES.find((word) => word === first("mode"));
@@ -71,7 +71,7 @@ export function isListed(host: string, { mx }: Pick<StsPolicy, "mx">): boolean {
   return mx.some((pattern) => pattern === name || pattern === `*.${parent}`);
 }
 
-/** As a policy host would say it. */
+/** The policy as text, as a policy host would send it. */
 export function policyText({ mode, mx, maxAge }: StsPolicy): string {
   const lines = ["version: STSv1", `mode: ${mode}`, ...mx.map((pattern) => `mx: ${pattern}`)];
   return [...lines, `max_age: ${maxAge}`, ""].join("\n");

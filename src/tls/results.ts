@@ -1,4 +1,4 @@
-// What can go wrong with TLS, in the words of RFC 8460 4.3.
+// The failures of TLS, in the words of RFC 8460 4.3.
 
 export const RESULT_TYPES = [
   "starttls-not-supported",
@@ -17,11 +17,11 @@ export type ResultType = (typeof RESULT_TYPES)[number];
 
 export interface TlsFailure {
   readonly result: ResultType;
-  /** For people: what the other side or OpenSSL said. */
+  /** The words of the other side or of OpenSSL, for people. */
   readonly reason?: string;
 }
 
-/** By Node's and OpenSSL's names. */
+/** The result for each error code of Node and OpenSSL. */
 const BY_CODE: Readonly<Record<string, ResultType>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: "certificate-host-mismatch",
   HOSTNAME_MISMATCH: "certificate-host-mismatch",
@@ -41,7 +41,7 @@ const BY_CODE: Readonly<Record<string, ResultType>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: "certificate-not-trusted",
 };
 
-/** Undefined: it is not the certificate that is wrong, or nobody knows. */
+/** The result for an error code; undefined if the code does not speak of the certificate, or is unknown. */
 export function certificateResult(code: string): ResultType | undefined {
   return Object.hasOwn(BY_CODE, code) ? BY_CODE[code] : undefined;
 }

@@ -1,32 +1,32 @@
-// How TLS went on a connection, and who is told.
+// The result of TLS on a connection, for reports.
 
 import type { TlsFailure } from "./results.ts";
 
-/** A policy as it stands in a report (RFC 8460 4.2). */
+/** A policy as a report shows it (RFC 8460 4.2). */
 export interface ShownPolicy {
   readonly type: "tlsa" | "sts" | "no-policy-found";
-  /** RFC 8460 1.1: for DANE, where its records stand; else the mail domain. */
+  /** RFC 8460 1.1: for DANE, the domain of its records; else the mail domain. */
   readonly domain: string;
   readonly lines: readonly string[];
-  /** MTA-STS only. */
+  /** Empty except for MTA-STS. */
   readonly mx: readonly string[];
 }
 
 export interface SessionFailure extends TlsFailure {
-  /** Our own address, the name of the host, and its address; absent where nobody was connected. */
+  /** The relay's address, the name of the host, and its address; absent without a connection. */
   readonly from?: string;
   readonly host?: string;
   readonly to?: string;
 }
 
-/** A connection, by the policy that it was under. */
+/** A connection, with the policy that applied to it. */
 export interface TlsSession {
   readonly policy: ShownPolicy;
   readonly failure?: SessionFailure;
 }
 
-/** Who is told how TLS went. */
+/** Counts the results of TLS. */
 export interface TlsSessions {
-  /** `session` is asked for only if there may be a report. */
+  /** `session` is called only if the domain may get a report. */
   ended(domain: string, session: () => TlsSession): void;
 }
