@@ -1,6 +1,6 @@
-// What a driver may import, ours or a third party's: `import { ... } from "unseen/driver"`. The contract, the kit in
-// which options are declared, and the values that pass between the relay and a driver. Everything else in src/ is the
-// relay's own and may move.
+// Everything that a driver may import, built-in or a third party's: `import { ... } from "unseen/driver"`. It has the
+// contract, the kit in which options are declared, and the values that pass between the relay and a driver. Everything
+// else in src/ is internal and may move.
 
 export type * from "./contract/contract.ts";
 export * from "./options/options.ts";

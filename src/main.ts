@@ -1,14 +1,14 @@
 #!/usr/bin/env node
-// The program. Everything it can do stands in src/cli/program.ts.
+// The program. All its commands are in src/cli/program.ts.
 
-// SIGHUP tells a relay to read its configuration again, and must not end one that has yet to read it.
+// SIGHUP tells a relay to read its configuration again. It must not end a relay that is still starting.
 if (process.argv.includes("serve")) process.on("SIGHUP", () => undefined);
 
-// Before anything uses the pool: copies and bodies are synced there, and four slow disk writes must not hold up
-// the rest. Lists and the log may hang with four threads.
+// Set before the thread pool is first used. Copies and bodies are synced there, and four slow disk writes must not hold
+// up the rest. Lists and the log may hang with four threads.
 process.env["UV_THREADPOOL_SIZE"] ??= "16";
 
-// A reader that has seen enough (`relayctl queue list | head`) is no error.
+// A reader may close the pipe early (`relayctl queue list | head`): that is not an error.
 process.stdout.on("error", () => process.exit());
 
 const { run } = await import("./cli/program.ts");

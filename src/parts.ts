@@ -1,4 +1,4 @@
-// The table of parts: one line each. Those that offer services stand in front of those that use them.
+// The table of parts: one line each. Parts that offer services come before the parts that use them.
 
 import { mtaSts } from "./parts/mta-sts/part.ts";
 import type { Part } from "./parts/part.ts";

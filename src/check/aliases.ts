@@ -1,5 +1,6 @@
-// Aliases that lead nowhere: each name of an alias file goes through the routers, as in a dry run, and what an address
-// behind it is refused for is said with the line. No DNS is asked, so what is not ours counts as good.
+// Aliases that lead nowhere. Each name of an alias file goes through the routers, as in a dry run. If an address that
+// it leads to is refused, the reason is reported with the file and line. The DNS is not asked, so addresses of other
+// domains count as valid.
 
 import type { Clock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
@@ -9,7 +10,7 @@ import type { RouteRequest, RouteTrouble, TraceStep } from "../route/route.ts";
 import { parseMailbox } from "../mail/address.ts";
 import { quietChain } from "./quiet-chain.ts";
 
-/** Names that are tried, of all files together. */
+/** Number of names that are tried, over all files together. */
 const NAMES_MAX = 10_000;
 
 const STRANGER: RouteRequest = {
@@ -18,7 +19,7 @@ const STRANGER: RouteRequest = {
   verify: true,
 };
 
-/** One clause for each, with the file and the line in front. */
+/** Returns one clause for each dead alias, with the file and the line in front. */
 export async function deadAliases(configuration: Configuration, clock: Clock): Promise<string[]> {
   const surveys = await surveysOf(configuration);
   const names = surveys.flatMap(({ addresses }) => addresses).slice(0, NAMES_MAX);
@@ -44,7 +45,7 @@ export async function deadAliases(configuration: Configuration, clock: Clock): P
   }
 }
 
-/** Undefined for a refusal that stands in the file, and for all that is only put off. */
+/** Undefined for a refusal that the file itself demands, and for a deferral. */
 function deadEnd(trouble: RouteTrouble, name: string): string | undefined {
   const { kind, router, unseen, mailbox, status } = trouble;
   if (kind !== "failed" || unseen) return undefined;

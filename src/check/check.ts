@@ -1,7 +1,7 @@
-// The dry run: what would become of a message, asked of the very gate, chain, transports and header rules that a
-// session asks. Knows how to ask, and nothing of how an answer looks: src/check/ prints it.
+// The dry run: the outcome of a message, from the same gate, chain, transports and header rules that a session uses.
+// This file asks the questions. The other files of src/check/ print the answers.
 //
-// Invariant: nothing on disk is touched, and nobody is spoken to but the DNS and the policy hosts of MTA-STS.
+// Invariant: nothing on disk is changed. The only hosts contacted are DNS servers and the policy hosts of MTA-STS.
 //
 // Doors: aliases.ts, json.ts, postmaster.ts, text.ts.
 
@@ -24,22 +24,25 @@ export interface CheckRequest {
   readonly client: Client;
   /** null is <>. */
   readonly sender: Mailbox | null;
-  /** As they were written, right or wrong. */
+  /** As they were written, valid or not. */
   readonly recipients: readonly string[];
-  /** Whose postmaster the bare "postmaster" is. */
+  /** The domain that completes the bare address "postmaster". */
   readonly postmasterDomain?: string;
-  /** The message itself, when it is to be judged too. */
+  /** The message itself, if it is to be judged too. */
   readonly message?: MessageQuestion;
 }
 
 export interface CheckedDelivery extends RoutedDelivery {
-  /** Where a copy would go. */
+  /** The path that a copy would be written to. */
   readonly path?: string;
-  /** Where mail would go: the router's hosts, or the transport's own. Without any it would wait for ever. */
+  /**
+   * The hosts that mail would be sent to: the router's, or the transport's own. With an empty list, the mail would wait
+   * for ever.
+   */
   readonly nextHops?: readonly Host[];
-  /** How each of them would be spoken to. */
+  /** The TLS rule for each next hop. */
   readonly tls?: readonly CheckedTls[];
-  /** The account gives no safe path: the copy would be frozen. */
+  /** The account does not give a safe path, so the copy would be frozen. */
   readonly unsafe: boolean;
 }
 
@@ -52,7 +55,7 @@ export interface CheckedRecipient {
   readonly address: string;
   readonly outcome: "routed" | "failed" | "deferred" | "discarded";
   readonly gate: Verdict;
-  /** What RCPT is answered. */
+  /** The reply to RCPT. */
   readonly reply: Status;
   readonly deliveries: readonly CheckedDelivery[];
   readonly troubles: readonly RouteTrouble[];
@@ -60,7 +63,7 @@ export interface CheckedRecipient {
   readonly trace: readonly TraceStep[];
 }
 
-/** What one call of a transport would carry. */
+/** The content of one call of a transport. */
 export interface CheckedBatch {
   readonly transport: string;
   readonly unseen: boolean;
@@ -74,11 +77,11 @@ export interface CheckReport {
   readonly sender: Mailbox | null;
   readonly recipients: readonly CheckedRecipient[];
   readonly batches: readonly CheckedBatch[];
-  /** What the message would have to show at the end of DATA, or it is refused. */
+  /** Proofs that the message must have at the end of DATA to be accepted. */
   readonly proofs: readonly Proof[];
-  /** What it would have to show, or it is not relayed. */
+  /** Proofs that the message must have to count as relayed. */
   readonly claims: readonly Proof[];
-  /** The reply at the end of DATA; absent when there is no message, or nobody to take it. */
+  /** The reply at the end of DATA. Absent without a message, or without an accepted recipient. */
   readonly message?: Status;
 }
 
@@ -91,7 +94,7 @@ export async function check(
   const accepted = asked.filter(isAccepted);
   const { client, sender } = request;
   const read = await judgeContent(request, accepted, chain, parts);
-  // Without what it has to show, the message is a stranger's: the chain may have another word for it.
+  // Without the proof, the message counts as not relayed, and the chain may decide differently.
   const recipients =
     read?.shown === false ? await recipientsOf(request, chain, { relayed: false }) : asked;
   const unrouted = recipients.find((one, index) => {
@@ -115,7 +118,7 @@ function isAccepted({ reply }: CheckedRecipient): boolean {
   return reply.code < 300;
 }
 
-/** One after the other, as in a session: what a lookup gives the first, it gives the second from memory. */
+/** Checks one recipient after the other, as a session does. So a second look-up is answered from memory. */
 async function recipientsOf(
   request: CheckRequest,
   chain: Chain,
@@ -128,7 +131,7 @@ async function recipientsOf(
   return recipients;
 }
 
-/** Undefined when there is no message, or nobody to take it. */
+/** Undefined without a message, or without an accepted recipient. */
 function judgeContent(
   request: CheckRequest,
   accepted: readonly CheckedRecipient[],
@@ -157,7 +160,9 @@ function inspectedOf(
   };
 }
 
-/** What the message has to show for these recipients, to be accepted (`proof`) or to count as relayed (`claim`). */
+/**
+ * Proofs that the message must have for these recipients, to be accepted (`proof`) or to count as relayed (`claim`).
+ */
 function proofsOf(
   accepted: readonly CheckedRecipient[],
   kind: "proof" | "claim",
@@ -166,7 +171,7 @@ function proofsOf(
   return [...new Set(proofs)];
 }
 
-/** The message was refused or put off after the dot: for everybody. */
+/** The message was refused or deferred after the dot, for all recipients. */
 function withoutMessage(recipient: CheckedRecipient, answer: Status): CheckedRecipient {
   const outcome = answer.code >= 500 ? "failed" : "deferred";
   return recipient.reply.code >= 300 ? recipient : { ...recipient, outcome, deliveries: [] };
@@ -228,7 +233,7 @@ async function destined(delivery: RoutedDelivery, { transports }: Chain): Promis
   };
 }
 
-/** Undefined for a transport that knows no TLS. */
+/** Undefined for a transport without TLS. */
 async function tlsRules(
   transport: Transport,
   hosts: readonly Host[],
@@ -242,7 +247,7 @@ async function tlsRules(
   return rules.every(({ length }) => length === 0) ? undefined : rules.flat();
 }
 
-/** The batches that an attempt would make of all deliveries together, local ones first. */
+/** The batches that one attempt would make of all deliveries, local ones first. */
 function batchesOf(
   recipients: readonly CheckedRecipient[],
   { transports }: Chain,

@@ -1,4 +1,4 @@
-// A next hop as the configuration writes it, with the addresses that a router has looked up.
+// A next hop in the notation of the configuration, followed by the addresses that a router has looked up.
 
 import { isIPv6 } from "node:net";
 import type { Host } from "../mail/host.ts";

@@ -1,4 +1,4 @@
-// The dry run for programs: one object, described in docs/cli.md.
+// The result of a dry run for programs: one object, described in docs/cli.md.
 
 import { given } from "../base/given.ts";
 import type { CheckedRecipient, CheckReport } from "./check.ts";
@@ -21,7 +21,7 @@ function gateObject(verdict: Verdict) {
   return { verdict: verdict.kind, reply: statusLine(reply), rule: verdict.rule };
 }
 
-/** Accepted if anybody is, refused only if all are. */
+/** "accept" if at least one recipient is accepted, "refuse" only if all recipients are refused. */
 function summary(recipients: readonly CheckedRecipient[]) {
   const verdicts = recipients.map(({ gate }) => gate);
   const decisive =
@@ -31,7 +31,7 @@ function summary(recipients: readonly CheckedRecipient[]) {
   return decisive === undefined ? undefined : gateObject(decisive);
 }
 
-/** `reply` is the one that decides for the recipient: to RCPT, or after the dot. */
+/** `reply` is the deciding one for the recipient: to RCPT, or after the dot. */
 function recipientObject(recipient: CheckedRecipient, message: Status | undefined) {
   const { address, outcome, gate, deliveries, trace } = recipient;
   const refusedLater = recipient.reply.code < 300 && message !== undefined && message.code >= 300;

@@ -1,5 +1,5 @@
-// The message of a dry run, judged as at the end of DATA: by the reader that reads it from the wire, then by all
-// that looks at the content in a session.
+// Judges the message of a dry run as at the end of DATA: first by the reader for the wire, then by every check of the
+// content that a session makes.
 
 import { type Inspected, Inspection, type InspectionServices } from "../receive/content/content.ts";
 import { DotStuffer } from "../smtp/wire/dot-stuffing.ts";
@@ -7,7 +7,7 @@ import { type BareNewlines, MessageReader, UNFIT } from "../smtp/server/message-
 import { status, type Status } from "../mail/status.ts";
 
 export interface MessageQuestion {
-  /** As the file has it: with LF line ends, or as on the wire. */
+  /** The bytes of the file, with LF line ends or as on the wire. */
   readonly bytes: Buffer;
   readonly sizeMax: number;
   readonly textLineMax: number;
@@ -20,7 +20,7 @@ const TAKEN = status(250, "0.0", "Ok, queued");
 export interface JudgedMessage {
   /** The reply after the dot. */
   readonly reply: Status;
-  /** It has what it needs to count as relayed. */
+  /** The message has the proof that it needs to count as relayed. */
   readonly shown: boolean;
 }
 
@@ -47,7 +47,10 @@ export async function judgeMessage(
   return { reply: refusal ?? TAKEN, shown };
 }
 
-/** A file whose first line ends in LF alone has the line ends of this system; any other is taken as it is. */
+/**
+ * If the first line of a file ends in a bare LF, the file has this system's line ends, which become CRLF. Any other
+ * file is taken unchanged.
+ */
 function withWireLineEnds(bytes: Buffer): Buffer {
   const lf = bytes.indexOf(10);
   if (lf < 0 || bytes[lf - 1] === 13) return bytes;

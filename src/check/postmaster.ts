@@ -1,12 +1,13 @@
-// Whether the postmaster's list would arrive: its address goes through the routers, as mail of our own does.
+// Checks whether the postmaster's list would arrive. Its address goes through the routers as mail of the relay's own
+// does.
 
 import type { Clock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { quietChain } from "./quiet-chain.ts";
 
 /**
- * One clause, with the file in front, if the routers refuse the address that `[relay] postmaster` names. An address of
- * another domain counts as good, because no DNS is asked; the default address is not asked about.
+ * Returns one clause, with the file in front, if the routers refuse the address that `[relay] postmaster` names. An
+ * address of another domain counts as valid, because the DNS is not asked. The default address is not checked.
  */
 export async function lostPostmaster(
   configuration: Configuration,

@@ -1,5 +1,5 @@
-// The chain of a configuration for questions that no session asks: nothing on disk is touched, no DNS is asked, nothing is
-// logged. What is not ours is put off.
+// The chain of a configuration for questions outside any session. It changes nothing on disk, asks no DNS server and
+// logs nothing. Mail for other domains is deferred by it.
 
 import type { Clock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
@@ -22,7 +22,7 @@ const MUTE: Resolver = {
   close: () => Promise.resolve(),
 };
 
-/** To be closed. */
+/** The caller must close it. */
 export function quietChain(configuration: Configuration, clock: Clock): Chain {
   const parts = { clock, log: SILENT };
   const common = new Common(configuration, { ...parts, resolver: MUTE }, true);

@@ -1,5 +1,5 @@
-// The dry run for people: for each recipient the gate, the routers in the order in which they were asked, where
-// the message goes, and what the client hears.
+// The result of a dry run for people: for each recipient the gate, the routers in the order in which they were asked,
+// the place that the message goes to, and the reply to the client.
 
 import type {
   CheckedBatch,
@@ -18,7 +18,7 @@ import { pathText } from "../mail/address.ts";
 import { type Status, statusLine } from "../mail/status.ts";
 import { hostText } from "./hosts.ts";
 
-/** Where the text behind a label begins. */
+/** Column in which the text after a label begins. */
 const MARGIN = 10;
 const REASON = 12;
 
@@ -36,7 +36,7 @@ export function reportText(report: CheckReport): string {
     .join("\n");
 }
 
-/** "  label   text", the text folded behind its margin; `colour` is for its first word. */
+/** " label text", the text folded after its margin; `colour` is for its first word. */
 function labelled(label: string, text: string, colour?: Colour): string[] {
   const [first = "", ...rest] = folded(text, MARGIN);
   const shown = first.slice(MARGIN);
@@ -71,7 +71,7 @@ function recipientLines(recipient: CheckedRecipient): string[] {
   ];
 }
 
-/** What the routers' own lines and the reply do not tell. */
+/** The lines about trouble that the routers' own lines and the reply do not contain. */
 function troubleLines(
   { router, mailbox, unseen, status }: RouteTrouble,
   { address, reply }: CheckedRecipient,
@@ -115,7 +115,7 @@ function deliveryLines(delivery: CheckedDelivery): string[] {
   ];
 }
 
-/** One line for all hosts if they are all the same. */
+/** One line for all hosts if their rules are the same. */
 function tlsLines(rules: readonly CheckedTls[]): string[] {
   const lines = rules.map(({ rule, why }) => (rule === "barred" ? `nothing is sent: ${why}` : why));
   const [first] = lines;

@@ -1,14 +1,14 @@
-// The kit in which a room declares the events that it logs: each event and each field with one sentence. Types, the closed
-// list in events.ts and docs/events.md are made of the declarations.
+// The kit in which a room declares the events that it logs. Each event and each field has one sentence. The types, the
+// closed list in events.ts and docs/events.md are made from the declarations.
 
 /** A field of an event. */
 export interface EventField<Value> {
   /** One sentence. */
   readonly means: string;
-  /** What stands there, for people. */
+  /** The kind of value, in words for people. */
   readonly kind: string;
   readonly isOptional?: true;
-  /** Bears the type, and is never there. */
+  /** Carries the type only. The property never exists. */
   readonly value?: Value;
 }
 
@@ -26,7 +26,7 @@ export interface EventTable<
     Record<string, DeclaredEvent>
   >,
 > {
-  /** What these events are about: a heading of docs/events.md. */
+  /** The subject of these events: a heading of docs/events.md. */
   readonly about: string;
   readonly events: Declared;
 }
@@ -45,7 +45,7 @@ type FieldsOf<Fields extends EventFields> = keyof Fields extends never
       ]?: ValueOf<Fields[Key]>;
     };
 
-/** By the name of the event: its fields. For `interface Events extends EventsOf<typeof table> {}`. */
+/** The fields of each event, by its name. For `interface Events extends EventsOf<typeof table> {}`. */
 export type EventsOf<Table extends EventTable> = {
   [Name in keyof Table["events"]]: FieldsOf<Table["events"][Name]["fields"]>;
 };
@@ -66,7 +66,7 @@ export function event<Fields extends EventFields>(
   return { means, fields };
 }
 
-/** Any text; text of peers among it. */
+/** Any text, including text from peers. */
 export function text(means: string): EventField<string> {
   return { means, kind: "text" };
 }
@@ -88,7 +88,7 @@ export function flag(means: string): EventField<boolean> {
   return { means, kind: "true or false" };
 }
 
-/** A field that says something by being there. */
+/** A field that is present or absent and has no other value. */
 export function mark(means: string): EventField<true> & { readonly isOptional: true } {
   return { means, kind: "true", isOptional: true };
 }
@@ -101,7 +101,7 @@ export function word<const Word extends string>(
   return { means, kind: words.map((one) => `\`${one}\``).join(", ") };
 }
 
-/** A field that may be missing: its sentence says when. */
+/** A field that may be missing. Its sentence says when. */
 export function maybe<Value>(
   field: EventField<Value>,
 ): EventField<Value> & { readonly isOptional: true } {

@@ -1,5 +1,6 @@
-// The log: one JSON line an event on stdout, names and fields from the closed vocabulary in events.ts.
-// Text of peers is data here: what could end a line or change how it is shown is escaped, so a reply can never forge one.
+// The log: one JSON line for each event on stdout, with names and fields from the closed vocabulary in events.ts. Text
+// from peers is only data here: characters that could end a line or change how it is shown are escaped. So a reply can
+// never forge a line.
 
 import type { Clock } from "../base/clock.ts";
 import { withErrorNames } from "../base/error-code.ts";
@@ -11,7 +12,7 @@ export interface Log {
 }
 
 export interface LineSink {
-  /** `source` is the message that the line is about, or else the client, if it is about one. */
+  /** `source` is the id of the message that the line is about, or else the client. Absent if it is about neither. */
   write(line: string, source?: string): unknown;
 }
 

@@ -1,10 +1,14 @@
-// The files of the history, SQLite databases of one day each: what has become too old is a file to be removed, not rows
-// to be searched for. history/2026-11-22.sqlite by UTC; a day with more to tell goes on in 2026-11-22.1.sqlite.
+// The files of the history: one SQLite database for each day, so that old history is removed as a file instead of row
+// by row. The name is history/2026-11-22.sqlite, by UTC. A day with more events continues in 2026-11-22.1.sqlite.
 //
-// Invariants: an event is in a file of the day on which it was written. All files together stay below a bound, the
-// oldest go first, and none takes space that the queue needs. Refusals, which cost a stranger nothing, have a quarter of
-// each file. Nothing here is needed to deliver mail: what is damaged is thrown away, and a power cut may cost the last
-// seconds.
+// Invariants:
+//
+// - An event is in a file of the day on which it was written.
+// - All files together stay below a bound. The oldest are removed first. The history never takes disk space that the
+//   queue needs.
+// - Refusals, which cost a client nothing, may take a quarter of each file.
+// - Nothing in the history is needed to deliver mail. Damaged files are removed, and a power cut may cost the last
+//   seconds.
 
 import { mkdirSync, statfsSync } from "node:fs";
 import { isDamage } from "../../base/durable/database.ts";
@@ -14,22 +18,25 @@ import type { Piece } from "./event-keys.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** Into so many files the bound is divided, so that the oldest of them is a small part of what is remembered. */
+/** The bound is divided by this number of files, so that the oldest file is a small part of the history. */
 const PARTS = 8;
-/** A clock that is so far ahead of the last day may be wrong: nothing is too old until it has stood so for an hour. */
+/**
+ * Milliseconds. If the clock is further ahead of the last day than this, it may be wrong. Then nothing is removed as
+ * too old for an hour.
+ */
 const JUMP = 2 * DAY;
 
 export interface HistoryLimits {
-  /** How long what happened is remembered, in ms. */
+  /** Milliseconds for which events are remembered. */
   readonly keep: number;
   /** Octets of all files together. */
   readonly sizeMax: number;
-  /** Octets that are left free on the disk. */
+  /** Octets that stay free on the disk. */
   readonly reserve: number;
 }
 
 interface Means {
-  /** Free octets of the file system that this directory is on. */
+  /** Octets that are free on the file system of this directory. */
   readonly free: (directory: string) => number;
   readonly monotonic: () => number;
 }
@@ -48,10 +55,10 @@ export class HistoryDays {
   readonly #means: Means;
   readonly #partMax: number;
   #writer: DayWriter | undefined;
-  /** By the monotonic clock: when days that are too old are removed. */
+  /** The time, by the monotonic clock, at which days that are too old are removed. */
   #pruneAt = Number.POSITIVE_INFINITY;
 
-  /** Files are made when there is something to be written. */
+  /** A file is created only when there is something to write. */
   constructor(spoolDirectory: string, limits: HistoryLimits, means = systemMeans) {
     this.#directory = historyDirectory(spoolDirectory);
     this.#limits = limits;
@@ -59,7 +66,7 @@ export class HistoryDays {
     this.#partMax = limits.sizeMax / PARTS;
   }
 
-  /** Throws when they cannot be written; some of them may have been then. */
+  /** Throws when the pieces cannot be written. Some of them may have been written then. */
   write(pieces: readonly Piece[], now: number): void {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     this.#makeRoom();
@@ -76,7 +83,7 @@ export class HistoryDays {
     if (this.#means.monotonic() >= this.#pruneAt) this.#prune(now);
   }
 
-  /** The queue comes first: what is told of the past gives way to it, the oldest first. */
+  /** The queue needs the disk more than the history does: the oldest days are removed until `reserve` is free. */
   #makeRoom(): void {
     const { reserve } = this.#limits;
     for (const name of daysIn(this.#directory)) {
@@ -95,7 +102,7 @@ export class HistoryDays {
     if (last === undefined) this.#pruneSoon(names, now);
     const isFull = last !== undefined && sizeOf(this.#directory, last) >= this.#partMax;
     const name = isFull ? `${date}.${partOf(last) + 1}` : (last ?? date);
-    // Room for the file that is begun, for its log, and for what one transaction may be too large by.
+    // Leaves room for the new file, for its log, and for the octets by which one transaction may exceed the limit.
     this.#shrinkTo(this.#limits.sizeMax - 2 * this.#partMax, name);
     return (this.#writer = this.#opened(name));
   }
@@ -134,7 +141,7 @@ export class HistoryDays {
     else this.#prune(now);
   }
 
-  /** Removes the days that are over for too long; and those that are to come, which a clock that was ahead has made. */
+  /** Removes the days that are too old, and days in the future, which a wrong clock has made. */
   #prune(now: number): void {
     this.#pruneAt = Number.POSITIVE_INFINITY;
     const { keep } = this.#limits;

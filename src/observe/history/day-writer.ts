@@ -1,8 +1,8 @@
-// One file of the history, as the relay writes it.
+// Writes one file of the history.
 //
-// Invariants: the story of a message has a bound. Behind it only short pieces are written, so that the end of a message
-// with a thousand recipients is still told, and then none; how many events were left out is counted. Refusals have a
-// quarter of the file.
+// Invariants: the story of a message is bounded. Above STORY_MAX only short pieces are written, so that the end of a
+// message with a thousand recipients is still recorded; above twice that, no more. Events that are left out are
+// counted. Refusals may take a quarter of the file.
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { createPrivate } from "../../base/durable/directory.ts";
@@ -11,15 +11,18 @@ import { numberOf } from "../../base/durable/columns.ts";
 import { dayFile } from "./files.ts";
 import { addressHash, type Piece } from "./event-keys.ts";
 
-/** Octets of the story of one message in one file; short pieces may double it. */
+/** Octets that the story of one message may take in one file. Short pieces may double it. */
 const STORY_MAX = 64 * 1024;
 const SHORT = 2048;
 const REFUSALS_SHARE = 1 / 4;
-/** What a row costs besides its text, and what an address costs. */
+/** Octets of a row in addition to its text, and octets of an address. */
 const ROW_COST = 64;
 const ADDRESS_COST = 32;
 
-/** A message has a row for each piece; refusals have negated microseconds, as ids are, for a number. */
+/**
+ * A message has a row for each piece, under the number of its id. A refusal has a negative number: its time in
+ * microseconds.
+ */
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS pieces (
   message INTEGER NOT NULL,
@@ -53,10 +56,13 @@ export class DayWriter {
   readonly #statements: Statements;
   readonly #sizeMax: number;
   readonly #pageSize: number;
-  /** Octets of refusals in this file. */
+  /** Octets of the refusals in this file. */
   #refused: number;
 
-  /** Opens the file, or creates it. `sizeMax` in octets. Throws what isDamage() knows when it is no database. */
+  /**
+   * Opens the file, or creates it. `sizeMax` is in octets. Throws an error that isDamage() recognizes when the file is
+   * not a database.
+   */
   constructor(directory: string, name: string, sizeMax: number) {
     this.name = name;
     this.#sizeMax = sizeMax;
@@ -77,12 +83,12 @@ export class DayWriter {
     }
   }
 
-  /** Octets of the file, its log not counted. */
+  /** Octets of the file, without its write-ahead log. */
   get size(): number {
     return numberOf(this.#statements.pages.get()?.["page_count"]) * this.#pageSize;
   }
 
-  /** Writes pieces from this one on, as many as may share a transaction. How many those are. */
+  /** Writes pieces, beginning at index `from`, as many as fit one transaction. Returns how many it wrote. */
   write(pieces: readonly Piece[], from: number): number {
     const refused = this.#refused;
     let octets = 0;
@@ -102,7 +108,7 @@ export class DayWriter {
     return at - from;
   }
 
-  /** How many octets it took. */
+  /** Returns the octets that the piece takes. */
   #add(piece: Piece): number {
     const message = numberOfPiece(piece);
     const { total, piece: insert, leftOut, address } = this.#statements;
@@ -144,8 +150,8 @@ function prepared(database: DatabaseSync): Statements {
 }
 
 /**
- * Refusals stand before the messages of their millisecond: a session has a recipient refused first, and the message
- * taken on after that.
+ * A refusal is sorted before the messages of its millisecond: in a session, a recipient is refused first and the
+ * message is accepted after that.
  */
 function numberOfPiece({ key, at }: Piece): number {
   return key.startsWith("-") ? Number(key) - (at - 1) * 1000 : idNumber(key);

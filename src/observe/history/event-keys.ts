@@ -1,28 +1,28 @@
-// Which events are part of a story, whose, and by which addresses it can be found.
+// Decides which events belong to the history, to which messages, and by which addresses a story can be found.
 
 import { crc32 } from "node:zlib";
 import type { EventName, Events } from "../events.ts";
 import type { MessageId } from "../../mail/envelope.ts";
 
-/** What happened to one message, or one refusal, in about a second. */
+/** The events of one message, or of one refusal, in about a second. */
 export interface Piece {
-  /** The id of the message; of a refusal, "-" and a number that is unique among those handed over together. */
+  /** The id of the message. For a refusal: "-" and a number that is unique among the pieces handed over together. */
   readonly key: string;
-  /** Of its first event, in ms since the epoch. */
+  /** The time of its first event, in ms since the epoch. */
   readonly at: number;
-  /** `[at,"name",{fields}]`, with commas between them. */
+  /** `[at,"name",{fields}]`, separated by commas. */
   readonly events: string;
-  /** How many those are. */
+  /** Number of events in `events`. */
   readonly count: number;
-  /** Events that there was no room for. */
+  /** Number of events that were left out for lack of room. */
   readonly leftOut: number;
-  /** Lower case, without brackets. */
+  /** In lower case, without angle brackets. */
   readonly addresses: readonly string[];
 }
 
 type AnyFields = Events[EventName];
 
-/** Nothing was taken on, so there is no id. */
+/** A refused recipient or message has no id, because nothing was stored. */
 export function isRefusal(name: EventName): boolean {
   return name === "recipient.refused" || name === "message.refused";
 }
@@ -34,10 +34,10 @@ export function idsIn(fields: AnyFields): readonly MessageId[] {
   return "id" in fields && fields.id !== undefined ? [fields.id] : [];
 }
 
-/** By which mail from nobody is found: reports, and what the relay itself sends. */
+/** The search key for mail with a null sender: reports, and other mail of the relay itself. */
 export const NULL_SENDER = "<>";
 
-/** The addresses that an event of the message `key` speaks of, as they are looked for. */
+/** The addresses in an event of the message `key`, in the form in which they are searched. */
 export function* addressesIn(fields: AnyFields, key: string): Iterable<string> {
   if ("report" in fields && fields.report === key) yield NULL_SENDER;
   if ("sender" in fields) yield plainAddress(fields.sender);
@@ -47,14 +47,14 @@ export function* addressesIn(fields: AnyFields, key: string): Iterable<string> {
   }
 }
 
-/** As it is looked for: lower case, without brackets, but for the null sender. */
+/** The form in which addresses are searched: lower case, without angle brackets. The null sender stays "<>". */
 export function plainAddress(written: string): string {
   if (written === NULL_SENDER) return written;
   const bare = written.startsWith("<") ? written.slice(1, -1) : written;
   return bare.toLowerCase();
 }
 
-/** Two addresses may share one: whoever looks for one reads what he finds. */
+/** Two addresses may have the same hash, so a reader must check the events that it finds. */
 export function addressHash(address: string): number {
   return crc32(address);
 }

@@ -10,7 +10,7 @@ export function historyDirectory(spoolDirectory: string): string {
   return join(spoolDirectory, "history");
 }
 
-/** Names of the files that there are, without their ending, oldest first: "2026-11-22", "2026-11-22.1". */
+/** Names of the existing files without their ending, oldest first: "2026-11-22", "2026-11-22.1". */
 export function daysIn(directory: string): string[] {
   try {
     const names = readdirSync(directory).flatMap((name) => FILE_NAME.exec(name)?.[1] ?? []);
@@ -40,7 +40,7 @@ function filesOf(directory: string, name: string): string[] {
   return [file, `${file}-wal`, `${file}-shm`];
 }
 
-/** Octets of the file and of those that belong to it. */
+/** Octets of the file and of SQLite's files beside it. */
 export function sizeOf(directory: string, name: string): number {
   const sizes = filesOf(directory, name).map(
     (path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0,

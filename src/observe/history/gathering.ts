@@ -1,7 +1,8 @@
-// What was recorded since the last piece of history went to its thread: one piece a message, one a refusal.
+// Collects the events recorded since the history thread was last given something: one piece for each message and each
+// refusal.
 //
-// Invariant: it is bounded in octets, in all and for each message: one message that makes thousands of events pushes
-// out no other's. What there is no room for is counted.
+// Invariant: it is bounded in octets, in all and for each message. A message with thousands of events does not displace
+// the events of others. Events without room are counted.
 
 import type { EventName, Events } from "../events.ts";
 import { addressesIn, isRefusal, type Piece } from "./event-keys.ts";
@@ -9,12 +10,18 @@ import { eventText } from "./shortened.ts";
 
 /** Octets of all pieces together. */
 const WAITING_MAX = 16 * 1024 * 1024;
-/** Octets of the events of one message; what is about the message itself may take a quarter more. */
+/**
+ * Octets of the events of one message. Events about the message itself, not about a recipient, may take MESSAGE_ROOM
+ * more.
+ */
 const PIECE_MAX = 48 * 1024;
 const MESSAGE_ROOM = 12 * 1024;
-/** Refusals that are kept of one second. */
+/** Number of refusals that are kept for each second. */
 const REFUSALS_MAX = 20;
-/** Addresses by which a message can be found: as many recipients as it may have, before and behind its redirects. */
+/**
+ * Number of addresses by which a message can be found: as many as a message may have recipients, before and after
+ * redirects.
+ */
 const ADDRESSES_MAX = 2000;
 const REFUSED_ADDRESSES_MAX = 20;
 
@@ -31,7 +38,7 @@ export class Gathering {
   #refusals = 0;
   #lost = 0;
 
-  /** Events that are in no piece, not even as a number. */
+  /** Number of events that were not even counted in a piece. */
   get lost(): number {
     return this.#lost;
   }

@@ -1,9 +1,11 @@
-// The history: what the log said of each message and each refusal, kept for `relayctl trace`. It hangs on the log's
-// own call, so the two cannot tell different stories.
+// The history: the log events of each message and each refusal, kept for `relayctl trace`. It records in the same call as
+// the log, so the two cannot differ.
 //
-// Invariants: mail never waits for it. What happened in one second leaves in one piece for a thread of its own; a
-// crash loses that second, and a disk that is too slow loses more, which is said. Strangers cannot fill the disk
-// with it: it is bounded in octets, for one message, for refusals and in all.
+// Invariants:
+//
+// - Mail never waits for the history. The events of one second are handed to a separate thread together. A crash loses
+//   that second. If the disk is too slow, more events are lost and the log says so.
+// - Clients cannot fill the disk with it: its octets are bounded for each message, for refusals and in all.
 //
 // Doors: event-keys.ts, read.ts.
 
@@ -18,10 +20,10 @@ import { idsIn, isRefusal } from "./event-keys.ts";
 import type { HistoryRequest, HistoryResponse } from "./thread.ts";
 import { describeError, type Log } from "../log.ts";
 
-/** How long events wait for company, in ms. */
+/** Milliseconds for which events are collected before they are written. */
 const GATHERING = 1000;
 
-/** What is handed over is written and forgotten at once: the thread needs no room for garbage. */
+/** The thread writes what it is given and forgets it at once, so it needs little memory. */
 const MEMORY = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 128 };
 
 export interface HistoryOptions extends HistoryLimits {
@@ -36,11 +38,11 @@ export class History {
   #timer: Timer | undefined;
   #thread: Worker | undefined;
   #writing = false;
-  /** Why the last write failed. */
+  /** The reason why the last write failed. */
   #failed: string | undefined;
   #whenWritten: (() => void) | undefined;
 
-  /** Gathers only, until it is started. Its own troubles go to `log`. */
+  /** Only collects events until `start`. Problems of the history itself go to `log`. */
   constructor(options: HistoryOptions, clock: Clock, log: Log) {
     this.#options = options;
     this.#clock = clock;
@@ -55,13 +57,13 @@ export class History {
       this.#timer ??= this.#clock.after(GATHERING, () => this.#handOver());
   }
 
-  /** From here on it is written. */
+  /** Starts the thread that writes the events. */
   start(): void {
     const thread = new Worker(new URL("thread.ts", import.meta.url), {
       workerData: this.#options,
       resourceLimits: MEMORY,
     });
-    // The history ends with the relay, and never keeps it.
+    // The thread ends with the relay, and never keeps the relay running.
     thread.unref();
     thread.on("message", ({ failed }: HistoryResponse) => {
       this.#writing = false;
@@ -80,7 +82,7 @@ export class History {
     this.#thread = thread;
   }
 
-  /** What was gathered, unless the disk is busy with what was gathered before. */
+  /** Hands the collected events to the thread, unless it is still writing the last ones. */
   #handOver(last = false): void {
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -98,7 +100,7 @@ export class History {
     this.#log.event("relay.warning", { what });
   }
 
-  /** Everything that was recorded is written. */
+  /** Resolves when everything that was recorded has been written. */
   async close(): Promise<void> {
     while (this.#writing) await this.#written();
     this.#handOver(true);
@@ -111,7 +113,7 @@ export class History {
   }
 }
 
-/** A log that is remembered. */
+/** A log that also records every event in the history. */
 export function rememberingLog(log: Log, history: History): Log {
   return {
     event(name, fields) {
@@ -121,7 +123,7 @@ export function rememberingLog(log: Log, history: History): Log {
   };
 }
 
-/** What [relay] of the configuration says of it. */
+/** The options of [relay] that concern the history. */
 interface KeptHistory {
   readonly history: number;
   readonly history_size_limit: number;
@@ -129,7 +131,7 @@ interface KeptHistory {
   readonly spool_directory: string;
 }
 
-/** Undefined when none is to be kept. Nothing on disk is touched: the process may still be root. */
+/** Undefined when no history is kept. Does not touch the disk: the process may still be root. */
 export function createHistory(
   { relay }: { readonly relay: KeptHistory },
   { clock, log }: { readonly clock: Clock; readonly log: Log },
@@ -139,7 +141,7 @@ export function createHistory(
   return keep > 0 ? new History({ spoolDirectory, ...limits }, clock, log) : undefined;
 }
 
-/** Begins to write it; or, where none is to be kept, removes what there is of it. */
+/** Starts writing the history. When none is kept, removes an existing one. */
 export function startHistory(history: History | undefined, spoolDirectory: string): void {
   if (history === undefined) {
     rmSync(historyDirectory(spoolDirectory), { recursive: true, force: true });

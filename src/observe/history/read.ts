@@ -1,6 +1,6 @@
-// The history as relayctl reads it, beside a running relay or without one. Nothing is created.
+// Reads the history for relayctl, while a relay is running or not. Creates nothing.
 //
-// Invariant: a day that a disk has damaged tells less, and hides neither the other days nor the queue.
+// Invariant: a damaged day yields fewer events, but hides neither the other days nor the queue.
 
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
@@ -23,7 +23,7 @@ export interface Story {
   /** Absent for a refusal. */
   readonly id?: MessageId;
   readonly events: readonly HistoryEvent[];
-  /** Events that the history had no room for; absent when there are none. */
+  /** Number of events that the history had no room for; absent when it is 0. */
   readonly leftOut?: number;
 }
 
@@ -38,7 +38,7 @@ export class HistoryReader implements Disposable {
   readonly #damaged = new Set<string>();
   readonly #onDamage: (day: string) => void;
 
-  /** Throws when a day is there and may not be read; one that is damaged is told to `onDamage`, once. */
+  /** Throws when a day exists but must not be read. A damaged day is reported to `onDamage`, once. */
   constructor(spoolDirectory: string, onDamage: (day: string) => void) {
     this.#onDamage = onDamage;
     const directory = historyDirectory(spoolDirectory);
@@ -59,7 +59,7 @@ export class HistoryReader implements Disposable {
     }
   }
 
-  /** What is known of one message, in order; no events for one that was never seen or is too long ago. */
+  /** The known events of one message, in order. The list is empty for a message that is unknown or too old. */
   story(id: MessageId): Story {
     const number = idNumber(id);
     return idText(number) === id ? this.#storyOf(number) : { id, events: [] };
@@ -88,7 +88,7 @@ export class HistoryReader implements Disposable {
     return this.#ask(day, (database) => textIn(database, number), undefined);
   }
 
-  /** Everything that has to do with an address, the newest first. */
+  /** The stories of all messages and refusals that name the address, newest first. */
   *stories(written: string): Iterable<Story> {
     const address = plainAddress(written);
     const quoted = JSON.stringify(address).slice(1, -1);
@@ -99,7 +99,8 @@ export class HistoryReader implements Disposable {
         seen.add(number);
         const text = this.#textIn(day, number);
         if (text === undefined) continue;
-        // Another address may have the same hash. What was shortened may have named this one.
+        // Another address may have the same hash, so the text is checked. A shortened text cannot be checked: it may
+        // have named this address.
         const isWhole =
           address !== NULL_SENDER && !text.includes(MORE) && this.#leftOutOf(day, number) === 0;
         if (isWhole && !text.toLowerCase().includes(quoted)) continue;
@@ -113,7 +114,7 @@ export class HistoryReader implements Disposable {
   }
 }
 
-/** Undefined when it has been removed meanwhile. */
+/** Undefined when the file has been removed meanwhile. */
 function openDay(directory: string, name: string): Day | undefined {
   const file = dayFile(directory, name);
   try {
@@ -124,7 +125,7 @@ function openDay(directory: string, name: string): Day | undefined {
   }
 }
 
-/** A relay that begins its day just now has not made the tables yet. */
+/** A relay that is just beginning its day has not created the tables yet. */
 function isMade(day: DatabaseSync): boolean {
   return hasTable(day, "addresses");
 }
@@ -133,7 +134,7 @@ function hasTable(day: DatabaseSync, name: string): boolean {
   return day.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?").get(name) !== undefined;
 }
 
-/** Version 0.1 had one row a message, in `stories`. */
+/** Version 0.1 had one row for each message, in the table `stories`. */
 function textIn(day: DatabaseSync, number: number): string | undefined {
   const texts = [...rowsOf(day, "stories", number), ...rowsOf(day, "pieces", number)];
   return texts.length === 0 ? undefined : texts.join(",");
@@ -151,7 +152,7 @@ function leftOutOf(day: DatabaseSync, number: number): number {
   return row === undefined ? 0 : numberOf(row["events"]);
 }
 
-/** Both numbers of messages and negated ones of refusals are microseconds since the epoch. */
+/** The numbers of messages, and the negated ones of refusals, are microseconds since the epoch. */
 function numbersIn(day: DatabaseSync, address: string): number[] {
   const rows = day
     .prepare("SELECT message FROM addresses WHERE hash = ? ORDER BY abs(message) DESC")
@@ -159,7 +160,7 @@ function numbersIn(day: DatabaseSync, address: string): number[] {
   return rows.map(({ message }) => numberOf(message));
 }
 
-/** A row that a disk has damaged says nothing. */
+/** A damaged row yields no events. */
 function parsed(text: string): HistoryEvent[] {
   try {
     const events: [at: number, name: string, fields: Record<string, unknown>][] = JSON.parse(

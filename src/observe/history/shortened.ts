@@ -1,14 +1,14 @@
-// An event as the history keeps it: whole in most cases, without the tail of what a stranger made long.
+// An event as the history stores it: complete in most cases, but without the end of lists and texts that are too long.
 
 import type { EventName, Events } from "../events.ts";
 
-/** Octets for the recipients that an event lists, and of the texts in it. */
+/** Octets of the list of recipients, and octets of each text. */
 const LIST_MAX = 4096;
 const TEXT_MAX = 1024;
-/** So long an event is not looked at again. */
+/** Octets. A shorter event is stored unchanged. */
 const EVENT_MAX = 6144;
 
-/** In the text of an event whose recipients are not all listed. */
+/** Appears in the text of an event whose recipients are not all listed. */
 export const MORE = '"more_recipients":';
 
 /** `[at,"name",{fields}]`. */

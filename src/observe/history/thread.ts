@@ -1,4 +1,4 @@
-// The history's own thread: writes what it is handed, one transaction each time.
+// The history's own thread. It writes the pieces of each request in transactions.
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { HistoryDays, type HistoryLimits } from "./day-files.ts";
@@ -7,11 +7,11 @@ import type { Piece } from "./event-keys.ts";
 export interface HistoryRequest {
   readonly now: number;
   readonly pieces: readonly Piece[];
-  /** Nothing follows. */
+  /** No further request follows. */
   readonly last?: true;
 }
 
-/** One for each request. */
+/** The answer to one request. */
 export interface HistoryResponse {
   readonly failed?: string;
 }
