@@ -1,5 +1,5 @@
-// What decides about mail, put together from a configuration: gate, routers, transports, lists. Without a spool and without
-// a port, so it serves the dry run too.
+// Assembles the deciding components from a configuration: gate, routers, transports, lists. No spool and no port is
+// needed, so the dry run uses it too.
 
 import type { ExaminationServices } from "../receive/authentication/authentication.ts";
 import { Inbound } from "../receive/authentication/inbound.ts";
@@ -27,7 +27,7 @@ import { RecipientBudget } from "../receive/expansion.ts";
 import { type HeaderBudgets, headerBudgets } from "../receive/header/header-budget.ts";
 import { LoopShare } from "../base/loop-share.ts";
 
-/** What decides about mail, without a spool or a port: all that a dry run needs. */
+/** Everything that decides about mail, without a spool or a port: all that a dry run needs. */
 export interface Chain {
   readonly gate: Gate;
   readonly route: Route;
@@ -35,10 +35,10 @@ export interface Chain {
   readonly lists: ListsWithRefresh;
   readonly resolver: Resolver;
   readonly outside: Outside;
-  /** Absent when strangers' mail is to be left as it is. */
+  /** Absent when mail from outside is not examined. */
   readonly inbound: Inbound | undefined;
   readonly hints: HostHints;
-  /** For what messages are examined for. */
+  /** The share of the event loop for examining messages. */
   readonly share: LoopShare;
   readonly headerBudgets: HeaderBudgets;
   close(): Promise<void>;
@@ -47,20 +47,20 @@ export interface Chain {
 export interface RelayMeans {
   readonly clock: Clock;
   readonly log: Log;
-  /** How policy hosts are reached, if not as all the world does. */
+  /** The way to policy hosts, if not that of the public Internet. */
   readonly https?: Https;
   readonly maildirDisks?: MaildirDisks;
   readonly alarms?: ReplyAlarms;
   readonly headerBudgets?: HeaderBudgets;
-  /** What RCPT keeps, in all sessions. */
+  /** The memory that RCPT may use, over all sessions. */
   readonly recipientBudget?: RecipientBudget;
-  /** What other generations have too. */
+  /** Answers and files that several generations share. */
   readonly common?: Common;
-  /** What is run for a part that has a process of its own. Absent: there are no such processes. */
+  /** The program to run for a part with a process of its own. Absent: such processes are not started. */
   readonly program?: (part: string) => Program;
 }
 
-/** `readOnly` is a dry run: nothing on disk is touched. `hints` are what is known already. */
+/** `readOnly` means a dry run: nothing on disk is changed. `hints` are the present hints of hosts. */
 export function assemble(
   configuration: Configuration,
   means: RelayMeans,
@@ -143,7 +143,7 @@ function chainOf({ routers }: Configuration, services: Services): ChainRouter[] 
   }));
 }
 
-/** Undefined when strangers' mail is to be left as it is. */
+/** Undefined when mail from outside is not examined. */
 function inboundOf(
   { relay, gate }: Configuration,
   services: Pick<ExaminationServices, "resolver" | "clock">,

@@ -1,5 +1,5 @@
-// What comes with the relay: drivers, and the parts with their tables of the configuration file and drivers of their own.
-// One place, so that only the loader and the documentation know them.
+// The built-in drivers, and the parts with their configuration tables and their own drivers. Only the loader and the
+// documentation know them, through this file.
 
 import { routerDrivers } from "../../routers/index.ts";
 import { transportDrivers } from "../../transports/index.ts";
@@ -7,7 +7,7 @@ import type { BuiltIn } from "../config/driver-tables.ts";
 import { parts } from "../parts.ts";
 import type { Part } from "../parts/part.ts";
 
-/** Throws when two drivers have the same name: one of them would never be found. */
+/** Throws when two drivers have the same name, because one of them could never be found. */
 export function builtInWith(table: readonly Part[]): BuiltIn {
   const own = table.flatMap(({ drivers }) => drivers ?? []);
   return {

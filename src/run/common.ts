@@ -1,5 +1,5 @@
-// What the generations of one relay have in common: each lsearch file, and what is known from the DNS and from policy
-// hosts as long as it is asked for in the same way. A reload neither forgets it nor holds it in memory a second time.
+// Shared by the generations of one relay: each lsearch file, and the answers of the DNS and of policy hosts while they
+// are asked for in the same way. So a reload neither forgets them nor holds them in memory twice.
 
 import { given } from "../base/given.ts";
 import type { Clock } from "../base/clock.ts";
@@ -20,18 +20,18 @@ import { RunningParts } from "./running-parts.ts";
 interface CommonMeans {
   readonly clock: Clock;
   readonly log: Log;
-  /** How policy hosts are reached, if not as [https] has it. */
+  /** The way to policy hosts, if not that of [https]. */
   readonly https?: Https;
-  /** In the place of the servers of [dns]. */
+  /** Replaces the servers of [dns]. */
   readonly resolver?: Resolver;
 }
 
-/** What comes from outside, and what the parts make of it for drivers. */
+/** The services from outside, and those that the parts make from them for drivers. */
 interface Taken {
   readonly outside: Outside;
   readonly spf: SpfLists;
   readonly services: Offer["services"];
-  /** To be called once, when the generation is closed. */
+  /** Must be called once, when the generation is closed. */
   readonly leave: () => Promise<void>;
 }
 
@@ -50,17 +50,17 @@ type Definitions = Pick<Configuration, "dns" | "https" | "hosts">;
 export class Common {
   readonly files: ListFiles;
   readonly room: Room;
-  /** Those of the relay. */
+  /** The parts of this relay. */
   readonly parts: RunningParts;
   readonly #means: CommonMeans;
   readonly #spoolDirectory: string;
   readonly #readOnly: boolean;
-  /** By [dns]. */
+  /** Keyed by [dns]. */
   readonly #answers = new Shared<Answers>();
-  /** By [dns], [https] and the host lists that this may name. */
+  /** Keyed by [dns], [https] and the host lists that [https] may name. */
   readonly #offered = new Shared<Offered>();
 
-  /** `readOnly` is a dry run: nothing on disk is touched. */
+  /** `readOnly` means a dry run: nothing on disk is changed. */
   constructor({ relay }: Pick<Configuration, "relay">, means: CommonMeans, readOnly: boolean) {
     const { hostname, spool_directory: spoolDirectory } = relay;
     this.#means = means;
@@ -111,7 +111,7 @@ export class Common {
   }
 
   #offer({ https, hosts }: Definitions, { resolver, spf }: Answers): Offered {
-    // Lists of its own, because it outlives the generation that makes it.
+    // These lists are separate, because they outlive the generation that creates them.
     const lists = createLists({
       ...this.#listParts,
       domains: {},

@@ -1,8 +1,9 @@
-// Becoming an ordinary user: the relay, once the privileged ports are bound; relayctl, before it opens a spool.
+// Changes from root to an ordinary user: the relay once the privileged ports are bound, relayctl before it opens a
+// spool.
 //
-// Invariant: root gives away nothing but a directory that it has just made, by descriptor, in a place where only root
-// can change names. Everything else is made by the user, with the user's own rights: nothing that he puts in the way,
-// a symbolic or a hard link for example, leads root to a file that is not his.
+// Invariant: root gives away only a directory that it has just created, by descriptor, in a place where only root can
+// change names. The user creates everything else with the user's own rights. So a symbolic or hard link that the user
+// puts in the way cannot lead root to a file of another user.
 
 import {
   closeSync,
@@ -32,16 +33,16 @@ export interface Leaving {
   readonly user: string;
   readonly spoolDirectory: string;
   /**
-   * Where that user will write besides. What root has to make on the way there is made where it is missing, and left
-   * as it is where it is not. Their file systems must answer: nothing else happens meanwhile.
+   * Other directories that the user will write to. If a parent that root must create is missing, it is created;
+   * existing ones stay unchanged. Their file systems must answer, because the process waits for them.
    */
   readonly directories: readonly WrittenDirectory[];
   readonly log: Log;
 }
 
 /**
- * Does nothing unless the process is root. Throws when there is no such user, or the spool cannot be made; another
- * directory that cannot be made is a warning. Gives the directories that are for the user to make, if they are missing.
+ * Does nothing unless the process is root. Throws when the user does not exist or the spool cannot be created. Any
+ * other directory that cannot be created is a warning. Returns the missing directories that the user has to create.
  */
 export function dropRoot({ user, spoolDirectory, directories, log }: Leaving): WrittenDirectory[] {
   if (process.getuid?.() !== 0) return [];
@@ -67,7 +68,7 @@ export function warnOfMissing({ path }: WrittenDirectory, error: unknown, log: L
   log.event("relay.warning", { what: `cannot create ${path}: ${describeError(error)}` });
 }
 
-/** The first directory that is missing on the way to `path`, if it is for root to make. The user makes the rest. */
+/** Creates the first missing directory on the way to `path`, if root has to create it. The user creates the rest. */
 function makeFirst({ path, mode }: WrittenDirectory, { uid, gid }: SystemUser): void {
   const missing = firstMissing(resolve(path));
   if (missing === undefined || !isRootsAlone(dirname(missing))) return;
@@ -87,8 +88,9 @@ function makeFirst({ path, mode }: WrittenDirectory, { uid, gid }: SystemUser): 
 }
 
 /**
- * Nobody but root can put something else in the place of what root makes there: this directory and all above it are
- * root's, and nobody else may write to them, or they are sticky, as /tmp is. So are those that a link leads to.
+ * Whether only root can replace what root creates in this directory. That is so if the directory and all directories
+ * above it belong to root, and other users cannot write to them or they are sticky, as /tmp is. The same holds for
+ * directories that a link leads to.
  */
 function isRootsAlone(directory: string): boolean {
   const stats = lstatSync(directory);
@@ -116,8 +118,8 @@ function makeSpool(spool: WrittenDirectory, user: string): void {
 }
 
 /**
- * What root does to a spool by hand is done as the user who owns it. In a spool of root's that is the user of the
- * relay, if one is given: it leaves nothing there that its relay could not write to.
+ * When root changes a spool with relayctl, the process becomes the user who owns the spool. If root owns the spool, it
+ * becomes the configured user of the relay, if any. So relayctl leaves no file that the relay cannot write to.
  */
 export function becomeOwnerOf(path: string, user?: string): void {
   if (process.getuid?.() !== 0) return;

@@ -1,6 +1,7 @@
-// Files that do not belong to the user of the relay, where that user must write: left by a relay that ran as root for a
-// day, or put there by somebody. They are named, with the command that makes them his. That is for the postmaster to
-// run: a program with the rights of root that gives files away can be made to give away the wrong ones.
+// Files of another user in places where the relay's user must write: left by a relay that ran as root for a while, or
+// put there by hand. The relay names them together with the command that gives them to its user. The postmaster must
+// run that command: a program with root's rights that gives files away could be tricked into giving away the wrong
+// ones.
 
 import { accessSync, constants, lstatSync, readdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
@@ -8,12 +9,12 @@ import { userName } from "../base/users.ts";
 import { errorCode } from "../base/error-code.ts";
 import { spoolEngine } from "./spool-engine.ts";
 
-/** So many are named; the others are counted. */
+/** At most this many paths are named; the others are counted. */
 const NAMED_MAX = 3;
 
 /**
- * Throws when a spool cannot be opened because a file without which it does not work belongs to somebody else. Root may
- * open everything.
+ * Throws when the spool cannot be opened because a file that it needs belongs to another user. Root may open
+ * everything.
  */
 export function requireOwnSpool(directory: string): void {
   const uid = process.getuid?.();
@@ -27,7 +28,10 @@ export function requireOwnSpool(directory: string): void {
   );
 }
 
-/** One clause on all of a spool that belongs to somebody else, if there is any. Root asks for nothing. */
+/**
+ * Returns one clause about files in the spool that belong to another user; undefined if there are none or the process
+ * is root.
+ */
 export function foreignInSpool(directory: string): string | undefined {
   const uid = process.getuid?.();
   if (uid === undefined || uid === 0) return undefined;
@@ -37,7 +41,7 @@ export function foreignInSpool(directory: string): string | undefined {
   return `${named(foreign)} ${belong(foreign)} to another user than ${user}: ${advice(directory, user)}`;
 }
 
-/** One clause on directories that copies are written to and that are shut, if there are any. */
+/** Returns one clause about directories for copies that cannot be written to; undefined without such directories. */
 export function shutDirectories(shut: readonly string[]): string | undefined {
   const user = userName(process.getuid?.() ?? 0);
   const command = `chown -R ${user}: ${shut.slice(0, NAMED_MAX).join(" ")}`;
@@ -73,7 +77,7 @@ function isOpen(path: string, mode: number): boolean {
   }
 }
 
-/** Undefined when it is not there, or cannot be looked at. */
+/** Undefined when the file does not exist or cannot be examined. */
 function found(path: string): Stats | undefined {
   try {
     return lstatSync(path);
@@ -82,7 +86,10 @@ function found(path: string): Stats | undefined {
   }
 }
 
-/** None in what cannot be read: that is named itself. A file system has a directory of its own at its top. */
+/**
+ * An empty list for a directory that cannot be read: it is reported itself. "lost+found" at the top of a file system is
+ * skipped.
+ */
 function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory)

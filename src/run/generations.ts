@@ -1,9 +1,9 @@
-// What a configuration was made into, one generation after the other. A transaction ends with the gate, the routers
-// and the transports with which it began at MAIL, an attempt with those of its beginning.
+// The generations: each is what one reading of the configuration was made into. A transaction keeps the gate, routers
+// and transports that were in force at MAIL. An attempt keeps those that were in force at its beginning.
 //
-// Invariants: a generation is closed only when no attempt has it any more, and no transaction can have it either, unless
-// so many have followed that it is one too many. A transaction that still has it then ends all the same; what it would
-// have passed on at once goes by the queue.
+// Invariants: a generation is closed only when no attempt uses it and no transaction can use it any more, or when more
+// than FORMER_MAX newer ones exist. A transaction that still uses it in the latter case ends normally, but passes its
+// message on by way of the queue.
 
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
@@ -16,18 +16,23 @@ export interface Generation {
   readonly reception: Reception;
 }
 
-/** What a transaction may wait for us in all, in ms. */
+/** Milliseconds that a transaction may have to wait for the relay, in all. */
 const OUR_TIME = 600_000;
 
-/** However often the configuration is read again, so many former generations are held, some 40 KB each. */
+/**
+ * Number of former generations that are kept, however often the configuration is read again. Each takes about 40 KB.
+ */
 const FORMER_MAX = 16;
 
 export class Generations {
   readonly #queue: Pick<Queue, "passed">;
   readonly #clock: Clock;
-  /** In the order of their end, with the time when no transaction has them any more. */
+  /**
+   * Former generations in the order in which they were replaced, each with the timer of the moment when no transaction
+   * can use it any more.
+   */
   readonly #former = new Map<Generation, Timer>();
-  /** Those that wait for attempts only. */
+  /** Former generations that only attempts still use. */
   readonly #ending = new Set<Generation>();
   #current: Generation;
 
@@ -41,7 +46,7 @@ export class Generations {
     return this.#current;
   }
 
-  /** Asks the generation of the moment, at each MAIL anew. */
+  /** Asks the current generation, at each MAIL anew. */
   readonly reception: Reception = {
     connect: (client) => this.#current.reception.connect(client),
     mail: (client, request) => this.#current.reception.mail(client, request),
@@ -50,7 +55,7 @@ export class Generations {
   follow(next: Generation): void {
     const former = this.#current;
     this.#current = next;
-    // From MAIL to DATA, and again for the message itself: then every transaction is over.
+    // The longest transaction: from MAIL to DATA, and again for the message itself.
     const longest = 2 * former.configuration.relay.message_timeout + OUR_TIME;
     const timer = this.#clock.after(longest, () => void this.#closeWhenPassed(former));
     this.#former.set(former, timer);
@@ -58,7 +63,7 @@ export class Generations {
     if (oldest !== undefined && this.#former.size > FORMER_MAX) void this.#closeWhenPassed(oldest);
   }
 
-  /** What its transactions have put under attempt may still be delivered. */
+  /** Messages of its transactions may still be under attempt. */
   async #closeWhenPassed(former: Generation): Promise<void> {
     this.#former.get(former)?.cancel();
     this.#former.delete(former);
@@ -67,7 +72,7 @@ export class Generations {
     if (this.#ending.delete(former)) await former.chain.close();
   }
 
-  /** When there are no sessions and no attempts any more. */
+  /** Must be called after the last session and the last attempt have ended. */
   async close(): Promise<void> {
     for (const timer of this.#former.values()) timer.cancel();
     const former = [...this.#former.keys(), ...this.#ending];

@@ -1,8 +1,10 @@
-// What the relay does between its ports and its spool: it becomes its user, and names files that are not his.
+// The step between binding the ports and opening the spool: the relay becomes its user and reports files of other
+// users.
 //
-// Invariant: a Maildir that does not answer stops nothing here. While the process is root no thread of it may hang,
-// because a change of user waits for all of them: what root has to make is asked about by processes of their own.
-// Everything else is asked by the threads for Maildirs, and the start waits for them only a moment.
+// Invariant: a Maildir whose file system does not answer does not stop the start. While the process is root, none of
+// its threads may hang, because a change of user waits for all of them. So separate processes check the directories
+// that root has to create. All other checks run in the threads for Maildirs, and the start waits for them at most one
+// second.
 
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -17,11 +19,11 @@ import { loadLibraries } from "../outbox/outbox.ts";
 import { dropRoot, warnOfMissing } from "./drop-root.ts";
 import { foreignInSpool, requireOwnSpool, shutDirectories } from "./foreign-files.ts";
 
-/** Milliseconds that the start waits for the look at Maildirs. */
+/** Milliseconds that the start waits for the check of Maildirs. */
 const PATIENCE = 1000;
-/** Milliseconds after which a directory that root asks about does not answer. */
+/** Milliseconds after which a directory checked by root counts as one that does not answer. */
 const ANSWER_TIME = 2000;
-/** Milliseconds that the process that asks may take to begin. */
+/** Milliseconds that the checking process may take to start. */
 const BEGIN_TIME = 10_000;
 
 const PROBE = fileURLToPath(new URL("directory-probe.js", import.meta.url));
@@ -35,8 +37,8 @@ interface LeavingParts {
 }
 
 /**
- * Resolves when the process is no longer root, if it is not to be; `looked` then resolves when the directories of the
- * transports have been looked at, or a second has passed. The log has what is wrong with them.
+ * Resolves when the process is no longer root, if a user is configured. `looked` resolves when the directories of the
+ * transports have been checked, or after a second. The log names their problems.
  */
 export async function leaveRoot(
   { user, spool_directory: spoolDirectory, dkim }: Pick<RelayOptions, Used>,
@@ -44,7 +46,7 @@ export async function leaveRoot(
   parts: LeavingParts,
 ): Promise<{ readonly looked: Promise<void> }> {
   const { clock, log } = parts;
-  // Whose files only root may be able to read.
+  // Some library files may be readable by root only.
   await loadLibraries(dkim);
   const begun =
     user === undefined || process.getuid?.() !== 0
@@ -80,11 +82,12 @@ async function look(
     const what = shutDirectories(await shutBelow(lanes, wanted.path));
     if (what !== undefined) log.event("relay.warning", { what });
   } catch {
-    // It hangs, which the log has already, or cannot be read: the first copy will say why.
+    // The file system hangs, which the log says already, or the directory cannot be read: the first copy will report
+    // why.
   }
 }
 
-/** Those whose file systems answer. */
+/** The directories whose file systems answer. */
 async function answering(
   directories: readonly WrittenDirectory[],
   clock: Clock,
@@ -93,7 +96,7 @@ async function answering(
   return directories.filter((_, index) => found[index]);
 }
 
-/** False when a process that asks has begun, and has no answer in time. */
+/** False when the checking process has started but got no answer in time. */
 function answers(path: string, clock: Clock): Promise<boolean> {
   const child = spawn(process.execPath, [PROBE, path], { stdio: ["ignore", "pipe", "ignore"] });
   return new Promise((resolve) => {

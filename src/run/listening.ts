@@ -1,4 +1,4 @@
-// What the configuration says of listeners and of sessions, in the words of src/smtp/server/.
+// Translates the options of listeners and sessions for src/smtp/server/.
 
 import { networkInterfaces } from "node:os";
 import { given } from "../base/given.ts";
@@ -36,7 +36,7 @@ function limitsOf(configuration: Configuration): SessionLimits {
   };
 }
 
-/** Listens where the configuration says, and no longer elsewhere: see {@link SmtpServer.listenOnly}. */
+/** Listens on the configured addresses and no longer on others; see {@link SmtpServer.listenOnly}. */
 export async function bindListeners(
   server: SmtpServer,
   { listeners }: Configuration,
@@ -49,7 +49,7 @@ export async function bindListeners(
   });
 }
 
-/** Every address of this machine: mail for one of them is mail for us. */
+/** Every address of this machine: a host with one of them is the relay itself. */
 export function ownAddresses({ listeners }: Configuration): ReadonlySet<string> {
   const own = new Set(listeners.map(({ address }) => address.host));
   for (const addresses of Object.values(networkInterfaces())) {

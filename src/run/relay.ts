@@ -1,10 +1,10 @@
-// The composition root: the only file that knows all parts. From a configuration to a running relay, and back.
+// The composition root: the only file that knows all parts. It turns a configuration into a running relay and stops it.
 //
-// Invariants: ports are bound before root is dropped, and answered only when the spool is open. Stopping begins at
-// the front door and ends at the spool, so nothing that was promised is on its way when the spool closes.
+// Invariants: ports are bound before root is dropped, and clients are served only when the spool is open. Stopping
+// begins at the front door and ends at the spool, so no accepted message is still on its way when the spool closes.
 //
-// Doors: assemble.ts, built-in.ts, common.ts, drop-root.ts, events.ts, foreign-files.ts, serve-part.ts, settle-services.ts,
-// spool-engine.ts.
+// Doors: assemble.ts, built-in.ts, common.ts, drop-root.ts, events.ts, foreign-files.ts, serve-part.ts,
+// settle-services.ts, spool-engine.ts.
 
 import type { Clock, Timer } from "../base/clock.ts";
 import { ClockSteps, type Elapsed } from "../base/clock-steps.ts";
@@ -44,22 +44,22 @@ import type { Spool } from "../spool/spool.ts";
 import { spoolEngine } from "./spool-engine.ts";
 import { shutDown } from "./shutdown.ts";
 
-/** Milliseconds that clients of a part's process get when a reload ends it. */
+/** Milliseconds that the clients of a part's process have to finish when a reload ends it. */
 const PART_GRACE = 10_000;
 
-/** Those of a relay that runs. */
+/** The services of a running relay. */
 interface RunningMeans extends RelayMeans {
   readonly elapsed: Elapsed;
 }
 
 export interface Relay {
-  /** "127.0.0.1:2525", with the port that was really bound. */
+  /** "127.0.0.1:2525", with the port that is actually bound. */
   readonly addresses: readonly string[];
   readonly spool: Spool;
   readonly queue: Queue;
-  /** Reads the configuration again. */
+  /** Reads the configuration again and applies it. */
   readonly reload: Reloading["reload"];
-  /** Ends sessions and attempts in good order, or cuts what is left of them after `grace` ms. */
+  /** Lets sessions and attempts finish, and cuts the rest after `grace` ms. */
   stop(grace: number): Promise<void>;
 }
 
@@ -67,7 +67,7 @@ export interface Relay {
 export async function startRelay(configuration: Configuration, given: RelayMeans): Promise<Relay> {
   const { clock } = given;
   const { relay } = configuration;
-  // In reverse: what is in here is all that has been begun when something goes wrong.
+  // If the start fails, everything that has been started is closed, in reverse order.
   await using begun = new AsyncDisposableStack();
   const history = createHistory(configuration, given);
   const log = history === undefined ? given.log : rememberingLog(given.log, history);
@@ -125,7 +125,7 @@ export async function startRelay(configuration: Configuration, given: RelayMeans
   };
 }
 
-/** Everything that has a port, while that may still need root. */
+/** Binds all ports, which may need root. */
 async function bind(
   begun: AsyncDisposableStack,
   configuration: Configuration,
@@ -141,7 +141,7 @@ async function bind(
   return { server, processes, addresses };
 }
 
-/** What is the same whichever configuration is in force. */
+/** The objects that stay the same under every configuration. */
 function lastingMeans<Given extends RelayMeans>(configuration: Configuration, given: Given) {
   const budgets = { headerBudgets: headerBudgets(), recipientBudget: new RecipientBudget() };
   const { clock, log } = given;
@@ -151,7 +151,7 @@ function lastingMeans<Given extends RelayMeans>(configuration: Configuration, gi
   return { ...means, common: new Common(configuration, means, false) };
 }
 
-/** In good order: the front door first, the spool last. */
+/** Closes everything in order: the front door first, the spool last. */
 async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void> {
   lasting.watch.cancel();
   await Promise.all([shutDown(lasting, grace, clock), lasting.processes.close(grace)]);
@@ -160,7 +160,7 @@ async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void>
   await lasting.spool.close();
 }
 
-/** Each once. */
+/** The directories of all transports, each once. */
 function directoriesOf({ transports }: Chain): readonly WrittenDirectory[] {
   const directories = [...transports.values()].flatMap(({ directory }) => directory ?? []);
   return [...new Map(directories.map((one) => [one.path, one])).values()];
@@ -181,7 +181,7 @@ interface Lasting extends Pick<Relay, "spool" | "queue"> {
   readonly watch: Timer;
 }
 
-/** Puts a new configuration in the place of the one in force, in one step, when nothing can fail any more. */
+/** Replaces the configuration in force by a new one, in one step, after everything that can fail. */
 function replacing(lasting: Lasting, means: RunningMeans): PutInForce {
   const { server, queue, outbox, generations, hints, processes } = lasting;
   return async (wanted, { acceptLists = false }) => {

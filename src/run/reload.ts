@@ -1,7 +1,7 @@
-// Reload: the configuration is read again, and takes the place of the one in force while mail goes on.
+// Reload: reads the configuration again and puts it in force while mail goes on.
 //
-// Invariants: a configuration with anything wrong, or whose ports cannot be bound, leaves the one in force as it is,
-// and is said. One reload at a time.
+// Invariants: if the new configuration has an error, or its ports cannot be bound, the one in force stays unchanged and
+// the errors are reported. Only one reload runs at a time.
 
 import { type Configuration, problemLine } from "../config/configuration.ts";
 import { loadConfiguration } from "../config/load.ts";
@@ -11,13 +11,16 @@ import { describeError, type Log } from "../observe/log.ts";
 import { builtIn } from "./built-in.ts";
 import type { Reloaded, ReloadRequest } from "./control/protocol.ts";
 
-/** Puts a right configuration in force. Throws when that cannot be done, and then nothing has changed. */
+/** Puts a valid configuration in force. Throws when that fails, and then nothing has changed. */
 export type PutInForce = (
   wanted: Configuration,
   request: ReloadRequest,
 ) => Promise<Extract<Reloaded, { listeners: unknown }>>;
 
-/** The new configuration with the fixed options of the one in force; `kept` are those of which that is not asked. */
+/**
+ * The new configuration with the fixed options of the one in force. `kept` names the fixed options whose new values are
+ * ignored.
+ */
 export function withFixedOptions(
   { relay: inForce }: Configuration,
   wanted: Configuration,
@@ -39,7 +42,7 @@ export class Reloading {
     this.#log = log;
   }
 
-  /** Never rejects; the log says what came of it. */
+  /** Never rejects; the log has the result. */
   reload(request: ReloadRequest = {}): Promise<Reloaded> {
     const reloaded = this.#last.then(() => this.#reload(request));
     this.#last = reloaded;
@@ -65,7 +68,7 @@ export class Reloading {
     }
   }
 
-  /** Resolves when none is under way. */
+  /** Resolves when no reload is under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#last;

@@ -1,4 +1,5 @@
-// The parts of a running relay, or of a dry run: started together, told of each configuration, closed together.
+// The parts of a running relay, or of a dry run. They are started together, told of each new configuration, and closed
+// together.
 
 import { postmasterOf } from "../config/postmaster.ts";
 import type { Configuration } from "../config/configuration.ts";
@@ -20,7 +21,7 @@ export class RunningParts {
     this.#running = table.flatMap((part) => part.start?.(means) ?? []);
   }
 
-  /** Services of all parts for those who reach the outside in this way. To be closed. */
+  /** The services that all parts offer to users of this `outside`. The caller must close them. */
   offer(outside: Outside): Required<Offer> {
     let services: Offer["services"] = {};
     const offers: Offer[] = [];
@@ -38,7 +39,7 @@ export class RunningParts {
     };
   }
 
-  /** The spool is open, and no client is served yet. */
+  /** Called when the spool is open and before any client is served. */
   async begin(configuration: Configuration, outside: Outside, mail: PartMail): Promise<void> {
     const generation = generationOf(configuration, outside);
     await Promise.all(this.#running.map(async (one) => one.begin?.(generation, mail)));

@@ -1,6 +1,6 @@
-// The process of one part, from the inside: `relayctl serve PART`, by itself or as a child of `relayctl serve`.
+// The process of one part: `relayctl serve PART`, run by itself or as a child of `relayctl serve`.
 //
-// Invariant: a child ends with its relay, however that ended.
+// Invariant: a child ends with its relay, however the relay ended.
 
 import { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
@@ -10,10 +10,10 @@ import type { Part } from "../parts/part.ts";
 import { dropRoot } from "./drop-root.ts";
 import { FrontDoor } from "./processes/front-door.ts";
 
-/** Milliseconds that clients get to end by themselves. */
+/** Milliseconds that clients have to finish by themselves. */
 const GRACE = 10_000;
 
-/** Serves until a signal comes, or until the relay has gone. Rejects when the part cannot serve. */
+/** Serves until a signal comes or the relay is gone. Rejects when the part cannot serve. */
 export async function servePart(
   { name, process: own }: Part,
   configuration: Configuration,
@@ -44,7 +44,7 @@ export async function servePart(
     });
   }
   process.on("message", ({ door }: { readonly door: number }, socket) => {
-    // A client that has gone meanwhile comes without its socket.
+    // The socket is missing if the client has gone in the meantime.
     if (socket instanceof Socket) welcome(socket, door);
   });
   if (isChild) process.send?.({ serves: true });
@@ -54,7 +54,7 @@ export async function servePart(
   await served.close(GRACE);
 }
 
-/** What a terminal tells everybody, the relay tells its child in good order. */
+/** A terminal signals all processes at once. A child ignores that, because its relay stops it in order. */
 function untilStopped(isChild: boolean): Promise<void> {
   return new Promise((resolve) => {
     process.once("SIGTERM", () => resolve());

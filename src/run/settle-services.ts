@@ -1,4 +1,4 @@
-// What settling needs, out of a configuration: for the running relay and for relayctl where none runs.
+// The services for settling that are made from a configuration, for the running relay and for relayctl without one.
 
 import { Vouching, type VouchingServices } from "../settle/vouching.ts";
 import type { Configuration } from "../config/configuration.ts";

@@ -1,7 +1,8 @@
-// How a relay comes to its end: sessions and attempts under way have one limit for all of them, so that whoever stops it
-// knows how long that takes.
+// Stops a relay. Sessions and attempts under way share one time limit, so the postmaster knows how long a stop takes at
+// most.
 //
-// Invariant: sessions end first, because what they bring in is still attempted; what waits in the spool is not.
+// Invariant: sessions end first, because the mail that they still bring in is attempted. Other messages in the spool
+// are not.
 
 import type { Clock } from "../base/clock.ts";
 import type { Queue } from "../queue/queue.ts";
@@ -12,7 +13,7 @@ interface Working {
   readonly queue: Pick<Queue, "takeNoMore" | "stop">;
 }
 
-/** Resolves when nothing is under way any more; what still is after `grace` ms has been cut. */
+/** Resolves when nothing is under way any more. Work that is unfinished after `grace` ms is cut. */
 export async function shutDown({ server, queue }: Working, grace: number, clock: Clock) {
   const until = clock.monotonic() + grace;
   queue.takeNoMore();

@@ -1,3 +1,3 @@
-// The engine of the spool: the relay and relayctl open the spool with it, and nobody else knows which one it is.
+// The engine of the spool. The relay and relayctl open the spool with it, and only this file knows which engine it is.
 
 export { sqliteEngine as spoolEngine } from "../spool/sqlite/sqlite-engine.ts";

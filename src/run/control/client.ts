@@ -5,7 +5,7 @@ import { describeError } from "../../observe/log.ts";
 import type { Order } from "../../queue/postmaster.ts";
 import type { ControlAnswer, Reloaded, ReloadRequest } from "./protocol.ts";
 
-/** Nobody answers: there is no socket, or its relay is dead. `cause` says which. */
+/** No relay answers: the socket does not exist, or its relay is dead. `cause` says which. */
 export class NoRelay extends Error {
   constructor(path: string, cause: unknown) {
     super(`no relay answers on ${path}`, { cause });
@@ -15,13 +15,13 @@ export class NoRelay extends Error {
 
 const NOBODY = new Set(["ENOENT", "ECONNREFUSED", "EINVAL", "ENAMETOOLONG"]);
 
-/** Throws NoRelay when none listens, and other errors when one does and does not answer rightly. */
+/** Throws NoRelay when no relay listens. Throws other errors when a relay listens but gives no valid answer. */
 export async function askRelay(path: string, order: Order): Promise<ControlAnswer> {
   const answer: ControlAnswer = await ask(path, "/queue", JSON.stringify(order));
   return answer;
 }
 
-/** As {@link askRelay}. */
+/** Like {@link askRelay}, but asks for a reload. */
 export async function askForReload(
   path: string,
   wanted: ReloadRequest,
@@ -31,7 +31,7 @@ export async function askForReload(
   return answer;
 }
 
-/** What the relay says, whatever it is. */
+/** Resolves to the relay's answer, whether a result or an error. */
 function ask(socketPath: string, path: string, order: string): Promise<never> {
   return new Promise((resolve, reject) => {
     const post = request({ socketPath, path, method: "POST" }, (response) => {
@@ -43,7 +43,7 @@ function ask(socketPath: string, path: string, order: string): Promise<never> {
         try {
           resolve(JSON.parse(text));
         } catch (cause) {
-          reject(new Error(`the relay's answer on ${socketPath} is none`, { cause }));
+          reject(new Error(`the relay's answer on ${socketPath} cannot be read`, { cause }));
         }
       });
     });

@@ -1,8 +1,8 @@
-// The control socket: how relayctl asks the running relay to change its queue, or to read its configuration. HTTP over
-// a Unix socket that only the relay's own user (and root) can open.
+// The control socket: relayctl uses it to change the running relay's queue, or to make it read its configuration. HTTP
+// over a Unix socket that only the relay's own user and root can open.
 //
-// Invariant: whatever is asked here, mail goes on: a request that fails is answered, and a socket that cannot be
-// made is no reason not to start.
+// Invariant: requests here never disturb mail. A request that fails gets an answer. If the socket cannot be created,
+// the relay starts without it.
 //
 // Doors: client.ts, protocol.ts.
 
@@ -30,7 +30,7 @@ export interface Control {
 
 const REQUEST_MAX = 8 * 1024 * 1024;
 
-/** Never throws: without a socket the relay runs, and the log says what is wrong. */
+/** Never throws: without a socket the relay still runs, and the log says what is wrong. */
 export async function openControl(path: string, services: ControlServices): Promise<Control> {
   const server = createServer((request, response) => {
     void respond(request, response, services);
@@ -59,11 +59,11 @@ async function open(server: Server, path: string): Promise<void> {
   const unfit = unfitSocketPath(path);
   if (unfit !== undefined) throw new Error(unfit);
   if (await isAlive(path)) throw new Error("another process answers there");
-  // What is there was left by a relay that died. Anything but a socket is not ours.
+  // An existing socket was left by a relay that died. Any other file is not the relay's and stays.
   if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(path);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    // The socket is made inside of listen(): nobody else can open it, not even for a moment.
+    // listen() creates the socket under this umask, so other users cannot open it even for a moment.
     const umask = process.umask(0o177);
     server.listen(path, () => {
       server.off("error", reject);
@@ -90,7 +90,7 @@ async function respond(
   services: ControlServices,
 ): Promise<void> {
   const { code, body } = await answer(request, services);
-  // relayctl asks once: a connection that is kept open would only hold up the end of the relay.
+  // relayctl sends one request. A connection that is kept open would only delay the end of the relay.
   response.writeHead(code, { "content-type": "application/json", connection: "close" });
   response.end(`${JSON.stringify(body)}\n`);
 }
@@ -116,7 +116,7 @@ async function answer(
   }
 }
 
-/** Undefined when it is longer than any request of relayctl. */
+/** Undefined when the text is longer than any request of relayctl. */
 async function textOf(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;

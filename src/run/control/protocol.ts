@@ -1,4 +1,4 @@
-// What passes over the control socket: HTTP, one JSON object each way. The server and its client share this page.
+// The messages on the control socket: HTTP, with one JSON object in each direction. Server and client share this file.
 
 import { join } from "node:path";
 import type { RelayOptions } from "../../config/relay-options.ts";
@@ -9,19 +9,19 @@ import { parseDomain } from "../../mail/address.ts";
 import type { AddressFilter } from "../../spool/spool.ts";
 
 export interface ReloadRequest {
-  /** Believe lists as they are, although they have lost much. */
+  /** Believe lists in their present state, although they have lost many entries. */
   readonly acceptLists?: boolean;
 }
 
 export type Reloaded =
   | {
       readonly listeners: readonly string[];
-      /** Options that have changed in the file, and need a restart. */
+      /** Options that have changed in the file but need a restart. */
       readonly kept: readonly string[];
-      /** Lists that were not believed, where their acceptance was asked for. */
+      /** Lists that were not believed when their acceptance was asked for. */
       readonly lists?: readonly Acceptance[];
     }
-  /** Why everything is as it was, a line each. */
+  /** The reasons why nothing has changed, a line each. */
   | { readonly problems: readonly string[] };
 
 export type ControlAnswer = Carried | { readonly error: string };
@@ -35,7 +35,7 @@ export function controlSocket({ control_socket: given, spool_directory: spool }:
   return given ?? join(spool, "control.sock");
 }
 
-/** Why there can be no socket of this name; undefined when there can. */
+/** Returns why a socket cannot have this path; undefined when it can. */
 export function unfitSocketPath(path: string): string | undefined {
   const length = Buffer.byteLength(path);
   return length <= SOCKET_PATH_MAX
@@ -46,7 +46,7 @@ export function unfitSocketPath(path: string): string | undefined {
 const HOLD_ACTIONS = ["hold", "release"] as const;
 const ACTIONS = ["retry", "freeze", "thaw", "bounce", "remove"] as const;
 
-/** Undefined when it is no order. */
+/** Undefined when the text is not a valid order. */
 export function parseOrder(text: string): Order | undefined {
   const value = parseJson(text);
   if (!isTable(value)) return undefined;
@@ -63,7 +63,7 @@ export function parseOrder(text: string): Order | undefined {
   return only === undefined ? undefined : { action, ids, only };
 }
 
-/** Nothing at all is a plain reload. Undefined when it is no request for one. */
+/** An empty text is a plain reload. Undefined when the text is not a valid request. */
 export function parseReload(text: string): ReloadRequest | undefined {
   const value = text === "" ? {} : parseJson(text);
   if (!isTable(value)) return undefined;

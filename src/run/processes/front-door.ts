@@ -1,24 +1,24 @@
-// An address that a part's process serves, bound by the relay and kept: who connects is handed to the process that
-// serves at the time, and waits for it a while when it has just died.
+// An address that a part's process serves. The relay binds it and keeps it. A client that connects is handed to the
+// process that serves at that time. If the process has just died, the client waits for the next one for a limited time.
 //
-// Invariant: what waits is bounded in number and in time.
+// Invariant: waiting clients are bounded in number and in time.
 
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { ListenAddress } from "../../base/net/listen-address.ts";
 
-/** Clients that wait for a process. */
+/** Number of clients that may wait for a process. */
 const WAITING_MAX = 100;
 /** Milliseconds that each of them waits. */
 const PATIENCE = 10_000;
 
-/** Takes a client over. False: it does not, now. */
+/** Takes a client over. Returns false when it cannot take a client now. */
 export type Usher = (socket: Socket) => boolean;
 
 export class FrontDoor {
   readonly address: ListenAddress;
-  /** The port that is really bound. */
+  /** The port that is actually bound. */
   readonly port: number;
   readonly #server: Server;
   readonly #clock: Clock;
@@ -43,7 +43,7 @@ export class FrontDoor {
     return new FrontDoor(address, server, clock);
   }
 
-  /** From now on `usher` is asked to take clients, and those who wait first. */
+  /** From now on clients are offered to `usher`, waiting ones first. */
   follow(usher: Usher): void {
     this.#usher = usher;
     for (const [socket, timer] of this.#waiting) {
@@ -53,10 +53,11 @@ export class FrontDoor {
     }
   }
 
-  /** The address is free at once. */
+  /** The address is free as soon as this returns. */
   close(): void {
     for (const socket of this.#waiting.keys()) this.#sendAway(socket);
-    // Node says "close" never when a process that was handed a socket has ended: nobody waits for it.
+    // Node never emits "close" if a process that was given a socket has ended, so the relay does not wait for the
+    // event.
     this.#server.close();
   }
 

@@ -1,7 +1,7 @@
-// The processes of all parts that have one: begun, told of a reload and ended with the relay.
+// The processes of all parts that have one. They are started, told of a reload and ended with the relay.
 //
-// Invariant: every address is bound before root is dropped, and kept while it is configured: a process that has died can
-// serve its port again.
+// Invariant: every address is bound before root is dropped, and stays bound while it is configured. So a new process
+// can serve the port of one that has died.
 //
 // Doors: front-door.ts.
 
@@ -13,20 +13,20 @@ import { type Program, Supervisor, type SupervisorMeans } from "./supervisor.ts"
 export type { Program } from "./supervisor.ts";
 
 interface ProcessesMeans extends SupervisorMeans {
-  /** What is run for a part. */
+  /** The program to run for a part. */
   readonly program?: ((part: string) => Program) | undefined;
 }
 
 interface Running {
   readonly supervisor: Supervisor;
-  /** What its tables said, as JSON: another text is another process. */
+  /** The part's tables, as JSON. If they change, the process is replaced. */
   readonly tables: string;
 }
 
 export class PartProcesses {
   readonly #parts: readonly Part[];
   readonly #means: ProcessesMeans;
-  /** By host and port. */
+  /** Keyed by host and port. */
   readonly #doors = new Map<string, FrontDoor>();
   readonly #running = new Map<string, Running>();
 
@@ -35,14 +35,14 @@ export class PartProcesses {
     this.#means = means;
   }
 
-  /** Addresses that are bound now: "127.0.0.1:993", with the port that was really bound. */
+  /** Addresses that are bound now: "127.0.0.1:993", with the port that is actually bound. */
   get addresses(): readonly string[] {
     return [...this.#doors.values()].map(({ address: { host }, port }) =>
       host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
     );
   }
 
-  /** Binds what is wanted and not bound. Rejects when that cannot be done, and then nothing has changed. */
+  /** Binds the configured addresses that are not bound yet. Rejects when that fails, and then nothing has changed. */
   async bind(configuration: Configuration): Promise<void> {
     const wanted = this.#wanted(configuration).flatMap(({ addresses }) => addresses);
     const opened: FrontDoor[] = [];
@@ -58,7 +58,10 @@ export class PartProcesses {
     for (const door of opened) this.#doors.set(door.address.written, door);
   }
 
-  /** Starts what is wanted, ends what is not, and starts anew what is wanted otherwise. What is wanted must be bound. */
+  /**
+   * Starts the configured processes, ends the others, and replaces those whose tables have changed. All configured
+   * addresses must be bound.
+   */
   async follow(configuration: Configuration, grace: number): Promise<void> {
     const wanted = new Map(this.#wanted(configuration).map((one) => [one.name, one]));
     const ended = [...this.#running].filter(
@@ -83,7 +86,7 @@ export class PartProcesses {
     }
   }
 
-  /** Ends all of them: by themselves in `grace` ms, or killed. */
+  /** Ends all processes. They have `grace` ms to end by themselves and are killed after that. */
   async close(grace: number): Promise<void> {
     const running = [...this.#running.values()];
     this.#running.clear();

@@ -1,7 +1,7 @@
-// The process of one part: started, watched, started again when it has died, ended with the relay.
+// Supervises the process of one part: starts it, restarts it when it dies, and ends it with the relay.
 //
-// Invariants: a process that dies at once is not started in a circle: each time the relay waits twice as long, up to a
-// minute. One that does not end in time is killed.
+// Invariants: a process that keeps dying is restarted ever more slowly: the pause doubles each time, up to a minute. A
+// process that does not end in time is killed.
 
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -12,10 +12,10 @@ import type { FrontDoor } from "./front-door.ts";
 
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 60_000;
-/** A process that has served for so long, in ms, has not died of its beginning. */
+/** Milliseconds after which a process counts as started well, so that the pause is short again. */
 const SETTLED_AFTER = 60_000;
 
-/** What is run: a module of Node, and its arguments. */
+/** The program to run: a module of Node, and its arguments. */
 export interface Program {
   readonly module: string;
   readonly args: readonly string[];
@@ -37,7 +37,7 @@ export class Supervisor {
   #pause = FIRST_PAUSE;
   #timer: Timer | undefined;
   #isStopping = false;
-  /** Clients on their way to the process. */
+  /** Clients that are being handed to the process. */
   readonly #underWay = new Set<Socket>();
 
   /** `doors` are the part's addresses, in its own order. */
@@ -52,20 +52,20 @@ export class Supervisor {
     const { module, args } = this.#program;
     this.#timer = undefined;
     this.#begunAt = this.#means.clock.monotonic();
-    // Its log goes where ours goes.
+    // The child's log goes to the same place as the relay's.
     const child = fork(module, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.#child = child;
     child.on("message", () => this.#serves(child));
     child.on("error", (error) => {
       const failed = { where: this.#part, error: describeError(error) };
       this.#means.log.event("relay.error", failed);
-      // One that could not be started has no exit.
+      // A process that could not be started emits no "exit".
       if (child.pid === undefined) this.#ended(child, "it cannot be started");
     });
     child.on("exit", (code, signal) => this.#ended(child, signal ?? `exit ${code}`));
   }
 
-  /** Resolves when the process has ended: by itself in `grace` ms, or killed. */
+  /** Resolves when the process has ended, by itself within `grace` ms or killed. */
   async stop(grace: number): Promise<void> {
     this.#isStopping = true;
     this.#timer?.cancel();
@@ -89,7 +89,7 @@ export class Supervisor {
 
   #handOver(child: ChildProcess, door: number, socket: Socket): boolean {
     if (child !== this.#child || !child.connected) return false;
-    // The copy here is closed when the process has its own; what it has not got when it ends is closed with it.
+    // The socket here is closed when the process has its own copy, or when the process ends without having received it.
     this.#underWay.add(socket);
     child.send({ door }, socket, { keepOpen: true }, () => this.#handedOver(socket));
     return true;
