@@ -1,6 +1,6 @@
-// What a part is: everything of the relay that is not the way of a message. A part is a folder beside this file and one
-// line in src/parts.ts; nobody imports it. It declares its sections of the configuration file, its events, commands and drivers,
-// offers services to drivers, and says what it does when the relay starts, reloads and stops.
+// The declaration of a part. A part is a piece of the relay that is not on the way of a message: a folder beside this
+// file and one line in src/parts.ts. Only that line imports it. A part declares its sections of the configuration file,
+// its events, commands and drivers, offers services to drivers, and says what it does at start, reload and stop.
 
 import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
@@ -16,38 +16,38 @@ import type { FieldValues, Option } from "../options/options.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { Spool } from "../spool/spool.ts";
 
-/** What a part has from its beginning to its end, whichever configuration is in force. */
+/** The things that a part has from its start to its end, also over a reload. */
 export interface PartMeans {
   readonly clock: Clock;
   readonly log: Log;
   /** The relay's own name when it started. */
   readonly hostname: string;
   readonly spoolDirectory: string;
-  /** A dry run: nothing on disk is touched, and nothing is counted. */
+  /** A dry run: the part writes nothing to disk, and counts nothing. */
   readonly readOnly: boolean;
 }
 
-/** How other people's hosts are reached. */
+/** The ways to other people's hosts. */
 export interface Outside {
   readonly resolver: Resolver;
   readonly https: Https;
 }
 
-/** What the configuration in force says. */
+/** The configuration in force, as a part sees it. */
 export interface Generation<Sections> {
   readonly sections: Sections;
   readonly outside: Outside;
   /** The relay's own name. */
   readonly hostname: string;
-  /** Whom the relay writes to when nobody else is to hear of it. */
+  /** The recipient of the relay's lists and alarms. */
   readonly postmaster: Mailbox;
 }
 
-/** Where mail of the part's own goes. */
+/** The way for mail that the part writes itself. */
 export interface PartMail {
   readonly outbox: Pick<Outbox, "post" | "write">;
   readonly spool: Pick<Spool, "listed" | "sendList">;
-  /** Something is due. */
+  /** Call it when a message in the spool is due. */
   wake(): void;
 }
 
@@ -58,16 +58,16 @@ export interface Offer {
 }
 
 export interface RunningPart<Sections> {
-  /** Called once for each way to the outside. `services` are those of the parts before it. */
+  /** Called once for each `Outside`. `services` are the services of the parts before this one. */
   offer?(outside: Outside, services: Offer["services"]): Offer;
-  /** The spool is open, and no client is served yet. A part with trouble of its own says so in the log. */
+  /** Called when the spool is open, before the first client is served. A part logs its own errors. */
   begin?(generation: Generation<Sections>, mail: PartMail): Promise<void> | void;
-  /** From now on by this configuration. */
+  /** Called after a reload: this configuration is in force from now on. */
   follow?(generation: Generation<Sections>): void;
   close?(): Promise<void>;
 }
 
-/** What a part's process has from its beginning to its end. */
+/** The things that a part's process has from its start to its end. */
 interface ProcessMeans<Sections> {
   readonly clock: Clock;
   readonly log: Log;
@@ -78,26 +78,25 @@ interface ProcessMeans<Sections> {
 
 /** A part that serves in a process of its own. */
 interface ServedPart {
-  /** A client has connected to this address. Nothing has been read of it yet. */
+  /** Called when a client has connected to this address. No byte has been read from it yet. */
   connected?(socket: Socket, address: ListenAddress): void;
-  /** Ends what is under way in good order, or cuts it after `grace` ms. */
+  /** Lets work under way end, and cuts it off after `grace` ms. */
   close(grace: number): Promise<void>;
 }
 
-/**
- * What a part does in a process of its own, because it faces other people or does heavy work. `relayctl serve` starts it
- * and starts it again when it has died; `relayctl serve PART` is it alone.
+/** A process of its own for a part that faces other people or does heavy work. `relayctl serve` starts the process, and
+ * starts it again after it has died. `relayctl serve PART` runs only this process.
  */
 export interface PartProcess<Sections> {
-  /** Does the configuration ask for it? */
+  /** Whether the configuration asks for the process. */
   isWanted(sections: Sections): boolean;
-  /** Where it listens. */
+  /** The addresses that it listens on. */
   addresses?(sections: Sections): readonly ListenAddress[];
-  /** Rejects when it cannot serve; its process then ends. */
+  /** Rejects if the part cannot serve; then its process ends. */
   serve(means: ProcessMeans<Sections>): Promise<ServedPart>;
 }
 
-/** Drivers that routers.toml may name, beside those of routers/ and transports/. */
+/** Drivers that routers.toml may name, in addition to those in routers/ and transports/. */
 interface PartDrivers {
   readonly routers?: readonly RouterDriver[];
   readonly transports?: readonly TransportDriver[];
@@ -110,14 +109,14 @@ export interface Part {
   /** Tables of the configuration file, by their names there. */
   readonly sections: Tables;
   readonly commands: readonly Command[];
-  /** What it logs beside the events that every room may log. */
+  /** The part's own events, in addition to those that every room may log. */
   readonly events?: EventTable;
   readonly drivers?: PartDrivers;
   start?(means: PartMeans): RunningPart<unknown>;
   readonly process?: PartProcess<unknown>;
 }
 
-/** Declares a part; what it starts sees its sections with their types. */
+/** Declares a part. `start` and `process` get its sections with their types. */
 export function part<Own extends Tables>(declaration: {
   readonly name: string;
   readonly sections?: Own;

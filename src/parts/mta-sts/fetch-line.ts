@@ -1,16 +1,16 @@
-// Fetches of policies, a bounded number at a time. A policy host that says nothing costs a minute; the others wait in
-// line, and that line has an end.
+// Fetches of policies, a bounded number at a time. A policy host that does not answer takes a minute. Other fetches wait
+// in a line of bounded length.
 
 /** Fetches at a time. */
 const FETCHES_MAX = 50;
-/** Those in line behind them. */
+/** Fetches that wait in line. */
 const LINE_MAX = 1000;
 
 export class FetchLine {
   #running = 0;
   readonly #line: (() => void)[] = [];
 
-  /** Undefined when the line is too long; else what `fetch` gives, when its turn has come. */
+  /** The result of `fetch`, which is called when it is first in line. Undefined if the line is full. */
   run<T>(fetch: () => Promise<T>): Promise<T> | undefined {
     if (this.#running < FETCHES_MAX) return this.#now(fetch);
     if (this.#line.length >= LINE_MAX) return undefined;

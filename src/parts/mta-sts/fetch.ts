@@ -1,12 +1,12 @@
-// Fetches the MTA-STS policy of a domain (RFC 8461 3.3): from its policy host and nowhere else, of little size.
+// Fetches the MTA-STS policy of a domain (RFC 8461 3.3): only from its policy host, and at most 64 KiB.
 
 import type { IncomingMessage } from "node:http";
 import { exchange, type HttpsMeans } from "../../base/net/https.ts";
 
-/** RFC 8461 3.3 names it. */
+/** The limit that RFC 8461 3.3 suggests, in octets. */
 const SIZE_MAX = 65_536;
 
-/** The text of the policy. Throws when there is none to be had. */
+/** Returns the text of the policy. Rejects if it cannot be fetched. */
 export function fetchPolicy(domain: string, means: HttpsMeans): Promise<string> {
   const host = `mta-sts.${domain}`;
   const path = "/.well-known/mta-sts.txt";
@@ -17,7 +17,7 @@ export function fetchPolicy(domain: string, means: HttpsMeans): Promise<string> 
   });
 }
 
-/** A page for people is no policy (RFC 8461 3.3), nor is a place where it might be. */
+/** The reason why a reply has no policy: RFC 8461 3.3 allows only plain text, and forbids redirects. */
 function problemOf({ statusCode, headers }: IncomingMessage): string | undefined {
   if (statusCode !== 200) return `HTTP status ${statusCode}`;
   const type = headers["content-type"] ?? "";

@@ -1,6 +1,6 @@
-// MTA-STS policies on disk, so that a restart does not forget what a domain has asked for. One JSON file a domain.
+// MTA-STS policies on disk, so that they outlive a restart. One JSON file a domain.
 //
-// Invariant: what is read back is checked as if a stranger had written it.
+// Invariant: a file is checked when it is read, as if a stranger had written it.
 
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { filesIn, replaceFile } from "../../base/durable/kept-files.ts";
 import { parsePolicy, policyText } from "../../tls/policy-text.ts";
 import type { KeptPolicy } from "../../tls/sts-policies.ts";
 
-/** Longer names leave no room for the ending in the name of a file. They are rare, and do without. */
+/** Longer domains leave no room for the ending in the name of a file. They are rare, and their policies are not stored. */
 const LONGEST_NAME = 240;
 const ENDING = ".json";
 
@@ -17,7 +17,7 @@ function pathOf(directory: string, domain: string): string {
   return join(directory, `${domain}${ENDING}`);
 }
 
-/** All that are there. `broken` hears of files that cannot be used. */
+/** All policies on disk. `broken` is called for each file that cannot be used. */
 export async function readPolicies(
   directory: string,
   broken: (path: string, error: unknown) => void,

@@ -1,8 +1,10 @@
-// MTA-STS (RFC 8461): what other domains ask of mail to them, found out, remembered, and kept fresh.
+// MTA-STS (RFC 8461): fetches the policies of other domains for mail to them, stores them, and keeps them fresh.
 //
-// Invariants: a policy that was fetched holds until its max_age is over, whatever the DNS or the policy host say or do
-// not say meanwhile; only another policy takes its place. One that cannot be fetched never holds up mail for longer
-// than one attempt to fetch it. On first contact there is nothing to go by: that is the RFC's own limit.
+// Invariants:
+// - A fetched policy holds until its max_age is over, whatever the DNS or the policy host say or do not say meanwhile.
+//   Only another policy replaces it.
+// - A policy that cannot be fetched holds up mail at most for one attempt to fetch it.
+// - For the first mail to a domain there is no policy yet: that is the RFC's own limit.
 
 import { join } from "node:path";
 import type { Clock, Timer } from "../../base/clock.ts";
@@ -26,23 +28,23 @@ export interface MtaStsOptions {
   readonly log: Log;
   readonly resolver: Resolver;
   readonly spoolDirectory: string;
-  /** Nothing is written. */
+  /** True: no file is written. */
   readonly readOnly: boolean;
   readonly https?: Https;
-  /** Told of policies that cannot be had. */
+  /** Counts the policies that cannot be fetched. */
   readonly tlsSessions?: TlsSessions;
 }
 
 const HOUR = 3_600_000;
-/** So old a policy is fetched again, long before its end. */
+/** At this age a policy is fetched again, long before its end; in ms. */
 const FRESH = 24 * HOUR;
-/** After a failure the policy host is left alone for so long; for a day if nothing new is to be had from it. */
+/** The time from a failed fetch to the next one, in ms. If the stored policy has the current id, the time is a day. */
 const PAUSE = 300_000;
-/** After a fetch, whatever came of it, no other is begun for so long, though the TXT record changes. */
+/** The time from any fetch to the next one of the domain, in ms, even if the TXT record changes. */
 const REST = 60_000;
-/** Domains that are remembered for that. */
+/** Domains in memory for these two times. */
 const DOMAINS_MAX = 10_000;
-/** Policies that are fetched again at a time. */
+/** Policies that are fetched again at the same time. */
 const REFRESHED_AT_ONCE = 10;
 /** How far ahead of the clock a stored time may lie; in ms. */
 const CLOCK_ERROR = 5000;
@@ -53,7 +55,7 @@ export class MtaSts implements StsPolicies {
   readonly #kept = new HeldPolicies();
   readonly #underway = new Map<string, Promise<KeptPolicy | undefined>>();
   readonly #line = new FetchLine();
-  /** Domain and id that could not be fetched; the domain alone, for a shorter time. */
+  /** `#failed`: domain and id of a fetch that failed. `#resting`: the domain alone, for a shorter time. */
   readonly #failed: TtlCache<true>;
   readonly #resting: TtlCache<true>;
   readonly #closing = new AbortController();
@@ -94,13 +96,13 @@ export class MtaSts implements StsPolicies {
     return this.#options.clock.monotonic() - fetchedAt >= policy.maxAge * 1000;
   }
 
-  /** Undefined: there is no policy, or nobody knows, which comes to the same for what is kept (RFC 8461 3.1). */
+  /** The id in the TXT record; undefined if it is missing or the DNS does not answer. Then a stored policy still holds. */
   async #publishedId(domain: string): Promise<string | undefined> {
     const answer = await this.#options.resolver.txt(`_mta-sts.${domain}`);
     return answer.kind === "found" ? recordId(answer.records) : undefined;
   }
 
-  /** Once for all who ask at the same time. Undefined when it cannot be fetched, or could not be a while ago. */
+  /** The policy; callers at the same time share one fetch. Undefined if the fetch fails, or failed a short time ago. */
   #fetched(domain: string, id: string): Promise<KeptPolicy | undefined> | "unknown" | undefined {
     const known = this.#underway.get(domain);
     if (known !== undefined) return known;
@@ -138,7 +140,7 @@ export class MtaSts implements StsPolicies {
     }
   }
 
-  /** Mail goes without the policy: the domain will want to know (RFC 8460 4.3.2.2). */
+  /** Counts the failure for the domain's report, because mail goes without the policy (RFC 8460 4.3.2.2). */
   #count(domain: string, error: unknown, isFetched: boolean): void {
     const isUntrusted = certificateResult(errorCode(error) ?? "") !== undefined;
     const unfetched = isUntrusted ? "sts-webpki-invalid" : "sts-policy-fetch-error";
@@ -160,7 +162,7 @@ export class MtaSts implements StsPolicies {
     await this.#onDisk(() => removePolicy(this.#directory, domain));
   }
 
-  /** A policy that is not on disk holds all the same, until the next restart. */
+  /** Writes to disk. If that fails, the policy still holds until the next restart. */
   async #onDisk(change: () => Promise<void>): Promise<void> {
     if (this.#options.readOnly) return;
     try {
@@ -189,7 +191,7 @@ export class MtaSts implements StsPolicies {
     if (this.#kept.size > 0) this.#timer ??= this.#later();
   }
 
-  /** One from the future was fetched when the clock was ahead: how old it is nobody knows, so it is fetched again. */
+  /** The age of a stored policy. If its time lies ahead, a clock was ahead and the age is unknown: it is fetched again. */
   #ageOf({ fetchedAt }: KeptPolicy): number {
     const age = this.#options.clock.now() - fetchedAt;
     return age < -CLOCK_ERROR ? FRESH : Math.max(0, age);
@@ -199,7 +201,7 @@ export class MtaSts implements StsPolicies {
     return this.#options.clock.after(HOUR, () => void this.#refresh());
   }
 
-  /** Once an hour: what is a day old is fetched again, what is over is forgotten. */
+  /** Once an hour: fetches policies again that are a day old, and removes those that have ended. */
   async #refresh(): Promise<void> {
     if (this.#options.readOnly) return;
     this.#timer = this.#later();

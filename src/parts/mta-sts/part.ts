@@ -1,4 +1,4 @@
-// What other domains ask of mail to them (RFC 8461), for transports.
+// The part for MTA-STS: policies of other domains for mail to them (RFC 8461), for transports.
 
 import { part } from "../part.ts";
 import { mtaStsEvents } from "./events.ts";

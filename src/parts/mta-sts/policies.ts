@@ -1,17 +1,16 @@
-// The policies that are known, in memory: the one that was not asked for longest goes when they are too many, or too
-// heavy.
+// The policies in memory. If they are too many or too large, the least recently used policy is dropped.
 
 import type { KeptPolicy } from "../../tls/sts-policies.ts";
 
 const POLICIES_MAX = 10_000;
 const OCTETS_MAX = 16 * 1024 * 1024;
-/** What a policy and each of its patterns cost beside their texts, in octets. */
+/** The memory of a policy, and of each of its patterns, without their texts; in octets. */
 const POLICY_OVERHEAD = 400;
 const PATTERN_OVERHEAD = 50;
 
 export interface Held {
   readonly policy: KeptPolicy;
-  /** By the monotonic clock: a policy ends by time that has passed, not because somebody sets the clock. */
+  /** By the monotonic clock: setting the system clock does not end a policy. */
   readonly fetchedAt: number;
 }
 
@@ -32,7 +31,7 @@ export class HeldPolicies {
     return this.#held.get(domain);
   }
 
-  /** It is being asked for. */
+  /** Marks the policy as used now. */
   use(domain: string): void {
     const held = this.#held.get(domain);
     if (held === undefined) return;
@@ -40,7 +39,7 @@ export class HeldPolicies {
     this.#held.set(domain, held);
   }
 
-  /** The domains whose policies had to go for it. */
+  /** Stores the policy, and returns the domains whose policies were dropped for it. */
   set(held: Held): readonly string[] {
     const { domain } = held.policy;
     this.delete(domain);

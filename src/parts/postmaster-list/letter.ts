@@ -1,6 +1,6 @@
-// The message that tells the postmaster of mail that was not delivered and of which no sender hears.
+// The message to the postmaster about mail that was not delivered and whose sender was not told.
 //
-// Invariant: its length is bounded. What strangers wrote stands in it without control characters, in the text only.
+// Invariant: its length is bounded. Text from strangers has no control characters, and is only in the body.
 
 import { letterDate, oneLine, wrapText } from "../../mail/text.ts";
 import type { Draft } from "../../mail/draft.ts";
@@ -18,7 +18,7 @@ export interface ListRequest {
   readonly list: PostmasterList;
 }
 
-/** Octets of the entries of one reason. */
+/** Octets of the entries for one reason. */
 const SECTION_MAX = 32 * 1024;
 
 const REASONS: Readonly<Record<ListedWhy, string>> = {
@@ -32,7 +32,7 @@ const REASONS: Readonly<Record<ListedWhy, string>> = {
     "as long as frozen_after says, and has been removed:",
 };
 
-/** The message, to be composed. */
+/** The draft of the message. */
 export function listDraft(request: ListRequest): Draft {
   const { hostname, to, list } = request;
   const count = countOf(list);

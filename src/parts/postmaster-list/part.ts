@@ -1,4 +1,4 @@
-// The daily message to the postmaster about mail of which no sender hears.
+// The part for the postmaster's list: a daily message about mail that was not delivered and whose sender was not told.
 
 import { part } from "../part.ts";
 import { postmasterListEvents } from "./events.ts";

@@ -1,8 +1,8 @@
-// The postmaster's list: once a day, one message about mail that was not delivered and of which no sender hears.
+// The postmaster's list: once a day, one message about mail that was not delivered and whose sender was not told.
 //
-// Invariants: an entry is written in the transaction that ends what it is about, and leaves in the one that takes the
-// message with it into the spool: a crash neither loses nor repeats it. There is at most one message a day, of a
-// bounded length; without an entry there is none.
+// Invariants: an entry is written in the transaction that ends its delivery, and removed in the transaction that puts
+// the list into the spool. So a crash neither loses nor repeats it. The relay sends at most one message a day, of
+// bounded length, and only if the list has an entry.
 
 import type { Clock, Timer } from "../../base/clock.ts";
 import { describeError, type Log } from "../../observe/log.ts";
@@ -12,10 +12,10 @@ import type { PostmasterList as Listed } from "../../spool/spool.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** How far behind a stored time a clock may be that is set right now and then. */
+/** Milliseconds by which the clock may be behind a stored time, because it is corrected from time to time. */
 const CLOCK_ERROR = 300_000;
 
-/** Of the configuration in force. */
+/** The values of the configuration that the list uses. */
 export type ListSettings = Pick<Generation<unknown>, "hostname" | "postmaster">;
 
 export class PostmasterList {
@@ -37,18 +37,18 @@ export class PostmasterList {
     this.#settings = settings;
   }
 
-  /** From now on by these. */
+  /** Uses these settings from now on. */
   follow(settings: ListSettings): void {
     this.#settings = settings;
   }
 
-  /** Looks now, and then once an hour. */
+  /** Checks the list now, and then once an hour. */
   start(): void {
     this.#timer = this.#clock.after(HOUR, () => this.start());
     this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
   }
 
-  /** Resolves when the look that is under way now has ended. */
+  /** Resolves when the check under way has ended. */
   async passed(): Promise<void> {
     await this.#looking;
   }
@@ -58,7 +58,7 @@ export class PostmasterList {
     await this.#looking;
   }
 
-  /** Never rejects: what is not sent now is sent an hour later. */
+  /** Sends the list if it is due. Never rejects: if it fails, the next check is an hour later. */
   async #look(): Promise<void> {
     try {
       const list = await this.#mail.spool.listed();
@@ -80,7 +80,7 @@ export class PostmasterList {
   }
 }
 
-/** A day after its first entry. A time that lies ahead was stored by a clock that was wrong. */
+/** Whether the first entry is a day old. If its time lies ahead, the clock was wrong then, and the list is due. */
 function isDue({ entries: [first] }: Listed, now: number): boolean {
   if (first === undefined) return false;
   const age = now - first.at;

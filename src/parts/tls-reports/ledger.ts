@@ -1,7 +1,7 @@
-// The tallies of today and of the days whose reports are not out yet, in memory and on disk: one JSON file a day.
+// The tallies of today and of the days whose reports are not sent yet, in memory and on disk: one JSON file a day.
 //
-// Invariants: what is read back is checked as if a stranger had written it. A file is written only when somebody asks
-// for it, so a crash loses what was counted since. There are never more domains than a day may have.
+// Invariants: a file is checked when it is read, as if a stranger had written it. Files are written only by `save`, so a
+// crash loses the counts since then. A day has a bounded number of domains.
 
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,13 +15,13 @@ import { type FailureCount, type PolicyCounts, Tally } from "./tally.ts";
 /** One domain on one day. */
 export interface Account {
   readonly tally: Tally;
-  /** Destinations that have their report. */
+  /** Destinations that have got their report. */
   readonly done: Set<string>;
-  /** Attempts to send that have failed, since the start of the relay. */
+  /** Failed attempts to send the report since the start of the relay. */
   failures: number;
   /** When the report is due, in milliseconds since the epoch. */
   readonly due: number;
-  /** The next attempt to send is not made before, by the monotonic clock. */
+  /** The earliest time of the next attempt to send, by the monotonic clock. */
   pausedUntil: number;
 }
 
@@ -37,7 +37,7 @@ export type DueTime = (day: number, domain: string) => number;
 const DOMAINS_MAX = 2000;
 /** Octets of all days together. */
 const OCTETS_MAX = 16 * 1024 * 1024;
-/** What a domain costs beside its counts. */
+/** The memory of a domain without its counts, in octets. */
 const ACCOUNT_OVERHEAD = 500;
 const ENDING = ".json";
 
@@ -46,7 +46,7 @@ export class Ledger {
   readonly #dueTime: DueTime;
   readonly #days = new Map<number, Map<string, Account>>();
   #octets = 0;
-  /** Days that are not on disk as they are here. */
+  /** Days whose counts differ from the file on disk. */
   readonly #changed = new Set<number>();
   #writing: Promise<void> = Promise.resolve();
 
@@ -65,7 +65,7 @@ export class Ledger {
     return this.#days.get(day)?.get(domain);
   }
 
-  /** Undefined when the day has as many as it may have. */
+  /** A new account for a domain. Undefined if the day has the maximum number of domains already. */
   open(day: number, domain: string): Account | undefined {
     const domains = this.#days.get(day) ?? new Map<string, Account>();
     if (domains.size >= DOMAINS_MAX || this.#octets >= OCTETS_MAX) return undefined;
@@ -92,12 +92,12 @@ export class Ledger {
     this.#changed.add(day);
   }
 
-  /** It is other than on disk. */
+  /** Marks the day as changed since the last save. */
   change(day: number): void {
     this.#changed.add(day);
   }
 
-  /** Writes what has changed. Rejects when it cannot: then it is still to be written. */
+  /** Writes the days that have changed. If it rejects, they are still marked as changed. */
   save(): Promise<void> {
     const saved = this.#writing.then(() => this.#save());
     this.#writing = saved.catch(() => undefined);
@@ -128,7 +128,7 @@ export class Ledger {
     await replaceFile(path, `${JSON.stringify(kept)}\n`);
   }
 
-  /** What an earlier run has left. `broken` hears of files that cannot be used. */
+  /** Reads the files of earlier runs. `broken` is called for each file that cannot be used. */
   async load(broken: (path: string, error: unknown) => void): Promise<void> {
     for (const file of await filesIn(this.#directory)) {
       const path = join(this.#directory, file);

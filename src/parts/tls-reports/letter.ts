@@ -4,7 +4,7 @@ import type { Draft } from "../../mail/draft.ts";
 import type { Mailbox } from "../../mail/envelope.ts";
 import type { TlsReport } from "./report.ts";
 
-/** The message to one reader, to be composed. */
+/** The draft of the message to one destination. */
 export function tlsReportDraft(report: TlsReport, to: Mailbox): Draft {
   const { id, domain, submitter, fileName, gzipped } = report;
   return {

@@ -1,6 +1,6 @@
-// [tls_reports]: who we are to those who ask for reports on TLS, and the key that vouches for it.
+// [tls_reports]: the sender of reports on TLS, and the key that signs them.
 //
-// Invariant: the sender's domain is the signature's or lies below it, so that the reports are aligned (RFC 8460 3).
+// Invariant: the sender's domain is that of the signature or below it, so that the reports are aligned (RFC 8460 3).
 
 import { mailbox, options, text, type Values, withCheck } from "../../options/options.ts";
 import { privateKeyFile } from "../../options/secret-file.ts";

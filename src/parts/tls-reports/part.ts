@@ -1,4 +1,4 @@
-// Daily reports on TLS to the domains that ask for them: [tls_reports].
+// The part for daily reports on TLS to the domains that ask for them: [tls_reports].
 
 import { nested, optional } from "../../options/options.ts";
 import { part } from "../part.ts";

@@ -1,8 +1,8 @@
-// A report by HTTPS (RFC 8460 5.4). Of the answer only its status is looked at.
+// A report by HTTPS (RFC 8460 5.4). Only the status of the answer counts.
 
 import { exchange, type HttpsMeans } from "../../base/net/https.ts";
 
-/** Resolves when the other side has taken it. Rejects when it has not, or nobody knows. */
+/** Resolves when the other side has accepted the report. Rejects if it refuses, or if its answer is unknown. */
 export function postReport(url: URL, gzipped: Buffer, means: HttpsMeans): Promise<void> {
   const { hostname: host, port, pathname, search } = url;
   const wanted = {

@@ -1,6 +1,6 @@
-// The TXT record at _smtp._tls.DOMAIN by which a domain asks for reports (RFC 8460 3), read.
+// Reads the TXT record at _smtp._tls.DOMAIN by which a domain asks for reports (RFC 8460 3).
 //
-// Invariant: what is not in the form of the RFC asks for nothing.
+// Invariant: a record that does not have the form of the RFC asks for no reports.
 
 import type { Mailbox } from "../../mail/envelope.ts";
 import { isAscii } from "../../mail/text.ts";
@@ -10,11 +10,11 @@ export type Destination =
   | { readonly kind: "mail"; readonly uri: string; readonly mailbox: Mailbox }
   | { readonly kind: "https"; readonly uri: string; readonly url: URL };
 
-/** Nobody needs more, and a record must not make us write to half the world. */
+/** The limit for one record, so that a stranger's record cannot make the relay write to many hosts. */
 const DESTINATIONS_MAX = 4;
 const LONGEST_URI = 1000;
 
-/** Where reports are to go; undefined when none are asked for. Destinations that we cannot serve are left out. */
+/** The destinations of reports; undefined if the domain asks for none. Unknown kinds of destinations are left out. */
 export function destinationsOf(texts: readonly string[]): readonly Destination[] | undefined {
   const [record, ...others] = texts.filter((text) => /^v=TLSRPTv1[ \t]*;/.test(text));
   if (record === undefined || others.length > 0) return undefined;
@@ -35,7 +35,7 @@ function destination(uri: string): Destination | undefined {
   return isPlain ? { kind: "https", uri, url } : undefined;
 }
 
-/** One address in ASCII: reports go as ordinary mail. */
+/** One address, in ASCII, because reports are sent as ordinary mail. */
 function mailboxOf(encoded: string): Mailbox | undefined {
   try {
     const address = decodeURIComponent(encoded);

@@ -1,5 +1,5 @@
-// One report: what RFC 8460 4.4 wants to know of one domain and one day, as JSON.
-// Invariant: the same day gives the same report, with the same id: who is sent it twice can tell.
+// One report in the JSON format of RFC 8460 4.4: one domain and one day.
+// Invariant: the same day gives the same report with the same id, so that a reader can recognise a repeated report.
 
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
@@ -8,16 +8,16 @@ import { given } from "../../base/given.ts";
 import type { FailureCount, PolicyCounts } from "./tally.ts";
 
 export interface ReportSubject {
-  /** Whose report it is: the domain that has asked for it. */
+  /** The domain that has asked for the report. */
   readonly domain: string;
-  /** The beginning of its day, in milliseconds since the epoch. */
+  /** The beginning of the day, in milliseconds since the epoch. */
   readonly day: number;
   readonly counts: readonly PolicyCounts[];
 }
 
 export interface Submitter {
   readonly organization: string;
-  /** An address. */
+  /** The address for questions. */
   readonly contact: string;
   /** The domain of that address. */
   readonly domain: string;
@@ -27,16 +27,16 @@ export interface TlsReport {
   readonly id: string;
   readonly domain: string;
   readonly submitter: Submitter;
-  /** RFC 8460 5.1. */
+  /** The name of the file by RFC 8460 5.1. */
   readonly fileName: string;
   readonly gzipped: Buffer;
 }
 
 export const DAY = 86_400_000;
-/** RFC 8460 4.1: not everybody at midnight. */
+/** Milliseconds over which reports are spread after midnight (RFC 8460 4.1). */
 export const SPREAD = 4 * 3_600_000;
 
-/** When a report is due, in ms since the epoch: the same after a restart, another for each pair of us and them. */
+/** When a report is due, in ms since the epoch: the same after a restart, another for each relay and domain. */
 export function dueTime(day: number, domain: string, hostname: string): number {
   return day + DAY + (crc32(`${hostname} ${domain}`) % SPREAD);
 }

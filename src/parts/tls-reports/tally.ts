@@ -1,8 +1,7 @@
-// How TLS with one mail domain went on one day: sessions counted by the policy that they were under, failures by
-// what went wrong, and with whom.
+// The results of TLS with one mail domain on one day: sessions by their policy, failures by their kind and host.
 //
-// Invariant: its size is bounded, in number and in octets, whatever a domain publishes and however its hosts fail. What
-// finds no place among the details is still in the sums.
+// Invariant: its size is bounded, in number and in octets, whatever a domain publishes and however its hosts fail. A
+// failure without room among the details is still in the sums.
 
 import type { SessionFailure, ShownPolicy } from "../../tls/sessions.ts";
 
@@ -25,12 +24,12 @@ const LONGEST_LINE = 1000;
 const LONGEST_REASON = 200;
 /** Octets of a domain's day after which no further policy is counted. */
 const OCTETS_MAX = 256 * 1024;
-/** What a failure costs beside its texts. */
+/** The memory of a failure without its texts, in octets. */
 const DETAIL_OVERHEAD = 200;
 
 export class Tally {
   readonly #counts = new Map<string, PolicyCounts>();
-  /** About what it takes in memory. */
+  /** The approximate memory of the tally. */
   octets = 0;
 
   constructor(counted: readonly PolicyCounts[] = []) {
@@ -48,7 +47,7 @@ export class Tally {
     return [...this.#counts.values()];
   }
 
-  /** Without `room` only what is known already is counted. */
+  /** Counts a session. Without `room`, only policies and failures that the tally has already are counted. */
   add(given: ShownPolicy, failure: SessionFailure | undefined, room = true): void {
     const policy = { ...given, lines: bounded(given.lines), mx: bounded(given.mx) };
     const key = JSON.stringify(policy);
@@ -78,7 +77,7 @@ export class Tally {
   }
 }
 
-/** Once as the key, and once as the value. */
+/** The memory of a policy: its text is stored as the key and as the value. */
 function weightOfPolicy(key: string): number {
   return 2 * key.length;
 }
@@ -91,7 +90,7 @@ function bounded(lines: readonly string[]): readonly string[] {
   return lines.slice(0, LINES_MAX).map((line) => line.slice(0, LONGEST_LINE));
 }
 
-/** One line of text that somebody else may have written. */
+/** A reason, possibly from a stranger, as one line of plain text. */
 function plain(reason: string): string {
   return reason.replaceAll(/[\p{C}\p{Z}]+/gu, " ").slice(0, LONGEST_REASON);
 }

@@ -1,8 +1,10 @@
-// TLS reports (RFC 8460): what other domains want to know of TLS with their hosts, counted, and told once a day.
+// TLS reports (RFC 8460): counts the results of TLS with hosts of other domains, and sends them reports once a day.
 //
-// Invariants: nothing is kept of a domain that does not ask for reports. Counting never waits for anything: counts are
-// on disk within a minute, and a crash loses no more. A destination has its report once; a crash just behind it may
-// repeat it, under the same id. Nothing in here can fail a delivery.
+// Invariants:
+// - The relay keeps no counts of a domain that does not ask for reports.
+// - Counting never waits. Counts are on disk within a minute, so a crash loses the counts of one minute at most.
+// - A destination gets its report once. A crash just after sending may repeat it, under the same id.
+// - An error in here never fails a delivery.
 
 import { join } from "node:path";
 import type { Timer } from "../../base/clock.ts";
@@ -20,29 +22,29 @@ import type { TlsSessions } from "../../tls/sessions.ts";
 
 type TlsReportMeans = Pick<PartMeans, "clock" | "log" | "hostname" | "spoolDirectory">;
 
-/** What a reload changes. */
+/** The values that a reload changes. */
 interface Settings extends Outside {
   readonly options: TlsReportOptions;
 }
 
 const HOUR = 3_600_000;
 const SAVED_AFTER = 60_000;
-/** After a failure, and twice as long after each one more (RFC 8460 5.5). */
+/** The pause after the first failure, in ms. It doubles with each further failure (RFC 8460 5.5). */
 const PAUSE = HOUR / 2;
-/** After the last time at which the report may have been due. */
+/** The time for retries, counted from the last time at which a report may be due; in ms. */
 const GIVEN_UP_AFTER = 24 * HOUR;
-/** How far ahead of the clock a day may begin; in ms. */
+/** Milliseconds by which the beginning of a day may be ahead of the clock. */
 const CLOCK_ERROR = 5000;
-/** Reports that are under way at a time. */
+/** Reports that are sent at the same time. */
 const SENT_AT_ONCE = 10;
-/** Domains of the day that are known not to ask for reports. */
+/** Domains of one day in memory that do not ask for reports. */
 const UNWANTED_MAX = 10_000;
 
 export class TlsReports implements TlsSessions {
   readonly #means: TlsReportMeans;
   readonly #ledger: Ledger;
   readonly #closing = new AbortController();
-  /** Undefined: there are no reports. */
+  /** Undefined: the configuration asks for no reports. */
   #settings: Settings | undefined;
   #outbox: PartMail["outbox"] | undefined;
   #unwanted = { day: 0, domains: new Set<string>() };
@@ -57,12 +59,12 @@ export class TlsReports implements TlsSessions {
     this.#ledger = new Ledger(join(spoolDirectory, "tls-reports"), due);
   }
 
-  /** From now on by these options. */
+  /** Uses these options from now on. */
   follow(options: TlsReportOptions | undefined, outside: Outside): void {
     this.#settings = options && { options, ...outside };
   }
 
-  /** Reads what an earlier run has left, and begins to send. */
+  /** Reads the counts of earlier runs, and begins to send. */
   async begin(
     options: TlsReportOptions | undefined,
     outside: Outside,
@@ -89,7 +91,7 @@ export class TlsReports implements TlsSessions {
     this.#saveTimer ??= clock.after(SAVED_AFTER, () => void this.#save());
   }
 
-  /** Writes down what has been counted. */
+  /** Ends sending, and saves the counts. */
   async close(): Promise<void> {
     this.#closing.abort(new Error("the relay is stopping"));
     this.#sendTimer?.cancel();
@@ -106,7 +108,7 @@ export class TlsReports implements TlsSessions {
     return account;
   }
 
-  /** Whether the domain wants reports; as long as that is not known, it may. */
+  /** Asks the DNS whether the domain wants reports, and drops its counts if not. Without an answer the counts stay. */
   async #ask(day: number, domain: string, { resolver }: Settings): Promise<void> {
     const answer = await resolver.txt(recordName(domain));
     const isWanted =
@@ -146,12 +148,12 @@ export class TlsReports implements TlsSessions {
     });
   }
 
-  /** Some at a time: a destination that says nothing costs a minute. */
+  /** Sends reports, up to 10 at the same time, because a destination that does not answer takes a minute. */
   async #send(): Promise<void> {
     for (const { day, domain } of this.#ledger.accounts())
       if (this.#isToCome(day)) this.#ledger.remove(day, domain);
     await this.#save();
-    // One that is removed meanwhile, or comes to it, does the loops no harm.
+    // Accounts may be added or removed during the loops.
     const accounts = this.#ledger.accounts();
     const sending = Array.from({ length: SENT_AT_ONCE }, async () => {
       for (let next = accounts.next(); next.done !== true; next = accounts.next())
@@ -175,12 +177,12 @@ export class TlsReports implements TlsSessions {
     return Math.max(due - clock.now(), pausedUntil - clock.monotonic());
   }
 
-  /** What was counted on such a day was counted by a clock that was ahead: no report can be made of it. */
+  /** Whether the day has not begun: then a clock was ahead when it was counted, and no report is possible. */
   #isToCome(day: number): boolean {
     return day > this.#means.clock.now() + CLOCK_ERROR;
   }
 
-  /** Sends the report of a domain to whom it has not been sent yet. False: there is more to do, later. */
+  /** Sends the report of a domain to the destinations that are left. False: the report must be tried again later. */
   async #sendDue(day: number, domain: string, account: Account): Promise<boolean> {
     const settings = this.#settings;
     if (settings === undefined) return true;
@@ -229,7 +231,7 @@ export class TlsReports implements TlsSessions {
     };
     if (this.#outbox === undefined) throw new Error("there is no spool yet");
     const draft = tlsReportDraft(report, destination.mailbox);
-    // On its way like any other mail; nobody is told if it does not arrive.
+    // It goes like any other mail; if it fails, the relay sends no report about it.
     const id = await this.#outbox.post(draft, {
       sender: options.from,
       now: clock.now(),
@@ -240,10 +242,10 @@ export class TlsReports implements TlsSessions {
     log.event("tls_report.sent", { id, domain, to: destination.uri, report_id });
   }
 
-  /** True: it has been put off for long enough. */
+  /** Notes a failure and the time of the next attempt. True: the time for attempts is over. */
   #putOff(day: number, domain: string, account: Account, to: string, error: string): boolean {
     const { clock, log } = this.#means;
-    // What ends an attempt early says nothing of the other side.
+    // The relay stops: the other side did not fail.
     if (this.#closing.signal.aborted) return false;
     const pause = PAUSE * 2 ** account.failures++;
     account.pausedUntil = clock.monotonic() + pause;
