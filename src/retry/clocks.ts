@@ -1,9 +1,9 @@
 // The retry clocks of a recipient after an attempt: one for the mail itself, one for each copy that was deferred, as Exim
-// has one for each transport. due.ts says what of them is due.
+// has one for each transport. due.ts decides which of them are due.
 //
-// Invariants: nothing that waits is lost: what was not due keeps its clock, whatever the chain says meanwhile. The clock
-// of a copy that no router asks for any more ends when it is due. A copy that several recipients lead to has one clock:
-// that of the first of them.
+// Invariants: no wait is lost: mail or a copy that was not due keeps its clock, whatever the chain says meanwhile. If no
+// router asks for a copy any more, its clock ends when it is due. If several recipients lead to a copy, it has one clock,
+// at the first of them.
 
 import { given } from "../base/given.ts";
 import type { Ending, Finding } from "./finding.ts";
@@ -11,7 +11,7 @@ import type { Awaited } from "../mail/host.ts";
 import type { Attempted } from "./due.ts";
 import type { Clocks, Wait, WaitingCopy } from "../spool/spool.ts";
 
-/** What names a copy on a clock: its place, or router and address, when the router could not say where it goes. */
+/** The identity of a copy on a clock: its place, or its router and address if the router could not name the place. */
 interface NamedCopy {
   readonly router: string;
   readonly mailbox: { readonly address: string };
@@ -23,21 +23,21 @@ export function isCopy(waiting: WaitingCopy, { router, mailbox, place }: NamedCo
   return waiting.address === mailbox.address && waiting.router === router;
 }
 
-/** That of a copy, if it was deferred before. */
+/** The clock of a copy, if it was deferred before. */
 export function clockOf(clocks: Clocks | undefined, copy: NamedCopy): WaitingCopy | undefined {
   return clocks?.copies.find((waiting) => isCopy(waiting, copy));
 }
 
-/** How a delivery ended in an attempt, or that it has not. */
+/** The end of a delivery in an attempt, or its next time. */
 export interface End {
   readonly finding: Finding;
   readonly ending: Ending;
-  /** When it is tried again, if it is; milliseconds since the epoch. */
+  /** The time of the next attempt, in milliseconds since the epoch; undefined: no further attempt. */
   readonly again: number | undefined;
   readonly firstFailure: number;
 }
 
-/** It has failed, and waits all the same; what was said of it stays. */
+/** A failed delivery that waits until `until` instead; its status stays. */
 export function putOff({ finding, ...end }: End, until: number): End {
   const { status, place } = finding.outcome;
   const outcome = {
@@ -49,7 +49,7 @@ export function putOff({ finding, ...end }: End, until: number): End {
   return { ...end, finding: { ...finding, outcome }, ending: "deferred", again: until };
 }
 
-/** What waits after an attempt that ended at `now`: what was deferred in it, and what was not due. */
+/** The clocks after an attempt that ended at `now`: of deliveries that it deferred, and of those that were not due. */
 export function clocksAfter(recipient: Attempted, ends: readonly End[], now: number): Clocks {
   const deferred = ends.filter(({ ending }) => ending === "deferred");
   const rest = stillResting(recipient, now);
@@ -62,7 +62,7 @@ export function clocksAfter(recipient: Attempted, ends: readonly End[], now: num
   return { ...given({ mail }), copies: [...copies.values()] };
 }
 
-/** If the clock was set back meanwhile, nothing waits longer from now than it had to wait when the attempt began. */
+/** The clocks that were not due. If the system clock was set back meanwhile, no wait becomes longer by that. */
 function stillResting({ rest, restAsOf = 0 }: Attempted, now: number): Clocks | undefined {
   if (rest === undefined || restAsOf <= now) return rest;
   const { mail, copies } = rest;
@@ -77,7 +77,7 @@ function stillResting({ rest, restAsOf = 0 }: Attempted, now: number): Clocks | 
   };
 }
 
-/** Deliveries of the mail itself share a clock. */
+/** The clock of the mail: all deliveries of the mail itself share it. */
 function mailWait(deferred: readonly End[]): Wait | undefined {
   let first: Wait | undefined;
   let waitsFor: Awaited | undefined;
@@ -95,7 +95,7 @@ function waitOf({ finding: { outcome }, again }: End): Wait {
   return { nextAttempt: again, ...awaited(outcome) };
 }
 
-/** What ends a wait before its time, without the fields that say nothing. */
+/** The fields of a wait that can end it before its time; absent ones are left out. */
 export function awaited({
   waitsFor,
   heldDomain,
@@ -119,19 +119,19 @@ function waitingCopy(before: WaitingCopy | undefined, end: End): WaitingCopy {
     ...given({ place, others }),
     attempts: (before?.attempts ?? 0) + (untried ? 0 : 1),
     firstFailure,
-    // Why it waits untried says less than what came of an attempt.
+    // The result of an attempt says more than the reason why a delivery waits untried.
     lastStatus:
       untried && before !== undefined && before.attempts > 0 ? before.lastStatus : outcome.status,
     ...waitOf(end),
   };
 }
 
-/** Names hold no line break. */
+/** A key for a copy; no name contains a line break. */
 function keyOf({ address, router, place }: WaitingCopy): string {
   return place ?? `${address}\n${router}`;
 }
 
-/** All clocks, the first to be due at the head. */
+/** All clocks, the earliest first. */
 export function inOrder({ mail, copies }: Clocks): readonly Wait[] {
   const all: readonly Wait[] = mail === undefined ? copies : [mail, ...copies];
   return all.toSorted((one, other) => one.nextAttempt - other.nextAttempt);

@@ -1,21 +1,21 @@
-// What of a recipient is due by its times: of the mail itself, and of each copy that was deferred. Decided here and nowhere
-// else: for an attempt, for what is settled after it, and for what the postmaster is shown of the queue.
+// Decides whether the mail of a recipient, and each of its deferred copies, is due by its time. Only this file decides
+// it: for an attempt, for settling, and for the queue as the postmaster sees it.
 //
-// Invariants: a recipient is attempted when the first of its times has come, and then only what is due. What has no time
-// of its own is due with the recipient. By the postmaster's order all of it is due.
+// Invariants: a recipient is attempted at the earliest of its times, and then only the mail and the copies that are due.
+// Mail or a copy without a time of its own is due with the recipient. By the postmaster's order all of it is due.
 
 import { given } from "../base/given.ts";
 import type { Clocks, StoredRecipient, Wait, WaitingCopy } from "../spool/spool.ts";
 
 /** A recipient under attempt. */
 export interface Attempted extends StoredRecipient {
-  /** Those of its times that have not come; absent when all have. */
+  /** The clocks that are not due; absent if all are due. */
   readonly rest?: Clocks;
-  /** When that was decided, in ms since the epoch; absent when there is no rest. */
+  /** When `rest` was decided, in ms since the epoch; absent without `rest`. */
   readonly restAsOf?: number;
 }
 
-/** When the mail, and each copy that has a time of its own, is due. Nothing of a recipient that is not pending ever is. */
+/** The times of the mail and of each copy with a time of its own. A recipient that is not pending has no times. */
 export function timesOf(recipient: StoredRecipient): Clocks {
   const { state, nextAttempt, clocks, forced } = recipient;
   if (state !== "pending") return { copies: [] };
@@ -26,7 +26,7 @@ export function timesOf(recipient: StoredRecipient): Clocks {
   return { ...given({ mail: mail && timed(mail) }), copies: copies.map(timed) };
 }
 
-/** Undefined when nothing of it is due. */
+/** The recipient for an attempt at `now`; undefined if neither its mail nor a copy is due. */
 export function attemptOf(recipient: StoredRecipient, now: number): Attempted | undefined {
   const { state, nextAttempt, clocks, forced } = recipient;
   if (state !== "pending" || nextAttempt > now) return undefined;
@@ -37,7 +37,7 @@ export function attemptOf(recipient: StoredRecipient, now: number): Attempted | 
   return { ...recipient, rest: { ...rest, copies: copies.filter(waits) }, restAsOf: now };
 }
 
-/** What it waits for has ended: then the recipient waits for nothing any more. */
+/** Whether the host or hold that the wait names has ended: then the recipient no longer waits for it. */
 function isWoken({ waitsFor, heldDomain }: Wait, recipient: StoredRecipient): boolean {
   return (
     (waitsFor !== undefined && recipient.waitsFor === undefined) ||
@@ -45,17 +45,17 @@ function isWoken({ waitsFor, heldDomain }: Wait, recipient: StoredRecipient): bo
   );
 }
 
-/** The mail has a time of its own, which has not come. */
+/** Whether the mail has a time of its own that has not come. */
 export function mailRests({ rest }: Attempted): boolean {
   return rest?.mail !== undefined;
 }
 
-/** The mail has not had its end, and its time has come. */
+/** Whether the mail is not over, and its time has come. */
 export function mailIsDue(recipient: Attempted): boolean {
   return recipient.mailDone !== true && !mailRests(recipient);
 }
 
-/** The copies of a recipient that have waited, and whose time has come. */
+/** The deferred copies of a recipient whose time has come. */
 export function dueCopies({ clocks, rest }: Attempted): readonly WaitingCopy[] {
   return clocks?.copies.filter((copy) => rest?.copies.includes(copy) !== true) ?? [];
 }
@@ -64,7 +64,7 @@ interface DueTime extends Wait {
   readonly firstFailure?: number;
 }
 
-/** The times by which something is attempted now. */
+/** The times of the mail and the copies that are attempted now. */
 export function dueTimes(recipient: Attempted): readonly DueTime[] {
   const { clocks, firstFailure } = recipient;
   const copies = dueCopies(recipient);
@@ -73,7 +73,7 @@ export function dueTimes(recipient: Attempted): readonly DueTime[] {
   return [{ ...mail, ...given({ firstFailure }) }, ...copies];
 }
 
-/** The copies of a message whose time has not come, of the recipients that are attempted and of the others. */
+/** The copies of a message that are not due, both of the recipients that are attempted and of the others. */
 export function restingCopies(
   recipients: readonly StoredRecipient[],
   attempted: readonly Attempted[],

@@ -1,29 +1,29 @@
-// What an attempt has come to for one delivery.
+// The result of an attempt for one delivery.
 
 import type { Outcome } from "../contract/contract.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { JournalEntry } from "../spool/spool.ts";
 
-/** How one delivery ended, the chain's own verdicts included. */
+/** The result of one delivery, or a decision of the chain itself. */
 export interface Finding {
   /** The first recipient that led to it. */
   readonly position: number;
-  /** Further recipients that did. */
+  /** Further recipients that led to it. */
   readonly others?: readonly number[];
   readonly mailbox: Mailbox;
-  /** Further addresses whose copy it is, with the first that led to each: they may be one account, or one sender's. */
+  /** Further addresses that share the copy, each with the first recipient that led to it: one account or one sender. */
   readonly alsoTo?: readonly AlsoTo[];
   readonly original: Mailbox;
   readonly router: string;
-  /** "" when no router led to a transport. */
+  /** "" if no router led to a transport. */
   readonly transport: string;
-  /** A copy. */
+  /** True: a copy, not the mail itself. */
   readonly unseen: boolean;
-  /** A copy for a sender whom no list of accounts names. */
+  /** A copy for a sender that is not in any list of accounts. */
   readonly unlisted?: true;
   /** An alias of the same address has led there. */
   readonly homonym?: true;
-  /** Where a copy goes, if that is known. */
+  /** The place of a copy, if it is known. */
   readonly place?: string;
   readonly outcome: Outcome;
 }
@@ -33,5 +33,5 @@ export interface AlsoTo {
   readonly mailbox: Mailbox;
 }
 
-/** How a delivery ended, or that it has not. */
+/** The outcome of a delivery in the journal, or "deferred". */
 export type Ending = JournalEntry["outcome"] | "deferred";

@@ -1,5 +1,5 @@
-// What particular replies of particular hosts mean: a table, not code. The built-in rows are Google's; rows of the
-// configuration stand before them. Where no row fits, the retry rules decide.
+// A table of replies of some hosts, and how the relay treats them. The built-in rows are for Google; rows of the
+// configuration come before them. If no row matches, the retry rules decide.
 
 import type { Status } from "../mail/status.ts";
 import {
@@ -17,13 +17,13 @@ export interface ReplyRule {
   readonly reply: string;
   /** When to try again, in place of the [[retry]] rules. */
   readonly rules?: readonly RetryRule[] | undefined;
-  /** Whom a reply to RCPT puts off: this message only (the default), or all mail for the recipient. */
+  /** The mail that a reply to RCPT defers: this message only (the default), or all mail for the recipient. */
   readonly hold?: "message" | "recipient" | undefined;
-  /** What the postmaster has to do: logged as an alarm. */
+  /** The text of an alarm in the log: what the postmaster must do. */
   readonly alarm?: string | undefined;
 }
 
-/** All that says when a delivery is tried again. */
+/** The rules that decide when a delivery is tried again. */
 export interface RetryPolicy {
   readonly retry: readonly RetryConfig[];
   readonly replies: readonly ReplyRule[];
@@ -41,14 +41,14 @@ const UNAUTHENTICATED =
 
 /** Google's replies to a gateway, from its own list of SMTP errors. */
 export const BUILT_IN_REPLY_RULES: readonly ReplyRule[] = [
-  // The account gets mail too fast: it is left in peace, with all its mail, and nobody else is.
+  // The account gets mail too fast: all mail for this account waits, and no other mail.
   {
     hosts: GOOGLE,
     reply: "450 4.2.1",
     rules: knownRules("G,2h,5m,1.5; F,8d,30m"),
     hold: "recipient",
   },
-  // The mailbox is full: somebody must empty it first. The copy is safe.
+  // The mailbox is full until its owner empties it. The copy is safe.
   { hosts: GOOGLE, reply: "452 4.2.2", rules: knownRules("F,8d,4h") },
   {
     hosts: GOOGLE,
@@ -67,7 +67,7 @@ export const BUILT_IN_REPLY_RULES: readonly ReplyRule[] = [
   { hosts: GOOGLE, reply: "550 5.7.26", alarm: UNAUTHENTICATED },
 ];
 
-/** The first row that fits; none speaks of mail that was taken. `host` is the name of the host that spoke. */
+/** The first row that matches; none matches a 2xx reply. `host` is the name of the host that replied. */
 export function findReplyRule(
   table: readonly ReplyRule[],
   host: string,
@@ -93,7 +93,7 @@ function says({ code, enhanced, text }: Status, reply: string): boolean {
   return words === undefined || text.toLowerCase().includes(words.toLowerCase());
 }
 
-/** The rules after this failure: those of the row for that very reply if there is one, else the retry rules. */
+/** The rules after this failure: those of the matching row if it has any, else the retry rules. */
 export function rulesAfter(
   status: Status,
   subject: RetrySubject,

@@ -1,4 +1,4 @@
-// [[retry]] and [[replies]]: when a deferred delivery is tried again, and what particular replies mean.
+// [[retry]] and [[replies]]: when a deferred delivery is tried again, and the rules for some replies.
 
 import { isIP } from "node:net";
 import { parseRetryRules } from "./retry.ts";
@@ -31,7 +31,7 @@ const retryRules = declared(
 const ERRORS =
   /^(?:timeout|refused|lost_connection|tls_required|auth_failed|lookup|quota|(?:rcpt|data)_4[\dx]{2})$/;
 
-/** In the form in which domains, addresses and hosts are compared; undefined for what nothing would match. */
+/** The value in the form in which domains, addresses and hosts are compared; undefined if it can match nothing. */
 function parseMatch(written: string): string | undefined {
   if (written === "*" || isIP(written) > 0) return written;
   const mailbox = parseMailbox(written);
@@ -78,7 +78,7 @@ const declaredReplyOptions = options({
   reply: text(
     "What the host says: a code, an enhanced code, words: `450`, `450 4.2.1`, `421 4.7.0 whitelist`.",
     {
-      // A code of another class, or half of one, would be taken for words.
+      // Without the test, a code of another class, or half a code, would be read as words.
       test: /^([45])\d\d(?: \1\.\d{1,3}\.\d{1,3})?(?: (?!\d\.\d)\S(?:.*\S)?)?$/,
       is: 'a reply like "450 4.2.1"',
     },

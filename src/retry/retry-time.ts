@@ -1,5 +1,5 @@
-// When a deferred delivery is tried again. Whoever waits for a host or an account has its clock, in its hint;
-// everything else has its own, by the row for that very reply if there is one, else by the retry rules.
+// When a deferred delivery is tried again. A delivery that waits for a host or an account uses the clock in its hint.
+// Any other delivery has a clock of its own, by the row for its reply if one matches, else by the retry rules.
 
 import { given } from "../base/given.ts";
 import type { Elapsed } from "../base/clock-steps.ts";
@@ -21,7 +21,7 @@ import { LONGEST_WAIT } from "../spool/longest-wait.ts";
 import type { Finding } from "./finding.ts";
 import { type Attempted, dueTimes } from "./due.ts";
 
-/** The row of the reply table for what the host said, and was not only remembered to have said. */
+/** The row of the reply table for the host's reply in this attempt; a reply that a hint remembers does not count. */
 export function replyRule({ outcome }: Finding, { replies }: RetryPolicy): ReplyRule | undefined {
   const host = speakerOf(outcome.place);
   if (host === undefined || "untried" in outcome) return undefined;
@@ -39,7 +39,7 @@ function subjectOf({ localPart, domain }: Mailbox, host: string | undefined): Re
   return host === undefined ? { domain, address } : { domain, address, host };
 }
 
-/** Exim's name for what went wrong: "rcpt_452" for a reply to RCPT, "data_451" for one about the message. */
+/** Exim's name of the error: "rcpt_452" for a reply to RCPT, "data_451" for a reply about the message. */
 function errorOf(outcome: Outcome): string | undefined {
   if (outcome.kind !== "deferred") return undefined;
   if (outcome.error !== undefined) return outcome.error;
@@ -50,16 +50,15 @@ function errorOf(outcome: Outcome): string | undefined {
 const last = (): number => 1;
 
 export interface Failures {
-  /** By the wall clock. */
+  /** The time of the first failure, by the wall clock. */
   readonly firstFailure: number;
-  /** An attempt failed before this one, or the host that it waited for had. */
+  /** Whether an earlier attempt failed, or the host that the delivery waited for. */
   readonly failedBefore: boolean;
 }
 
-/**
- * As `retryTime`, by what is known of time that has really passed. No delivery ends because a clock was wrong: it
- * must have failed before, and this process must have seen the last interval of its rules pass. Whole milliseconds,
- * whatever a transport says: the spool stores no parts of one.
+/** As `retryTime`, by the time that has really passed. No delivery ends because a clock was wrong: it must have failed
+ * before, and this process must have run for the last interval of its rules. The result is rounded up to whole
+ * milliseconds, because the spool stores only those.
  */
 export function nextTime(
   finding: Finding,
@@ -87,7 +86,7 @@ function unroundedTime(
   return rules.length === 0 || isBeyondDoubt ? undefined : now + lastInterval(rules);
 }
 
-/** Is an age beyond doubt, although this process knows it from an earlier one? */
+/** Whether this process has run for the last interval of the rules: then an age from an earlier process counts. */
 export function hasSeenLastInterval(
   rules: readonly RetryRule[],
   { elapsed }: { readonly elapsed: Elapsed },
@@ -95,7 +94,7 @@ export function hasSeenLastInterval(
   return elapsed.watched >= lastInterval(rules);
 }
 
-/** In ms since the epoch; undefined when the rules have ended. What was not tried cannot be the last attempt. */
+/** The next time in ms since the epoch; undefined if the rules have ended. A delivery that was not tried always has one. */
 export function retryTime(
   finding: Finding,
   firstFailureAt: number,
@@ -109,9 +108,9 @@ export function retryTime(
   const until = retryUntil(rules, firstFailureAt);
   if (outcome.untried === true) {
     const { notBefore = now, waitsFor } = outcome;
-    // Who merely waits for a host does not come in the moment in which somebody finds out about it.
+    // Messages that wait for a host are spread a little after its retry time, so that one message tests the host first.
     const at = waitsFor === undefined ? notBefore : spread(notBefore, now, random);
-    // Whose trouble has rules of its own, that end sooner, does not wait beyond that end.
+    // A delivery never waits beyond the end of its own rules, which may end sooner than the host's.
     const subject = subjectOf(finding.mailbox, speakerOf(outcome.place));
     const ends = [until, ...possibleEnds(policy.retry, subject, firstFailureAt)];
     return Math.min(at, now + LONGEST_WAIT, ...ends.filter((end) => end > now));
@@ -122,15 +121,14 @@ export function retryTime(
   const latest = Math.min(until, now + LONGEST_WAIT);
   const { notBefore, waitsFor } = outcome;
   if (notBefore === undefined) return Math.min(spread(next.at, now, random), latest);
-  // Behind all who wait: another than the one that failed last finds out the next time.
+  // The message that failed comes after all that wait, so that another message tests the host the next time.
   return Math.min(waitsFor === undefined ? notBefore : spread(notBefore, now, last), latest);
 }
 
-/** By what is known of time that has really passed. */
+/** Retry rules, with the time that has really passed. */
 export type TimePolicy = Pick<RetryPolicy, "retry"> & { readonly elapsed: Elapsed };
 
-/**
- * Hints are to be ignored: the postmaster has said so, or the rules of what is due end with this
+/** Whether the attempt ignores hints: the postmaster has ordered it, or the rules of a delivery that is due end with this
  * attempt. An attempt that is due at the very end of some rules is their last.
  */
 export function isForced(

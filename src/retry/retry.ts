@@ -1,8 +1,7 @@
 // When a deferred delivery is tried again: Exim's retry rules, as arithmetic on times.
-//
-// Invariant: the only state is the time of the first failure. The schedule that a rule text means is the
-// same every time it is worked out, so a restart or a lost hint changes nothing. A full interval always
-// lies between two attempts, however long the first of them took.
+// Invariant: the only state is the time of the first failure. A rule text gives the same schedule each time, so a
+// restart or a lost hint does not change it. A full interval always lies between two attempts, however long the first of
+// them took.
 //
 // Doors: clocks.ts, due.ts, finding.ts, reply-rules.ts, retry-options.ts, retry-time.ts.
 
@@ -12,18 +11,18 @@ import { LONGEST_INTERVAL, LONGEST_SPREAD } from "../spool/longest-wait.ts";
 export interface RetryRule {
   /** F fixed, G geometric, H geometric with a random part. */
   readonly kind: "F" | "G" | "H";
-  /** Milliseconds from the first failure until the next rule takes over; that of the last one ends it all. */
+  /** Milliseconds from the first failure until the next rule takes over. The last rule's cut-off ends the retries. */
   readonly cutoff: number;
   /** Milliseconds; for G and H the first interval. */
   readonly interval: number;
-  /** What each interval is of the one before it; 1 for F. */
+  /** The ratio of an interval to the interval before it; 1 for F. */
   readonly factor: number;
 }
 
 export interface RetryTimes {
   /** Milliseconds since the epoch, as is `now`. */
   readonly firstFailureAt: number;
-  /** When the attempt that failed ended. */
+  /** The end of the attempt that failed. */
   readonly now: number;
   /** 0 to 1, for H; Math.random unless a test says otherwise. */
   readonly random?: () => number;
@@ -43,11 +42,11 @@ export interface RetryConfig {
 
 export interface RetrySubject {
   readonly domain: string;
-  /** The recipient; absent for trouble that is the host's alone. */
+  /** The recipient; absent if only the host failed. */
   readonly address?: string;
   /** The host that deferred it, if a host did. */
   readonly host?: string;
-  /** What went wrong: a RetryError, or "rcpt_452", "data_451". */
+  /** The error: a RetryError, or "rcpt_452", "data_451". */
   readonly error?: string;
 }
 
@@ -55,7 +54,7 @@ export const DEFAULT_RETRY = "F,2h,15m; G,16h,1h,1.5; F,8d,6h";
 
 const LONGEST_CUTOFF = 364 * 24 * 3_600_000;
 
-/** Reads "F,2h,15m; G,16h,1h,1.5". An empty text is no rules: such a delivery is tried once. */
+/** Reads "F,2h,15m; G,16h,1h,1.5". An empty text gives an empty list: such a delivery is tried once. */
 export function parseRetryRules(
   text: string,
 ): { readonly rules: readonly RetryRule[] } | { readonly problem: string } {
@@ -98,7 +97,7 @@ function parseRule(piece: string): RetryRule | string {
   return factor < 1 ? "the factor must be 1 or more" : { kind, cutoff, interval, factor };
 }
 
-/** Rules that stand in the source. Throws when they are wrong. */
+/** Reads rules that are written in the source. Throws if they are invalid. */
 export function knownRules(text: string): readonly RetryRule[] {
   const parsed = parseRetryRules(text);
   if ("problem" in parsed) throw new Error(parsed.problem);
@@ -109,7 +108,7 @@ const defaultRules = knownRules(DEFAULT_RETRY);
 
 /**
  * The rules for one delivery: the first entry that matches the host, the domain or the address decides.
- * With no match the default rules hold, so that a gap in the configuration delays mail and does not bounce it.
+ * If no entry matches, the default rules apply, so that a gap in the configuration delays mail and does not bounce it.
  */
 export function matchRetryRule(
   configs: readonly RetryConfig[],
@@ -122,7 +121,7 @@ export function matchRetryRule(
   return found?.rules ?? defaultRules;
 }
 
-/** When the last attempt may be made, whatever its trouble will be: one time for each entry that may decide then. */
+/** The possible times of the last attempt, whatever its error will be: one for each entry that may decide then. */
 export function possibleEnds(
   configs: readonly RetryConfig[],
   subject: RetrySubject,
@@ -145,7 +144,7 @@ function entriesFor(
   return configs.filter(({ match }) => matches(match.toLowerCase(), names));
 }
 
-/** "rcpt_4xx" stands for every digit in the place of an x. */
+/** Whether the error matches: an x in "rcpt_4xx" matches every digit. */
 function isError(pattern: string, error: string | undefined): boolean {
   if (error === undefined || error.length !== pattern.length) return false;
   for (let i = 0; i < pattern.length; i++) {
@@ -155,7 +154,7 @@ function isError(pattern: string, error: string | undefined): boolean {
   return true;
 }
 
-/** A little later than `at`, so that what failed together does not come back together. */
+/** `at` with a small random delay, so that deliveries that failed together do not come back together. */
 export function spread(at: number, now: number, random: () => number = Math.random): number {
   return at + Math.round(Math.min((at - now) / 20, LONGEST_SPREAD) * random());
 }
@@ -166,14 +165,13 @@ function matches(pattern: string, names: readonly string[]): boolean {
   return names.some((name) => !name.includes("@") && name.endsWith(pattern.slice(1)));
 }
 
-/** When the last attempt is made at the latest, in milliseconds since the epoch. */
+/** The latest time of the last attempt, in milliseconds since the epoch. */
 export function retryUntil(rules: readonly RetryRule[], firstFailureAt: number): number {
   return firstFailureAt + (rules.at(-1)?.cutoff ?? 0);
 }
 
-/**
- * When to try again after an attempt that failed. The rule in force is the first whose cut-off has not
- * come yet. At the last cut-off there is one attempt more, due or not; when that has failed it is "final".
+/** When to try again after an attempt that failed. The first rule whose cut-off has not passed is in force. At the last
+ * cut-off there is one more attempt, due or not; if that fails, the result is "final".
  */
 export function nextAttempt(rules: readonly RetryRule[], times: RetryTimes): NextAttempt {
   const { firstFailureAt, now, random = Math.random } = times;
@@ -185,7 +183,7 @@ export function nextAttempt(rules: readonly RetryRule[], times: RetryTimes): Nex
   return { kind: "retry", at: now + Math.min(gap, end - age) };
 }
 
-/** The interval before the last attempt, in ms; 0 when the rules allow only one. */
+/** The interval before the last attempt, in ms; 0 if the rules allow only one attempt. */
 export function lastInterval(rules: readonly RetryRule[]): number {
   const end = rules.at(-1)?.cutoff ?? 0;
   return intervalAt(rules, end - 1, () => 1);
@@ -199,7 +197,7 @@ function intervalAt(rules: readonly RetryRule[], age: number, random: () => numb
     // Whole milliseconds: the first offset after this age, or the one that reaches the cut-off.
     const until = Math.min(rule.cutoff, age + 1);
     if (rule.factor === 1) {
-      // Equal intervals are counted, not walked; growing ones reach the longest in some thousand steps.
+      // Equal intervals are computed by a division; growing ones reach the longest interval in a few thousand steps.
       gap = Math.min(rule.interval, LONGEST_INTERVAL);
       offset += Math.max(0, Math.ceil((until - offset) / gap)) * gap;
     }
@@ -213,7 +211,7 @@ function intervalAt(rules: readonly RetryRule[], age: number, random: () => numb
   return 0;
 }
 
-/** Exim's H: between the middle of the way from the first interval to G's, and G's. */
+/** Exim's H: a random interval, at least the mean of the first interval and G's, at most G's. */
 function scatter(rule: RetryRule, gap: number, random: () => number): number {
   const room = Math.max(0, gap - rule.interval);
   return rule.interval + Math.round((room / 2) * (1 + random()));

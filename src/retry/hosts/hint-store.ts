@@ -1,10 +1,10 @@
-// Hints in the spool, and those who wait there.
+// The store of hints in the spool, and the way to wake recipients that wait there.
 
 import type { HintStore } from "./hosts.ts";
 import { describeError, type Log } from "../../observe/log.ts";
 import type { Spool } from "../../spool/spool.ts";
 
-/** A hint that cannot be saved, or nobody woken, is no reason to stop. */
+/** If a hint cannot be saved, or no recipient can be woken, the store logs that and goes on. */
 export function hintStore(
   spool: Pick<Spool, "saveHint" | "wake">,
   queue: { wake(): void },

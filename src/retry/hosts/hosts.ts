@@ -1,14 +1,17 @@
-// Retry hints: what is known of hosts that could not be used. Exim's clock for host errors: it starts at the host's
+// Retry hints: facts about hosts that could not be used. A hint is Exim's clock for host errors. It starts at the host's
 // first failure and belongs to the host, so a new message to a host that is down waits with the others and does
-// not knock again. A recipient whose account asks for peace (see the table of replies) has such a clock too.
+// not connect. An account that defers all its mail (see the table of replies) has such a clock too.
 //
-// A host that ends a connection under a message, with 421 or without a word, may mean that message alone. It is
-// suspected, and nobody else waits, until a second message meets the same; then the others go one at a time, with
-// pauses of seconds.
+// If a host ends a connection under a message, with 421 or without a reply, that message alone may be the reason. The
+// host is suspected, and other messages do not wait. If the same happens to a second message, the others go one at a
+// time, with pauses of seconds.
 //
-// Invariants: a hint only delays; it never fails a delivery. A success forgets it. Hints survive a restart, suspicions
-// do not; a lost one costs a connection that fails. All together they have a bound in octets. How long a host is left
-// alone is measured by the monotonic clock; a stored time that a clock ahead of this one has written holds nobody back.
+// Invariants:
+// - A hint only delays a delivery, and never fails it. A success removes the hint.
+// - Hints survive a restart, suspicions do not. A lost hint costs one connection that fails.
+// - All hints together have a limit in octets.
+// - The time for which a host is not tried is measured by the monotonic clock. A stored time from a clock that was ahead
+//   delays no message.
 //
 // Doors: hint-store.ts.
 
@@ -22,14 +25,14 @@ import { type Wake, Waiters } from "./waiters.ts";
 import type { HostHint } from "../../mail/host.ts";
 import type { HostFailure, Hints, UnderWay } from "../../contract/contract.ts";
 
-/** A host that has ended connections under messages, since the last one that it took. */
+/** A host that has ended connections under messages, since the last message that it accepted. */
 interface Suspicion {
   /** The latest of these messages. */
   readonly messages: ReadonlySet<MessageId>;
   readonly count: number;
-  /** Messages under which it was silent do not come back before `until`. */
+  /** Messages to which it gave no reply: they do not come back before `until`. */
   readonly silent: ReadonlySet<MessageId>;
-  /** Nobody else comes before; by the monotonic clock. */
+  /** Other messages do not come before this time, by the monotonic clock. */
   readonly pausedUntil: number;
 }
 
@@ -37,43 +40,43 @@ interface Memory extends HostHint {
   /** `firstFailure` and `nextTry` by the monotonic clock. */
   readonly failingSince: number;
   readonly until: number;
-  /** Absent: the host cannot be used by anybody. */
+  /** Absent: no message can use the host. */
   readonly suspicion?: Suspicion;
   /** The host's name, and the domain of the mail with which it failed; absent after a restart. */
   readonly host?: string;
   readonly domain?: string;
-  /** Of an account at a host: it concerns nobody else. */
+  /** The hint is about one account at a host, not about the host. */
   readonly isAccounts?: true;
 }
 
-/** Where hints are kept, and those who wait. */
+/** The store of hints, and of recipients that wait for them. */
 export interface HintStore {
-  /** Undefined forgets it. Durable within a second; may be lost in a crash. */
+  /** Saves a hint; undefined removes it. It is durable within a second, and may be lost in a crash. */
   saveHint(key: string, hint: HostHint | undefined): void;
   readonly wake: Wake;
 }
 
 const DAY = 86_400_000;
-/** A hint that nobody has used for so long says nothing any more (Exim's retry_data_expire). */
+/** Milliseconds after which an unused hint is dropped (Exim's retry_data_expire). */
 const EXPIRY = 7 * DAY;
-/** After the last rule has ended the host is tried this often, in ms. */
+/** Milliseconds between two tries of the host after the last rule has ended. */
 const AFTER_THE_END = 6 * 3_600_000;
-/** What NTP may set a clock back by without anybody noticing; in ms. */
+/** Milliseconds by which NTP may set the clock back without an effect on hints. */
 const TOLERANCE = 5000;
-/** Pauses of a host that ends connections under one message after the other, in ms: twice as long each time. */
+/** The pause for a host that ends connections under several messages, in ms. It doubles each time up to the longest. */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 60_000;
-/** Messages remembered of those that a suspected host has ended connections under. */
+/** Messages kept for a suspected host: the latest under which it has ended connections. */
 const SUSPECTED_MAX = 16;
-/** Crowds that an earlier run left, and those of them that are woken at once: the others have a time of their own. */
+/** Hosts that mail of an earlier run waits for, at most; and those of them whose mail is woken at the start. */
 export const RESUMED_MAX = 10_000;
 const WOKEN_AT_START = 100;
-/** Octets of all hints: what they weigh is their key and their text, and about this much beside it. */
+/** Octets of all hints: of each its key, its text and about 300 more. */
 const OCTETS_MAX = 16 * 1024 * 1024;
 const OVERHEAD = 300;
 
 export class HostHints implements Hints {
-  /** Those that failed last stand at the end. */
+  /** In the order of their last failure. */
   readonly #hints = new Map<string, Memory>();
   #octets = 0;
   readonly #waiters = new Waiters((key, most) => this.#store?.wake(key, most) ?? nobody);
@@ -88,7 +91,7 @@ export class HostHints implements Hints {
     this.#sweepAt = clock.monotonic() + DAY;
   }
 
-  /** Takes over what an earlier run knew, and keeps what is learnt from here on. */
+  /** Takes over the hints of an earlier run, and saves all later hints in `store`. */
   attach(store: HintStore, known: ReadonlyMap<string, HostHint>): void {
     this.#store = store;
     for (const [key, hint] of known) {
@@ -98,7 +101,7 @@ export class HostHints implements Hints {
     this.#sweep();
   }
 
-  /** What an earlier process has stored, by the clock of this one. */
+  /** A hint of an earlier process, by the clock of this one. */
   #recalled(hint: HostHint): Memory {
     const now = this.#clock.now();
     const monotonic = this.#clock.monotonic();
@@ -108,17 +111,17 @@ export class HostHints implements Hints {
     return { ...hint, failingSince, until: isAhead ? monotonic : monotonic + wait };
   }
 
-  /** What fails from now on is tried again by these rules. */
+  /** Uses these rules for all failures from now on. */
   follow(policy: RetryPolicy): void {
     this.#policy = policy;
   }
 
-  /** Nothing is known to anybody's disadvantage. */
+  /** Whether no hint delays any message. */
   get isEmpty(): boolean {
     return this.#hints.size === 0;
   }
 
-  /** The hint, while the host is not to be tried; a suspected host may be, but for `message`. */
+  /** The hint, while the host must not be tried. A suspected host may be tried, but not with a message it left unanswered. */
   blocked(key: string, message?: MessageId): HostHint | undefined {
     const hint = this.#hints.get(key);
     if (hint === undefined) return undefined;
@@ -129,7 +132,7 @@ export class HostHints implements Hints {
     return { firstFailure, savedAt, status, nextTry: Math.round(this.#clock.now() + wait) };
   }
 
-  /** The host for a domain that is left alone, and for how long; undefined when there is none. */
+  /** A host of the domain that must not be tried now, and until when; undefined without such a host. */
   waitOf(domain: string): { readonly host: string; readonly until: number } | undefined {
     for (const [key, { host, domain: served, isAccounts = false }] of this.#hints) {
       const hint = served === domain && !isAccounts ? this.blocked(key) : undefined;
@@ -138,19 +141,19 @@ export class HostHints implements Hints {
     return undefined;
   }
 
-  /** It failed the last time, not only one message: if it is to be tried, one is enough to find out. */
+  /** Whether the host failed the last time, and not only under one message: then one message is enough to test it. */
   isInDoubt(key: string): boolean {
     const hint = this.#hints.get(key);
     return hint !== undefined && (hint.suspicion === undefined || hint.suspicion.count > 1);
   }
 
-  /** The host failed. When it is tried again, in ms since the epoch. */
+  /** Notes that the host failed, and returns the time of its next try in ms since the epoch. */
   failed(key: string, failure: HostFailure): number {
     return this.#failed(key, failure, {});
   }
 
   #failed(key: string, failure: HostFailure, whose: Pick<Memory, "isAccounts">): number {
-    // Others found out while this attempt was under way: one round of attempts is one failure.
+    // Another attempt found the failure while this one was under way: attempts at the same time count as one failure.
     const isSuspected = this.#hints.get(key)?.suspicion !== undefined;
     const found = isSuspected ? undefined : this.blocked(key);
     if (found !== undefined) return found.nextTry;
@@ -176,10 +179,10 @@ export class HostHints implements Hints {
     return { firstFailure, nextTry, savedAt: now, status, failingSince, until, host, domain };
   }
 
-  /** The host, which can be reached, has ended the connection under a message. */
+  /** Notes that the host can be reached, and has ended the connection under a message. */
   closedUnder(key: string, failure: HostFailure, { message, isSilent }: UnderWay): void {
     const known = this.#hints.get(key);
-    // Somebody found out meanwhile that it cannot be used at all.
+    // Another attempt found meanwhile that the host cannot be used at all.
     if (known !== undefined && known.suspicion === undefined && this.blocked(key)) return;
     const monotonic = this.#clock.monotonic();
     if (monotonic >= this.#sweepAt) this.#sweep();
@@ -193,7 +196,7 @@ export class HostHints implements Hints {
       silent: isSilent ? withLast(before?.silent, message) : (before?.silent ?? new Set()),
       pausedUntil: monotonic + pause,
     };
-    // It was reached: what is on disk of it is over.
+    // The host was reached, so its hint on disk is obsolete.
     if (known !== undefined && before === undefined) this.#store?.saveHint(key, undefined);
     this.#remember(key, { ...this.#failingSince(monotonic, failure), suspicion });
   }
@@ -215,16 +218,15 @@ export class HostHints implements Hints {
     return this.#hints.delete(key);
   }
 
-  /** Those who wait for it come back by their own time. */
+  /** Drops a hint. Recipients that wait for it come back at their own times. */
   #drop(key: string): void {
     this.#forget(key);
     this.#store?.saveHint(key, undefined);
     this.#waiters.forget(key);
   }
 
-  /**
-   * The host has put a recipient off. When mail for the recipient is tried again, whosever it is, if that is what
-   * the reply means; `key` is the recipient's.
+  /** Notes that the host has deferred a recipient. If the reply defers all mail for the recipient, returns when such mail is
+   * tried again; `key` is that of the recipient.
    */
   recipientFailed(key: string, failure: HostFailure): number | undefined {
     const row = findReplyRule(this.#policy.replies, failure.host, failure.status);
@@ -243,16 +245,15 @@ export class HostHints implements Hints {
     return spread(next.kind === "retry" ? next.at : now + AFTER_THE_END, now, random);
   }
 
-  /** It can be used: of those who wait for it so many are woken as there is room for, and never too many. */
+  /** Notes that the host works. Wakes as many waiting recipients as `room` allows, and at most 50. */
   succeeded(key: string, room = Number.POSITIVE_INFINITY): void {
     const hint = this.#hints.get(key);
     if (this.#forget(key) && hint?.suspicion === undefined) this.#store?.saveHint(key, undefined);
     this.#waiters.proceed(key, room);
   }
 
-  /**
-   * What an earlier run has left waiting. Those who wait for nothing that is known here need wait no longer: their host
-   * had no connection to spare, or was suspected.
+  /** Takes over the keys that recipients of an earlier run wait for. Without a hint for a key, they are woken: their host had
+   * no free connection, or was suspected.
    */
   resume(awaited: readonly string[]): void {
     let woken = 0;
@@ -264,13 +265,13 @@ export class HostHints implements Hints {
     }
   }
 
-  /** Somebody in the spool waits for it. It may be back already. */
+  /** Notes that a recipient in the spool waits for the host, which may work again already. */
   awaited(key: string): void {
     this.#waiters.add(key);
     if (!this.isInDoubt(key)) this.#waiters.suspect(key);
   }
 
-  /** Forgets what is too old to say anything, once a day. */
+  /** Once a day: drops hints that are too old. */
   #sweep(): void {
     const monotonic = this.#clock.monotonic();
     this.#sweepAt = monotonic + DAY;

@@ -1,26 +1,26 @@
-// Who waits in the spool for a host or an account that can be used again, or has room again: with each delivery that
-// gets through, as many are woken as there is room for. So a queue of thousands follows the pace of its host, and
-// does not knock all at once.
+// Wakes recipients in the spool that wait for a host or an account, when it works or has room again. Each successful
+// delivery wakes as many as the host has room for. So a queue of thousands follows the pace of its host, and
+// its messages do not connect all at once. A crowd is the set of recipients that wait for one key.
 //
-// Invariants: being forgotten here costs a delivery the time until its own next attempt, never more. Crowds are never
-// more than a fixed number; one for a host of which nothing is known, and that nobody has joined for a day, is swept.
+// Invariants: a recipient that is dropped here comes back at its own next attempt, and no later. The number of crowds is
+// limited. A crowd is removed if its host has no hint and no recipient has joined it for a day.
 
-/** Makes at most `most` of those who wait for `key` due now. How many they were; never rejects. */
+/** Makes at most `most` recipients that wait for `key` due now. Resolves to their number; never rejects. */
 export type Wake = (key: string, most: number) => Promise<number>;
 
-/** Never more at once. */
+/** Recipients that are woken at once, at most. */
 const FEW = 50;
 
-/** When there are more, the one that somebody joined longest ago is forgotten. */
+/** Crowds, at most; beyond that, the crowd that was joined longest ago is dropped. */
 const CROWDS_MAX = 20_000;
 
 interface Crowd {
-  /** Somebody waits who was not woken. */
+  /** Whether a recipient may wait that was not woken. */
   more: boolean;
   waking: boolean;
-  /** Some were woken on suspicion, and nothing has got through since. */
+  /** Whether `suspect` has woken recipients, and no delivery has succeeded since. */
   tried: boolean;
-  /** Nobody has joined since the last sweep. */
+  /** Whether no recipient has joined since the last sweep. */
   old: boolean;
 }
 
@@ -32,7 +32,7 @@ export class Waiters {
     this.#wake = wake;
   }
 
-  /** Somebody waits for `key`. */
+  /** Notes that a recipient waits for `key`. */
   add(key: string): void {
     const crowd = this.#crowds.get(key) ?? { more: true, waking: false, tried: false, old: false };
     crowd.more = true;
@@ -49,7 +49,7 @@ export class Waiters {
     this.#crowds.delete(key);
   }
 
-  /** Once a day. `isKnown`: there is a hint to wait for. */
+  /** Called once a day. `isKnown` says whether a hint exists for the key. */
   sweep(isKnown: (key: string) => boolean): void {
     for (const [key, crowd] of this.#crowds) {
       if (crowd.old && !isKnown(key)) this.#crowds.delete(key);
@@ -61,7 +61,7 @@ export class Waiters {
     return this.#crowds.size;
   }
 
-  /** A delivery to `key` has got through, and there is room for so many more. */
+  /** Notes that a delivery to `key` has succeeded, and that `room` more may follow. */
   proceed(key: string, room: number): void {
     const crowd = this.#crowds.get(key);
     if (crowd === undefined) return;
@@ -69,7 +69,7 @@ export class Waiters {
     if (room > 0) void this.#wakeSome(key, crowd, Math.min(room, FEW));
   }
 
-  /** `key` may have been used again since those who wait for it have begun to. */
+  /** Wakes some recipients, because `key` may work again since they began to wait. */
   suspect(key: string): void {
     const crowd = this.#crowds.get(key);
     if (crowd === undefined || crowd.tried) return;
@@ -84,7 +84,7 @@ export class Waiters {
     const woken = await this.#wake(key, most);
     crowd.waking = false;
     if (woken >= most) crowd.more = true;
-    // It may have been forgotten meanwhile, and another have come in its place.
+    // The crowd may have been dropped and replaced meanwhile.
     if (!crowd.more && !crowd.tried && this.#crowds.get(key) === crowd) this.#crowds.delete(key);
   }
 }
