@@ -11,5 +11,9 @@ const CAUSES: Readonly<Record<string, string>> = {
 /** "cannot read /etc/x: permission denied". */
 export function cannotRead(file: string, error: unknown): string {
   const code = errorCode(error);
-  return `cannot read ${file}: ${code === undefined ? String(error) : (CAUSES[code] ?? code)}`;
+  return `cannot read ${file}: ${code === undefined ? messageOf(error) : (CAUSES[code] ?? code)}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

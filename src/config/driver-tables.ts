@@ -21,12 +21,15 @@ export interface BuiltIn {
 export interface Reading {
   readonly directory: string;
   readonly problems: Problem[];
-  /** Called with every table before its options are read. */
+  /**
+   * Called with every table before its options are read. False, with a problem for each, when a file that is to be read
+   * does not answer: then the table is not read.
+   */
   prepare(
     fields: Readonly<Record<string, Option<unknown>>>,
     table: Record<string, unknown>,
     path: string,
-  ): void;
+  ): Promise<boolean>;
 }
 
 /** Returns the routers in the order of the file. Tables with problems are left out. */
@@ -105,7 +108,7 @@ async function readDriven<Generic, Instance>(
     problems.push({ path, message: "must be a table" });
     return undefined;
   }
-  reading.prepare(generic.fields, table, path);
+  if (!(await reading.prepare(generic.fields, table, path))) return undefined;
   const genericValues = generic.read(pick(table, kind.reserved), path, problems);
   const written = table["driver"];
   // A wrong `driver` value has been reported by `generic.read`.
@@ -118,7 +121,7 @@ async function readDriven<Generic, Instance>(
   const { driver } = found;
   const own = Object.keys(driver.options.fields);
   checkKeys(table, [...kind.reserved, ...own], path, problems);
-  reading.prepare(driver.options.fields, table, path);
+  if (!(await reading.prepare(driver.options.fields, table, path))) return undefined;
   const options = driver.options.read(pick(table, own), path, problems);
   const missing = (driver.requires ?? []).filter((key) => table[key] === undefined);
   for (const key of missing) {

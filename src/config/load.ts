@@ -3,13 +3,14 @@
 // Invariant: a configuration is returned only when it has no problem at all. So every error that can be found
 // beforehand is found before a message meets it.
 
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Configuration, ConfigurationProblem } from "./configuration.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { readRouters, readTransports } from "./driver-tables.ts";
 import type { BuiltIn, Reading } from "./driver-tables.ts";
 import { cannotRead } from "../base/file-errors.ts";
+import { errorCode } from "../base/error-code.ts";
+import { readNamedFile } from "../base/named-file.ts";
 import { checkKeys, readFields, readOption, resolvePath } from "../options/options.ts";
 import type { Option, Problem } from "../options/options.ts";
 import { sections } from "./sections.ts";
@@ -27,7 +28,7 @@ export type LoadResult =
 export async function loadConfiguration(file: string, builtIn: BuiltIn): Promise<LoadResult> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(file);
+    ({ bytes } = await readNamedFile(file, true));
   } catch (error) {
     return { unreadable: cannotRead(file, error) };
   }
@@ -52,10 +53,10 @@ async function readRoot(
 ): Promise<Configuration | undefined> {
   const directory = dirname(resolve(file));
   const written: Written[] = [];
-  const reading = { directory, problems, prepare: preparing(directory, written) };
+  const reading = { directory, problems, prepare: preparing(directory, written, problems) };
   const tables = { ...sections, ...builtIn.sections };
   checkKeys(root, [...Object.keys(tables), "routers", "transports"], "", problems);
-  reading.prepare(tables, root, "");
+  if (!(await reading.prepare(tables, root, ""))) return undefined;
   const read = <T>(name: string, option: Option<T>) => readSection(root, name, option, problems);
   const own = readFields(sections, read);
   const parts = Object.entries(builtIn.sections).map(([name, option]) => [
@@ -69,17 +70,35 @@ async function readRoot(
   return { file, directory, ...own, routers, transports, parts: Object.fromEntries(parts) };
 }
 
-/** Adds each option that is visited to `written`, and makes its path absolute if it is one. */
-function preparing(directory: string, written: Written[]): Reading["prepare"] {
-  return (fields, table, path) => {
+/**
+ * Adds each option that is visited to `written`, and makes its path absolute if it is one. The options read some of
+ * these files at once, on the event loop: a file that does not answer is a problem before.
+ */
+function preparing(directory: string, written: Written[], problems: Problem[]): Reading["prepare"] {
+  return async (fields, table, path) => {
+    const files: { file: string; path: string }[] = [];
     for (const visited of writtenOptions(fields, table, path)) {
       written.push(visited);
       const { option, value } = visited;
-      if (option.isPath === true && typeof value === "string" && value !== "") {
-        visited.replace(resolvePath(directory, value));
-      }
+      if (option.isPath !== true || typeof value !== "string" || value === "") continue;
+      const file = resolvePath(directory, value);
+      visited.replace(file);
+      if (option.isRead === true) files.push({ file, path: visited.path });
     }
+    const found = (await Promise.all(files.map(unanswered))).flat();
+    problems.push(...found);
+    return found.length === 0;
   };
+}
+
+/** What else is wrong with the file, its option says. */
+async function unanswered({ file, path }: { file: string; path: string }): Promise<Problem[]> {
+  try {
+    await readNamedFile(file);
+    return [];
+  } catch (error) {
+    return errorCode(error) === undefined ? [{ path, message: cannotRead(file, error) }] : [];
+  }
 }
 
 function readSection<T>(

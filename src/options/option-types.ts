@@ -33,6 +33,11 @@ function pathOption(doc: string): Option<string> {
 
 export { pathOption as path };
 
+/** A file that is read with the configuration, such as a certificate. */
+export function readPath(doc: string): Option<string> {
+  return { ...pathOption(doc), isRead: true };
+}
+
 /** Relative paths start at the directory of the configuration file. */
 export function resolvePath(configDirectory: string, written: string): string {
   return resolve(configDirectory, written);

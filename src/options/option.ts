@@ -31,6 +31,8 @@ export interface Marks {
   readonly isUnique?: true;
   /** The value is an address with a port that the relay listens on. */
   readonly isBound?: true;
+  /** The loader reads the file that the option names beforehand, to see whether its file system answers. */
+  readonly isRead?: true;
   /** The value stays the same from the start of the relay to its end: a reload does not change it. */
   readonly isFixed?: true;
 }

@@ -4,18 +4,13 @@
 
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
-import { open } from "node:fs/promises";
 import { cannotRead } from "../base/file-errors.ts";
+import { type NamedFile, readNamedFile } from "../base/named-file.ts";
 import { path } from "./option-types.ts";
 import type { Option } from "./option.ts";
 
 /** Mode bits of users that are neither the owner nor in the group. */
 const OTHERS = 0o007;
-
-interface Contents {
-  readonly mode: number;
-  readonly bytes: Buffer;
-}
 
 /** The path of a file with a secret. The file is checked when the configuration is read. */
 export function secretFile(doc: string): Option<string> {
@@ -46,6 +41,7 @@ export function keyFile(doc: string): Option<KeyFile> {
     doc,
     required: true,
     isPath: true,
+    isRead: true,
     read(value, at, problems) {
       const file = base.read(value, at, problems);
       if (file === undefined) return undefined;
@@ -72,6 +68,7 @@ function guardedFile(doc: string, parse: Parse): Option<string> {
   const base = path(doc);
   return {
     ...base,
+    isRead: true,
     read(value, at, problems) {
       const file = base.read(value, at, problems);
       const wrong = file === undefined ? undefined : problemWith(file, parse);
@@ -93,10 +90,9 @@ export function readPrivateKey(file: string): Promise<string> {
 }
 
 async function readGuarded(file: string, parse: Parse): Promise<string> {
-  let contents: Contents;
+  let contents: NamedFile;
   try {
-    await using handle = await open(file);
-    contents = { mode: (await handle.stat()).mode, bytes: await handle.readFile() };
+    contents = await readNamedFile(file);
   } catch (error) {
     throw new Error(cannotRead(file, error), { cause: error });
   }
@@ -114,7 +110,8 @@ function problemWith(file: string, parse: Parse): string | undefined {
   }
 }
 
-function contentsOf(file: string): Contents {
+/** The loader has seen that it answers. */
+function contentsOf(file: string): NamedFile {
   const descriptor = openSync(file, "r");
   try {
     return { mode: fstatSync(descriptor).mode, bytes: readFileSync(descriptor) };
@@ -126,7 +123,7 @@ function contentsOf(file: string): Contents {
 type Secret = { readonly secret: string } | { readonly wrong: string };
 type Parse = (bytes: Buffer) => Secret;
 
-function checked({ mode, bytes }: Contents, parse: Parse): Secret {
+function checked({ mode, bytes }: NamedFile, parse: Parse): Secret {
   if ((mode & OTHERS) !== 0) {
     return { wrong: `can be used by everybody on this machine; "chmod o= FILE" ends that` };
   }

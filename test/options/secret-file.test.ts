@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,6 +49,12 @@ describe("a secret file", () => {
       await assert.rejects(readSecret(file), why);
     });
   }
+
+  test("that is a pipe is no file later either, and nobody waits for its writer", async () => {
+    const pipe = join(directory, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    await assert.rejects(readSecret(pipe), /pipe: it is no regular file/);
+  });
 
   test("that is missing is a problem with its reason", async () => {
     rmSync(file);

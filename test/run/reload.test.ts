@@ -1,6 +1,7 @@
 // A new configuration under a running relay: what goes on as it began, what follows it, and what refuses it.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { once } from "node:events";
@@ -162,4 +163,31 @@ test("one reload after the other: the last one counts", async () => {
   using wire = await greeted(await relay.connect());
   await wire.ask("MAIL FROM:<carol@example.net>");
   assert.match(await wire.ask("RCPT TO:<alice@example.net>"), /^250 /);
+});
+
+test("a pipe in the place of a certificate, of authorities or of a password refuses it, and stops nothing", async () => {
+  await using relay = await startTestRelay({ config: config({}) });
+  const pipe = join(relay.directory, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const wanted = [
+    config({}).replace(
+      "[dns]",
+      `tls = "starttls"\ncertificate = "pipe"\nprivate_key = "pipe"\n[dns]`,
+    ),
+    config({ transport: `driver = "smtp"\ntls_verify_certificates = "pipe"` }),
+    config({
+      transport: `driver = "smtp"\nhosts = ["a.test"]\nauth_user = "a"\nauth_password_file = "pipe"`,
+    }),
+    config({
+      more: `[[relay.dkim]]\ndomain = "example.com"\nselector = "a"\nkey_file = "pipe"`,
+    }),
+  ];
+  for (const text of wanted) {
+    await rewrite(relay, text);
+    const refused = await relay.relay.reload();
+    assert.ok("problems" in refused, text);
+    assert.match(refused.problems.join("\n"), /cannot read .*pipe: it is no regular file/);
+  }
+  await rewrite(relay, config({ ours: "example.org" }));
+  assert.ok("listeners" in (await relay.relay.reload()));
 });

@@ -8,7 +8,7 @@ import {
   list,
   oneOf,
   optional,
-  path,
+  readPath,
   text,
   withDefault,
 } from "../../src/options/options.ts";
@@ -48,7 +48,7 @@ export const connectionFields = {
     true,
   ),
   tls_verify_certificates: optional(
-    path("PEM file of the authorities that `verify` trusts."),
+    readPath("PEM file of the authorities that `verify` trusts."),
     "the authorities that Node.js trusts",
   ),
 };

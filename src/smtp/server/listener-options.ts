@@ -10,7 +10,7 @@ import {
   optional,
   options,
   listenAddress,
-  path,
+  readPath,
   tables,
   marked,
 } from "../../options/options.ts";
@@ -21,8 +21,8 @@ const address = listenAddress(
   "The address and port to listen on. `[::]` is every address of both families.",
 );
 
-const certificate = path("The certificate and the chain behind it, PEM.");
-const privateKey = path("The key of the certificate, PEM.");
+const certificate = readPath("The certificate and the chain behind it, PEM.");
+const privateKey = readPath("The key of the certificate, PEM.");
 
 const moreCertificates = withCheck(
   options({ certificate, private_key: privateKey }),
@@ -40,9 +40,11 @@ const declaredOptions = options({
     "none",
   ),
   certificate: optional(
-    path("The certificate and the chain behind it, PEM. Needed unless `tls` is `none`."),
+    readPath("The certificate and the chain behind it, PEM. Needed unless `tls` is `none`."),
   ),
-  private_key: optional(path("The key of the certificate, PEM. Needed unless `tls` is `none`.")),
+  private_key: optional(
+    readPath("The key of the certificate, PEM. Needed unless `tls` is `none`."),
+  ),
   certificates: withDefault(
     tables(
       "More certificates: a client that asks for one of the names in one of them is shown that one.",
