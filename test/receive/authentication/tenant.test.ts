@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { examineAll, Examination } from "../../../src/receive/authentication/authentication.ts";
+import { ONLY_ONCE } from "../../../src/receive/authentication/header-shape.ts";
 import { judgeTenant, type TenantVerdict } from "../../../src/receive/authentication/tenant.ts";
 import { headerBudgets } from "../../../src/receive/header/header-budget.ts";
 import { HeaderReader } from "../../../src/receive/header/header.ts";
@@ -169,6 +170,14 @@ describe("another tenant cannot send through us", () => {
       `MIME-Version: 1.0\r\n${signed(TYPED, by())}`,
       "more than one mime-version field",
     ],
+    ...Object.fromEntries(
+      ONLY_ONCE.flatMap((name) =>
+        [`${name}: a`, `${name.toUpperCase()} : a`, `${name}\r\n\t: a`].map((field) => [
+          `with two more fields ${JSON.stringify(field)}`,
+          [`${field}\r\n${field}\r\n${signed(TYPED, by())}`, `more than one ${name} field`],
+        ]),
+      ),
+    ),
     "with a List-Unsubscribe of his own": [
       `List-Unsubscribe: <https://evil.test/>\r\n${LATER}`,
       `${the}it does not cover list-unsubscribe`,
