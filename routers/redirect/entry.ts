@@ -20,6 +20,9 @@ export type AliasEntry =
 const ITEM = /(?:"(?:[^"\\]|\\.)*"?|[^,"])+/g;
 const ENCLOSED = /^"((?:[^"\\]|\\.)*)"$/;
 
+/** A command, a file or a variable, as other programs write them: no name that somebody is called by. */
+const NO_NAME = /^['`$~|/:]|^\.*\/|\|/;
+
 /** `domain` is that of names without one, `ownDomain` that of names behind a backslash. */
 export function readAliasEntry(value: string, domain: string, ownDomain: string): AliasEntry {
   const to = new Map<string, Mailbox>();
@@ -56,13 +59,14 @@ function mailboxOf(text: string, { domain, ownDomain, isEnclosed }: Reading): Ma
   if (mailbox !== undefined) return mailbox;
   // As elsewhere "\alice" keeps her own domain.
   const own = /^\\([^\\"@]+)$/.exec(text)?.[1];
-  if (own !== undefined) return parseMailbox(`${own}@${ownDomain}`);
-  return text.includes("@") || text.includes('"') ? undefined : parseMailbox(`${text}@${domain}`);
+  const name = own ?? text;
+  if (/["@]/.test(name) || NO_NAME.test(name)) return undefined;
+  return parseMailbox(`${name}@${own === undefined ? domain : ownDomain}`);
 }
 
 function kindOf(text: string): string {
   if (text.startsWith("|")) return "is a pipe, and there is none here";
-  if (text.startsWith("/")) return "is a file, and not an address";
+  if (/^[.~]*\//.test(text)) return "is a file, and not an address";
   if (/^:include:/i.test(text)) return "includes a file, which is not possible here";
   if (text.startsWith(":")) return "is an unknown special item";
   return "is no address";

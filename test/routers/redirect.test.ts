@@ -290,6 +290,18 @@ describe("an item in quotes", () => {
     "\\",
     "'alice@example.com' x",
     "alice, |/bin/sh",
+    "'|/bin/sh'",
+    "'alice'",
+    "'/var/mail/alice'",
+    "\\|/bin/sh",
+    "\\/var/mail/alice",
+    "./Maildir/",
+    "~/Mailbox",
+    "../alice",
+    "$HOME/mail",
+    "`id`",
+    "alice|sh",
+    '"~/Mailbox"',
   ]) {
     test(`${entry} is no address, and defers`, async () => {
       const decision = await decide("one@example.com", { file: aliases(`one: bob, ${entry}\n`) });
