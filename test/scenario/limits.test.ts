@@ -115,7 +115,11 @@ test("addresses beyond the limit come in another message, each recipient whole",
 });
 
 test("who tries too many names is sent away", async () => {
-  const config = limited(9, "refused_recipients_max = 3");
+  // Names that stand in the file itself: a list that is late on a busy machine answers 451.
+  const config = limited(9, "refused_recipients_max = 3").replaceAll(
+    '"lsearch:gmail_accounts"',
+    '["alice"]',
+  );
   await using relay = await startTestRelay({ config, files });
   using client = await relay.connect("127.0.0.9");
   await begin(client, "<carol@example.net>");
