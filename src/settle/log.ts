@@ -3,7 +3,13 @@
 import { given } from "../base/given.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { Log } from "../observe/log.ts";
-import type { Settlement, StoredMessage } from "../spool/spool.ts";
+import {
+  FROZEN_WHYS,
+  type FrozenWhy,
+  type RecipientChange,
+  type Settlement,
+  type StoredMessage,
+} from "../spool/spool.ts";
 import { pathText } from "../mail/address.ts";
 import { placeText } from "../mail/place.ts";
 import { saidLine } from "../mail/status.ts";
@@ -47,15 +53,31 @@ export function logPutOff({ envelope }: StoredMessage, until: number, log: Log):
   log.event("bounce.put_off", { id, sender: pathText(sender), next_attempt: next });
 }
 
+const FROZEN: Readonly<Record<FrozenWhy, string>> = {
+  ordered: "the postmaster has frozen it",
+  copy: "a copy cannot be made",
+  delivery: "a delivery needs the postmaster",
+  "nobody-to-tell": "it has failed, and nobody may be told",
+};
+
+/** `changes` are those of its recipients. */
 export function logMessage(
-  { envelope }: StoredMessage,
-  state: Settlement["state"],
+  { envelope, recipients }: StoredMessage,
+  {
+    state,
+    changes,
+  }: Pick<Settlement, "state"> & {
+    readonly changes: ReadonlyMap<number, Pick<RecipientChange, "frozenWhy">>;
+  },
   now: number,
   log: Log,
 ): void {
   const { id, receivedAt } = envelope;
-  if (state === "frozen")
-    log.event("message.frozen", { id, why: "a delivery needs the postmaster" });
+  if (state === "frozen") {
+    const whys = recipients.map((one) => (changes.get(one.position) ?? one).frozenWhy);
+    const why = FROZEN[FROZEN_WHYS.find((known) => whys.includes(known)) ?? "delivery"];
+    log.event("message.frozen", { id, why });
+  }
   if (state === "completed") {
     log.event("message.completed", { id, seconds: Math.round((now - receivedAt) / 100) / 10 });
   }

@@ -84,7 +84,7 @@ export async function settle(
   const due = attempted.filter((one) => !mailRests(one));
   const reported = await reportsOn(message, state, due, work.lines.all, now, services, standing);
   const known = sender?.kind === "unknown" ? standing.oneMoreTry : await standing.toStore();
-  logMessage(message, state, now, services.log);
+  logMessage(message, { state, changes: work.changes }, now, services.log);
   return {
     ...known,
     id: message.envelope.id,

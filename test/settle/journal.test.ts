@@ -81,6 +81,8 @@ const stateAfter = async (other: RecipientState) => {
   return state;
 };
 
+const ID = envelope().id;
+
 describe("the message", () => {
   test("waits for every recipient, is frozen when one is, and else completed", async () => {
     assert.equal(await stateAfter("pending"), "queued");
@@ -97,6 +99,18 @@ describe("the message", () => {
       recipients.map(({ position }) => position),
       [0],
     );
+  });
+
+  test("says why it is frozen", async () => {
+    const log = recordingLog();
+    await settled([copy("failed"), finding("delivered")], {}, NOW, log);
+    await settled([finding("freeze")], {}, NOW, log);
+    await settled([finding("failed")], { envelope: envelope({ sender: null }) }, NOW, log);
+    assert.deepEqual(log.named("message.frozen"), [
+      { id: ID, why: "a copy cannot be made" },
+      { id: ID, why: "a delivery needs the postmaster" },
+      { id: ID, why: "it has failed, and nobody may be told" },
+    ]);
   });
 
   test("logs each delivery by what became of it, and its own end", async () => {
