@@ -1,4 +1,4 @@
-// relayctl check: is the configuration right, and what would become of a message?
+// relayctl check: checks the configuration, and predicts the outcome of a message.
 
 import { given } from "../base/given.ts";
 import type { Given } from "../contract/command.ts";
@@ -34,10 +34,10 @@ export interface CheckOptions extends Given {
   readonly message?: string | undefined;
 }
 
-/** Milliseconds to wait for `spf:` lists; then what is kept on disk has to do. */
+/** Milliseconds to wait for `spf:` lists. After that, the copies on disk are used. */
 const LISTS_PATIENCE = 5000;
 
-/** Exit 0 when all are routed, 1 when something is deferred, 2 when something is refused or fails. */
+/** Exit 0 when all recipients are routed, 1 when something is deferred, 2 when something is refused or fails. */
 export async function checkCommand(
   recipients: readonly string[],
   options: CheckOptions,
@@ -135,7 +135,9 @@ async function messageFile(file: string): Promise<Buffer> {
   }
 }
 
-/** What goes wrong on the way is told beside the answer; everything else would only be in its way. */
+/**
+ * Events that are printed beside the result, because they report a problem on the way. All others would only distract.
+ */
 const WORTH_TELLING: ReadonlySet<EventName> = new Set([
   "lookup.failed",
   "hosts.failed",

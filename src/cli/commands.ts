@@ -1,4 +1,4 @@
-// Every command of relayctl: one flat table. What a command needs is loaded when it runs.
+// Every command of relayctl, in one flat table. The code of a command is loaded when the command runs.
 
 import { type Command, command, plainCommand, word } from "../contract/command.ts";
 import {
@@ -17,53 +17,55 @@ import { flagsOf } from "./flags.ts";
 
 const off = (doc: string) => withDefault(flag(doc), false);
 
-/** Flags that stand with every command, before it or behind it. */
+/** Flags of every command, written before or after its words. */
 export const globalFlags = options({
   config: optional(path("routers.toml (default: $UNSEEN_CONFIG, /etc/unseen/routers.toml)")),
   json: off("print JSON, for programs"),
 });
 
-/** What the words in front of a command stand for. */
+/** Descriptions of the first words that several commands share. */
 export const groups: Readonly<Record<string, string>> = {
-  queue: "look at the queue, and change it",
+  queue: "show and change the queue",
 };
 
-/** Who writes when nobody is named: a stranger, from addresses that are kept for documentation. */
+/** The default client and sender of a dry run: an outside client, with addresses reserved for documentation. */
 const STRANGER = { client: "192.0.2.1", sender: "someone@example.net" };
 
-const CHECK_NOTES = `Nothing is delivered and nothing on disk is touched; the DNS is asked in earnest.
-Exit status: 0 all recipients are routed, 1 something is deferred, 2 something is refused or fails,
+const CHECK_NOTES = `Nothing is delivered and nothing on disk is changed. Real DNS queries are sent.
+Exit status: 0 all recipients are routed, 1 a recipient or the message is deferred, 2 one is refused or fails,
 64 wrong usage, 66 a file is missing, 78 the configuration is wrong (all problems are listed).`;
 
-const CHANGE_NOTES = `Messages are named by their ids, or by filters, which must all fit, or by --all. With --recipient or --domain only
-these recipients are meant; remove takes whole messages. A message that is being delivered just now is left alone.
-Exit status: 0 done, 1 a message is not there or is being delivered just now.`;
+const CHANGE_NOTES = `Name messages by their ids, by filters (a message must match all of them), or by --all. With --recipient or
+--domain, only these recipients are changed, but remove takes whole messages. A message under attempt is left alone.
+Exit status: 0 done, 1 a message does not exist or is under attempt.`;
 
 const filters = {
   sender: optional(word("address", 'only mail from this address or domain; "" is the null sender')),
   recipient: optional(word("address", "only mail to this address or domain")),
   domain: optional(word("domain", "only mail to this domain")),
-  olderThan: optional(duration('only mail that came longer ago: "90s", "15m", "2h", "4d"')),
-  youngerThan: optional(duration("only mail that came since then")),
+  olderThan: optional(
+    duration('only mail received longer ago than this: "90s", "15m", "2h", "4d"'),
+  ),
+  youngerThan: optional(duration("only mail received within this time")),
   state: optional(oneOf("only mail in this state", ["active", "deferred", "frozen"])),
 };
 
 const CHANGES = {
-  retry: "try again now, whatever is known of the hosts; what is frozen is thawed",
-  freeze: "no further attempt until it is thawed",
-  thaw: "what is frozen goes on",
-  bounce: "give up now: what is not delivered has failed, and its sender is told",
-  remove: "remove messages for good, without a word to anybody",
+  retry: "try again now, also at hosts that have failed; thaws frozen recipients",
+  freeze: "keep, without further attempts until thaw or retry",
+  thaw: "resume the delivery of frozen recipients",
+  bounce: "give up now: undelivered recipients fail, and their sender is told",
+  remove: "delete messages for good, without telling their senders",
 } as const;
 
 const holdFlags = options({
-  domain: optional(word("domain", "the same, as in the other commands")),
+  domain: optional(word("domain", "the domain, in place of the argument")),
 });
 
 export const commands: readonly Command[] = [
   plainCommand({
     name: "serve",
-    summary: "run the relay, or one part of it alone, in the foreground; the log goes to stdout",
+    summary: "run the relay, or one part of it alone, in the foreground, with the log on stdout",
     argument: "[part]",
     run: async ([part], { config }) =>
       part === undefined
@@ -72,16 +74,17 @@ export const commands: readonly Command[] = [
   }),
   command({
     name: "reload",
-    summary: "the running relay reads its configuration again; a wrong one changes nothing",
+    summary:
+      "apply a changed configuration without interrupting mail; if it has an error, the running one stays",
     flags: options({
-      acceptLists: off("believe lists that have lost most of their entries, as they are now"),
+      acceptLists: off("believe lists as they are now, even if most of their entries are gone"),
     }),
     run: async (_, given) => (await import("./reload.ts")).reloadCommand(given),
   }),
   command({
     name: "check",
     summary:
-      "without recipients: is the configuration right? With recipients: what would become of a message?",
+      "check the configuration; with recipients, predict what the relay would do with a message for them",
     argument: "[recipients...]",
     flags: options({
       from: withDefault(
@@ -89,7 +92,7 @@ export const commands: readonly Command[] = [
         STRANGER.sender,
       ),
       client: withDefault(word("ip", "address of the client"), STRANGER.client),
-      helo: optional(word("name", "what the client calls itself"), "its address"),
+      helo: optional(word("name", "the name that the client gives in HELO"), "its address"),
       tls: off("the client speaks TLS"),
       message: optional(path("judge this message too, as at the end of DATA")),
     }),
@@ -98,29 +101,32 @@ export const commands: readonly Command[] = [
   }),
   command({
     name: "trace",
-    summary: "what happened to a message, in order; or to all mail from and to an address",
+    summary: "show the events of a message in order, or those of all mail from and to an address",
     argument: "<id|address>",
     flags: options({
-      since: optional(duration("only what happened so long ago at most")),
-      limit: withDefault(integer("so many stories of an address, the newest", 1, 999_999_999), 10),
+      since: optional(duration("only mail whose last event is within this time")),
+      limit: withDefault(
+        integer("show at most this many messages of an address, newest first", 1, 999_999_999),
+        10,
+      ),
     }),
     run: async ([what = ""], given) => (await import("./trace.ts")).traceCommand(what, given),
   }),
   command({
     name: "queue list",
-    summary: "messages that wait, oldest first",
+    summary: "list the messages in the queue, oldest first",
     flags: options(filters),
     run: async (_, given) => (await import("./queue/list.ts")).queueList(given),
   }),
   command({
     name: "queue count",
-    summary: "how many messages wait, by state",
+    summary: "count the messages in the queue, by state",
     flags: options(filters),
     run: async (_, given) => (await import("./queue/list.ts")).queueCount(given),
   }),
   command({
     name: "queue show",
-    summary: "one message: envelope, recipients, what is done, header",
+    summary: "show one message: envelope, recipients, finished deliveries, header",
     argument: "<id>",
     flags: options({ body: off("print the message itself, byte for byte") }),
     run: async ([id = ""], given) => (await import("./queue/show.ts")).queueShow(id, given),
@@ -138,14 +144,14 @@ export const commands: readonly Command[] = [
   ),
   command({
     name: "queue hold",
-    summary: "mail for a domain waits; without one, which domains are on hold",
+    summary: "hold back mail for a domain; without a domain, list those on hold",
     argument: "[domain]",
     flags: holdFlags,
     run: async ([domain], given) => (await import("./queue/hold.ts")).queueHold(domain, given),
   }),
   command({
     name: "queue release",
-    summary: "mail for a domain goes on",
+    summary: "end the hold of a domain",
     argument: "[domain]",
     flags: holdFlags,
     run: async ([domain], given) => (await import("./queue/hold.ts")).queueRelease(domain, given),
@@ -153,7 +159,7 @@ export const commands: readonly Command[] = [
   ...parts.flatMap((part) => part.commands),
   plainCommand({
     name: "completion",
-    summary: `a script that completes these commands: ${SHELLS.join(" or ")}`,
+    summary: `print a script with which the shell completes these commands: ${SHELLS.join(" or ")}`,
     argument: "<shell>",
     run: async ([shell = ""]) =>
       completionCommand(shell, { commands, flags: flagsOf(globalFlags) }),

@@ -1,4 +1,4 @@
-// relayctl completion: a script for the shell, which knows the commands, their flags and what these can be.
+// relayctl completion: prints a script for the shell, which completes commands, flags and the values of flags.
 
 import { print } from "../base/terminal.ts";
 import type { Command } from "../contract/command.ts";
@@ -9,7 +9,7 @@ export const SHELLS = ["bash", "zsh"] as const;
 
 export interface CompletionTable {
   readonly commands: readonly Command[];
-  /** Those that stand with every command. */
+  /** The flags of every command. */
   readonly flags: readonly CommandFlag[];
 }
 
@@ -25,7 +25,7 @@ export async function completionCommand(shell: string, table: CompletionTable): 
   return EXIT.ok;
 }
 
-/** Flags and their values are passed over in front of the cursor; what is left are the words of a command. */
+/** Flags and their values before the cursor are skipped. The remaining words name the command. */
 function bashScript({ commands, flags }: CompletionTable): string {
   const all = [...flags, ...commands.flatMap(flagsIn)];
   const withValue = new Set(all.filter(({ isSwitch }) => !isSwitch).map(({ name }) => name));
@@ -59,7 +59,10 @@ function flagsIn({ flags }: Command): readonly CommandFlag[] {
   return flags === undefined ? [] : flagsOf(flags);
 }
 
-/** Cases of the words before the cursor: behind a whole command come its flags, behind the beginning of one what goes on. */
+/**
+ * The completions for the words before the cursor: after a whole command its flags, after the beginning of one the
+ * words that may follow.
+ */
 function casesOf(commands: readonly Command[], flags: readonly CommandFlag[]): string {
   const global = flags.map(({ name }) => name);
   const whole = commands.map((command) =>

@@ -1,4 +1,4 @@
-// Where the configuration is, and what a command says when it cannot be used.
+// Finds the configuration file and reads it for a command.
 
 import {
   type Configuration,
@@ -26,13 +26,13 @@ function configurationFile(given: string | undefined): string {
   return given ?? (fromEnvironment === "" ? undefined : fromEnvironment) ?? DEFAULT_FILE;
 }
 
-/** What is in the file: either the one or the other. */
+/** The file with either a valid configuration or its problems. */
 export type ConfigurationFile = { readonly file: string } & (
   | { readonly configuration: Configuration; readonly wrong?: never }
   | { readonly configuration?: never; readonly wrong: WrongConfiguration }
 );
 
-/** Throws CommandError when there is no file (exit 66). */
+/** Throws CommandError when the file is missing or unreadable (exit 66). */
 export async function readConfiguration(given: string | undefined): Promise<ConfigurationFile> {
   const file = configurationFile(given);
   const loaded = await loadConfiguration(file, builtIn);
@@ -41,7 +41,7 @@ export async function readConfiguration(given: string | undefined): Promise<Conf
   return { file, wrong: new WrongConfiguration(loaded.problems) };
 }
 
-/** Throws WrongConfiguration, or CommandError when there is no file (exit 66). */
+/** Throws WrongConfiguration, or CommandError when the file is missing or unreadable (exit 66). */
 export async function requireConfiguration(given: string | undefined): Promise<Configuration> {
   const { configuration, wrong } = await readConfiguration(given);
   if (configuration === undefined) throw wrong;

@@ -1,14 +1,14 @@
 // The tables of docs/cli.md, made from the table of commands. `npm run docs` writes them; a test compares them.
 //
-// The page names the places: between `<!-- made by npm run docs: commands -->`, or `flags of COMMAND` for `commands`,
-// and `<!-- end -->` stands a table that nobody writes by hand.
+// The page marks their places: a table is made between `<!-- made by npm run docs: commands -->`, or `flags of COMMAND`
+// in place of `commands`, and `<!-- end -->`.
 
 import { commands, globalFlags } from "./commands.ts";
 import { flagsOf, meaningOf } from "./flags.ts";
 
 const BLOCK = /(<!-- made by npm run docs: ([^>]+) -->\n)[^]*?(?=\n<!-- end -->)/g;
 
-/** The page with its tables as they should be. Throws for a table of a command that does not exist. */
+/** The page with its tables as they should be. Throws if a table names a command that does not exist. */
 export function withTables(page: string): string {
   return page.replaceAll(BLOCK, (_, head: string, name: string) => `${head}\n${tableOf(name)}`);
 }

@@ -1,11 +1,11 @@
-// The end of a process of which a thread may hang: in a disk that does not answer, in a pipe that nobody reads.
-// process.exit waits for every thread of libuv's pool and for every worker, without a limit.
+// Ends a process in which a thread may hang: on a disk that does not answer, or a pipe without a reader. process.exit
+// waits for every thread of libuv's pool and for every worker, without a limit.
 //
-// So a process with a thread that hangs ends by a signal. What was promised is on disk.
+// So a process with a hanging thread ends by a signal. Accepted mail is on disk by then.
 
 import type { Worker } from "node:worker_threads";
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks. */
 const LOOK_INTERVAL = 20;
 
 /** Requests that hold a thread of the pool, by their names in process.getActiveResourcesInfo. */
@@ -17,7 +17,7 @@ export type EndingSignal = "SIGINT" | "SIGKILL" | "SIGTERM";
 export class Threads {
   readonly #workers = new Set<Worker>();
 
-  /** Knows of the workers that begin from now on. */
+  /** Counts workers that start from now on. */
   constructor() {
     process.on("worker", (worker) => {
       this.#workers.add(worker);
@@ -25,7 +25,10 @@ export class Threads {
     });
   }
 
-  /** Stops the workers and waits for calls under way, `longest` milliseconds. False when a thread hangs. */
+  /**
+   * Stops the workers and waits up to `longest` milliseconds for calls under way. Resolves to false when a thread
+   * hangs.
+   */
   async end(longest: number): Promise<boolean> {
     for (const worker of this.#workers) void worker.terminate();
     const end = performance.now() + longest;
@@ -37,7 +40,7 @@ export class Threads {
   }
 }
 
-/** Ends the process here and now, as `signal` does by default. */
+/** Ends the process at once, as `signal` does by default. */
 export function endBySignal(signal: EndingSignal): void {
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);

@@ -13,7 +13,7 @@ Text of peers is data: what could end a line, or change how it is shown, is esca
 \`relayctl trace\` shows the events of one message or address.
 `;
 
-/** The page, a section for each table. */
+/** The page, with a section for each table. */
 export function eventDocument(tables: readonly EventTable[]): string {
   const sections = tables.flatMap(({ about, events }) => [
     `## ${about}\n`,

@@ -1,12 +1,12 @@
-// How a command ends: sysexits(3) codes, so that systemd and scripts can tell a wrong file from a busy port.
+// The exit codes of commands, from sysexits(3), so that systemd and scripts can tell an invalid file from a busy port.
 
 import { printable } from "../base/printable.ts";
 
 export const EXIT = {
   ok: 0,
-  /** `queue`: a message is not there, or is being delivered just now. `reload`: a list cannot be accepted. */
+  /** `queue`: a message does not exist or is under attempt. `reload`: a list cannot be accepted. */
   notDone: 1,
-  /** `check`: something is deferred; something is refused or fails. */
+  /** `check`: `deferred` when something is deferred, `failed` when something is refused or fails. */
   deferred: 1,
   failed: 2,
   usage: 64,
@@ -17,7 +17,7 @@ export const EXIT = {
   configuration: 78,
 } as const;
 
-/** Something that the user has to know, one line each, fit to be printed whatever it quotes; never a stack trace. */
+/** A message for the user, one or more lines, made safe to print. Never a stack trace. */
 export class CommandError extends Error {
   readonly exitCode: number;
 

@@ -1,16 +1,16 @@
-// How options of the kit are written on the command line: `olderThan`, a duration, is `--older-than <duration>`.
+// The command-line form of options: `olderThan`, a duration, is `--older-than <duration>`.
 
 import type { Option, Options } from "../options/options.ts";
 
 export interface CommandFlag {
-  /** Its name among the values: "olderThan". */
+  /** The key of its value: "olderThan". */
   readonly key: string;
   readonly option: Option<unknown>;
   /** "--older-than" */
   readonly name: string;
   /** "--older-than <duration>" */
   readonly written: string;
-  /** It stands alone: there or not there. */
+  /** The flag has no value: it is given or not. */
   readonly isSwitch: boolean;
 }
 
@@ -24,17 +24,17 @@ export function flagsOf({ fields }: Options<unknown>): readonly CommandFlag[] {
   });
 }
 
-/** The type of the kit for what is there or not. */
+/** The option type of a flag without a value. */
 const SWITCH = "true or false";
 
-/** What `--help` and the documentation say of a flag. */
+/** The text about a flag in `--help` and in the documentation. */
 export function meaningOf({ doc, shown, type, words }: Option<unknown>): string {
   const choice = words === undefined ? "" : `: ${words.join(", ")}`;
   const fallback = shown === undefined || type === SWITCH ? "" : ` (default: ${shown})`;
   return `${doc}${choice}${fallback}`;
 }
 
-/** The text as the option reads it: numbers are numbers. */
+/** The text in the form that the option reads: numbers become numbers. */
 export function valueOf({ type }: Option<unknown>, text: string): unknown {
   return type === "whole number" && /^\d{1,15}$/.test(text) ? Number(text) : text;
 }

@@ -1,10 +1,14 @@
-// The log's way to stdout. Lines of one turn of the event loop leave together, in slices, and the writing happens on the
-// thread pool: neither a hundred messages a turn nor a slow reader of the log holds up a session.
+// Writes the log to stdout. The lines of one turn of the event loop leave together, in slices, and the thread pool
+// writes them. So neither a hundred messages in a turn nor a slow reader of the log holds up a session.
 //
-// Invariants: lines leave whole and in order. So many may wait; once half of that waits for a reader that is slow, or a
-// disk that hangs, no message and no client has more than its share, so that one with a thousand recipients pushes out
-// no other's. One thread of the pool waits for it, whatever hangs, and a process that ends waits no longer than it wants.
-// What there is no room for is lost: mail is worth more than its log. How many lines that were is said on stderr.
+// Invariants:
+//
+// - Lines leave whole and in order.
+// - The waiting lines are bounded. Once half of that room is taken, because a reader is slow or a disk hangs, no
+//   message and no client gets more than its share. So a message with a thousand recipients does not displace the lines
+//   of others.
+// - At most one thread of the pool waits for stdout, even if it hangs. A process that ends waits no longer than it chooses.
+// - Lines without room are lost, because mail is worth more than its log. Their number is written to stderr.
 
 import { fstatSync, write, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,11 +21,11 @@ const writeAsync = promisify(write);
 const MEGABYTE = 1024 * 1024;
 /** Characters that may wait for a reader that has stopped reading. */
 const WAITING_MAX = 16 * MEGABYTE;
-/** A file has no reader that stops: it takes a burst as soon as there is a moment, unless its disk hangs. */
+/** Characters that may wait for a file. A file takes a burst soon, unless its disk hangs. */
 const WAITING_FOR_FILE_MAX = 64 * MEGABYTE;
-/** A disk that has taken nothing for so long hangs; in ms. */
+/** Milliseconds without progress after which a disk counts as hanging. */
 const HANGING = 1000;
-/** What each message and each client may have of that when it is half full. */
+/** Share of the room for each message and each client, once the room is half full. */
 const SHARE = 1 / 32;
 /** Characters that are written at once. */
 const SLICE = 256 * 1024;
@@ -32,7 +36,7 @@ const PAUSE = 20;
 interface Slice {
   readonly lines: string[];
   length: number;
-  /** Of which so many characters are about one message or client. */
+  /** For each message or client, the number of characters about it. */
   readonly shares: Map<string, number>;
 }
 
@@ -45,7 +49,7 @@ export class LogOutput implements LineSink {
   #waiting = 0;
   #lost = 0;
   #confessing = false;
-  /** When something was taken, or began to wait; by the monotonic clock. */
+  /** The time of the last progress, or of the beginning of the wait; by the monotonic clock. */
   #takenAt = 0;
   #endsInLine = false;
   #writing: Promise<void> | undefined;
@@ -56,7 +60,7 @@ export class LogOutput implements LineSink {
     this.#waitingMax = this.#isFile ? WAITING_FOR_FILE_MAX : WAITING_MAX;
   }
 
-  /** `source` is the message that the line is about, or else the client, if it is about one. */
+  /** `source` is the id of the message that the line is about, or else the client. Absent if it is about neither. */
   write(line: string, source?: string): void {
     const { length } = line;
     if (!this.#hasRoom(length, source)) {
@@ -119,7 +123,7 @@ export class LogOutput implements LineSink {
   }
 
   async #writeWhole(lines: Buffer): Promise<void> {
-    // What was cut off in the middle of a line stays there, and the next line begins a new one.
+    // If the last write stopped in the middle of a line, the rest of that line is lost and a new line begins.
     const bytes = this.#endsInLine ? Buffer.concat([Buffer.from("\n"), lines]) : lines;
     for (let at = 0; at < bytes.length;) {
       try {
@@ -127,21 +131,21 @@ export class LogOutput implements LineSink {
         this.#takenAt = performance.now();
         this.#endsInLine = bytes[at - 1] !== LINE_END;
       } catch (error) {
-        // Whoever started us left a terminal or pipe that does not wait, and it is full.
+        // stdout is a full non-blocking terminal or pipe, left so by the parent process.
         if (errorCode(error) !== "EAGAIN") throw error;
         await sleep(PAUSE);
       }
     }
   }
 
-  /** stderr may hang as stdout does: it holds one thread at most, and what is lost meanwhile is said later. */
+  /** stderr may hang as stdout does. It holds at most one thread, and lines lost meanwhile are reported later. */
   #confess(why: unknown): void {
     if (this.#lost === 0 || this.#confessing) return;
     const reason = why instanceof Error ? why.message : String(why);
     const what = `relayctl: ${this.#lost} log lines are lost: ${reason}\n`;
     this.#lost = 0;
     this.#confessing = true;
-    // stderr may be as closed as stdout: then there is nobody left to tell.
+    // stderr may be closed like stdout; then the loss cannot be reported.
     write(2, what, () => (this.#confessing = false));
   }
 
@@ -151,7 +155,7 @@ export class LogOutput implements LineSink {
     await Promise.race([this.#writing, ...ends]);
   }
 
-  /** For a process that ends here and now. What takes nothing would hold it for ever. */
+  /** For a process that ends at once. Writes nothing if the output hangs, because the write would never return. */
   flushNow(): void {
     if (this.#waiting > 0 && performance.now() - this.#takenAt >= HANGING) return;
     try {

@@ -1,4 +1,4 @@
-// The command line: made of the table of commands. The only module that knows commander.
+// The command line, made from the table of commands. This is the only module that knows commander.
 
 import { Command as Parser, CommanderError, InvalidArgumentError, Option as Flag } from "commander";
 import { printable } from "../base/printable.ts";
@@ -19,7 +19,7 @@ export async function run(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {
-    // Commander has said already what is wrong with the usage.
+    // Commander has already printed the usage error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const known = error instanceof CommandError;
     warn(known ? error.message : `relayctl: ${describeError(error)}`);
@@ -27,7 +27,7 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Commander quotes the argument that is wrong, and may have a suggestion in a line of its own. */
+/** Commander quotes the wrong argument, and may add a suggestion on a line of its own. */
 function usageErrorText(text: string): string {
   return text
     .trimEnd()
@@ -93,7 +93,7 @@ function addFlags(parser: Parser, flags: Options<unknown>): void {
   }
 }
 
-/** What the flags that were given come to, with the defaults of the others. */
+/** The values of the given flags, with the defaults of the others. */
 function read(flags: Options<unknown>, written: Readonly<Record<string, unknown>>): object {
   const own = Object.keys(flags.fields).filter((key) => written[key] !== undefined);
   const problems: Problem[] = [];

@@ -1,5 +1,5 @@
-// relayctl reload: the running relay reads its configuration again. What is wrong with it is found here already, so
-// the relay is asked only for what is right.
+// relayctl reload: the running relay reads its configuration again. relayctl checks the configuration first, so the
+// relay is asked only if it is valid.
 
 import type { Given } from "../contract/command.ts";
 import { askForReload, NoRelay } from "../run/control/client.ts";
@@ -14,7 +14,7 @@ export interface ReloadOptions extends Given {
   readonly acceptLists: boolean;
 }
 
-/** Throws CommandError when the configuration is wrong or no relay answers. */
+/** Throws CommandError when the configuration is invalid or no relay answers. */
 export async function reloadCommand(options: ReloadOptions): Promise<number> {
   const { config, json, acceptLists } = options;
   const { relay } = await requireConfiguration(config);

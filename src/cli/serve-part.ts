@@ -1,4 +1,5 @@
-// relayctl serve PART: one part in the foreground, for a unit of its own. `relayctl serve` runs it so as its child.
+// relayctl serve PART: runs one part in the foreground, for a systemd unit of its own. `relayctl serve` runs the same
+// as its child.
 
 import { systemClock } from "../base/clock.ts";
 import { createLog, describeError } from "../observe/log.ts";
@@ -12,7 +13,7 @@ import { whyNotStarted } from "./serve.ts";
 /** Milliseconds that a reader of the log has for the last lines. */
 const LOG_PATIENCE = 2000;
 
-/** Resolves when a signal has stopped it. */
+/** Resolves when a signal has stopped the part. */
 export async function serveOnePart(name: string, configFile: string | undefined): Promise<number> {
   const part = parts.find((one) => one.name === name && one.process !== undefined);
   if (part === undefined) {

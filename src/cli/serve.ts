@@ -1,8 +1,8 @@
-// relayctl serve: the relay in the foreground, its log on stdout. The only command that runs for long, and the
-// only place that handles signals.
+// relayctl serve: runs the relay in the foreground, with its log on stdout. It is the only command that keeps running,
+// and the only place that handles signals.
 //
-// Invariant: the spool is crash-safe and a half-broken process is not, so an error that nobody caught ends the
-// process at once; what was promised is on disk.
+// Invariant: the spool is crash-safe and a half-broken process is not, so an uncaught error ends the process at once.
+// Accepted mail is on disk by then.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../base/clock.ts";
@@ -19,9 +19,9 @@ import { endBySignal, isPoolBusy, Threads } from "./end-process.ts";
 import { CommandError, EXIT } from "./exit.ts";
 import { LogOutput } from "./log-output.ts";
 
-/** Milliseconds that sessions and attempts under way get to end by themselves. */
+/** Milliseconds that sessions and attempts under way have to finish. */
 const GRACE = 30_000;
-/** Milliseconds after that in which everything is closed, unless a disk hangs. */
+/** Further milliseconds in which everything is closed, unless a disk hangs. */
 const CLOSING_TIME = 3000;
 /** Milliseconds that a reader of the log has for the last lines. */
 const LOG_PATIENCE = 2000;
@@ -114,7 +114,7 @@ export function whyNotStarted(error: unknown, { relay }: Configuration): string 
   return "path" in error ? `${cause}: ${String(error.path)}` : describeError(error);
 }
 
-/** On another machine, where the file is only checked, there need not be one. */
+/** The user need not exist on another machine, where the file is only checked. */
 function requireUser({ file, relay: { user } }: Configuration): void {
   if (process.getuid?.() !== 0 || user === undefined || findUser(user) !== undefined) return;
   const message = `${file}: relay.user: there is no user "${user}" in /etc/passwd`;
@@ -128,7 +128,7 @@ function warnOfRoot({ relay }: Configuration, log: Log): void {
   });
 }
 
-/** From here on SIGHUP is a reload: of the relay that is given later, if it comes before that. */
+/** From now on SIGHUP means a reload. One that comes before the relay has started is carried out after the start. */
 function heedHangup(): (started: Pick<Relay, "reload">) => void {
   let relay: Pick<Relay, "reload"> | undefined;
   let cameEarly = false;
@@ -142,7 +142,7 @@ function heedHangup(): (started: Pick<Relay, "reload">) => void {
   };
 }
 
-/** The name of the first signal to stop; a second one ends the process at once. */
+/** Resolves to the name of the first stop signal. A second one ends the process at once. */
 function untilSignal(output: LogOutput, threads: Threads): Promise<string> {
   return new Promise((resolve) => {
     let stopping = false;

@@ -1,5 +1,5 @@
-// relayctl trace: the whole story of one message, or of everything that has to do with an address. Read from the
-// history and the queue, beside a running relay or without one.
+// relayctl trace: the whole story of one message, or of all mail from and to an address. It is read from the history
+// and the queue, while a relay is running or not.
 
 import { given } from "../base/given.ts";
 import type { Given } from "../contract/command.ts";
@@ -26,11 +26,11 @@ export interface TraceOptions extends Given {
 }
 
 interface Told extends Story {
-  /** As it stands in the queue. */
+  /** The message as it is in the queue. */
   readonly queued?: StoredMessage;
 }
 
-/** Exit 1 when nothing is known. */
+/** Exit 1 when neither the history nor the queue has anything. */
 export async function traceCommand(what: string, options: TraceOptions): Promise<number> {
   const address = addressOf(what);
   if (address === undefined && !/^[0-9a-z]{10}$/.test(what)) {
@@ -59,7 +59,10 @@ export async function traceCommand(what: string, options: TraceOptions): Promise
   throw new CommandError(`${what}: nothing is known of it`, EXIT.notDone);
 }
 
-/** As the history finds it: "<>" for the null sender; undefined for what is no address. */
+/**
+ * The address in the form in which the history is searched: "<>" for the null sender. Undefined if `what` is not an
+ * address.
+ */
 function addressOf(what: string): string | undefined {
   if (what === NULL_SENDER) return what;
   return what.includes("@") ? parseMailbox(what.replace(/^<(.*)>$/, "$1"))?.address : undefined;
@@ -81,7 +84,7 @@ interface Sources {
   readonly queue: QueueView | undefined;
 }
 
-/** Newest first. What waits in the queue for longer than the history is kept comes last. */
+/** Newest first. Messages that have waited longer than the history is kept come last. */
 async function* storiesOf(
   address: string,
   { history, queue }: Sources,
@@ -120,7 +123,7 @@ async function told(story: Story, queue: QueueView | undefined): Promise<Told> {
   return { ...story, queued, events: story.events.length > 0 ? story.events : eventsOf(queued) };
 }
 
-/** What cannot be read is `queue show`'s to complain of. */
+/** A message that cannot be read is left out here; `queue show` reports the error. */
 async function queuedMessage(
   id: string,
   queue: QueueView | undefined,

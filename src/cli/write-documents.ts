@@ -1,4 +1,4 @@
-// `npm run docs`: writes docs/config.md, docs/events.md, and the tables of docs/cli.md, again from the declarations.
+// `npm run docs`: writes docs/config.md, docs/events.md and the tables of docs/cli.md from the declarations.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { configurationDocument } from "../config/document.ts";

@@ -1,4 +1,4 @@
-// relayctl queue retry, freeze, thaw, bounce and remove: which messages are meant, and what became of each.
+// relayctl queue retry, freeze, thaw, bounce and remove: selects the messages and reports the result for each.
 
 import type { Given } from "../../contract/command.ts";
 import { systemClock } from "../../base/clock.ts";
@@ -18,10 +18,10 @@ export interface ChangeOptions extends FilterOptions, Given {
 
 export type ChangeAction = ChangeOrder["action"];
 
-/** Messages in one order: a running relay receives and delivers between two of them. */
+/** Number of messages in one order. Between two orders, a running relay receives and delivers mail. */
 const ORDERED_AT_ONCE = 500;
 
-/** Exit 1 when one of the messages could not be had. */
+/** Exit 1 when one of the messages could not be changed. */
 export async function queueChange(
   action: ChangeAction,
   ids: readonly string[],
@@ -67,7 +67,7 @@ async function selected(
   if (queue === undefined) return [];
   const ids = (await Array.fromAsync(queue.ids(filter))).flat();
   if (action !== "retry" || filter.state === "active") return ids;
-  // What is being tried just now need not be tried again.
+  // A message that is under attempt need not be tried again.
   const active = new Set((await Array.fromAsync(queue.ids({ ...filter, state: "active" }))).flat());
   return ids.filter((id) => !active.has(id));
 }
@@ -87,7 +87,7 @@ const TROUBLE = {
   failed: "cannot be bounced, the log of the relay says why",
 } as const;
 
-/** What "unchanged" means. */
+/** The explanation of the result "unchanged". */
 const UNCHANGED: Readonly<Record<ChangeAction, string>> = {
   retry: "no recipient that is meant waits",
   freeze: "no recipient that is meant waits",
@@ -99,7 +99,7 @@ const UNCHANGED: Readonly<Record<ChangeAction, string>> = {
 class Report {
   readonly #action: ChangeAction;
   readonly #json: boolean;
-  /** By their ids: then each of which nothing came is spoken of. */
+  /** The messages were named by ids. Then each that was not changed is reported. */
   readonly #areNamed: boolean;
   #done = 0;
   #held = 0;

@@ -1,4 +1,4 @@
-// Which messages of the queue are meant: the options that every queue command shares, and what they mean.
+// Selects messages of the queue: the options that every queue command shares, and their meaning.
 
 import { given } from "../../base/given.ts";
 import type { AddressFilter, Filter, MessageState } from "../../spool/spool.ts";
@@ -15,14 +15,14 @@ export interface FilterOptions {
   readonly state?: "active" | "deferred" | "frozen" | undefined;
 }
 
-/** Has the postmaster narrowed it down to some messages? */
+/** Whether the postmaster has given any filter. */
 export function isFiltered(options: FilterOptions): boolean {
   const { sender, recipient, domain, olderThan, youngerThan, state } = options;
   const filters = [sender, recipient, domain, olderThan, youngerThan, state];
   return filters.some((filter) => filter !== undefined);
 }
 
-/** Throws CommandError for what is no address and no domain. */
+/** Throws CommandError for a text that is neither an address nor a domain. */
 export function filterOf(options: FilterOptions, now: number): Filter {
   const { sender, olderThan, youngerThan, state } = options;
   const recipient = recipientOf(options);
@@ -36,7 +36,7 @@ export function filterOf(options: FilterOptions, now: number): Filter {
   });
 }
 
-/** The recipients that are meant; undefined for all. */
+/** The recipients that are selected; undefined for all. */
 export function recipientOf({ recipient, domain }: FilterOptions): AddressFilter | undefined {
   if (recipient !== undefined && domain !== undefined) {
     throw new CommandError("--domain is a --recipient without local part: give one", EXIT.usage);
@@ -55,7 +55,7 @@ function addressOf(written: string, option: string): AddressFilter {
   const isAddress = written.includes("@");
   if (!isAddress && written.includes(".")) return { domain: domainOf(written, option) };
   if (!isAddress) {
-    // A domain of one label is hardly meant, and would find nothing without a word.
+    // A domain of one label is probably a mistake, and would silently match nothing.
     const hint = `write ${written}@DOMAIN, or @${written} for a domain of that name`;
     throw new CommandError(`${option}: "${written}" is no address; ${hint}`, EXIT.usage);
   }
@@ -64,7 +64,7 @@ function addressOf(written: string, option: string): AddressFilter {
   throw new CommandError(`${option}: "${written}" is no address`, EXIT.usage);
 }
 
-/** In canonical form. Throws CommandError for what is none. */
+/** The domain in canonical form. Throws CommandError for an invalid domain. */
 export function domainOf(written: string, option: string): string {
   const domain = parseDomain(written);
   if (domain !== undefined) return domain;

@@ -1,4 +1,4 @@
-// Ages, sizes and messages of the queue as a postmaster reads them, and as a program does.
+// Formats ages, sizes and messages of the queue, for the postmaster and for programs.
 
 import { given } from "../../base/given.ts";
 import { printable } from "../../base/printable.ts";
@@ -23,7 +23,7 @@ const UNITS = [
   ["m", 60 * SECOND],
 ] as const;
 
-/** "4d", "2h", "14m", "3s": the biggest unit that fits. */
+/** "4d", "2h", "14m", "3s": in the largest unit that fits. */
 export function ageText(milliseconds: number): string {
   for (const [unit, length] of UNITS) {
     if (milliseconds >= length) return `${Math.floor(milliseconds / length)}${unit}`;
@@ -43,7 +43,7 @@ function rounded(value: number): string {
   return value < 10 ? value.toFixed(1) : String(Math.round(value));
 }
 
-/** What the postmaster calls a state of the spool. */
+/** The postmaster's word for a state of the spool. */
 export function stateWord(state: MessageState): "active" | "deferred" | "frozen" {
   return state === "queued" ? "deferred" : state;
 }
@@ -63,7 +63,7 @@ export function holdLine({ domain, since, messages }: QueueHold, now: number): s
   return `${domain}: on hold for ${ageText(now - since)}, ${wait}`;
 }
 
-/** As `--json` has it. */
+/** The hold in the form of `--json`. */
 export function holdObject({ domain, since, messages }: QueueHold) {
   return { domain, since: timeText(since), messages };
 }
@@ -89,7 +89,7 @@ export function messageLines(
 const STATE_COLUMN = 12;
 const ADDRESS_COLUMN = 23;
 
-/** Is it held back, or will be when its time has come? */
+/** Whether the mail is on hold, or will be when it is due. */
 function isHeld(recipient: StoredRecipient, held: ReadonlySet<string>): boolean {
   if (timesOf(recipient).mail === undefined) return false;
   return held.has(recipient.mailbox.domain) || recipient.heldDomain !== undefined;
@@ -116,7 +116,7 @@ export function recipientLines(
   ];
 }
 
-/** Why it waits for the postmaster. */
+/** Why the recipient waits for the postmaster. */
 const FROZEN: Readonly<Record<FrozenWhy, string>> = {
   ordered: "frozen by the postmaster",
   copy: "frozen because a copy cannot be made",
@@ -128,7 +128,9 @@ function frozenLines({ frozenWhy }: StoredRecipient): string[] {
   return frozenWhy === undefined ? [] : folded(FROZEN[frozenWhy], ADDRESS_COLUMN);
 }
 
-/** Why the mail waits now, and what came of its last attempt. Before the first attempt that is one and the same. */
+/**
+ * The reason why the mail waits now, and the result of its last attempt. Before the first attempt the two are the same.
+ */
 export function reasonsOf({
   attempts,
   lastStatus,
@@ -138,7 +140,7 @@ export function reasonsOf({
   return waitsBecause === undefined || attempts === 0 ? said : [waitsBecause, ...said];
 }
 
-/** Of the mail. While only copies of it wait, that is how the mail has ended. */
+/** The state of the mail itself. While only copies wait, it is the mail's final state. */
 function stateOf(recipient: StoredRecipient): StoredRecipient["state"] {
   const { state, lastStatus } = recipient;
   if (state !== "pending" || timesOf(recipient).mail !== undefined) return state;
@@ -155,7 +157,7 @@ export function mailText(
   return triesText(recipient, timesOf(recipient).mail, now);
 }
 
-/** "copy by gmail_users: 3 attempts, next in 12m"; with the address, where it is not the recipient's. */
+/** "copy by gmail_users: 3 attempts, next in 12m", with the copy's address if it differs from the recipient's. */
 export function copyText(copy: WaitingCopy, { mailbox }: StoredRecipient, now: number): string {
   const to = copy.address === mailbox.address ? "" : ` to ${copy.address}`;
   return `copy${to} by ${copy.router}: ${triesText(copy, copy, now)}`;
@@ -178,7 +180,7 @@ function timeText(time: number): string {
   return new Date(time).toISOString();
 }
 
-/** One message as `queue list --json` has it. */
+/** One message in the form of `queue list --json`. */
 export function messageObject(
   { envelope, state, recipients }: StoredMessage,
   now: number,

@@ -1,4 +1,4 @@
-// relayctl queue hold and release: domains whose mail waits until the postmaster lets it go.
+// relayctl queue hold and release: mail for a domain on hold waits until the postmaster releases it.
 
 import { given } from "../../base/given.ts";
 import type { Given } from "../../contract/command.ts";
@@ -17,7 +17,7 @@ export interface HoldOptions extends Given {
   readonly domain?: string | undefined;
 }
 
-/** Without a domain, the domains that are on hold. */
+/** Without a domain, lists the domains that are on hold. */
 export async function queueHold(
   named: string | undefined,
   { config, json, domain: option }: HoldOptions,
@@ -60,7 +60,7 @@ export async function queueRelease(
   return EXIT.ok;
 }
 
-/** A domain is named by an argument, or with --domain as in the other commands; in canonical form. */
+/** The domain in canonical form. It is given as an argument, or with --domain as in the other commands. */
 function domainIn(named: string | undefined, option: string | undefined): string | undefined {
   if (named !== undefined && option !== undefined) {
     throw new CommandError("name one domain: with --domain, or without", EXIT.usage);
@@ -74,7 +74,7 @@ function releaseObject(domain: string, { released, hostWait }: Carried) {
   return { domain, recipients: released, ...given({ next_try: next }) };
 }
 
-/** A host that has failed is not asked before its time, whatever is released. */
+/** A host that has failed is not tried before its retry time, even if its mail is released. */
 function releaseText(domain: string, { released, hostWait }: Carried): string {
   const recipients = released === 1 ? "1 recipient" : `${released} recipients`;
   if (hostWait === undefined) return `${domain} is released, ${recipients} due now`;

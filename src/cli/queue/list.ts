@@ -1,4 +1,5 @@
-// relayctl queue list and count: what waits, oldest first. Read from the spool itself, with a running relay or without.
+// relayctl queue list and count: the messages in the queue, oldest first. They are read from the spool itself, while a
+// relay is running or not.
 
 import type { Given } from "../../contract/command.ts";
 import { systemClock } from "../../base/clock.ts";
@@ -34,7 +35,7 @@ export async function queueList(options: ListOptions): Promise<number> {
   return EXIT.ok;
 }
 
-/** How many messages wait, by state. */
+/** Counts the messages in the queue, by state. */
 export async function queueCount(options: ListOptions): Promise<number> {
   const { relay } = await findQueue(options.config);
   const now = systemClock.now();

@@ -1,7 +1,7 @@
-// The queue of a configuration, opened for reading. What keeps it from being read is one line.
+// Opens the queue of a configuration for reading. If that fails, the reason is one line.
 //
-// Invariant: root reads as the owner of the spool. SQLite makes its own files beside a database and gives them to the
-// database's owner: with the rights of root, it would do so with what that owner has put in their place.
+// Invariant: root reads as the owner of the spool. SQLite creates files beside a database and gives them to the
+// database's owner. With root's rights, it would do so with files that the owner has put in their place.
 
 import { becomeOwnerOf } from "../../run/drop-root.ts";
 import { describeError } from "../../observe/log.ts";
@@ -10,7 +10,9 @@ import type { QueueView } from "../../spool/queue-view.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import { warn } from "../../base/terminal.ts";
 
-/** Undefined when no relay has opened the spool yet; that is said on stderr, because a wrong path looks the same. */
+/**
+ * Undefined when no relay has opened the spool yet. That is reported on stderr, because a wrong path looks the same.
+ */
 export async function openQueue(directory: string): Promise<QueueView | undefined> {
   try {
     becomeOwnerOf(directory);

@@ -1,5 +1,5 @@
-// Where the queue of a configuration is. A file with mistakes in it is good enough for that: a postmaster who has just
-// broken routers.toml can look at the queue, and give orders to the relay that still runs by the old one.
+// The place of a configuration's queue. A file with errors is good enough to find it. So a postmaster who has just
+// broken routers.toml can still look at the queue, and give orders to the relay that runs with the old configuration.
 
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
@@ -19,7 +19,7 @@ export interface QueuePlace {
   readonly file: ConfigurationFile;
 }
 
-/** Says on stderr when the file has mistakes; throws WrongConfiguration when it names no spool directory. */
+/** Reports on stderr when the file has errors. Throws WrongConfiguration when it does not name a spool directory. */
 export async function findQueue(given: string | undefined): Promise<QueuePlace> {
   const file = await readConfiguration(given);
   const { configuration, wrong } = file;
@@ -35,7 +35,7 @@ export async function findQueue(given: string | undefined): Promise<QueuePlace> 
 
 const PATHS = ["spool_directory", "control_socket"] as const;
 
-/** Undefined when the file does not say where the spool is. */
+/** Undefined when the file does not name the spool directory. */
 async function readPaths(file: string): Promise<QueuePlace["relay"] | undefined> {
   const bytes = await readFile(file);
   const parsed = parseToml(bytes);
@@ -58,7 +58,7 @@ function withDefault(table: unknown): unknown {
   return isTable(table) ? { spool_directory: SPOOL_DIRECTORY, ...table } : table;
 }
 
-/** The simple lines of [relay] in a text that is no TOML. */
+/** The simple lines of [relay] in a text that is not valid TOML. */
 function relayLines(text: string): Record<string, unknown> {
   const found: Record<string, unknown> = {};
   let section = "";

@@ -1,5 +1,5 @@
-// The queue in whoever's hands it is: a running relay is asked over its control socket; where none runs, relayctl
-// opens the spool itself, under its lock, and does what the relay would have done.
+// Reaches the queue in either of two ways. A running relay is asked over its control socket. Without a running relay,
+// relayctl opens the spool itself, under its lock, and does what the relay would have done.
 
 import { systemClock } from "../../base/clock.ts";
 import { ClockSteps } from "../../base/clock-steps.ts";
@@ -30,7 +30,7 @@ export class ReachedQueue implements AsyncDisposable {
     this.#place = place;
   }
 
-  /** Throws CommandError, when the queue is in the hands of a relay that does not answer for example. */
+  /** Throws CommandError, for example when the relay that owns the queue does not answer. */
   async carryOut(order: Order): Promise<Carried> {
     if (this.#own !== undefined) return this.#own.carryOut(order);
     try {
@@ -63,7 +63,7 @@ async function ask(socket: string, order: Order): Promise<Carried> {
   }
 }
 
-/** What the relay would have logged concerns relayctl only when something went wrong. */
+/** Prints only events that report an error. The relay's other events do not concern the user of relayctl. */
 const ownLog: Log = {
   event(name, fields) {
     if (name === "relay.error" || name === "spool.failed" || name === "spool.corrupt") {
@@ -85,7 +85,7 @@ async function openOurselves(place: QueuePlace, why: NoRelay): Promise<OwnQueue>
     if (configuration !== undefined) startHistory(history, directory);
     const log = history === undefined ? ownLog : rememberingLog(ownLog, history);
     const holds = new Holds(await spool.holds(), spool);
-    // As in a dry run: what the chain knows is asked, and nothing else of it is used.
+    // Assembled as in a dry run. Only settling uses it.
     const chain = configuration && assemble(configuration, { clock: systemClock, log }, true);
     const services = {
       spool,
@@ -117,10 +117,10 @@ async function openOurselves(place: QueuePlace, why: NoRelay): Promise<OwnQueue>
   }
 }
 
-/** Is woken: the queue has no runner. */
+/** Called when mail is due. relayctl has no queue runner, so it does nothing. */
 const nobody = () => undefined;
 
-/** A spool that no relay has opened yet is an empty one, and is not created. */
+/** A spool that no relay has opened yet is empty, and is not created. */
 const NO_QUEUE: OwnQueue = {
   carryOut: (order) => {
     if (!("ids" in order)) throw new CommandError("there is no spool yet", EXIT.unavailable);

@@ -1,4 +1,4 @@
-// relayctl queue show: one message, all that the spool knows of it.
+// relayctl queue show: everything that the spool has about one message.
 
 import { given } from "../../base/given.ts";
 import type { Given } from "../../contract/command.ts";
@@ -21,7 +21,7 @@ export interface ShowOptions extends Given {
   readonly body: boolean;
 }
 
-/** Exit 1 when there is no such message. */
+/** Exit 1 when the message is not in the queue. */
 export async function queueShow(id: string, options: ShowOptions): Promise<number> {
   const { relay } = await findQueue(options.config);
   await using queue = await openQueue(relay.spool_directory);
@@ -45,7 +45,7 @@ export async function queueShow(id: string, options: ShowOptions): Promise<numbe
   }
 }
 
-/** What is not in the queue may have been. */
+/** The reason why the message is not shown: it may have been in the queue earlier. */
 function absent(id: string, { spool_directory: directory }: QueuePlace["relay"]): string {
   using history = openHistory(directory);
   return history.events(id).length > 0
@@ -140,7 +140,7 @@ function textOf({ message, header, events, held, now }: Shown): string {
   return lines.join("\n");
 }
 
-/** What the client declared in MAIL, and the next host is told. */
+/** The parameters of MAIL, which the next host is told, too. */
 function parametersOf(envelope: StoredMessage["envelope"]): string[] {
   const { eightBit, smtputf8, requireTls, ret, envid } = envelope;
   return [
@@ -154,7 +154,7 @@ function parametersOf(envelope: StoredMessage["envelope"]): string[] {
 
 const REPORTS_COLUMN = 23;
 
-/** What the sender asked for in RCPT. */
+/** The parameters of RCPT. */
 function reportLines({ notify, orcpt }: StoredRecipient): string[] {
   const parameters = [
     ...(notify === undefined ? [] : [`NOTIFY=${notify}`]),

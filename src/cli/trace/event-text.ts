@@ -1,5 +1,5 @@
-// One event of a story in words. What an event holds was written by this program, perhaps by an older version of it:
-// whatever is missing is left out.
+// One event of a story in words. The event may have been written by an older version of this program, so missing fields
+// are left out.
 
 import type { HistoryEvent } from "../../observe/history/read.ts";
 import { ageText, sizeText } from "../queue/format.ts";
@@ -12,7 +12,7 @@ export interface Entry {
   readonly details: readonly string[];
 }
 
-/** `id` is that of the message whose story it is. */
+/** `id` is that of the message whose story is told. */
 export function eventEntry(event: HistoryEvent, id: string | undefined): Entry {
   const { name, fields } = event;
   const text = (key: string) => textOf(fields[key]);
@@ -62,7 +62,7 @@ export function eventEntry(event: HistoryEvent, id: string | undefined): Entry {
   }
 }
 
-/** What the log says where no sender is told, or no copy is where it is looked for. */
+/** Events about mail whose sender is not told, and about copies that are not where they were expected. */
 function withoutSender({ name, fields }: HistoryEvent): Entry | undefined {
   const text = (key: string) => textOf(fields[key]);
   switch (name) {
@@ -109,7 +109,7 @@ function textOf(value: unknown): string {
   return typeof value === "number" ? String(value) : "";
 }
 
-/** Before a text, unless there is none. */
+/** The prefix and the text; "" for an empty text. */
 function prefixed(prefix: string, text: string): string {
   return text === "" ? "" : `${prefix}${text}`;
 }

@@ -1,4 +1,4 @@
-// What the queue adds to a story: what is still to come, and, where no history is kept, what has been.
+// The queue's contribution to a story: what is still to be done, and, without a history, what has been done.
 
 import { given } from "../../base/given.ts";
 import type { HistoryEvent } from "../../observe/history/read.ts";
@@ -9,7 +9,7 @@ import { timesOf } from "../../retry/due.ts";
 import { copyText, mailText, reasonsOf, stateWord } from "../queue/format.ts";
 import { type Entry, traceEntry } from "./event-text.ts";
 
-/** Recipients that have not had their end. */
+/** The recipients that are not finished. */
 export function waitingEntries(
   { state, recipients }: StoredMessage,
   now: number,
@@ -37,7 +37,7 @@ export function stateText({ state }: StoredMessage): string {
   return stateWord(state);
 }
 
-/** The events that the spool itself remembers. */
+/** The events that the spool itself records. */
 export function eventsOf({ envelope, recipients, journal }: StoredMessage): HistoryEvent[] {
   const { receivedAt: at, sender, client, size } = envelope;
   const { address, helo, tls } = client;

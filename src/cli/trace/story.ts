@@ -1,5 +1,5 @@
-// The story of a message as people read it: one entry an event, with the local time and what has gone by since the
-// first, in 80 columns.
+// The story of a message for people: one entry for each event, with the local time and the time since the first event,
+// in 80 columns.
 
 import type { HistoryEvent, Story } from "../../observe/history/read.ts";
 import { ageText } from "../queue/format.ts";
@@ -43,7 +43,7 @@ function timeColumn({ at }: HistoryEvent, begun: number): string {
   return `${clockText(at)}  ${offset.padStart(6)}  `;
 }
 
-/** "20ms", "1.2s", "14s", "2m", "3h": what a reader compares. */
+/** "20ms", "1.2s", "14s", "2m", "3h": precise enough to compare. */
 function offsetText(milliseconds: number): string {
   if (milliseconds < 1000) return `${milliseconds}ms`;
   return milliseconds < 10_000 ? `${(milliseconds / 1000).toFixed(1)}s` : ageText(milliseconds);
@@ -66,7 +66,7 @@ function clockText(time: number): string {
   return new Date(time).toLocaleTimeString("en-GB", { hour12: false });
 }
 
-/** As `--json` has it. */
+/** The event in the form of `--json`. */
 export function eventObject({ at, name, fields }: HistoryEvent) {
   return { time: new Date(at).toISOString(), event: name, ...fields };
 }
@@ -81,11 +81,11 @@ const ENDS: readonly (readonly [event: string, word: string, colour: Colour])[] 
 
 const REMOVED = ["queue.changed", "removed", "yellow"] as const;
 
-/** "ID: completed", and what else there is to say in a word. */
+/** "ID: completed": the state in the queue, or how the message ended. */
 export function headLine({ id, events }: Story, state: string | undefined): string {
   if (id === undefined) return paint("bold", "refused");
   const names = new Set(events.map(({ name }) => name));
-  // A report has the bounce that it is in its story too.
+  // The story of a bounce contains the event `message.bounced` of the original message, too.
   const bounced = events.some(
     ({ name, fields }) => name === "message.bounced" && fields["id"] === id,
   );
