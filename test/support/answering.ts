@@ -1,23 +1,23 @@
-// An SMTP server whose answer to each RCPT is the test's own, word for word: "450 4.2.1 too quickly". It may change
-// its mind at any time. 421 closes the connection; so does "drop", without a word.
+// An SMTP server whose reply to each RCPT is chosen by the test, word for word: "450 4.2.1 too quickly". The test may
+// change it at any time. 421 closes the connection. "drop" closes it without a reply.
 
 import { greet, type ScriptedServer, scriptedServer } from "./sink.ts";
 
 export interface AnsweringServer extends ScriptedServer {
-  /** The recipients of each message that it took, in order. */
+  /** The recipients of each accepted message, in order. */
   readonly taken: readonly (readonly string[])[];
-  /** Every recipient that it was asked about, in order. */
+  /** Every recipient of a RCPT, in order. */
   readonly asked: readonly string[];
-  /** Resolves when so many messages were taken. */
+  /** Resolves when `count` messages have been accepted. */
   taking(count: number): Promise<void>;
 }
 
-/** `before` is how many recipients this transaction has already; undefined: the recipient is taken. */
+/** `before` is the number of recipients that this transaction has already. Undefined: the recipient is accepted. */
 export type Answer = (recipient: string, before: number) => string | undefined;
 
 /**
- * `greeting` says whether a connection is greeted at all; one that is not is closed. `end` answers the end of a
- * message that it is not to be taken. To the sender dropmail@ it hangs up.
+ * `greeting` says whether a connection is greeted; without a greeting it is closed. `end` is the reply that refuses the
+ * message at its end. If the sender is dropmail@, the server hangs up.
  */
 export async function answeringServer(
   answer: Answer = () => undefined,

@@ -1,4 +1,5 @@
-// Certificates made for one test, by openssl: an authority, authorities under it, and what they certify.
+// Certificates made for one test by openssl: a root authority, authorities under it, and the certificates that they
+// issue.
 
 import { execFileSync } from "node:child_process";
 import { createHash, X509Certificate } from "node:crypto";
@@ -16,9 +17,9 @@ export interface Certified {
 
 export interface CertificateWishes {
   readonly names?: readonly string[];
-  /** It may certify others. */
+  /** The certificate may issue others. */
   readonly authority?: boolean;
-  /** Days from now; below 0 it has expired. */
+  /** Days from now until it expires; below 0 it has expired. */
   readonly days?: number;
 }
 
@@ -27,14 +28,14 @@ export class Authority implements Disposable {
   readonly #directory: string;
   #serial = 0;
 
-  /** Self-signed. */
+  /** Creates the self-signed root. */
   constructor() {
     this.#directory = mkdtempSync(join(tmpdir(), "unseen-authority-"));
     this.#openssl(`req -x509 ${NEW_KEY} -subj /CN=root -days 30 -keyout root.key -out root.pem`);
     this.certificate = new X509Certificate(this.#read("root.pem"));
   }
 
-  /** Signed by `by`, or by the root. */
+  /** Issues a certificate, signed by `by` or by the root. */
   issue(
     { names = [], authority = false, days = 30 }: CertificateWishes,
     by?: Certified,

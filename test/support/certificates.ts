@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 export const pem = (name: string): string =>
   fileURLToPath(new URL(`./tls/${name}.pem`, import.meta.url));
 
-/** CN=mx.example.com, good for 127.0.0.1 too. */
+/** CN=mx.example.com, also valid for 127.0.0.1. */
 export const OURS = { certificate: pem("certificate"), privateKey: pem("private-key") };
 /** CN=other.test. */
 export const OTHER = {
@@ -15,12 +15,12 @@ export const OTHER = {
   privateKey: pem("other-private-key"),
 };
 
-/** OURS, as node:tls takes it. */
+/** OURS, in the form that node:tls takes. */
 export function testCertificate(): { cert: Buffer; key: Buffer } {
   return { cert: readFileSync(OURS.certificate), key: readFileSync(OURS.privateKey) };
 }
 
-/** [[listeners]] with STARTTLS. What follows it may be further options of it. */
+/** [[listeners]] with STARTTLS. Text after it may add further options. */
 export const tlsListener = (port = 0): string => `
 [[listeners]]
 address = "127.0.0.1:${port}"

@@ -1,5 +1,5 @@
-// A clock that stands still until a test moves it. Timers fire in the order of their times, inside `advance`,
-// so a test sees hours go by without waiting and the same way every time.
+// A clock that stands still until a test moves it. Timers fire in the order of their times, inside `advance`. So hours
+// pass in a test without waiting, and in the same way every time.
 
 import type { Clock, Timer } from "../../src/base/clock.ts";
 import type { Elapsed } from "../../src/base/clock-steps.ts";
@@ -18,10 +18,13 @@ interface Waiting {
   readonly callback: () => void;
 }
 
-/** The process has run for a while. The monotonic clock counts in fractions: here in such that add up exactly. */
+/**
+ * Milliseconds for which the process has already run. The monotonic clock counts in fractions; this one adds up
+ * exactly.
+ */
 const BEGUN = 142.875;
 
-/** Starts at `start`, milliseconds since the epoch: the first of January 2026 when not given. */
+/** Starts at `start`, milliseconds since the epoch; by default the first of January 2026. */
 export function manualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
   let passed = 0;
   let wall = start;
@@ -61,13 +64,16 @@ export function manualClock(start = Date.UTC(2026, 0, 1)): ManualClock {
   };
 }
 
-/** A little time passes between two readings, as it really does: no span of monotonic time is whole milliseconds. */
+/**
+ * A clock on which a little time passes between two readings, as in reality. So monotonic differences are never whole
+ * milliseconds.
+ */
 export function ticking(clock: Clock): Clock {
   let readings = 0;
   return { ...clock, monotonic: () => clock.monotonic() + readings++ / 1024 };
 }
 
-/** The wall clock is right, and this process has watched it for ever. */
+/** The wall clock is right, and this process has always watched it. */
 export const believed: Elapsed = {
   since: (at, now) => Math.max(0, now - at),
   watched: Number.POSITIVE_INFINITY,

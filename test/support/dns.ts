@@ -1,5 +1,5 @@
-// A fake DNS server, recursive in the eyes of its client: the records are a literal, failures are listed beside
-// them. UDP and TCP on one port of 127.0.0.1; what does not fit a datagram is truncated, as RFC 6891 has it.
+// A fake DNS server that answers like a recursive one. The records are a literal, and failures are listed beside them.
+// UDP and TCP use one port of 127.0.0.1. An answer that does not fit a datagram is truncated, as RFC 6891 says.
 //
 //   await using dns = await startDns({
 //     "example.test": { MX: [[10, "mx.example.test"]], TXT: ["v=spf1 -all"] },
@@ -18,32 +18,34 @@ export interface Records {
   readonly MX?: readonly (readonly [number, string])[];
   readonly A?: readonly string[];
   readonly AAAA?: readonly string[];
-  /** A record of several strings is a list. */
+  /** A list is one record of several strings. */
   readonly TXT?: readonly (string | readonly string[])[];
   /** [usage, selector, matching, hexadecimal]. */
   readonly TLSA?: readonly (readonly [number, number, number, string])[];
-  /** The target; its records follow in the answer when the server knows them. */
+  /** The target. Its records follow in the answer when the server has them. */
   readonly CNAME?: string;
 }
 
 export type Failure = "SERVFAIL" | "REFUSED" | "NOTIMP" | "NXDOMAIN" | "timeout";
 
-/** A name that is not here does not exist; one below which another stands exists and is empty. */
+/** A name that is missing here does not exist. A name above an existing one exists and is empty. */
 export interface Zone {
   readonly [name: `${string}.${string}`]: Records;
   /** Keys are "TYPE name", or a name for all its types. */
   readonly fail?: Readonly<Record<string, Failure>>;
-  /** Zones with DNSSEC that validates: "example.test" and all below it. Who asks for the verdict is told. */
+  /**
+   * Zones whose DNSSEC validates: "example.test" and all names below it. A client that asks for the verdict is told so.
+   */
   readonly signed?: readonly string[];
 }
 
 export interface FakeDns {
-  /** "127.0.0.1:port", as `servers` of [dns] takes it. */
+  /** "127.0.0.1:port", in the form of `servers` of [dns]. */
   readonly address: string;
   readonly port: number;
-  /** What was asked, in order: "MX example.test". A repetition over TCP counts again. */
+  /** The questions in order: "MX example.test". A repetition over TCP counts again. */
   readonly queries: string[];
-  /** Replaces everything the server knows. */
+  /** Replaces all records of the server. */
   set(zone: Zone): void;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -99,7 +101,10 @@ export async function startDns(zone: Zone = {}): Promise<FakeDns> {
   };
 }
 
-/** One port of 127.0.0.1 for both. TCP may have it in use although UDP had not. */
+/**
+ * Binds one port of 127.0.0.1 for UDP and TCP. TCP may have the port in use although UDP has not, so it may take
+ * several tries.
+ */
 export async function bindBoth(): Promise<{ udp: UdpSocket; tcp: Server; port: number }> {
   for (let attempt = 1; ; attempt++) {
     const udp = createSocket("udp4");
@@ -168,7 +173,7 @@ function optionOf({ additionals }: Packet): Resource | undefined {
   return additionals.find(({ type }) => type === Packet.TYPE.EDNS);
 }
 
-/** An RRSIG of nobody's (RFC 4034 3.1): what comes with the answers of a signed zone. */
+/** An RRSIG without a real signer (RFC 4034 3.1), which comes with the answers of a signed zone. */
 function signature({ name, type, ttl }: Resource): Resource {
   const fixed = Buffer.alloc(18);
   fixed.writeUInt16BE(type);

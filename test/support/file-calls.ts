@@ -1,17 +1,18 @@
-// The real system calls, with one that fails, and a count of what is open: for tests of what a fault leaves behind.
+// The real system calls, with one that fails, and a count of open descriptors. For tests of what a fault leaves on
+// disk.
 
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 import { type FileCalls, nodeFileCalls, SYNCED_WRITES } from "../../src/base/durable/file-calls.ts";
 
 export interface FaultyCalls extends FileCalls {
-  /** Names of the calls so far, in order; "open synced" when every write to the file is. */
+  /** Names of the calls so far, in order; "open synced" for an open by which every write is synced. */
   readonly made: readonly string[];
   /** Descriptors that have been opened and not closed. */
   readonly descriptors: ReadonlySet<number>;
 }
 
-/** `before(name, index)` throws to make the call fail. */
+/** `before(name, index)` makes the call fail by throwing. */
 export function faultyCalls(before: (name: string, index: number) => void): FaultyCalls {
   const made: string[] = [];
   const descriptors = new Set<number>();
@@ -37,7 +38,7 @@ export function faultyCalls(before: (name: string, index: number) => void): Faul
       await nodeFileCalls.fsync(fd);
     },
     async close(fd) {
-      // A close that fails has closed, as on Linux; the number must not be used again.
+      // A close that fails has closed the descriptor, as on Linux. Its number must not be used again.
       const wasOpen = descriptors.delete(fd);
       if (wasOpen) await nodeFileCalls.close(fd);
       enter(wasOpen ? "close" : "close again");
@@ -61,7 +62,7 @@ export function faultyCalls(before: (name: string, index: number) => void): Faul
   };
 }
 
-/** An error as node:fs gives it: where libuv has no name for the number, Node writes the number. */
+/** An error in the form of node:fs: where libuv has no name for the number, Node writes the number. */
 export function systemError(code: string): Error {
   const numbers: Readonly<Record<string, number>> = constants.errno;
   const errno = -(numbers[code] ?? 0);

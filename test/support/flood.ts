@@ -1,4 +1,4 @@
-// Many messages in a short time, over a few connections, each in as few segments as SMTP allows.
+// Sends many messages in a short time, over a few connections, each in as few segments as SMTP allows.
 
 import assert from "node:assert/strict";
 import type { TestRelay } from "./relay.ts";
@@ -6,16 +6,16 @@ import type { Wire } from "./wire.ts";
 
 export interface Flood {
   readonly sender: string;
-  /** The recipient of the message with this number, from 0. */
+  /** The recipient of the message with this number, counted from 0. */
   readonly recipient: (number: number) => string;
   readonly count: number;
-  /** The client's address. */
+  /** The address of the client. */
   readonly from?: string;
 }
 
 const CONNECTIONS = 10;
 
-/** Resolves when all of them are accepted. */
+/** Resolves when all messages are accepted. */
 export async function flood(
   relay: TestRelay,
   { sender, recipient, count, from }: Flood,

@@ -1,12 +1,12 @@
-// A file system that hangs, for a process that is started with it: calls on a directory do not return while this is
-// wanted. Needs a C compiler, and Linux.
+// A file system that hangs, for a process that is started with it: calls on a directory do not return while the test
+// wants that. Needs Linux and a C compiler.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Kinds of calls. */
+/** Kinds of system calls. */
 export type HangingCall =
   | "create"
   | "look"
@@ -22,18 +22,18 @@ export type HangingCall =
   | "write";
 
 export interface HangingFiles {
-  /** For a process whose calls below the directory are to hang. */
+  /** The environment for a process whose calls below the directory shall hang. */
   readonly environment: NodeJS.ProcessEnv;
-  /** These calls do not return from now on, or all, until `answer`. */
+  /** From now on these calls, or all calls, do not return until `answer`. */
   hang(...calls: readonly HangingCall[]): void;
   answer(): void;
-  /** Calls that have waited since the last `hang`, as "kind path". */
+  /** Calls that have hung since the last `hang`, as "kind path". */
   waiting(): string[];
 }
 
 const SOURCE = fileURLToPath(new URL("hanging-files.c", import.meta.url));
 
-/** `workspace` is not below `directory`, and takes what this needs. */
+/** `workspace` is a directory for the library and its control file. It must not be below `directory`. */
 export function hangingFiles(directory: string, workspace: string): HangingFiles {
   const library = join(workspace, "hanging-files.so");
   const control = join(workspace, "hanging");

@@ -3,7 +3,7 @@
 import type { Batch, Recipient } from "../../src/contract/contract.ts";
 import type { Body, Envelope, Mailbox } from "../../src/mail/envelope.ts";
 
-/** "Bob@Example.com" as the parser gives it for a plain address. The last "@" divides. */
+/** "Bob@Example.com" as the parser returns it for a plain address. The last "@" divides it. */
 export function mailbox(address: string): Mailbox {
   const at = address.lastIndexOf("@");
   return {
@@ -13,7 +13,7 @@ export function mailbox(address: string): Mailbox {
   };
 }
 
-/** From alice@example.org to whomever, received on the first of January 2026. */
+/** From alice@example.org, received on the first of January 2026. */
 export function envelope(given: Partial<Envelope> = {}): Envelope {
   return {
     id: "0000000001",
@@ -50,12 +50,12 @@ export function inlineBody(bytes: Buffer = MESSAGE): Body {
   return { size: bytes.length, inline: bytes, chunks: () => pieces(bytes, bytes.length || 1) };
 }
 
-/** A body that comes in pieces of `pieceSize` bytes, as a large one does from its file. */
+/** A body in pieces of `pieceSize` bytes, like that of a large message from its file. */
 export function streamedBody(bytes: Buffer, pieceSize: number): Body {
   return { size: bytes.length, chunks: () => pieces(bytes, pieceSize) };
 }
 
-/** A body whose stored bytes turn out damaged after the first few. */
+/** A body whose stored bytes turn out to be damaged after the first few. */
 export function damagedBody(): Body {
   return {
     size: MESSAGE.length,

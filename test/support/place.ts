@@ -1,4 +1,4 @@
-// Places by their texts.
+// Places, made from their texts.
 
 import type { Place } from "../../src/mail/place.ts";
 

@@ -1,4 +1,4 @@
-// A web server that hands out MTA-STS policies, on 127.0.0.1, with certificates of a test's own authority.
+// A web server for MTA-STS policies, on 127.0.0.1, with certificates of the test's own authority.
 
 import type { ServerResponse } from "node:http";
 import { createServer } from "node:https";
@@ -7,17 +7,17 @@ import type { Https } from "../../src/base/net/https.ts";
 import type { Authority } from "./authority.ts";
 
 export interface PolicyHost extends AsyncDisposable {
-  /** The way to it: this machine, which is no target for anybody else. */
+  /** The settings to reach it at 127.0.0.1, which a real relay never connects to. */
   readonly https: Https;
   /** Host and path of every request. */
   readonly requests: string[];
-  /** What is answered from now on. */
+  /** The response to each request from now on. */
   answer: (response: ServerResponse) => void;
-  /** Somebody has connected, whatever comes of it. */
+  /** Called at each connection, even one without a request. */
   onConnection: () => void;
 }
 
-/** `names`: those that its certificate bears, "mta-sts.example.test". */
+/** `names` are the names in its certificate, such as "mta-sts.example.test". */
 export async function startPolicyHost(
   authority: Authority,
   names: readonly string[],
@@ -48,7 +48,7 @@ export async function startPolicyHost(
   });
 }
 
-/** An answer that is right. */
+/** A valid answer. */
 export function policy(...lines: readonly string[]): (response: ServerResponse) => void {
   const text = ["version: STSv1", ...lines, ""].join("\r\n");
   return (response) => response.writeHead(200, { "content-type": "text/plain" }).end(text);

@@ -1,4 +1,4 @@
-// relayctl as its users run it: a process of its own, its exit code and what it says.
+// relayctl as its users run it: a process of its own, with its exit code and output.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -38,7 +38,7 @@ export async function relayctl(
   return { code: child.exitCode, stdout, stderr };
 }
 
-/** A directory for one test; gone with it. */
+/** A directory that is removed after the test. */
 export class Place implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), "unseen-cli-"));
 
@@ -52,7 +52,7 @@ export class Place implements Disposable {
     return relayctl(args, { cwd: this.directory });
   }
 
-  /** The same text wherever the directory is, and however long its name makes a line. */
+  /** The output without the name of the directory, and without the line breaks that its length causes. */
   anonymous(output: string): string {
     return output.replaceAll(this.directory, "DIR").replaceAll(/\s+DIR/g, " DIR");
   }
@@ -62,7 +62,7 @@ export class Place implements Disposable {
   }
 }
 
-/** Compares with test/golden/cli/; UPDATE=1 writes the file anew, to be read before it goes in. */
+/** Compares with test/golden/cli/. UPDATE=1 writes the file anew; read it before you commit it. */
 export function assertGolden(name: string, actual: string): void {
   const file = join(GOLDEN, name);
   if (process.env["UPDATE"] === "1") writeFileSync(file, actual);

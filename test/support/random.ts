@@ -1,10 +1,10 @@
-// Chance that can be had again: the same seed gives the same run. (mulberry32: 32 bits of state, good enough to
-// choose cases by.)
+// Repeatable random values: the same seed gives the same run. (mulberry32: 32 bits of state, good enough to choose
+// cases.)
 
 export interface Random {
-  /** 0 to `below` - 1. */
+  /** An integer from 0 to `below` - 1. */
   below(below: number): number;
-  /** True once in so many times. */
+  /** True with a probability of 1 in `times`. */
   oneIn(times: number): boolean;
   pick<T>(choices: readonly [T, ...T[]]): T;
   bytes(count: number): Buffer;

@@ -1,4 +1,4 @@
-// The example drivers of the READMEs, taken out of the page and loaded as a third party's driver is: from a file
+// The example drivers of the READMEs, extracted from the page and loaded like a third party's driver, from a file
 // beside the configuration. So an example that no longer works fails a test.
 
 import { execFileSync } from "node:child_process";
@@ -15,7 +15,7 @@ import { transportDrivers } from "../../transports/index.ts";
 
 const project = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Writes the ```ts block of the page that begins with "// NAME:", and gives its directory. */
+/** Writes the ```ts block of the page that begins with "// NAME:", and returns its directory. */
 export function exampleDirectory(page: string, name: string): string {
   const directory = mkdtempSync(join(tmpdir(), "unseen-example-"));
   after(() => rmSync(directory, { recursive: true, force: true }));
@@ -49,7 +49,7 @@ async function found<Instance>(directory: string, name: string, kind: DriverKind
   return result.driver;
 }
 
-/** What the compiler says of the file, with the options of the project; "" when it is content. */
+/** The compiler's errors for the file, with the options of the project; "" without errors. */
 export function compilerErrors(directory: string, name: string): string {
   const settings = {
     extends: join(project, "tsconfig.json"),

@@ -1,4 +1,4 @@
-// The relay as its users run it, a process of its own, so that it can be killed.
+// The relay as its users run it, in a process of its own, so that it can be killed.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,11 +12,14 @@ export interface RelayProcess {
   readonly isGone: () => boolean;
   /** Everything on stdout so far. */
   readonly log: () => string;
-  /** Resolves when the process is gone. */
+  /** Resolves when the process has ended. */
   kill(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Resolves when the relay is ready. Throws with what it said when it ends before. Its log may go to a descriptor. */
+/**
+ * Resolves when the relay is ready. Throws with its output when it ends before that. Its log may go to a file
+ * descriptor.
+ */
 export async function startRelayProcess(
   config: string,
   environment: NodeJS.ProcessEnv = {},
@@ -49,7 +52,7 @@ export async function startRelayProcess(
   };
 }
 
-/** Mail for the `accounts` of example.com goes to a sink, a copy into mail/ACCOUNT. `relay` is more of [relay]. */
+/** Mail for the `accounts` of example.com goes to a sink, with a copy in mail/ACCOUNT. `relay` is added to [relay]. */
 export function processConfig(port: number, sinkPort: number, relay = ""): string {
   return `[relay]
 hostname = "mx.example.com"
@@ -82,7 +85,7 @@ tls = "none"
 `;
 }
 
-/** A port that was free a moment ago: for a server that must come back on the same one. */
+/** A port that was free a moment ago, for a server that must come back on the same port. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

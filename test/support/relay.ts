@@ -9,8 +9,8 @@
 //   await client.ask("EHLO client.example.net");
 //   await relay.happened("message.completed");
 //
-// `config` is a routers.toml; [relay] and [[listeners]] are put in front when it has none of its own. Relative
-// paths start at the directory: "mail/{domain}/{local_part}".
+// `config` is a routers.toml. Without [relay] or [[listeners]] in it, the usual ones are put in front. Relative paths
+// start at the directory: "mail/{domain}/{local_part}".
 
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -30,16 +30,16 @@ import { builtIn } from "../../src/run/built-in.ts";
 
 export interface TestRelayOptions {
   readonly config: string;
-  /** A fake DNS with this zone is started and stopped with the relay. Without it nothing is asked of any DNS. */
+  /** The zone of a fake DNS server, which starts and stops with the relay. Without it the relay asks no DNS server. */
   readonly dns?: Zone;
-  /** Written into the directory before the start. */
+  /** Files that are written into the directory before the start. */
   readonly files?: Readonly<Record<string, string>>;
-  /** For those of the files that not everybody may read. */
+  /** Permissions of files that not every user may read. */
   readonly modes?: Readonly<Record<string, number>>;
   readonly clock?: Clock;
-  /** Where the policy hosts of MTA-STS are. */
+  /** The way to the policy hosts of MTA-STS. */
   readonly https?: Https;
-  /** Of an earlier relay, for a restart on its spool. It is not removed at the end. */
+  /** The directory of an earlier relay, for a restart on its spool. It is not removed at the end. */
   readonly directory?: string;
 }
 
@@ -50,11 +50,14 @@ export interface TestRelay extends AsyncDisposable {
   readonly configuration: Configuration;
   readonly log: WaitingLog;
   readonly dns: FakeDns;
-  /** A connection that has read the greeting. Another `from` of 127.0.0.0/8 is another client. */
+  /** A connection that has read the greeting. Another `from` in 127.0.0.0/8 is another client. */
   connect(from?: string): Promise<Wire>;
-  /** The fields of the `count` first events of this name, as soon as there are so many. Rejects after ten seconds. */
+  /**
+   * Resolves to the fields of the first `count` events of this name, as soon as there are that many. Rejects after ten
+   * seconds.
+   */
   happened<Name extends EventName>(name: Name, count?: number): Promise<readonly Events[Name][]>;
-  /** What the files in new/ of a Maildir hold, oldest name first. */
+  /** The contents of the files in new/ of a Maildir, oldest name first. */
   copies(maildir: string): Promise<readonly string[]>;
   stop(grace?: number): Promise<void>;
 }
@@ -105,7 +108,7 @@ export async function startTestRelay(options: TestRelayOptions): Promise<TestRel
   };
 }
 
-/** The tables that a test seldom cares about. */
+/** The tables that few tests set themselves. */
 function preamble(config: string, dns: FakeDns): string {
   const tables = {
     "[relay]": 'hostname = "mx.example.com"\nspool_directory = "spool"',
@@ -128,7 +131,7 @@ async function configured(directory: string, text: string): Promise<Configuratio
   return loaded.configuration;
 }
 
-/** The whole of the files in a directory; none when it is not there. */
+/** The contents of all files in a directory; an empty list when it does not exist. */
 async function filesIn(directory: string): Promise<readonly string[]> {
   const names = await readdir(directory).catch((error: unknown) => {
     assert.match(String(error), /ENOENT/);
@@ -138,10 +141,10 @@ async function filesIn(directory: string): Promise<readonly string[]> {
   return Promise.all(names.map((name) => readFile(join(directory, name), "latin1")));
 }
 
-/** Remembers every event, and wakes whoever waits for one. */
+/** Remembers every event, and wakes the tests that wait for one. */
 export class WaitingLog implements Log {
   readonly events: { readonly name: EventName; readonly fields: Events[EventName] }[] = [];
-  /** "never", so that each list can be taken for that of its name. */
+  /** "never", so that each list can be used as that of its event name. */
   readonly #byName = new Map<EventName, never[]>();
   readonly #waiting = new Set<() => void>();
 
@@ -181,7 +184,7 @@ export class WaitingLog implements Log {
   }
 }
 
-/** What 127.0.0.1 sends goes to where the DNS says, by an smtp transport with these `settings`. */
+/** Mail from 127.0.0.1 goes where the DNS says, by an smtp transport with these `settings`. */
 export function outboundConfig(settings: string): string {
   return `
 [gate]
@@ -200,7 +203,9 @@ ${settings}
 `;
 }
 
-/** The founding configuration with small names: accounts in gmail_accounts, Google and the world at ports here. */
+/**
+ * The founding configuration with small names: accounts in gmail_accounts, Google and the other hosts at local ports.
+ */
 export function workspaceConfig(google: number, world: number = google): string {
   return `
 [domains]

@@ -1,10 +1,10 @@
-// What RCPT knows of recipients, as a reception hands it on.
+// Routings of recipients as RCPT hands them on to the queue.
 
 import type { Clock } from "../../src/base/clock.ts";
 import type { Route, Routing } from "../../src/route/route.ts";
 import { Routings } from "../../src/route/routings.ts";
 
-/** What `route` has said just now of the recipients from position 0 on. */
+/** The results of `route` for the recipients from position 0 on, made just now. */
 export function routingsOf(
   all: readonly Routing[],
   clock: Clock,

@@ -1,5 +1,5 @@
-// The options of an SMTP server that a test starts on its own, without a configuration: wide enough that a test only
-// meets the limits that it sets.
+// The options of an SMTP server that a test starts by itself, without a configuration. They are wide enough that a test
+// meets only the limits that it sets.
 
 import type { SessionLimits } from "../../src/smtp/server/limits.ts";
 import type { ServerOptions } from "../../src/smtp/server/server.ts";

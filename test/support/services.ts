@@ -1,5 +1,5 @@
-// Services for a driver under test: a clock that stands still, a log that remembers, a DNS in which nothing
-// exists. A test replaces the part that it is about.
+// Services for a driver under test: a clock that stands still, a log that remembers, a DNS without any names. A test
+// replaces the service that it is about.
 
 import { HostHints } from "../../src/retry/hosts/hosts.ts";
 import type { Services } from "../../src/contract/contract.ts";
@@ -30,7 +30,7 @@ export function recordingLog(): RecordingLog {
   };
 }
 
-/** A resolver that gives every question the same answer. */
+/** A resolver that answers every question alike. */
 export function resolverAnswering(answer: Answer<never>): Resolver {
   const always = () => Promise.resolve(answer);
   return {
@@ -43,7 +43,7 @@ export function resolverAnswering(answer: Answer<never>): Resolver {
   };
 }
 
-/** Lists for drivers that use files at most: a test that gets to the others has forgotten to give its own. */
+/** Lists for drivers that use only files. A test that needs other lists must give its own, or it fails. */
 const noLists: Omit<Lists, "lsearch"> = {
   domains: () => unexpected("domains"),
   localParts: () => unexpected("localParts"),

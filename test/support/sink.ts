@@ -1,6 +1,6 @@
-// SMTP peers for tests. `startSink` is a well-behaved server that collects messages and whose misbehaviour is
-// chosen by the local part of an address; `scriptedServer` is a bare socket for peers that break the rules.
-// Both listen on 127.0.0.1 at a port of the kernel's choice and close with `await using`.
+// SMTP peers for tests. `startSink` is a well-behaved server that collects messages. Its faults are chosen by the local
+// part of an address. `scriptedServer` is a bare socket for peers that break the rules. Both listen on 127.0.0.1 at a
+// port of the kernel's choice and close with `await using`.
 
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { TLSSocket, type TlsOptions } from "node:tls";
@@ -24,25 +24,25 @@ export interface SinkMessage {
   readonly envid?: string;
   readonly eightBit: boolean;
   readonly smtputf8: boolean;
-  /** MAIL came with REQUIRETLS. */
+  /** MAIL had the parameter REQUIRETLS. */
   readonly requireTls: boolean;
-  /** As it came after dot unstuffing. */
+  /** The message as it came, after dot unstuffing. */
   readonly raw: Buffer;
   /** Protocol of the TLS session, absent in clear. */
   readonly tls?: string;
   readonly helo: string;
-  /** Which connection it came on: 1, 2, 3, … */
+  /** The number of its connection: 1, 2, 3, … */
   readonly connection: number;
 }
 
 export interface SinkOptions {
   /** Offer STARTTLS with the test certificate. */
   readonly tls?: boolean;
-  /** How long slow@ takes over its RCPT, in milliseconds. */
+  /** Milliseconds that slow@ takes for its RCPT. */
   readonly slowness?: number;
   readonly address?: string;
   readonly port?: number;
-  /** Every RCPT is answered with 451 while this is so. */
+  /** While this returns true, every RCPT gets 451. */
   readonly isBusy?: () => boolean;
   /** Further options of smtp-server: hidePIPELINING, size, hideDSN, … */
   readonly server?: SMTPServerOptions;
@@ -51,11 +51,11 @@ export interface SinkOptions {
 export interface Sink extends AsyncDisposable {
   readonly port: number;
   readonly messages: readonly SinkMessage[];
-  /** Connections so far. */
+  /** Number of connections so far. */
   readonly connections: number;
-  /** Every RCPT argument that was seen, refused ones included. */
+  /** Every RCPT argument, including refused ones. */
   readonly attempted: readonly string[];
-  /** Resolves when `count` messages are there; rejects after ten seconds. */
+  /** Resolves when `count` messages have arrived; rejects after ten seconds. */
   waitFor(count: number): Promise<readonly SinkMessage[]>;
   close(): Promise<void>;
 }
@@ -109,7 +109,7 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
     authOptional: true,
     disableReverseLookup: true,
     hideDSN: false,
-    // smtp-server chooses the enhanced code by the basic one; ours stand in the texts.
+    // smtp-server would choose the enhanced code by the basic one. Ours are in the texts.
     hideENHANCEDSTATUSCODES: true,
     closeTimeout: 100,
     lenientAddressParsing: true,
@@ -145,7 +145,7 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
       });
     },
   });
-  // A peer that hangs up is what many tests are about.
+  // Many tests are about a peer that hangs up.
   server.on("error", nothing);
   server.server.prependListener("connection", (socket: Socket) => {
     connections++;
@@ -210,20 +210,20 @@ function collected(session: SMTPServerSession, raw: Buffer, connection: number):
   };
 }
 
-/** One connection of a scripted peer. Reading from a client that went away rejects, which ends the script. */
+/** One connection of a scripted peer. Reading rejects when the client has gone, which ends the script. */
 export interface ScriptedConnection {
   readonly socket: Socket;
-  /** What came in one piece each: shows what was sent in one write. */
+  /** The input of each read: shows which bytes the client sent in one write. */
   readonly segments: readonly string[];
   /** The next line, without its CRLF. */
   readLine(): Promise<string>;
-  /** All bytes up to and with `end`, as latin1. */
+  /** All bytes up to `end`, including it, as latin1. */
   readUntil(end: string): Promise<string>;
-  /** CRLF is added. */
+  /** Sends lines; CRLF is added to each. */
   send(...lines: readonly string[]): void;
-  /** Sends exactly this. */
+  /** Sends exactly these bytes. */
   raw(bytes: string | Buffer): void;
-  /** Takes the server's side of a TLS handshake with the test certificate. */
+  /** Performs the server's side of a TLS handshake with the test certificate. */
   startTls(options?: TlsOptions): Promise<void>;
   /** Resolves when the client has closed. */
   closed(): Promise<void>;
@@ -239,8 +239,8 @@ class PeerGone extends Error {}
 function nothing(): void {}
 
 /**
- * Runs `script` for each connection (numbered from 1) and then closes it. An error of the script itself, an
- * assertion included, is thrown when the server is disposed of.
+ * Runs `script` for each connection (numbered from 1) and then closes it. An error of the script, including an
+ * assertion, is thrown when the server is disposed of.
  */
 export async function scriptedServer(
   script: (connection: ScriptedConnection, ordinal: number) => Promise<void>,

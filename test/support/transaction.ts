@@ -1,17 +1,17 @@
-// A client's side of one transaction, for tests that are about what comes after it.
+// A client's side of one transaction, for tests of what comes after it.
 
 import assert from "node:assert/strict";
 import type { Wire } from "./wire.ts";
 
 export const LETTER = "Subject: hello\r\n\r\nhello\r\n";
 
-/** EHLO and MAIL; `sender` with its parameters: "<alice@example.com> RET=HDRS". */
+/** Sends EHLO and MAIL; `sender` includes its parameters: "<alice@example.com> RET=HDRS". */
 export async function begin(client: Wire, sender: string): Promise<void> {
   await client.ask("EHLO client.example.net");
   assert.match(await client.ask(`MAIL FROM:${sender}`), /^250 /);
 }
 
-/** DATA and the message, its dots stuffed here; the final reply. */
+/** Sends DATA and the message with its dots stuffed. Returns the final reply. */
 export async function say(client: Wire, letter = LETTER): Promise<string> {
   assert.match(await client.ask("DATA"), /^354 /);
   client.send(letter.replaceAll(/^\./gm, ".."));
@@ -19,7 +19,7 @@ export async function say(client: Wire, letter = LETTER): Promise<string> {
   return client.reply();
 }
 
-/** A whole transaction that is accepted. */
+/** A complete transaction that is accepted. */
 export async function send(
   client: Wire,
   sender: string,

@@ -1,4 +1,4 @@
-// An SMTP client that says exactly the bytes it is told to, in the segments it is told to.
+// An SMTP client that sends exactly the given bytes, in the given segments.
 
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
@@ -8,7 +8,7 @@ export class Wire {
   #socket: Socket | TLSSocket;
   #text = "";
   #closed = false;
-  /** Of TLS, to be resumed. */
+  /** The TLS session, for a later resumption. */
   session: Buffer | undefined;
   #wake: (() => void) | undefined;
 
@@ -23,7 +23,7 @@ export class Wire {
       socket.once("connect", resolve);
       socket.once("error", reject);
     });
-    // What was sent is on its way: it does not wait for the acknowledgement of what was sent before.
+    // Each write is sent at once, without waiting for the acknowledgement of the last one.
     socket.setNoDelay(true);
     return new Wire(socket);
   }
@@ -40,12 +40,12 @@ export class Wire {
     });
   }
 
-  /** Writes `text` as it stands. */
+  /** Writes `text` unchanged. */
   send(text: string | Buffer): void {
     this.#socket.write(typeof text === "string" ? Buffer.from(text, "latin1") : text);
   }
 
-  /** The next whole reply, all its lines. Throws when the connection ends first. */
+  /** The next complete reply, with all its lines. Throws when the connection ends before it. */
   async reply(): Promise<string> {
     for (;;) {
       const match = /^(?:\d{3}-[^\n]*\n)*\d{3} [^\n]*\n/.exec(this.#text);
@@ -58,7 +58,7 @@ export class Wire {
     }
   }
 
-  /** One command line and its reply. */
+  /** Sends one command line and returns the reply. */
   ask(line: string): Promise<string> {
     this.send(`${line}\r\n`);
     return this.reply();
@@ -76,7 +76,7 @@ export class Wire {
     this.#listen();
   }
 
-  /** Resolves when the server has closed the connection; what it said last. */
+  /** Resolves when the server has closed the connection, to the text that was not read yet. */
   async closed(): Promise<string> {
     while (!this.#closed) await new Promise<void>((resolve) => (this.#wake = resolve));
     return this.#text;
