@@ -162,7 +162,7 @@ export function createFilter(ignored: readonly string[], { lists, ...services }:
 
 const never = (): boolean => false;
 
-interface Findings {
+interface LookUps {
   readonly hosts: readonly Host[];
   /** Something is not known: why. */
   readonly unsure?: string;
@@ -170,36 +170,36 @@ interface Findings {
   readonly ignored: boolean;
 }
 
-type Finding = "nothing" | "ignored" | "ourselves" | Host | { readonly error: string };
+type LookUp = "nothing" | "ignored" | "ourselves" | Host | { readonly error: string };
 
 /** Looks the hosts up, and cuts the list where we stand in it: at us, and at those as far away (RFC 5321 5.1). */
 async function look(
   targets: readonly MxRecord[],
   services: Services,
   filter: Filter,
-): Promise<Findings> {
+): Promise<LookUps> {
   const found = await Promise.all(
     targets.slice(0, HOSTS_MAX).map(async ({ exchange, preference }) => ({
       preference,
-      finding: await lookAt(exchange, services, filter),
+      result: await lookAt(exchange, services, filter),
     })),
   );
-  const ourselves = found.find(({ finding }) => finding === "ourselves");
+  const ourselves = found.find(({ result }) => result === "ourselves");
   const hosts: Host[] = [];
   let unsure: string | undefined;
   let ignored = false;
-  for (const { preference, finding } of found) {
+  for (const { preference, result } of found) {
     if (ourselves !== undefined && preference >= ourselves.preference) break;
-    if (finding === "ignored") ignored = true;
-    if (typeof finding === "string") continue;
-    if ("error" in finding) unsure ??= finding.error;
-    else hosts.push(finding);
+    if (result === "ignored") ignored = true;
+    if (typeof result === "string") continue;
+    if ("error" in result) unsure ??= result.error;
+    else hosts.push(result);
   }
   const known = { hosts, ourselves: ourselves !== undefined, ignored };
   return unsure === undefined ? known : { ...known, unsure };
 }
 
-async function lookAt(name: string, { resolver }: Services, filter: Filter): Promise<Finding> {
+async function lookAt(name: string, { resolver }: Services, filter: Filter): Promise<LookUp> {
   if (filter.isOurName(name)) return "ourselves";
   const answer = await resolveAddresses(resolver, name);
   if (answer.kind === "temporary") return { error: `addresses of ${name}: ${answer.error}` };
@@ -215,7 +215,7 @@ async function lookAt(name: string, { resolver }: Services, filter: Filter): Pro
 
 function refusal(
   domain: string,
-  { unsure, ourselves, ignored }: Omit<Findings, "hosts">,
+  { unsure, ourselves, ignored }: Omit<LookUps, "hosts">,
   otherwise: Decision,
 ): Decision {
   if (unsure !== undefined) return noAnswer(domain, unsure);

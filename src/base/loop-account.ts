@@ -17,7 +17,7 @@ const AHEAD = 500;
 const DEBT_MAX = 200;
 
 /** The credit of one client. Times are in ms, by a clock that never goes back. */
-export class Account {
+export class LoopAccount {
   /** Number of open sessions of this client. */
   sessions = 0;
   readonly #isPaced: boolean;
@@ -52,17 +52,17 @@ export class Account {
 
 /** The one that a piece of work is done for. */
 export interface Party {
-  readonly account: Account | undefined;
+  readonly account: LoopAccount | undefined;
   charge(milliseconds: number, now: number): void;
 }
 
 /** One session of a client. */
 export class SessionParty implements Party {
-  readonly account: Account;
+  readonly account: LoopAccount;
   /** Milliseconds since the session began, or since its last accepted message. */
   #spent = 0;
 
-  constructor(account: Account) {
+  constructor(account: LoopAccount) {
     this.account = account;
     account.sessions++;
   }
@@ -84,15 +84,15 @@ export class SessionParty implements Party {
 }
 
 /** The accounts of all clients that have a session or still owe time. */
-export class Accounts {
-  readonly #accounts = new Map<string, Account>();
+export class LoopAccounts {
+  readonly #accounts = new Map<string, LoopAccount>();
 
   /** The account of a client's address. Hosts of relay rules are not paced. */
-  of(address: string, isRelayHost: boolean): Account {
+  of(address: string, isRelayHost: boolean): LoopAccount {
     const key = isRelayHost ? `relay ${address}` : clientKeyOf(address);
     let account = this.#accounts.get(key);
     if (account === undefined) {
-      account = new Account(!isRelayHost);
+      account = new LoopAccount(!isRelayHost);
       this.#accounts.set(key, account);
     }
     return account;

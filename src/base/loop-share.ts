@@ -10,7 +10,7 @@
 //   roughly beforehand, so both limits are needed.
 // - An account that owes time rests until it is paid, while other accounts are active that owe none.
 
-import type { Account, Party } from "./loop-account.ts";
+import type { LoopAccount, Party } from "./loop-account.ts";
 
 /** Octets of a message that one turn may process. The cost of other work is expressed in octets as well. */
 const SHARE = 512 * 1024;
@@ -59,11 +59,11 @@ export class LoopShare {
   #sliceLeft = SLICE;
   /** A callback is scheduled that renews the share in the next turn. */
   #armed = false;
-  readonly #waiting = new Map<Account | undefined, Waiting[]>();
+  readonly #waiting = new Map<LoopAccount | undefined, Waiting[]>();
   /** Accounts that have waiting work and do not rest, in the order of their turns. */
-  readonly #ready = new Set<Account | undefined>();
+  readonly #ready = new Set<LoopAccount | undefined>();
   /** The account without debts that worked last, when it worked, and when a different one worked before it. */
-  #last: Account | undefined;
+  #last: LoopAccount | undefined;
   #lastAt = Number.NEGATIVE_INFINITY;
   #beforeAt = Number.NEGATIVE_INFINITY;
 
@@ -76,7 +76,7 @@ export class LoopShare {
   }
 
   /** Number of pieces of work of this account that wait. */
-  waitingOf(account: Account): number {
+  waitingOf(account: LoopAccount): number {
     return this.#waiting.get(account)?.length ?? 0;
   }
 
@@ -145,7 +145,7 @@ export class LoopShare {
     party.charge(Math.min(ended - begun, PIECE_MAX), ended);
   }
 
-  #note(account: Account, now: number): void {
+  #note(account: LoopAccount, now: number): void {
     if (this.#last !== account) {
       this.#last = account;
       this.#beforeAt = this.#lastAt;
@@ -154,7 +154,7 @@ export class LoopShare {
   }
 
   /** Milliseconds that the account has to rest; 0 when it may work. */
-  #restOf(account: Account | undefined): number {
+  #restOf(account: LoopAccount | undefined): number {
     if (account === undefined) return 0;
     const now = this.#times.now();
     const othersAt = this.#last === account ? this.#beforeAt : this.#lastAt;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Account, Accounts, SessionParty } from "../../src/base/loop-account.ts";
+import { LoopAccount, LoopAccounts, SessionParty } from "../../src/base/loop-account.ts";
 import { LoopShare } from "../../src/base/loop-share.ts";
 
 /** Times that pass when they are told to. */
@@ -28,13 +28,13 @@ describe("one client's part of the event loop", () => {
     const times = manualTimes();
     const share = new LoopShare(times);
     const order: string[] = [];
-    const many = new Account(true);
+    const many = new LoopAccount(true);
     for (let n = 0; n < 50; n++) {
       share.later(() => order.push("many"), new SessionParty(many));
       share.later(() => order.push("many"), new SessionParty(many));
     }
-    share.later(() => order.push("one"), new SessionParty(new Account(true)));
-    share.later(() => order.push("two"), new SessionParty(new Account(true)));
+    share.later(() => order.push("one"), new SessionParty(new LoopAccount(true)));
+    share.later(() => order.push("two"), new SessionParty(new LoopAccount(true)));
     await nextTurn();
     assert.deepEqual(order.slice(0, 4), ["many", "one", "two", "many"]);
     assert.equal(order.length, 102);
@@ -44,9 +44,9 @@ describe("one client's part of the event loop", () => {
     const times = manualTimes();
     const share = new LoopShare(times);
     const done: string[] = [];
-    const neighbour = new SessionParty(new Account(true));
+    const neighbour = new SessionParty(new LoopAccount(true));
     share.do(() => undefined, neighbour);
-    const account = new Account(true);
+    const account = new LoopAccount(true);
     const [one, other] = [new SessionParty(account), new SessionParty(account)];
     while (account.restOf(times.now()) === 0) one.charge(3, times.now());
     const rest = account.restOf(times.now());
@@ -68,7 +68,7 @@ describe("one client's part of the event loop", () => {
   test("is measured: in the long run it is a twenty-fifth of the time", async () => {
     const times = manualTimes();
     const share = new LoopShare(times);
-    const account = new Account(true);
+    const account = new LoopAccount(true);
     const parties = Array.from({ length: 25 }, () => new SessionParty(account));
     let worked = 0;
     const work = (party: SessionParty) => () => {
@@ -78,7 +78,7 @@ describe("one client's part of the event loop", () => {
     };
     for (const party of parties) share.later(work(party), party);
     const begun = times.now();
-    const neighbour = new SessionParty(new Account(true));
+    const neighbour = new SessionParty(new LoopAccount(true));
     while (times.now() < begun + 20_000) {
       share.later(() => neighbour.forgive(times.now()), neighbour);
       await nextTurn();
@@ -91,7 +91,7 @@ describe("one client's part of the event loop", () => {
   test("is all there is while nobody else is there, and soon after others have gone", async () => {
     const times = manualTimes();
     const share = new LoopShare(times);
-    const party = new SessionParty(new Account(true));
+    const party = new SessionParty(new LoopAccount(true));
     let done = 0;
     for (let n = 0; n < 1000; n++) {
       share.do(() => {
@@ -102,7 +102,7 @@ describe("one client's part of the event loop", () => {
     }
     assert.equal(done, 1000);
 
-    share.do(() => undefined, new SessionParty(new Account(true)));
+    share.do(() => undefined, new SessionParty(new LoopAccount(true)));
     share.do(() => done++, party);
     await nextTurn();
     assert.equal(done, 1000);
@@ -114,7 +114,7 @@ describe("one client's part of the event loop", () => {
   });
 
   test("is not charged for mail that is accepted", () => {
-    const one = new Account(true);
+    const one = new LoopAccount(true);
     const party = new SessionParty(one);
     for (let n = 0; n < 10_000; n++) {
       party.charge(1, 0);
@@ -124,7 +124,7 @@ describe("one client's part of the event loop", () => {
   });
 
   test("cannot be saved up, by accepted mail or by waiting", () => {
-    const one = new Account(true);
+    const one = new LoopAccount(true);
     const party = new SessionParty(one);
     party.charge(3, 0);
     party.forgive(1_000_000);
@@ -135,13 +135,13 @@ describe("one client's part of the event loop", () => {
   test("is charged with no more than a piece can take: another process may have had the processor", () => {
     const times = manualTimes();
     const share = new LoopShare(times);
-    const one = new Account(true);
+    const one = new LoopAccount(true);
     share.do(() => times.pass(10_000), new SessionParty(one));
     assert.equal(one.restOf(times.now()), 0);
   });
 
   test("has no bounds for a host of a relay rule", () => {
-    const one = new Account(false);
+    const one = new LoopAccount(false);
     const party = new SessionParty(one);
     for (let n = 0; n < 1000; n++) party.charge(3, 0);
     assert.equal(one.restOf(0), 0);
@@ -149,7 +149,7 @@ describe("one client's part of the event loop", () => {
 });
 
 test("an account is that of an IPv4 address, or of a /64, and is kept while something is to be known of it", () => {
-  const accounts = new Accounts();
+  const accounts = new LoopAccounts();
   const one = accounts.of("192.0.2.1", false);
   assert.equal(accounts.of("192.0.2.1", false), one);
   assert.notEqual(accounts.of("192.0.2.2", false), one);

@@ -22,7 +22,7 @@ interface Idle {
 
 interface Parked extends Idle {
   readonly key: string;
-  readonly place: Place;
+  readonly pooled: PooledTarget;
 }
 
 interface Waiting {
@@ -31,7 +31,7 @@ interface Waiting {
 }
 
 /** All that is known of one target. */
-interface Place {
+interface PooledTarget {
   readonly idle: Parked[];
   leased: number;
   /** Of these, for messages that are still coming in. */
@@ -67,7 +67,7 @@ export class Pool {
   readonly #messagesEach: number;
   readonly #idleTime: number;
   readonly #room: Room;
-  readonly #places = new Map<string, Place>();
+  readonly #targets = new Map<string, PooledTarget>();
   /** Labels of targets that have taken mail; the last one to do so stands at the end. */
   readonly #proven = new Set<string>();
   /** The one that has lain idle for longest stands at the head. */
@@ -88,13 +88,13 @@ export class Pool {
    * `isOwn`: the postmaster has written it down.
    */
   room(target: Target, failedLastTime: boolean, isOwn = false): "free" | "busy" | "in doubt" {
-    const place = this.#places.get(target.label);
+    const pooled = this.#targets.get(target.label);
     const left = this.#room.left(this.#standing(target, isOwn));
     const hasRoom = left > 0;
-    if (place === undefined) return hasRoom ? "free" : "in doubt";
-    const share = failedLastTime ? 1 : shareOf(place, left);
-    if (occupied(place) < share && (hasRoom || place.proven)) return "free";
-    return place.proven ? "busy" : "in doubt";
+    if (pooled === undefined) return hasRoom ? "free" : "in doubt";
+    const share = failedLastTime ? 1 : shareOf(pooled, left);
+    if (occupied(pooled) < share && (hasRoom || pooled.proven)) return "free";
+    return pooled.proven ? "busy" : "in doubt";
   }
 
   /** A host that failed has to prove itself again. */
@@ -105,16 +105,16 @@ export class Pool {
 
   /** How many more may come when the delivery that asks is done. 0 as long as enough are there. */
   vacancies(target: Target): number {
-    const place = this.#places.get(target.label);
-    if (place === undefined) return 1;
-    const share = shareOf(place, this.#room.left(this.#standing(target, false)));
-    const free = share - occupied(place) + 1;
+    const pooled = this.#targets.get(target.label);
+    if (pooled === undefined) return 1;
+    const share = shareOf(pooled, this.#room.left(this.#standing(target, false)));
+    const free = share - occupied(pooled) + 1;
     return free < share / 2 ? 0 : Math.floor(free);
   }
 
   /** One more place stays free when a message that is still coming in gets one. */
   hasSpare(target: Target): boolean {
-    const { leased, limit } = this.#places.get(target.label) ?? {
+    const { leased, limit } = this.#targets.get(target.label) ?? {
       leased: 0,
       limit: this.#firstLimit,
     };
@@ -132,48 +132,48 @@ export class Pool {
   ): Promise<Lease | undefined> {
     const key = target.label;
     const policy = target.policy.key;
-    const place = this.#place(key);
+    const pooled = this.#pooled(key);
     const leave = this.#room.enter(this.#standing(target, isOwn));
-    const { failures } = place;
-    if (passing) place.passing++;
-    const grant = await this.#grant(place, policy, signal);
+    const { failures } = pooled;
+    if (passing) pooled.passing++;
+    const grant = await this.#grant(pooled, policy, signal);
     if (grant === undefined) {
       leave();
-      if (passing) place.passing--;
-      this.#forget(key, place);
+      if (passing) pooled.passing--;
+      this.#forget(key, pooled);
       return undefined;
     }
     return new Lease(
       grant.conversation,
-      place.failures > failures,
+      pooled.failures > failures,
       (conversation) => {
-        if (passing) place.passing--;
+        if (passing) pooled.passing--;
         leave();
-        this.#release(key, place, conversation && { conversation, policy });
+        this.#release(key, pooled, conversation && { conversation, policy });
       },
-      (worked) => this.#learn(key, place, worked),
+      (worked) => this.#learn(key, pooled, worked),
     );
   }
 
-  #learn(key: string, place: Place, worked: boolean): void {
+  #learn(key: string, pooled: PooledTarget, worked: boolean): void {
     this.#proven.delete(key);
     if (worked) this.#proven.add(key);
     const [oldest] = this.#proven;
     if (this.#proven.size > PROVEN_MAX && oldest !== undefined) this.#proven.delete(oldest);
-    place.limit = worked
-      ? Math.min(this.#most, place.limit + 1)
-      : Math.max(1, Math.floor(place.limit / 2));
-    place.proven = worked;
-    if (!worked) place.failures++;
-    if (worked) this.#admit(place, undefined);
+    pooled.limit = worked
+      ? Math.min(this.#most, pooled.limit + 1)
+      : Math.max(1, Math.floor(pooled.limit / 2));
+    pooled.proven = worked;
+    if (!worked) pooled.failures++;
+    if (worked) this.#admit(pooled, undefined);
   }
 
   /** Serves the next in line, if there is room; what was left is handed on. True when somebody was served. */
-  #admit(place: Place, left: Idle | undefined): boolean {
-    const [next] = place.waiting;
-    if (next === undefined || isFull(place)) return false;
-    place.waiting.delete(next);
-    place.leased++;
+  #admit(pooled: PooledTarget, left: Idle | undefined): boolean {
+    const [next] = pooled.waiting;
+    if (next === undefined || isFull(pooled)) return false;
+    pooled.waiting.delete(next);
+    pooled.leased++;
     const isGood = left?.policy === next.policy;
     if (left !== undefined && !isGood) void left.conversation.close();
     next.granted({ conversation: isGood ? left.conversation : undefined });
@@ -185,21 +185,21 @@ export class Pool {
     this.#closed = true;
     const idle: Conversation[] = [];
     this.#idle.clear();
-    for (const place of this.#places.values()) {
-      for (const { conversation } of place.idle.splice(0)) idle.push(conversation);
-      for (const { granted } of place.waiting) granted(undefined);
-      place.waiting.clear();
+    for (const pooled of this.#targets.values()) {
+      for (const { conversation } of pooled.idle.splice(0)) idle.push(conversation);
+      for (const { granted } of pooled.waiting) granted(undefined);
+      pooled.waiting.clear();
     }
     await Promise.all(idle.map((conversation) => conversation.close()));
   }
 
-  #grant(place: Place, policy: string, signal: AbortSignal): Grant | Promise<Grant> {
+  #grant(pooled: PooledTarget, policy: string, signal: AbortSignal): Grant | Promise<Grant> {
     if (this.#closed || signal.aborted) return undefined;
-    if (isFull(place)) return wait(place, policy, signal);
-    place.leased++;
-    const index = place.idle.findLastIndex((one) => one.policy === policy);
+    if (isFull(pooled)) return wait(pooled, policy, signal);
+    pooled.leased++;
+    const index = pooled.idle.findLastIndex((one) => one.policy === policy);
     // One that is no good for this makes room for one that is.
-    const found = place.idle[Math.max(index, 0)];
+    const found = pooled.idle[Math.max(index, 0)];
     if (found === undefined) return { conversation: undefined };
     this.#takeUp(found).conversation.unpark();
     if (index >= 0) return found;
@@ -211,10 +211,10 @@ export class Pool {
     return Math.min(INITIAL_LIMIT, this.#most);
   }
 
-  #place(key: string): Place {
-    const known = this.#places.get(key);
+  #pooled(key: string): PooledTarget {
+    const known = this.#targets.get(key);
     if (known !== undefined) return known;
-    const place: Place = {
+    const pooled: PooledTarget = {
       idle: [],
       leased: 0,
       passing: 0,
@@ -223,16 +223,16 @@ export class Pool {
       failures: 0,
       waiting: new Set(),
     };
-    this.#places.set(key, place);
-    return place;
+    this.#targets.set(key, pooled);
+    return pooled;
   }
 
-  #release(key: string, place: Place, left: Idle | undefined): void {
-    place.leased--;
+  #release(key: string, pooled: PooledTarget, left: Idle | undefined): void {
+    pooled.leased--;
     const kept = left && this.#isKept(left.conversation) ? left : undefined;
-    if (this.#admit(place, kept)) return;
-    if (kept !== undefined) this.#park(key, place, kept);
-    this.#forget(key, place);
+    if (this.#admit(pooled, kept)) return;
+    if (kept !== undefined) this.#park(key, pooled, kept);
+    this.#forget(key, pooled);
   }
 
   /** It is good for another message; it is closed if not. */
@@ -244,9 +244,9 @@ export class Pool {
     return false;
   }
 
-  #park(key: string, place: Place, left: Idle): void {
-    const parked = { ...left, key, place };
-    place.idle.push(parked);
+  #park(key: string, pooled: PooledTarget, left: Idle): void {
+    const parked = { ...left, key, pooled };
+    pooled.idle.push(parked);
     this.#idle.add(parked);
     left.conversation.park(this.#idleTime, () => this.#drop(parked));
     const [oldest] = this.#idle;
@@ -255,7 +255,7 @@ export class Pool {
 
   /** It is idle no longer. */
   #takeUp(parked: Parked): Parked {
-    const { idle } = parked.place;
+    const { idle } = parked.pooled;
     const at = idle.indexOf(parked);
     if (at >= 0) idle.splice(at, 1);
     this.#idle.delete(parked);
@@ -263,35 +263,35 @@ export class Pool {
   }
 
   #drop(parked: Parked): void {
-    const { key, place, conversation } = this.#takeUp(parked);
-    this.#forget(key, place);
+    const { key, pooled, conversation } = this.#takeUp(parked);
+    this.#forget(key, pooled);
     void conversation.close();
   }
 
-  #forget(key: string, place: Place): void {
-    const unused = place.leased === 0 && place.idle.length === 0 && place.waiting.size === 0;
-    if (unused) this.#places.delete(key);
+  #forget(key: string, pooled: PooledTarget): void {
+    const unused = pooled.leased === 0 && pooled.idle.length === 0 && pooled.waiting.size === 0;
+    if (unused) this.#targets.delete(key);
   }
 }
 
 /** However few places are left, one is not for messages whose clients may be slow. */
-function isFull({ leased, passing, limit }: Place): boolean {
+function isFull({ leased, passing, limit }: PooledTarget): boolean {
   return leased >= Math.max(limit, passing + 1);
 }
 
 /** Of what is left of the room. */
-function shareOf({ proven, limit }: Place, left: number): number {
+function shareOf({ proven, limit }: PooledTarget, left: number): number {
   return proven ? Math.max(limit, left * SHARE) : Math.max(1, left * SHARE_UNPROVEN);
 }
 
-function occupied({ leased, waiting }: Place): number {
+function occupied({ leased, waiting }: PooledTarget): number {
   return leased + waiting.size;
 }
 
-function wait(place: Place, policy: string, signal: AbortSignal): Promise<Grant> {
+function wait(pooled: PooledTarget, policy: string, signal: AbortSignal): Promise<Grant> {
   const { promise, resolve } = Promise.withResolvers<Grant>();
   const leave = () => {
-    place.waiting.delete(waiting);
+    pooled.waiting.delete(waiting);
     resolve(undefined);
   };
   const granted = (grant: Grant) => {
@@ -299,7 +299,7 @@ function wait(place: Place, policy: string, signal: AbortSignal): Promise<Grant>
     resolve(grant);
   };
   const waiting = { policy, granted };
-  place.waiting.add(waiting);
+  pooled.waiting.add(waiting);
   signal.addEventListener("abort", leave, { once: true });
   return promise;
 }

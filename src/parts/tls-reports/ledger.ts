@@ -13,7 +13,7 @@ import { RESULT_TYPES } from "../../tls/results.ts";
 import { type FailureCount, type PolicyCounts, Tally } from "./tally.ts";
 
 /** One domain on one day. */
-export interface Account {
+export interface DomainDay {
   readonly tally: Tally;
   /** Destinations that have got their report. */
   readonly done: Set<string>;
@@ -28,7 +28,7 @@ export interface Account {
 export interface LedgerEntry {
   readonly day: number;
   readonly domain: string;
-  readonly account: Account;
+  readonly domainDay: DomainDay;
 }
 
 /** When the report of a domain is due, in ms since the epoch. */
@@ -44,7 +44,7 @@ const ENDING = ".json";
 export class Ledger {
   readonly #directory: string;
   readonly #dueTime: DueTime;
-  readonly #days = new Map<number, Map<string, Account>>();
+  readonly #days = new Map<number, Map<string, DomainDay>>();
   #octets = 0;
   /** Days whose counts differ from the file on disk. */
   readonly #changed = new Set<number>();
@@ -55,38 +55,38 @@ export class Ledger {
     this.#dueTime = dueTime;
   }
 
-  *accounts(): Generator<LedgerEntry> {
+  *domainDays(): Generator<LedgerEntry> {
     for (const [day, domains] of this.#days) {
-      for (const [domain, account] of domains) yield { day, domain, account };
+      for (const [domain, domainDay] of domains) yield { day, domain, domainDay };
     }
   }
 
-  find(day: number, domain: string): Account | undefined {
+  find(day: number, domain: string): DomainDay | undefined {
     return this.#days.get(day)?.get(domain);
   }
 
   /** A new account for a domain. Undefined if the day has the maximum number of domains already. */
-  open(day: number, domain: string): Account | undefined {
-    const domains = this.#days.get(day) ?? new Map<string, Account>();
+  open(day: number, domain: string): DomainDay | undefined {
+    const domains = this.#days.get(day) ?? new Map<string, DomainDay>();
     if (domains.size >= DOMAINS_MAX || this.#octets >= OCTETS_MAX) return undefined;
     this.#days.set(day, domains);
-    const account = this.#account(day, domain, new Tally(), []);
-    domains.set(domain, account);
-    this.#octets += weightOf(account);
-    return account;
+    const domainDay = this.#domainDay(day, domain, new Tally(), []);
+    domains.set(domain, domainDay);
+    this.#octets += weightOf(domainDay);
+    return domainDay;
   }
 
-  count(day: number, account: Account, { policy, failure }: TlsSession): void {
-    this.#octets -= weightOf(account);
-    account.tally.add(policy, failure, this.#octets < OCTETS_MAX);
-    this.#octets += weightOf(account);
+  count(day: number, domainDay: DomainDay, { policy, failure }: TlsSession): void {
+    this.#octets -= weightOf(domainDay);
+    domainDay.tally.add(policy, failure, this.#octets < OCTETS_MAX);
+    this.#octets += weightOf(domainDay);
     this.#changed.add(day);
   }
 
   remove(day: number, domain: string): void {
     const domains = this.#days.get(day);
-    const account = domains?.get(domain);
-    if (account !== undefined) this.#octets -= weightOf(account);
+    const domainDay = domains?.get(domain);
+    if (domainDay !== undefined) this.#octets -= weightOf(domainDay);
     domains?.delete(domain);
     if (domains?.size === 0) this.#days.delete(day);
     this.#changed.add(day);
@@ -137,24 +137,24 @@ export class Ledger {
       try {
         const domains = this.#read(day, JSON.parse(await readFile(path, "utf8")));
         this.#days.set(day, domains);
-        for (const account of domains.values()) this.#octets += weightOf(account);
+        for (const domainDay of domains.values()) this.#octets += weightOf(domainDay);
       } catch (error) {
         broken(path, error);
       }
     }
   }
 
-  #read(day: number, kept: unknown): Map<string, Account> {
-    const domains = new Map<string, Account>();
+  #read(day: number, kept: unknown): Map<string, DomainDay> {
+    const domains = new Map<string, DomainDay>();
     for (const one of rows(kept)) {
       const domain = text(one["domain"]);
       const tally = new Tally(rows(one["counts"]).map(countsIn));
-      domains.set(domain, this.#account(day, domain, tally, texts(one["done"])));
+      domains.set(domain, this.#domainDay(day, domain, tally, texts(one["done"])));
     }
     return domains;
   }
 
-  #account(day: number, domain: string, tally: Tally, done: readonly string[]): Account {
+  #domainDay(day: number, domain: string, tally: Tally, done: readonly string[]): DomainDay {
     return {
       tally,
       done: new Set(done),
@@ -165,7 +165,7 @@ export class Ledger {
   }
 }
 
-function weightOf({ tally }: Account): number {
+function weightOf({ tally }: DomainDay): number {
   return tally.octets + ACCOUNT_OVERHEAD;
 }
 

@@ -12,7 +12,7 @@ import { readPrivateKey } from "../../options/secret-file.ts";
 import type { TlsReportOptions } from "./options.ts";
 import { describeError } from "../../observe/log.ts";
 import type { Outside, PartMail, PartMeans } from "../part.ts";
-import { type Account, Ledger, type LedgerEntry } from "./ledger.ts";
+import { type DomainDay, Ledger, type LedgerEntry } from "./ledger.ts";
 import { tlsReportDraft } from "./letter.ts";
 import { postReport } from "./post.ts";
 import { type Destination, destinationsOf } from "./record.ts";
@@ -85,9 +85,9 @@ export class TlsReports implements TlsSessions {
     const day = Math.floor(clock.now() / DAY) * DAY;
     if (this.#unwanted.day !== day) this.#unwanted = { day, domains: new Set() };
     if (this.#unwanted.domains.has(domain)) return;
-    const account = this.#ledger.find(day, domain) ?? this.#open(day, domain);
-    if (account === undefined) return;
-    this.#ledger.count(day, account, session());
+    const domainDay = this.#ledger.find(day, domain) ?? this.#open(day, domain);
+    if (domainDay === undefined) return;
+    this.#ledger.count(day, domainDay, session());
     this.#saveTimer ??= clock.after(SAVED_AFTER, () => void this.#save());
   }
 
@@ -100,12 +100,12 @@ export class TlsReports implements TlsSessions {
     await this.#save();
   }
 
-  #open(day: number, domain: string): Account | undefined {
-    const account = this.#ledger.open(day, domain);
-    if (account === undefined) return undefined;
+  #open(day: number, domain: string): DomainDay | undefined {
+    const domainDay = this.#ledger.open(day, domain);
+    if (domainDay === undefined) return undefined;
     if (this.#settings !== undefined) void this.#ask(day, domain, this.#settings);
     if (this.#sending === undefined) this.#sendLater();
-    return account;
+    return domainDay;
   }
 
   /** Asks the DNS whether the domain wants reports, and drops its counts if not. Without an answer the counts stay. */
@@ -133,8 +133,8 @@ export class TlsReports implements TlsSessions {
     this.#sendTimer?.cancel();
     if (this.#closing.signal.aborted) return;
     let first = Infinity;
-    for (const { day, account } of this.#ledger.accounts()) {
-      first = Math.min(first, this.#wait(day, account));
+    for (const { day, domainDay } of this.#ledger.domainDays()) {
+      first = Math.min(first, this.#wait(day, domainDay));
     }
     if (first === Infinity) return;
     const { clock } = this.#means;
@@ -150,28 +150,28 @@ export class TlsReports implements TlsSessions {
 
   /** Sends reports, up to 10 at the same time, because a destination that does not answer takes a minute. */
   async #send(): Promise<void> {
-    for (const { day, domain } of this.#ledger.accounts())
+    for (const { day, domain } of this.#ledger.domainDays())
       if (this.#isToCome(day)) this.#ledger.remove(day, domain);
     await this.#save();
     // Accounts may be added or removed during the loops.
-    const accounts = this.#ledger.accounts();
+    const domainDays = this.#ledger.domainDays();
     const sending = Array.from({ length: SENT_AT_ONCE }, async () => {
-      for (let next = accounts.next(); next.done !== true; next = accounts.next())
+      for (let next = domainDays.next(); next.done !== true; next = domainDays.next())
         await this.#sendOne(next.value);
     });
     await Promise.all(sending);
   }
 
-  async #sendOne({ day, domain, account }: LedgerEntry): Promise<void> {
+  async #sendOne({ day, domain, domainDay }: LedgerEntry): Promise<void> {
     if (this.#closing.signal.aborted || this.#outbox === undefined) return;
-    if (this.#wait(day, account) > 0) return;
-    if (await this.#sendDue(day, domain, account)) this.#ledger.remove(day, domain);
+    if (this.#wait(day, domainDay) > 0) return;
+    if (await this.#sendDue(day, domain, domainDay)) this.#ledger.remove(day, domain);
     else this.#ledger.change(day);
     await this.#save();
   }
 
   /** Milliseconds until the report is to be sent. */
-  #wait(day: number, { due, pausedUntil }: Account): number {
+  #wait(day: number, { due, pausedUntil }: DomainDay): number {
     const { clock } = this.#means;
     if (this.#isToCome(day)) return 0;
     return Math.max(due - clock.now(), pausedUntil - clock.monotonic());
@@ -183,32 +183,32 @@ export class TlsReports implements TlsSessions {
   }
 
   /** Sends the report of a domain to the destinations that are left. False: the report must be tried again later. */
-  async #sendDue(day: number, domain: string, account: Account): Promise<boolean> {
+  async #sendDue(day: number, domain: string, domainDay: DomainDay): Promise<boolean> {
     const settings = this.#settings;
     if (settings === undefined) return true;
     const { options, resolver } = settings;
     const answer = await resolver.txt(recordName(domain));
-    if (answer.kind === "temporary") return this.#putOff(day, domain, account, "", answer.error);
+    if (answer.kind === "temporary") return this.#putOff(day, domain, domainDay, "", answer.error);
     const destinations = answer.kind === "found" ? destinationsOf(answer.records) : [];
-    const left = (destinations ?? []).filter(({ uri }) => !account.done.has(uri));
+    const left = (destinations ?? []).filter(({ uri }) => !domainDay.done.has(uri));
     if (left.length === 0) return true;
     const { organization, from } = options;
     const submitter = { organization, contact: from.address, domain: from.domain };
-    const subject = { domain, day, counts: account.tally.counts };
+    const subject = { domain, day, counts: domainDay.tally.counts };
     const report = await composeTlsReport(subject, submitter);
     const failed: string[] = [];
     let why: unknown;
     for (const destination of left) {
       try {
         await this.#deliver(report, destination, settings);
-        account.done.add(destination.uri);
+        domainDay.done.add(destination.uri);
       } catch (error) {
         failed.push(destination.uri);
         why = error;
       }
     }
     if (failed.length === 0) return true;
-    return this.#putOff(day, domain, account, failed.join(", "), describeError(why));
+    return this.#putOff(day, domain, domainDay, failed.join(", "), describeError(why));
   }
 
   async #deliver(
@@ -243,12 +243,12 @@ export class TlsReports implements TlsSessions {
   }
 
   /** Notes a failure and the time of the next attempt. True: the time for attempts is over. */
-  #putOff(day: number, domain: string, account: Account, to: string, error: string): boolean {
+  #putOff(day: number, domain: string, domainDay: DomainDay, to: string, error: string): boolean {
     const { clock, log } = this.#means;
     // The relay stops: the other side did not fail.
     if (this.#closing.signal.aborted) return false;
-    const pause = PAUSE * 2 ** account.failures++;
-    account.pausedUntil = clock.monotonic() + pause;
+    const pause = PAUSE * 2 ** domainDay.failures++;
+    domainDay.pausedUntil = clock.monotonic() + pause;
     const nextAttempt = clock.now() + pause;
     const isOver = nextAttempt > day + DAY + SPREAD + GIVEN_UP_AFTER;
     const next = isOver ? {} : { next_attempt: new Date(nextAttempt).toISOString() };

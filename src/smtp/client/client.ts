@@ -17,7 +17,7 @@ import { ClientConnection, ConnectionFailure, type Endpoint } from "./connection
 import type { Transaction } from "./message.ts";
 import { type Anchors, type DaneIdentity, daneHandshake, judgeDane } from "../../tls/dane.ts";
 import { asTemporary, transact } from "./transaction.ts";
-import type { Session, Timeouts, TransactionResult } from "./transaction.ts";
+import type { OpenConnection, Timeouts, TransactionResult } from "./transaction.ts";
 import { isPositive, replyStatus } from "./reply.ts";
 
 /**
@@ -123,8 +123,8 @@ class Opening {
     this.tlsFailed = false;
     await this.#logIn(offered, secured);
     const lmtp = protocol === "lmtp";
-    const session = { connection: this.connection, offered, timeouts, lmtp, dirty: false };
-    return new Conversation(session, secured ? this.#tlsText() : undefined);
+    const open = { connection: this.connection, offered, timeouts, lmtp, dirty: false };
+    return new Conversation(open, secured ? this.#tlsText() : undefined);
   }
 
   async #logIn({ auth }: Capabilities, secured: boolean): Promise<void> {
@@ -192,11 +192,11 @@ class Opening {
   #judgeDane(): void {
     const { dane } = this.#options;
     const { chain, problem } = this.connection.peerCertificates();
-    const verdict = dane && judgeDane(dane, chain, problem === undefined);
-    if (verdict?.kind === "match") return;
-    if (verdict?.kind === "anchors") this.anchors = verdict.anchors;
+    const judged = dane && judgeDane(dane, chain, problem === undefined);
+    if (judged?.kind === "match") return;
+    if (judged?.kind === "anchors") this.anchors = judged.anchors;
     const why =
-      verdict?.kind === "anchors" && problem !== undefined
+      judged?.kind === "anchors" && problem !== undefined
         ? `The certificate's authority matches a TLSA record, but it does not verify: ${problem}`
         : "The certificate matches no TLSA record";
     throw this.connection.fail(status(451, "7.5", why), undefined, "tls_required");
@@ -218,56 +218,56 @@ export class Conversation {
   readonly secured: boolean;
   /** "TLSv1.3 TLS_AES_256_GCM_SHA384, DANE": what the certificate was found to be comes last. Absent in clear. */
   readonly tls: string | undefined;
-  readonly #session: Session;
+  readonly #open: OpenConnection;
 
-  constructor(session: Session, tls: string | undefined) {
-    this.#session = session;
+  constructor(open: OpenConnection, tls: string | undefined) {
+    this.#open = open;
     this.secured = tls !== undefined;
     this.tls = tls;
   }
 
   get alive(): boolean {
-    return this.#session.connection.alive;
+    return this.#open.connection.alive;
   }
 
   /** Why the server's certificate is not valid for its name; undefined when it is. */
   get certificateProblem(): string | undefined {
-    return this.#session.connection.peerCertificates().problem;
+    return this.#open.connection.peerCertificates().problem;
   }
 
   /** Our own address. */
   get from(): string | undefined {
-    return this.#session.connection.localAddress;
+    return this.#open.connection.localAddress;
   }
 
   /** The server promises to go on with the protection that a message requires (RFC 8689). */
   get takesRequireTls(): boolean {
-    return this.#session.offered.requireTls;
+    return this.#open.offered.requireTls;
   }
 
   /** Never rejects. */
   async transact(transaction: Transaction, signal: AbortSignal): Promise<TransactionResult> {
     this.transactions++;
-    const giveUp = () => this.#session.connection.fail(GAVE_UP);
+    const giveUp = () => this.#open.connection.fail(GAVE_UP);
     signal.addEventListener("abort", giveUp);
     if (signal.aborted) giveUp();
-    const result = await transact(this.#session, transaction);
+    const result = await transact(this.#open, transaction);
     signal.removeEventListener("abort", giveUp);
     return result;
   }
 
   /** Lies idle for at most `time` milliseconds; `ended` is called if the peer or the time ends that. */
   park(time: number, ended: () => void): void {
-    this.#session.connection.park(time, ended);
+    this.#open.connection.park(time, ended);
   }
 
   unpark(): void {
-    this.#session.connection.unpark();
+    this.#open.connection.unpark();
   }
 
   /** QUIT, and a short wait for the answer. Never rejects. */
   close(): Promise<void> {
-    return this.#session.connection.quit(QUIT_TIMEOUT);
+    return this.#open.connection.quit(QUIT_TIMEOUT);
   }
 }
 

@@ -71,7 +71,7 @@ interface TransactionFailure {
 }
 
 /** What one transaction after the other runs on. */
-export interface Session {
+export interface OpenConnection {
   readonly connection: ClientConnection;
   readonly offered: Capabilities;
   readonly timeouts: Timeouts;
@@ -83,12 +83,12 @@ export interface Session {
 
 /** Never rejects. */
 export async function transact(
-  session: Session,
+  open: OpenConnection,
   transaction: Transaction,
 ): Promise<TransactionResult> {
-  const { offered } = session;
+  const { offered } = open;
   const recipients = transaction.recipients.map((one) => recipientRefusal(one.mailbox, offered));
-  const exchange = new Exchange(session, transaction, recipients);
+  const exchange = new Exchange(open, transaction, recipients);
   try {
     exchange.notPassed = mustBeWhole(transaction, offered);
     exchange.message = exchange.notPassed
@@ -113,7 +113,7 @@ class Exchange implements TransactionResult {
   answered = false;
   readonly dsn: boolean;
   notPassed = false;
-  readonly #session: Session;
+  readonly #open: OpenConnection;
   readonly #transaction: Transaction;
   /** The final dot may have left. */
   #dotSent = false;
@@ -122,22 +122,22 @@ class Exchange implements TransactionResult {
   /** The last answer that was read refused a recipient. */
   #hasJustRefused = false;
 
-  constructor(session: Session, transaction: Transaction, recipients: (Status | undefined)[]) {
-    this.#session = session;
-    this.dsn = session.offered.dsn;
+  constructor(open: OpenConnection, transaction: Transaction, recipients: (Status | undefined)[]) {
+    this.#open = open;
+    this.dsn = open.offered.dsn;
     this.#transaction = transaction;
     this.recipients = recipients;
   }
 
   async run(): Promise<void> {
-    const { connection, offered } = this.#session;
+    const { connection, offered } = this.#open;
     const mail = mailCommand(this.#transaction, offered);
     const rcpts = this.#transaction.recipients.map((recipient, index) =>
       this.recipients[index] === undefined ? rcptCommand(recipient, offered) : "",
     );
     if (offered.pipelining) this.#sendEnvelope(mail, rcpts);
-    if (this.#session.dirty) await this.#reset();
-    this.#session.dirty = true;
+    if (this.#open.dirty) await this.#reset();
+    this.#open.dirty = true;
     const hasSender = await this.#askSender(mail);
     const accepted = await this.#askRecipients(rcpts, hasSender);
     if (this.closed || (accepted === 0 && !offered.pipelining)) return;
@@ -147,8 +147,8 @@ class Exchange implements TransactionResult {
       if (accepted > 0) this.message = replyStatus(data);
     } else if (accepted > 0) {
       await this.#sendMessage(accepted);
-      this.#session.dirty = false;
-    } else if (this.#session.lmtp) {
+      this.#open.dirty = false;
+    } else if (this.#open.lmtp) {
       // RFC 2033 4.2: without recipients DATA must fail, for nobody would be answered for.
       throw connection.outOfStep("DATA");
     } else {
@@ -167,7 +167,7 @@ class Exchange implements TransactionResult {
 
   failureFrom(error: unknown): TransactionFailure {
     if (!(error instanceof ConnectionFailure)) {
-      const { connection } = this.#session;
+      const { connection } = this.#open;
       const wasAlive = connection.alive;
       // Ours, not the peer's. The dot must never follow: the connection is cut in the middle of the message.
       const { status: first } = connection.fail(LOCAL_ERROR, error);
@@ -188,7 +188,7 @@ class Exchange implements TransactionResult {
   // ---- the envelope ----
 
   #sendEnvelope(mail: string, rcpts: readonly string[]): void {
-    const { connection, dirty } = this.#session;
+    const { connection, dirty } = this.#open;
     const asked = this.recipients.reduce(
       (sum, answer) => (answer === undefined ? sum + 1 : sum),
       0,
@@ -199,13 +199,13 @@ class Exchange implements TransactionResult {
 
   /** The reply to a command, which with PIPELINING has been sent already unless it is `unforeseen`. */
   async #ask(stage: string, line: string, unforeseen = false): Promise<Reply> {
-    const { connection, offered, timeouts } = this.#session;
+    const { connection, offered, timeouts } = this.#open;
     if (unforeseen || !offered.pipelining) connection.send(line, 1);
     return this.#answer(stage, timeouts.command);
   }
 
   async #answer(stage: string, timeout: number): Promise<Reply> {
-    const reply = await this.#session.connection.answer(stage, timeout);
+    const reply = await this.#open.connection.answer(stage, timeout);
     this.#hasJustRefused = false;
     this.closed = isLastOne(reply);
     if (!this.closed) this.answered = true;
@@ -216,7 +216,7 @@ class Exchange implements TransactionResult {
     const reply = await this.#ask("RSET", RSET);
     if (isPositive(reply)) return;
     this.closed = false;
-    throw this.#session.connection.fail(asTemporary(replyStatus(reply)));
+    throw this.#open.connection.fail(asTemporary(replyStatus(reply)));
   }
 
   async #askSender(mail: string): Promise<boolean> {
@@ -228,7 +228,7 @@ class Exchange implements TransactionResult {
   /** How many recipients were accepted. Without a sender there can be none, whatever the peer says. */
   async #askRecipients(rcpts: readonly string[], hasSender: boolean): Promise<number> {
     let accepted = 0;
-    if (!hasSender && !this.#session.offered.pipelining) return 0;
+    if (!hasSender && !this.#open.offered.pipelining) return 0;
     for (const [index, rcpt] of rcpts.entries()) {
       if (this.closed) break;
       if (rcpt === "") continue;
@@ -246,7 +246,7 @@ class Exchange implements TransactionResult {
   // ---- the message ----
 
   async #sendMessage(accepted: number): Promise<void> {
-    const { connection, lmtp } = this.#session;
+    const { connection, lmtp } = this.#open;
     const { inline } = this.#transaction.body;
     const stuffer = new DotStuffer();
     connection.expectAnswers(lmtp ? accepted : 1);
@@ -273,11 +273,11 @@ class Exchange implements TransactionResult {
   }
 
   #finalReply(): Promise<Reply> {
-    return this.#answer("the end of the message", this.#session.timeouts.final);
+    return this.#answer("the end of the message", this.#open.timeouts.final);
   }
 
   async #stream(stuffer: DotStuffer): Promise<void> {
-    const { connection, timeouts } = this.#session;
+    const { connection, timeouts } = this.#open;
     for await (const chunk of this.#transaction.body.chunks()) {
       connection.sendBody(stuffer.stuff(chunk));
       if (!(await connection.drained(timeouts.data))) return;
@@ -290,7 +290,7 @@ class Exchange implements TransactionResult {
 
   /** A refusal in the middle of the message counts; the rest cannot be taken back, so the connection ends. */
   async #readEarlyAnswer(): Promise<void> {
-    const { connection } = this.#session;
+    const { connection } = this.#open;
     const reply = await this.#finalReply();
     if (isPositive(reply)) throw connection.outOfStep("the message");
     this.message = replyStatus(reply);

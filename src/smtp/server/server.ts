@@ -10,7 +10,7 @@ import { describeError, type Log } from "../../observe/log.ts";
 import { status, statusLine } from "../../mail/status.ts";
 import { type CertificateFiles, Certificates } from "../../base/net/certificates.ts";
 import type { SessionLimits } from "./limits.ts";
-import { Accounts, SessionParty } from "../../base/loop-account.ts";
+import { LoopAccounts, SessionParty } from "../../base/loop-account.ts";
 import { COMMAND_COST, LoopShare } from "../../base/loop-share.ts";
 import { readProxyHeader } from "../../base/net/proxy-protocol.ts";
 import type { Reception } from "./reception.ts";
@@ -67,7 +67,7 @@ export class SmtpServer {
   readonly #closing = new Set<Promise<void>>();
   readonly #share = new LoopShare();
   readonly #certificateTurns = new FileTurns(1);
-  readonly #accounts = new Accounts();
+  readonly #accounts = new LoopAccounts();
   readonly #sessions = new Set<Session>();
   /** Connections of load balancers whose client is not known yet, each with its deadline. */
   readonly #proxied = new Map<Socket, number>();

@@ -21,21 +21,21 @@ test("domains with heavy policies: counted as far as there is room, and no furth
   for (let day = 0; day < 3; day++) {
     for (let count = 0; count < 500; count++) {
       const domain = `d${count}.test`;
-      const account = ledger.open(day * DAY, domain);
-      if (account === undefined) continue;
+      const domainDay = ledger.open(day * DAY, domain);
+      if (domainDay === undefined) continue;
       opened++;
       for (let number = 0; number < 5; number++)
-        ledger.count(day * DAY, account, heavy(domain, number));
+        ledger.count(day * DAY, domainDay, heavy(domain, number));
     }
   }
-  const sum = [...ledger.accounts()].reduce(
-    (octets, { account }) => octets + account.tally.octets,
+  const sum = [...ledger.domainDays()].reduce(
+    (octets, { domainDay }) => octets + domainDay.tally.octets,
     0,
   );
   assert.ok(sum < 17 * MIB, `${sum} octets`);
   assert.ok(opened > 50 && opened < 1500, `${opened} domains`);
   // Each one that is removed makes room for another.
-  for (const { day, domain } of ledger.accounts()) ledger.remove(day, domain);
+  for (const { day, domain } of ledger.domainDays()) ledger.remove(day, domain);
   assert.ok(ledger.open(0, "later.test"));
 });
 
@@ -48,8 +48,8 @@ test("without room what is known is still counted", () => {
   } as const;
   ledger.count(0, known, light);
   for (let count = 0; count < 500; count++) {
-    const account = ledger.open(0, `d${count}.test`);
-    if (account !== undefined) ledger.count(0, account, heavy("d.test", count));
+    const domainDay = ledger.open(0, `d${count}.test`);
+    if (domainDay !== undefined) ledger.count(0, domainDay, heavy("d.test", count));
   }
   ledger.count(0, known, light);
   assert.equal(known.tally.counts[0]?.successful, 2);

@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { FileTurns } from "../../../src/base/file-turns.ts";
 import { Certificates } from "../../../src/base/net/certificates.ts";
-import { Account, SessionParty } from "../../../src/base/loop-account.ts";
+import { LoopAccount, SessionParty } from "../../../src/base/loop-account.ts";
 import { LoopShare } from "../../../src/base/loop-share.ts";
 import { Session } from "../../../src/smtp/server/session.ts";
 import { status } from "../../../src/mail/status.ts";
@@ -44,7 +44,7 @@ async function atTheDoor(
       reception: { connect: () => undefined, mail: () => status(550, "7.1", "no") },
       clock,
       share,
-      party: new SessionParty(new Account(false)),
+      party: new SessionParty(new LoopAccount(false)),
       isRelayHost: false,
       tls() {
         begun++;
