@@ -9,7 +9,7 @@ import type { Log } from "../observe/log.ts";
 import { Shared } from "../base/shared.ts";
 import type { BeliefParts } from "./belief.ts";
 import { parseHostItem } from "./host-items.ts";
-import { type HostMatcher, hostList, hostMatcher } from "./host-lists.ts";
+import { hostList, type HostScan, hostScan } from "./host-lists.ts";
 import type { Lists, Lsearch } from "./lists.ts";
 import { type Acceptance, LsearchFile, type LsearchParts } from "./lsearch.ts";
 import type { SpfDescription, SpfList } from "./spf-list.ts";
@@ -87,11 +87,11 @@ export function createLists(parts: ListParts): ListsWithRefresh {
   const lsearch = (file: string): Lsearch =>
     remembered(ownFiles, resolve(configDirectory, file), (path) => files.take(path));
   const spfOf = (domain: string) => remembered(ownSpf, domain, (name) => spf.take(name));
-  const domainsNamed: (name: string) => readonly TextItem[] = named(parts.domains, (text) =>
-    domainItem(text, { lsearch, named: domainsNamed }),
+  const domainsNamed: (name: string) => readonly TextItem[] = named(parts.domains, (texts) =>
+    texts.map((text) => domainItem(text, { lsearch, named: domainsNamed })),
   );
-  const hostsNamed: (name: string) => readonly HostMatcher[] = named(parts.hosts, (text) =>
-    hostMatcher(text, { spf: spfOf, named: hostsNamed }),
+  const hostsNamed: (name: string) => HostScan = named(parts.hosts, (texts) =>
+    hostScan(texts, { spf: spfOf, named: hostsNamed }),
   );
   const domainSources = { lsearch, named: domainsNamed };
 
@@ -105,8 +105,7 @@ export function createLists(parts: ListParts): ListsWithRefresh {
       const items = texts.map((text) => localPartItem(text, domainSources));
       return { match: (localPart) => scan(items, localPart) };
     },
-    hosts: (texts) =>
-      hostList(texts.map((text) => hostMatcher(text, { spf: spfOf, named: hostsNamed }))),
+    hosts: (texts) => hostList(texts, { spf: spfOf, named: hostsNamed }),
     async refresh() {
       // What a file holds now is what its successor is compared with, asked for or not.
       for (const file of ownFiles.values()) void file.read();
@@ -136,20 +135,20 @@ export function createLists(parts: ListParts): ListsWithRefresh {
 }
 
 /** Named lists are compiled when they are first used. The loader has checked that they exist. */
-function named<Item>(
+function named<Compiled>(
   lists: NamedLists,
-  compile: (text: string) => Item,
-): (name: string) => readonly Item[] {
-  const compiled = new Map<string, readonly Item[]>();
+  compile: (texts: readonly string[]) => Compiled,
+): (name: string) => Compiled {
+  const compiled = new Map<string, Compiled>();
   const underway = new Set<string>();
   return (name) =>
     remembered(compiled, name, () => {
       if (!Object.hasOwn(lists, name)) throw new Error(`there is no list +${name}`);
       if (underway.has(name)) throw new Error(`the list +${name} contains itself`);
       underway.add(name);
-      const items = (lists[name] ?? []).map((text) => compile(text));
+      const list = compile(lists[name] ?? []);
       underway.delete(name);
-      return items;
+      return list;
     });
 }
 

@@ -1,83 +1,116 @@
 // Host lists: items made into matchers, and the scan over them.
 //
-// Invariant: as for every list, the first item that matches decides, and at the end the address is in only if the
-// last item was negative. What is no address is in no list.
+// Invariants: as for every list, the first item that matches decides, and at the end the address is in only if the
+// last item was negative. A text that is not an address is in no list. A list of ten thousand networks costs an address
+// as much as a list of one.
 
-import { type Address, networkContains, parseAddress } from "../base/cidr.ts";
+import { type Address, parseAddress } from "../base/cidr.ts";
+import { NetworkTable } from "../base/network-table.ts";
 import { type HostItem, parseHostItem } from "./host-items.ts";
 import type { HostList, Match } from "./lists.ts";
 import type { SpfList } from "./spf-list.ts";
 
-export interface HostMatcher {
-  readonly text: string;
-  readonly negated: boolean;
-  /** What of the item matches, as if it had no "!": "192.0.2.0/24". */
-  find(address: Address): string | undefined;
-}
+/** Where an address stands in a list. Undefined: out, because no item matches. */
+export type HostScan = (
+  address: Address,
+) => { readonly inside: boolean; readonly why: string } | undefined;
 
 /** What an item needs from outside. */
-export interface HostSources {
+interface HostSources {
   spf(domain: string): SpfList;
-  named(name: string): readonly HostMatcher[];
+  named(name: string): HostScan;
 }
 
-export function hostMatcher(text: string, sources: HostSources): HostMatcher {
-  const item = parseHostItem(text);
-  if (item === undefined) throw new Error(`${JSON.stringify(text)} is no item of a host list`);
-  return { text, negated: item.negated, find: finder(item, sources) };
+/** The first item of some that matches. */
+type Finder = (address: Address) => { readonly negated: boolean; readonly why: string } | undefined;
+
+export function hostScan(texts: readonly string[], sources: HostSources): HostScan {
+  const finders = findersOf(texts, sources);
+  const last = texts.at(-1);
+  const end =
+    last?.startsWith("!") === true
+      ? { inside: true, why: `everything but ${last.slice(1)}` }
+      : undefined;
+  return (address) => {
+    for (const find of finders) {
+      const found = find(address);
+      if (found !== undefined) return { inside: !found.negated, why: found.why };
+    }
+    return end;
+  };
 }
 
-function finder(item: HostItem, sources: HostSources): HostMatcher["find"] {
-  const positive = item.negated ? item.text.slice(1) : item.text;
+/** Networks that follow each other are asked together. */
+function findersOf(texts: readonly string[], sources: HostSources): Finder[] {
+  const finders: Finder[] = [];
+  let networks: NetworkItem[] = [];
+  const closeRun = () => {
+    if (networks.length > 0) finders.push(firstOf(networks));
+    networks = [];
+  };
+  for (const text of texts) {
+    const item = parseHostItem(text);
+    if (item === undefined) throw new Error(`${JSON.stringify(text)} is no item of a host list`);
+    if (item.kind === "network") networks.push(item);
+    else {
+      closeRun();
+      finders.push(finderOf(item, sources));
+    }
+  }
+  closeRun();
+  return finders;
+}
+
+type NetworkItem = Extract<HostItem, { readonly kind: "network" }>;
+
+function firstOf(items: readonly NetworkItem[]): Finder {
+  const table = new NetworkTable(items.map(({ network }) => network));
+  return (address) => {
+    const item = items[table.find(address)];
+    return item && { negated: item.negated, why: positiveOf(item) };
+  };
+}
+
+function positiveOf({ negated, text }: HostItem): string {
+  return negated ? text.slice(1) : text;
+}
+
+function finderOf(item: Exclude<HostItem, NetworkItem>, sources: HostSources): Finder {
+  const { negated } = item;
+  const positive = positiveOf(item);
+  const when = (why: string | undefined) => (why === undefined ? undefined : { negated, why });
   switch (item.kind) {
     case "everybody":
-      return () => positive;
-    case "network":
-      return (address) => (networkContains(item.network, address) ? positive : undefined);
+      return () => ({ negated, why: positive });
     case "spf": {
       const list = sources.spf(item.domain);
       return (address) => {
         const entry = list.find(address);
-        return entry === undefined ? undefined : `${positive} (${entry})`;
+        return when(entry && `${positive} (${entry})`);
       };
     }
     case "list": {
-      const matchers = sources.named(item.name);
+      const scan = sources.named(item.name);
       return (address) => {
-        const match = scan(matchers, address);
-        return match?.inside === true ? `${positive}: ${match.why}` : undefined;
+        const match = scan(address);
+        return when(match?.inside === true ? `${positive}: ${match.why}` : undefined);
       };
     }
   }
 }
 
-export function hostList(matchers: readonly HostMatcher[]): HostList {
-  const last = matchers.at(-1);
-  const end = `is not in the list (last item ${last?.text ?? "none"})`;
+export function hostList(texts: readonly string[], sources: HostSources): HostList {
+  const scan = hostScan(texts, sources);
+  const end = `is not in the list (last item ${texts.at(-1) ?? "none"})`;
   return {
     match(text): Match {
       const address = parseAddress(text);
       if (address === undefined) return { kind: "out", why: `"${text}" is no address` };
-      const found = scan(matchers, address);
+      const found = scan(address);
       if (found === undefined) return { kind: "out", why: `${text} ${end}` };
       return found.inside
         ? { kind: "in", why: `${text} matches ${found.why}` }
         : { kind: "out", why: `${text} is kept out by !${found.why}` };
     },
   };
-}
-
-/** Undefined: out, because nothing matched. */
-function scan(
-  matchers: readonly HostMatcher[],
-  address: Address,
-): { readonly inside: boolean; readonly why: string } | undefined {
-  for (const matcher of matchers) {
-    const why = matcher.find(address);
-    if (why !== undefined) return { inside: !matcher.negated, why };
-  }
-  const last = matchers.at(-1);
-  return last?.negated === true
-    ? { inside: true, why: `everything but ${last.text.slice(1)}` }
-    : undefined;
 }

@@ -7,7 +7,8 @@ import { given } from "../base/given.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Resolver } from "../dns/dns.ts";
 import { describeError, type Log } from "../observe/log.ts";
-import { type Address, networkContains, type Network, parseNetwork } from "../base/cidr.ts";
+import { type Address, type Network, parseNetwork } from "../base/cidr.ts";
+import { NetworkTable } from "../base/network-table.ts";
 import { type KeptAnswer, keptAnswerPath, readKeptAnswer, writeKeptAnswer } from "./kept-answer.ts";
 import { expandSpf } from "./spf.ts";
 
@@ -46,6 +47,7 @@ export class SpfList {
   readonly #path: string | undefined;
   #current: KeptAnswer | undefined;
   #entries: readonly Entry[] = [];
+  #networks = new NetworkTable([]);
   #source: SpfDescription["source"] = "none";
   #error: string | undefined;
   #running: Promise<boolean> | undefined;
@@ -67,7 +69,7 @@ export class SpfList {
 
   /** The entry that lets the address in. */
   find(address: Address): string | undefined {
-    const entry = this.#entries.find(({ network }) => networkContains(network, address));
+    const entry = this.#entries[this.#networks.find(address)];
     return entry === undefined || entry.negated ? undefined : entry.text;
   }
 
@@ -120,6 +122,7 @@ export class SpfList {
     this.#current = answer;
     this.#source = source;
     this.#entries = answer.entries.flatMap(compile);
+    this.#networks = new NetworkTable(this.#entries.map(({ network }) => network));
   }
 
   async #keep(answer: KeptAnswer): Promise<void> {
