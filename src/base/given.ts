@@ -1,6 +1,6 @@
 // Fields that may be missing.
 
-/** `T`, in which a field that may be undefined is optional, and defined where it is. */
+/** `T` with each field that may be undefined made optional, and never undefined. */
 type Given<T> = {
   [K in keyof T as undefined extends T[K] ? never : K]: T[K];
 } & {

@@ -1,7 +1,10 @@
-// Small files that the configuration names: itself, certificates, keys, passwords. Their file system may hang.
+// Reads small files that the configuration names: itself, certificates, keys, passwords. Their file systems may hang.
 //
-// Invariants: all that hang hold two threads of the pool at most, and nobody waits for one longer than PATIENCE: it
-// counts as a file that cannot be read until it answers. Nobody waits for the writer of a pipe, unless pipes are wanted.
+// Invariants:
+//
+// - Files that hang hold at most two threads of the pool.
+// - A caller waits for a file at most PATIENCE. After that, the file counts as unreadable until it answers.
+// - A read does not wait for the writer of a pipe, unless the caller allows pipes.
 
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
@@ -18,16 +21,16 @@ export interface NamedFileParts {
   open(path: string, flags: number): Promise<Pick<FileHandle, "stat" | "readFile" | "close">>;
 }
 
-/** Milliseconds that a file may take. */
+/** Milliseconds that a caller waits for a file. */
 const PATIENCE = 5000;
-/** Octets. The longest bundle of authorities has some hundred thousand. */
+/** Octets. The longest bundle of authorities has a few hundred thousand. */
 const SIZE_MAX = 16 * 1024 * 1024;
 
 const ownParts: NamedFileParts = { clock: systemClock, open };
 
 export class NamedFiles {
   readonly #turns = new FileTurns(2);
-  /** Files that have not answered in time, and have not answered since. */
+  /** Files that did not answer in time and have not answered since. */
   readonly #late = new Set<string>();
   readonly #parts: NamedFileParts;
 
@@ -35,7 +38,7 @@ export class NamedFiles {
     this.#parts = parts;
   }
 
-  /** The whole of it, as it is now. Rejects when it cannot be read, or does not answer. `pipes`: it may be one. */
+  /** Reads the whole file. Rejects when it cannot be read or does not answer. `pipes`: the file may be a pipe. */
   async read(path: string, pipes = false): Promise<NamedFile> {
     if (this.#late.has(path)) throw new Error(NO_ANSWER);
     const { promise, resolve, reject } = Promise.withResolvers<NamedFile>();
@@ -71,10 +74,10 @@ export class NamedFiles {
 
 const NO_ANSWER = "its file system does not answer";
 
-/** Of the process: a file that hangs keeps its thread. */
+/** One for the process, because a file that hangs keeps its thread. */
 const files = new NamedFiles();
 
-/** As {@link NamedFiles.read}. */
+/** Like {@link NamedFiles.read}. */
 export function readNamedFile(path: string, pipes = false): Promise<NamedFile> {
   return files.read(path, pipes);
 }

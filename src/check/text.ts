@@ -1,5 +1,5 @@
-// The result of a dry run for people: for each recipient the gate, the routers in the order in which they were asked,
-// the place that the message goes to, and the reply to the client.
+// The result of a dry run for people. Each recipient has the gate's verdict, the routers in the order in which they
+// were asked, the place that the message goes to, and the reply to the client.
 
 import type {
   CheckedBatch,

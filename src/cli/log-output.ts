@@ -123,7 +123,7 @@ export class LogOutput implements LineSink {
   }
 
   async #writeWhole(lines: Buffer): Promise<void> {
-    // If the last write stopped in the middle of a line, the rest of that line is lost and a new line begins.
+    // If the last write stopped in the middle of a line, that part stays in the output, and a new line begins after it.
     const bytes = this.#endsInLine ? Buffer.concat([Buffer.from("\n"), lines]) : lines;
     for (let at = 0; at < bytes.length;) {
       try {

@@ -1,5 +1,8 @@
-// Finds problems that show only when two places of the file are compared: names that do not exist or lead back to
-// themselves, names that are given twice, and relay rules that would make the relay an open relay.
+// Finds problems that show only when two places of the file are compared:
+//
+// - names that do not exist or lead back to themselves
+// - names that are given twice
+// - relay rules that would make the relay an open relay
 
 import { isIPv4 } from "node:net";
 import { coversEverybody, parseHostItem } from "../lists/host-items.ts";

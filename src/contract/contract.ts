@@ -163,8 +163,8 @@ export interface Transport {
   /** The path of this recipient's copy, for a dry run; undefined for a copy without a path. */
   destination?(recipient: Recipient): string | undefined;
   /**
-   * The Maildir that makes a copy done for all recipients that lead there. Without it, a copy is done by its address at
-   * the hosts of the transport.
+   * The Maildir of this recipient's copy. One copy there is enough for all recipients that lead to it. Undefined: copies
+   * are told apart by the recipient's address, at the hosts of the transport.
    */
   place?(recipient: Recipient): string | undefined;
   /**

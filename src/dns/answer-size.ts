@@ -12,7 +12,7 @@ const BUFFER = 520;
 /** Octets of a character: a text beyond Latin-1 has two for each. */
 const CHARACTER = 2;
 
-/** Characters and octets in the records, without the names of their fields. */
+/** Characters and octets in the records, without the name that was asked for and the canonical name. */
 export function answerLength(answer: Answer<unknown>): number {
   let length = 0;
   if (answer.kind === "found") for (const record of answer.records) length += recordLength(record);

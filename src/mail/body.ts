@@ -12,7 +12,7 @@ export function inlineBody(bytes: Buffer): Body {
   };
 }
 
-/** The body with header fields above it that are stored apart. */
+/** The body with separately stored header fields above it. */
 export function withHead(head: string | undefined, body: Body): Body {
   if (head === undefined) return body;
   const bytes = Buffer.from(head, "latin1");

@@ -29,8 +29,8 @@ export function requireOwnSpool(directory: string): void {
 }
 
 /**
- * Returns one clause about files in the spool that belong to another user; undefined if there are none or the process
- * is root.
+ * Returns one clause about files in the spool that belong to another user. Undefined without such files, or if the
+ * process is root.
  */
 export function foreignInSpool(directory: string): string | undefined {
   const uid = process.getuid?.();

@@ -37,7 +37,7 @@ interface LeavingParts {
 }
 
 /**
- * Resolves when the process is no longer root, if a user is configured. `looked` resolves when the directories of the
+ * Resolves when the process has given up root, if a user is configured. `looked` resolves when the directories of the
  * transports have been checked, or after a second. The log names their problems.
  */
 export async function leaveRoot(

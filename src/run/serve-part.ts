@@ -54,7 +54,7 @@ export async function servePart(
   await served.close(GRACE);
 }
 
-/** A terminal signals all processes at once. A child ignores that, because its relay stops it in order. */
+/** A terminal sends SIGINT to all processes at once. A child ignores it, because its relay stops it in order. */
 function untilStopped(isChild: boolean): Promise<void> {
   return new Promise((resolve) => {
     process.once("SIGTERM", () => resolve());

@@ -8,7 +8,7 @@ import { Routings } from "../../src/route/routings.ts";
 export function routingsOf(
   all: readonly Routing[],
   clock: Clock,
-  route: Route = () => Promise.reject(new Error("nobody is to be asked")),
+  route: Route = () => Promise.reject(new Error("no router is asked in this test")),
   relayed = false,
 ): Routings {
   const routings = new Routings(route, clock);

@@ -138,7 +138,7 @@ export function isFull(error: unknown): boolean {
   return (codeOf(error) & PRIMARY) === SQLITE.FULL;
 }
 
-/** The file content is not what was written, so no later attempt will read it either. */
+/** The content of the file has changed since it was written, so no later attempt will read it either. */
 export function isDamage(error: unknown): boolean {
   const code = codeOf(error);
   const primary = code & PRIMARY;

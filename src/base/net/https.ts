@@ -43,7 +43,7 @@ export interface HttpsRequest extends Pick<RequestOptions, "method" | "path" | "
 /** Milliseconds, as RFC 8461 3.3 suggests. */
 const DEADLINE = 60_000;
 
-/** Returns what `read` makes of the answer, then closes the connection. Rejects when there is no answer in time. */
+/** Returns what `read` makes of the answer, then closes the connection. Rejects without an answer in time. */
 export async function exchange<T>(
   wanted: HttpsRequest,
   means: HttpsMeans,

@@ -1,9 +1,9 @@
 // Memory of what is read from sockets. Every read has its own buffer of up to 64 KiB, which is garbage a moment later.
-// V8 starts no collection for them until there are about 60 MB, counted neither as young nor as old memory: a single
-// client that sends 120 MB would cost that much.
+// V8 counts it neither as young nor as old memory until there are about 60 MB of it. Without this file, a single client
+// that sends 120 MB would cost that much.
 //
-// Invariant: after each 8 MiB read, over all connections, buffers that are no longer needed are given back. Buffers in
-// use stay. This only changes when memory is given back.
+// Invariant: after each 8 MiB read, over all connections, buffers without a user are given back. Buffers in use stay.
+// This only changes the time at which memory is given back.
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
