@@ -7,8 +7,9 @@ import type { ListenerOptions } from "../smtp/server/listener-options.ts";
 import type { Gate } from "../receive/gate/gate.ts";
 import type { Lists } from "../lists/lists.ts";
 import type { CertificateFiles } from "../base/net/certificates.ts";
+import type { Door } from "../base/net/listeners.ts";
 import type { SessionLimits } from "../smtp/server/limits.ts";
-import type { Listener, ServerOptions, SmtpServer } from "../smtp/server/server.ts";
+import type { ServerOptions, SmtpServer } from "../smtp/server/server.ts";
 import { firstLocalDomain } from "../config/first-local-domain.ts";
 
 function limitsOf(configuration: Configuration): SessionLimits {
@@ -42,7 +43,7 @@ export async function bindListeners(
   { listeners }: Configuration,
   lists: Lists,
 ): Promise<string[]> {
-  const ports = await server.listenOnly(listeners.map((one) => listenerOf(one, lists)));
+  const ports = await server.listenOnly(listeners.map((one) => doorOf(one, lists)));
   return listeners.map(({ address: { host } }, index) => {
     const port = ports[index];
     return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
@@ -58,7 +59,7 @@ export function ownAddresses({ listeners }: Configuration): ReadonlySet<string> 
   return own;
 }
 
-function listenerOf(listener: ListenerOptions, lists: Lists): Listener {
+function doorOf(listener: ListenerOptions, lists: Lists): Door {
   const { host, port } = listener.address;
   const proxies = listener.proxy_hosts && lists.hosts(listener.proxy_hosts);
   return {

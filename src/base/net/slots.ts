@@ -1,12 +1,12 @@
 // The limits of simultaneous connections: for each client, for its network, and in all.
 //
-// Invariant: hosts of a relay rule do not compete with the rest of the world. They have slots of their own and no limit
-// for their network, because a big provider sends from a whole network.
+// Invariant: hosts that the server knows do not compete with the rest of the world. They have slots of their own and no
+// limit for their network, because a big provider sends from a whole network.
 
 import { networkOf } from "../network.ts";
 
 export interface SlotOptions {
-  /** For the world, and as many again for the hosts of relay rules. */
+  /** For the world, and as many again for the hosts for which slots are reserved. */
   readonly connectionsMax: number;
   readonly connectionsPerClientMax: number;
   /** For a /24 of IPv4 or a /64 of IPv6. If it is less than the limit of one client, that limit applies. */
