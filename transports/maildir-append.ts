@@ -16,8 +16,9 @@ import { errorCode } from "../src/base/error-code.ts";
 import { inThisThread } from "../src/maildir/executors.ts";
 import type { FileCalls } from "../src/base/durable/file-calls.ts";
 import { FileNames } from "../src/maildir/file-names.ts";
-import { FileSystemHangs, type Lane, type Turn } from "../src/maildir/lane.ts";
-import { MaildirDisks } from "../src/maildir/maildir-disks.ts";
+import type { DiskTurn, MaildirDisks, MaildirLane } from "../src/maildir/disks.ts";
+import { FileSystemHangs } from "../src/maildir/lane.ts";
+import { SharedDisks } from "../src/maildir/maildir-disks.ts";
 import { Maildirs, type Target, UnreadableBody } from "../src/maildir/maildir.ts";
 import { hasDescriptorNames, OwnCalls } from "../src/maildir/own-calls.ts";
 import { OwnDirectories } from "../src/maildir/own-directories.ts";
@@ -101,7 +102,7 @@ export class MaildirAppend implements Transport {
   readonly #names: FileNames;
   readonly #maildirs: Maildirs;
   readonly #disks: MaildirDisks;
-  readonly #callsFor: (maildir: string, turn: Turn) => FileCalls;
+  readonly #callsFor: (maildir: string, turn: DiskTurn) => FileCalls;
 
   constructor(given: MaildirAppendOptions, services: Services, calls?: FileCalls) {
     this.#options = given;
@@ -114,7 +115,7 @@ export class MaildirAppend implements Transport {
       tag: (size: number) => given.maildir_tag.replaceAll("{size}", String(size)),
       report: (error: unknown) => this.#report(error),
     };
-    this.#disks = services.maildirDisks ?? new MaildirDisks(services, calls && inThisThread(calls));
+    this.#disks = services.maildirDisks ?? new SharedDisks(services, calls && inThisThread(calls));
     this.#maildirs = new Maildirs(maildir, this.#names);
     this.#callsFor = this.#means(calls !== undefined);
     if (given.create_directory) {
@@ -157,7 +158,7 @@ export class MaildirAppend implements Transport {
   }
 
   /** By the descriptors of its directories, where descriptors have names. */
-  #means(isGiven: boolean): (maildir: string, turn: Turn) => FileCalls {
+  #means(isGiven: boolean): (maildir: string, turn: DiskTurn) => FileCalls {
     if (isGiven || !hasDescriptorNames()) return (_, turn) => new ThreadCalls(turn);
     const directories = new OwnDirectories(this.#options.directory.root, this.#services.clock);
     return (maildir, turn) => new OwnCalls(maildir, new ThreadCalls(turn), directories);
@@ -198,8 +199,8 @@ export class MaildirAppend implements Transport {
   }
 
   async #write(
-    { directory: maildir }: Lane,
-    turn: Turn,
+    { directory: maildir }: MaildirLane,
+    turn: DiskTurn,
     recipients: readonly Recipient[],
     { envelope, body, interrupted }: Batch,
     signal: AbortSignal,
@@ -234,7 +235,7 @@ export class MaildirAppend implements Transport {
   }
 
   /** The copy waits until the file system answers; `isTried`: it is an attempt that has failed. */
-  #hangs(lane: Lane, isTried: boolean): Outcome {
+  #hangs(lane: MaildirLane, isTried: boolean): Outcome {
     const { hints, clock } = this.#services;
     this.#maildirs.forget(lane.directory);
     const tried = isTried ? {} : ({ untried: true } as const);

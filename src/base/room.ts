@@ -13,6 +13,21 @@ import type { Clock } from "./clock.ts";
  */
 export type Standing = "own" | "proven" | "unknown";
 
+/** The room, as transports and the queue ask for it. */
+export interface Room {
+  /** Number of free places for this kind of host. */
+  left(standing: Standing): number;
+  /** Takes a place. Returns a function that frees it and must be called exactly once. */
+  enter(standing: Standing): () => void;
+  /**
+   * The result of a look-up that asks other people's servers. Undefined when it takes long and no place is free. The
+   * look-up itself goes on, and the caches may still use its result.
+   */
+  patience<T>(lookUp: Promise<T>): Promise<T | undefined>;
+  /** The time at which a delivery without a place is tried again, in milliseconds since the epoch. */
+  later(): number;
+}
+
 /** Places in all, places for all but own hosts, and places for unknown hosts. */
 const PLACES = 440;
 const STRANGERS = 400;
@@ -22,7 +37,7 @@ const MOMENT = 500;
 /** Shortest pause in ms before a delivery without a place is tried again. The longest is three times that. */
 const PAUSE = 60_000;
 
-export class Room {
+export class DeliveryRoom implements Room {
   readonly #clock: Clock;
   readonly #taken: Record<Standing, number> = { own: 0, proven: 0, unknown: 0 };
 
@@ -30,7 +45,6 @@ export class Room {
     this.#clock = clock;
   }
 
-  /** Number of free places for this kind of host. */
   left(standing: Standing): number {
     const { own, proven, unknown } = this.#taken;
     const all = PLACES - own - proven - unknown;
@@ -40,16 +54,11 @@ export class Room {
     return Math.max(0, Math.min(strangers, UNKNOWN - unknown));
   }
 
-  /** Takes a place. Returns a function that frees it and must be called exactly once. */
   enter(standing: Standing): () => void {
     this.#taken[standing]++;
     return () => void this.#taken[standing]--;
   }
 
-  /**
-   * The result of a look-up that asks other people's servers. Undefined when it takes longer than MOMENT and no place
-   * is free. The look-up itself goes on, and the caches may still use its result.
-   */
   async patience<T>(lookUp: Promise<T>): Promise<T | undefined> {
     const { promise: given, resolve: giveUp } = Promise.withResolvers<undefined>();
     let leave: (() => void) | undefined;
@@ -65,7 +74,6 @@ export class Room {
     }
   }
 
-  /** The time at which a delivery without a place is tried again, in milliseconds since the epoch. */
   later(): number {
     return Math.ceil(this.#clock.now() + PAUSE * (1 + 2 * Math.random()));
   }

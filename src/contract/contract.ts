@@ -14,7 +14,7 @@ import type { Resolver } from "../dns/dns.ts";
 import type { Body, Client, Envelope, Mailbox, MessageId, RecipientId } from "../mail/envelope.ts";
 import type { Lists } from "../lists/lists.ts";
 import type { Log } from "../observe/log.ts";
-import type { MaildirDisks } from "../maildir/maildir-disks.ts";
+import type { MaildirDisks } from "../maildir/disks.ts";
 import type { StsPolicies } from "../tls/sts-policies.ts";
 import type { TlsSessions } from "../tls/sessions.ts";
 import type { Room } from "../base/room.ts";
@@ -219,7 +219,7 @@ export interface Hints {
   succeeded(key: string, room?: number): void;
 }
 
-/** Everything outside a driver that it may use, so that a test can replace it. */
+/** All that a driver may use from outside: values and interfaces, so that a test can replace each by a plain object. */
 export interface Services {
   readonly clock: Clock;
   readonly log: Log;

@@ -3,11 +3,12 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../observe/log.ts";
+import type { MaildirDisks } from "./disks.ts";
 import { CopiesUnderWay } from "./copies-under-way.ts";
 import { type Executors, inThreads } from "./executors.ts";
 import { Lanes } from "./lanes.ts";
 
-export class MaildirDisks {
+export class SharedDisks implements MaildirDisks {
   readonly lanes: Lanes;
   readonly copies = new CopiesUnderWay();
 

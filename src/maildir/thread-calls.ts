@@ -3,14 +3,14 @@
 import { constants } from "node:fs";
 import type { DiskRequest, Look } from "./disk-request.ts";
 import type { FileCalls, NewFile } from "../base/durable/file-calls.ts";
-import type { Turn } from "./lane.ts";
+import type { DiskTurn } from "./disks.ts";
 
 export class ThreadCalls implements FileCalls {
   /** Absent if the executor offers no `place`. */
   readonly place?: (file: NewFile) => Promise<void>;
-  readonly #turn: Turn;
+  readonly #turn: DiskTurn;
 
-  constructor(turn: Turn) {
+  constructor(turn: DiskTurn) {
     this.#turn = turn;
     if (!turn.places) return;
     this.place = async (file) => {

@@ -12,7 +12,7 @@ import { createLists, createSpfLists, ListFiles } from "../lists/create-lists.ts
 import type { SpfLists } from "../lists/spf-lists.ts";
 import type { Log } from "../observe/log.ts";
 import type { Offer, Outside } from "../parts/part.ts";
-import { Room } from "../base/room.ts";
+import { DeliveryRoom, type Room } from "../base/room.ts";
 import { type Closable, Shared } from "../base/shared.ts";
 import { httpsOf } from "../config/https.ts";
 import { RunningParts } from "./running-parts.ts";
@@ -67,7 +67,7 @@ export class Common {
     this.#spoolDirectory = spoolDirectory;
     this.#readOnly = readOnly;
     this.parts = new RunningParts({ ...means, hostname, spoolDirectory, readOnly });
-    this.room = new Room(means.clock);
+    this.room = new DeliveryRoom(means.clock);
     this.files = new ListFiles(this.#listParts);
   }
 

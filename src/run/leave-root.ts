@@ -12,7 +12,7 @@ import type { Clock } from "../base/clock.ts";
 import type { RelayOptions } from "../config/relay-options.ts";
 import type { WrittenDirectory } from "../base/durable/directory.ts";
 import { FileSystemHangs } from "../maildir/lane.ts";
-import type { MaildirDisks } from "../maildir/maildir-disks.ts";
+import type { SharedDisks } from "../maildir/maildir-disks.ts";
 import { makeWritten, shutBelow } from "../maildir/written-directories.ts";
 import type { Log } from "../observe/log.ts";
 import { loadLibraries } from "../outbox/outbox.ts";
@@ -33,7 +33,7 @@ type Used = "user" | "spool_directory" | "dkim";
 interface LeavingParts {
   readonly clock: Clock;
   readonly log: Log;
-  readonly maildirDisks: MaildirDisks;
+  readonly maildirDisks: SharedDisks;
 }
 
 /**

@@ -24,7 +24,7 @@ import { Holds } from "../queue/holds.ts";
 import { bindListeners, serverOptionsOf } from "./listening.ts";
 import { HostHints, RESUMED_MAX } from "../retry/hosts/hosts.ts";
 import { hintStore } from "../retry/hosts/hint-store.ts";
-import { MaildirDisks } from "../maildir/maildir-disks.ts";
+import { SharedDisks } from "../maildir/maildir-disks.ts";
 import { Outbox } from "../outbox/outbox.ts";
 import { watchClock } from "../queue/watch-clock.ts";
 import { Queue, type QueueChain } from "../queue/queue.ts";
@@ -146,7 +146,7 @@ function lastingMeans<Given extends RelayMeans>(configuration: Configuration, gi
   const budgets = { headerBudgets: headerBudgets(), recipientBudget: new RecipientBudget() };
   const { clock, log } = given;
   const clocks = { elapsed: new ClockSteps(clock), alarms: new ReplyAlarms(clock, log) };
-  const shared = { ...clocks, maildirDisks: new MaildirDisks(given) };
+  const shared = { ...clocks, maildirDisks: new SharedDisks(given) };
   const means = { ...given, ...shared, ...budgets };
   return { ...means, common: new Common(configuration, means, false) };
 }

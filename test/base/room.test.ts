@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Room } from "../../src/base/room.ts";
+import { DeliveryRoom, type Room } from "../../src/base/room.ts";
 import { manualClock } from "../support/clock.ts";
 
 function fill(room: Room, standing: "own" | "proven" | "unknown"): (() => void)[] {
@@ -12,7 +12,7 @@ function fill(room: Room, standing: "own" | "proven" | "unknown"): (() => void)[
 }
 
 test("unknown hosts leave places for proven ones, and these for the postmaster's own", () => {
-  const room = new Room(manualClock());
+  const room = new DeliveryRoom(manualClock());
   const unknown = fill(room, "unknown");
   assert.ok(room.left("proven") >= 20);
   fill(room, "proven");
@@ -26,14 +26,14 @@ test("unknown hosts leave places for proven ones, and these for the postmaster's
 });
 
 test("all of them together are fewer than the queue has under attempt", () => {
-  const room = new Room(manualClock());
+  const room = new DeliveryRoom(manualClock());
   assert.ok(fill(room, "own").length <= 450);
 });
 
 describe("a look-up", () => {
   test("that is soon over takes no place, and gives what it finds", async () => {
     const clock = manualClock();
-    const room = new Room(clock);
+    const room = new DeliveryRoom(clock);
     fill(room, "unknown");
     assert.equal(await room.patience(Promise.resolve("found")), "found");
     await assert.rejects(room.patience(Promise.reject(new Error("no"))), /no/);
@@ -42,7 +42,7 @@ describe("a look-up", () => {
 
   test("that takes long takes a place, and gives it back", async () => {
     const clock = manualClock();
-    const room = new Room(clock);
+    const room = new DeliveryRoom(clock);
     const before = room.left("unknown");
     const { promise, resolve } = Promise.withResolvers<string>();
     const found = room.patience(promise);
@@ -55,7 +55,7 @@ describe("a look-up", () => {
 
   test("that takes long is waited for no longer when there is no place", async () => {
     const clock = manualClock();
-    const room = new Room(clock);
+    const room = new DeliveryRoom(clock);
     const leaving = fill(room, "unknown");
     const { promise, reject } = Promise.withResolvers<string>();
     const found = room.patience(promise);

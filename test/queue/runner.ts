@@ -7,7 +7,7 @@ import type { Batch, Outcome, Transport } from "../../src/contract/contract.ts";
 import { CutThrough } from "../../src/deliver/cut-through/cut-through.ts";
 import { Holds } from "../../src/queue/holds.ts";
 import { Queue, type QueueServices } from "../../src/queue/queue.ts";
-import { Room } from "../../src/base/room.ts";
+import { DeliveryRoom } from "../../src/base/room.ts";
 import type { Routing } from "../../src/route/route.ts";
 import { memorySpool } from "../../src/spool/memory/memory.ts";
 import type { MemorySpool } from "../../src/spool/memory/memory-spool.ts";
@@ -159,7 +159,7 @@ export function runner(
     log,
     transports,
     hints: { awaited: () => undefined },
-    room: new Room(clock),
+    room: new DeliveryRoom(clock),
     route: async (to) => ({
       troubles: [],
       discarded: [],

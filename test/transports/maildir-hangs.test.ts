@@ -11,7 +11,7 @@ import type { Body } from "../../src/mail/envelope.ts";
 import { inThisThread } from "../../src/maildir/executors.ts";
 import { HostHints } from "../../src/retry/hosts/hosts.ts";
 import { type FileCalls, nodeFileCalls } from "../../src/base/durable/file-calls.ts";
-import { MaildirDisks } from "../../src/maildir/maildir-disks.ts";
+import { SharedDisks } from "../../src/maildir/maildir-disks.ts";
 import { MaildirAppend, maildirAppend } from "../../transports/maildir-append.ts";
 import { readOptions } from "../conformance/driver.ts";
 import { manualClock } from "../support/clock.ts";
@@ -110,7 +110,7 @@ function setup(t: TestContext) {
     new Map(),
   );
   const { calls, hanging, answer, isHeld } = hangingCalls();
-  const maildirDisks = new MaildirDisks({ clock, log }, inThisThread(calls));
+  const maildirDisks = new SharedDisks({ clock, log }, inThisThread(calls));
   const start = () =>
     new MaildirAppend(options, fakeServices({ log, clock, hints, maildirDisks }), calls);
   const controller = new AbortController();

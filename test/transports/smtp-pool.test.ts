@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { Room } from "../../src/base/room.ts";
+import { DeliveryRoom } from "../../src/base/room.ts";
 import { type Lease, Pool } from "../../transports/smtp/pool.ts";
 import { localPolicy } from "../../transports/smtp/policy.ts";
 import { open } from "../smtp/client/conversation.ts";
@@ -23,7 +23,7 @@ function target(number: number): Target {
 }
 
 function pool(): Pool {
-  return new Pool(20, 500, 0, new Room(manualClock()));
+  return new Pool(20, 500, 0, new DeliveryRoom(manualClock()));
 }
 
 /** As many deliveries to `to` as are let in; none of them ever gets anywhere. */
@@ -170,12 +170,12 @@ test("messages that are still coming in leave one place when few are left to hav
 });
 
 test("where only one connection may be, none is for a message that is still coming in", () => {
-  assert.ok(!new Pool(1, 500, 0, new Room(manualClock())).hasSpare(target(1)));
-  assert.ok(new Pool(2, 500, 0, new Room(manualClock())).hasSpare(target(1)));
+  assert.ok(!new Pool(1, 500, 0, new DeliveryRoom(manualClock())).hasSpare(target(1)));
+  assert.ok(new Pool(2, 500, 0, new DeliveryRoom(manualClock())).hasSpare(target(1)));
 });
 
 test("who was in line knows that the host failed another meanwhile", async () => {
-  const all = new Pool(1, 500, 0, new Room(manualClock()));
+  const all = new Pool(1, 500, 0, new DeliveryRoom(manualClock()));
   const first = await all.lease(target(1), never);
   const second = all.lease(target(1), never);
   first?.worked(false);
@@ -225,7 +225,7 @@ test("unused connections to all hosts are a bounded number: the one that was use
     left.push(ordinal);
     conn.send("221 bye");
   });
-  const all = new Pool(20, 500, 60_000, new Room(manualClock()));
+  const all = new Pool(20, 500, 60_000, new DeliveryRoom(manualClock()));
   for (let number = 0; number < 205; number++) {
     const lease = await all.lease(target(number), never);
     assert.ok(lease);

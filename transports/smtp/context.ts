@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import type { Services, TlsRule } from "../../src/contract/contract.ts";
-import { Room } from "../../src/base/room.ts";
+import { DeliveryRoom, type Room } from "../../src/base/room.ts";
 import { Dialler } from "./dialler.ts";
 import { RateLimit, type Rate } from "./rate-limit.ts";
 import { Policies } from "./policy.ts";
@@ -39,7 +39,7 @@ export function contextOf(options: SmtpOptions, services: Services): TransportCo
   const trusted = file === undefined ? undefined : readFileSync(file, "utf8");
   const limit = (rate: Rate | undefined) => rate && new RateLimit(rate, services.clock);
   const policies = new Policies(options, services);
-  const room = services.room ?? new Room(services.clock);
+  const room = services.room ?? new DeliveryRoom(services.clock);
   return {
     options,
     services,
