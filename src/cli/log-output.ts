@@ -23,7 +23,7 @@ const MEGABYTE = 1024 * 1024;
 const WAITING_MAX = 16 * MEGABYTE;
 /** Characters that may wait for a file. A file takes a burst soon, unless its disk hangs. */
 const WAITING_FOR_FILE_MAX = 64 * MEGABYTE;
-/** Milliseconds without progress after which a disk counts as hanging. */
+/** Milliseconds that one write may take. After that the disk, or the reader, counts as hanging. */
 const HANGING = 1000;
 /** Share of the room for each message and each client, once the room is half full. */
 const SHARE = 1 / 32;
@@ -49,8 +49,10 @@ export class LogOutput implements LineSink {
   #waiting = 0;
   #lost = 0;
   #confessing = false;
-  /** The time of the last progress, or of the beginning of the wait; by the monotonic clock. */
-  #takenAt = 0;
+  /** When the write under way began, by the monotonic clock. Absent if no write is under way. */
+  #begunAt: number | undefined;
+  /** The write under way has taken too long, and the event loop has turned meanwhile. */
+  #hangs = false;
   #endsInLine = false;
   #writing: Promise<void> | undefined;
 
@@ -67,7 +69,6 @@ export class LogOutput implements LineSink {
       this.#lost++;
       return;
     }
-    if (this.#waiting === 0) this.#takenAt = performance.now();
     const slice = this.#openSlice();
     slice.lines.push(line);
     slice.length += length;
@@ -84,7 +85,7 @@ export class LogOutput implements LineSink {
   #hasRoom(length: number, source: string | undefined): boolean {
     if (this.#waiting + length > this.#waitingMax) return false;
     if (source === undefined || this.#waiting < this.#waitingMax / 2) return true;
-    if (this.#isFile && performance.now() - this.#takenAt < HANGING) return true;
+    if (this.#isFile && !this.#hangs) return true;
     return (this.#shares.get(source) ?? 0) + length <= this.#waitingMax * SHARE;
   }
 
@@ -127,14 +128,31 @@ export class LogOutput implements LineSink {
     const bytes = this.#endsInLine ? Buffer.concat([Buffer.from("\n"), lines]) : lines;
     for (let at = 0; at < bytes.length;) {
       try {
-        at += (await writeAsync(this.#fd, bytes, at)).bytesWritten;
-        this.#takenAt = performance.now();
+        at += await this.#writeSome(bytes, at);
         this.#endsInLine = bytes[at - 1] !== LINE_END;
       } catch (error) {
         // stdout is a full non-blocking terminal or pipe, left so by the parent process.
         if (errorCode(error) !== "EAGAIN") throw error;
         await sleep(PAUSE);
       }
+    }
+  }
+
+  /** Returns the number of octets that are written. */
+  async #writeSome(bytes: Buffer, from: number): Promise<number> {
+    const begunAt = performance.now();
+    this.#begunAt = begunAt;
+    const late = setTimeout(() => {
+      // If the process itself stood still, the write may be over: the loop hears of that before the immediate.
+      setImmediate(() => (this.#hangs = this.#begunAt === begunAt));
+    }, HANGING);
+    late.unref();
+    try {
+      return (await writeAsync(this.#fd, bytes, from)).bytesWritten;
+    } finally {
+      clearTimeout(late);
+      this.#begunAt = undefined;
+      this.#hangs = false;
     }
   }
 
@@ -157,7 +175,7 @@ export class LogOutput implements LineSink {
 
   /** For a process that ends at once. Writes nothing if the output hangs, because the write would never return. */
   flushNow(): void {
-    if (this.#waiting > 0 && performance.now() - this.#takenAt >= HANGING) return;
+    if (this.#begunAt !== undefined && performance.now() - this.#begunAt >= HANGING) return;
     try {
       for (const { lines } of this.#slices.splice(0)) writeSync(this.#fd, lines.join(""));
     } catch (error) {
