@@ -91,7 +91,7 @@ function preparing(directory: string, written: Written[], problems: Problem[]): 
   };
 }
 
-/** What else is wrong with the file, its option says. */
+/** The problem of a file that does not answer. Its option reports all other problems. */
 async function unanswered({ file, path }: { file: string; path: string }): Promise<Problem[]> {
   try {
     await readNamedFile(file);
