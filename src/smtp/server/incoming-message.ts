@@ -5,6 +5,8 @@
 // client told. A failing sink must never turn the rest of a message into commands. The sink gets no more pieces than the
 // octets are worth: a client that sends them one by one must not cost an object each.
 
+import { FirstError } from "../../base/first-error.ts";
+import { type MaybePromise, together } from "../../base/maybe-promise.ts";
 import { LOCAL_ERROR, type Status } from "../../mail/status.ts";
 import { type MessageReader, UNFIT } from "./message-reader.ts";
 import type { MessageSink } from "./reception.ts";
@@ -20,8 +22,8 @@ const BLOCK = 4096;
 
 export class IncomingMessage {
   /** Asks the client to wait. */
-  ready: Promise<void> | undefined;
-  #failure: { readonly error: unknown } | undefined;
+  ready: MaybePromise<void> = undefined;
+  readonly #failure = new FirstError();
   #pieces = 0;
   /** Small pieces that wait, and their octets. */
   #block: Buffer | undefined;
@@ -66,21 +68,12 @@ export class IncomingMessage {
   }
 
   #hand(piece: Buffer): void {
-    if (this.#failure !== undefined) return;
     this.#pieces++;
-    try {
-      const written = this.#sink.write(piece);
-      if (!(written instanceof Promise)) return;
-      const kept = written.catch(this.#fail);
-      this.ready = this.ready === undefined ? kept : Promise.all([this.ready, kept]).then(nothing);
-    } catch (error) {
-      this.#fail(error);
-    }
+    this.ready = together(
+      this.ready,
+      this.#failure.guard(() => this.#sink.write(piece)),
+    );
   }
-
-  readonly #fail = (error: unknown): void => {
-    this.#failure ??= { error };
-  };
 
   /** Is the client slower than so many octets a second, over the last minute? To be asked now and then. */
   isSlowerThan(rate: number, now: number): boolean {
@@ -108,14 +101,13 @@ export class IncomingMessage {
   async finish(): Promise<Status> {
     this.#flush();
     await this.ready;
-    if (this.#failure === undefined) return this.#sink.finish();
+    const { first } = this.#failure;
+    if (first === undefined) return this.#sink.finish();
     this.#sink.abort(LOCAL_ERROR);
-    throw this.#failure.error;
+    throw first.error;
   }
 
   abort(): void {
     this.#sink.abort();
   }
 }
-
-function nothing(): void {}

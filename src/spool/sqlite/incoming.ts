@@ -9,6 +9,7 @@ import { crc32 } from "node:zlib";
 import { inlineBody } from "../../mail/body.ts";
 import type { Body, MessageId } from "../../mail/envelope.ts";
 import type { MaybePromise } from "../../base/maybe-promise.ts";
+import { FirstError } from "../../base/first-error.ts";
 import type { DirectorySyncs } from "../../base/durable/directory-syncs.ts";
 import { errorCode, withErrorNames } from "../../base/error-code.ts";
 import type { FileCalls } from "../../base/durable/file-calls.ts";
@@ -37,7 +38,7 @@ export class IncomingBody {
   /** Resolves when all that was given to the file is in it, or has failed. Undefined while there is no file. */
   #writing: Promise<void> | undefined;
   #descriptor: number | undefined;
-  #failure: unknown;
+  readonly #failure = new FirstError();
   #discarded = false;
   /** The file is there, and it is ours: another one of its name belongs to another message. */
   #isOurs = false;
@@ -54,7 +55,7 @@ export class IncomingBody {
   /** Never rejects: the client is still sending, and gets its answer at the end. */
   write(piece: Buffer): MaybePromise<void> {
     this.size += piece.length;
-    if (this.#failure !== undefined || this.#discarded) return undefined;
+    if (this.#failure.first !== undefined || this.#discarded) return undefined;
     this.checksum = crc32(piece, this.checksum);
     this.#pieces.push(piece);
     this.#unwritten += piece.length;
@@ -67,14 +68,8 @@ export class IncomingBody {
     const bytes = Buffer.concat(this.#pieces);
     this.#pieces = [];
     await this.#writing;
-    if (this.#failure === undefined && !this.#discarded) {
-      try {
-        await this.#append(bytes);
-      } catch (error) {
-        this.#failure = error;
-        this.#pieces = [];
-      }
-    }
+    if (!this.#discarded) await this.#failure.guard(() => this.#append(bytes));
+    if (this.#failure.first !== undefined) this.#pieces = [];
     this.#unwritten -= bytes.length;
   }
 
@@ -99,7 +94,8 @@ export class IncomingBody {
     try {
       this.#writing = this.#flush();
       await this.#writing;
-      if (this.#failure !== undefined) throw this.#failure;
+      const { first } = this.#failure;
+      if (first !== undefined) throw first.error;
       if (this.#descriptor === undefined) throw new Error("the message was given up");
       await calls.fsync(this.#descriptor);
       await this.#close();
@@ -110,7 +106,6 @@ export class IncomingBody {
     return fileBody(this.#path, this.size, this.checksum, (damage) => onDamage(this.#id, damage));
   }
 
-  /** A close that fails has closed. */
   async #close(): Promise<void> {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
@@ -123,11 +118,8 @@ export class IncomingBody {
     this.#pieces = [];
     if (this.#writing === undefined) return;
     await this.#writing;
-    try {
-      await this.#close();
-    } catch (error) {
-      this.#failure ??= error;
-    }
+    // A close that fails has closed.
+    await this.#close().catch(() => undefined);
     if (!this.#isOurs) return;
     await this.#store.calls.unlink(this.#path).catch((error: unknown) => {
       if (errorCode(error) !== "ENOENT") throw error;
