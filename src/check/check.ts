@@ -12,7 +12,7 @@ import { groupByBatch } from "../deliver/batches.ts";
 import type { Client, Mailbox } from "../mail/envelope.ts";
 import type { Proof, Verdict } from "../receive/gate/gate.ts";
 import type { Log } from "../observe/log.ts";
-import type { Inspected } from "../receive/content/content.ts";
+import type { Inspected } from "../receive/content/inspected.ts";
 import { judgeRecipient, type RecipientVerdict } from "../receive/judge-recipient.ts";
 import type { Chain, RelayMeans } from "../run/assemble.ts";
 import type { RoutedDelivery, Routing, RouteTrouble, TraceStep } from "../route/route.ts";
@@ -53,6 +53,8 @@ export interface CheckedTls extends TlsRule {
 export interface CheckedRecipient {
   /** As it was written. */
   readonly address: string;
+  /** Absent when that is no address. */
+  readonly mailbox?: Mailbox;
   readonly outcome: "routed" | "failed" | "deferred" | "discarded";
   readonly gate: Verdict;
   /** The reply to RCPT. */
@@ -152,6 +154,7 @@ function inspectedOf(
   return {
     client,
     sender,
+    recipients: accepted.flatMap(({ mailbox }) => mailbox ?? []),
     proofs: proofsOf(accepted, "proof"),
     claims: proofsOf(accepted, "claim"),
     secrets: [],
@@ -198,7 +201,7 @@ async function checkRecipient(
   const accepted = verdict.reply.code < 300 && routing !== undefined;
   const routed = accepted ? routing.deliveries : [];
   const deliveries = await Promise.all(routed.map((one) => destined(one, chain)));
-  return { ...conclude(recipient.address, verdict, deliveries), trace };
+  return { ...conclude(recipient.address, verdict, deliveries), mailbox: recipient, trace };
 }
 
 function conclude(

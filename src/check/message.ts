@@ -1,7 +1,8 @@
 // Judges the message of a dry run as at the end of DATA: first by the reader for the wire, then by every check of the
 // content that a session makes.
 
-import { type Inspected, Inspection, type InspectionServices } from "../receive/content/content.ts";
+import { Inspection, type InspectionServices } from "../receive/content/content.ts";
+import type { Inspected } from "../receive/content/inspected.ts";
 import { DotStuffer } from "../smtp/wire/dot-stuffing.ts";
 import { type BareNewlines, MessageReader, UNFIT } from "../smtp/server/message-reader.ts";
 import { status, type Status } from "../mail/status.ts";
@@ -12,7 +13,6 @@ export interface MessageQuestion {
   readonly sizeMax: number;
   readonly textLineMax: number;
   readonly bareNewlines: BareNewlines;
-  readonly receivedHeadersMax: number;
 }
 
 const TAKEN = status(250, "0.0", "Ok, queued");
@@ -27,9 +27,9 @@ export interface JudgedMessage {
 export async function judgeMessage(
   question: MessageQuestion,
   inspected: Inspected,
-  services: Omit<InspectionServices, "receivedHeadersMax">,
+  services: InspectionServices,
 ): Promise<JudgedMessage> {
-  const { sizeMax, textLineMax, bareNewlines, receivedHeadersMax } = question;
+  const { sizeMax, textLineMax, bareNewlines } = question;
   const reader = new MessageReader(sizeMax, textLineMax, bareNewlines);
   const stuffer = new DotStuffer();
   const content: Buffer[] = [];
@@ -37,14 +37,14 @@ export async function judgeMessage(
     reader.read(bytes, (piece) => void content.push(piece));
   }
   if (reader.unfit !== undefined) return { reply: UNFIT[reader.unfit], shown: true };
-  const inspection = new Inspection(inspected, { ...services, receivedHeadersMax });
+  const inspection = new Inspection(inspected, services);
   for (const piece of content) {
     inspection.pass(piece);
     await inspection.ready;
   }
   inspection.end();
-  const { refusal, shown = true } = await inspection.judge();
-  return { reply: refusal ?? TAKEN, shown };
+  const { refusal, relayed = true } = await inspection.judge();
+  return { reply: refusal ?? TAKEN, shown: relayed };
 }
 
 /**

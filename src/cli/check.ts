@@ -98,7 +98,6 @@ function requestOf(
     sizeMax: relay.message_size_limit,
     textLineMax: relay.text_line_max,
     bareNewlines: relay.bare_newlines,
-    receivedHeadersMax: relay.received_headers_max,
   };
   return {
     ...envelope,

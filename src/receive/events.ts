@@ -22,6 +22,9 @@ export const receiveEvents = eventTable("Mail that comes in", {
         "SPF, DKIM and DMARC, as in `spf=pass dkim=none dmarc=fail`; absent if nothing asked for them.",
       ),
     ),
+    unchecked: maybe(
+      text("The scanners that could not say anything of it, and why; absent if all could."),
+    ),
     size: number("The size of the message in bytes."),
   }),
   "message.refused": event("MAIL, DATA or the end of DATA was refused.", {

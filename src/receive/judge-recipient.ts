@@ -1,5 +1,5 @@
 // What a client is told about one recipient. The session and the dry run of `relayctl check` both ask here, so they
-// cannot disagree; about the header section both ask content/verdict.ts.
+// cannot disagree; about the content both ask content/content.ts.
 
 import { given } from "../base/given.ts";
 import type { Client, Mailbox } from "../mail/envelope.ts";

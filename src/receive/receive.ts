@@ -13,7 +13,8 @@ import type { Gate, Proof, Secret, Verdict } from "./gate/gate.ts";
 import { describeError } from "../observe/log.ts";
 import { Expansion, type RecipientBudget } from "./expansion.ts";
 import type { DiskReserve } from "../spool/disk-reserve.ts";
-import { Inspection, type InspectionServices, type Judgement } from "./content/content.ts";
+import { Inspection, type InspectionServices } from "./content/content.ts";
+import type { Judgement } from "./content/scans.ts";
 import type { RelayRates } from "./relay-rates.ts";
 import { receivedHeader } from "./received-header.ts";
 import { judgeAsStranger, judgeRecipient } from "./judge-recipient.ts";
@@ -21,7 +22,8 @@ import type { Queue } from "../queue/queue.ts";
 import type { Route } from "../route/route.ts";
 import { Routings } from "../route/routings.ts";
 import { pathText } from "../mail/address.ts";
-import type { MaybePromise } from "../base/maybe-promise.ts";
+import { FirstError } from "../base/first-error.ts";
+import { type MaybePromise, together } from "../base/maybe-promise.ts";
 import type { MailRequest } from "../smtp/server/command.ts";
 import type { MailTransaction, MessageSink, Reception } from "../smtp/server/reception.ts";
 import {
@@ -144,17 +146,16 @@ class Transaction implements MailTransaction {
   }
 
   message(): MessageSink {
-    const { address } = this.#client;
-    const { gate, inbound } = this.#services;
     const inspection = new Inspection(
       {
         client: this.#client,
         sender: this.#mail.sender,
+        recipients: this.#expansion.requests.map(({ mailbox }) => mailbox),
         proofs: [...this.#proofs],
         claims: [...this.#claims],
         secrets: [...this.#secrets],
         isLocal: this.#rules.has("local_domains"),
-        isRelayed: inbound !== undefined && gate.isRelayHost(address),
+        isRelayed: this.#services.gate.isRelayHost(this.#client.address),
       },
       this.#services,
     );
@@ -199,8 +200,8 @@ class Intake implements MessageSink {
   readonly #incoming: IncomingMessage;
   readonly #inspection: Inspection;
   readonly #passage: Passage | undefined;
-  /** Why nothing more is kept. The client is told at the end: until then what it sends is text, not commands. */
-  #trouble: { readonly error: unknown } | undefined;
+  /** Why nothing more is kept. The client is told at the end. */
+  readonly #failure = new FirstError();
 
   constructor(submission: Submission, inspection: Inspection, services: ReceiveServices) {
     const { client, mail, recipients, routings } = submission;
@@ -229,40 +230,38 @@ class Intake implements MessageSink {
   }
 
   write(piece: Buffer): MaybePromise<void> {
-    if (this.#trouble !== undefined) return undefined;
-    try {
+    return this.#orDrop(() => {
       const passed = this.#inspection.pass(piece);
-      const kept = passed && this.#keep(passed);
-      const examined = this.#inspection.ready;
-      return examined instanceof Promise ? examined.then(() => kept) : kept;
-    } catch (error) {
-      return this.#giveUp(error);
-    }
+      return together(passed && this.#keep(passed), this.#inspection.ready);
+    });
   }
 
   #keep(bytes: Buffer): MaybePromise<void> {
-    const kept = this.#incoming.write(bytes);
-    const passed = this.#passage?.write(bytes);
-    if (!(kept instanceof Promise)) return passed;
-    const safe = kept.catch((error: unknown) => this.#giveUp(error));
-    return passed instanceof Promise ? Promise.all([safe, passed]).then(() => undefined) : safe;
+    return together(this.#incoming.write(bytes), this.#passage?.write(bytes));
   }
 
-  #giveUp(error: unknown): void {
-    this.#trouble ??= { error };
-    this.#drop();
+  #orDrop(step: () => MaybePromise<void>): MaybePromise<void> {
+    if (this.#failure.first !== undefined) return undefined;
+    const dropped = () => {
+      if (this.#failure.first !== undefined) this.#drop();
+    };
+    const done = this.#failure.guard(step);
+    return done instanceof Promise ? done.then(dropped) : dropped();
   }
 
   #drop(): void {
     this.#incoming.abort();
     this.#passage?.abandon();
-    this.#inspection.abort();
+    this.#inspection.release();
   }
 
   async finish(): Promise<Status> {
-    const rest = this.#inspection.end();
-    if (rest !== undefined) await this.#keep(rest);
-    if (this.#trouble !== undefined) return this.#failed(this.#trouble.error);
+    await this.#orDrop(() => {
+      const rest = this.#inspection.end();
+      return rest && this.#keep(rest);
+    });
+    const { first } = this.#failure;
+    if (first !== undefined) return this.#failed(first.error);
     const judgement = await this.#inspection.judge();
     const refusal =
       judgement.refusal ?? (await this.#unroutedBy(judgement)) ?? this.#putOffByRate();
@@ -294,9 +293,9 @@ class Intake implements MessageSink {
   }
 
   /** A recipient who was accepted for the mail that this claimed to be, and is not there for the mail that it is. */
-  async #unroutedBy({ shown = true }: Judgement): Promise<Status | undefined> {
+  async #unroutedBy(judgement: Judgement): Promise<Status | undefined> {
     const { client, mail, relayed, ...submission } = this.#submission;
-    if (shown || !relayed) return undefined;
+    if (judgement.relayed !== false || !relayed) return undefined;
     const recipients = submission.recipients.map(({ mailbox }) => mailbox);
     return judgeAsStranger({ client, sender: mail.sender, recipients }, this.#services);
   }
@@ -330,11 +329,11 @@ class Intake implements MessageSink {
     if (reply !== undefined) this.#logRefusal(reply, "content");
   }
 
-  #newMessage({ evaluation, shown = true }: Judgement) {
-    const { recipients, relayed } = this.#submission;
-    const head = given({ head: evaluation?.header });
-    const envelope = { ...this.#envelope(), relayed: relayed && shown, ...head };
-    const { vouched } = evaluation ?? {};
+  #newMessage({ fields, vouched, ...shown }: Judgement) {
+    const { recipients } = this.#submission;
+    const relayed = this.#submission.relayed && shown.relayed !== false;
+    const head = given({ head: fields === "" ? undefined : fields });
+    const envelope = { ...this.#envelope(), relayed, ...head };
     return { envelope, recipients, ...given({ vouched }) };
   }
 
@@ -352,7 +351,7 @@ class Intake implements MessageSink {
     };
   }
 
-  #logAccepted({ envelope }: StoredMessage, { evaluation }: Judgement): void {
+  #logAccepted({ envelope }: StoredMessage, { authentication, unknown }: Judgement): void {
     const { client, rule } = this.#submission;
     this.#services.log.event("message.accepted", {
       id: this.#id,
@@ -365,7 +364,8 @@ class Intake implements MessageSink {
         ? {}
         : { client_certificate: client.tls.certificate }),
       rule,
-      ...given({ authentication: evaluation?.summary }),
+      ...given({ authentication }),
+      ...(unknown.length === 0 ? {} : { unchecked: unknown.join(", ") }),
       size: envelope.size,
     });
   }

@@ -4,9 +4,12 @@
 import type { ExaminationServices } from "../receive/authentication/authentication.ts";
 import { Inbound } from "../receive/authentication/inbound.ts";
 import { preload } from "../receive/authentication/mailauth.ts";
+import { builtInScanners } from "../receive/content/built-in.ts";
+import type { Inspected } from "../receive/content/inspected.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { Services, Transport } from "../contract/contract.ts";
+import type { Scanner } from "../contract/scanner.ts";
 import type { Resolver } from "../dns/dns.ts";
 import { Gate } from "../receive/gate/gate.ts";
 import { BlockLists } from "../receive/gate/dnsbl.ts";
@@ -35,8 +38,8 @@ export interface Chain {
   readonly lists: ListsWithRefresh;
   readonly resolver: Resolver;
   readonly outside: Outside;
-  /** Absent when mail from outside is not examined. */
-  readonly inbound: Inbound | undefined;
+  /** What looks at the content of messages. */
+  readonly scanners: readonly Scanner<Inspected>[];
   readonly hints: HostHints;
   /** The share of the event loop for examining messages. */
   readonly share: LoopShare;
@@ -97,10 +100,8 @@ export function assemble(
     ownAddresses: ownAddresses(configuration),
     configDirectory: directory,
   };
-  const transports = new Map<string, Transport>();
-  for (const { name, driver, options } of configuration.transports.values()) {
-    transports.set(name, driver.create(options, services));
-  }
+  const transports = transportsOf(configuration, services);
+  const share = new LoopShare();
   const chain = chainOf(configuration, services);
   if (judgesSignatures(gate)) void preload();
   return {
@@ -110,9 +111,9 @@ export function assemble(
     lists,
     resolver,
     outside,
-    inbound: inboundOf(configuration, { resolver, clock }),
+    scanners: scannersOf(configuration, { resolver, clock, share }),
     hints,
-    share: new LoopShare(),
+    share,
     headerBudgets: means.headerBudgets ?? headerBudgets(),
     async close() {
       await Promise.all(Array.from(transports.values(), async (one) => one.close?.()));
@@ -124,6 +125,15 @@ export function assemble(
 
 function judgesSignatures({ authentication, relay }: Configuration["gate"]): boolean {
   return authentication.policy !== "off" || relay.some(({ proof }) => proof?.dkim !== undefined);
+}
+
+function transportsOf({ transports }: Configuration, services: Services): Map<string, Transport> {
+  return new Map(
+    Array.from(transports.values(), ({ name, driver, options }) => [
+      name,
+      driver.create(options, services),
+    ]),
+  );
 }
 
 function chainOf({ routers }: Configuration, services: Services): ChainRouter[] {
@@ -143,11 +153,12 @@ function chainOf({ routers }: Configuration, services: Services): ChainRouter[] 
   }));
 }
 
-/** Undefined when mail from outside is not examined. */
-function inboundOf(
+function scannersOf(
   { relay, gate }: Configuration,
-  services: Pick<ExaminationServices, "resolver" | "clock">,
-): Inbound | undefined {
+  services: ExaminationServices,
+): readonly Scanner<Inspected>[] {
+  const { hostname, received_headers_max: receivedHeadersMax } = relay;
   const { policy } = gate.authentication;
-  return policy === "off" ? undefined : new Inbound({ hostname: relay.hostname, policy }, services);
+  const inbound = policy === "off" ? undefined : new Inbound({ hostname, policy }, services);
+  return builtInScanners({ ...services, receivedHeadersMax, inbound });
 }

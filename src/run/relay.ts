@@ -239,7 +239,6 @@ function receptionOf(
   const { clock, log } = means;
   const reception = createReception({
     hostname: relay.hostname,
-    receivedHeadersMax: relay.received_headers_max,
     ...chain,
     spool,
     reserve: reserveOf(relay, means),

@@ -6,6 +6,7 @@ import type { GateOptions } from "../../src/receive/gate/gate-options.ts";
 import { Gate } from "../../src/receive/gate/gate.ts";
 import { createReception } from "../../src/receive/receive.ts";
 import { RecipientBudget } from "../../src/receive/expansion.ts";
+import { builtInScanners } from "../../src/receive/content/built-in.ts";
 import { headerBudgets } from "../../src/receive/header/header-budget.ts";
 import { RelayRates } from "../../src/receive/relay-rates.ts";
 import type { Routing } from "../../src/route/route.ts";
@@ -152,14 +153,17 @@ function desk(fault: Fault = {}, room = true, budget = new RecipientBudget()): D
   );
   const reception = createReception({
     hostname: "mx.example.com",
-    receivedHeadersMax: 3,
+    scanners: builtInScanners({
+      receivedHeadersMax: 3,
+      resolver: resolverAnswering({ kind: "no-such-name" }),
+      share: new LoopShare(),
+      clock,
+    }),
     gate,
     route: (recipient) =>
       Promise.resolve(routings[recipient.localPart] ?? aliasOf(recipient) ?? nothing),
     spool,
     reserve: { hasRoomFor: () => true },
-    resolver: resolverAnswering({ kind: "no-such-name" }),
-    share: new LoopShare(),
     headerBudgets: headerBudgets(),
     rates: new RelayRates([{ rate: undefined, sender_rate: { count: 2, window: 1000 } }], clock),
     clock,

@@ -10,6 +10,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Resolver } from "../../dns/dns.ts";
 import type { MaybePromise } from "../../base/maybe-promise.ts";
+import { FirstError } from "../../base/first-error.ts";
 import { GrowingBuffer } from "../../base/growing-buffer.ts";
 import type { HeaderBudget } from "../header/header-budget.ts";
 import { HeaderReader, type HeaderSection, type HeldSection } from "../header/header.ts";
@@ -56,7 +57,7 @@ export class Examination {
   #questions: Questions | undefined;
   #verification: Verification | undefined;
   #examined: Promise<Examined> | undefined;
-  #failure: { readonly error: unknown } | undefined;
+  readonly #failure = new FirstError();
 
   constructor(services: ExaminationServices) {
     this.#services = services;
@@ -64,13 +65,9 @@ export class Examination {
 
   /** Never throws, and nor does `body`: who is to wait for the result hears of it. */
   header({ held }: HeaderSection): void {
-    try {
-      this.isCrowdedOut = held === "crowded-out";
-      if (typeof held === "string") this.#section = held === "too-long" ? TOO_LONG : UNREADABLE;
-      else this.#readHeader(held);
-    } catch (error) {
-      this.#failure = { error };
-    }
+    this.isCrowdedOut = held === "crowded-out";
+    if (typeof held === "string") this.#section = held === "too-long" ? TOO_LONG : UNREADABLE;
+    else void this.#failure.guard(() => this.#readHeader(held));
   }
 
   #readHeader({ fields }: HeldSection): void {
@@ -98,13 +95,7 @@ export class Examination {
 
   /** What is behind the header section. A promise asks to wait. */
   body(piece: Buffer): MaybePromise<void> {
-    if (this.#failure !== undefined || this.#verification === undefined) return undefined;
-    try {
-      return this.#writeBody(piece);
-    } catch (error) {
-      this.#failure = { error };
-      return undefined;
-    }
+    return this.#verification && this.#failure.guard(() => this.#writeBody(piece));
   }
 
   #writeBody(piece: Buffer): MaybePromise<void> {
@@ -120,7 +111,8 @@ export class Examination {
   }
 
   async #finish(): Promise<Examined> {
-    if (this.#failure !== undefined) throw this.#failure.error;
+    const { first } = this.#failure;
+    if (first !== undefined) throw first.error;
     const section = this.#section ?? UNREADABLE;
     const isSigned = (section.shape.counts.get("dkim-signature") ?? 0) > 0;
     const unfit = this.#verification === undefined && isSigned;

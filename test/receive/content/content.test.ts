@@ -2,8 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Inbound } from "../../../src/receive/authentication/inbound.ts";
 import { HeaderBudget } from "../../../src/receive/header/header-budget.ts";
-import { type Inspected, Inspection } from "../../../src/receive/content/content.ts";
+import { builtInScanners } from "../../../src/receive/content/built-in.ts";
+import { Inspection } from "../../../src/receive/content/content.ts";
+import type { Inspected } from "../../../src/receive/content/inspected.ts";
 import { LoopShare } from "../../../src/base/loop-share.ts";
+import { statusLine } from "../../../src/mail/status.ts";
 import { manualClock } from "../../support/clock.ts";
 import { recordingLog, resolverAnswering } from "../../support/services.ts";
 
@@ -12,14 +15,13 @@ const resolver = resolverAnswering({ kind: "no-such-name" });
 const clock = manualClock();
 
 function services(strangers: HeaderBudget) {
+  const inbound = new Inbound({ hostname: "mx.example.com", policy: "tag" }, { resolver, clock });
+  const share = new LoopShare();
   return {
-    receivedHeadersMax: 100,
-    resolver,
+    scanners: builtInScanners({ receivedHeadersMax: 100, resolver, clock, share, inbound }),
     clock,
     log: recordingLog(),
-    share: new LoopShare(),
     headerBudgets: { strangers, relayHosts: new HeaderBudget(1024 * K, 1024 * K) },
-    inbound: new Inbound({ hostname: "mx.example.com", policy: "tag" }, { resolver, clock }),
   };
 }
 
@@ -42,8 +44,8 @@ for (const [what, first] of Object.entries({
     for (const cut of pieces) {
       const inspection = inspect(new HeaderBudget(256 * K, 500 * K), false, [PROOF]);
       assert.equal(await readPieces(inspection, cut), first === "\r\n" ? text : `\r\n${text}`);
-      const { refusal, shown } = await inspection.judge();
-      assert.deepEqual([refusal, shown], [undefined, false]);
+      const { refusal, relayed } = await inspection.judge();
+      assert.deepEqual([refusal, relayed], [undefined, false]);
     }
   });
 }
@@ -59,7 +61,7 @@ for (const first of [
     for (const cut of [text.split(""), [text]]) {
       const inspection = inspect(new HeaderBudget(256 * K, 500 * K), false, [PROOF]);
       assert.equal(await readPieces(inspection, cut), `${first}\r\nbody\r\n`);
-      assert.equal((await inspection.judge()).shown, true);
+      assert.equal((await inspection.judge()).relayed, undefined);
     }
   });
 }
@@ -73,6 +75,7 @@ function inspect(
   const inspected = {
     client,
     sender: null,
+    recipients: [],
     proofs: [],
     claims,
     secrets: [],
@@ -119,7 +122,7 @@ test("while others hold all there is, a long header section comes again later, a
   await read(ordinary, `${fields(5000)}\r\nbody\r\n`);
   assert.equal((await ordinary.judge()).refusal, undefined);
 
-  holding.abort();
+  holding.release();
   const next = inspect(budget);
   await read(next, long);
   assert.equal((await next.judge()).refusal, undefined);
@@ -141,4 +144,23 @@ test("nothing is held of a header section that is longer than what is examined, 
   const relayed = inspect(budget, true);
   await begin(relayed, [fields(200_000)]);
   assert.equal(budget.held, 0);
+});
+
+test("a header section that is too long, or a field in it, refuses the message", async () => {
+  for (const text of [fields(1100 * K), `X-Secret: ${"x".repeat(60 * K)}\r\nTo: b\r\n\r\n`]) {
+    const budget = new HeaderBudget(256 * K, 64 * 1024 * K);
+    const inspection = inspect(budget, false, [PROOF]);
+    await read(inspection, text);
+    const { refusal } = await inspection.judge();
+    assert.equal(refusal && statusLine(refusal), "552 5.3.4 The header section is too big");
+    assert.equal(budget.held, 0);
+  }
+});
+
+test("more hops than are allowed refuse it, and nothing more is asked for it", async () => {
+  const inspection = inspect(new HeaderBudget(256 * K, 500 * K));
+  await read(inspection, `${"Received: x\r\n".repeat(101)}From: a@b.test\r\n\r\n`);
+  const { refusal, authentication } = await inspection.judge();
+  assert.match(statusLine(refusal ?? assert.fail()), /^550 5\.4\.6 /);
+  assert.equal(authentication, undefined);
 });

@@ -1,25 +1,21 @@
-// Looks at the header section of a message while it streams in: finds the proof of a tenant and takes it out. Only a field that may have to be taken out is held back, until its end: however long a header section
-// is, its length costs no memory here. Everything else passes through untouched.
+// Takes out of a message the fields that must not go on, while its header section streams in: secrets of proofs, results in
+// our name. Only a field that may have to be taken out is held back, until its end: however long a header section is, its
+// length costs no memory here.
 //
-// Invariant: only the header lines with the secret of a proof are removed, and where we write Authentication-Results,
-// those of others in our name; every other byte stays as it came.
+// Invariant: only the fields that a scan does not want are removed; every other byte stays as it came.
 
-import { timingSafeEqual } from "node:crypto";
+import type { UnwantedFields } from "../../contract/scanner.ts";
 import { endOfField } from "../../mail/header-fields.ts";
-import { claimsToBeOurs } from "../authentication/own-results.ts";
-import type { Proof, Secret } from "../gate/gate.ts";
 import type { HeaderReader } from "../header/header.ts";
 import { UnwantedNames } from "./unwanted-names.ts";
 
-/** Octets. A field that may have to be taken out and is longer makes the message unfit. No honest one is a tenth as long. */
+/** Octets of one field that may have to be taken out: a longer one makes the message unfit. No honest one is so long. */
 const FIELD_MAX = 32 * 1024;
 
-const RESULTS = "authentication-results";
-const FIELD_NAME = /^([!-9;-~]+)[ \t]*:/;
 const EMPTY = Buffer.alloc(0);
 const LF = 10;
 
-export class HeaderWatch {
+export class FieldFilter {
   #isFieldTooLong = false;
   /** The beginning of a field that may have to be taken out. */
   #held: Buffer = EMPTY;
@@ -29,45 +25,21 @@ export class HeaderWatch {
   #isInLine = false;
   #done = false;
   readonly #header: HeaderReader;
-  readonly #unproven: Set<Proof>;
-  readonly #secrets: readonly Secret[];
-  readonly #hostname: string | undefined;
+  readonly #fields: readonly UnwantedFields[];
   /** Undefined when nothing may have to be taken out. */
   readonly #unwanted: UnwantedNames | undefined;
 
-  /**
-   * `header` has read each piece that is to pass. `secrets` are taken out if they are there; what a proof asks for must be there, and is taken out as well. So are
-   * the Authentication-Results in the name of `hostname`, if that is given.
-   */
-  constructor(
-    header: HeaderReader,
-    proofs: readonly Proof[],
-    secrets: readonly Secret[] = [],
-    hostname?: string,
-  ) {
+  /** `header` has read each piece that is to pass. */
+  constructor(header: HeaderReader, fields: readonly UnwantedFields[]) {
     this.#header = header;
-    this.#unproven = new Set(proofs);
-    const asked = proofs.flatMap(({ headers = [] }) => headers);
-    this.#secrets = [...new Set([...asked, ...secrets])];
-    this.#hostname = hostname;
-    const names = this.#secrets.map(({ name }) => name);
-    if (hostname !== undefined) names.push(RESULTS);
+    this.#fields = fields;
+    const names = fields.flatMap((unwanted) => unwanted.names);
     if (names.length > 0) this.#unwanted = new UnwantedNames(names);
   }
 
   /** The header section, or a field in it, is too long: nothing more of the message is kept. */
   get tooLong(): boolean {
     return this.#isFieldTooLong || this.#header.isTooLong;
-  }
-
-  /** The header section was read to its end, or is too long to be. */
-  get done(): boolean {
-    return this.#done || this.tooLong;
-  }
-
-  /** The proofs that were asked for and not found. */
-  get unproven(): ReadonlySet<Proof> {
-    return this.#unproven;
   }
 
   /** The bytes that may go on now. */
@@ -85,7 +57,8 @@ export class HeaderWatch {
   /** What was still held back when the message ended. */
   end(): Buffer | undefined {
     const held = this.#held;
-    if (this.done || held.length === 0 || this.#unwanted === undefined) return undefined;
+    if (this.#done || this.tooLong || held.length === 0 || this.#unwanted === undefined)
+      return undefined;
     this.#done = true;
     return this.#clean(held, held.length, this.#unwanted);
   }
@@ -105,7 +78,7 @@ export class HeaderWatch {
       // The next line may continue it.
       if (fieldEnd === section.length && !this.#done) return this.#hold(bytes, kept, from, start);
       const field = section.slice(start, fieldEnd);
-      if (!this.#isSecret(field) && !this.#isForged(field)) continue;
+      if (!this.#fields.some((one) => one.isUnwanted(field))) continue;
       kept.push(bytes.subarray(from, start));
       from = fieldEnd;
     }
@@ -127,28 +100,4 @@ export class HeaderWatch {
     if (from > 0) return Buffer.concat([...kept, bytes.subarray(from, to)]);
     return to === 0 ? undefined : bytes.subarray(0, to);
   }
-
-  #isForged(field: string): boolean {
-    if (this.#hostname === undefined || !field.toLowerCase().startsWith(RESULTS)) return false;
-    return claimsToBeOurs(field, this.#hostname);
-  }
-
-  #isSecret(field: string): boolean {
-    const [start, name] = FIELD_NAME.exec(field) ?? [];
-    const named = this.#secrets.filter((secret) => secret.name === name?.toLowerCase());
-    if (start === undefined || named.length === 0) return false;
-    const text = field.slice(start.length).replaceAll("\r\n", "").trim();
-    const given = Buffer.from(text, "latin1");
-    const found = named.filter(({ value }) => isSame(given, Buffer.from(value)));
-    for (const proof of this.#unproven) {
-      if (proof.headers?.some((header) => found.includes(header)) === true)
-        this.#unproven.delete(proof);
-    }
-    return found.length > 0;
-  }
-}
-
-/** In a time that does not tell how much of it is right. */
-function isSame(given: Buffer, wanted: Buffer): boolean {
-  return given.length === wanted.length && timingSafeEqual(given, wanted);
 }

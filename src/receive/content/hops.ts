@@ -1,0 +1,22 @@
+// Refuses a message that has come through too many hands: it loops (RFC 5321 6.3).
+
+import type { Scanner } from "../../contract/scanner.ts";
+import { status } from "../../mail/status.ts";
+
+const LOOPS = status(550, "4.6", "Too many hops, this message loops");
+
+/** `most` Received fields, ours not among them. */
+export function hopsScanner(most: number): Scanner {
+  return {
+    name: "hops",
+    onError: "defer",
+    begin() {
+      let hops = 0;
+      return {
+        mayGo: () => true,
+        header: (section) => void ({ hops } = section),
+        end: () => (hops > most ? { kind: "refuse", status: LOOPS } : { kind: "pass" }),
+      };
+    },
+  };
+}

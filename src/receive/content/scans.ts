@@ -1,0 +1,206 @@
+// All scans of one message: each is given what it wants of the message, and what they find becomes one judgement.
+//
+// Invariants: a scan that throws, or is late, has no finding, and holds up neither the message nor the other scans. No
+// finding never refuses a message for good. Of several refusals that of the scanner which stands first counts.
+
+import type { Clock } from "../../base/clock.ts";
+import { FirstError } from "../../base/first-error.ts";
+import { given } from "../../base/given.ts";
+import { type MaybePromise, together } from "../../base/maybe-promise.ts";
+import type {
+  Finding,
+  Scan,
+  ScannedMessage,
+  Scanner,
+  Shown,
+  UnwantedFields,
+} from "../../contract/scanner.ts";
+import type { HeaderSection } from "../header/header.ts";
+import { describeError, type Log } from "../../observe/log.ts";
+import { LOCAL_ERROR, type Status } from "../../mail/status.ts";
+
+export interface ScanServices {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What all findings on one message come to. */
+export interface Judgement extends Shown {
+  readonly refusal?: Status;
+  /** What is put on top of the message, whole fields; "" is nothing. */
+  readonly fields: string;
+  /** "NAME: WHY" of each scanner that cannot say anything of it. */
+  readonly unknown: readonly string[];
+}
+
+export function beginScans<Message extends ScannedMessage>(
+  scanners: readonly Scanner<Message>[],
+  message: Message,
+  services: ScanServices,
+): Scans {
+  return new Scans(scanners.flatMap((scanner) => begun(scanner, message, services) ?? []));
+}
+
+/** Undefined when the message is none of the scanner's business. */
+function begun<Message extends ScannedMessage>(
+  scanner: Scanner<Message>,
+  message: Message,
+  services: ScanServices,
+): RunningScan | undefined {
+  try {
+    const scan = scanner.begin(message);
+    return scan && new RunningScan(scanner, scan, services);
+  } catch (error) {
+    return new RunningScan(scanner, failed(error), services);
+  }
+}
+
+function failed(error: unknown): Scan {
+  return {
+    end() {
+      throw error;
+    },
+  };
+}
+
+export class Scans {
+  readonly #all: readonly RunningScan[];
+
+  constructor(all: readonly RunningScan[]) {
+    this.#all = all;
+  }
+
+  get unwanted(): readonly UnwantedFields[] {
+    return this.#all.flatMap(({ scan }) => scan.unwanted ?? []);
+  }
+
+  get readsHeader(): boolean {
+    return this.#all.some(({ scan }) => scan.readsHeader === true);
+  }
+
+  /** The message may begin to go out before its end. */
+  get mayGo(): boolean {
+    return this.#all.every(({ scan }) => scan.mayGo?.() === true);
+  }
+
+  header(section: HeaderSection): void {
+    for (const one of this.#all) one.header(section);
+  }
+
+  /** A promise asks to wait. Never rejects. */
+  body(piece: Buffer): MaybePromise<void> {
+    let ready: MaybePromise<void> = undefined;
+    for (const one of this.#all) ready = together(ready, one.body(piece));
+    return ready;
+  }
+
+  /** Behind the last byte. Never rejects. */
+  async judge(): Promise<Judgement> {
+    const asked: (readonly [name: string, finding: MaybePromise<Finding>])[] = [];
+    for (const one of this.#all) {
+      const finding = one.end();
+      asked.push([one.name, finding]);
+      // What stands behind it need not be found out.
+      if (!(finding instanceof Promise) && finding.kind === "refuse") break;
+    }
+    let judgement: Judgement = { fields: "", unknown: [] };
+    for (const [name, finding] of asked) {
+      judgement = withFinding(judgement, name, await finding);
+      if (judgement.refusal !== undefined) break;
+    }
+    this.release();
+    return judgement;
+  }
+
+  /** Nothing more is wanted of any. */
+  release(): void {
+    for (const one of this.#all) one.release();
+  }
+}
+
+function withFinding(before: Judgement, name: string, finding: Finding): Judgement {
+  const { authentication, vouched, relayed } = finding;
+  const judgement: Judgement = {
+    ...before,
+    ...given({ authentication, vouched, relayed }),
+  };
+  switch (finding.kind) {
+    case "pass":
+      return judgement;
+    case "tag":
+      return { ...judgement, fields: before.fields + finding.fields };
+    case "refuse":
+      return { ...judgement, refusal: finding.status };
+    case "unknown":
+      return { ...judgement, unknown: [...before.unknown, `${name}: ${finding.why}`] };
+  }
+}
+
+type Manner = Pick<Scanner, "name" | "onError" | "timeout">;
+
+/** Nothing that a scan does is an error of the message. */
+class RunningScan {
+  readonly scan: Scan;
+  readonly #scanner: Manner;
+  readonly #services: ScanServices;
+  readonly #failure = new FirstError();
+  #isReleased = false;
+
+  constructor(scanner: Manner, scan: Scan, services: ScanServices) {
+    this.scan = scan;
+    this.#scanner = scanner;
+    this.#services = services;
+  }
+
+  get name(): string {
+    return this.#scanner.name;
+  }
+
+  header(section: HeaderSection): void {
+    void this.#failure.guard(() => this.scan.header?.(section));
+  }
+
+  body(piece: Buffer): MaybePromise<void> {
+    return this.#failure.guard(() => this.#inTime(this.scan.body?.(piece)));
+  }
+
+  end(): MaybePromise<Finding> {
+    const { first } = this.#failure;
+    if (first !== undefined) return this.#noFinding(first.error);
+    try {
+      const finding = this.#inTime(this.scan.end());
+      return finding instanceof Promise ? finding.catch(this.#noFinding) : finding;
+    } catch (error) {
+      return this.#noFinding(error);
+    }
+  }
+
+  readonly #noFinding = (error: unknown): Finding => {
+    const why = describeError(error);
+    this.#services.log.event("relay.error", { where: `scanner ${this.name}`, error: why });
+    return this.#scanner.onError === "defer"
+      ? { kind: "refuse", status: LOCAL_ERROR }
+      : { kind: "unknown", why };
+  };
+
+  #inTime<T>(answer: MaybePromise<T>): MaybePromise<T> {
+    const { timeout } = this.#scanner;
+    if (timeout === undefined || !(answer instanceof Promise)) return answer;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = this.#services.clock.after(timeout, () => {
+      reject(new Error(`no answer within ${timeout} ms`));
+    });
+    return Promise.race([answer, late]).finally(() => timer.cancel());
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#failure.set(new Error("the scan is over"));
+    try {
+      this.scan.release?.();
+    } catch (error) {
+      this.#noFinding(error);
+    }
+  }
+}

@@ -1,0 +1,40 @@
+// SPF, DKIM and DMARC of strangers' mail: what they say is written on top of it, and with `policy = "enforce"` it is
+// refused where the author's domain wants that. Results that others have written in our name do not go on.
+
+import { given } from "../../base/given.ts";
+import type { Scanner, UnwantedFields } from "../../contract/scanner.ts";
+import type { Inbound } from "../authentication/inbound.ts";
+import { claimsToBeOurs } from "../authentication/own-results.ts";
+import { CROWDED_OUT } from "./crowded-out.ts";
+import type { Examinations } from "./examinations.ts";
+
+const RESULTS = "authentication-results";
+
+export function authenticationScanner(inbound: Inbound, examinations: Examinations): Scanner {
+  const unwanted: UnwantedFields = {
+    names: [RESULTS],
+    isUnwanted: (field) =>
+      field.toLowerCase().startsWith(RESULTS) && claimsToBeOurs(field, inbound.hostname),
+  };
+  return {
+    name: "authentication",
+    onError: "pass",
+    begin(message) {
+      const { client, sender, isLocal, isRelayed } = message;
+      if (!isLocal) return undefined;
+      if (isRelayed) return { unwanted, mayGo: () => true, end: () => ({ kind: "pass" }) };
+      const evaluate = inbound.begin(client, sender);
+      const question = examinations.ask(message);
+      return {
+        unwanted,
+        async end() {
+          if (question.isCrowdedOut) return CROWDED_OUT;
+          const { header, summary, refusal, vouched } = await evaluate(await question.answer());
+          if (refusal !== undefined) return { kind: "refuse", status: refusal };
+          const shown = { authentication: summary, ...given({ vouched }) };
+          return { kind: "tag", fields: header, ...shown };
+        },
+      };
+    },
+  };
+}
