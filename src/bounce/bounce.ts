@@ -17,7 +17,8 @@ import type { Mailbox } from "../mail/envelope.ts";
 export type { ReportedRecipient, ReportRequest } from "./report-request.ts";
 export { type ReportKind, wantsReport, wantsWarning } from "./wanted.ts";
 
-/** The draft of a report to the sender of the envelope. Throws if the sender is null (call `wantsReport` before), or if
+/**
+ * The draft of a report to the sender of the envelope. Throws if the sender is null (call `wantsReport` before), or if
  * the body cannot be read.
  */
 export async function reportDraft(request: ReportRequest): Promise<Draft> {

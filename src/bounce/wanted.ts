@@ -28,7 +28,8 @@ export function wantsReport(
   return notifyWords(notify).includes(NOTIFY_WORD[kind]);
 }
 
-/** Exim's delay_warning_condition: false for mail of lists and machines, which cannot use a warning.
+/**
+ * Exim's delay_warning_condition: false for mail of lists and machines, which cannot use a warning.
  * `content` is the message, or its header.
  */
 export function wantsWarning(content: Buffer): boolean {

@@ -24,7 +24,8 @@ export class FileNames {
     this.#host = hostname.slice(0, HOST_MAX).replaceAll("/", "\\057").replaceAll(":", "\\072");
   }
 
-  /** The key of a copy: the same for every attempt of a message in one Maildir, which gets one copy. It is the id of the
+  /**
+   * The key of a copy: the same for every attempt of a message in one Maildir, which gets one copy. It is the id of the
    * message, and a sum over the values that differ if another relay has a message with the same id.
    */
   key({ id, sender, size }: Envelope): string {

@@ -18,7 +18,8 @@ const SIGNED = [
   "Content-Transfer-Encoding",
 ];
 
-/** The DKIM-Signature field of a composed draft, with its CRLF. `now` is in milliseconds since the epoch. Rejects if the
+/**
+ * The DKIM-Signature field of a composed draft, with its CRLF. `now` is in milliseconds since the epoch. Rejects if the
  * key cannot sign.
  */
 export function signatureOf(
@@ -30,7 +31,8 @@ export function signatureOf(
   return signMessage(message, [...SIGNED, ...Object.keys(fields)], key, now);
 }
 
-/** The keys that sign mail from this address: the keys of its domain, or of the nearest domain above it that has a key. Both
+/**
+ * The keys that sign mail from this address: the keys of its domain, or of the nearest domain above it that has a key. Both
  * are aligned with the address for DMARC (RFC 9989), the second kind in relaxed mode.
  */
 export function signersFor(address: string, signers: readonly DkimSigner[]): readonly DkimSigner[] {

@@ -84,7 +84,8 @@ interface ServedPart {
   close(grace: number): Promise<void>;
 }
 
-/** A process of its own for a part that faces other people or does heavy work. `relayctl serve` starts the process, and
+/**
+ * A process of its own for a part that faces other people or does heavy work. `relayctl serve` starts the process, and
  * starts it again after it has died. `relayctl serve PART` runs only this process.
  */
 export interface PartProcess<Sections> {

@@ -56,7 +56,8 @@ export interface Failures {
   readonly failedBefore: boolean;
 }
 
-/** As `retryTime`, by the time that has really passed. No delivery ends because a clock was wrong: it must have failed
+/**
+ * As `retryTime`, by the time that has really passed. No delivery ends because a clock was wrong: it must have failed
  * before, and this process must have run for the last interval of its rules. The result is rounded up to whole
  * milliseconds, because the spool stores only those.
  */
@@ -128,7 +129,8 @@ export function retryTime(
 /** Retry rules, with the time that has really passed. */
 export type TimePolicy = Pick<RetryPolicy, "retry"> & { readonly elapsed: Elapsed };
 
-/** Whether the attempt ignores hints: the postmaster has ordered it, or the rules of a delivery that is due end with this
+/**
+ * Whether the attempt ignores hints: the postmaster has ordered it, or the rules of a delivery that is due end with this
  * attempt. An attempt that is due at the very end of some rules is their last.
  */
 export function isForced(

@@ -170,7 +170,8 @@ export function retryUntil(rules: readonly RetryRule[], firstFailureAt: number):
   return firstFailureAt + (rules.at(-1)?.cutoff ?? 0);
 }
 
-/** When to try again after an attempt that failed. The first rule whose cut-off has not passed is in force. At the last
+/**
+ * When to try again after an attempt that failed. The first rule whose cut-off has not passed is in force. At the last
  * cut-off there is one more attempt, due or not; if that fails, the result is "final".
  */
 export function nextAttempt(rules: readonly RetryRule[], times: RetryTimes): NextAttempt {

@@ -1,5 +1,5 @@
 // The options that every router has, whatever its driver: its name, its preconditions, and what happens
-// after it. The chain in src/route/route.ts carries them out; a driver never sees them.
+// after its answer. The chain in src/route/route.ts carries them out; a driver never sees them.
 
 import { domainList, localPartList } from "../options/list-types.ts";
 import { flag, NAME, optional, options, text, withDefault, marked } from "../options/options.ts";

@@ -1,18 +1,18 @@
 // The preconditions that every router has: lists of the recipient's and of the sender's domain and local part.
-//
-// Invariants: a list that cannot be read defers, it never counts as "no". What the lists vouch for is the account.
+// Invariants: a list that cannot be read defers, and never counts as "no". The account consists of the names that the
+// lists found.
 
 import type { Account } from "../mail/account.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { DomainList, LocalPartList } from "../lists/lists.ts";
 
-/** One list that must hold before a router is asked. */
+/** A list that must match before the router is asked. */
 export interface Precondition {
   readonly key: keyof Account;
-  /** The option's name, for the trace. */
+  /** The name of the option, for the trace. */
   readonly option: string;
   readonly list: DomainList | LocalPartList;
-  /** What the list is asked about; undefined for a null sender, which is in no list. */
+  /** The value to look up in the list; undefined for a null sender, which no list matches. */
   readonly subject: (mailbox: Mailbox, sender: Mailbox | null) => string | undefined;
 }
 
@@ -48,7 +48,7 @@ export type Found =
   | { readonly kind: "in"; readonly account: Account; readonly why: string }
   | { readonly kind: "out" | "defer"; readonly why: string };
 
-/** All preconditions of the router, in Exim's order; the first that is not "in" decides. */
+/** Tests all preconditions of the router in Exim's order; the first result that is not "in" decides. */
 export async function meets(
   preconditions: readonly Precondition[],
   mailbox: Mailbox,
@@ -70,7 +70,7 @@ export async function meets(
   return { kind: "in", account, why: whys };
 }
 
-/** Two reasons in one line. */
+/** Joins two reasons into one line. */
 export function joinedReasons(one: string, other = ""): string {
   return one === "" || other === "" ? one + other : `${one}; ${other}`;
 }

@@ -1,4 +1,4 @@
-// What the chain is made of, and what it is asked.
+// The routers of the chain, and a request to the chain.
 
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { Decision, Router } from "../contract/contract.ts";
@@ -7,13 +7,13 @@ import type { Precondition } from "./preconditions.ts";
 import type { Routing } from "./routing.ts";
 import type { Steps } from "./steps.ts";
 
-/** One router as the configuration makes it. */
+/** A router with its options from the configuration. */
 export interface ChainRouter {
   readonly name: string;
   readonly router: Router;
   readonly unseen: boolean;
   readonly more: boolean;
-  /** Only mail that was relayed, or only that of others; both when absent. */
+  /** True: only relayed mail. False: only other mail. Absent: both. */
   readonly relayed?: boolean | undefined;
   readonly preconditions: readonly Precondition[];
 }
@@ -22,15 +22,15 @@ export interface RouteRequest {
   readonly sender: Mailbox | null;
   readonly client: Client;
   readonly verify: boolean;
-  /** It came by a relay rule, its proof included. Absent where nobody knows: then it is not relayed. */
+  /** Whether the mail came by a relay rule, with its proof. Absent: unknown, and treated as not relayed. */
   readonly relayed?: boolean;
-  /** How that is known, for the trace. */
+  /** The reason for `relayed`, for the trace. */
   readonly relayedWhy?: string;
-  /** True of an address whose mail has had its end: the chain is asked for its copies alone. Absent: of none. */
+  /** Whether the mail of an address is over: then the chain decides only about its copies. Absent: never. */
   readonly served?: (mailbox: Mailbox) => MaybePromise<boolean>;
-  /** What was found out for earlier recipients of the message, and is not asked again. Not together with `trace`. */
+  /** Results for earlier recipients of the message, which are used again. Not together with `trace`. */
   readonly steps?: Steps;
-  /** Filled with a line for each router that was asked, when somebody wants to read it. */
+  /** If present, gets a line for each router that was asked. */
   readonly trace?: TraceStep[];
 }
 
@@ -41,5 +41,5 @@ export interface TraceStep {
   readonly why: string;
 }
 
-/** Never rejects. */
+/** Routes a recipient. Never rejects. */
 export type Route = (recipient: Mailbox, request: RouteRequest) => Promise<Routing>;

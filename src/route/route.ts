@@ -1,9 +1,10 @@
 // The router chain for one recipient: preconditions, `unseen`, `more`, loop guard. Knows no driver.
-//
-// Invariants: a lookup that cannot be answered defers, it never counts as "no". A driver that throws, or says what
-// is no decision, defers. An address that no router takes ends in 550 5.1.1, never in silence. A copy (`unseen`)
-// decides nothing about the address itself: what fails or defers it, and all that it is redirected to, touches
-// only the copy. Of an address whose mail has had its end, only copies are asked for: it leads to nobody else any more.
+// Invariants:
+// - A lookup without an answer defers, and never counts as "no".
+// - A driver that throws, or returns an invalid decision, defers.
+// - An address that no router takes ends in 550 5.1.1, and is never dropped in silence.
+// - A copy (`unseen`) decides nothing about the address itself: its failures, deferrals and redirects touch only the copy.
+// - If the mail of an address is over, the chain decides only about its copies: the address leads to no other address.
 //
 // Doors: chain-options.ts, routings.ts.
 
@@ -21,19 +22,19 @@ export type { RoutedDelivery, RouteTrouble, Routing } from "./routing.ts";
 export { Steps } from "./steps.ts";
 export { preconditionsOf } from "./preconditions.ts";
 
-/** Exim's bound: an address with more ancestors than this loops in a way that the guard does not see. */
+/** Exim's limit: an address with more ancestors loops in a way that the loop guard cannot see. */
 const ANCESTORS_MAX = 100;
 /** Addresses that one recipient may lead to, and aliases on the way there (Postfix: virtual_alias_expansion_limit). */
 const ADDRESSES_MAX = 1000;
 
 const LOOP = status(451, "4.6", "Routing loop");
 
-/** Work between two looks at the share of the turn, and what it counts there: an address that is known already is 1. */
+/** Work between two checks of the turn's share, and its cost there; an address that is known already costs 1. */
 const SLICE = 1000;
 const SLICE_COST = 24 * 1024;
 const WALK = 25;
 
-/** `localDomains` tells what is ours from what is of others, whose users are not ours to know. */
+/** `localDomains` says which domains are ours: only there the relay knows whether a user exists. */
 export function createRoute(
   chain: readonly ChainRouter[],
   log: Log,
@@ -49,7 +50,7 @@ export function createRoute(
     let work = 0;
     let ways = 0;
     let ends = 0;
-    // What is added meanwhile comes at the end.
+    // Addresses that are added in the loop come at the end.
     for (const [key, address] of addresses) {
       if (ways >= addressesMax || ends > addressesMax) return tooWide(root, addressesMax);
       if (address.depth > ANCESTORS_MAX) {
@@ -59,7 +60,7 @@ export function createRoute(
       const known = steps.get(key);
       const walk =
         known ?? new Walk({ chain, steps, log, localDomains }, address, recipient, request).run();
-      // A recipient itself is seldom asked about again.
+      // Other recipients rarely lead to this recipient's own address.
       if (known === undefined && address.depth > 0) steps.set(key, Promise.resolve(walk));
       work += known === undefined ? WALK : 1;
       const turn = work >= SLICE ? share.turn(SLICE_COST) : undefined;
@@ -72,7 +73,7 @@ export function createRoute(
       if (step.children.length > 0) ways++;
       else ends++;
       for (const child of step.children) {
-        // More are not needed to see that they are too many.
+        // This number is enough to see that the limit is exceeded.
         if (addresses.size > 2 * addressesMax + 1) break;
         const childKey = keyOf(child, address);
         if (addresses.has(childKey)) continue;
@@ -85,13 +86,13 @@ export function createRoute(
   };
 }
 
-/** A mistake in a list of addresses delays mail: none of them has it before the list is mended. */
+/** Too many addresses: a mistake in a list delays its mail, and no address gets it before the list is corrected. */
 function tooWide(address: Address, most: number): Routing {
   const reply = status(451, "3.5", `This address leads to more than ${most} others`);
   return { deliveries: [], troubles: [trouble("deferred", address, "", reply)], discarded: [] };
 }
 
-/** What tells one step from another: the address, whether it is a copy, and the routers that the loop guard leaves out. */
+/** The key of a step: the address, whether it is a copy, and the routers that the loop guard leaves out. */
 function keyOf({ mailbox, router, key }: Child, parent: Address): string {
   let guarded: string[] | undefined;
   let by = router;

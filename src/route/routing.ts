@@ -1,4 +1,4 @@
-// What the chain says of an address.
+// The answer of the chain for an address.
 
 import type { Account } from "../mail/account.ts";
 import type { Mailbox } from "../mail/envelope.ts";
@@ -9,12 +9,12 @@ export interface RoutedDelivery {
   readonly router: string;
   readonly transport: string;
   readonly unseen: boolean;
-  /** A copy for a sender whom the router's list of senders does not name. */
+  /** A copy for a sender that is not in the router's list of senders. */
   readonly unlisted?: true;
-  /** An alias of the same address has led here: the address may lead to others too. */
+  /** An alias of the same address led here, so the address may lead to others too. */
   readonly homonym?: true;
   readonly mailbox: Mailbox;
-  /** The RCPT that it descends from; with `steps` of several recipients, the first. */
+  /** The address at RCPT that led here; with `steps` of several recipients, the first of them. */
   readonly original: Mailbox;
   readonly account: Account;
   readonly hosts?: readonly Host[];
@@ -23,14 +23,14 @@ export interface RoutedDelivery {
 export interface RouteTrouble {
   readonly kind: "failed" | "deferred";
   readonly mailbox: Mailbox;
-  /** "" when the chain ended. */
+  /** The router that decided; "" if the chain ended. */
   readonly router: string;
-  /** The copy only; the address itself went on. */
+  /** Only a copy failed or was deferred; the address itself went on. */
   readonly unseen: boolean;
   readonly status: Status;
-  /** "world: example.net has a null MX", for the log; absent when no router has said why. */
+  /** "world: example.net has a null MX", for the log; absent if no router gave a reason. */
   readonly why?: string;
-  /** No router has taken the address, and none has said why: one that would may be missing for a moment. */
+  /** No router took the address or gave a reason: a router or a list entry may be missing for a moment. */
   readonly unrouted?: true;
   /** As in {@link RoutedDelivery}. */
   readonly homonym?: true;

@@ -1,17 +1,16 @@
-// What the chain has said of the recipients of one message at RCPT, on its way to the first attempt: it is not asked again
-// milliseconds later.
-//
-// Invariants: only what is plain is kept. A recipient that the chain could not place, or not yet, is routed again by the
-// attempt; so is each that was asked about by another configuration, or as another kind of mail, or too long ago.
+// The chain's answers for the recipients of one message at RCPT, on their way to the first attempt, so that the chain
+// does not run again milliseconds later.
+// Invariants: only plain answers are kept, that is, answers without a failure or a deferral. The attempt routes a recipient
+// again if the answer is not plain, is too old, or was given by another configuration or for another kind of mail.
 
 import type { Clock } from "../base/clock.ts";
 import type { Host } from "../mail/host.ts";
 import type { Route } from "./request.ts";
 import type { RoutedDelivery, Routing } from "./routing.ts";
 
-/** What the chain has said longer ago than this is not believed any more, in ms. A message may take as long to come in. */
+/** The age in ms from which an answer is not used. A message that comes in more slowly than this is routed again. */
 const AGE_MAX = 300_000;
-/** Octets of a delivery, of a host, and of an address, about as Node has them. */
+/** The approximate memory of a delivery, of a host, and of an address, in octets. */
 const DELIVERY_COST = 400;
 const HOST_COST = 300;
 const ADDRESS_COST = 64;
@@ -19,7 +18,7 @@ const ADDRESS_COST = 64;
 interface Kept {
   readonly routing: Routing;
   readonly relayed: boolean;
-  /** By the monotonic clock. */
+  /** The time of the answer, by the monotonic clock. */
   readonly at: number;
 }
 
@@ -30,15 +29,15 @@ export class Routings {
   readonly #hosts = new Map<string, readonly Host[]>();
   readonly #joined = new WeakMap<RoutedDelivery, RoutedDelivery>();
 
-  /** `route` is the chain that says what is kept. */
+  /** `route` is the chain whose answers are kept. */
   constructor(route: Route, clock: Clock) {
     this.#route = route;
     this.#clock = clock;
   }
 
   /**
-   * Keeps what the chain has said of the recipient at `position`, asked about as mail that is relayed or not, if it is
-   * plain and `hasRoom` for the octets that it takes.
+   * Keeps the chain's answer for the recipient at `position`, if it is plain and `hasRoom` for its octets. `relayed` says
+   * whether the request was for relayed mail.
    */
   keep(
     position: number,
@@ -51,14 +50,14 @@ export class Routings {
     this.#kept.set(position, { routing: { ...routing, deliveries }, relayed, at });
   }
 
-  /** Undefined when the chain is to be asked. `route` and `relayed` are those of the attempt. */
+  /** The answer; undefined if the chain must be asked. `route` and `relayed` are those of the attempt. */
   of(position: number, route: Route, relayed: boolean): Routing | undefined {
     const kept = this.#kept.get(position);
     if (kept === undefined || route !== this.#route || relayed !== kept.relayed) return undefined;
     return this.#clock.monotonic() - kept.at > AGE_MAX ? undefined : kept.routing;
   }
 
-  /** Of the first `count` recipients, in their order; undefined when one is not kept. */
+  /** The answers for the first `count` recipients, in their order; undefined if one of them is not kept. */
   all(count: number): readonly Routing[] | undefined {
     const all = Array.from({ length: count }, (_, position) => this.#kept.get(position)?.routing);
     return all.every((one) => one !== undefined) ? all : undefined;
@@ -74,8 +73,8 @@ export class Routings {
   }
 
   /**
-   * DNS and routers give equal hosts in another order from second to second: recipients of one domain that were asked
-   * about one after the other still go together.
+   * The order of equal hosts from DNS and routers changes from second to second. With the first order for all, recipients
+   * of one domain that were routed one after the other still go together.
    */
   #joinedHosts(delivery: RoutedDelivery): RoutedDelivery {
     const { hosts, router, transport, mailbox } = delivery;
@@ -90,7 +89,7 @@ export class Routings {
   }
 }
 
-/** In whatever order. */
+/** Whether the hosts are the same, in any order. */
 function areSame(some: readonly Host[], others: readonly Host[]): boolean {
   const names = new Set(some.map(nameOf));
   return some.length === others.length && others.every((host) => names.has(nameOf(host)));

@@ -1,4 +1,4 @@
-// What the chain has said of the addresses of one message. An address that many recipients lead to is asked about once.
+// The chain's answers for the addresses of one message. An address that many recipients lead to is routed once.
 
 import type { Mailbox } from "../mail/envelope.ts";
 import type { Routing } from "./routing.ts";
@@ -9,23 +9,23 @@ export interface Child {
   readonly mailbox: Mailbox;
   /** The router that has redirected it. */
   readonly router: string;
-  /** A copy. */
+  /** True: only a copy goes to the address. */
   readonly unseen: boolean;
-  /** That of its step, if the loop guard leaves no router out. */
+  /** The key of its step, if the loop guard leaves no router out. */
   readonly key: string;
 }
 
-/** What the chain says of one address, whichever recipient led to it. */
+/** The chain's answer for one address, for every recipient that leads to it. */
 export interface Step extends Routing {
   readonly children: readonly Child[];
 }
 
 export class Steps {
   readonly #steps = new Map<string, Step | Promise<Step>>();
-  /** Routers that keep what they have read give the same list each time. */
+  /** By the list of addresses: a router that keeps parsed entries returns the same list object each time. */
   readonly #children = new Map<readonly Mailbox[], readonly Child[]>();
 
-  /** Addresses of which it is known. */
+  /** The number of addresses with an answer. */
   get size(): number {
     return this.#steps.size;
   }
@@ -37,7 +37,7 @@ export class Steps {
   /** `step` must not reject. */
   set(key: string, step: Promise<Step>): void {
     this.#steps.set(key, step);
-    // Unless it has been cleared meanwhile.
+    // The steps may have been cleared meanwhile.
     void step.then((known) => this.#steps.get(key) === step && this.#steps.set(key, known));
   }
 
@@ -60,7 +60,7 @@ export class Steps {
   }
 }
 
-/** Of an address to which every router may be applied. */
+/** The key of the step for an address, if the loop guard leaves no router out. */
 export function stepKeyOf(mailbox: Mailbox, unseen: boolean): string {
   return `${unseen ? "copy" : "mail"}\n${canonicalAddressOf(mailbox)}`;
 }

@@ -1,4 +1,4 @@
-// One address on its way down the chain: preconditions, the loop guard, `unseen`, `more`, and what its end is when no
+// One address on its way down the chain: preconditions, the loop guard, `unseen`, `more`, and the answer if no
 // router takes it.
 
 import { given } from "../base/given.ts";
@@ -18,15 +18,15 @@ const NO_SUCH_USER = status(550, "1.1", "No such user here");
 /** An address on its way from a recipient. */
 export interface Address {
   readonly mailbox: Mailbox;
-  /** A redirected copy. */
+  /** True: a copy was redirected here, and only copies are made. */
   readonly unseen: boolean;
   readonly parent: Address | undefined;
-  /** The router by which it came from its parent; "" for the recipient. */
+  /** The router that redirected its parent to it; "" for the recipient. */
   readonly router: string;
   readonly depth: number;
 }
 
-/** The loop guard is as careful as it can be: it does not tell one case of a local part from another. */
+/** The comparison of the loop guard. To be safe, it ignores the case of a local part. */
 export function isSameMailbox(one: Mailbox, other: Mailbox): boolean {
   return (
     one.domain === other.domain &&
@@ -50,11 +50,11 @@ export class Walk {
   readonly #address: Address;
   readonly #original: Mailbox;
   readonly #request: RouteRequest;
-  /** What the first router has said that knew why it could not take the address. */
+  /** The reason of the first router that knew why it could not take the address. */
   #reason: Reason | undefined;
-  /** The reply, if no router takes the address and one that declined was not sure. */
+  /** The reply if no router takes the address and a router that declined was unsure. */
   #otherwise: Status | undefined;
-  /** Its mail has had its end: what becomes of it is no question any more. */
+  /** Its mail is over: only its copies are still routed. */
   #isServed = false;
   readonly #step = {
     deliveries: [] as RoutedDelivery[],
@@ -79,7 +79,7 @@ export class Walk {
     return !unseen && this.#isHomonym() ? withHomonyms(step) : step;
   }
 
-  /** The address stands among those that have led to it. */
+  /** Whether the address is also one of the addresses that led to it. */
   #isHomonym(): boolean {
     for (let one = this.#address.parent; one !== undefined; one = one.parent)
       if (isSameMailbox(one.mailbox, this.#address.mailbox)) return true;
@@ -111,7 +111,7 @@ export class Walk {
     return this.#end("");
   }
 
-  /** No router takes it: never in silence. */
+  /** The answer if no router takes the address. */
   async #end(router: string): Promise<Step> {
     if (this.#isServed) return this.#step;
     if (this.#otherwise !== undefined) {
@@ -173,7 +173,7 @@ export class Walk {
     }
   }
 
-  /** Carries a decision out; true when the address is settled, "unrouted" when nobody else is to be asked. */
+  /** Carries a decision out. True: the address is settled. "unrouted": no further router is asked. */
   #take(router: ChainRouter, decision: Decision, account: Account): boolean | "unrouted" {
     if (this.#isServed && !router.unseen) return isLast(router, decision);
     const { mailbox } = this.#address;
@@ -209,7 +209,7 @@ export class Walk {
         else if (!unseen) discarded.push({ mailbox, router: name, why: decision.why });
         return !unseen;
       case "fail":
-        // A copy that cannot be made is nobody's bounce: the address simply goes on.
+        // A copy that cannot be made causes no bounce: the address goes on.
         if (!unseen) this.#fail(copied, name, decision.status, decision.why);
         return !unseen;
       case "defer":
@@ -234,7 +234,7 @@ export class Walk {
     return more ? false : "unrouted";
   }
 
-  /** Deferred if a router that declined was not sure: it may have been its address. */
+  /** Fails the address. If a router that declined was unsure, it defers the address: it may be that router's. */
   #fail(
     address: Pick<Address, "mailbox" | "unseen">,
     router: string,
@@ -245,7 +245,7 @@ export class Walk {
     this.#step.troubles.push(trouble(kind, address, router, this.#otherwise ?? reply, why));
   }
 
-  /** Exim's loop guard: no router handles one address twice on the way from a recipient. */
+  /** Exim's loop guard: whether the router has handled this address already on the way from the recipient. */
   #handledBefore({ name }: ChainRouter): boolean {
     let { parent, router } = this.#address;
     for (; parent !== undefined; { parent, router } = parent) {
@@ -260,7 +260,7 @@ export class Walk {
   }
 }
 
-/** Its list of senders has let one through, and by no name: "everybody but these". */
+/** Whether its list of senders matched without a name, as "!lsearch:accounts" does. */
 function isUnlisted({ preconditions }: ChainRouter, { senderLocalPart }: Account): boolean {
   return (
     senderLocalPart === undefined && preconditions.some(({ key }) => key === "senderLocalPart")
@@ -309,7 +309,7 @@ const KINDS: ReadonlySet<unknown> = new Set<Decision["kind"]>([
   "defer",
 ]);
 
-/** A driver that no compiler has checked may say anything. Throws for what could lose or bounce mail. */
+/** Checks a decision, because a third party's driver may return anything. Throws if it could lose or bounce mail. */
 function checked(decision: Decision): Decision {
   const { kind } = decision;
   const isPlain =

@@ -113,7 +113,8 @@ function isMatch({ selector, matching, association }: TlsaRecord, certificate: B
     : association.equals(createHash(digest.name).update(selected).digest());
 }
 
-/** SubjectPublicKeyInfo as the certificate has it, octet for octet, because a key that is read and written again may be
+/**
+ * SubjectPublicKeyInfo as the certificate has it, octet for octet, because a key that is read and written again may be
  * encoded in another way. It is the sixth field after the version (RFC 5280 4.1). Undefined if the certificate is not in
  * DER; OpenSSL accepts other encodings too.
  */

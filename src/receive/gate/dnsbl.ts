@@ -1,8 +1,7 @@
 // DNS block lists (RFC 5782): is the address of a client on one of them?
-//
-// Invariants: only a clear answer counts. A list that does not answer, or that answers outside 127.0.0.0/8 (its
-// domain has a new owner) or with 127.255.255.x (it refuses our questions), lets everybody in and is logged once.
-// Answers are remembered by the resolver, for as long as the list says.
+// Invariants: only a clear answer counts. If a list does not answer, or answers outside 127.0.0.0/8 (its
+// domain has a new owner) or with 127.255.255.x (it refuses our questions), it blocks no client, and is logged once.
+// The resolver keeps an answer for its time to live.
 
 import { isIPv4 } from "node:net";
 import type { Resolver } from "../../dns/dns.ts";
@@ -12,7 +11,7 @@ import { parseDomain } from "../../mail/address.ts";
 
 interface BlockList {
   readonly zone: string;
-  /** What it has to answer; empty when any code will do. */
+  /** The answers that count; empty: every answer. */
   readonly codes: readonly CodeRange[];
 }
 
@@ -41,7 +40,7 @@ function parseCodes(text: string): CodeRange | undefined {
   return first <= last ? { network, first, last } : undefined;
 }
 
-/** The address as a list is asked for it: octets or nibbles, the last one first. */
+/** The address in the form of a query to a list: octets or nibbles, the last one first. */
 export function reversedAddress(address: string): string | undefined {
   const parsed = parseAddress(address);
   if (parsed === undefined) return undefined;
@@ -63,7 +62,7 @@ export class BlockLists {
   readonly #lists: readonly BlockList[];
   readonly #resolver: Pick<Resolver, "a">;
   readonly #log: Log;
-  /** Lists that do not answer now. */
+  /** The lists that do not answer now. */
   readonly #silent = new Set<string>();
 
   /** `items` as the configuration has them, checked. */
@@ -77,7 +76,7 @@ export class BlockLists {
     return this.#lists.length === 0;
   }
 
-  /** The first list, in the order of the configuration, that has the address. All are asked at the same time. */
+  /** The first list, in the order of the configuration, that has the address. It asks all lists at the same time. */
   async find(address: string): Promise<Listing | undefined> {
     const name = reversedAddress(address);
     if (name === undefined) return undefined;

@@ -1,4 +1,4 @@
-// [gate] and [[gate.relay]]: for whom mail is accepted, and who may send through us to others.
+// [gate] and [[gate.relay]]: the domains whose mail is accepted, and the clients that may send mail to other domains.
 
 import { parseBlockList } from "./dnsbl.ts";
 import { domainList, hostList, localPartList } from "../../options/list-types.ts";
@@ -25,7 +25,7 @@ const header = text(
   },
 );
 
-/** One text is a list of one. */
+/** One text, or a list of texts. */
 const headers: Option<readonly string[]> = {
   type: "list of headers",
   doc: header.doc,

@@ -1,11 +1,14 @@
-// Who may send to whom. Everything that no rule allows is refused.
+// The gate decides which client may send mail from which sender to which recipient. It refuses everything that no rule
+// allows.
 //
-// Invariants: the rule that decides is the first whose hosts hold the client; a list that is empty, broken or
-// not yet resolved holds nobody, so trouble shuts the gate and never opens it. A rule that asks for proof
-// admits a recipient only provisionally: the message itself has to bring the proof. The secret in it stays with us,
-// whether it was asked for or not: whoever learns it can pass for our tenant. A sender is believed to be who it says
-// only where a relay rule lets it through, its proof included. The hosts behind us trust us, so a
-// stranger's address must not hide a route that one of them may follow (user%elsewhere@ours, elsewhere!user@ours).
+// Invariants:
+// - The first rule whose hosts contain the client decides. A list that is empty, broken or not yet resolved contains no
+//   client, so an error closes the gate and never opens it.
+// - A rule with a proof admits a recipient only provisionally: the message must bring the proof.
+// - The secret never leaves the relay, whether the rule asked for it or not: anyone who learns it can pass for our tenant.
+// - The relay believes a sender only if a relay rule lets it through, with its proof.
+// - The hosts after us trust us, so a stranger's address must not contain a route that one of them may follow
+//   (user%elsewhere@ours, elsewhere!user@ours).
 //
 // Doors: dnsbl.ts, gate-options.ts, relayed.ts.
 
@@ -19,32 +22,32 @@ import type { MaybePromise } from "../../base/maybe-promise.ts";
 
 /** A header that only our tenant sets. */
 export interface Secret {
-  /** Lower case. */
+  /** The name of the field, in lower case. */
   readonly name: string;
   readonly value: string;
 }
 
-/** What the message has to show at the end of DATA: one of them. */
+/** The proofs of a rule: at the end of DATA the message must have one of them. */
 export interface Proof {
   readonly headers?: readonly Secret[];
-  /** Domains of our tenant: their DKIM signature is a proof. */
+  /** Domains of our tenant. A DKIM signature of one of them is a proof. */
   readonly dkim?: DomainList;
 }
 
 export type Verdict =
   | {
       readonly kind: "accept";
-      /** What decided: "local_domains", "gate.relay[1]", or "none". */
+      /** The rule that decided: "local_domains", "gate.relay[1]", or "none". */
       readonly rule: string;
       readonly why: string;
-      /** The relay rule of the client lets the sender through, also where the recipient needs no rule. */
+      /** The relay rule of the client lets the sender through. This is also set if the recipient needs no rule. */
       readonly relayed?: boolean;
       readonly relayedWhy?: string;
-      /** Without it the message is refused. */
+      /** A message without this proof is refused. */
       readonly proof?: Proof;
-      /** Without it the message is not relayed, but that of a stranger. */
+      /** A message without this proof is not relayed, but counts as a stranger's. */
       readonly claim?: Proof;
-      /** Headers that must not go on, if the message has them. */
+      /** Headers that the relay takes out of the message. */
       readonly secrets?: readonly Secret[];
     }
   | {
@@ -58,7 +61,7 @@ interface Rule {
   readonly name: string;
   readonly options: GateOptions["relay"][number];
   readonly hosts: HostList;
-  /** Fingerprints, one of which the client has to show; undefined where none is asked for. */
+  /** The client must show a certificate with one of these fingerprints; undefined: it needs no certificate. */
   readonly certificates: ReadonlySet<string> | undefined;
   readonly senderDomains: DomainList;
   readonly senderLocalParts: LocalPartList | undefined;
@@ -68,7 +71,7 @@ interface Rule {
 
 const DENIED = status(550, "7.1", "Relaying denied");
 const ROUTED = status(550, "7.1", "Relaying denied: the address names a route");
-/** What an old mailer reads as one more address inside the local part. */
+/** Characters by which an old mailer finds a further address inside the local part. */
 const ROUTE = /[@%!]/;
 const NEEDS_TLS = status(530, "7.0", "Must issue a STARTTLS command first");
 
@@ -98,8 +101,8 @@ export class Gate {
   }
 
   /**
-   * A host of any relay rule that its address alone is enough for: it has connection slots of its own. What a client
-   * may show later is worth nothing before it is shown.
+   * Whether the client is a host of a relay rule by its address alone. Such hosts have reserved connection slots. A rule
+   * that needs a certificate does not count, because the client has not shown it yet.
    */
   isRelayHost(address: string): boolean {
     return this.#rules.some(
@@ -107,11 +110,11 @@ export class Gate {
     );
   }
 
-  /** Asked before the greeting; a refusal ends the session. */
+  /** Called before the greeting. The refusal ends the session; undefined lets the client in. */
   welcome({ address }: Client): MaybePromise<Status | undefined> {
     if (this.#blockLists === undefined || this.isRelayHost(address)) return undefined;
     const listed = this.#listed(address);
-    // The lists are asked at once, so that RCPT finds the answer there.
+    // The block lists are asked now, so that the answer is there at RCPT.
     return this.#disconnects ? listed.then((found) => found?.reply) : undefined;
   }
 
@@ -127,7 +130,7 @@ export class Gate {
     };
   }
 
-  /** The first rule whose hosts hold the client, and one of whose certificates it has shown if there are any. */
+  /** The first rule whose hosts contain the client, and whose certificates, if it has any, include the client's. */
   #ruleOf({ address, tls }: Client): { readonly rule: Rule; readonly why: string } | undefined {
     for (const rule of this.#rules) {
       const { kind, why } = rule.hosts.match(address);
@@ -141,7 +144,7 @@ export class Gate {
     return undefined;
   }
 
-  /** RFC 5321 4.5.1: the postmaster can be reached by those who are listed, too. */
+  /** Refuses a client that a block list has, except for mail to the postmaster (RFC 5321 4.5.1). */
   async #judgeStranger(from: Client, to: Mailbox, why: string): Promise<Verdict | undefined> {
     if (ROUTE.test(to.localPart)) {
       return {
@@ -156,13 +159,13 @@ export class Gate {
     return this.#listed(from.address);
   }
 
-  /** Undefined when the list of our domains cannot be read. */
+  /** Whether the domain is ours; undefined if the list of our domains cannot be read. */
   async isLocal(domain: string): Promise<boolean | undefined> {
     const { kind } = await this.#localDomains.match(domain);
     return kind === "defer" ? undefined : kind === "in";
   }
 
-  /** May `from` send mail from `sender` to `recipient`? Knows nothing of whether the recipient exists. */
+  /** Decides whether `from` may send mail from `sender` to `recipient`. It does not check whether the recipient exists. */
   async judge(from: Client, sender: Mailbox | null, recipient: Mailbox): Promise<Verdict> {
     const local = await this.#localDomains.match(recipient.domain);
     const why = `recipient: ${local.why}`;
@@ -188,7 +191,7 @@ export class Gate {
       : `${address} is in the hosts of no relay rule`;
   }
 
-  /** `relay` is what the client's rule, if there is one, would say of mail to others. */
+  /** `relay` is the verdict of the client's rule, if it has one, on mail to other domains. */
   async #judgeLocal(
     from: Client,
     recipient: Mailbox,
@@ -201,7 +204,7 @@ export class Gate {
       const refusal = await this.#judgeStranger(from, recipient, why);
       return refusal ?? { ...accepted, relayed: false, relayedWhy: this.#nobody(from) };
     }
-    // Whether the sender is who it says decides about copies: it has to be known.
+    // Copies depend on whether the sender is proven, so the rule's answer must be known.
     if (relay.kind === "defer") return { ...relay, rule: "local_domains" };
     const relayedWhy = `${relay.rule}: ${relay.why}`;
     const secrets = secretsOf(ruleOfClient?.proof);
@@ -268,7 +271,7 @@ function secretsOf(proof: Proof | undefined): { readonly secrets?: readonly Secr
 
 type NullSender = NonNullable<GateOptions["relay"][number]["null_sender"]>;
 
-/** Where any sender may pass there is none to be protected, and refusing would lose the bounces of our own hosts. */
+/** The default of null_sender. If a rule allows every sender, refusing null senders would only lose bounces of our hosts. */
 function nullSenderOf({
   sender_domains: domains,
   proof,
@@ -283,7 +286,7 @@ function secretOf(header: string): Secret {
   return { name, value: header.slice(colon + 1).trim() };
 }
 
-/** Of a fingerprint, however it is written. */
+/** The canonical form of a fingerprint. */
 function canonical(fingerprint: string): string {
   return fingerprint.replaceAll(":", "").toLowerCase();
 }

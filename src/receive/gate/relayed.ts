@@ -1,13 +1,13 @@
-// Whether a message came by a relay rule: what the envelope says, and for mail that an older version has received,
-// what can be known of it.
+// Whether a message came by a relay rule: by its envelope, or, for mail that an older version has received, by its
+// recipients.
 
 import type { Gate } from "./gate.ts";
 import type { StoredMessage } from "../../spool/spool.ts";
 
 /**
- * Envelopes of older versions do not say. A relay rule has let the message in, its proof included, if there is a
- * recipient that is not ours: nothing else would have. Of all other mail nobody knows who has sent it, so it counts as a
- * stranger's. Throws when the list of our domains cannot be read.
+ * Whether the message was relayed. Envelopes of older versions do not say. If such a message has a recipient that is not
+ * ours, a relay rule let it in, with its proof, because no other rule accepts such mail. The sender of other such mail is
+ * unknown, so it counts as a stranger's. Throws if the list of our domains cannot be read.
  */
 export async function wasRelayed(
   { envelope, recipients }: Pick<StoredMessage, "envelope" | "recipients">,
@@ -15,7 +15,7 @@ export async function wasRelayed(
 ): Promise<boolean> {
   const { relayed, client } = envelope;
   if (relayed !== undefined) return relayed;
-  // Mail of our own.
+  // The relay wrote this message itself.
   if (client.address === "") return true;
   if (gate === undefined) return false;
   for (const domain of new Set(recipients.map(({ mailbox }) => mailbox.domain))) {

@@ -225,7 +225,8 @@ export class HostHints implements Hints {
     this.#waiters.forget(key);
   }
 
-  /** Notes that the host has deferred a recipient. If the reply defers all mail for the recipient, returns when such mail is
+  /**
+   * Notes that the host has deferred a recipient. If the reply defers all mail for the recipient, returns when such mail is
    * tried again; `key` is that of the recipient.
    */
   recipientFailed(key: string, failure: HostFailure): number | undefined {
@@ -252,7 +253,8 @@ export class HostHints implements Hints {
     this.#waiters.proceed(key, room);
   }
 
-  /** Takes over the keys that recipients of an earlier run wait for. Without a hint for a key, they are woken: their host had
+  /**
+   * Takes over the keys that recipients of an earlier run wait for. Without a hint for a key, they are woken: their host had
    * no free connection, or was suspected.
    */
   resume(awaited: readonly string[]): void {
