@@ -1,5 +1,5 @@
-// accept: takes every address that passes its preconditions. All that it knows is the name of its transport,
-// so it is the driver to read first, and the one to copy for a new one.
+// accept: takes every address that passes its preconditions. Its only option is its transport,
+// so it is the driver to read first, and the one to copy for a new driver.
 
 import { options, transportName, type Values } from "../src/options/options.ts";
 import type { Decision, RouterDriver } from "../src/contract/contract.ts";

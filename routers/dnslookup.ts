@@ -1,8 +1,8 @@
-// dnslookup: sends an address to the mail exchangers of its domain (RFC 5321 5.1, RFC 7505). What DNS says is
-// said by strangers, so every address passes `ignore_target_hosts` before a transport sees it.
+// dnslookup: sends an address to the mail exchangers of its domain (RFC 5321 5.1, RFC 7505). Strangers write the
+// answers of the DNS, so every address passes `ignore_target_hosts` before a transport sees it.
 //
-// Invariants: a decision that refuses mail rests on a definite answer; whatever is not known defers. Every host that
-// is handed on has at least one address that was looked at here.
+// Invariants: a decision that refuses mail needs a definite answer; without one the router defers. Every host in a
+// decision has at least one address that was checked here.
 
 import { hostList } from "../src/options/list-types.ts";
 import { options, transportName, type Values, withDefault } from "../src/options/options.ts";
@@ -19,11 +19,11 @@ import type { Host } from "../src/mail/host.ts";
 const HOSTS_MAX = 20;
 const ADDRESSES_MAX = 8;
 
-/** For every router whose addresses are given by strangers. */
+/** The option for every router whose addresses come from strangers. */
 export const ignoreTargetHosts = withDefault(
   hostList(
-    "Addresses that no mail is sent to, as if DNS had not given them. NAT64 and 6to4 addresses are judged as the IPv4 " +
-      "address in them, too. With [] every address is good, our own included.",
+    "Addresses that the relay ignores in answers of the DNS. NAT64 and 6to4 addresses are also checked as the IPv4 " +
+      "address in them. With [] every address is allowed, even the relay's own.",
   ),
   NEVER_A_TARGET,
 );
@@ -40,7 +40,7 @@ const dnslookupOptions = options({
  *   addresses.
  * - fail 556 5.1.10: a null MX says that the domain takes no mail.
  * - fail 550 5.1.2: the domain does not exist, has neither MX nor address, or is an address literal.
- * - fail 550 5.4.4: it has MX records, and none of the hosts exists.
+ * - fail 550 5.4.4: it has MX records, and none of its hosts exists.
  * - defer 451 4.4.3: DNS did not answer, and no host is known without that answer.
  * - defer 451 4.4.6: we are its best host ourselves, by name or address. No bounce: this is our configuration.
  */
@@ -65,13 +65,13 @@ export const dnslookup: RouterDriver<Values<typeof dnslookupOptions>> = {
 /** The hosts of a domain by their names. */
 interface Exchangers {
   readonly targets: readonly MxRecord[];
-  /** DNSSEC vouches for them. */
+  /** True: the names are signed by DNSSEC. */
   readonly secure: boolean;
-  /** What it means that none of them exists. */
+  /** The decision if none of the hosts exists. */
   readonly otherwise: Decision;
 }
 
-/** Returns a decision instead when the domain has none. */
+/** The exchangers of a domain, or a decision if it has none. */
 async function exchangersOf(domain: string, services: Services): Promise<Exchangers | Decision> {
   if (parseDomain(domain) !== domain || domain.startsWith("[")) return noSuchDomain(domain);
   const mx = await services.resolver.mx(domain);
@@ -90,7 +90,7 @@ async function exchangersOf(domain: string, services: Services): Promise<Exchang
   }
 }
 
-/** DNSSEC vouches for a host's addresses, and for the way there too only if it does so for the MX. */
+/** Marks the host as secure only if both its addresses and the MX are signed by DNSSEC. */
 function of(domain: string, secureMx: boolean): (host: Host) => Host {
   return ({ secure, ...host }) =>
     secure === true && secureMx ? { ...host, domain, secure } : { ...host, domain };
@@ -103,19 +103,19 @@ function implicitMx(domain: string): MxRecord {
   return { exchange: domain, preference: 0 };
 }
 
-/** RFC 7505 3: the root, and it stands alone. Among others it is only a name that is none. */
+/** Whether the domain has a null MX (RFC 7505 3): the root as its only MX. Beside other records it is only an invalid name. */
 function isNullMx(records: readonly MxRecord[]): boolean {
   return records.length === 1 && /^\.?$/.test(records[0]?.exchange ?? "");
 }
 
-/** An address that stands where a name should is none: a top-level label is never all digits (RFC 3696 2). */
+/** False for an address in the place of a name: a top-level label never consists of digits only (RFC 3696 2). */
 function isHostName(name: string): boolean {
   return name.length <= 253 && /^(?!(?:.*\.)?\d+$)[\w-]{1,63}(?:\.[\w-]{1,63})*$/.test(name);
 }
 
 /**
- * By preference, and equal ones in an order that changes from second to second, which spreads the load and still
- * lets the recipients of one message share a connection. Names that are none (addresses, for example) are left out.
+ * The hosts by preference. The order of equal hosts changes from second to second, which spreads the load and still
+ * lets the recipients of one message share a connection. Invalid names (addresses, for example) are left out.
  */
 function inOrder(records: readonly MxRecord[], now: number): MxRecord[] {
   const second = String(Math.floor(now / 1000));
@@ -131,7 +131,7 @@ function inOrder(records: readonly MxRecord[], now: number): MxRecord[] {
     .map(({ record }) => record);
 }
 
-/** FNV-1a, 32 bits: spreads well enough, and is nobody's secret. */
+/** FNV-1a, 32 bits: it spreads well enough, and needs no secret. */
 function hash(text: string): number {
   let value = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) {
@@ -148,7 +148,7 @@ interface Filter {
   readonly isOurs: (address: string) => boolean;
 }
 
-/** By an empty list nothing is ignored, and we are nobody. */
+/** The filter of addresses. An empty list ignores none, and then the relay does not recognise itself either. */
 export function createFilter(ignored: readonly string[], { lists, ...services }: Services): Filter {
   if (ignored.length === 0) return { isIgnored: never, isOurName: never, isOurs: never };
   const own = [...services.ownAddresses].filter((item) => parseAddress(item) !== undefined);
@@ -164,7 +164,7 @@ const never = (): boolean => false;
 
 interface LookUps {
   readonly hosts: readonly Host[];
-  /** Something is not known: why. */
+  /** The reason why the answer is incomplete; absent if it is complete. */
   readonly unsure?: string;
   readonly ourselves: boolean;
   readonly ignored: boolean;
@@ -172,7 +172,7 @@ interface LookUps {
 
 type LookUp = "nothing" | "ignored" | "ourselves" | Host | { readonly error: string };
 
-/** Looks the hosts up, and cuts the list where we stand in it: at us, and at those as far away (RFC 5321 5.1). */
+/** Looks the hosts up. If the relay is one of them, only hosts with a better preference are kept (RFC 5321 5.1). */
 async function look(
   targets: readonly MxRecord[],
   services: Services,

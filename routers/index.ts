@@ -1,5 +1,5 @@
-// Every router that comes with the relay, by the name that `driver` gives in routers.toml. A third party's is
-// loaded from its file or package instead, against the same contract.
+// Every router that comes with the relay, by its name for `driver` in routers.toml. A third party's router is
+// loaded from its file or package, with the same contract.
 
 import type { RouterDriver } from "../src/contract/contract.ts";
 import { accept } from "./accept.ts";

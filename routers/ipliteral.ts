@@ -1,8 +1,8 @@
-// ipliteral: sends user@[192.0.2.1] and user@[IPv6:2001:db8::1] to that very address (RFC 5321 4.1.3). No
-// configuration has it unless somebody writes it down, and it opens no gate: whether the client may send mail there at
-// all has been decided by then, and a literal is no domain of ours unless `local_domains` holds it.
+// ipliteral: sends user@[192.0.2.1] and user@[IPv6:2001:db8::1] to that very address (RFC 5321 4.1.3). It is
+// used only if routers.toml names it, and it does not make the gate wider. The gate has already decided whether the
+// client may send such mail, and a literal is a domain of ours only if `local_domains` has it.
 //
-// Invariant: the address comes from the wire, so it passes `ignore_target_hosts`, and is never ourselves.
+// Invariant: a stranger chose the address, so it passes `ignore_target_hosts`, and is never the relay's own.
 
 import { options, transportName, type Values } from "../src/options/options.ts";
 import { status, type Status } from "../src/mail/status.ts";
@@ -17,9 +17,9 @@ const ipliteralOptions = options({
 /**
  * Decisions:
  * - accept: the domain is an address literal, with that address.
- * - decline: it is none.
- * - decline, with 550 5.4.4 if no other router takes it: `ignore_target_hosts` holds the address.
- * - decline, with 550 5.1.1 if no other router takes it: it is our own.
+ * - decline: the domain is not an address literal.
+ * - decline, with 550 5.4.4 if no other router takes it: `ignore_target_hosts` has the address.
+ * - decline, with 550 5.1.1 if no other router takes it: the address is the relay's own.
  */
 export const ipliteral: RouterDriver<Values<typeof ipliteralOptions>> = {
   name: "ipliteral",
@@ -30,7 +30,7 @@ export const ipliteral: RouterDriver<Values<typeof ipliteralOptions>> = {
       route({ mailbox: { domain } }) {
         const address = /^\[(?:IPv6:)?([\d.a-f:]+)\]$/i.exec(domain)?.[1];
         if (address === undefined)
-          return { kind: "decline", why: `${domain} is no address literal` };
+          return { kind: "decline", why: `${domain} is not an address literal` };
         if (filter.isOurs(address)) {
           return { kind: "decline", status: NO_SUCH_USER, why: `${address} is our own` };
         }

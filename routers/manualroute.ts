@@ -1,8 +1,8 @@
-// manualroute: sends addresses to hosts that the postmaster wrote down, a smarthost for example: all to the same, or
-// by domain. The hosts are taken at their word: no MX lookup, no ignore_target_hosts, no loop guard. Only where "/MX"
-// asks for the mail exchangers of a host does the DNS have a say, and is looked at as the dnslookup router does.
+// manualroute: sends addresses to hosts from routers.toml, a smarthost for example: all to the same hosts, or
+// by domain. It uses the hosts as they are: no MX lookup, no ignore_target_hosts, no loop guard. Only "/MX"
+// asks the DNS, for the mail exchangers of a host. It checks those answers as the dnslookup router does.
 //
-// Invariant: the postmaster's hosts are no reason to bounce. What cannot be found defers.
+// Invariant: mail never bounces because of the postmaster's hosts. If a host cannot be found, the address is deferred.
 
 import { given } from "../src/base/given.ts";
 import { nextHops } from "../src/options/next-hops.ts";
@@ -31,18 +31,18 @@ import type { Host } from "../src/mail/host.ts";
 const declaredOptions = options({
   transport: transportName("Delivers to the hosts."),
   route: optional(
-    nextHops('The hosts, in the order to be tried: "host", "host:port" or "[v6]:port".'),
+    nextHops('The hosts, in the order of tries: "host", "host:port" or "[v6]:port".'),
     "by `route_list`",
   ),
   route_list: optional(
     routeRules(
-      "Rules in place of `route`, each a domain (or any item of a list of domains), hosts with commas between them, " +
-        "and maybe `randomize` or `no_randomize`: `*.example.com  mx1.example.com, mx2.example.com:587  randomize`. " +
-        "The first that matches decides. `host/MX` is the mail exchangers of that host.",
+      "Rules instead of `route`. Each is a domain (or any item of a list of domains), hosts with commas between them, " +
+        "and optionally `randomize` or `no_randomize`: `*.example.com  mx1.example.com, mx2.example.com:587  randomize`. " +
+        "The first rule that matches decides. `host/MX` means the mail exchangers of that host.",
     ),
   ),
   hosts_randomize: withDefault(
-    flag("Try the hosts in another order for each message, to spread the load over equals."),
+    flag("Try the hosts in a random order for each message, to spread the load over equal hosts."),
     false,
   ),
   ignore_target_hosts: ignoreTargetHosts,
@@ -53,7 +53,7 @@ type ManualrouteOptions = Values<typeof declaredOptions>;
 const manualrouteOptions = withCheck(declaredOptions, ({ route, route_list: rules }, report) => {
   if (route === undefined && rules === undefined) report("route", "must be given, or a route_list");
   if (route !== undefined && rules !== undefined) {
-    report("route_list", "cannot be: there is a route");
+    report("route_list", "cannot be given together with route");
   }
 });
 
@@ -99,7 +99,7 @@ function byDomain(settings: ManualrouteOptions, services: Services): Router {
   };
 }
 
-/** The hosts as they are, with the mail exchangers in the place of each that asks for them. */
+/** The hosts of the rule, with the mail exchangers instead of each `host/MX`. */
 async function withExchangers(
   hosts: readonly RouteHost[],
   exchangers: Router,

@@ -6,8 +6,7 @@
 //   noreply: :blackhole:
 //   former: :fail: This person has left
 //   team: "dave@example.com", "a b"@example.org
-//
-// Invariant: what cannot be read or understood defers. A mistake in the file delays mail, it never bounces it.
+// Invariant: an entry that cannot be read or understood defers. A mistake in the file delays mail, and never bounces it.
 
 import { options, optional, parsedText, path, type Values } from "../src/options/options.ts";
 import type { Decision, RouterDriver } from "../src/contract/contract.ts";
@@ -22,36 +21,36 @@ import { surveyAliases } from "./redirect/survey.ts";
 
 const redirectOptions = options({
   file: path(
-    "The aliases, an lsearch file of `name: address, address` or `name@domain: address`. An entry with " +
-      "`:fail: text`, `:defer: text` or `:blackhole:` is that, whatever stands before it; the text may begin with a reply code. " +
-      "Quotes around a whole item are taken off. An entry with a pipe, a file, `:include:` or anything else that is no address " +
-      "puts its mail off; `relayctl check` names it. " +
-      "Of several addresses those that are good get the mail, and the others are on the postmaster's list.",
+    "The aliases, an lsearch file of `name: address, address` or `name@domain: address`. " +
+      "`:fail: text`, `:defer: text` or `:blackhole:` anywhere in an entry decides for the whole entry; the text may begin with a reply code. " +
+      "Quotes around a whole item are taken off. An entry with a pipe, a file, `:include:` or any other item that is not an address " +
+      "defers its mail; `relayctl check` names it. " +
+      "If some members of an alias fail, the others get the mail, and the failures are on the postmaster's list.",
   ),
   qualify_domain: optional(
     parsedText(
       "domain",
       {
-        doc: "The domain of new addresses that are written without one.",
+        doc: "The domain for new addresses without a domain.",
         is: 'a domain like "example.com"',
       },
       parseDomain,
     ),
-    "that of the old address",
+    "the domain of the old address",
   ),
 });
 
-/** Entries that are kept as they were read. */
+/** Parsed entries in memory, for one file. */
 const KNOWN_MAX = 100;
 
 /**
  * Decisions:
  * - redirect: the file has an entry, with one address or more.
  * - decline: the file has no entry for the address, or an empty one. If the file is not believed, because it has lost
- *   its entries, an address that nobody else takes is deferred.
+ *   its entries, an address that no other router takes is deferred.
  * - discard: the entry has `:blackhole:`.
  * - fail: the entry has `:fail:`, with its text.
- * - defer: the entry has `:defer:`; or the file cannot be read, or an address in the entry is none.
+ * - defer: the entry has `:defer:`; or the file cannot be read, or an item in the entry is not an address.
  */
 export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
   name: "redirect",
@@ -60,7 +59,7 @@ export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
     surveyAliases(file, spoolDirectory, domain),
   create({ file, qualify_domain: qualifyDomain }, { log, lists }) {
     const aliases = lists.lsearch(file);
-    /** Entries that were read already: a long one is asked for again and again, by every suffix of its name. */
+    /** Entries that are parsed already: a long entry is looked up again and again, with every suffix of its name. */
     const known = new WeakMap<object, Map<string, Decision>>();
     const decisionOf = (table: object, value: string, entry: Entry) => {
       const decisions = known.get(table) ?? new Map<string, Decision>();
@@ -69,7 +68,7 @@ export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
       const read = decisions.get(name);
       if (read !== undefined) return read;
       const decision = addresses(value, entry, log);
-      // An entry without a domain is another one for each domain that is written to.
+      // An entry without a domain means other addresses for each domain of recipients.
       if (decisions.size >= KNOWN_MAX) decisions.clear();
       if (decision.kind === "redirect") decisions.set(name, decision);
       return decision;
@@ -92,20 +91,20 @@ export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
   },
 };
 
-/** While a file is not believed, an alias may be missing in the list before it; whatever else takes the address may. */
+/** The answer for a name that is not in the file. If the file is not believed, the name may be missing by mistake. */
 function notIn(file: string, doubt: string | undefined): Decision {
   if (doubt === undefined) return { kind: "decline", why: `not in ${file}` };
   const why = `not in ${file} before it changed: it ${doubt}`;
   return { kind: "decline", why, otherwise: LOCAL_ERROR };
 }
 
-/** The address as it is, then without its "+suffix"; each with its domain first. */
+/** The keys to look up: the address, then the address without its "+suffix"; each with its domain first. */
 function keysOf({ localPart, domain }: Mailbox): string[] {
   const lower = localPart.toLowerCase();
   if (lower === "") return [];
   const plus = lower.indexOf("+");
   const forms = plus > 0 ? [lower, lower.slice(0, plus)] : [lower];
-  // A quoted local part may look like an address; it is not that address.
+  // A quoted local part may look like an address, and is another address.
   return forms.flatMap((form) => {
     const whole = writtenDomains(domain).map((written) => `${form}@${written}`);
     return form.includes("@") ? whole : [...whole, form];
@@ -116,7 +115,7 @@ function addresses(value: string, { file, key, domain, ownDomain }: Entry, log: 
   const entry = readAliasEntry(value, domain, ownDomain);
   if ("decision" in entry) return entry.decision;
   if ("wrong" in entry) {
-    const error = `${JSON.stringify(entry.wrong)} at "${key}" is no address`;
+    const error = `${JSON.stringify(entry.wrong)} at "${key}" is not an address`;
     log.event("lookup.failed", { lookup: file, error });
     return deferred(error);
   }
@@ -129,9 +128,9 @@ function addresses(value: string, { file, key, domain, ownDomain }: Entry, log: 
 interface Entry {
   readonly file: string;
   readonly key: string;
-  /** Of names without one. */
+  /** The domain for names without a domain. */
   readonly domain: string;
-  /** Of the old address. */
+  /** The domain of the old address. */
   readonly ownDomain: string;
 }
 

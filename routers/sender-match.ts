@@ -1,7 +1,7 @@
-// sender-match: takes mail by who sent it, for the copy in a sender's own folder of sent mail. The match itself
-// is made by the preconditions sender_domains and sender_local_parts, which this driver insists on: without
-// them it would file the mail of the whole world. An envelope sender is a claim that anybody can make, so by default
-// only relayed mail is taken; and by default as a copy (unseen), for the mail itself goes on.
+// sender-match: takes mail by its envelope sender, for the copy in the sender's own folder of sent mail. The
+// preconditions sender_domains and sender_local_parts make the match. This driver requires both: without
+// them it would file all mail. Any client can claim any envelope sender, so by default
+// the driver takes only relayed mail. By default it makes a copy (unseen), because the mail itself goes on.
 
 import { options, transportName, type Values } from "../src/options/options.ts";
 import type { Decision, RouterDriver } from "../src/contract/contract.ts";
@@ -13,7 +13,7 @@ const senderMatchOptions = options({
 /**
  * Decisions:
  * - accept: the envelope sender is in sender_domains and in sender_local_parts.
- * - decline: the sender is <>, which is nobody's address.
+ * - decline: the sender is <>, which is not an address.
  */
 export const senderMatch: RouterDriver<Values<typeof senderMatchOptions>> = {
   name: "sender-match",

@@ -1,5 +1,5 @@
-// unseen-copy: accept with `unseen` on. The copy is delivered, and the address goes on to the next router as if
-// nothing had happened: the idea that the relay has its name from.
+// unseen-copy: accept with `unseen` on. The copy is delivered, and the next router is asked about the address as if the
+// copy did not exist. The relay is named after this idea.
 
 import { options, transportName, type Values } from "../src/options/options.ts";
 import type { Decision, RouterDriver } from "../src/contract/contract.ts";
@@ -10,7 +10,7 @@ const unseenCopyOptions = options({
 
 /**
  * Decisions:
- * - accept: always; `unseen` is true unless the file says otherwise, so the chain goes on with a clone.
+ * - accept: always. `unseen` is true by default, so the chain goes on with the address.
  */
 export const unseenCopy: RouterDriver<Values<typeof unseenCopyOptions>> = {
   name: "unseen-copy",

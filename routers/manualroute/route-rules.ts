@@ -1,8 +1,7 @@
-// The rules of a route_list: which domains go to which hosts, one rule a text, as in Exim:
+// The rules of a route_list: domains and their hosts, one rule a text, as in Exim:
 //
 //   "*.example.com   mx1.example.com, mx2.example.com:587   randomize"
-//
-// Hosts are separated by commas, because a colon stands before a port. "host/MX" is the mail exchangers of the host.
+// Hosts are separated by commas, because a colon comes before a port. "host/MX" means the mail exchangers of the host.
 
 import { given } from "../../src/base/given.ts";
 import type { Host } from "../../src/mail/host.ts";
@@ -11,7 +10,7 @@ import { domainItemProblem } from "../../src/options/list-types.ts";
 import { parseNextHop } from "../../src/options/next-hops.ts";
 
 export interface RouteHost extends Host {
-  /** Its MX records name the hosts. */
+  /** True: the MX records of the host name the hosts. */
   readonly mx?: true;
 }
 
@@ -19,7 +18,7 @@ export interface RouteRule {
   /** One item of a list of domains. */
   readonly domains: string;
   readonly hosts: readonly RouteHost[];
-  /** Whether the hosts are equals; absent: as the router says. */
+  /** Whether the order of the hosts is random; absent: `hosts_randomize` of the router decides. */
   readonly randomize?: boolean;
 }
 
@@ -39,7 +38,7 @@ function parseRule(written: string): Parsed {
     const host = parseHost(text);
     if (host === undefined) {
       return {
-        wrong: `${JSON.stringify(text)} is no "host", "host:port", "[v6]:port" or "host/MX"`,
+        wrong: `${JSON.stringify(text)} must be "host", "host:port", "[v6]:port" or "host/MX"`,
       };
     }
     hosts.push(host);
@@ -48,7 +47,7 @@ function parseRule(written: string): Parsed {
   const unknown = words.find((word) => !WORDS.some((known) => known === word));
   if (unknown !== undefined) {
     const hint = suggestion(unknown, WORDS) || `; there are ${WORDS.join(", ")}`;
-    return { wrong: `${JSON.stringify(unknown)} is no option of a rule${hint}` };
+    return { wrong: `${JSON.stringify(unknown)} is not an option of a rule${hint}` };
   }
   const order = words.findLast((word) => word !== "byname");
   const randomize = given({ randomize: order === undefined ? undefined : order === "randomize" });
@@ -68,7 +67,7 @@ function ruleProblem(written: string): string | undefined {
   return "wrong" in parsed ? parsed.wrong : undefined;
 }
 
-/** At least one rule; one text is a list of one. */
+/** The option for a list of at least one rule; one text counts as a list. */
 export function routeRules(doc: string): Option<readonly RouteRule[]> {
   const reference = { type: "list of route rules", refersTo: "domains" } as const;
   const written = list(doc, ruleProblem, reference);

@@ -1,9 +1,8 @@
 // One entry of an alias file: a list of items, as Exim's redirect router reads it. Commas separate items, outside of
 // quotes. Quotes around a whole item are taken off first, and so never are part of an address; quotes around a local
 // part alone ("a b"@example.com) are.
-//
-// Invariant: an item that is not understood is a problem of the whole entry, and never an address. So a pipe, a file,
-// an :include: and a slip of the pen delay mail, in quotes or not.
+// Invariant: if an item is not understood, the whole entry is wrong, and no address is made of the item. So a pipe, a
+// file, an :include: and a typing mistake delay mail, in quotes or not.
 
 import type { Decision } from "../../src/contract/contract.ts";
 import type { Mailbox } from "../../src/mail/envelope.ts";
@@ -13,17 +12,17 @@ import { LOCAL_ERROR, status, type Status } from "../../src/mail/status.ts";
 export type AliasEntry =
   | { readonly to: readonly Mailbox[] }
   | { readonly decision: Decision }
-  /** An item that is no address, as it is written, and what it is: "is a pipe". */
+  /** An item that is not an address, as it is written, and the reason: "is a pipe". */
   | { readonly wrong: string; readonly why: string };
 
-/** An item that is not closed takes the rest of the entry. */
+/** One item. An item whose quote is not closed takes the rest of the entry. */
 const ITEM = /(?:"(?:[^"\\]|\\.)*"?|[^,"])+/g;
 const ENCLOSED = /^"((?:[^"\\]|\\.)*)"$/;
 
-/** A command, a file or a variable, as other programs write them: no name that somebody is called by. */
+/** The start or a part of a command, a file or a variable in other programs: such an item is not a name. */
 const NO_NAME = /^['`$~|/:]|^\.*\/|\|/;
 
-/** `domain` is that of names without one, `ownDomain` that of names behind a backslash. */
+/** `domain` is the domain for names without one, `ownDomain` the domain for names after a backslash. */
 export function readAliasEntry(value: string, domain: string, ownDomain: string): AliasEntry {
   const to = new Map<string, Mailbox>();
   for (const { 0: item, index } of value.matchAll(ITEM)) {
@@ -53,11 +52,11 @@ interface Reading {
 
 function mailboxOf(text: string, { domain, ownDomain, isEnclosed }: Reading): Mailbox | undefined {
   if (/^[|/:]/.test(text)) return undefined;
-  // What was enclosed has no quotes of its own; and what is quoted without a domain may as well be a slip.
+  // An item in quotes has no quotes inside; and a quoted name without a domain may be a typing mistake.
   if (isEnclosed && /["\\]/.test(text)) return undefined;
   const mailbox = parseMailbox(text);
   if (mailbox !== undefined) return mailbox;
-  // As elsewhere "\alice" keeps her own domain.
+  // As in Exim, "\alice" keeps the domain of the old address.
   const own = /^\\([^\\"@]+)$/.exec(text)?.[1];
   const name = own ?? text;
   if (/["@]/.test(name) || NO_NAME.test(name)) return undefined;
@@ -65,16 +64,16 @@ function mailboxOf(text: string, { domain, ownDomain, isEnclosed }: Reading): Ma
 }
 
 function kindOf(text: string): string {
-  if (text.startsWith("|")) return "is a pipe, and there is none here";
+  if (text.startsWith("|")) return "is a pipe, which is not possible here";
   if (/^[.~]*\//.test(text)) return "is a file, and not an address";
   if (/^:include:/i.test(text)) return "includes a file, which is not possible here";
   if (text.startsWith(":")) return "is an unknown special item";
-  return "is no address";
+  return "is not an address";
 }
 
 /**
- * Exim's special items. Wherever one stands in a list, it is the whole list, and what follows `:fail:` and `:defer:`
- * is text to its end, commas included.
+ * Exim's special items. Anywhere in a list, such an item replaces the whole list. After `:fail:` and `:defer:`, the rest
+ * of the list is text, commas included.
  */
 function special(rest: string): Decision | undefined {
   const [, word = "", said = ""] = /^:(fail|defer|blackhole):\s*(.*)$/is.exec(rest) ?? [];
@@ -95,15 +94,15 @@ function special(rest: string): Decision | undefined {
 }
 
 /**
- * As in Exim, the text may begin with a code of the same class, and an enhanced one: "554 5.7.1 Go away". But 421 would
- * speak of the session.
+ * The reply with the text of the entry. As in Exim, the text may begin with a code of the same class, and an enhanced
+ * code: "554 5.7.1 Go away". 421 is not allowed, because it would end the session.
  */
 function worded(usual: Status, said: string): Status {
   const digit = Math.trunc(usual.code / 100);
   const codes = new RegExp(
     `^((?!421)${digit}\\d\\d)(?: ${digit}\\.(\\d{1,3}\\.\\d{1,3}))?(?: |$)`,
   ).exec(said);
-  // It is sent as a reply: printable ASCII (RFC 5321 4.2), in one line.
+  // The text is sent as a reply: printable ASCII (RFC 5321 4.2), in one line.
   const text =
     said
       .slice(codes?.[0].length ?? 0)

@@ -1,15 +1,15 @@
-// What `relayctl check` says of an alias file, each with its line: entries that put their mail off, and entries that no
-// address has.
+// The warnings of `relayctl check` about an alias file, each with its line: entries that defer their mail, and entries
+// that no address matches.
 
 import type { RouterSurvey } from "../../src/contract/contract.ts";
 import { type ListEntry, surveyList } from "../../src/lists/list-survey.ts";
 import { parseMailbox } from "../../src/mail/address.ts";
 import { readAliasEntry } from "./entry.ts";
 
-/** Of a file that is no alias file, not every line is named. */
+/** Warnings for one file, at most: a file that is not an alias file would give one for each line. */
 const NAMED_MAX = 100;
 
-/** `qualifyDomain` is that of new names without one; any will do for a look at the entries. */
+/** `qualifyDomain` is the domain for new names without one; for a check of the entries, any domain is enough. */
 export async function surveyAliases(
   file: string,
   spoolDirectory: string,
@@ -25,7 +25,7 @@ export async function surveyAliases(
       .filter(({ line }) => entries.every((entry) => entry.line > line))
       .map(({ line, text }) => ({
         line,
-        doubt: `${JSON.stringify(text)} stands behind a blank, and there is no entry above that it continues`,
+        doubt: `${JSON.stringify(text)} has a blank before it, and continues no entry above it`,
       })),
   ].toSorted((a, b) => a.line - b.line);
   const named = found.slice(0, NAMED_MAX).map(({ line, doubt }) => `${file}:${line}: ${doubt}`);
@@ -42,8 +42,8 @@ export async function surveyAliases(
 
 function doubtOf({ key, value }: ListEntry, qualifyDomain: string): string | undefined {
   if (key.includes("@") && parseMailbox(key) === undefined)
-    return "is no address: no mail is for it";
+    return "is not an address: no mail matches it";
   const entry = readAliasEntry(value, qualifyDomain, qualifyDomain);
   if (!("wrong" in entry)) return undefined;
-  return `${JSON.stringify(entry.wrong)} ${entry.why}: mail for it is put off`;
+  return `${JSON.stringify(entry.wrong)} ${entry.why}: mail for it is deferred`;
 }

@@ -23,7 +23,7 @@ export function dkimSelector(doc: string, example: string): Option<string> {
 
 const signerOptions = options({
   domain: signingDomain(
-    "The domain that signs. It signs mail whose From address is in this domain or below it, as `MAILER-DAEMON@mx.example.com` is below `example.com`. If several domains fit, the longest signs.",
+    "The domain that signs. It signs mail whose From address is in this domain or below it, as `MAILER-DAEMON@mx.example.com` is below `example.com`. If several domains match, the longest signs.",
   ),
   selector: dkimSelector(
     "The selector of the key. The public key is published at `SELECTOR._domainkey.DOMAIN`; `relayctl check` prints the record.",

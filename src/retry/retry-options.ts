@@ -19,7 +19,7 @@ import type { Values } from "../options/options.ts";
 const retryRules = declared(
   "retry rules",
   {
-    doc: "Rules separated by `;`. `F,2h,15m`: for 2 hours every 15 minutes. `G,16h,1h,1.5`: until 16 hours have passed, first after an hour, then each time 1.5 times as long. `H` is `G` with a random part. When the last one is over, the mail bounces.",
+    doc: "Rules separated by `;`. `F,2h,15m`: for 2 hours every 15 minutes. `G,16h,1h,1.5`: until 16 hours have passed, first after an hour, then each interval 1.5 times the one before. `H` is `G` with a random part. When the last rule has ended, the mail bounces.",
   },
   (value) => {
     if (typeof value !== "string") return { wrong: 'must be a text like "F,2h,15m; G,16h,1h,1.5"' };
@@ -47,7 +47,7 @@ const declaredRetryOptions = options({
     parsedText(
       "text",
       {
-        doc: "The domain, `*.domain`, `user@domain` or host that the rules are for; `*` is every one.",
+        doc: "The domain, `*.domain`, `user@domain` or host that the rules apply to; `*` matches all.",
         is: "one domain, address or host",
       },
       parseMatch,
@@ -56,9 +56,9 @@ const declaredRetryOptions = options({
   ),
   errors: optional(
     list(
-      "The errors that the rules are for: `timeout`, `refused`, `lost_connection`, `tls_required`, `auth_failed`, " +
-        "`lookup`, `quota`, `rcpt_4xx` (a reply to RCPT) or `data_4xx` (a reply about the message), an `x` for any digit.",
-      (item) => (ERRORS.test(item) ? undefined : 'is no error; write "timeout" or "rcpt_452"'),
+      "The errors that the rules apply to: `timeout`, `refused`, `lost_connection`, `tls_required`, `auth_failed`, " +
+        "`lookup`, `quota`, `rcpt_4xx` (a reply to RCPT) or `data_4xx` (a reply about the message). `x` is any digit.",
+      (item) => (ERRORS.test(item) ? undefined : 'is not an error; write "timeout" or "rcpt_452"'),
     ),
     "all",
   ),
@@ -66,17 +66,17 @@ const declaredRetryOptions = options({
 });
 
 export const retryOptions = withCheck(declaredRetryOptions, ({ errors }, report) => {
-  if (errors?.length === 0) report("errors", "is empty: the rules would be for nothing");
+  if (errors?.length === 0) report("errors", "is empty: the rules would never apply");
 });
 
 const HOST_PATTERN = /^(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*$/i;
 
 const declaredReplyOptions = options({
   hosts: list("The hosts, by name; `*.example.net` is every host below that name.", (item) =>
-    HOST_PATTERN.test(item) ? undefined : "is no host name",
+    HOST_PATTERN.test(item) ? undefined : "is not a host name",
   ),
   reply: text(
-    "What the host says: a code, an enhanced code, words: `450`, `450 4.2.1`, `421 4.7.0 whitelist`.",
+    "The reply of the host: a code, an enhanced code, words: `450`, `450 4.2.1`, `421 4.7.0 whitelist`.",
     {
       // Without the test, a code of another class, or half a code, would be read as words.
       test: /^([45])\d\d(?: \1\.\d{1,3}\.\d{1,3})?(?: (?!\d\.\d)\S(?:.*\S)?)?$/,
@@ -86,22 +86,22 @@ const declaredReplyOptions = options({
   rules: optional(retryRules, "those of [[retry]]"),
   hold: withDefault(
     oneOf(
-      "Whom a reply to RCPT puts off: this message only, or all mail for the recipient through this relay.",
+      "The mail that a reply to RCPT defers: this message only, or all mail for the recipient through this relay.",
       ["message", "recipient"],
     ),
     "message",
   ),
   alarm: optional(
-    text("What the postmaster has to do about it: logged as an alarm event."),
+    text("A text for the postmaster, logged as an alarm event: what to do about the reply."),
     "none",
   ),
 });
 
 export const replyOptions = withCheck(declaredReplyOptions, (row, report) => {
   const { hosts, reply, rules } = row;
-  if (hosts.length === 0) report("hosts", "is empty: no host says this");
+  if (hosts.length === 0) report("hosts", "is empty: the row would never apply");
   if (rules !== undefined && reply.startsWith("5"))
-    report("rules", "nothing is tried again after a 5xx");
+    report("rules", "have no effect: mail is not tried again after a 5xx");
 });
 
 export type RetryOptions = Values<typeof retryOptions>;

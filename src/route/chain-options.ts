@@ -9,17 +9,17 @@ export const chainOptions = options({
   name: marked(
     { isUnique: true },
     text(
-      "What the router is called in the log. It may get another name at any time: what was delivered stays so.",
+      "The name of the router in the log. You may change it at any time: delivered mail is not delivered again.",
       NAME,
     ),
   ),
-  driver: text(
-    "What kind of router it is: a name below, a package, or a file such as `./mine.ts`.",
-  ),
+  driver: text("The kind of router: a name below, a package, or a file such as `./mine.ts`."),
   domains: optional(domainList("The recipient's domain must be in this list."), "any"),
   local_parts: optional(localPartList("The recipient's local part must be in this list."), "any"),
   sender_domains: optional(
-    domainList("The domain of the envelope sender must be in this list; a null sender never is."),
+    domainList(
+      "The domain of the envelope sender must be in this list; a null sender never matches.",
+    ),
     "any",
   ),
   sender_local_parts: optional(
@@ -28,26 +28,26 @@ export const chainOptions = options({
   ),
   relayed: optional(
     flag(
-      "With true, only mail that came by a relay rule, the proof of the rule included; with false, only the mail of everybody else. An envelope sender alone is a claim, which any client can make.",
+      "With true, only mail that came by a relay rule, with the proof of the rule; with false, only other mail. An envelope sender alone is a claim, which any client can make.",
     ),
-    "both, unless the driver says otherwise",
+    "both, unless the driver has a default of its own",
   ),
   unseen: optional(
     flag(
-      "A delivery by this router is a copy: the address goes on to the next router as if unseen.",
+      "A delivery by this router is a copy: the next router is asked about the address as if the copy did not exist.",
     ),
-    "false, unless the driver says otherwise",
+    "false, unless the driver has a default of its own",
   ),
   cutthrough: withDefault(
     flag(
-      "A message that goes to one next host only, copies aside, is passed on before its client has its reply, and " +
-        "what the host says is the reply: what it refuses never bounces. Whatever else happens, the message is " +
-        "queued as usual.",
+      "If the message goes to one next host (copies do not count), the relay passes it on before its client has the reply. " +
+        "The answer of the host is the reply, so mail that the host refuses does not bounce. In any other case the message " +
+        "is queued as usual.",
     ),
     false,
   ),
   more: withDefault(
-    flag("When the router declines an address, ask the next one. If not, the address fails."),
+    flag("If the router declines an address, ask the next router. With false, the address fails."),
     true,
   ),
 });
@@ -55,7 +55,5 @@ export const chainOptions = options({
 export type ChainOptions = Values<typeof chainOptions>;
 
 export const transportOptions = options({
-  driver: text(
-    "What kind of transport it is: a name below, a package, or a file such as `./mine.ts`.",
-  ),
+  driver: text("The kind of transport: a name below, a package, or a file such as `./mine.ts`."),
 });

@@ -56,7 +56,7 @@ export function parsePolicy(text: string): StsPolicy {
   if (mx.length > PATTERNS_MAX) throw new Error(`more than ${PATTERNS_MAX} mx`);
   const odd = mx.find((pattern) => pattern.length > LONGEST_PATTERN || !MX.test(pattern));
   if (odd !== undefined) throw new Error(`mx is ${quoted(odd)}`);
-  if (mode !== "none" && mx.length === 0) throw new Error("there is no mx");
+  if (mode !== "none" && mx.length === 0) throw new Error("mx is missing");
   return { mode, mx, maxAge: Math.min(Number(first("max_age")), LONGEST_AGE) };
 }
 

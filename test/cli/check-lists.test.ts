@@ -73,14 +73,14 @@ test("entries of an alias file that put their mail off are named with their line
     "",
   ].join("\n");
   assert.deepEqual(await warnings({ accounts: "alice\nbob\n", aliases }), [
-    'aliases:1: "lost: alice" stands behind a blank, and there is no entry above that it continues',
-    'aliases:4: "pipe": "|/usr/bin/vacation" is a pipe, and there is none here: mail for it is put off',
-    'aliases:6: "quoted": "\\"|/usr/bin/vacation\\"" is a pipe, and there is none here: mail for it is put off',
-    'aliases:7: "file": "/var/mail/x" is a file, and not an address: mail for it is put off',
-    'aliases:8: "more": "\\":include:/etc/more\\"" includes a file, which is not possible here: mail for it is put off',
-    'aliases:9: "slip": "alice bob" is no address: mail for it is put off',
-    'aliases:10: "a": "b@example.com: alice" is no address: mail for it is put off',
-    'aliases:11: "no@address@x": is no address: no mail is for it',
+    'aliases:1: "lost: alice" has a blank before it, and continues no entry above it',
+    'aliases:4: "pipe": "|/usr/bin/vacation" is a pipe, which is not possible here: mail for it is deferred',
+    'aliases:6: "quoted": "\\"|/usr/bin/vacation\\"" is a pipe, which is not possible here: mail for it is deferred',
+    'aliases:7: "file": "/var/mail/x" is a file, and not an address: mail for it is deferred',
+    'aliases:8: "more": "\\":include:/etc/more\\"" includes a file, which is not possible here: mail for it is deferred',
+    'aliases:9: "slip": "alice bob" is not an address: mail for it is deferred',
+    'aliases:10: "a": "b@example.com: alice" is not an address: mail for it is deferred',
+    'aliases:11: "no@address@x": is not an address: no mail matches it',
   ]);
 });
 

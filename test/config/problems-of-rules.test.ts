@@ -14,13 +14,13 @@ testCases({
     ],
     "goes by certificates that no listener asks for, and that are none": [
       relayRule('hosts = "*"\nclient_certificates = "3F:2A"'),
-      'routers.toml:22: gate.relay[0].client_certificates: "3F:2A": is no SHA-256 fingerprint: 64 hexadecimal digits, with or without colons',
+      'routers.toml:22: gate.relay[0].client_certificates: "3F:2A": is not a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons',
       'routers.toml:22: gate.relay[0].client_certificates: no listener has client_certificates = "request": nobody is asked for one',
     ],
     "lets in everybody, and none of the certificates that could be shown": [
       relayRule('hosts = "*"\nclient_certificates = []'),
       "routers.toml:21: gate.relay[0].hosts: matches everybody: an open relay",
-      "routers.toml:22: gate.relay[0].client_certificates: is empty: nobody can show one of them",
+      "routers.toml:22: gate.relay[0].client_certificates: is empty: no client can show one of them",
       'routers.toml:22: gate.relay[0].client_certificates: no listener has client_certificates = "request": nobody is asked for one',
     ],
     "lets in everybody by a star": [
@@ -87,7 +87,7 @@ testCases({
         'local_domains = "+ours"',
         'local_domains = "+ours"\ndnsbl = ["zen.spamhaus.org=127.0.0.9-2"]',
       ],
-      'routers.toml:11: gate.dnsbl[0]: "zen.spamhaus.org=127.0.0.9-2": is no block list; "zen.spamhaus.org" or "zen.spamhaus.org=127.0.0.2-11" is',
+      'routers.toml:11: gate.dnsbl[0]: "zen.spamhaus.org=127.0.0.9-2": is not a block list; write "zen.spamhaus.org" or "zen.spamhaus.org=127.0.0.2-11"',
     ],
   },
   "a router": {
@@ -159,17 +159,17 @@ testCases({
     ],
     "is for no error": [
       '[[retry]]\nerrors = []\nrules = "F,2h,15m"\n',
-      "routers.toml:20: retry[0].errors: is empty: the rules would be for nothing",
+      "routers.toml:20: retry[0].errors: is empty: the rules would never apply",
     ],
     "is for an error that there is not": [
       '[[retry]]\nerrors = ["timeout", "rcpt_5xx"]\nrules = "F,2h,15m"\n',
-      'routers.toml:20: retry[0].errors[1]: "rcpt_5xx": is no error; write "timeout" or "rcpt_452"',
+      'routers.toml:20: retry[0].errors[1]: "rcpt_5xx": is not an error; write "timeout" or "rcpt_452"',
     ],
   },
   "a row for replies": {
     "is for no host": [
       '[[replies]]\nhosts = ["mx_1"]\nreply = "450"\n',
-      'routers.toml:20: replies[0].hosts[0]: "mx_1": is no host name',
+      'routers.toml:20: replies[0].hosts[0]: "mx_1": is not a host name',
     ],
     "has no reply in it": [
       '[[replies]]\nhosts = "mx.example.net"\nreply = "4.2.1"\n',
@@ -181,7 +181,7 @@ testCases({
     ],
     "tries again what was refused for good": [
       '[[replies]]\nhosts = "mx.example.net"\nreply = "550"\nrules = "F,2h,15m"\n',
-      "routers.toml:22: replies[0].rules: nothing is tried again after a 5xx",
+      "routers.toml:22: replies[0].rules: have no effect: mail is not tried again after a 5xx",
     ],
     "holds what cannot be held": [
       '[[replies]]\nhosts = "mx.example.net"\nreply = "450"\nhold = "host"\n',

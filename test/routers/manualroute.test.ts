@@ -188,10 +188,11 @@ describe("route_list", () => {
       "": /must read like/,
       "a@b.example  mx.example.net": /"a@b.example" is an address; a domain is wanted here/,
       "+  mx.example.net": /"\+" names no list/,
-      "*  a.example:b.example": /"a.example:b.example" is no "host"/,
-      "*  192.0.2.1/MX": /"192.0.2.1\/MX" is no "host"/,
-      "*  a.example randomise": /"randomise" is no option of a rule, did you mean "randomize"\?/,
-      "*  a.example b.example": /"b.example" is no option of a rule; there are randomize/,
+      "*  a.example:b.example": /"a.example:b.example" must be "host"/,
+      "*  192.0.2.1/MX": /"192.0.2.1\/MX" must be "host"/,
+      "*  a.example randomise":
+        /"randomise" is not an option of a rule, did you mean "randomize"\?/,
+      "*  a.example b.example": /"b.example" is not an option of a rule; there are randomize/,
     };
     for (const [rule, why] of Object.entries(wrong)) {
       const table = { transport: "smtp", route_list: ["*  ok.example", rule] };
@@ -204,7 +205,7 @@ describe("route_list", () => {
     const rule = "*  mx.example.net";
     for (const [table, problem] of [
       [{}, "route: must be given, or a route_list"],
-      [{ route: "a.example", route_list: rule }, "route_list: cannot be: there is a route"],
+      [{ route: "a.example", route_list: rule }, "route_list: cannot be given together with route"],
       [{ route_list: [] }, "route_list: has no rule"],
     ] as const) {
       assert.deepEqual(problemsOf(manualroute, { transport: "smtp", ...table }), [problem]);

@@ -184,7 +184,7 @@ test("what is no address defers the whole entry and is logged", async () => {
   }
   assert.deepEqual(log.named("lookup.failed")[0], {
     lookup: EXAMPLE,
-    error: '"|/bin/sh" at "bad" is no address',
+    error: '"|/bin/sh" at "bad" is not an address',
   });
 });
 

@@ -72,7 +72,7 @@ describe("the policy", () => {
     ["no version", lines(...good.slice(1)), /version is ""/],
     ["another version", lines("version: STSv2", ...good.slice(1)), /version is "STSv2"/],
     ["another mode", lines(...good.with(1, "mode: Enforce")), /mode is "Enforce"/],
-    ["no mx", lines(...good.toSpliced(2, 1)), /there is no mx/],
+    ["no mx", lines(...good.toSpliced(2, 1)), /mx is missing/],
     ["no max_age", lines(...good.slice(0, 3)), /max_age is ""/],
     ["a max_age that is no number", lines(...good.with(3, "max_age: 1d")), /max_age is "1d"/],
     ["an mx that is no name", lines(...good.with(2, "mx: *")), /mx is "\*"/],

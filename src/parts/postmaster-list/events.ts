@@ -4,7 +4,7 @@ import { event, eventTable, type EventsOf, number, text } from "../../observe/ev
 
 export const postmasterListEvents = eventTable("The postmaster's list", {
   "postmaster.list_sent": event(
-    "The daily list of failed mail that no sender was told of is in the spool.",
+    "The daily list of failed mail whose sender was not told is in the spool.",
     {
       id: text("The message with the list."),
       to: text("The postmaster."),

@@ -23,13 +23,13 @@ const SECTION_MAX = 32 * 1024;
 
 const REASONS: Readonly<Record<ListedWhy, string>> = {
   unvouched:
-    "Nobody vouches for the address of the sender (no SPF pass, no DKIM signature of its domain). It may be forged, " +
+    "The address of the sender is not proven (no SPF pass, no DKIM signature of its domain). It may be forged, " +
     "so no bounce was sent:",
   "alias-member":
-    "The mail reached other members of the alias, and the sender need not know who is behind it. Please mend the alias:",
+    "The mail reached other members of the alias, and the sender need not know the members. Please correct the alias:",
   "nobody-to-tell":
-    "The sender is null (<>), as that of a bounce is, so nobody may be told. The message stayed frozen in the queue for " +
-    "as long as frozen_after says, and has been removed:",
+    "The sender is null (<>), as in a bounce, so no report may be sent. The message stayed frozen in the queue for the " +
+    "time in frozen_after, and has been removed:",
 };
 
 /** The draft of the message. */

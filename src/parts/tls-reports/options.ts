@@ -8,14 +8,16 @@ import { dkimSelector, signingDomain } from "../../outbox/dkim-options.ts";
 
 const declaredOptions = options({
   from: mailbox(
-    "The sender of the reports, and whom their readers may write to. Its domain is the submitter.",
+    "The sender of the reports, and the address for questions about them. Its domain is the submitter.",
     "tls-reports@example.com",
   ),
   organization: text("The name of your organization, as the reports give it.", {
     test: /^[^\p{Cc}]{1,200}$/u,
     is: "a name of at most 200 characters, without control characters",
   }),
-  dkim_domain: signingDomain("The domain that signs the reports: that of `from`, or one above it."),
+  dkim_domain: signingDomain(
+    "The domain that signs the reports: the domain of `from`, or one above it.",
+  ),
   dkim_selector: dkimSelector(
     "The selector of the key: its record is `SELECTOR._domainkey.DOMAIN`, and says `s=email:tlsrpt`.",
     "tlsrpt",

@@ -12,7 +12,7 @@ export const tlsReports = part({
   sections: {
     tls_reports: optional(
       nested(
-        "Daily reports on TLS (RFC 8460), to the domains that ask for them. Without this table there are none.",
+        "Daily reports on TLS (RFC 8460), to the domains that ask for them. Without this table the relay sends none.",
         tlsReportOptions,
       ),
     ),

@@ -18,7 +18,7 @@ import { withCheck, withDefault } from "../../options/options.ts";
 import type { Option, Values } from "../../options/options.ts";
 
 const header = text(
-  "A header that only our tenant sets, as `Name: value`. Several may be given, any of which is a proof, so that a secret can be changed without a gap. Each is taken out of the message.",
+  "A header that only our tenant sets, as `Name: value`, or a list of them. Each one is a proof, so that you can change the secret without a gap. The relay takes them out of the message.",
   {
     test: /^[!-9;-~]+: *[!-~](?:[ -~]*[!-~])?$/,
     is: 'a header like "X-Tenant: secret"',
@@ -46,14 +46,14 @@ const proofOptions = withCheck(
       { grants: "proof" },
       optional(
         domainList(
-          "A DKIM signature of one of these domains, over the whole message as it came, by the domain of its one author.",
+          "A DKIM signature of one of these domains, valid for the whole message as it came. The message must have one author, of that domain.",
         ),
         "none",
       ),
     ),
   }),
   (proof, report) => {
-    if (proof.header?.length === 0) report("header", "is empty: nobody can bring it");
+    if (proof.header?.length === 0) report("header", "is empty: no message can have it");
     if (proof.header === undefined && proof.dkim === undefined) {
       report("header", "is missing: a proof needs a header, dkim or both");
     }
@@ -67,10 +67,10 @@ const relayRuleOptions = withCheck(
   options({
     hosts: marked(
       { grants: "relay" },
-      hostList("The clients that the rule is for. The first rule with the client decides."),
+      hostList("The clients of the rule. The first rule whose hosts contain the client decides."),
     ),
     sender_domains: domainList(
-      "The domain of the envelope sender must be in this list; `*` lets any sender pass.",
+      "The domain of the envelope sender must be in this list; `*` allows every sender.",
     ),
     sender_local_parts: optional(
       localPartList("The local part of the envelope sender must be in this list."),
@@ -80,32 +80,30 @@ const relayRuleOptions = withCheck(
       { certificates: "required" },
       optional(
         list(
-          'SHA-256 fingerprints of certificates. The rule is for a client of `hosts` only if it shows one of them, under TLS at a listener that asks for it. Such a rule may have any `hosts`, `["0.0.0.0/0", "::/0"]` included.',
+          'SHA-256 fingerprints of certificates. The rule applies to a client of `hosts` only if it shows one of these certificates, under TLS at a listener that asks for it. Such a rule may have any `hosts`, even `["0.0.0.0/0", "::/0"]`.',
           (item) =>
             FINGERPRINT.test(item)
               ? undefined
-              : "is no SHA-256 fingerprint: 64 hexadecimal digits, with or without colons",
+              : "is not a SHA-256 fingerprint: 64 hexadecimal digits, with or without colons",
           { type: "list of fingerprints" },
         ),
-        "no certificate is asked for",
+        "the client needs no certificate",
       ),
     ),
     rate: optional(
       rate(
-        "Recipients that the rule lets through in a time, `5000/1h`; then they are put off. One message to ten counts ten.",
+        "Recipients that the rule accepts in a time, for example `5000/1h`. Further ones get 450. A message to ten recipients counts ten.",
       ),
       "no limit",
     ),
     sender_rate: optional(
-      rate(
-        "Recipients of one envelope sender that the rule lets through in a time, in the same way; `alice+x@` is `alice@`.",
-      ),
+      rate("The same for the recipients of one envelope sender; `alice+x@` counts as `alice@`."),
       "no limit",
     ),
     require_tls: withDefault(flag("Refuse the client until it speaks TLS."), false),
     proof: optional(
       nested(
-        "What shows that the mail comes from our tenant. One of them is enough.",
+        "The proofs that mail comes from our tenant. The message needs one of them.",
         proofOptions,
       ),
       "none",
@@ -113,15 +111,15 @@ const relayRuleOptions = withCheck(
     null_sender: optional(
       oneOf(
         "Mail with a null sender: accept it, accept it if it has the proof, or refuse it. " +
-          "Tests of the sender do not apply to it.",
+          "The lists of senders do not apply to it.",
         ["accept", "proof", "refuse"],
       ),
-      "accept where `sender_domains` is `*` (with a proof, if the rule has one), refuse elsewhere",
+      '"accept" if `sender_domains` is `*` ("proof" if the rule has a proof), else "refuse"',
     ),
   }),
   (rule, report) => {
     if (rule.client_certificates?.length === 0) {
-      report("client_certificates", "is empty: nobody can show one of them");
+      report("client_certificates", "is empty: no client can show one of them");
     }
     if (rule.null_sender === "proof" && rule.proof === undefined) {
       report("null_sender", 'is "proof", and the rule has no proof');
@@ -132,7 +130,7 @@ const relayRuleOptions = withCheck(
 const authenticationOptions = options({
   policy: withDefault(
     oneOf(
-      "Mail for `local_domains` from clients that are hosts of no relay rule: leave it as it is; write down what SPF, DKIM and DMARC say of it in an `Authentication-Results` header, and take out those that others wrote in our name; or refuse besides what fails DMARC where the author's domain asks for `p=reject`.",
+      'Mail for `local_domains` from clients that are not hosts of a relay rule. "off": it is not changed. "tag": the relay writes the results of SPF, DKIM and DMARC into an `Authentication-Results` header, and takes out headers that others wrote in its name. "enforce": the relay also refuses mail that fails DMARC if the domain of its author asks for `p=reject`.',
       ["off", "tag", "enforce"],
     ),
     "off",
@@ -143,15 +141,15 @@ export const gateOptions = options({
   local_domains: marked(
     { grants: "acceptance" },
     domainList(
-      "Mail for these domains is accepted from everybody, if a router takes the recipient.",
+      "Mail for these domains is accepted from every client, if a router takes the recipient.",
     ),
   ),
   dnsbl: withDefault(
     list(
-      "DNS block lists: `zen.spamhaus.org`, or only some of its answers, `zen.spamhaus.org=127.0.0.2-4,127.0.0.9`. Their clients are refused, but for mail to the postmaster and hosts of a relay rule. A list that does not answer lets everybody in.",
+      "DNS block lists: `zen.spamhaus.org`, or only some of its answers, `zen.spamhaus.org=127.0.0.2-4,127.0.0.9`. Mail from a listed client is refused, except mail to the postmaster. Hosts of a relay rule are exempt. A list that does not answer refuses no client.",
       (item) =>
         parseBlockList(item) === undefined
-          ? 'is no block list; "zen.spamhaus.org" or "zen.spamhaus.org=127.0.0.2-11" is'
+          ? 'is not a block list; write "zen.spamhaus.org" or "zen.spamhaus.org=127.0.0.2-11"'
           : undefined,
       { type: "list of block lists" },
     ),
@@ -165,12 +163,12 @@ export const gateOptions = options({
     "refuse",
   ),
   authentication: withDefault(
-    nested("Who is the author of strangers' mail?", authenticationOptions),
+    nested("Checks of the author of strangers' mail.", authenticationOptions),
     {},
   ),
   relay: withDefault(
     tables(
-      "Rules for mail to other domains. Without a rule there is no relaying.",
+      "Rules for mail to other domains. Without a rule, the relay accepts no such mail.",
       relayRuleOptions,
     ),
     [],

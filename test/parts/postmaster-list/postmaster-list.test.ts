@@ -87,7 +87,7 @@ describe("the postmaster's list", () => {
       assert.match(message, /^To: postmaster@example\.com\r$/m);
       assert.match(message, /^Subject: Mail that was not delivered: 3 recipients/m);
       assert.match(message, /^Auto-Submitted: auto-generated\r$/m);
-      assert.match(message, /Nobody vouches for the address of the sender/);
+      assert.match(message, /The address of the sender is not proven/);
       assert.match(message, /^ {2}carol@example\.com\r$/m);
       assert.match(message, /from <ceo@forged\.test>, Thu, 1 Jan 2026|0000000abc/);
       assert.match(message, /550 5\.7\.1 spam/);
