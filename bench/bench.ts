@@ -1,6 +1,6 @@
-// `npm run bench`: how fast the same work is done by unseen, Exim and Postfix on this machine, in one run.
-// Needs root, a Debian with apt-get, and control groups; changes nothing outside /var/cache/unseen-packages and
-// /var/tmp. The relays take turns, so that a machine that grows slow or busy is slow and busy for all.
+// `npm run bench`: compares how fast unseen, Exim and Postfix do the same work on this machine, in one run.
+// It needs root, a Debian with apt-get, and control groups. It writes only to /var/cache/unseen-packages and
+// /var/tmp. The relays take turns, so that a machine that becomes slow or busy slows all of them.
 
 import fs from "node:fs";
 import { parseArgs } from "node:util";
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
       const { name } = contestant;
       console.log(`round ${round}  ${name.padEnd(8)} ${result.perSecond.toFixed(0)} messages/s`);
     }
-    // The one that was last starts the next round.
+    // The last relay of a round is the first of the next.
     contestants.unshift(...contestants.splice(-1));
   }
   printTable(contestants, results);
@@ -111,7 +111,7 @@ function printTable(contestants: readonly Contestant[], results: Results): void 
   }
 }
 
-/** The middle one; of an even number, the mean of the two in the middle. */
+/** The middle value; of an even number of values, the mean of the two in the middle. */
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;

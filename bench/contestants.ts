@@ -1,6 +1,6 @@
-// The same work for three relays: take a message for alice@bench.test durably, put a copy into her Maildir and
-// pass the message on to a sink. Everybody keeps the durability that is its default; where a default of Exim or
-// Postfix would only make it slower here, it is set to what is faster, and the line says why.
+// The same work for three relays: accept a message for alice@bench.test durably, put a copy into her Maildir and
+// pass the message on to a sink. Each relay keeps the durability of its defaults. If another default of Exim or
+// Postfix would only make it slower here, a faster value is set, and the line says why.
 
 import { execFile } from "node:child_process";
 import fs from "node:fs";
@@ -19,7 +19,7 @@ export interface Place {
 
 export interface Prepared {
   readonly argv: readonly string[];
-  /** Where the copies appear. */
+  /** The directory of the copies. */
   readonly copies: string;
   isQueueEmpty(): Promise<boolean> | boolean;
 }
@@ -113,7 +113,7 @@ maildir_tag = ",S={size}"
   });
   const queueList = [main, "queue", "list", "--json", "--config", config];
   return {
-    // As docs/set-up.md starts it.
+    // The start is the same as in docs/set-up.md.
     argv: [
       "env",
       "MALLOC_TRIM_THRESHOLD_=131072",

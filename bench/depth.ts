@@ -1,6 +1,6 @@
-// `npm run bench:depth`: does a long queue cost anything? A spool is filled with messages that are due, once few and
-// once many, and the relay is started on it: how soon it greets, how fast it delivers, how much memory it needs.
-// Same work and sink as in `npm run bench`; Linux, with apt-get for the sink.
+// `npm run bench:depth`: measures the cost of a long queue. It fills a spool with messages that are due, once few and
+// once many, starts the relay on it, and measures the time to the greeting, the rate of delivery and the memory.
+// Work and sink are those of `npm run bench`. It needs Linux, and apt-get for the sink.
 
 import { spawn } from "node:child_process";
 import fs from "node:fs";
@@ -26,7 +26,7 @@ interface Result {
   /** Milliseconds from the start of the process to its greeting. */
   readonly greeting: number;
   readonly perSecond: number;
-  /** Resident bytes: at the greeting, and the most there ever were. */
+  /** Resident bytes: at the greeting, and the maximum. */
   readonly memory: number;
   readonly peakMemory: number;
 }
@@ -90,7 +90,7 @@ async function drain(runs: string, depth: number, bytes: number): Promise<Result
   return { greeting, perSecond: depth / seconds, memory, peakMemory };
 }
 
-/** As if they had come in one after the other, and waited since. */
+/** Fills the spool as if the messages had come in one after the other, and waited since. */
 function fillSpool(directory: string, depth: number, bytes: number): void {
   const engine = new Engine(directory);
   const line = `${"x".repeat(62)}\r\n`;
@@ -124,7 +124,7 @@ function mailbox(address: string) {
   return { address, localPart, domain };
 }
 
-/** In bytes. */
+/** The memory of a process in bytes. */
 function memoryOf(pid: number): { VmRSS: number; VmHWM: number } {
   const text = fs.readFileSync(`/proc/${pid}/status`, "utf8");
   const field = (name: string) =>

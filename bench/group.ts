@@ -1,6 +1,6 @@
-// A control group around one relay. It counts the processor time of every process in it, those that lived for
-// a millisecond and were reaped by nobody included, which no sum over /proc can do; and it knows all of them,
-// so that at the end none is left.
+// A control group around one relay. It counts the processor time of every process in it, even of a process that lived
+// for a millisecond and was never reaped; a sum over /proc cannot do that. It knows all of its processes, so that it
+// can end them all.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
@@ -12,7 +12,7 @@ import { errorCode } from "../src/base/error-code.ts";
 export interface ControlGroup extends AsyncDisposable {
   /** Starts a command inside; its output goes to `logFile`, its stderr also to the child's `stderr`. */
   start(argv: readonly string[], logFile: string): ChildProcess;
-  /** User and system time of everything that ever ran inside, in seconds. */
+  /** User and system time of all processes that ever ran inside, in seconds. */
   cpuSeconds(): number;
   /** The memory of all processes inside, shared pages counted once (PSS), in bytes. */
   memory(): number;
@@ -21,7 +21,7 @@ export interface ControlGroup extends AsyncDisposable {
 const V1 = "/sys/fs/cgroup/cpuacct";
 const V2 = "/sys/fs/cgroup/cgroup.controllers";
 
-/** Needs root and a writable control group file system; says so. */
+/** Makes a group. Throws with the reason without root or a writable control group file system. */
 export function createGroup(name: string): ControlGroup {
   const isV1 = fs.existsSync(V1);
   if (!isV1 && !fs.existsSync(V2)) throw new Error("the benchmark needs control groups");

@@ -1,7 +1,7 @@
-// `npm run bench:hang`: what does a file system or a reader that hangs add to the replies that clients wait for? One
-// client sends message after message, and each reply to MAIL, RCPT and the dot is timed, once while all answers and once
-// while one thing hangs: the Maildir that takes the copies, the log as a pipe that nobody reads or as a file, the list
-// files. Only the first wait for a file is long, so each time the relay meets the hang anew, and the longest counts.
+// `npm run bench:hang`: measures what a file system or a reader that hangs adds to the replies that clients wait for. One
+// client sends message after message. Each reply to MAIL, RCPT and the dot is timed, once while all files answer and once
+// while one of these hangs: the Maildir of the copies, the log (a pipe without a reader, or a file), the list
+// files. Only the first wait for a file is long. So each time a new relay meets the hang, and the longest reply counts.
 
 import { execFileSync } from "node:child_process";
 import fs, { constants } from "node:fs";
@@ -23,7 +23,7 @@ const USAGE = `usage: npm run bench:hang -- [--messages N] [--rounds N] [--only 
   --rounds    of each kind, with and without the hang (3)
   --only      this kind only; may be given again: ${KINDS.join(", ")}`;
 
-/** Milliseconds: what the relay promises. */
+/** The promise of the relay, in milliseconds. */
 const ADDED_MAX = 100;
 const LETTER = `Subject: ordinary\r\nFrom: <carol@example.net>\r\n\r\n${"an ordinary line\r\n".repeat(200)}.\r\n`;
 const REPLIES = ["MAIL", "RCPT", "dot"] as const;
@@ -31,7 +31,7 @@ const REPLIES = ["MAIL", "RCPT", "dot"] as const;
 /** Milliseconds from each command to its reply. */
 type Waits = Readonly<Record<(typeof REPLIES)[number], number[]>>;
 
-/** A relay, and one thing that can be made to hang. */
+/** A relay, with one file or reader that can be made to hang. */
 interface Ground extends AsyncDisposable {
   readonly port: number;
   hang(): void;
@@ -84,14 +84,14 @@ async function measure(
 ): Promise<{ without: Waits; hanging: Waits }> {
   await using ground = await prepare(directory, kind);
   const [warmUp, without, hanging] = [noWaits(), noWaits(), noWaits()];
-  // Code is compiled as it runs, and a relay runs for months.
+  // Code is compiled while it runs, and a relay runs for months.
   await send(ground.port, 2 * messages, warmUp);
   for (let round = 0; round < rounds; round++) {
     await send(ground.port, messages, without);
     ground.hang();
     await send(ground.port, messages, hanging);
     ground.answer();
-    // What has waited is done now, and is not to be measured.
+    // Work that has waited is done now, outside of the measurement.
     await send(ground.port, messages, warmUp);
   }
   return { without, hanging };
@@ -128,7 +128,7 @@ function median(waits: readonly number[]): number {
   return waits.toSorted((a, b) => a - b)[waits.length >> 1] ?? NaN;
 }
 
-/** What hangs is below "hung"; nothing else is. */
+/** Only files that hang are below "hung". */
 async function prepare(directory: string, kind: Kind): Promise<Ground> {
   const hung = path.join(directory, "hung");
   const place = (wanted: Kind, name: string) => (kind === wanted ? path.join("hung", name) : name);
@@ -157,7 +157,7 @@ async function prepare(directory: string, kind: Kind): Promise<Ground> {
   };
 }
 
-/** What else this machine does is not to be measured. For root only. */
+/** Gives the process priority over other programs of the machine. Works for root only. */
 function favour(pid: number): void {
   if (process.getuid?.() !== 0) return;
   // Each thread has a priority of its own.
@@ -165,7 +165,7 @@ function favour(pid: number): void {
   os.setPriority(-15);
 }
 
-/** Where the relay writes its log, and how what is measured comes to hang. */
+/** The output for the relay's log, and the way to make it hang. */
 interface Output {
   readonly fd: number;
   hang(): void;
@@ -182,7 +182,7 @@ function file(files: HangingFiles, log: string): Output {
   };
 }
 
-/** Hangs when it is full and nobody reads. */
+/** A pipe without a reader: it hangs when it is full. */
 function pipe(directory: string): Output {
   const name = path.join(directory, "log");
   execFileSync("mkfifo", [name]);
@@ -196,7 +196,7 @@ function pipe(directory: string): Output {
       try {
         for (;;) fs.writeSync(filler, "\n");
       } catch {
-        // It is full.
+        // The pipe is full.
       }
     },
     answer: () => void reader.resume(),

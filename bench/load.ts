@@ -10,14 +10,14 @@ import { RECIPIENT, SENDER } from "./contestants.ts";
 import { unpack } from "../test/peers/unpacked.ts";
 import { freePort } from "../test/support/relay-process.ts";
 
-/** What is sent at once, and how. */
+/** The messages, and how they are sent. */
 export interface Load {
   readonly connections: number;
-  /** Bytes of a message. */
+  /** The size of a message in bytes. */
   readonly size: number;
 }
 
-/** One of Postfix' programs, run from where it was unpacked. */
+/** Starts a program of Postfix from the directory where it was unpacked. */
 function start(program: string, args: readonly string[]): ChildProcess {
   const { tree } = unpack("postfix");
   return spawn(path.join(tree, "usr/sbin", program), args, {
@@ -28,7 +28,7 @@ function start(program: string, args: readonly string[]): ChildProcess {
 
 export interface Sink extends AsyncDisposable {
   readonly port: number;
-  /** Messages that it has taken. */
+  /** The number of messages that the sink has accepted. */
   received(): number;
 }
 
@@ -53,7 +53,7 @@ export async function startSink(): Promise<Sink> {
   };
 }
 
-/** Sends `count` messages over connections that are used again. Resolves when all were accepted. */
+/** Sends `count` messages, many over each connection. Resolves when all are accepted. */
 export async function sendMessages(
   port: number,
   count: number,
@@ -73,8 +73,8 @@ export async function sendMessages(
 }
 
 /**
- * Waits until somebody answers on the port, which is asked every `pause` ms; throws when the program ended instead,
- * or after half a minute.
+ * Resolves when the port accepts a connection; it is tried every `pause` ms. Throws if the program has ended, or after
+ * half a minute.
  */
 export async function untilConnected(port: number, child: ChildProcess, pause = 50): Promise<void> {
   const giveUp = Date.now() + 30_000;

@@ -1,5 +1,5 @@
 // One run of one relay: start it, warm it up, give it the messages, stop the clock when the sink has every
-// message and the Maildir every copy, check that nothing is left in the queue, and stop everything again.
+// message and the Maildir every copy, check that the queue is empty, and stop all programs again.
 
 import fs from "node:fs";
 import path from "node:path";
@@ -12,7 +12,7 @@ import { type Load, type Sink, sendMessages, startSink, untilConnected } from ".
 
 export interface Measurement {
   readonly perSecond: number;
-  /** Milliseconds of processor time, user and system, a message. */
+  /** Processor time for one message, user and system, in milliseconds. */
   readonly cpuPerMessage: number;
   /** Bytes. */
   readonly peakMemory: number;
@@ -24,15 +24,15 @@ export interface Size extends Load {
   readonly warmUp: number;
 }
 
-/** Messages that are sent at once to warm a relay up. */
+/** Messages in one piece of the warm-up. */
 const PIECE = 500;
 
-/** tmpfs would make fsync free, so not os.tmpdir(). */
+/** A directory on a disk. os.tmpdir() may be a tmpfs, where fsync costs nothing. */
 const DISK = process.env["UNSEEN_BENCH_DIRECTORY"] ?? "/var/tmp";
 
 /**
- * The directory of all runs. It goes away after the last one, not run by run: ext4 passes over every inode that
- * was deleted in the last minutes, so that each relay would pay for the files of the one before.
+ * Makes the directory of all runs. It is removed after the last run, and not after each: ext4 passes over every inode
+ * that was deleted in the last minutes, so that each relay would pay for the files of the relay before.
  */
 export function makeRunsDirectory(): string {
   const made = fs.mkdtempSync(path.join(DISK, "unseen-bench-"));
@@ -93,7 +93,7 @@ export async function measure(
   }
 }
 
-/** Resolves when sink and Maildir both hold `count`; throws when one of them holds more. */
+/** Resolves when sink and Maildir both have `count` messages; throws if one of them has more. */
 async function untilDone(
   count: number,
   relay: Prepared,

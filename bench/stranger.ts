@@ -1,8 +1,8 @@
-// `npm run bench:stranger`: what does one stranger cost everybody else? A neighbour sends ordinary mail as fast as it is
-// taken, alone and beside a stranger with 25 connections who never sends a message that is accepted, once for each of
-// his ways. The table shows what is left of the neighbour's rate, its replies, and the relay's memory.
-// The stranger is a process of its own. On a machine with few cores his own work slows the neighbour too, so the last
-// column says how much of a core the relay spent beyond what the neighbour's messages cost.
+// `npm run bench:stranger`: measures what one stranger costs other clients. A neighbour sends ordinary mail as fast as
+// the relay accepts it, alone and beside a stranger. The stranger has 25 connections and sends no message that is
+// accepted, in one of several ways. The table shows the neighbour's rate, its replies, and the relay's memory.
+// The stranger is a process of its own. On a machine with few cores its own work slows the neighbour too, so the last
+// column shows how much of a core the relay spent in addition to the neighbour's messages.
 
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -24,7 +24,7 @@ const USAGE = `usage: npm run bench:stranger -- [--seconds N] [--connections N] 
   --connections  of the stranger (25)
   --only         this kind of stranger only; may be given again: ${Object.keys(STRANGERS).join(", ")}`;
 
-/** In each, the neighbour is alone and then beside the stranger. The table has their medians. */
+/** Rounds of the measurement. In each, the neighbour is alone and then beside the stranger. The table has the medians. */
 const ROUNDS = 3;
 const isRoot = process.getuid?.() === 0;
 const NEIGHBOUR = "127.0.0.8";
@@ -32,14 +32,14 @@ const NEIGHBOUR_CONNECTIONS = 8;
 const LETTER = `Subject: ordinary\r\nFrom: <carol@example.net>\r\n\r\n${"an ordinary line\r\n".repeat(200)}.\r\n`;
 
 interface Measured {
-  /** Messages a second. */
+  /** The neighbour's messages a second. */
   readonly rate: number;
   /** Milliseconds from a command to its reply. */
   readonly median: number;
   readonly longest: number;
-  /** Of a core, while this was measured. */
+  /** The share of a core that the relay used meanwhile. */
   readonly processor: number;
-  /** Octets, at the most. */
+  /** The maximum memory of the relay in octets. */
   readonly memory: number;
 }
 
@@ -117,7 +117,7 @@ async function measure(directory: string, { kind, seconds, connections }: Plan):
   const script = fileURLToPath(new URL("strangers.ts", import.meta.url));
   const rounds: Round[] = [];
   try {
-    // Code is compiled as it runs, and a relay runs for months.
+    // Code is compiled while it runs, and a relay runs for months.
     await neighbour(relay, port, 2);
     while (rounds.length < ROUNDS) {
       const alone = await neighbour(relay, port, seconds);
@@ -140,7 +140,7 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 }
 
-/** The stranger's own work, and what else this machine does, is not to be measured. For root only. */
+/** Gives the process priority over the stranger and other programs. Works for root only. */
 function favour(pid: number): void {
   if (!isRoot) return;
   os.setPriority(pid, -10);
@@ -186,7 +186,7 @@ async function neighbour(relay: RelayProcess, port: number, seconds: number): Pr
   };
 }
 
-/** User and system time. */
+/** The user and system time of a process, in seconds. */
 function processorSeconds(pid: number): number {
   const stat = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
   const [, , , , , , , , , , , user = NaN, system = NaN] = stat

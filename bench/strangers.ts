@@ -1,5 +1,5 @@
-// The ways of a stranger who has 25 connections and never sends a message that is accepted. As a program, one of them:
-// `node strangers.ts KIND PORT CONNECTIONS`, until it is killed.
+// The ways of a stranger that has 25 connections and sends no message that is accepted. Run as a program, it plays one
+// of them until it is killed: `node strangers.ts KIND PORT CONNECTIONS`.
 
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
@@ -9,13 +9,13 @@ import { connect as connectTls } from "node:tls";
 const ADDRESS = "127.0.0.9";
 
 interface Stranger {
-  /** Said behind the greeting, reply by reply: the last of it is said again and again. */
+  /** The commands after the greeting, one for each reply. The last command is repeated. */
   readonly opening?: readonly string[];
-  /** What is sent without an end while the connection takes it. */
+  /** Bytes to send again and again, while the connection accepts them. */
   readonly flood?: string | Buffer;
-  /** Milliseconds between two floods; 0 for none. */
+  /** Milliseconds between two floods; 0 or absent: no pause. */
   readonly pause?: number;
-  /** Shake hands, and hang up. */
+  /** True: make TLS handshakes, and hang up. */
   readonly tls?: true;
 }
 

@@ -1,5 +1,5 @@
-// npm run demo: the relay, and a Google and a world to go with it, on this machine only, in a few seconds.
-// It is a check as well: a line with a mark is a promise that was looked at, and a broken one makes it fail.
+// npm run demo: the relay with a simulated Google and other mail hosts, on this machine only, in a few seconds.
+// It is a check as well: a line with a mark is a promise that was checked. If a promise is broken, the demo fails.
 
 import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -11,7 +11,7 @@ import { relayctl, RelayProcess } from "./relay.ts";
 import { type Answer, type Post, sendAll, sendOne } from "./sender.ts";
 import { setStage, senders, type Stage, TENANT_HEADER } from "./stage.ts";
 
-/** How many messages are on their way when the relay is killed, and at which 250 that is. */
+/** The number of messages under way when the relay is killed, and the number of the 250 at which it is killed. */
 const CROWD = 60;
 const KILL_AFTER = 40;
 
@@ -155,7 +155,7 @@ async function googleIsBusy(stage: Stage, relay: RelayProcess): Promise<void> {
   page.line("outcome", `delivered ${seconds} seconds after it came`);
 }
 
-/** Sends a crowd of messages, kills the relay among them, and looks for every one of them afterwards. */
+/** Sends many messages, kills the relay meanwhile, and then looks for every message. */
 async function powerCut(stage: Stage, relay: RelayProcess): Promise<RelayProcess> {
   const { google, port } = stage;
   page.scene(
@@ -251,7 +251,7 @@ function showArrival(peer: Peer, { recipient }: Done, { bytes }: Letter): void {
 
 // ---- many messages ----
 
-/** Mail in and mail out, no two the same. */
+/** Messages in and out, all different. */
 function crowd(): Post[] {
   return numbered(CROWD).map((one, index) =>
     index % 3 === 2
@@ -271,7 +271,7 @@ function crowd(): Post[] {
   );
 }
 
-/** What became of the crowd: everything that got a 250 must be there, twice at most what was in flight. */
+/** Checks the messages: each with a 250 must have arrived, once, or twice if it was in flight. */
 function account(
   { google, world, mail, copyPaths }: Stage,
   posts: readonly Post[],

@@ -1,7 +1,6 @@
 // The mail of the demo: real messages, and the comparison of what arrived with what was sent.
-//
-// Invariant: what unseen adds is taken off before comparing and nothing else is: one Received header, and in a
-// Maildir three headers more and LF line ends.
+// Invariant: before comparing, only the additions of unseen are removed: one Received header, and in a Maildir three
+// more headers and the LF line ends.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -11,7 +10,7 @@ const DIRECTORY = join(import.meta.dirname, "..", "test", "corpus");
 
 export interface Letter {
   readonly name: string;
-  /** As it goes over the wire: CRLF line ends. */
+  /** The message as it is sent, with CRLF line ends. */
   readonly bytes: Buffer;
 }
 
@@ -20,7 +19,7 @@ export function letter(name: string): Letter {
   return { name, bytes: Buffer.from(text.replaceAll("\n", "\r\n"), "latin1") };
 }
 
-/** `count` letters, no two the same: real ones in turn, each under a number. */
+/** `count` different letters: the real ones in turn, each with a number. */
 export function numbered(count: number): Letter[] {
   const names = readdirSync(DIRECTORY).filter((name) => name.endsWith(".eml"));
   return Array.from({ length: count }, (_, index) => {
@@ -33,12 +32,12 @@ export function withHeader(header: string, bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${header}\r\n`), bytes]);
 }
 
-/** SHA-256 of what was sent, out of what a host received. */
+/** The SHA-256 of the message that was sent, from the message that a host received. */
 export function digestAtHost(raw: Buffer): string {
   return digest(withoutReceived(raw.toString("latin1")));
 }
 
-/** SHA-256 of what was sent, out of a file in a Maildir. */
+/** The SHA-256 of the message that was sent, from a file in a Maildir. */
 export function digestInMaildir(file: Buffer): string {
   const text = file.toString("latin1").replaceAll("\n", "\r\n");
   const added = /^Return-path: .*\r\nEnvelope-to: .*\r\nDelivery-date: .*\r\n/.exec(text);
@@ -53,7 +52,7 @@ export function digest(bytes: Buffer | string): string {
     .digest("hex");
 }
 
-/** The topmost field must be ours; its folded lines go with it. */
+/** The text without its first field, which must be the relay's Received, and without the folded lines of that field. */
 function withoutReceived(text: string): string {
   const ours = /^Received: from .*\r\n(?:[ \t].*\r\n)*/.exec(text);
   return ours?.[0].includes("(unseen)") === true ? text.slice(ours[0].length) : "no Received";

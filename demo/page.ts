@@ -1,4 +1,4 @@
-// How the demo looks, in 88 columns. What was promised is printed with a mark and counted; the rest is narration.
+// The output of the demo, in 88 columns. A promise is printed with a mark and counted; other lines are narration.
 
 import { styleText } from "node:util";
 
@@ -9,7 +9,7 @@ const ROOM = WIDTH - LABEL - 9;
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Plain text when stdout is no terminal, or NO_COLOR is set. */
+/** The text in a style; plain if stdout is not a terminal or NO_COLOR is set. */
 function styled(style: Style, text: string): string {
   return styleText(style, text, { stream: process.stdout });
 }
@@ -55,7 +55,7 @@ export class Page {
     print();
   }
 
-  /** A label and a text; a long text goes on in the next line. */
+  /** Prints a label and a text; a long text continues on the next line. */
   line(label: string, text: string, mark = ""): void {
     const lines = wrapped(text);
     for (const [index, part] of lines.entries()) {
@@ -65,7 +65,7 @@ export class Page {
     }
   }
 
-  /** What a program printed, as it is. */
+  /** Prints the output of a program unchanged. */
   quote(command: string, output: string): void {
     const lines = output.trimEnd().split("\n");
     print();
@@ -78,7 +78,7 @@ export class Page {
     print();
   }
 
-  /** One promise: `holds` or not. */
+  /** Prints and counts one promise, which `holds` or not. */
   promise(holds: boolean, label: string, text: string): void {
     if (holds) this.#kept++;
     else this.#broken++;
@@ -99,7 +99,7 @@ export class Page {
   }
 }
 
-/** Cut at spaces where the room ends. */
+/** The lines of a text, cut at spaces where the room ends. */
 function wrapped(text: string): string[] {
   const lines = [""];
   for (const word of text.split(" ")) {

@@ -1,5 +1,5 @@
-// A mail host of somebody else, played by smtp-server: Google's, or one of the world. It takes everything, keeps
-// it in memory, and can be in a bad mood.
+// A mail host of Google or of another domain, played by smtp-server. It accepts all mail, keeps it in memory, and can
+// be busy or slow.
 
 import { once } from "node:events";
 import { SMTPServer } from "smtp-server";
@@ -54,7 +54,7 @@ export class Peer implements AsyncDisposable {
         });
       },
     });
-    // A relay that is killed hangs up in the middle: that is what the demo is about.
+    // The demo kills the relay, which then hangs up in the middle of a session.
     this.#server.on("error", () => undefined);
   }
 

@@ -1,4 +1,4 @@
-// The relay as a process of its own, started and ended as on a server; what it does is read from its log.
+// The relay as a process of its own, started and ended as on a server. The demo reads its log to see what it does.
 
 import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -25,7 +25,7 @@ export class RelayProcess {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#ended = once(this.#child, "exit");
-    // However the demo ends, no relay is left behind.
+    // The relay ends with the demo, even if the demo fails.
     process.once("exit", () => this.#child.kill("SIGKILL"));
     this.#child.stderr.on("data", (chunk: Buffer) => {
       this.#said += chunk.toString();
@@ -60,7 +60,7 @@ export class RelayProcess {
     );
   }
 
-  /** The first event of this name, of this message, that there is or will be. */
+  /** Resolves to the first event with this name, and for this message if `id` is given, in the past or the future. */
   async event<Name extends keyof Events>(name: Name, id?: string): Promise<Named<Name>> {
     await this.until(`${name} ${id ?? ""}`, () => this.all(name, id).length > 0);
     const [first] = this.all(name, id);
@@ -68,7 +68,7 @@ export class RelayProcess {
     return first;
   }
 
-  /** Resolves when `isSo`; looks at every event. Rejects when that takes too long. */
+  /** Resolves when `isSo` is true, which is checked at every event. Rejects after a time limit. */
   until(what: string, isSo: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {

@@ -1,4 +1,4 @@
-// Somebody who sends mail to the relay, from an address of its own, by nodemailer.
+// A sender of mail to the relay, with an address of its own, by nodemailer.
 
 import { setTimeout } from "node:timers/promises";
 import SMTPConnection from "nodemailer/lib/smtp-connection";
@@ -15,29 +15,29 @@ export interface Post {
   readonly to: readonly string[];
   readonly by: Sender;
   readonly letter: Letter;
-  /** Put in front by the sender, and taken out again by the relay. */
+  /** A header that the sender adds and the relay takes out again. */
   readonly header?: string;
 }
 
 export interface Answer {
-  /** The last word of the relay, or why there was none. */
+  /** The last reply of the relay, or the error. */
   readonly reply: string;
   readonly accepted: boolean;
-  /** The id that the relay gave the message; "" if it did not take it. */
+  /** The id that the relay gave the message; "" if the relay did not accept it. */
   readonly id: string;
 }
 
-/** One message on a connection of its own. */
+/** Sends one message on a connection of its own. */
 export async function sendOne(port: number, post: Post): Promise<Answer> {
   using line = await Line.open(post.by, port);
   return await line.send(post);
 }
 
 const CONNECTIONS = 8;
-/** Between two messages on one connection, in ms. */
+/** Milliseconds between two messages on one connection. */
 const PAUSE = 40;
 
-/** Many at once, over a few connections. Returns those that got no 250. */
+/** Sends many messages over a few connections. Returns those without a 250. */
 export async function sendAll(
   port: number,
   posts: readonly Post[],
@@ -88,7 +88,7 @@ class Line implements Disposable {
     });
   }
 
-  /** Dials, says EHLO and, where it is offered, STARTTLS. */
+  /** Connects, and sends EHLO and, if the relay offers it, STARTTLS. */
   static async open(sender: Sender, port: number): Promise<Line> {
     const line = new Line(sender, port);
     const lost = line.#lost.then(({ reply }) => {

@@ -1,4 +1,4 @@
-// What the demo plays on: a directory, a configuration, and the rest of the internet on addresses of this machine.
+// The surroundings of the demo: a directory, a configuration, and other mail hosts on addresses of this machine.
 
 import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import { freePort } from "../test/support/relay-process.ts";
 import { Peer } from "./peer.ts";
 import type { Sender } from "./sender.ts";
 
-/** Google adds it to what our tenant sends; nobody else knows it. */
+/** The secret header, which Google adds to mail of our tenant. */
 export const TENANT_HEADER = "X-Unseen-Tenant: a-long-secret-of-ours";
 
 export const senders = {
@@ -20,13 +20,13 @@ export const senders = {
 export interface Stage extends AsyncDisposable {
   readonly directory: string;
   readonly configFile: string;
-  /** Where the relay listens. */
+  /** The port of the relay. */
   readonly port: number;
   readonly google: Peer;
   readonly world: Peer;
-  /** Where the Maildirs are. */
+  /** The directory of the Maildirs. */
   readonly mail: string;
-  /** Every copy, as a path below `mail`. */
+  /** Returns the path of every copy, below `mail`. */
   readonly copyPaths: () => string[];
 }
 
@@ -62,7 +62,7 @@ export async function setStage(): Promise<Stage> {
   };
 }
 
-/** etc/routers.toml, with the addresses of the stage. */
+/** etc/routers.toml with the addresses of this stage. */
 function configuration(parts: {
   readonly port: number;
   readonly google: Peer;
