@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { outboundConfig } from "../support/build.ts";
 import { startDns } from "../support/dns.ts";
 import { Place } from "../support/program.ts";
-import { outboundConfig } from "../support/relay.ts";
 
 const CONFIG = `[relay]
 hostname = "mx.example.com"

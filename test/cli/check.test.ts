@@ -6,9 +6,10 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { LETTER, rsaKey, signed } from "../receive/authentication/signing.ts";
+import { workspaceConfig } from "../support/build.ts";
 import { startDns } from "../support/dns.ts";
 import { assertGolden, Place, relayctl } from "../support/program.ts";
-import { startTestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay } from "../support/relay.ts";
 
 const HEAD = `[relay]
 hostname = "mx.example.com"

@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { workspaceConfig } from "../support/build.ts";
 import { Place } from "../support/program.ts";
-import { workspaceConfig } from "../support/relay.ts";
 
 const CONFIG = `[relay]
 hostname = "mx.example.com"

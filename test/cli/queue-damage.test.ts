@@ -5,8 +5,9 @@ import { chown, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { workspaceConfig } from "../support/build.ts";
 import { type Finished, relayctl } from "../support/program.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { freePort } from "../support/relay-process.ts";
 
 /** A relay that has stopped; one message for Google, which does not answer, is in its queue. */

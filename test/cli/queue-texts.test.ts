@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { suite, test } from "node:test";
+import { workspaceConfig } from "../support/build.ts";
 import { type Finished, relayctl } from "../support/program.ts";
 import { freePort } from "../support/relay-process.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { startSink } from "../support/sink.ts";
 import { send } from "../support/transaction.ts";
 

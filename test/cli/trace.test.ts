@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { access } from "node:fs/promises";
 import { suite, test } from "node:test";
 import { headLine } from "../../src/cli/trace/story.ts";
+import { workspaceConfig } from "../support/build.ts";
 import { assertGolden, type Finished, relayctl } from "../support/program.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { freePort } from "../support/relay-process.ts";
 import { startSink } from "../support/sink.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { orderWarnings } from "../../src/config/order-warnings.ts";
-import { workspaceConfig } from "../support/relay.ts";
 import { directory, load, write } from "./configuration.ts";
+import { workspaceConfig } from "../support/build.ts";
 
 const HEAD = `[relay]
 hostname = "mx.example.com"

@@ -10,7 +10,7 @@ import type {
   RouteSubject,
   Services,
 } from "../../src/contract/contract.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import { fakeServices, resolverAnswering } from "../support/services.ts";
 import { deepFreeze, type OptionTable, readOptions, testOptions } from "./driver.ts";
 

@@ -19,7 +19,7 @@ import {
   MESSAGE,
   recipient,
   streamedBody,
-} from "../support/message.ts";
+} from "../support/build.ts";
 import { fakeServices } from "../support/services.ts";
 import { deepFreeze, type OptionTable, readOptions, testOptions } from "./driver.ts";
 

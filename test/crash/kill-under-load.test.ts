@@ -10,7 +10,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { freePort, processConfig, startRelayProcess } from "../support/relay-process.ts";
+import { processConfig } from "../support/build.ts";
+import { freePort, startRelayProcess } from "../support/relay-process.ts";
 import { type Sink, startSink } from "../support/sink.ts";
 import { Wire } from "../support/wire.ts";
 

@@ -6,7 +6,7 @@ import { type Delivery, deliveryOf } from "../../src/deliver/batches.ts";
 import { deliver } from "../../src/deliver/deliver.ts";
 import { status } from "../../src/mail/status.ts";
 import { manualClock } from "../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../support/message.ts";
+import { envelope, inlineBody, mailbox } from "../support/build.ts";
 import { recordingLog } from "../support/services.ts";
 import type { Host } from "../../src/mail/host.ts";
 

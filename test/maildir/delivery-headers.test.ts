@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { deliveryHeaders } from "../../src/maildir/delivery-headers.ts";
-import { mailbox, recipient } from "../support/message.ts";
+import { mailbox, recipient } from "../support/build.ts";
 
 const zone = process.env["TZ"];
 after(() => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FileNames, keyIn } from "../../src/maildir/file-names.ts";
 import { manualClock } from "../support/clock.ts";
-import { envelope, mailbox } from "../support/message.ts";
+import { envelope, mailbox } from "../support/build.ts";
 
 const KEY = "E0123456789Gc0ffee00";
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Draft } from "../../src/mail/draft.ts";
 import { composedMessage } from "../../src/outbox/composer.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 
 const OCCASION = { id: "0000000002", hostname: "mx.example.com", now: Date.UTC(2026, 10, 22) };
 

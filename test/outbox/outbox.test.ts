@@ -11,7 +11,7 @@ import { loadLibraries, Outbox } from "../../src/outbox/outbox.ts";
 import { signMessage } from "../../src/receive/authentication/mailauth.ts";
 import { BODIES, HEADERS } from "./unusual-messages.ts";
 import { bytesOf, inPlace } from "../spool/sqlite/place.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import { recordingLog } from "../support/services.ts";
 
 const NOW = Date.UTC(2026, 10, 22, 12);

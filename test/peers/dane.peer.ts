@@ -8,7 +8,7 @@ import { statusLine } from "../../src/mail/status.ts";
 import { readOptions } from "../conformance/driver.ts";
 import { context, subject } from "../conformance/router.ts";
 import { association, Authority } from "../support/authority.ts";
-import { batch, recipient } from "../support/message.ts";
+import { batch, recipient } from "../support/build.ts";
 import { fakeServices } from "../support/services.ts";
 import { startSink } from "../support/sink.ts";
 import { dnslookup } from "../../routers/dnslookup.ts";

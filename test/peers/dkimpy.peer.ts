@@ -10,7 +10,7 @@ import { Outbox } from "../../src/outbox/outbox.ts";
 import { signMessage } from "../../src/receive/authentication/mailauth.ts";
 import { body, ENVELOPE, MESSAGE, recipient, request } from "../bounce/report.ts";
 import { BODIES, HEADERS } from "../outbox/unusual-messages.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import { recordingLog } from "../support/services.ts";
 import { missing } from "./packages.ts";
 

@@ -7,12 +7,8 @@ import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  freePort,
-  processConfig,
-  type RelayProcess,
-  startRelayProcess,
-} from "../support/relay-process.ts";
+import { processConfig } from "../support/build.ts";
+import { freePort, type RelayProcess, startRelayProcess } from "../support/relay-process.ts";
 import { type Sink, startSink } from "../support/sink.ts";
 import { Wire } from "../support/wire.ts";
 import { missing } from "./packages.ts";

@@ -17,13 +17,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { findUser } from "../../src/base/users.ts";
+import { processConfig } from "../support/build.ts";
 import { type HangingCall, type HangingFiles, hangingFiles } from "../support/hanging-files.ts";
-import {
-  freePort,
-  processConfig,
-  type RelayProcess,
-  startRelayProcess,
-} from "../support/relay-process.ts";
+import { freePort, type RelayProcess, startRelayProcess } from "../support/relay-process.ts";
 import { type Sink, startSink } from "../support/sink.ts";
 import { Wire } from "../support/wire.ts";
 import { eventually } from "./eventually.ts";

@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { digest, digestAtHost } from "../../demo/letters.ts";
+import { workspaceConfig } from "../support/build.ts";
 import { tlsListener } from "../support/certificates.ts";
 import { freePort } from "../support/relay-process.ts";
-import { startTestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay } from "../support/relay.ts";
 import { startSink } from "../support/sink.ts";
 import { eventually } from "./eventually.ts";
 import { submit } from "./mail.ts";

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { workspaceConfig } from "../support/build.ts";
 import { tlsListener } from "../support/certificates.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { startSink } from "../support/sink.ts";
 import { missing } from "./packages.ts";
 

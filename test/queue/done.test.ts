@@ -7,7 +7,7 @@ import type { Outcome } from "../../src/contract/contract.ts";
 import type { RoutedDelivery, Routing } from "../../src/route/route.ts";
 import type { JournalEntry } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import { delivery, DONE, HOUR, LATER, message, quiet, recipient, runner, START } from "./runner.ts";
 
 const NO = status(550, "1.1", "No such user here");

@@ -7,7 +7,7 @@ import { attemptOf } from "../../src/retry/due.ts";
 import { entryOf, Journal } from "../../src/settle/journal.ts";
 import type { StoredRecipient, WaitingCopy } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import { delivery, recipient, START } from "./runner.ts";
 
 const TO = "a@example.com";

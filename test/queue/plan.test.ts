@@ -6,7 +6,7 @@ import { asWaited, discardedOf, findingOf, plannedDelivery, planOf } from "../..
 import type { StoredMessage, StoredRecipient, WaitingCopy } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
-import { envelope, mailbox } from "../support/message.ts";
+import { envelope, mailbox } from "../support/build.ts";
 import { delivery, HOUR, message, recipient, START } from "./runner.ts";
 
 const rules = [{ kind: "F", cutoff: 8 * HOUR, interval: HOUR, factor: 1 }] as const;

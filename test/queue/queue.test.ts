@@ -5,7 +5,7 @@ import type { Outcome } from "../../src/contract/contract.ts";
 import type { Routing } from "../../src/route/route.ts";
 import type { StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import {
   delivery,
   DONE,

@@ -19,7 +19,7 @@ import type {
 } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed, manualClock, ticking } from "../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../support/message.ts";
+import { envelope, inlineBody, mailbox } from "../support/build.ts";
 import { outboxOf } from "../support/outbox.ts";
 import { routingsOf } from "../support/routings.ts";
 import { recordingLog } from "../support/services.ts";

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import type { Outcome } from "../../src/contract/contract.ts";
 import { type ChainRouter, createRoute } from "../../src/route/route.ts";
 import type { JournalEntry, StoredRecipient } from "../../src/spool/spool.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import { recordingLog } from "../support/services.ts";
 import { DONE, HOUR, LATER, message, quiet, recipient, runner, START } from "./runner.ts";
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { RouteTrouble, Routing } from "../../src/route/route.ts";
 import { status } from "../../src/mail/status.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import { delivery, DONE, HOUR, message, MINUTE, quiet, runner, START } from "./runner.ts";
 
 const NO = status(550, "1.1", "No such user here");

@@ -4,7 +4,7 @@ import { limitRates } from "../../src/receive/client-rates.ts";
 import type { Reception } from "../../src/smtp/server/reception.ts";
 import { status } from "../../src/mail/status.ts";
 import { manualClock } from "../support/clock.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import { recordingLog } from "../support/services.ts";
 
 const MINUTE = 60_000;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Expansion, RecipientBudget } from "../../src/receive/expansion.ts";
 import { type ChainRouter, createRoute, type Routing } from "../../src/route/route.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import { recordingLog } from "../support/services.ts";
 
 /** "a-b" is an alias for a and b; everybody else is delivered to. */

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { judgeRecipient } from "../../src/receive/judge-recipient.ts";
 import type { RoutedDelivery, RouteTrouble } from "../../src/route/route.ts";
 import { status } from "../../src/mail/status.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 
 const team = mailbox("team@example.com");
 const UNKNOWN = status(550, "1.1", "No such user here");

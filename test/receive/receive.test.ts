@@ -23,7 +23,7 @@ import {
 import { LOCAL_ERROR, status, type Status, statusLine } from "../../src/mail/status.ts";
 import { bench } from "../lists/support.ts";
 import { manualClock } from "../support/clock.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import { recordingLog, resolverAnswering } from "../support/services.ts";
 
 interface Fault {

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { Rate } from "../../src/base/keyed-rate.ts";
 import { RelayRates } from "../../src/receive/relay-rates.ts";
 import { manualClock } from "../support/clock.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 
 const HOUR = 3_600_000;
 const anHour = (count: number): Rate => ({ count, window: HOUR });

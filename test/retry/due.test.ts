@@ -14,7 +14,7 @@ import {
 } from "../../src/retry/due.ts";
 import type { StoredRecipient, Wait, WaitingCopy } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 
 const NOW = 1_000_000;
 const BEFORE = NOW - 1;

@@ -12,7 +12,7 @@ import type { Finding } from "../../src/retry/finding.ts";
 import type { StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -10,7 +10,7 @@ import {
   type Routing,
 } from "../../src/route/route.ts";
 import { status } from "../../src/mail/status.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import { recordingLog } from "../support/services.ts";
 
 export const GONE = status(550, "1.6", "gone");

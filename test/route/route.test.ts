@@ -10,7 +10,7 @@ import {
   type TraceStep,
 } from "../../src/route/route.ts";
 import { status } from "../../src/mail/status.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import { recordingLog } from "../support/services.ts";
 import {
   GONE,

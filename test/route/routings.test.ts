@@ -7,7 +7,7 @@ import { status } from "../../src/mail/status.ts";
 import type { Route, Routing } from "../../src/route/route.ts";
 import { Routings } from "../../src/route/routings.ts";
 import { manualClock } from "../support/clock.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 
 const MINUTE = 60_000;
 const route: Route = () => Promise.reject(new Error("nobody is asked"));

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { senderMatch } from "../../routers/sender-match.ts";
 import { readOptions } from "../conformance/driver.ts";
 import { context, subject, testRouter } from "../conformance/router.ts";
-import { mailbox } from "../support/message.ts";
+import { mailbox } from "../support/build.ts";
 import { fakeServices } from "../support/services.ts";
 
 testRouter(senderMatch, { table: { transport: "sent" } });

@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import type { Configuration } from "../../src/config/configuration.ts";
 import { type Generation, Generations } from "../../src/run/generations.ts";
+import { workspaceConfig } from "../support/build.ts";
 import { manualClock } from "../support/clock.ts";
-import { startTestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay } from "../support/relay.ts";
 
 const HOUR = 3_600_000;
 

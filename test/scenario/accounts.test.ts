@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { startTestRelay, workspaceConfig } from "../support/relay.ts";
+import { workspaceConfig } from "../support/build.ts";
+import { startTestRelay } from "../support/relay.ts";
 import { startSink } from "../support/sink.ts";
 import { begin, send } from "../support/transaction.ts";
 

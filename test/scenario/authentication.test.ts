@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LETTER, rsaKey, signed } from "../receive/authentication/signing.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { workspaceConfig } from "../support/build.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { type Sink, startSink } from "../support/sink.ts";
 import { begin, say } from "../support/transaction.ts";
 

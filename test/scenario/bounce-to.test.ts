@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { LETTER as LETTER_OF_ALICE, rsaKey, signed } from "../receive/authentication/signing.ts";
+import { workspaceConfig } from "../support/build.ts";
 import { manualClock } from "../support/clock.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { type Sink, startSink } from "../support/sink.ts";
 import { LETTER, send } from "../support/transaction.ts";
 

@@ -6,8 +6,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { workspaceConfig } from "../support/build.ts";
 import { answeringServer } from "../support/answering.ts";
-import { startTestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay } from "../support/relay.ts";
 import { send } from "../support/transaction.ts";
 
 const ACCOUNTS = "alice\nbob\ncarol\nteam\n";

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type TestRelay, startTestRelay, workspaceConfig } from "../support/relay.ts";
+import { workspaceConfig } from "../support/build.ts";
+import { type TestRelay, startTestRelay } from "../support/relay.ts";
 import { greet, type ScriptedConnection, scriptedServer, startSink } from "../support/sink.ts";
 import type { Wire } from "../support/wire.ts";
 

@@ -6,8 +6,9 @@ import { cp, mkdtemp, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { workspaceConfig } from "../support/build.ts";
 import { freePort } from "../support/relay-process.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { startSink } from "../support/sink.ts";
 import { begin, send } from "../support/transaction.ts";
 

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
+import { workspaceConfig } from "../support/build.ts";
 import { flood } from "../support/flood.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { startSink } from "../support/sink.ts";
 
 const files = { gmail_accounts: "alice\n" };

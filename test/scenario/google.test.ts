@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { workspaceConfig } from "../support/build.ts";
 import { answeringServer } from "../support/answering.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { send } from "../support/transaction.ts";
 
 const MINUTE = 60_000;

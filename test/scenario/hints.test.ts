@@ -11,10 +11,11 @@ import { setTimeout } from "node:timers/promises";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { openQueueFile } from "../../src/spool/sqlite/queue-file.ts";
 import type { Spool, StoredRecipient } from "../../src/spool/spool.ts";
+import { workspaceConfig } from "../support/build.ts";
 import { answeringServer } from "../support/answering.ts";
 import { manualClock } from "../support/clock.ts";
 import { flood } from "../support/flood.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 
 const files = { gmail_accounts: "alice\nbob\n" };
 const MINUTE = 60_000;

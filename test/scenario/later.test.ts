@@ -6,9 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { workspaceConfig } from "../support/build.ts";
 import { type ManualClock, manualClock } from "../support/clock.ts";
 import { freePort } from "../support/relay-process.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { greet, scriptedServer, startSink } from "../support/sink.ts";
 import { begin, LETTER, send } from "../support/transaction.ts";
 

@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { workspaceConfig } from "../support/build.ts";
 import { answeringServer } from "../support/answering.ts";
 import { manualClock } from "../support/clock.ts";
 import { flood } from "../support/flood.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 
 const files = { gmail_accounts: "alice\nbob\n" };
 const dns = { "aspmx.l.google.com": { A: ["127.0.0.1"] } } as const;

@@ -10,7 +10,8 @@ import { crc32 } from "node:zlib";
 import { given } from "../../src/base/given.ts";
 import { LETTER as LETTER_OF_ALICE, rsaKey, signed } from "../receive/authentication/signing.ts";
 import { openQueueFile } from "../../src/spool/sqlite/queue-file.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { workspaceConfig } from "../support/build.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { type Sink, startSink } from "../support/sink.ts";
 import { begin, LETTER, say, send } from "../support/transaction.ts";
 

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { workspaceConfig } from "../support/build.ts";
 import { OURS, tlsListener } from "../support/certificates.ts";
-import { startTestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay } from "../support/relay.ts";
 import { startSink } from "../support/sink.ts";
 import { send } from "../support/transaction.ts";
 

@@ -6,8 +6,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { workspaceConfig } from "../support/build.ts";
 import { answeringServer } from "../support/answering.ts";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { begin, say, send } from "../support/transaction.ts";
 
 /** Passes on every address, and remembers it; of `dns@` it says at first that DNS does not answer. */

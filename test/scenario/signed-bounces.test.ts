@@ -6,7 +6,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
-import { startTestRelay, type TestRelay, workspaceConfig } from "../support/relay.ts";
+import { workspaceConfig } from "../support/build.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { startSink } from "../support/sink.ts";
 
 /** What signers and transports have broken: blanks, dots, octets beyond ASCII, blank lines at the end. */

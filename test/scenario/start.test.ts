@@ -8,7 +8,8 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { startTestRelay, workspaceConfig } from "../support/relay.ts";
+import { workspaceConfig } from "../support/build.ts";
+import { startTestRelay } from "../support/relay.ts";
 import { freePort } from "../support/relay-process.ts";
 import { Wire } from "../support/wire.ts";
 

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
+import { workspaceConfig } from "../support/build.ts";
 import { manualClock } from "../support/clock.ts";
-import { startTestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay } from "../support/relay.ts";
 import { greet, scriptedServer } from "../support/sink.ts";
 import type { Wire } from "../support/wire.ts";
 

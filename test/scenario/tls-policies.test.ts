@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { after, before, test, type TestContext } from "node:test";
+import { outboundConfig } from "../support/build.ts";
 import { association, Authority, type Certified } from "../support/authority.ts";
 import type { Zone } from "../support/dns.ts";
 import { policy, startPolicyHost } from "../support/policy-host.ts";
-import { outboundConfig, startTestRelay, type TestRelay } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { type Sink, startSink } from "../support/sink.ts";
 import { send } from "../support/transaction.ts";
 

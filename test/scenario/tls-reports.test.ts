@@ -10,11 +10,12 @@ import { dkimVerify } from "mailauth/lib/dkim/verify.js";
 import { isTable } from "../../src/base/table.ts";
 import { createResolver } from "../../src/dns/create-resolver.ts";
 import { DAY, dueTime } from "../../src/parts/tls-reports/report.ts";
+import { outboundConfig } from "../support/build.ts";
 import { association, Authority, type Certified } from "../support/authority.ts";
 import { manualClock, type ManualClock } from "../support/clock.ts";
 import type { Zone } from "../support/dns.ts";
 import { policy, type PolicyHost, startPolicyHost } from "../support/policy-host.ts";
-import { outboundConfig, startTestRelay, type TestRelay } from "../support/relay.ts";
+import { startTestRelay, type TestRelay } from "../support/relay.ts";
 import { type Sink, type SinkMessage, startSink } from "../support/sink.ts";
 import { send } from "../support/transaction.ts";
 

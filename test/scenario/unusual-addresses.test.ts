@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startTestRelay, workspaceConfig } from "../support/relay.ts";
+import { workspaceConfig } from "../support/build.ts";
+import { startTestRelay } from "../support/relay.ts";
 import { startSink } from "../support/sink.ts";
 import { say, send } from "../support/transaction.ts";
 

@@ -9,7 +9,7 @@ import type {
   StoredRecipient,
 } from "../../src/spool/spool.ts";
 import { believed } from "../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../support/message.ts";
+import { envelope, inlineBody, mailbox } from "../support/build.ts";
 import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
 

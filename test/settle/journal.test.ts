@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { settle } from "../../src/settle/settle.ts";
 import type { JournalEntry, RecipientState } from "../../src/spool/spool.ts";
-import { envelope, mailbox } from "../support/message.ts";
+import { envelope, mailbox } from "../support/build.ts";
 import { recordingLog } from "../support/services.ts";
 import {
   HOUR,

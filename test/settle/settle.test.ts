@@ -5,7 +5,7 @@ import { settle } from "../../src/settle/settle.ts";
 import { attemptOf } from "../../src/retry/due.ts";
 import type { StoredRecipient, WaitingCopy } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
-import { envelope, mailbox } from "../support/message.ts";
+import { envelope, mailbox } from "../support/build.ts";
 import type { Finding } from "../../src/retry/finding.ts";
 import {
   HOUR,

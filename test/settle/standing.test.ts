@@ -7,7 +7,7 @@ import { giveUp } from "../../src/settle/give-up.ts";
 import type { Settlement, StoredMessage, StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../support/message.ts";
+import { envelope, inlineBody, mailbox } from "../support/build.ts";
 import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
 import type { Finding } from "../../src/retry/finding.ts";

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DiskReserve, type FreeSpace, freeSpace } from "../../src/spool/disk-reserve.ts";
+import { workspaceConfig } from "../support/build.ts";
 import { manualClock } from "../support/clock.ts";
-import { startTestRelay, workspaceConfig } from "../support/relay.ts";
+import { startTestRelay } from "../support/relay.ts";
 import { recordingLog } from "../support/services.ts";
 import { startSink } from "../support/sink.ts";
 

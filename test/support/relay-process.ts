@@ -52,39 +52,6 @@ export async function startRelayProcess(
   };
 }
 
-/** Mail for the `accounts` of example.com goes to a sink, with a copy in mail/ACCOUNT. `relay` is added to [relay]. */
-export function processConfig(port: number, sinkPort: number, relay = ""): string {
-  return `[relay]
-hostname = "mx.example.com"
-spool_directory = "spool"
-${relay}
-[[listeners]]
-address = "127.0.0.1:${port}"
-tls = "none"
-[gate]
-local_domains = "example.com"
-[[routers]]
-name = "copy"
-driver = "unseen-copy"
-domains = "example.com"
-local_parts = "lsearch:accounts"
-transport = "maildir"
-[[routers]]
-name = "remote"
-driver = "accept"
-domains = "example.com"
-local_parts = "lsearch:accounts"
-transport = "google"
-[transports.maildir]
-driver = "maildir-append"
-directory = "mail/{local_part}"
-[transports.google]
-driver = "smtp"
-hosts = ["127.0.0.1:${sinkPort}"]
-tls = "none"
-`;
-}
-
 /** A port that was free a moment ago, for a server that must come back on the same port. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");

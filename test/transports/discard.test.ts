@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { discard } from "../../transports/discard.ts";
 import { testTransport } from "../conformance/transport.ts";
-import { batch, recipient } from "../support/message.ts";
+import { batch, recipient } from "../support/build.ts";
 import { fakeServices } from "../support/services.ts";
 
 testTransport(discard, { setup: () => ({ table: {} }), readsBody: false, obeysSignal: false });

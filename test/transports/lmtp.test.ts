@@ -19,7 +19,7 @@ import {
   MESSAGE,
   recipient,
   streamedBody,
-} from "../support/message.ts";
+} from "../support/build.ts";
 import { fakeServices, recordingLog } from "../support/services.ts";
 import { greet, scriptedServer, startSink, type ScriptedConnection } from "../support/sink.ts";
 import { at, never, people, told } from "./support.ts";

@@ -16,7 +16,7 @@ import {
   MESSAGE,
   recipient,
   streamedBody,
-} from "../support/message.ts";
+} from "../support/build.ts";
 import { fakeServices, recordingLog } from "../support/services.ts";
 
 const never = new AbortController().signal;

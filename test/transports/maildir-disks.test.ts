@@ -10,7 +10,7 @@ import type { DiskTurn, LeftCopy, MaildirDisks, MaildirLane } from "../../src/ma
 import { nodeFileCalls } from "../../src/base/durable/file-calls.ts";
 import { MaildirAppend, maildirAppend } from "../../transports/maildir-append.ts";
 import { readOptions } from "../conformance/driver.ts";
-import { batch, recipient } from "../support/message.ts";
+import { batch, recipient } from "../support/build.ts";
 import { systemError } from "../support/file-calls.ts";
 import { fakeServices } from "../support/services.ts";
 

@@ -11,7 +11,7 @@ import { type FileCalls, nodeFileCalls, SYNCED_WRITES } from "../../src/base/dur
 import { MaildirAppend, maildirAppend } from "../../transports/maildir-append.ts";
 import { readOptions } from "../conformance/driver.ts";
 import { faultyCalls, systemError } from "../support/file-calls.ts";
-import { batch, inlineBody, MESSAGE, recipient, streamedBody } from "../support/message.ts";
+import { batch, inlineBody, MESSAGE, recipient, streamedBody } from "../support/build.ts";
 import { fakeServices, recordingLog } from "../support/services.ts";
 
 const never = new AbortController().signal;

@@ -15,14 +15,7 @@ import { SharedDisks } from "../../src/maildir/maildir-disks.ts";
 import { MaildirAppend, maildirAppend } from "../../transports/maildir-append.ts";
 import { readOptions } from "../conformance/driver.ts";
 import { manualClock } from "../support/clock.ts";
-import {
-  batch,
-  envelope,
-  inlineBody,
-  MESSAGE,
-  recipient,
-  streamedBody,
-} from "../support/message.ts";
+import { batch, envelope, inlineBody, MESSAGE, recipient, streamedBody } from "../support/build.ts";
 import { fakeServices, recordingLog } from "../support/services.ts";
 
 const ALICE = recipient("alice@example.com");

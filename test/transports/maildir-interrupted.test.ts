@@ -10,7 +10,7 @@ import { MaildirAppend, maildirAppend } from "../../transports/maildir-append.ts
 import { readOptions } from "../conformance/driver.ts";
 import { manualClock } from "../support/clock.ts";
 import { faultyCalls, systemError } from "../support/file-calls.ts";
-import { batch, envelope, recipient } from "../support/message.ts";
+import { batch, envelope, recipient } from "../support/build.ts";
 import { fakeServices } from "../support/services.ts";
 
 const BOB = recipient("bob@example.com");

@@ -23,7 +23,7 @@ import { Worker } from "node:worker_threads";
 import { MaildirAppend, maildirAppend } from "../../transports/maildir-append.ts";
 import { readOptions } from "../conformance/driver.ts";
 import { manualClock } from "../support/clock.ts";
-import { batch, envelope, recipient } from "../support/message.ts";
+import { batch, envelope, recipient } from "../support/build.ts";
 import { fakeServices, recordingLog } from "../support/services.ts";
 
 const MALLORY = 54_321;

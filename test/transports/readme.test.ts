@@ -3,7 +3,7 @@ import { test, type TestContext } from "node:test";
 import { readOptions } from "../conformance/driver.ts";
 import { testTransport } from "../conformance/transport.ts";
 import { startHttp } from "../support/http-server.ts";
-import { batch, MESSAGE, recipient } from "../support/message.ts";
+import { batch, MESSAGE, recipient } from "../support/build.ts";
 import { compilerErrors, exampleDirectory, exampleTransport } from "../support/readme-driver.ts";
 import { fakeServices } from "../support/services.ts";
 

@@ -5,7 +5,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import type { Services, Transport } from "../../src/contract/contract.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { readOptions, type OptionTable } from "../conformance/driver.ts";
-import { batch } from "../support/message.ts";
+import { batch } from "../support/build.ts";
 import { fakeServices } from "../support/services.ts";
 import { never, people, told } from "./support.ts";
 

@@ -13,7 +13,7 @@ import { statusLine } from "../../src/mail/status.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { problemsOf, readOptions, type OptionTable } from "../conformance/driver.ts";
 import { OTHER, OURS } from "../support/certificates.ts";
-import { batch, recipient } from "../support/message.ts";
+import { batch, recipient } from "../support/build.ts";
 import { fakeServices, recordingLog } from "../support/services.ts";
 import { greet, scriptedServer, startSink } from "../support/sink.ts";
 import { at } from "./support.ts";

@@ -8,7 +8,7 @@ import { lmtp } from "../../transports/lmtp.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { type OptionTable, readOptions } from "../conformance/driver.ts";
 import { manualClock } from "../support/clock.ts";
-import { batch, envelope } from "../support/message.ts";
+import { batch, envelope } from "../support/build.ts";
 import { fakeServices } from "../support/services.ts";
 import { greet, type ScriptedConnection, scriptedServer, startSink } from "../support/sink.ts";
 import { at, never, people, told } from "./support.ts";

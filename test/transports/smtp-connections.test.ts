@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OURS } from "../support/certificates.ts";
 import { manualClock } from "../support/clock.ts";
-import { batch } from "../support/message.ts";
+import { batch } from "../support/build.ts";
 import { greet, scriptedServer, startSink } from "../support/sink.ts";
 import { at, never, people } from "./support.ts";
 import { create, send } from "./sending.ts";

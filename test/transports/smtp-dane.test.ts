@@ -11,7 +11,7 @@ import { readOptions, type OptionTable } from "../conformance/driver.ts";
 import { manualClock } from "../support/clock.ts";
 import { association, Authority, type Certified } from "../support/authority.ts";
 import { type Failure, type Records, startDns } from "../support/dns.ts";
-import { batch, recipient } from "../support/message.ts";
+import { batch, recipient } from "../support/build.ts";
 import { fakeServices } from "../support/services.ts";
 import { startSink } from "../support/sink.ts";
 

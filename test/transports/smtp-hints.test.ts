@@ -9,7 +9,7 @@ import { HostHints } from "../../src/retry/hosts/hosts.ts";
 import { BUILT_IN_REPLY_RULES } from "../../src/retry/reply-rules.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { type OptionTable, readOptions } from "../conformance/driver.ts";
-import { batch, envelope, recipient } from "../support/message.ts";
+import { batch, envelope, recipient } from "../support/build.ts";
 import { fakeServices } from "../support/services.ts";
 import { greet, scriptedServer, startSink } from "../support/sink.ts";
 import { at } from "./support.ts";

@@ -9,7 +9,7 @@ import { HostHints } from "../../src/retry/hosts/hosts.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { type OptionTable, readOptions } from "../conformance/driver.ts";
 import { manualClock } from "../support/clock.ts";
-import { batch, MESSAGE, recipient } from "../support/message.ts";
+import { batch, MESSAGE, recipient } from "../support/build.ts";
 import { fakeServices } from "../support/services.ts";
 import { greet, type ScriptedConnection, scriptedServer, startSink } from "../support/sink.ts";
 import { at, never } from "./support.ts";

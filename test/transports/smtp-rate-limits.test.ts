@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { RateLimit, type Rate } from "../../transports/smtp/rate-limit.ts";
 import { RateLimits } from "../../transports/smtp/rate-limits.ts";
 import { type ManualClock, manualClock } from "../support/clock.ts";
-import { batch, envelope, recipient } from "../support/message.ts";
+import { batch, envelope, recipient } from "../support/build.ts";
 
 const MINUTE = 60_000;
 const SIXTY: Rate = { count: 60, window: MINUTE };

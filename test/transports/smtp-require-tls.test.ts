@@ -11,7 +11,7 @@ import { statusLine } from "../../src/mail/status.ts";
 import { smtp } from "../../transports/smtp.ts";
 import { type OptionTable, readOptions } from "../conformance/driver.ts";
 import { Authority, type Certified } from "../support/authority.ts";
-import { batch, envelope, recipient } from "../support/message.ts";
+import { batch, envelope, recipient } from "../support/build.ts";
 import { fakeServices } from "../support/services.ts";
 import { greet, scriptedServer, type Sink, startSink } from "../support/sink.ts";
 import type { Host } from "../../src/mail/host.ts";

@@ -6,7 +6,7 @@ import { smtp } from "../../transports/smtp.ts";
 import { problemsOf, readOptions } from "../conformance/driver.ts";
 import { testTransport } from "../conformance/transport.ts";
 import { manualClock } from "../support/clock.ts";
-import { batch, damagedBody, MESSAGE, recipient } from "../support/message.ts";
+import { batch, damagedBody, MESSAGE, recipient } from "../support/build.ts";
 import { recordingLog } from "../support/services.ts";
 import { greet, scriptedServer, startSink, type ScriptedConnection } from "../support/sink.ts";
 import { at, never, people, told } from "./support.ts";

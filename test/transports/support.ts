@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
 import { statusLine } from "../../src/mail/status.ts";
-import { recipient } from "../support/message.ts";
+import { recipient } from "../support/build.ts";
 
 /** A signal that nobody gives. */
 export const never = (): AbortSignal => new AbortController().signal;

@@ -11,7 +11,7 @@ import type { Clock } from "../../../src/base/clock.ts";
 import type { Routing } from "../../../src/route/route.ts";
 import { status } from "../../../src/mail/status.ts";
 import { manualClock } from "../../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../../support/message.ts";
+import { envelope, inlineBody, mailbox } from "../../support/build.ts";
 import { routingsOf } from "../../support/routings.ts";
 import { recordingLog } from "../../support/services.ts";
 

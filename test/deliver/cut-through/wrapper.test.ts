@@ -4,7 +4,7 @@ import type { Batch, Outcome, Recipient, Transport } from "../../../src/contract
 import { type Outcomes, wrapped } from "../../../src/deliver/cut-through/wrapper.ts";
 import { status } from "../../../src/mail/status.ts";
 import { manualClock } from "../../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../../support/message.ts";
+import { envelope, inlineBody, mailbox } from "../../support/build.ts";
 import { recordingLog } from "../../support/services.ts";
 
 const DONE: Outcome = { kind: "delivered", status: status(250, "0.0", "done") };

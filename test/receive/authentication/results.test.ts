@@ -6,7 +6,7 @@ import { Inbound } from "../../../src/receive/authentication/inbound.ts";
 import type { Evaluation } from "../../../src/receive/authentication/inbound.ts";
 import { statusLine } from "../../../src/mail/status.ts";
 import { manualClock } from "../../support/clock.ts";
-import { mailbox } from "../../support/message.ts";
+import { mailbox } from "../../support/build.ts";
 import { type How, LETTER, rsaKey, signed } from "./signing.ts";
 import { examined, type Zone, zoneResolver } from "./support.ts";
 

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { isVouchedFor } from "../../../src/receive/authentication/vouched.ts";
 import type { Result, Signature } from "../../../src/receive/authentication/mailauth.ts";
 import type { Spf } from "../../../src/receive/authentication/results.ts";
-import { mailbox } from "../../support/message.ts";
+import { mailbox } from "../../support/build.ts";
 
 const SENDER = mailbox("carol@mail.example.net");
 

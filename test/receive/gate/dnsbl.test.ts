@@ -5,7 +5,7 @@ import { Gate, type Verdict } from "../../../src/receive/gate/gate.ts";
 import { BlockLists, parseBlockList, reversedAddress } from "../../../src/receive/gate/dnsbl.ts";
 import { statusLine } from "../../../src/mail/status.ts";
 import { bench } from "../../lists/support.ts";
-import { mailbox } from "../../support/message.ts";
+import { mailbox } from "../../support/build.ts";
 import { recordingLog } from "../../support/services.ts";
 
 type Records = Readonly<Record<string, readonly string[] | "temporary">>;

@@ -5,7 +5,7 @@ import type { Client } from "../../../src/mail/envelope.ts";
 import { Gate, type Verdict } from "../../../src/receive/gate/gate.ts";
 import { statusLine } from "../../../src/mail/status.ts";
 import { bench, txtResolver } from "../../lists/support.ts";
-import { mailbox } from "../../support/message.ts";
+import { mailbox } from "../../support/build.ts";
 
 type Relay = GateOptions["relay"][number];
 

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { connect } from "../../../src/smtp/client/client.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { manualClock } from "../../support/clock.ts";
-import { damagedBody } from "../../support/message.ts";
+import { damagedBody } from "../../support/build.ts";
 import { testCertificate } from "../../support/certificates.ts";
 import { greet, scriptedServer, startSink } from "../../support/sink.ts";
 import { dial, line, message, never, open, refused, to } from "./conversation.ts";

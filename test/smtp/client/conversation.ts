@@ -6,7 +6,7 @@ import { connect } from "../../../src/smtp/client/client.ts";
 import type { ConnectOptions, Connected, Conversation } from "../../../src/smtp/client/client.ts";
 import type { Transaction, TransactionRecipient } from "../../../src/smtp/client/message.ts";
 import { statusLine, type Status } from "../../../src/mail/status.ts";
-import { envelope, inlineBody, mailbox } from "../../support/message.ts";
+import { envelope, inlineBody, mailbox } from "../../support/build.ts";
 
 export const never = () => new AbortController().signal;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { streamedBody, mailbox } from "../../support/message.ts";
+import { streamedBody, mailbox } from "../../support/build.ts";
 import { startSink } from "../../support/sink.ts";
 import { line, message, never, open, to } from "./conversation.ts";
 import { TEXT, transact } from "./transacting.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { PassingBody } from "../../../src/deliver/cut-through/passing-body.ts";
-import { streamedBody, damagedBody } from "../../support/message.ts";
+import { streamedBody, damagedBody } from "../../support/build.ts";
 import { greet, scriptedServer, startSink, type ScriptedConnection } from "../../support/sink.ts";
 import { line, message, never, open, to } from "./conversation.ts";
 import { TEXT } from "./transacting.ts";

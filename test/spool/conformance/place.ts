@@ -13,7 +13,7 @@ import type {
   StoredMessage,
 } from "../../../src/spool/spool.ts";
 import { manualClock, type ManualClock } from "../../support/clock.ts";
-import { mailbox } from "../../support/message.ts";
+import { mailbox } from "../../support/build.ts";
 import { type RecordingLog, recordingLog } from "../../support/services.ts";
 
 /** An engine under test, and a directory in which it has no spool yet. */

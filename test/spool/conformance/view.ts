@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { QueueView } from "../../../src/spool/queue-view.ts";
 import type { AddressFilter, Filter, MessageState } from "../../../src/spool/spool.ts";
-import { mailbox } from "../../support/message.ts";
+import { mailbox } from "../../support/build.ts";
 import { hostileIds } from "./orders.ts";
 import {
   alice,

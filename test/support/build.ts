@@ -1,0 +1,201 @@
+// The values that tests are made of, each with one builder: envelopes, recipients, bodies, and texts of routers.toml.
+// A case names what it is about; all the rest is ordinary.
+
+import type { Batch, Recipient } from "../../src/contract/contract.ts";
+import type { Body, Envelope, Mailbox } from "../../src/mail/envelope.ts";
+
+/** "Bob@Example.com" as the parser returns it for a plain address. The last "@" divides it. */
+export function mailbox(address: string): Mailbox {
+  const at = address.lastIndexOf("@");
+  return {
+    address,
+    localPart: address.slice(0, Math.max(at, 0)),
+    domain: address.slice(at + 1).toLowerCase(),
+  };
+}
+
+/** From alice@example.org, received on the first of January 2026. */
+export function envelope(given: Partial<Envelope> = {}): Envelope {
+  return {
+    id: "0000000001",
+    sender: mailbox("alice@example.org"),
+    client: { address: "192.0.2.1", helo: "client.example.org" },
+    receivedAt: Date.UTC(2026, 0, 1),
+    size: MESSAGE.length,
+    eightBit: false,
+    smtputf8: false,
+    ...given,
+  };
+}
+
+/** One recipient whose canonical account is the address itself, in lower case. */
+export function recipient(address: string, given: Partial<Recipient> = {}): Recipient {
+  const parsed = mailbox(address);
+  return {
+    id: `r-${address}`,
+    mailbox: parsed,
+    original: parsed,
+    account: { domain: parsed.domain, localPart: parsed.localPart.toLowerCase() },
+    ...given,
+  };
+}
+
+/** A small message in canonical form, CRLF and all. */
+export const MESSAGE = Buffer.from(
+  "Received: from client.example.org by mx.example.com; Thu, 01 Jan 2026 00:00:00 +0000\r\n" +
+    "From: alice@example.org\r\nTo: bob@example.com\r\nSubject: hello\r\n\r\nHello Bob,\r\n.\r\nbye\r\n",
+);
+
+/** A body that is held in memory. */
+export function inlineBody(bytes: Buffer = MESSAGE): Body {
+  return { size: bytes.length, inline: bytes, chunks: () => pieces(bytes, bytes.length || 1) };
+}
+
+/** A body in pieces of `pieceSize` bytes, like that of a large message from its file. */
+export function streamedBody(bytes: Buffer, pieceSize: number): Body {
+  return { size: bytes.length, chunks: () => pieces(bytes, pieceSize) };
+}
+
+/** A body whose stored bytes turn out to be damaged after the first few. */
+export function damagedBody(): Body {
+  return {
+    size: MESSAGE.length,
+    async *chunks() {
+      yield MESSAGE.subarray(0, 10);
+      await Promise.resolve();
+      throw new Error("the checksum of the body is wrong");
+    },
+  };
+}
+
+async function* pieces(bytes: Buffer, pieceSize: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += pieceSize) {
+    await Promise.resolve();
+    yield bytes.subarray(at, at + pieceSize);
+  }
+}
+
+export function batch(recipients: readonly Recipient[], given: Partial<Batch> = {}): Batch {
+  return {
+    envelope: envelope(),
+    body: inlineBody(),
+    recipients,
+    fresh: true,
+    force: false,
+    ...given,
+  };
+}
+
+/** Mail from 127.0.0.1 goes where the DNS says, by an smtp transport with these `settings`. */
+export function outboundConfig(settings: string): string {
+  return `
+[gate]
+local_domains = "example.com"
+[[gate.relay]]
+hosts = "127.0.0.1"
+sender_domains = "*"
+[[routers]]
+name = "world"
+driver = "dnslookup"
+transport = "remote_smtp"
+ignore_target_hosts = []
+[transports.remote_smtp]
+driver = "smtp"
+${settings}
+`;
+}
+
+/**
+ * The founding configuration with small names: accounts in gmail_accounts, Google and the other hosts at local ports.
+ */
+export function workspaceConfig(google: number, world: number = google): string {
+  return `
+[domains]
+ours = ["example.com"]
+[hosts]
+trusted = ["127.0.0.1"]
+[gate]
+local_domains = "+ours"
+[[gate.relay]]
+hosts = "+trusted"
+sender_domains = "+ours"
+null_sender = "accept"
+[[routers]]
+name = "gmail_outgoing"
+driver = "sender-match"
+sender_domains = "+ours"
+sender_local_parts = "lsearch:gmail_accounts"
+transport = "store_outgoing_copy"
+unseen = true
+[[routers]]
+name = "gmail_users"
+driver = "unseen-copy"
+domains = "+ours"
+local_parts = "lsearch:gmail_accounts"
+transport = "gmail_local_delivery"
+[[routers]]
+name = "gmail_remote"
+driver = "accept"
+domains = "+ours"
+local_parts = "lsearch:gmail_accounts"
+transport = "gmail"
+[[routers]]
+name = "world"
+driver = "manualroute"
+domains = ["!+ours"]
+route = ["127.0.0.1:${world}"]
+transport = "remote_smtp"
+[transports.gmail]
+driver = "smtp"
+hosts = ["127.0.0.1:${google}"]
+[transports.remote_smtp]
+driver = "smtp"
+[transports.gmail_local_delivery]
+driver = "maildir-append"
+directory = "mail/{domain}/{local_part}"
+delivery_date_add = true
+envelope_to_add = true
+return_path_add = true
+maildir_tag = ",S={size}"
+[transports.store_outgoing_copy]
+driver = "maildir-append"
+directory = "mail/{sender_domain}/{sender_local_part}/.Sent"
+delivery_date_add = true
+envelope_to_add = true
+return_path_add = true
+maildir_tag = ",S={size}"
+`;
+}
+
+/** Mail for the `accounts` of example.com goes to a sink, with a copy in mail/ACCOUNT. `relay` is added to [relay]. */
+export function processConfig(port: number, sinkPort: number, relay = ""): string {
+  return `[relay]
+hostname = "mx.example.com"
+spool_directory = "spool"
+${relay}
+[[listeners]]
+address = "127.0.0.1:${port}"
+tls = "none"
+[gate]
+local_domains = "example.com"
+[[routers]]
+name = "copy"
+driver = "unseen-copy"
+domains = "example.com"
+local_parts = "lsearch:accounts"
+transport = "maildir"
+[[routers]]
+name = "remote"
+driver = "accept"
+domains = "example.com"
+local_parts = "lsearch:accounts"
+transport = "google"
+[transports.maildir]
+driver = "maildir-append"
+directory = "mail/{local_part}"
+[transports.google]
+driver = "smtp"
+hosts = ["127.0.0.1:${sinkPort}"]
+tls = "none"
+`;
+}
