@@ -1,7 +1,7 @@
-// The thread in which the system calls of Maildirs are made, one after the other, each waited for. It may wait for ever:
-// nothing else waits with it. Requests come in batches, so that one sync of a directory is good for all of a batch.
+// The program of a thread that makes the system calls of Maildirs, one after the other, and waits for each. If a call
+// hangs, only this thread hangs. Requests come in batches, so that one sync of a directory covers a whole batch.
 //
-// In JavaScript, because Node's own stripping of types would make each such thread cost 18 MB instead of 8.
+// It is JavaScript, because stripping types in Node would make each such thread cost 18 MB instead of 8.
 
 import fs from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
@@ -43,7 +43,7 @@ function answer(request, port) {
 }
 
 /**
- * The replies, when the directories that files were moved to have been synced: once each.
+ * The replies, after each directory that files were moved to has been synced once.
  *
  * @type {(requests: readonly DiskRequest[], replies: readonly DiskReply[]) => DiskReply[]}
  */
@@ -117,7 +117,7 @@ function lookOf(stats) {
 }
 
 /**
- * Leaves no file when it throws; what could not be removed is in the error.
+ * Leaves no file if it throws. If the file could not be removed, `left` of the error says why.
  *
  * @type {(file: NewFile) => void}
  */
@@ -143,7 +143,7 @@ function place({ from, to, mode, flags, bytes }) {
 }
 
 /**
- * What is wrong, when it cannot be done.
+ * Closes and removes the file. Returns the error if that fails.
  *
  * @type {(fd: number | undefined, path: string) => string | undefined}
  */

@@ -1,36 +1,36 @@
-// The file systems of Maildirs, as a transport asks for them: which of them answer, and what is under way on one that
-// does not. src/maildir/maildir-disks.ts is what the relay has.
+// The file systems of Maildirs, as a transport sees them: which of them answer, and the copies that are under way on one
+// that does not. src/maildir/maildir-disks.ts implements them for the relay.
 
 import type { DiskRequest } from "./disk-request.ts";
 import type { DiskValue } from "./lane.ts";
 
 /** Makes the system calls of one delivery. */
 export interface DiskTurn {
-  /** A whole file can be made at once. */
+  /** Whether `place` is offered: a whole file in one request. */
   readonly places: boolean;
-  /** It has made a file: from here on it is not refused a call. */
+  /** Whether it has made a file: from then on none of its calls is refused. */
   hasFile: boolean;
   ask(request: DiskRequest, onNames?: (names: readonly string[]) => void): Promise<DiskValue>;
 }
 
-/** One Maildir. */
+/** The lane of one Maildir. */
 export interface MaildirLane {
   readonly directory: string;
-  /** Its file system does not answer. */
+  /** Whether its file system does not answer. */
   readonly isHung: boolean;
-  /** Whether a delivery may begin now; to be asked once for each. */
+  /** Whether a delivery may begin now. Call it once for each delivery, because it counts probes. */
   admits(): boolean;
-  /** As the delivery ends. Rejects with FileSystemHangs when it has to wait for a file system that hangs. */
+  /** Settles as `deliver` does. Rejects with FileSystemHangs if `deliver` waits for a file system that hangs. */
   run(deliver: (turn: DiskTurn) => Promise<string>): Promise<string>;
-  /** Called once, when the Maildir has answered again; of several of one `key`, the last is. */
+  /** Calls `callback` once, when the Maildir has answered again. A later callback with the same `key` replaces it. */
   onceAnswered(key: string, callback: () => void): void;
 }
 
-/** A copy that is written although its attempt is over. */
+/** A copy whose writing goes on after its attempt. */
 export interface LeftCopy {
-  /** Gives the path of the file. */
+  /** Resolves to the path of the file. */
   readonly written: Promise<string>;
-  /** Undefined until it has been written. */
+  /** The path, once the file is written. */
   readonly path: string | undefined;
 }
 
@@ -40,11 +40,11 @@ export interface MaildirDisks {
     lane(maildir: string, root: string): MaildirLane;
   };
   readonly copies: {
-    /** What an earlier attempt has left, if it has. */
+    /** The copy that an earlier attempt has left, if any. */
     find(copy: string): LeftCopy | undefined;
-    /** Its attempt ends, and does not wait for it. */
+    /** Keeps a copy whose attempt ends before it is written. */
     leave(copy: string, written: Promise<string>): void;
-    /** An attempt has taken its end for its own. */
+    /** Drops a copy whose result an attempt has used. */
     forget(copy: string): void;
   };
 }
