@@ -11,7 +11,7 @@
 import { options, optional, parsedText, path, type Values } from "../src/options/options.ts";
 import type { Decision, RouterDriver } from "../src/contract/contract.ts";
 import type { Mailbox } from "../src/mail/envelope.ts";
-import type { LsearchAnswer } from "../src/lists/lists.ts";
+import type { Found } from "../src/lists/lookup.ts";
 import { writtenDomains } from "../src/lists/written-domain.ts";
 import type { Log } from "../src/observe/log.ts";
 import { parseDomain } from "../src/mail/address.ts";
@@ -58,34 +58,30 @@ export const redirect: RouterDriver<Values<typeof redirectOptions>> = {
   survey: ({ file, qualify_domain: domain }, spoolDirectory) =>
     surveyAliases(file, spoolDirectory, domain),
   create({ file, qualify_domain: qualifyDomain }, { log, lists }) {
-    const aliases = lists.lsearch(file);
+    const aliases = lists.lookup(`lsearch:${file}`);
     /** Entries that are parsed already: a long entry is looked up again and again, with every suffix of its name. */
-    const known = new WeakMap<object, Map<string, Decision>>();
-    const decisionOf = (table: object, value: string, entry: Entry) => {
-      const decisions = known.get(table) ?? new Map<string, Decision>();
-      known.set(table, decisions);
+    const known = new Map<string, { readonly value: string; readonly decision: Decision }>();
+    const decisionOf = (value: string, entry: Entry) => {
       const name = `${entry.key}\n${entry.ownDomain}`;
-      const read = decisions.get(name);
-      if (read !== undefined) return read;
+      const read = known.get(name);
+      if (read?.value === value) return read.decision;
       const decision = addresses(value, entry, log);
       // An entry without a domain means other addresses for each domain of recipients.
-      if (decisions.size >= KNOWN_MAX) decisions.clear();
-      if (decision.kind === "redirect") decisions.set(name, decision);
+      if (known.size >= KNOWN_MAX) known.clear();
+      if (decision.kind === "redirect") known.set(name, { value, decision });
       return decision;
     };
     return {
       route({ mailbox }) {
-        const decide = (answer: LsearchAnswer) => {
-          if ("error" in answer) return deferred(`${file} cannot be read: ${answer.error}`);
-          const key = keysOf(mailbox).find((form) => answer.table.has(form));
-          const value = key === undefined ? undefined : answer.table.get(key);
-          if (key === undefined || value === undefined) return notIn(file, answer.doubt);
+        const decide = (found: Found) => {
+          if (found.kind === "error") return deferred(`${file} cannot be read: ${found.error}`);
+          if (found.kind === "none") return notIn(file, found.doubt);
           const { domain: ownDomain } = mailbox;
-          const entry = { file, key, domain: qualifyDomain ?? ownDomain, ownDomain };
-          return decisionOf(answer.table, value, entry);
+          const entry = { file, key: found.key, domain: qualifyDomain ?? ownDomain, ownDomain };
+          return decisionOf(found.value, entry);
         };
-        const answer = aliases.read();
-        return answer instanceof Promise ? answer.then(decide) : decide(answer);
+        const found = aliases.find(keysOf(mailbox));
+        return found instanceof Promise ? found.then(decide) : decide(found);
       },
     };
   },

@@ -69,10 +69,15 @@ function ruleProblem(written: string): string | undefined {
 
 /** The option for a list of at least one rule; one text counts as a list. */
 export function routeRules(doc: string): Option<readonly RouteRule[]> {
-  const reference = { type: "list of route rules", refersTo: "domains" } as const;
+  const reference = {
+    type: "list of route rules",
+    refersTo: "domains",
+    lookups: "names",
+  } as const;
   const written = list(doc, ruleProblem, reference);
   return {
     ...reference,
+    itemOf: (text) => SHAPE.exec(text.trim())?.[1] ?? "",
     doc,
     required: true,
     read(value, path, problems) {

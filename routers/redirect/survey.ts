@@ -2,7 +2,8 @@
 // that no address matches.
 
 import type { RouterSurvey } from "../../src/contract/contract.ts";
-import { type ListEntry, surveyList } from "../../src/lists/list-survey.ts";
+import { surveyList } from "../../src/lists/list-survey.ts";
+import type { ListEntry } from "../../src/lists/lookup.ts";
 import { parseMailbox } from "../../src/mail/address.ts";
 import { readAliasEntry } from "./entry.ts";
 

@@ -5,6 +5,7 @@
 // relay-options.ts, toml.ts, warnings.ts.
 
 import type { RouterDriver, TransportDriver } from "../contract/contract.ts";
+import type { Lookups } from "../lists/lookup.ts";
 import type { ChainOptions } from "../route/chain-options.ts";
 import type { GateOptions } from "../receive/gate/gate-options.ts";
 import type { ListenerOptions } from "../smtp/server/listener-options.ts";
@@ -22,6 +23,8 @@ export interface Configuration {
   readonly dns: DnsOptions;
   readonly domains: NamedLists;
   readonly hosts: NamedLists;
+  /** What the items of lists may look up in. */
+  readonly lookups: Lookups;
   readonly gate: GateOptions;
   /** In the order in which they are asked. */
   readonly routers: readonly RouterConfiguration[];

@@ -1,11 +1,10 @@
-// Finds problems that show only when two places of the file are compared:
-//
-// - names that do not exist or lead back to themselves
-// - names that are given twice
-// - relay rules that would make the relay an open relay
+// Finds problems that show only when two places of the file are compared, or that need the table of lookups: names that do
+// not exist or lead back to themselves, names that are given twice, lookups that do not exist, and relay rules that would
+// make the relay an open relay.
 
 import { isIPv4 } from "node:net";
 import { coversEverybody, parseHostItem } from "../lists/host-items.ts";
+import { type Lookup, lookupProblem, type Lookups, parseLookup } from "../lists/lookup.ts";
 import { parseListenAddress } from "../base/net/listen-address.ts";
 import { suggestion } from "../options/options.ts";
 import type { Problem, Reference } from "../options/options.ts";
@@ -15,7 +14,12 @@ import { isTable } from "../base/table.ts";
 
 type Root = Readonly<Record<string, unknown>>;
 
-export function crossCheck(root: Root, written: readonly Written[], problems: Problem[]): void {
+export function crossCheck(
+  root: Root,
+  written: readonly Written[],
+  lookups: Lookups,
+  problems: Problem[],
+): void {
   const domains = namedLists(root["domains"]);
   const hosts = namedLists(root["hosts"]);
   const names: Record<Reference, readonly string[]> = {
@@ -25,6 +29,7 @@ export function crossCheck(root: Root, written: readonly Written[], problems: Pr
   };
   for (const one of written) {
     checkReference(one, names, problems);
+    checkLookups(one, lookups, problems);
     checkGrant(one, written, { domains, hosts }, problems);
     if (one.option.certificates === "required") checkAsked(one, written, problems);
     if (one.option.refersTo === "domains") checkForgottenPlus(one, domains, problems);
@@ -114,6 +119,27 @@ function checkReference(
     const what = kind === "transport" ? `no transport "${name}"` : `no "${name}" in [${kind}]`;
     problems.push({ path: at, message: `there is ${what}${suggestion(name, known)}` });
   }
+}
+
+/** That there is such a lookup, and that it can be asked for that. */
+function checkLookups({ option, path, value }: Written, lookups: Lookups, problems: Problem[]) {
+  const of = option.lookups;
+  if (of === undefined) return;
+  for (const { text, path: at } of textsOf(value, path)) {
+    const item = option.itemOf?.(text) ?? text;
+    const lookup = lookupIn(item, of);
+    const wrong = lookup && lookupProblem(lookup, of, lookups);
+    if (wrong !== undefined) {
+      problems.push({ path: at, message: `${JSON.stringify(item)}: ${wrong}` });
+    }
+  }
+}
+
+/** Undefined when the item is none. */
+function lookupIn(item: string, of: Lookup["of"]): ReturnType<typeof parseLookup> {
+  if (of === "names") return parseLookup(item.startsWith("!") ? item.slice(1) : item);
+  const host = parseHostItem(item);
+  return host?.kind === "lookup" ? host : undefined;
 }
 
 /** Each circle is reported once, at the list through which it is entered first. */

@@ -5,6 +5,7 @@ import { chainOptions, transportOptions } from "../route/chain-options.ts";
 import type { Driver } from "../contract/contract.ts";
 import type { BuiltIn } from "./driver-tables.ts";
 import type { Option } from "../options/options.ts";
+import type { Lookup } from "../lists/lookup.ts";
 import { sections } from "./sections.ts";
 
 type Fields = Readonly<Record<string, Option<unknown>>>;
@@ -24,14 +25,18 @@ error, the running configuration stays.
   matches decides; \`!\` in front of an item makes its match a "no". When no item matches, the answer is "no", unless the
   last item had a \`!\`: then it is "yes". Case does not matter.
 - A **list of domains** has items like \`example.com\`, \`*.example.com\` (every subdomain), \`*\` (everything), \`+name\` (a list
-  in [domains]) and \`lsearch:FILE\` (the keys of a file).
-- A **list of local parts** has items like \`bob\`, \`*\` and \`lsearch:FILE\`.
-- A **list of hosts** has items like \`192.0.2.1\`, \`192.0.2.0/24\`, \`2001:db8::/32\`, \`spf:DOMAIN\` (what the SPF record of
-  the domain lists), \`*\` and \`+name\` (a list in [hosts]).
-- \`lsearch:FILE\` looks a key up in a text file: one key a line, which ends at a colon or white space, \`#\` for comments. The
-  text after the colon, if any, is the account that the key belongs to. The file is read again when it changes. While
-  it is missing or cannot be read, mail is deferred.
+  in [domains]) and lookups.
+- A **list of local parts** has items like \`bob\`, \`*\` and lookups.
+- A **list of hosts** has items like \`192.0.2.1\`, \`192.0.2.0/24\`, \`2001:db8::/32\`, \`*\`, \`+name\` (a list in [hosts]) and
+  lookups.
+- A **lookup** is an item that stands for many:
 `;
+
+/** For which lists, and what it is. */
+function lookupPart({ of, shown, doc }: Lookup): string {
+  const lists = of === "names" ? "lists of domains and of local parts" : "lists of hosts";
+  return `  - In ${lists}: \`${shown}\` ${doc}`;
+}
 
 const DRIVERS = `A driver that is not on this page is a module of yours: \`driver = "./mine.ts"\`, or the name of a package that is
 installed beside this file. [drivers.md](drivers.md) shows how one is written.
@@ -40,8 +45,9 @@ A changed module is loaded when the relay is restarted, not by a reload.
 
 export function configurationDocument(builtIn: BuiltIn): string {
   const { retry, replies, bounce, https, ...before } = sections;
+  const lookups = Array.from(builtIn.lookups.values(), lookupPart);
   return [
-    INTRODUCTION,
+    `${INTRODUCTION}${lookups.join("\n")}\n`,
     ...sectionParts(before, ""),
     "## [[routers]]\n",
     "Routers are asked in the order of the file, for each recipient, until one takes it. The options of every router:\n",

@@ -4,6 +4,7 @@
 import type { Router, RouterDriver, Transport, TransportDriver } from "../contract/contract.ts";
 import { chainOptions, transportOptions } from "../route/chain-options.ts";
 import type { RouterConfiguration, TransportConfiguration } from "./configuration.ts";
+import type { Lookups } from "../lists/lookup.ts";
 import { findDriver } from "./drivers.ts";
 import type { DriverKind, FoundDriver } from "./drivers.ts";
 import { checkKeys, checkName, join } from "../options/options.ts";
@@ -14,6 +15,7 @@ import { isTable } from "../base/table.ts";
 export interface BuiltIn {
   readonly routers: ReadonlyMap<string, RouterDriver>;
   readonly transports: ReadonlyMap<string, TransportDriver>;
+  readonly lookups: Lookups;
   /** The tables of the parts. */
   readonly sections: Readonly<Record<string, Option<unknown>>>;
 }

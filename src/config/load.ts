@@ -65,9 +65,18 @@ async function readRoot(
   ]);
   const routers = await readRouters(root["routers"], builtIn.routers, reading);
   const transports = await readTransports(root["transports"], builtIn.transports, reading);
-  crossCheck(root, written, problems);
+  crossCheck(root, written, builtIn.lookups, problems);
   if (own === undefined) return undefined;
-  return { file, directory, ...own, routers, transports, parts: Object.fromEntries(parts) };
+  const { lookups } = builtIn;
+  return {
+    file,
+    directory,
+    ...own,
+    lookups,
+    routers,
+    transports,
+    parts: Object.fromEntries(parts),
+  };
 }
 
 /**

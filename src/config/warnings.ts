@@ -2,10 +2,10 @@
 // another program's format, or the secret of the example. `check` and the start of the relay print them, and neither
 // fails because of them.
 
-import { resolve } from "node:path";
 import { findUser } from "../base/users.ts";
 import type { RouterSurvey } from "../contract/contract.ts";
-import { surveyList } from "../lists/list-survey.ts";
+import { parseHostItem } from "../lists/host-items.ts";
+import { type ListSurvey, parseLookup } from "../lists/lookup.ts";
 import { parseDomain } from "../mail/address.ts";
 import type { Configuration } from "./configuration.ts";
 import { orderWarnings } from "./order-warnings.ts";
@@ -28,7 +28,7 @@ export async function warningsOf(configuration: Configuration): Promise<string[]
     if (proof?.header?.some((header) => header.endsWith(PUBLISHED_SECRET)) === true) {
       warnings.push(`${at}.proof.header: the secret is that of the example`);
     }
-    if (proof === undefined && certificates === undefined && isShared(hosts, configuration.hosts)) {
+    if (proof === undefined && certificates === undefined && isShared(hosts, configuration)) {
       warnings.push(
         `${at}: has no proof, so whoever else sends through these hosts may relay as you`,
       );
@@ -42,10 +42,9 @@ export async function warningsOf(configuration: Configuration): Promise<string[]
   warnings.push(...orderWarnings(configuration));
   const domains = [...domainTexts(configuration)];
   const localParts = [...localPartTexts(configuration)];
-  for (const written of lookedUp([...domains, ...localParts])) {
-    const path = resolve(configuration.directory, written);
-    const ofLocalParts = localParts.some((text) => text.endsWith(written));
-    warnings.push(...(await fileWarnings(path, ofLocalParts, relay.spool_directory)));
+  const ofLocalParts = lookedUp(localParts, configuration);
+  for (const [name, survey] of new Map([...lookedUp(domains, configuration), ...ofLocalParts])) {
+    warnings.push(...listWarnings(name, await survey(), ofLocalParts.has(name)));
   }
   for (const { doubts } of await surveysOf(configuration)) warnings.push(...doubts);
   return warnings;
@@ -61,14 +60,19 @@ export async function surveysOf(configuration: Configuration): Promise<RouterSur
   return [...surveys.values()];
 }
 
-/** Whether the hosts come from an SPF record: the owner of such hosts usually sends for many customers. */
-function isShared(items: readonly string[], named: Configuration["hosts"]): boolean {
-  return items.some((item) =>
-    item.startsWith("+")
-      ? isShared(named.get(item.slice(1)) ?? [], named)
-      : item.startsWith("spf:"),
-  );
+/** Whether a lookup gives hosts that send for others too, as the owner of an SPF record usually does. */
+function isShared(items: readonly string[], configuration: HostDefinitions): boolean {
+  const { hosts, lookups } = configuration;
+  return items.some((text) => {
+    const item = parseHostItem(text);
+    if (item === undefined || item.negated) return false;
+    if (item.kind === "list") return isShared(hosts.get(item.name) ?? [], configuration);
+    const lookup = item.kind === "lookup" ? lookups.get(item.scheme) : undefined;
+    return lookup?.of === "hosts" && lookup.isShared === true;
+  });
 }
+
+type HostDefinitions = Pick<Configuration, "hosts" | "lookups">;
 
 function* domainTexts({ domains, gate, routers }: Configuration): Generator<string> {
   for (const items of domains.values()) yield* items;
@@ -88,17 +92,29 @@ function* localPartTexts({ gate, routers }: Configuration): Generator<string> {
   }
 }
 
-/** The files in the items, each once. */
-function lookedUp(texts: readonly string[]): ReadonlySet<string> {
-  return new Set(texts.flatMap((text) => /^!?lsearch:(.*)$/s.exec(text)?.[1] ?? []));
+/** The sources that the items look up in, each once: its name, and how to survey it. */
+function lookedUp(
+  texts: readonly string[],
+  { lookups, directory, relay }: Configuration,
+): ReadonlyMap<string, () => Promise<ListSurvey>> {
+  const found = new Map<string, () => Promise<ListSurvey>>();
+  for (const text of texts) {
+    const item = parseLookup(text.startsWith("!") ? text.slice(1) : text);
+    if (item === undefined) continue;
+    const lookup = lookups.get(item.scheme);
+    if (lookup?.of !== "names" || lookup.survey === undefined) continue;
+    const name = lookup.nameOf(item.argument, directory);
+    const nothing: ListSurvey = { entries: [], doubts: [], indented: [] };
+    found.set(name, async () => (await lookup.survey?.(name, relay.spool_directory)) ?? nothing);
+  }
+  return found;
 }
 
-async function fileWarnings(
+function listWarnings(
   path: string,
+  { entries, doubts, indented }: ListSurvey,
   ofLocalParts: boolean,
-  spoolDirectory: string,
-): Promise<string[]> {
-  const { entries, doubts, indented } = await surveyList(path, spoolDirectory);
+): string[] {
   if (doubts.length > 0) return [...doubts];
   if (entries.length === 0) return [`${path}: is empty: nobody is in it`];
   const found = [

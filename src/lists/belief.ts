@@ -8,8 +8,7 @@
 // directory for it.
 
 import type { BigIntStats } from "node:fs";
-import type { Clock } from "../base/clock.ts";
-import { describeError, type Log } from "../observe/log.ts";
+import { describeError } from "../observe/log.ts";
 import {
   isConfirmedList,
   lookAtConfirmation,
@@ -17,18 +16,9 @@ import {
   removeConfirmation,
   writeKeptList,
 } from "./kept-list.ts";
+import type { NameServices } from "./lookup.ts";
 import { isSameFile, type ListContent } from "./list-content.ts";
-import type { LsearchAnswer } from "./lists.ts";
-import { asWritten, type LsearchTable, parseLsearch } from "./lsearch-text.ts";
-
-export interface BeliefParts {
-  readonly clock: Clock;
-  readonly log: Log;
-  /** The spool directory, for kept copies. Without it the last list is known as long as the process lives. */
-  readonly stateDirectory?: string;
-  /** Use what is kept there, and write nothing: for a dry run. */
-  readonly readOnly?: boolean;
-}
+import { asWritten, type LsearchAnswer, type LsearchTable, parseLsearch } from "./lsearch-text.ts";
 
 /** Milliseconds that a list which has lost more than half must stand unchanged. */
 const STANDING_TIME = 600_000;
@@ -61,7 +51,7 @@ const NOTHING: LsearchTable = new Map();
 
 export class ListBelief {
   readonly #path: string;
-  readonly #parts: BeliefParts;
+  readonly #parts: NameServices;
   #believed: LsearchTable | undefined;
   /** The largest, in the time that small steps are counted together. */
   #former: Former | undefined;
@@ -73,7 +63,7 @@ export class ListBelief {
   #writing: Promise<void> | undefined;
 
   /** `path` is absolute. */
-  constructor(path: string, parts: BeliefParts) {
+  constructor(path: string, parts: NameServices) {
     this.#path = path;
     this.#parts = parts;
   }

@@ -1,79 +1,54 @@
-// Makes matchers out of the texts of the configuration. Files and `spf:` answers are shared by all lists that name
-// them, those of other generations too where the relay has given what they share.
+// Makes matchers out of the texts of the configuration. The sources of lookups are shared by all lists that name them,
+// those of other generations too where the relay has given what they share.
 
-import { resolve } from "node:path";
-import { given } from "../base/given.ts";
-import type { Clock } from "../base/clock.ts";
 import type { Resolver } from "../dns/dns.ts";
-import type { Log } from "../observe/log.ts";
-import { Shared } from "../base/shared.ts";
-import type { BeliefParts } from "./belief.ts";
 import { parseHostItem } from "./host-items.ts";
 import { hostList, type HostScan, hostScan } from "./host-lists.ts";
-import type { Lists, Lsearch } from "./lists.ts";
-import { type Acceptance, LsearchFile, type LsearchParts } from "./lsearch.ts";
-import type { SpfDescription, SpfList } from "./spf-list.ts";
-import { SpfLists } from "./spf-lists.ts";
+import { HostSources } from "./host-sources.ts";
+import type { Lists } from "./lists.ts";
+import {
+  type Acceptance,
+  type HostLookup,
+  type HostSource,
+  type HostSourceDescription,
+  type Lookup,
+  type Lookups,
+  type NameLookup,
+  type NameServices,
+  type NameSource,
+  parseLookup,
+} from "./lookup.ts";
+import { NameSources } from "./name-sources.ts";
 import { domainItem, localPartItem, scan, type TextItem } from "./text-lists.ts";
 
 type NamedLists = Readonly<Record<string, readonly string[]>>;
 
-export interface ListParts extends BeliefParts {
+export interface ListParts extends NameServices {
+  readonly lookups: Lookups;
   /** [domains] and [hosts] of the configuration. */
   readonly domains: NamedLists;
   readonly hosts: NamedLists;
   /** Where relative files start. */
   readonly configDirectory: string;
-  readonly log: Log;
   readonly resolver: Resolver;
-  readonly clock: Clock;
-  /** Where the last good lists and answers are kept. Without it they are held in memory only. */
-  readonly stateDirectory?: string;
-  /** Milliseconds between two refreshes of `spf:` lists, give or take a tenth. An hour when not given. */
+  /** Milliseconds between two refreshes of sources of hosts, give or take a tenth. An hour when not given. */
   readonly refreshInterval?: number;
-  /** Files and `spf:` lists that others have too. These lists have their own when not given. */
-  readonly files?: ListFiles;
-  readonly spf?: SpfLists;
-}
-
-/** The lsearch files of all lists that have them, by absolute path. */
-export class ListFiles {
-  readonly #parts: LsearchParts;
-  readonly #files = new Shared<LsearchFile>();
-
-  constructor(parts: BeliefParts) {
-    this.#parts = { ...parts, late: new Set() };
-  }
-
-  /** `leave` must follow. */
-  take(path: string): LsearchFile {
-    return this.#files.take(path, () => new LsearchFile(path, this.#parts));
-  }
-
-  leave(path: string): Promise<void> {
-    return this.#files.leave(path);
-  }
-}
-
-export function createSpfLists(
-  parts: BeliefParts & Pick<ListParts, "resolver" | "refreshInterval">,
-): SpfLists {
-  const { clock, log, resolver, stateDirectory, readOnly = false, refreshInterval } = parts;
-  const directory = given({ directory: stateDirectory });
-  return new SpfLists({ clock, log, resolver, ...directory, keep: !readOnly, refreshInterval });
+  /** Sources that others have too. These lists have their own when not given. */
+  readonly nameSources?: NameSources;
+  readonly hostSources?: HostSources;
 }
 
 interface HostListDescription {
   readonly name: string;
   readonly items: readonly string[];
-  /** Every `spf:` of the list, nested lists included. */
-  readonly spf: readonly SpfDescription[];
+  /** Every lookup of the list, nested lists included. */
+  readonly lookups: readonly HostSourceDescription[];
 }
 
 export interface ListsWithRefresh extends Lists {
-  /** Resolves every `spf:` list now, and again by and by, and reads every file. Never rejects. */
+  /** Asks every source of hosts now, and again by and by, and begins with those of names. Never rejects. */
   refresh(): Promise<void>;
-  /** Believes every file as it is, unless it has no entry. Those that were believed already are left out. */
+  /** Believes every source as it is, unless it has no entry. Those that were believed already are left out. */
   accept(): Promise<readonly Acceptance[]>;
   /** A list of [hosts]; undefined when there is none of this name. */
   describe(name: string): HostListDescription | undefined;
@@ -81,22 +56,24 @@ export interface ListsWithRefresh extends Lists {
 }
 
 export function createLists(parts: ListParts): ListsWithRefresh {
-  const { configDirectory, files = new ListFiles(parts), spf = createSpfLists(parts) } = parts;
-  const ownFiles = new Map<string, LsearchFile>();
-  const ownSpf = new Map<string, SpfList>();
-  const lsearch = (file: string): Lsearch =>
-    remembered(ownFiles, resolve(configDirectory, file), (path) => files.take(path));
-  const spfOf = (domain: string) => remembered(ownSpf, domain, (name) => spf.take(name));
+  const hostSources = parts.hostSources ?? new HostSources(parts);
+  const own = new OwnSources(parts, parts.nameSources ?? new NameSources(parts), hostSources);
+  const names = (scheme: string, argument: string) => own.names(scheme, argument);
+  const hosts = (scheme: string, argument: string) => own.hosts(scheme, argument);
   const domainsNamed: (name: string) => readonly TextItem[] = named(parts.domains, (texts) =>
-    texts.map((text) => domainItem(text, { lsearch, named: domainsNamed })),
+    texts.map((text) => domainItem(text, { lookup: names, named: domainsNamed })),
   );
   const hostsNamed: (name: string) => HostScan = named(parts.hosts, (texts) =>
-    hostScan(texts, { spf: spfOf, named: hostsNamed }),
+    hostScan(texts, { lookup: hosts, named: hostsNamed }),
   );
-  const domainSources = { lsearch, named: domainsNamed };
+  const domainSources = { lookup: names, named: domainsNamed };
 
   return {
-    lsearch,
+    lookup(item) {
+      const written = parseLookup(item);
+      if (written === undefined) throw new Error(`${JSON.stringify(item)} is no lookup`);
+      return names(written.scheme, written.argument);
+    },
     domains(texts) {
       const items = texts.map((text) => domainItem(text, domainSources));
       return { match: (domain) => scan(items, domain) };
@@ -105,33 +82,96 @@ export function createLists(parts: ListParts): ListsWithRefresh {
       const items = texts.map((text) => localPartItem(text, domainSources));
       return { match: (localPart) => scan(items, localPart) };
     },
-    hosts: (texts) => hostList(texts, { spf: spfOf, named: hostsNamed }),
+    hosts: (texts) => hostList(texts, { lookup: hosts, named: hostsNamed }),
     async refresh() {
-      // What a file holds now is what its successor is compared with, asked for or not.
-      for (const file of ownFiles.values()) void file.read();
-      await spf.refresh();
+      own.begin();
+      await hostSources.refresh();
     },
-    async accept() {
-      const accepted = await Promise.all(Array.from(ownFiles.values(), (file) => file.accept()));
-      return accepted.filter((one) => one !== undefined);
-    },
+    accept: () => own.accept(),
     describe(name) {
       const items = Object.hasOwn(parts.hosts, name) ? parts.hosts[name] : undefined;
       if (items === undefined) return undefined;
-      const domains = new Set(spfDomains(name, parts.hosts));
-      return { name, items, spf: [...domains].map((domain) => spfOf(domain).describe()) };
+      const sources = new Set(lookupsIn(name, parts.hosts, hosts));
+      return { name, items, lookups: [...sources].map((source) => source.describe()) };
     },
     async close() {
-      if (parts.spf === undefined) await spf.close();
-      const left = [
-        ...Array.from(ownFiles.keys(), (path) => files.leave(path)),
-        ...Array.from(ownSpf.keys(), (domain) => spf.leave(domain)),
-      ];
-      ownFiles.clear();
-      ownSpf.clear();
-      await Promise.all(left);
+      if (parts.hostSources === undefined) await hostSources.close();
+      await own.leave();
     },
   };
+}
+
+/** The sources that these lists have taken, each once. */
+class OwnSources {
+  readonly #parts: Pick<ListParts, "lookups" | "configDirectory">;
+  readonly #nameSources: NameSources;
+  readonly #hostSources: HostSources;
+  readonly #names = new Map<string, NameSource>();
+  readonly #hosts = new Map<string, HostSource>();
+  readonly #left: (() => Promise<void>)[] = [];
+
+  constructor(
+    parts: Pick<ListParts, "lookups" | "configDirectory">,
+    nameSources: NameSources,
+    hostSources: HostSources,
+  ) {
+    this.#parts = parts;
+    this.#nameSources = nameSources;
+    this.#hostSources = hostSources;
+  }
+
+  names(scheme: string, argument: string): NameSource {
+    const { lookup, name } = this.#found(scheme, argument, isOfNames);
+    return remembered(this.#names, `${scheme}:${name}`, () => {
+      this.#left.push(() => this.#nameSources.leave(lookup, name));
+      return this.#nameSources.take(lookup, name);
+    });
+  }
+
+  hosts(scheme: string, argument: string): HostSource {
+    const { lookup, name } = this.#found(scheme, argument, isOfHosts);
+    return remembered(this.#hosts, `${scheme}:${name}`, () => {
+      this.#left.push(() => this.#hostSources.leave(lookup, name));
+      return this.#hostSources.take(lookup, name);
+    });
+  }
+
+  /** The loader has checked that there is such a lookup. */
+  #found<Kind extends Lookup>(
+    scheme: string,
+    argument: string,
+    isKind: (lookup: Lookup) => lookup is Kind,
+  ): { readonly lookup: Kind; readonly name: string } {
+    const { lookups, configDirectory } = this.#parts;
+    const lookup = lookups.get(scheme);
+    if (lookup === undefined || !isKind(lookup)) throw new Error(`there is no lookup ${scheme}:`);
+    return { lookup, name: lookup.nameOf(argument, configDirectory) };
+  }
+
+  begin(): void {
+    for (const source of this.#names.values()) source.begin?.();
+  }
+
+  async accept(): Promise<readonly Acceptance[]> {
+    const accepted = await Promise.all(
+      Array.from(this.#names.values(), async (source) => source.accept?.()),
+    );
+    return accepted.filter((one) => one !== undefined);
+  }
+
+  async leave(): Promise<void> {
+    this.#names.clear();
+    this.#hosts.clear();
+    await Promise.all(this.#left.splice(0).map((leave) => leave()));
+  }
+}
+
+function isOfNames(lookup: Lookup): lookup is NameLookup {
+  return lookup.of === "names";
+}
+
+function isOfHosts(lookup: Lookup): lookup is HostLookup {
+  return lookup.of === "hosts";
 }
 
 /** Named lists are compiled when they are first used. The loader has checked that they exist. */
@@ -152,14 +192,19 @@ function named<Compiled>(
     });
 }
 
-/** The domains of every `spf:` in a named list and in those that it contains. */
-function spfDomains(name: string, lists: NamedLists, seen: Set<string> = new Set()): string[] {
+/** The sources of every lookup in a named list and in those that it contains. */
+function lookupsIn(
+  name: string,
+  lists: NamedLists,
+  open: (scheme: string, argument: string) => HostSource,
+  seen: Set<string> = new Set(),
+): HostSource[] {
   if (seen.has(name)) return [];
   seen.add(name);
   return (lists[name] ?? []).flatMap((text) => {
     const item = parseHostItem(text);
-    if (item?.kind === "spf") return [item.domain];
-    return item?.kind === "list" ? spfDomains(item.name, lists, seen) : [];
+    if (item?.kind === "lookup") return [open(item.scheme, item.argument)];
+    return item?.kind === "list" ? lookupsIn(item.name, lists, open, seen) : [];
   });
 }
 

@@ -1,17 +1,20 @@
-// The items of a host list, from text to what they mean: address, CIDR, "spf:DOMAIN", "+other", "*", "!x".
+// The items of a host list, from text to what they mean: address, CIDR, lookup ("spf:DOMAIN"), "+other", "*", "!x".
 // A host name is no item: who a client is must not depend on what DNS says of it at the moment.
 
-import { parseDomain } from "../mail/address.ts";
 import { coversFamily, parseNetwork, type Network } from "../base/cidr.ts";
+import { parseLookup } from "./lookup.ts";
+
+/** What is written like an IPv6 address, right or wrong. */
+const ADDRESS = /^[0-9a-f]{1,4}:/i;
 
 export type HostItem = { readonly negated: boolean; readonly text: string } & (
   | { readonly kind: "network"; readonly network: Network }
-  | { readonly kind: "spf"; readonly domain: string }
+  | { readonly kind: "lookup"; readonly scheme: string; readonly argument: string }
   | { readonly kind: "list"; readonly name: string }
   | { readonly kind: "everybody" }
 );
 
-/** What is wrong with an item, for the configuration's list of problems; undefined when it is right. */
+/** What is wrong with an item by itself; undefined when it is right, or a lookup. */
 export function hostItemProblem(item: string): string | undefined {
   return parseHostItem(item) === undefined ? problemOf(item) : undefined;
 }
@@ -25,13 +28,10 @@ export function parseHostItem(text: string): HostItem | undefined {
     const name = positive.slice(1);
     return /^[\w.-]+$/.test(name) ? { ...base, kind: "list", name } : undefined;
   }
-  if (positive.startsWith("spf:")) {
-    const domain = parseDomain(positive.slice("spf:".length));
-    const usable = domain !== undefined && !domain.startsWith("[");
-    return usable ? { ...base, kind: "spf", domain } : undefined;
-  }
   const network = parseNetwork(positive);
-  return network === undefined ? undefined : { ...base, kind: "network", network };
+  if (network !== undefined) return { ...base, kind: "network", network };
+  const lookup = ADDRESS.test(positive) ? undefined : parseLookup(positive);
+  return lookup && { ...base, kind: "lookup", ...lookup };
 }
 
 function problemOf(item: string): string {
@@ -39,7 +39,6 @@ function problemOf(item: string): string {
   if (positive.startsWith("!")) return `one "!" is enough`;
   if (positive !== positive.trim()) return "has white space around it";
   if (positive.startsWith("+")) return "is no name of a host list";
-  if (positive.startsWith("spf:")) return `wants a domain after "spf:"`;
   const [address = "", prefix, ...more] = positive.split("/");
   if (prefix === undefined) {
     const right = `an address, a CIDR like "192.0.2.0/24", "spf:DOMAIN" or "+name"`;
@@ -52,8 +51,8 @@ function problemOf(item: string): string {
 
 /**
  * Whether a list lets in everybody, or everybody of one family: "*", "0.0.0.0/0", two halves, a negative item
- * at the end. Negative items before that make no difference: they are holes, not walls. What `spf:` lists hold
- * is judged when they are resolved.
+ * at the end. Negative items before that make no difference: they are holes, not walls. What lookups give
+ * is judged when they are asked.
  */
 export function coversEverybody(
   items: readonly string[],
@@ -74,7 +73,7 @@ function collectNetworks(
   if (end === -1 && items.at(-1)?.startsWith("!") === true) return false;
   for (const text of end === -1 ? items : items.slice(0, end)) {
     const item = parseHostItem(text);
-    if (item === undefined || item.negated || item.kind === "spf") continue;
+    if (item === undefined || item.negated || item.kind === "lookup") continue;
     if (item.kind === "everybody") return false;
     if (item.kind === "network") networks.push(item.network);
     if (item.kind === "list" && !seen.has(item.name)) {

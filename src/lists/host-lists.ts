@@ -1,14 +1,15 @@
 // Host lists: items made into matchers, and the scan over them.
 //
 // Invariants: as for every list, the first item that matches decides, and at the end the address is in only if the
-// last item was negative. A text that is not an address is in no list. A list of ten thousand networks costs an address
-// as much as a list of one.
+// last item was negative. A text that is not an address is in no list, and a list with a lookup that throws lets in nobody.
+// A list of ten thousand networks costs an address as much as a list of one.
 
 import { type Address, parseAddress } from "../base/cidr.ts";
 import { NetworkTable } from "../base/network-table.ts";
 import { type HostItem, parseHostItem } from "./host-items.ts";
 import type { HostList, Match } from "./lists.ts";
-import type { SpfList } from "./spf-list.ts";
+import { describeError } from "../observe/log.ts";
+import type { HostSource } from "./lookup.ts";
 
 /** Where an address stands in a list. Undefined: out, because no item matches. */
 export type HostScan = (
@@ -16,15 +17,15 @@ export type HostScan = (
 ) => { readonly inside: boolean; readonly why: string } | undefined;
 
 /** What an item needs from outside. */
-interface HostSources {
-  spf(domain: string): SpfList;
+interface ItemSources {
+  lookup(scheme: string, argument: string): HostSource;
   named(name: string): HostScan;
 }
 
 /** The first item of some that matches. */
 type Finder = (address: Address) => { readonly negated: boolean; readonly why: string } | undefined;
 
-export function hostScan(texts: readonly string[], sources: HostSources): HostScan {
+export function hostScan(texts: readonly string[], sources: ItemSources): HostScan {
   const finders = findersOf(texts, sources);
   const last = texts.at(-1);
   const end =
@@ -41,7 +42,7 @@ export function hostScan(texts: readonly string[], sources: HostSources): HostSc
 }
 
 /** Networks that follow each other are asked together. */
-function findersOf(texts: readonly string[], sources: HostSources): Finder[] {
+function findersOf(texts: readonly string[], sources: ItemSources): Finder[] {
   const finders: Finder[] = [];
   let networks: NetworkItem[] = [];
   const closeRun = () => {
@@ -75,15 +76,15 @@ function positiveOf({ negated, text }: HostItem): string {
   return negated ? text.slice(1) : text;
 }
 
-function finderOf(item: Exclude<HostItem, NetworkItem>, sources: HostSources): Finder {
+function finderOf(item: Exclude<HostItem, NetworkItem>, sources: ItemSources): Finder {
   const { negated } = item;
   const positive = positiveOf(item);
   const when = (why: string | undefined) => (why === undefined ? undefined : { negated, why });
   switch (item.kind) {
     case "everybody":
       return () => ({ negated, why: positive });
-    case "spf": {
-      const list = sources.spf(item.domain);
+    case "lookup": {
+      const list = sources.lookup(item.scheme, item.argument);
       return (address) => {
         const entry = list.find(address);
         return when(entry && `${positive} (${entry})`);
@@ -99,14 +100,19 @@ function finderOf(item: Exclude<HostItem, NetworkItem>, sources: HostSources): F
   }
 }
 
-export function hostList(texts: readonly string[], sources: HostSources): HostList {
+export function hostList(texts: readonly string[], sources: ItemSources): HostList {
   const scan = hostScan(texts, sources);
   const end = `is not in the list (last item ${texts.at(-1) ?? "none"})`;
   return {
     match(text): Match {
       const address = parseAddress(text);
       if (address === undefined) return { kind: "out", why: `"${text}" is no address` };
-      const found = scan(address);
+      let found: ReturnType<HostScan>;
+      try {
+        found = scan(address);
+      } catch (cause) {
+        return { kind: "out", why: `${text}: ${describeError(cause)}` };
+      }
       if (found === undefined) return { kind: "out", why: `${text} ${end}` };
       return found.inside
         ? { kind: "in", why: `${text} matches ${found.why}` }

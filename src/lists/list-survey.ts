@@ -2,24 +2,10 @@
 // file, whatever it is a list of.
 
 import { implausible } from "./belief.ts";
+import type { ListSurvey } from "./lookup.ts";
 import { isConfirmedList, readKeptList } from "./kept-list.ts";
 import { readList } from "./list-content.ts";
 import { asWritten, type LsearchTable, parseLsearch } from "./lsearch-text.ts";
-
-export interface ListEntry {
-  readonly key: string;
-  readonly value: string;
-  /** Counted from 1. */
-  readonly line: number;
-}
-
-export interface ListSurvey {
-  readonly entries: readonly ListEntry[];
-  /** A line each, with the file in front. */
-  readonly doubts: readonly string[];
-  /** Lines that begin with white space and continue an entry, or nothing: names there are no names. */
-  readonly indented: readonly { readonly line: number; readonly text: string }[];
-}
 
 /** `spoolDirectory` is where a relay keeps what it believes. Never rejects. */
 export async function surveyList(path: string, spoolDirectory: string): Promise<ListSurvey> {

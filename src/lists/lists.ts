@@ -3,9 +3,10 @@
 // only if the last item was negative. A lookup that cannot be read is "defer", never "out"; of one that is not believed,
 // so is what its last good list does not have.
 //
-// Doors: belief.ts, create-lists.ts, events.ts, host-items.ts, list-survey.ts, lsearch.ts, spf-lists.ts, written-domain.ts.
+// Doors: built-in.ts, create-lists.ts, events.ts, host-items.ts, host-sources.ts, list-survey.ts, lookup.ts,
+// name-sources.ts, written-domain.ts.
 
-import type { LsearchTable } from "./lsearch-text.ts";
+import type { NameSource } from "./lookup.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 
 export type Match =
@@ -13,21 +14,6 @@ export type Match =
   | { readonly kind: "in"; readonly key?: string; readonly why: string }
   | { readonly kind: "out"; readonly why: string }
   | { readonly kind: "defer"; readonly why: string };
-
-export type LsearchAnswer =
-  | {
-      /** Values as they are written. */
-      readonly table: LsearchTable;
-      /** Why the file is not believed. Then the table is an earlier one, and nothing is known of other keys. */
-      readonly doubt?: string;
-    }
-  /** Why the file cannot be read. */
-  | { readonly error: string };
-
-/** One lsearch file, as it is at the moment of each lookup. */
-export interface Lsearch {
-  read(): MaybePromise<LsearchAnswer>;
-}
 
 export interface DomainList {
   /** `domain` in canonical form. */
@@ -49,6 +35,6 @@ export interface Lists {
   domains(items: readonly string[]): DomainList;
   localParts(items: readonly string[]): LocalPartList;
   hosts(items: readonly string[]): HostList;
-  /** The file at `path`, relative to the configuration; the same for all who ask for it. */
-  lsearch(path: string): Lsearch;
+  /** One lookup by itself: "lsearch:FILE", relative to the configuration; the same for all who ask for it. */
+  lookup(item: string): Pick<NameSource, "find">;
 }

@@ -5,6 +5,16 @@
 /** Lower-case key to what the entry means. */
 export type LsearchTable = ReadonlyMap<string, string>;
 
+export type LsearchAnswer =
+  | {
+      /** Values as they are written. */
+      readonly table: LsearchTable;
+      /** Why the file is not believed. Then the table is an earlier one, and nothing is known of other keys. */
+      readonly doubt?: string;
+    }
+  /** Why the file cannot be read. */
+  | { readonly error: string };
+
 /**
  * Makes the meaning of an entry out of its lower-case key and its value as written, "" where there is none. `line` is
  * that of the key, counted from 1.

@@ -6,9 +6,10 @@
 // While one file is late others get only 10 ms, so that a recipient who is looked up in several waits at most 100 ms.
 
 import type { BigIntStats } from "node:fs";
-import { type BeliefParts, ListBelief } from "./belief.ts";
+import { ListBelief } from "./belief.ts";
 import { isSameFile, type ListReading, lookAtList, readList } from "./list-content.ts";
-import type { Lsearch, LsearchAnswer } from "./lists.ts";
+import type { Acceptance, NameServices } from "./lookup.ts";
+import type { LsearchAnswer } from "./lsearch-text.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 
 /** The calls of the file system. They never reject, and may never resolve. */
@@ -18,13 +19,6 @@ export interface ListCalls {
 }
 
 const CALLS: ListCalls = { look: lookAtList, read: readList };
-
-/** What became of a list that an operator wants to be believed as it is. */
-export interface Acceptance {
-  readonly path: string;
-  /** Why it cannot be; absent when it is believed. */
-  readonly why?: string;
-}
 
 /**
  * Milliseconds after the relay first saw a change, in which the file may change again and look the same: clocks of file
@@ -57,14 +51,9 @@ interface Look {
   readonly isRacy: boolean;
 }
 
-export interface LsearchParts extends BeliefParts {
-  /** The files that are late at present, among all that one recipient may be looked up in. */
-  readonly late?: Set<string>;
-}
-
-export class LsearchFile implements Lsearch {
+export class LsearchFile {
   readonly #path: string;
-  readonly #parts: LsearchParts;
+  readonly #parts: NameServices;
   readonly #calls: ListCalls;
   readonly #belief: ListBelief;
   #look: Look | undefined;
@@ -75,7 +64,7 @@ export class LsearchFile implements Lsearch {
   #reported: string | undefined;
 
   /** `path` is absolute. */
-  constructor(path: string, parts: LsearchParts, calls = CALLS) {
+  constructor(path: string, parts: NameServices, calls = CALLS) {
     this.#path = path;
     this.#parts = parts;
     this.#calls = calls;

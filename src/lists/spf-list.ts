@@ -10,21 +10,10 @@ import { describeError, type Log } from "../observe/log.ts";
 import { type Address, type Network, parseNetwork } from "../base/cidr.ts";
 import { NetworkTable } from "../base/network-table.ts";
 import { type KeptAnswer, keptAnswerPath, readKeptAnswer, writeKeptAnswer } from "./kept-answer.ts";
+import type { HostSource, HostSourceDescription } from "./lookup.ts";
 import { expandSpf } from "./spf.ts";
 
-export interface SpfDescription {
-  readonly domain: string;
-  readonly source: "dns" | "disk" | "none";
-  /** Milliseconds since the epoch; absent without an answer. */
-  readonly fetchedAt?: number;
-  readonly entries: readonly string[];
-  /** Mechanisms of the record that are not followed. */
-  readonly ignored: readonly string[];
-  /** Why the last refresh failed; absent when it did not. */
-  readonly error?: string;
-}
-
-export interface SpfListParts {
+interface SpfListParts {
   readonly domain: string;
   readonly resolver: Resolver;
   readonly clock: Clock;
@@ -41,14 +30,14 @@ interface Entry {
   readonly network: Network;
 }
 
-export class SpfList {
+export class SpfList implements HostSource {
   readonly #parts: SpfListParts;
   readonly #name: string;
   readonly #path: string | undefined;
   #current: KeptAnswer | undefined;
   #entries: readonly Entry[] = [];
   #networks = new NetworkTable([]);
-  #source: SpfDescription["source"] = "none";
+  #source: HostSourceDescription["source"] = "none";
   #error: string | undefined;
   #running: Promise<boolean> | undefined;
   #writing: Promise<void> | undefined;
@@ -81,10 +70,10 @@ export class SpfList {
     return this.#running;
   }
 
-  describe(): SpfDescription {
+  describe(): HostSourceDescription {
     const current = this.#current;
     return {
-      domain: this.#parts.domain,
+      name: this.#parts.domain,
       source: this.#source,
       entries: current?.entries ?? [],
       ignored: current?.ignored ?? [],

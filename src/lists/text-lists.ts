@@ -5,7 +5,8 @@
 // inside it. A key is text of the list; only "*.example.com" vouches for the subject's own domain.
 
 import { canonicalName } from "./lsearch-text.ts";
-import type { Lsearch, LsearchAnswer, Match } from "./lists.ts";
+import type { Match } from "./lists.ts";
+import { type Found, type NameSource, parseLookup } from "./lookup.ts";
 import { writtenDomains } from "./written-domain.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 
@@ -21,15 +22,14 @@ export interface TextItem {
 
 /** What an item needs from outside. */
 export interface ItemSources {
-  lsearch(file: string): Lsearch;
+  lookup(scheme: string, argument: string): Pick<NameSource, "find">;
   named(name: string): readonly TextItem[];
 }
 
 export function domainItem(text: string, sources: ItemSources): TextItem {
-  return item(text, (positive) => {
-    if (positive.startsWith("lsearch:")) {
-      return lookup(sources.lsearch(positive.slice("lsearch:".length)), positive, writtenKeys);
-    }
+  return itemOf(text, (positive) => {
+    const found = lookedUp(positive, sources, writtenKeys);
+    if (found !== undefined) return found;
     if (positive.startsWith("+")) return nested(sources.named(positive.slice(1)));
     const lower = positive.toLowerCase();
     return lower.startsWith("*.") ? subdomains(lower) : literal(lower, [whole]);
@@ -37,10 +37,10 @@ export function domainItem(text: string, sources: ItemSources): TextItem {
 }
 
 export function localPartItem(text: string, sources: ItemSources): TextItem {
-  return item(text, (positive) =>
-    positive.startsWith("lsearch:")
-      ? lookup(sources.lsearch(positive.slice("lsearch:".length)), positive, nameKeys)
-      : literal(positive.toLowerCase(), [whole, base]),
+  return itemOf(
+    text,
+    (positive) =>
+      lookedUp(positive, sources, nameKeys) ?? literal(positive.toLowerCase(), [whole, base]),
   );
 }
 
@@ -70,7 +70,7 @@ function decide(current: TextItem, subject: string, found: Verdict): Verdict {
     : found;
 }
 
-function item(text: string, finder: (positive: string) => TextItem["find"]): TextItem {
+function itemOf(text: string, finder: (positive: string) => TextItem["find"]): TextItem {
   const negated = text.startsWith("!");
   const positive = negated ? text.slice(1) : text;
   const everything: Match = { kind: "in", why: `"*" matches everything` };
@@ -125,23 +125,33 @@ const writtenKeys: Keys = (lower) => writtenDomains(lower).map((key) => ({ key, 
 
 const nameKeys: Keys = (lower) => [whole(lower), base(lower)].map((key) => ({ key, name: key }));
 
-function lookup(file: Lsearch, name: string, keysOf: Keys): TextItem["find"] {
-  const search = (answer: LsearchAnswer, subject: string): Verdict => {
-    if ("error" in answer) return unknown(`${name} cannot be read: ${answer.error}`);
-    for (const { key, name: plain } of keysOf(subject.toLowerCase())) {
-      const value = answer.table.get(key);
-      if (value === undefined) continue;
-      const canonical = canonicalName(plain, value);
-      return { kind: "in", key: canonical, why: `"${subject}" is in ${name} as "${canonical}"` };
-    }
-    if (answer.doubt === undefined) return undefined;
-    return unknown(`"${subject}" was not in ${name} before it changed: it ${answer.doubt}`);
-  };
+/** Undefined when the item is no lookup. */
+function lookedUp(item: string, sources: ItemSources, keysOf: Keys): TextItem["find"] | undefined {
+  const written = parseLookup(item);
+  if (written === undefined) return undefined;
+  const source = sources.lookup(written.scheme, written.argument);
   return (subject) => {
-    const answer = file.read();
-    return answer instanceof Promise
-      ? answer.then((late) => search(late, subject))
-      : search(answer, subject);
+    const keys = keysOf(subject.toLowerCase());
+    const match = (found: Found): Verdict => {
+      switch (found.kind) {
+        case "error":
+          return unknown(`${item} cannot be read: ${found.error}`);
+        case "found": {
+          const plain = keys.find(({ key }) => key === found.key)?.name ?? found.key;
+          const canonical = canonicalName(plain, found.value);
+          return {
+            kind: "in",
+            key: canonical,
+            why: `"${subject}" is in ${item} as "${canonical}"`,
+          };
+        }
+        case "none":
+          if (found.doubt === undefined) return undefined;
+          return unknown(`"${subject}" was not in ${item} before it changed: it ${found.doubt}`);
+      }
+    };
+    const found = source.find(keys.map(({ key }) => key));
+    return found instanceof Promise ? found.then(match) : match(found);
   };
 }
 

@@ -1,32 +1,42 @@
 // Options that are lists to match against: domains, local parts, hosts. The meaning of the items is defined in
-// src/lists/. Here is only the check of their syntax. The loader checks that a list called "+name" exists.
+// src/lists/. Here is only the check of their syntax. The loader checks that a list called "+name" exists, and it checks
+// lookups, because it has the table of them.
 
 import { hostItemProblem } from "../lists/host-items.ts";
+import { parseLookup } from "../lists/lookup.ts";
 import { parseDomain } from "../mail/address.ts";
 import { list } from "./option-types.ts";
 import type { Option } from "./option.ts";
 
-/** Items: "example.com", "*.example.com", "*", "+name", "lsearch:FILE", each with an optional "!" before it. */
+/** Items: "example.com", "*.example.com", "*", "+name", a lookup ("lsearch:FILE"), each with an optional "!" before it. */
 export function domainList(doc: string): Option<readonly string[]> {
-  return list(doc, domainItemProblem, { type: "list of domains", refersTo: "domains" });
+  return list(doc, domainItemProblem, {
+    type: "list of domains",
+    refersTo: "domains",
+    lookups: "names",
+  });
 }
 
-/** Items: "bob", "*", "lsearch:FILE", each with an optional "!" before it. */
+/** Items: "bob", "*", a lookup ("lsearch:FILE"), each with an optional "!" before it. */
 export function localPartList(doc: string): Option<readonly string[]> {
-  return list(doc, localPartItemProblem, { type: "list of local parts" });
+  return list(doc, localPartItemProblem, { type: "list of local parts", lookups: "names" });
 }
 
-/** Items: address, CIDR, "spf:DOMAIN", "+name", each with an optional "!" before it. */
+/** Items: address, CIDR, a lookup ("spf:DOMAIN"), "+name", each with an optional "!" before it. */
 export function hostList(doc: string): Option<readonly string[]> {
-  return list(doc, hostItemProblem, { type: "list of hosts", refersTo: "hosts" });
+  return list(doc, hostItemProblem, {
+    type: "list of hosts",
+    refersTo: "hosts",
+    lookups: "hosts",
+  });
 }
 
-/** Returns the problem of one item of a list of domains; undefined for a valid item. */
+/** Returns the problem of one item of a list of domains; undefined for a valid item, and for a lookup. */
 export function domainItemProblem(item: string): string | undefined {
   const bare = withoutNegation(item);
   if (bare === "*") return undefined;
   if (bare.startsWith("+")) return /^\+\S+$/.test(bare) ? undefined : "names no list";
-  if (isLookup(bare)) return lookupProblem(bare);
+  if (parseLookup(bare) !== undefined) return undefined;
   const domain = bare.startsWith("*.") ? bare.slice(2) : bare;
   if (domain.includes("@")) return "is an address; a domain is wanted here";
   const canonical = parseDomain(domain);
@@ -37,7 +47,7 @@ export function domainItemProblem(item: string): string | undefined {
 function localPartItemProblem(item: string): string | undefined {
   const bare = withoutNegation(item);
   if (bare === "") return "is empty";
-  if (isLookup(bare)) return lookupProblem(bare);
+  if (parseLookup(bare) !== undefined) return undefined;
   if (bare.startsWith("+")) return "cannot be the name of a list: there are none of local parts";
   if (bare.includes("@")) return 'is an address; what stands before the "@" is wanted here';
   return bare === "*" ? undefined : notOneName(bare);
@@ -46,6 +56,8 @@ function localPartItemProblem(item: string): string | undefined {
 /** Returns the problem of an item in the style of Exim's lists, which our lists write in another way or do not have. */
 function notOneName(bare: string): string | undefined {
   if (bare !== bare.trim()) return "has white space around it";
+  const [, scheme, argument] = /^([a-z][a-z0-9-]*);(.*)$/s.exec(bare) ?? [];
+  if (scheme !== undefined) return `must be written as "${scheme}:${argument?.trim()}"`;
   if (/[\s,:]/.test(bare)) return 'is not one item; several are written ["one", "two"]';
   if (bare.startsWith("/")) return `is a file; names in a file are "lsearch:${bare}"`;
   if (bare.startsWith("^")) return "is a regular expression, and there are none here";
@@ -57,17 +69,4 @@ function notOneName(bare: string): string | undefined {
 
 function withoutNegation(item: string): string {
   return item.startsWith("!") ? item.slice(1) : item;
-}
-
-/** A domain never contains a colon. A local part with a colon can only be listed in a lookup file. */
-function isLookup(item: string): boolean {
-  return /^[a-z]+[:;]/.test(item);
-}
-
-function lookupProblem(item: string): string | undefined {
-  const file = item.slice("lsearch:".length);
-  if (item.startsWith("lsearch;")) return `must be written as "lsearch:${file.trim()}"`;
-  if (!item.startsWith("lsearch:")) return 'is no lookup that we know; "lsearch:FILE" is';
-  if (file === "") return "names no file";
-  return file === file.trim() ? undefined : "has white space around the name of the file";
 }

@@ -161,7 +161,7 @@ export function oneOf<const T extends string>(doc: string, words: readonly T[]):
 export function list(
   doc: string,
   check: (item: string) => string | undefined = () => undefined,
-  kind: { type?: string; refersTo?: Reference } = {},
+  kind: { type?: string; refersTo?: Reference; lookups?: "names" | "hosts" } = {},
 ): Option<readonly string[]> {
   const { type = "list of texts", ...reference } = kind;
   const checkItem = (item: unknown, path: string, problems: Problem[]): item is string => {

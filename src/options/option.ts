@@ -46,6 +46,10 @@ export interface Option<T> extends Marks {
   readonly shown?: string;
   readonly fallback?: T;
   readonly refersTo?: Reference;
+  /** The items of the list may be lookups, of names or of hosts: the loader checks them. */
+  readonly lookups?: "names" | "hosts";
+  /** Returns the item in a text of the list; absent if the whole text is the item. */
+  readonly itemOf?: (text: string) => string;
   /** The value is a file or directory: the loader makes it absolute before it is read. */
   readonly isPath?: true;
   /** All possible values, if the option is one of a few words. */
@@ -73,6 +77,7 @@ export type Reader<T> = (value: unknown) => { readonly ok: T } | { readonly wron
 export interface Declaration {
   readonly doc: string;
   readonly refersTo?: Reference;
+  readonly lookups?: "names" | "hosts";
   readonly isPath?: true;
 }
 

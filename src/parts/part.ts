@@ -8,6 +8,7 @@ import type { Https } from "../base/net/https.ts";
 import type { ListenAddress } from "../base/net/listen-address.ts";
 import type { Command } from "../contract/command.ts";
 import type { RouterDriver, Services, TransportDriver } from "../contract/contract.ts";
+import type { Lookup } from "../lists/lookup.ts";
 import type { Resolver } from "../dns/dns.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { EventTable } from "../observe/event.ts";
@@ -101,6 +102,8 @@ export interface PartProcess<Sections> {
 interface PartDrivers {
   readonly routers?: readonly RouterDriver[];
   readonly transports?: readonly TransportDriver[];
+  /** What the items of lists may look up in. */
+  readonly lookups?: readonly Lookup[];
 }
 
 type Tables = Readonly<Record<string, Option<unknown>>>;

@@ -72,9 +72,10 @@ export function assemble(
 ): Chain {
   const { clock, log, common = new Common(configuration, means, readOnly) } = means;
   const { relay, gate, domains, hosts, directory } = configuration;
-  const { outside, spf, services: offered, leave } = common.take(configuration);
+  const { outside, hostSources, services: offered, leave } = common.take(configuration);
   const { resolver } = outside;
   const lists = createLists({
+    lookups: configuration.lookups,
     domains: Object.fromEntries(domains),
     hosts: Object.fromEntries(hosts),
     configDirectory: directory,
@@ -83,8 +84,8 @@ export function assemble(
     resolver,
     clock,
     readOnly,
-    files: common.files,
-    spf,
+    nameSources: common.nameSources,
+    hostSources,
   });
   const services: Services = {
     clock,

@@ -1,4 +1,4 @@
-// Shared by the generations of one relay: each lsearch file, and the answers of the DNS and of policy hosts while they
+// Shared by the generations of one relay: the sources of lists, and the answers of the DNS and of policy hosts while they
 // are asked for in the same way. So a reload neither forgets them nor holds them in memory twice.
 
 import { given } from "../base/given.ts";
@@ -7,9 +7,10 @@ import type { Configuration } from "../config/configuration.ts";
 import { createResolver } from "../dns/create-resolver.ts";
 import type { Resolver } from "../dns/dns.ts";
 import { type Https } from "../base/net/https.ts";
-import type { BeliefParts } from "../lists/belief.ts";
-import { createLists, createSpfLists, ListFiles } from "../lists/create-lists.ts";
-import type { SpfLists } from "../lists/spf-lists.ts";
+import { createLists } from "../lists/create-lists.ts";
+import { HostSources } from "../lists/host-sources.ts";
+import type { NameServices } from "../lists/lookup.ts";
+import { NameSources } from "../lists/name-sources.ts";
 import type { Log } from "../observe/log.ts";
 import type { Offer, Outside } from "../parts/part.ts";
 import { DeliveryRoom, type Room } from "../base/room.ts";
@@ -29,7 +30,7 @@ interface CommonMeans {
 /** The services from outside, and those that the parts make from them for drivers. */
 interface Taken {
   readonly outside: Outside;
-  readonly spf: SpfLists;
+  readonly hostSources: HostSources;
   readonly services: Offer["services"];
   /** Must be called once, when the generation is closed. */
   readonly leave: () => Promise<void>;
@@ -37,7 +38,7 @@ interface Taken {
 
 interface Answers extends Closable {
   readonly resolver: Resolver;
-  readonly spf: SpfLists;
+  readonly hostSources: HostSources;
 }
 
 interface Offered extends Closable {
@@ -45,10 +46,10 @@ interface Offered extends Closable {
   readonly services: Offer["services"];
 }
 
-type Definitions = Pick<Configuration, "dns" | "https" | "hosts">;
+type Definitions = Pick<Configuration, "dns" | "https" | "hosts" | "lookups">;
 
 export class Common {
-  readonly files: ListFiles;
+  readonly nameSources: NameSources;
   readonly room: Room;
   /** The parts of this relay. */
   readonly parts: RunningParts;
@@ -68,7 +69,7 @@ export class Common {
     this.#readOnly = readOnly;
     this.parts = new RunningParts({ ...means, hostname, spoolDirectory, readOnly });
     this.room = new DeliveryRoom(means.clock);
-    this.files = new ListFiles(this.#listParts);
+    this.nameSources = new NameSources(this.#listParts);
   }
 
   take(configuration: Definitions): Taken {
@@ -81,7 +82,7 @@ export class Common {
     );
     return {
       outside,
-      spf: answers.spf,
+      hostSources: answers.hostSources,
       services,
       leave: async () => {
         await this.#offered.leave(offeredKey);
@@ -90,7 +91,7 @@ export class Common {
     };
   }
 
-  get #listParts(): BeliefParts {
+  get #listParts(): NameServices {
     const { clock, log } = this.#means;
     return { clock, log, stateDirectory: this.#spoolDirectory, readOnly: this.#readOnly };
   }
@@ -99,27 +100,28 @@ export class Common {
     const { clock } = this.#means;
     const resolver =
       this.#means.resolver ?? createResolver({ clock, dnssec, ...given({ servers }) });
-    const spf = createSpfLists({ ...this.#listParts, resolver });
+    const hostSources = new HostSources({ ...this.#listParts, resolver });
     return {
       resolver,
-      spf,
+      hostSources,
       async close() {
-        await spf.close();
+        await hostSources.close();
         await resolver.close();
       },
     };
   }
 
-  #offer({ https, hosts }: Definitions, { resolver, spf }: Answers): Offered {
+  #offer({ https, hosts, lookups }: Definitions, { resolver, hostSources }: Answers): Offered {
     // These lists are separate, because they outlive the generation that creates them.
     const lists = createLists({
       ...this.#listParts,
+      lookups,
       domains: {},
       hosts: Object.fromEntries(hosts),
       configDirectory: "",
       resolver,
-      files: this.files,
-      spf,
+      nameSources: this.nameSources,
+      hostSources,
     });
     const outside = { resolver, https: this.#means.https ?? httpsOf(https, lists) };
     const offer = this.parts.offer(outside);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { lookAtList, readList } from "../../src/lists/list-content.ts";
-import type { LsearchAnswer } from "../../src/lists/lists.ts";
+import type { LsearchAnswer } from "../../src/lists/lsearch-text.ts";
 import { type ListCalls, LsearchFile } from "../../src/lists/lsearch.ts";
 import { bench } from "./support.ts";
 

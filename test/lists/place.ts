@@ -7,6 +7,7 @@ import { setImmediate } from "node:timers/promises";
 import { createLists } from "../../src/lists/create-lists.ts";
 import { manualClock } from "../support/clock.ts";
 import { recordingLog, resolverAnswering } from "../support/services.ts";
+import { builtIn } from "../../src/run/built-in.ts";
 
 /** Names of accounts, one a line. */
 export function names(count: number, prefix = "user"): string {
@@ -28,6 +29,7 @@ export function place() {
       const log = recordingLog();
       const resolver = resolverAnswering({ kind: "temporary", error: "no DNS in this test" });
       const lists = createLists({
+        lookups: builtIn.lookups,
         domains: {},
         hosts: {},
         configDirectory: directory,

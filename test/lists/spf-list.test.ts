@@ -132,9 +132,9 @@ describe("an spf: list while the relay runs", () => {
     assert.deepEqual(b.lists.describe("google"), {
       name: "google",
       items: ["+nested", "10.0.0.1"],
-      spf: [
+      lookups: [
         {
-          domain: "x.test",
+          name: "x.test",
           source: "dns",
           fetchedAt: b.clock.now(),
           entries: ["192.0.2.0/24"],

@@ -11,6 +11,7 @@ import {
 } from "../../src/lists/create-lists.ts";
 import { type ManualClock, manualClock } from "../support/clock.ts";
 import { recordingLog, type RecordingLog, resolverAnswering } from "../support/services.ts";
+import { builtIn } from "../../src/run/built-in.ts";
 
 export interface Bench {
   readonly lists: ListsWithRefresh;
@@ -28,6 +29,7 @@ export function bench(given: Partial<ListParts> = {}): Bench {
   const clock = manualClock();
   const resolver = resolverAnswering({ kind: "temporary", error: "no DNS in this test" });
   const lists = createLists({
+    lookups: builtIn.lookups,
     domains: {},
     hosts: {},
     configDirectory: directory,

@@ -129,8 +129,7 @@ const cases: Record<string, [Option<unknown>, [value: unknown, result: unknown][
       ["!", ['x: "!": is no domain']],
       ["+", ['x: "+": names no list']],
       ["bücher.example", ['x: "bücher.example": must be written as "xn--bcher-kva.example"']],
-      ["lsearch:", ['x: "lsearch:": names no file']],
-      ["mysql:x", ['x: "mysql:x": is no lookup that we know; "lsearch:FILE" is']],
+      ["lsearch; /etc/d", ['x: "lsearch; /etc/d": must be written as "lsearch:/etc/d"']],
     ],
   ],
   localPartList: [

@@ -9,9 +9,11 @@ import { context, subject } from "../conformance/router.ts";
 import { manualClock, type ManualClock } from "../support/clock.ts";
 import { startDns, type Zone } from "../support/dns.ts";
 import { fakeServices, recordingLog, resolverAnswering } from "../support/services.ts";
+import { builtIn } from "../../src/run/built-in.ts";
 
 export function lists() {
   return createLists({
+    lookups: builtIn.lookups,
     domains: {},
     hosts: { office: ["198.51.100.0/24"] },
     configDirectory: "/nowhere",

@@ -9,6 +9,7 @@ import { context, subject, testRouter } from "../conformance/router.ts";
 import { manualClock } from "../support/clock.ts";
 import { startDns, type Zone } from "../support/dns.ts";
 import { fakeServices, recordingLog, resolverAnswering } from "../support/services.ts";
+import { builtIn } from "../../src/run/built-in.ts";
 
 testRouter(manualroute, { table: { transport: "smtp", route: ["smarthost.example.net:587"] } });
 
@@ -74,6 +75,7 @@ test("a route without hosts is a problem", () => {
 
 function lists() {
   return createLists({
+    lookups: builtIn.lookups,
     domains: { partners: ["partner.example", "*.partner.example"] },
     hosts: {},
     configDirectory: "/nowhere",

@@ -6,7 +6,7 @@ import type { Services } from "../../src/contract/contract.ts";
 import type { Answer, Resolver } from "../../src/dns/dns.ts";
 import type { EventName } from "../../src/observe/events.ts";
 import type { Lists } from "../../src/lists/lists.ts";
-import { LsearchFile } from "../../src/lists/lsearch.ts";
+import { lsearch } from "../../src/lists/lsearch-lookup.ts";
 import type { Log } from "../../src/observe/log.ts";
 import { manualClock } from "./clock.ts";
 
@@ -44,7 +44,7 @@ export function resolverAnswering(answer: Answer<never>): Resolver {
 }
 
 /** Lists for drivers that use only files. A test that needs other lists must give its own, or it fails. */
-const noLists: Omit<Lists, "lsearch"> = {
+const noLists: Omit<Lists, "lookup"> = {
   domains: () => unexpected("domains"),
   localParts: () => unexpected("localParts"),
   hosts: () => unexpected("hosts"),
@@ -64,7 +64,10 @@ export function fakeServices(given: Partial<Services> = {}): Services {
     hints: new HostHints({ retry: [], replies: [] }, clock),
     log,
     resolver: resolverAnswering({ kind: "no-such-name" }),
-    lists: { ...noLists, lsearch: (path) => new LsearchFile(path, { clock, log }) },
+    lists: {
+      ...noLists,
+      lookup: (item) => lsearch.open(item.slice("lsearch:".length), { clock, log }),
+    },
     mtaSts: { policyOf: () => Promise.resolve(undefined) },
     hostname: "mx.example.com",
     ownAddresses: new Set(["127.0.0.1", "::1"]),

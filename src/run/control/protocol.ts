@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { RelayOptions } from "../../config/relay-options.ts";
 import { isTable } from "../../base/table.ts";
 import type { Carried, Order } from "../../queue/postmaster.ts";
-import type { Acceptance } from "../../lists/lsearch.ts";
+import type { Acceptance } from "../../lists/lookup.ts";
 import { parseDomain } from "../../mail/address.ts";
 import type { AddressFilter } from "../../spool/spool.ts";
 
