@@ -1,7 +1,9 @@
 // AUTH with a name and a password (RFC 4954): PLAIN (RFC 4616) or, if that is not offered, LOGIN.
-// Invariants: the password goes out only under the TLS that was asked for; neither it nor any form of it is in a
-// text that leaves this file, whatever the server repeats of it; a refusal is never final, because it says something
-// about us and nothing about the mail.
+//
+// Invariants:
+// - The password is sent only under the TLS that the credentials require.
+// - No text that leaves this file contains the password in any form, even if the server repeats it.
+// - A refusal is never final, because it is about the relay and not about the mail.
 
 import { status, saidLine, type Status } from "../../mail/status.ts";
 import { type ClientConnection, ConnectionFailure } from "./connection.ts";
@@ -9,13 +11,13 @@ import { isPositive, replyStatus } from "./reply.ts";
 
 export interface Credentials {
   readonly user: string;
-  /** The least TLS under which the password is told: with a valid certificate, with any, or none at all. */
+  /** The least TLS under which the password is sent: with a valid certificate, with any certificate, or without TLS. */
   readonly tls: "verify" | "required" | "none";
-  /** Asked for at every login, so a new one needs no restart. Rejects when there is none to be had. */
+  /** Called at every login, so a new password needs no restart. Rejects if the password cannot be read. */
   readonly password: () => Promise<string>;
 }
 
-/** Throws a {@link ConnectionFailure} if the server does not let us in. */
+/** Logs in. Throws a {@link ConnectionFailure} if the server refuses. */
 export async function logIn(
   connection: ClientConnection,
   offered: readonly string[],
@@ -37,7 +39,7 @@ export async function logIn(
   }
 }
 
-/** Each line is answered with 334, and the last one with 2xx. */
+/** Sends the lines one by one. The server must answer each with 334, and the last one with 2xx. */
 async function say(
   connection: ClientConnection,
   lines: readonly string[],
@@ -51,12 +53,12 @@ async function say(
   }
 }
 
-/** The password must not be told here: the TLS is less than what was asked for. */
+/** The failure of a connection with less TLS than the credentials require: the password is not sent. */
 export function unsafeForPassword(connection: ClientConnection): ConnectionFailure {
   return shutOut(connection, "The connection is not safe enough for a password");
 }
 
-/** 4xx is the host's own trouble; after 5xx somebody has to do something about the password. */
+/** The failure after a refusal: 4xx is the host's own trouble. 5xx means that the postmaster must fix the password. */
 function refused(connection: ClientConnection, answer: Status): ConnectionFailure {
   if (answer.code < 500) return connection.fail(answer);
   return shutOut(connection, `AUTH was refused: ${saidLine(answer)}`);
@@ -66,7 +68,7 @@ function shutOut(connection: ClientConnection, why: string, cause?: unknown): Co
   return connection.fail(status(451, "7.8", why), cause, "auth_failed");
 }
 
-/** Some servers quote the line that they do not understand, maybe cut short. */
+/** Hides the server's text if it repeats a secret: some servers quote the line that they refuse, or a part of it. */
 function discreet(failure: ConnectionFailure, secrets: readonly string[]): ConnectionFailure {
   const { status: why, cause, error } = failure;
   const words = why.text.split(/[^\w+/=]+/).filter((word) => word.length > 3);

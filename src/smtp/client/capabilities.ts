@@ -1,12 +1,12 @@
-// What a server offers in its answer to EHLO (RFC 5321 4.1.1.1), as far as the client makes use of it.
-// CHUNKING is left alone on purpose: it would be a second way to say where a message ends.
+// The extensions in a server's answer to EHLO (RFC 5321 4.1.1.1) that the client can use.
+// CHUNKING is left out on purpose: it would be a second way to mark the end of a message.
 
 import type { Reply } from "./reply.ts";
 
 export interface Capabilities {
   /** RFC 2920. */
   readonly pipelining: boolean;
-  /** RFC 1870: 0 is offered without a limit, absent is not offered. */
+  /** RFC 1870: largest message in octets. 0: offered without a limit. Absent: not offered. */
   readonly size?: number;
   /** RFC 6152. */
   readonly eightBitMime: boolean;
@@ -22,7 +22,7 @@ export interface Capabilities {
   readonly auth: readonly string[];
 }
 
-/** What a server offers that only knows HELO. */
+/** The capabilities of a server that only knows HELO. */
 export const NO_CAPABILITIES: Capabilities = {
   pipelining: false,
   eightBitMime: false,

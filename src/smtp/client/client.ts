@@ -1,7 +1,7 @@
-// The SMTP client: opens a conversation with one server at one address, and holds it over many transactions.
-// Greeting, EHLO with the way back to HELO (RFC 5321 3.2), TLS by STARTTLS (RFC 3207) or from the first byte
-// (RFC 8314 3.3), AUTH. What a peer does is an answer, never an exception. It knows nothing of hosts lists, retries
-// or pools; those are the transport's.
+// The SMTP client: opens a conversation with one server at one address, and keeps it open for many transactions.
+// It speaks EHLO with the way back to HELO (RFC 5321 3.2), TLS by STARTTLS (RFC 3207) or from the first byte
+// (RFC 8314 3.3), and AUTH. A fault of the peer becomes a result, never an exception. Lists of hosts, retries and
+// pools belong to the transport.
 //
 // Doors: auth.ts, message.ts, transaction.ts.
 
@@ -21,8 +21,8 @@ import type { OpenConnection, Timeouts, TransactionResult } from "./transaction.
 import { isPositive, replyStatus } from "./reply.ts";
 
 /**
- * - `none`: never. `opportunistic`: if offered, with any certificate; in the clear otherwise.
- * - `required`: with any certificate, or not at all. `verify`: with a valid certificate in the host's name.
+ * - `none`: without TLS. `opportunistic`: TLS if offered, with any certificate; otherwise in the clear.
+ * - `required`: only with TLS, with any certificate. `verify`: with a valid certificate in the host's name.
  * - `dane`: with a certificate that its TLSA records vouch for.
  */
 export type TlsMode = "none" | "opportunistic" | "required" | "verify" | "dane";
@@ -32,19 +32,19 @@ export type Protocol = "smtp" | "smtps" | "lmtp";
 
 export interface ConnectOptions extends Endpoint {
   readonly protocol: Protocol;
-  /** The host's name: for SNI and for the check of the certificate. May be an address. */
+  /** The host's name, for SNI and for the check of the certificate. May be an address. */
   readonly name: string;
   readonly helo: string;
   readonly tls: TlsMode;
-  /** Opportunistic only: go on in the clear when the server refuses STARTTLS for the moment. */
+  /** Opportunistic only: go on in the clear if the server refuses STARTTLS temporarily. */
   readonly tryClear: boolean;
-  /** Certificates that `verify` trusts, PEM; absent: the system's. */
+  /** Certificates that `verify` trusts, PEM. Absent: the system's. */
   readonly trusted?: string;
-  /** What `dane` goes by. */
+  /** The names and TLSA records that `dane` checks the certificate against. */
   readonly dane?: DaneIdentity;
-  /** Authorities that an earlier connection has found for `dane`. */
+  /** Authorities that an earlier connection found for `dane`. */
   readonly anchors?: Anchors;
-  /** Whom to log in as. A server that does not let us in is not used. */
+  /** The user and password to log in with. A server that refuses them is not used. */
   readonly credentials?: Credentials;
   readonly timeouts: Timeouts;
   readonly clock: Clock;
@@ -54,22 +54,22 @@ export type Connected =
   | { readonly kind: "connected"; readonly conversation: Conversation }
   | {
       readonly kind: "failed";
-      /** Always 4xx: no host says anything final about a message before it has seen one. */
+      /** Always 4xx: a host's answer before it has seen a message is never final. */
       readonly status: Status;
-      /** It failed for TLS; another attempt in the clear may do better. */
+      /** TLS was the cause, so another attempt in the clear may succeed. */
       readonly tlsFailed: boolean;
-      /** This machine has no way to such addresses. */
+      /** This machine has no route to such addresses. */
       readonly noRoute: boolean;
       readonly error: RetryError | undefined;
-      /** What went wrong on our side. */
+      /** The error of the system or of the relay, if one was the cause. */
       readonly cause: unknown;
-      /** Our own address, if there was a connection. */
+      /** The relay's own address. Undefined if no connection was made. */
       readonly from: string | undefined;
       /** With these for `anchors`, another attempt may find that the certificate matches. */
       readonly anchors?: Anchors;
     };
 
-/** Time that QUIT may take. */
+/** Milliseconds that QUIT may take. */
 const QUIT_TIMEOUT = 2000;
 
 const GAVE_UP = status(451, "4.7", "The attempt took too long and was given up");
@@ -96,7 +96,7 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
   }
 }
 
-/** From the connection to the EHLO after which mail may flow. */
+/** The opening of a conversation: all steps from the connection to the point where mail may be sent. */
 class Opening {
   readonly connection: ClientConnection;
   tlsFailed = false;
@@ -149,7 +149,7 @@ class Opening {
     return NO_CAPABILITIES;
   }
 
-  /** False: there is to be none, or the server would not, and that is tolerable. */
+  /** Returns whether TLS is in use. False if it is not wanted, or if it is optional and the server has refused it. */
   async #startTls({ startTls: isOffered }: Capabilities): Promise<boolean> {
     const { tls, tryClear, timeouts } = this.#options;
     if (tls === "none" || (!isOffered && tls === "opportunistic")) return false;
@@ -216,7 +216,7 @@ export class Conversation {
   /** Transactions so far. */
   transactions = 0;
   readonly secured: boolean;
-  /** "TLSv1.3 TLS_AES_256_GCM_SHA384, DANE": what the certificate was found to be comes last. Absent in clear. */
+  /** "TLSv1.3 TLS_AES_256_GCM_SHA384, DANE": last comes how the certificate was verified. Undefined without TLS. */
   readonly tls: string | undefined;
   readonly #open: OpenConnection;
 
@@ -230,22 +230,22 @@ export class Conversation {
     return this.#open.connection.alive;
   }
 
-  /** Why the server's certificate is not valid for its name; undefined when it is. */
+  /** The reason why the server's certificate is not valid for its name. Undefined if it is valid. */
   get certificateProblem(): string | undefined {
     return this.#open.connection.peerCertificates().problem;
   }
 
-  /** Our own address. */
+  /** The relay's own address. */
   get from(): string | undefined {
     return this.#open.connection.localAddress;
   }
 
-  /** The server promises to go on with the protection that a message requires (RFC 8689). */
+  /** The server promises to keep the TLS protection that a message requires on its further way (RFC 8689). */
   get takesRequireTls(): boolean {
     return this.#open.offered.requireTls;
   }
 
-  /** Never rejects. */
+  /** Runs one transaction. If `signal` aborts, the connection is cut. Never rejects. */
   async transact(transaction: Transaction, signal: AbortSignal): Promise<TransactionResult> {
     this.transactions++;
     const giveUp = () => this.#open.connection.fail(GAVE_UP);
@@ -256,7 +256,7 @@ export class Conversation {
     return result;
   }
 
-  /** Lies idle for at most `time` milliseconds; `ended` is called if the peer or the time ends that. */
+  /** Keeps the connection idle for at most `time` milliseconds. Calls `ended` if the peer or the time ends that. */
   park(time: number, ended: () => void): void {
     this.#open.connection.park(time, ended);
   }
@@ -265,7 +265,7 @@ export class Conversation {
     this.#open.connection.unpark();
   }
 
-  /** QUIT, and a short wait for the answer. Never rejects. */
+  /** Sends QUIT and waits up to two seconds for the answer. Never rejects. */
   close(): Promise<void> {
     return this.#open.connection.quit(QUIT_TIMEOUT);
   }

@@ -1,8 +1,12 @@
-// One socket to a server, in the clear or under TLS: writes what it is given, hands out the replies in order.
-// Invariants: a reply that nobody asked for ends the connection, so the replies waiting are never more than the
-// commands sent; nothing that came in the clear is read as if it had come under TLS (RFC 3207 5); 421 ends the
-// connection in any state; what the peer has said before it closed is read, also if our own writes fail meanwhile;
-// every wait has a deadline. Once it has failed, it stays failed, for one reason.
+// One socket to a server, in the clear or under TLS: writes commands and content, and hands out the replies in order.
+//
+// Invariants:
+// - A reply without a command ends the connection, so at most one reply waits for each command sent.
+// - Bytes that came in the clear are never read as if they had come under TLS (RFC 3207 5).
+// - A 421 ends the connection in any state.
+// - Replies that the peer sent before it closed are read, even if the relay's own writes fail meanwhile.
+// - Every wait has a deadline.
+// - A connection that has failed stays failed, and keeps its first reason.
 
 import { connect as connectSocket, type NetConnectOpts, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, TLSSocket } from "node:tls";
@@ -21,11 +25,11 @@ import {
   peerCertificates,
 } from "../../base/net/tls.ts";
 
-/** The connection is of no further use. Always temporary: it says nothing about a message. */
+/** The connection cannot be used any more. Its status is about the connection, and says nothing about a message. */
 export class ConnectionFailure extends Error {
   override readonly name = "ConnectionFailure";
   readonly status: Status;
-  /** This machine has no way to such an address at all: nothing was learnt about the host. */
+  /** This machine has no route to such an address, so the failure says nothing about the host. */
   readonly noRoute: boolean;
   readonly error: RetryError | undefined;
 
@@ -59,16 +63,16 @@ export interface Endpoint {
   /** IPv4 or IPv6, never a name. */
   readonly address: string;
   readonly port: number;
-  /** Our side; absent: the system chooses. */
+  /** The relay's own address. Absent: the system chooses. */
   readonly localAddress?: string;
-  /** A Unix socket in the place of all that. */
+  /** Path of a Unix socket, used instead of address and port. */
   readonly socket?: string;
 }
 
-/** What asks for more, and in which stage it may. */
+/** The 3xx code that is allowed in each stage. */
 const GO_ON: Readonly<Record<string, number>> = { DATA: 354, AUTH: 334 };
 
-/** How long the words of a peer that has closed may take from the network to us, in ms. They are there, as a rule. */
+/** Milliseconds to read the last replies of a peer that has closed. As a rule they have arrived already. */
 const LAST_WORDS = 5000;
 
 type Phase = "connecting" | "securing" | "open";
@@ -79,7 +83,7 @@ function socketOptions({ address: host, port, localAddress, socket }: Endpoint):
 }
 
 export class ClientConnection {
-  /** Our own end, as soon as there is a connection. */
+  /** The relay's own address. Undefined until the connection is made. */
   localAddress: string | undefined;
   #socket: Socket;
   #parser = new ReplyParser();
@@ -88,12 +92,12 @@ export class ClientConnection {
   #outstanding = 1;
   #failure: ConnectionFailure | undefined;
   #phase: Phase = "connecting";
-  /** What is being waited for, for the text of a failure. */
+  /** The step that the connection waits for, for the text of a failure. */
   #stage = "connecting";
   #wake: (() => void) | undefined;
   #idleEnd: (() => void) | undefined;
   #quitting = false;
-  /** Nothing more can be written: the peer has closed. It is still read. */
+  /** A write has failed because the peer has closed. Nothing more is written, but replies are still read. */
   #writeError: Error | undefined;
   #lastWords: Timer | undefined;
   readonly #clock: Clock;
@@ -124,18 +128,18 @@ export class ClientConnection {
     this.#deadline.clear();
   }
 
-  /** Writes command lines, which will bring `replies` replies. `text` holds whole lines with their CRLF. */
+  /** Writes command lines that are answered by `replies` replies. `text` holds whole lines with their CRLF. */
   send(text: string, replies: number): void {
     this.#outstanding += replies;
     this.#socket.write(text, "utf8");
   }
 
-  /** From here on the message may be answered so many times, if the peer cares to before its end. */
+  /** From here on up to `count` replies to the message may come, even before its end. */
   expectAnswers(count: number): void {
     this.#outstanding += count;
   }
 
-  /** Writes message bytes, in one go. */
+  /** Writes message bytes, joined into one write where possible. */
   sendBody(...pieces: readonly Buffer[]): void {
     this.#socket.cork();
     for (const piece of pieces) this.#socket.write(piece);
@@ -143,17 +147,17 @@ export class ClientConnection {
   }
 
   /**
-   * The next reply, which answers `stage`; `timeout` in milliseconds. A 421 is a failure, and so is 3xx, except
+   * Returns the next reply, which answers `stage`. `timeout` is in milliseconds. A 421 is a failure. So is 3xx, except
    * for 354 to DATA and 334 to AUTH.
    */
   async reply(stage: string, timeout: number): Promise<Reply> {
     const reply = await this.answer(stage, timeout);
-    // Also when the connection broke meanwhile: what was said says more.
+    // Also if the connection broke meanwhile: the peer's reply explains more than the break.
     if (isLastOne(reply)) throw new ConnectionFailure(replyStatus(reply));
     return reply;
   }
 
-  /** The same, and a 421 is an answer to `stage`: no other will come, for the connection has ended. */
+  /** The same, but returns a 421 as the answer to `stage`. No other answer comes, because the connection has ended. */
   async answer(stage: string, timeout: number): Promise<Reply> {
     this.#stage = stage;
     let reply = this.#replies.shift();
@@ -176,7 +180,7 @@ export class ClientConnection {
     return this.fail(status(451, "5.0", `protocol error: unexpected reply to ${stage}`));
   }
 
-  /** Waits until the peer has taken what was written. False: it has answered before the end instead. */
+  /** Waits until the peer has taken everything written. Returns false if the peer answered before the end instead. */
   async drained(timeout: number): Promise<boolean> {
     this.#stage = "the message";
     this.#deadline.set(timeout);
@@ -189,7 +193,7 @@ export class ClientConnection {
     return this.#replies.length === 0;
   }
 
-  /** The handshake: after a positive reply to STARTTLS, or before the greeting. */
+  /** Does the TLS handshake, after a positive reply to STARTTLS or before the greeting. */
   async startTls(options: ConnectionOptions, timeout: number): Promise<void> {
     if (this.#parser.pending || this.#replies.length > 0) {
       throw this.fail(status(451, "5.0", "clear text in the place of the TLS handshake"));
@@ -211,18 +215,18 @@ export class ClientConnection {
     this.#deadline.clear();
   }
 
-  /** After a handshake: what the server showed, its own certificate first, and what OpenSSL has against it. */
+  /** After a handshake: the server's certificates, its own first, and the problem that OpenSSL found with them. */
   peerCertificates(): PeerCertificates {
     const socket = this.#socket;
     return socket instanceof TLSSocket ? peerCertificates(socket) : NO_CERTIFICATES;
   }
 
-  /** The server's certificate is valid for the name that was asked for. */
+  /** The server's certificate is valid for the name that the relay connected to. */
   get isValid(): boolean {
     return this.#socket instanceof TLSSocket && this.#socket.authorized;
   }
 
-  /** After a handshake: "TLSv1.3 TLS_AES_256_GCM_SHA384", as long as there is a connection. */
+  /** After a handshake: "TLSv1.3 TLS_AES_256_GCM_SHA384", or only "TLS" once the connection is gone. */
   tlsText(): string {
     const socket = this.#socket;
     if (!(socket instanceof TLSSocket) || socket.destroyed) return "TLS";
@@ -230,7 +234,7 @@ export class ClientConnection {
     return `${version} ${cipher}`;
   }
 
-  /** Lies idle for at most `time` milliseconds. `ended` is called if the peer or the time ends that. */
+  /** Keeps the connection idle for at most `time` milliseconds. Calls `ended` if the peer or the time ends that. */
   park(time: number, ended: () => void): void {
     this.#stage = "being idle";
     this.#idleEnd = ended;
@@ -242,7 +246,7 @@ export class ClientConnection {
     this.#deadline.clear();
   }
 
-  /** Ends the connection at once. The first reason stands. */
+  /** Ends the connection at once. If it has failed before, the first reason is kept and returned. */
   fail(why: Status, cause?: unknown, error?: RetryError): ConnectionFailure {
     if (this.#failure !== undefined) return this.#failure;
     this.#failure = new ConnectionFailure(why, cause, error);
@@ -255,7 +259,7 @@ export class ClientConnection {
     return this.#failure;
   }
 
-  /** QUIT, and waits for the peer to close, but not for long. Never rejects. */
+  /** Sends QUIT and waits up to `timeout` milliseconds for the reply or the close. Never rejects. */
   async quit(timeout: number): Promise<void> {
     if (!this.alive) return;
     this.unpark();
@@ -290,16 +294,16 @@ export class ClientConnection {
     else this.#awake();
   }
 
-  /** Servers say 421 of their own accord before they close; anything else is out of step. */
+  /** Handles a reply without a command. Servers may send 421 before they close; any other reply is an error. */
   #unasked(): void {
     const last = this.#replies.at(-1);
-    // What was asked for stands: a server may take a message and close in one breath.
+    // Replies to commands stay valid: a server may take a message and close at the same moment.
     this.#replies.length += this.#outstanding;
     if (last?.code === 421) this.fail(replyStatus(last));
     else this.fail(status(451, "5.0", "protocol error: a reply to no command"));
   }
 
-  /** A host that refuses a message in its middle and closes: the refusal may not have been read yet. */
+  /** A host may refuse a message in its middle and close. The refusal is read first, for at most LAST_WORDS. */
   #writeFailed(error: Error): void {
     if (this.#failure !== undefined || this.#writeError !== undefined) return;
     this.#writeError = error;
@@ -333,7 +337,7 @@ export class ClientConnection {
     this.fail(status(451, detail, `timed out in ${this.#stage}`), undefined, "timeout");
   }
 
-  /** Resolves when anything has happened, failure included. */
+  /** Resolves at the next event of the connection, failure included. */
   #turn(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
@@ -342,7 +346,7 @@ export class ClientConnection {
 
   async #change(): Promise<void> {
     if (this.#failure === undefined) await this.#turn();
-    // A failure after a last reply is for the next one who waits.
+    // Replies that came before the failure are handed out first. The next wait gets the failure.
     if (this.#failure !== undefined && this.#replies.length === 0) throw this.#failure;
   }
 

@@ -1,8 +1,11 @@
-// What a message asks of a server beyond RFC 5321, held against what the server offers. Promise: a UTF-8 address or
-// header goes only to servers that take it (RFC 6531 3.2), and content is never changed. Content that was declared as
-// 8-bit goes to a server without 8BITMIME as it is, unless the transport asks for RFC 6152 3 to the letter. How much is known of the content: a body in memory is looked at; of a streamed
-// one the client's declaration is taken where that is safe, and it is read through only when the server lacks an
-// extension.
+// The extensions that a message needs beyond RFC 5321, compared with those that the server offers.
+//
+// Promises:
+// - A UTF-8 address or header goes only to servers that take it (RFC 6531 3.2).
+// - The content is never changed. If it was declared as 8-bit, it goes unchanged even to a server without 8BITMIME,
+//   unless the transport asks for strict RFC 6152 3.
+// - A body in memory is examined. For a streamed body the client's declaration counts where that is safe. A streamed
+//   body is read through only if the server lacks an extension.
 
 import { isAscii } from "node:buffer";
 import type { Body, Envelope, Mailbox } from "../../mail/envelope.ts";
@@ -23,7 +26,7 @@ export interface Transaction {
   >;
   readonly recipients: readonly TransactionRecipient[];
   readonly body: Body;
-  /** What becomes of declared 8-bit content that the server does not offer to take. Absent: it goes as it is. */
+  /** Treatment of declared 8-bit content if the server does not offer 8BITMIME. Absent: it goes as it is. */
   readonly eightBit?: EightBit;
 }
 
@@ -38,12 +41,12 @@ export const STILL_COMING = status(
 const NO_REQUIRETLS = status(550, "7.30", "The next host does not offer REQUIRETLS");
 const NOT_UTF8 = status(550, "6.7", "The next host does not take internationalized mail");
 
-/** Why this server cannot be given the message, or undefined. */
+/** Returns the reason why this server cannot take the message, or undefined if it can. */
 export async function messageRefusal(
   { envelope, body, eightBit }: Transaction,
   offered: Capabilities,
 ): Promise<Status | undefined> {
-  // Whoever chose this server has seen to it; this is for whoever has not.
+  // A second check: the caller should have chosen a server that offers REQUIRETLS.
   if (envelope.requireTls === true && !offered.requireTls) return NO_REQUIRETLS;
   if (offered.size !== undefined && offered.size > 0 && body.size > offered.size) {
     return status(552, "3.4", `Message too big: the next host takes ${offered.size} bytes`);
@@ -52,12 +55,15 @@ export async function messageRefusal(
     if (envelope.sender !== null && asciiAddress(envelope.sender) === undefined) return NOT_UTF8;
     if (envelope.smtputf8 && !(await hasAsciiHeader(body))) return NOT_UTF8;
   }
-  // 8-bit that no client declared broke the rules before it came to us: it goes on as it is in any case.
+  // Undeclared 8-bit content broke the rules before it reached the relay. It always goes on as it is.
   const isBarred = eightBit === "bounce" && envelope.eightBit && !offered.eightBitMime;
   return isBarred && !(await hasAsciiContent(body)) ? NOT_EIGHT_BIT : undefined;
 }
 
-/** The message is still coming in, and was read for another host, or would have to be read before it is sent. */
+/**
+ * Whether the message must be complete in the spool first: it is still coming in, and was read for another host already
+ * or must be read through before it is sent.
+ */
 export function mustBeWhole(
   { envelope, body, eightBit }: Transaction,
   offered: Capabilities,
@@ -67,7 +73,7 @@ export function mustBeWhole(
   return body.unread === false || (body.unread === true && mustBeRead);
 }
 
-/** Why this server cannot be given this recipient, or undefined. */
+/** Returns the reason why this server cannot take this recipient, or undefined if it can. */
 export function recipientRefusal(mailbox: Mailbox, offered: Capabilities): Status | undefined {
   return offered.smtputf8 || asciiAddress(mailbox) !== undefined ? undefined : NOT_UTF8;
 }
@@ -76,7 +82,7 @@ function isAsciiText(text: string): boolean {
   return Buffer.byteLength(text) === text.length;
 }
 
-/** The address without UTF-8: a domain has an A-label form that means the same, a local part has not. */
+/** Returns the address in ASCII. A domain has an A-label form; a local part in UTF-8 has none (undefined). */
 function asciiAddress({ address, domain }: Mailbox): string | undefined {
   if (isAsciiText(address)) return address;
   const at = address.lastIndexOf("@") + 1;
@@ -85,7 +91,7 @@ function asciiAddress({ address, domain }: Mailbox): string | undefined {
 
 // ---- the command lines, all with their CRLF ----
 
-/** True if MAIL should announce 8-bit content. For a streamed body that costs nothing to say. */
+/** Whether MAIL announces 8-bit content. For a streamed body it always does, which is harmless. */
 function announcesEightBit({ envelope, body }: Transaction): boolean {
   return envelope.eightBit || body.inline === undefined || !isAscii(body.inline);
 }
@@ -132,7 +138,7 @@ function addressFor(mailbox: Mailbox | null, offered: Capabilities): string {
   return safe(offered.smtputf8 ? mailbox.address : (asciiAddress(mailbox) ?? mailbox.address));
 }
 
-/** Nothing that is put into a command may end it. Throws: such a value is a bug of ours. */
+/** Returns `argument`. Throws if it holds a character that would end the command line: that is a bug. */
 function safe(argument: string): string {
   for (const end of ["\r", "\n", "\0"]) {
     if (argument.includes(end)) {
@@ -161,7 +167,7 @@ async function hasAsciiHeader(body: Body): Promise<boolean> {
   }
   let tail = "";
   for await (const chunk of body.chunks()) {
-    // The end of the header may straddle chunks: look again at what could be its beginning.
+    // The end of the header section may straddle two chunks, so the last octets are searched again.
     const text = tail + chunk.toString("latin1");
     const end = text.indexOf(HEADER_END);
     if (end >= 0) return isAscii(chunk.subarray(0, Math.max(0, end - tail.length)));

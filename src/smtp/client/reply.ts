@@ -1,21 +1,22 @@
-// Replies of an SMTP server, as a client reads them (RFC 5321 4.2). The peer is hostile until proven otherwise:
-// lines, their number and their sum are bounded, of a long reply only the beginning and the last line are held, and
-// text becomes a Status only without control characters and cut to a bounded length, so it can never forge a log line
-// or a report. A line may end in a bare LF: reading that leniently harms nobody, because nothing of ours is parsed here.
+// Replies of an SMTP server, as a client reads them (RFC 5321 4.2). The peer is treated as hostile:
+// - The length of a line, the number of lines and their sum are bounded.
+// - Of a long reply, only the beginning and the last line are held.
+// - The text of a Status has no control characters and a bounded length, so it cannot forge a log line or a report.
+// A line may end in a bare LF. That is safe, because the client sends nothing that depends on line ends in replies.
 //
-// Lines of one reply with different codes: the last line's code counts if all are of one class (RFC 5321 4.2.1 lets
-// a client look at any of them). If they are not, it is unknown what was meant: the reply is a temporary error, it is
-// about the command that it answers, and the connection is of no further use. So it is after a refusal that is longer
-// than the bounds: what has come of it is the answer.
+// If the lines of a reply have different codes of one class, the last line's code counts (RFC 5321 4.2.1 lets a client
+// look at any of them). If their classes differ, the meaning is unknown: the reply becomes a temporary error for the
+// command that it answers, and the connection is not used again. If a refusal exceeds the bounds, its lines so far are
+// the answer, and the connection is not used again either.
 
 import { status, type Status } from "../../mail/status.ts";
 
 export interface Reply {
   /** 200 to 599. */
   readonly code: number;
-  /** The texts after the code, raw; at least one. Of a long reply those in the middle are missing. */
+  /** The raw texts after the code; at least one. A long reply lacks those in the middle. */
   readonly lines: readonly string[];
-  /** Nothing can be read behind it: it contradicts itself, or is too long. */
+  /** The reply contradicts itself or is too long, so nothing can be read after it. */
   readonly unfinished?: true;
 }
 
@@ -24,13 +25,14 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 }
 
-/** Octets of one line; RFC 5321 4.5.3.1.5 allows for 512. */
+/** Most octets of one line; RFC 5321 4.5.3.1.5 allows for 512. */
 const LONGEST_LINE = 2048;
-/** Of one reply. */
+/** Most lines and octets of one reply. */
 const MOST_LINES = 100;
 const MOST_BYTES = 64 * 1024;
-/** Octets of the lines that are held. */
+/** Octets of a reply after which only its last line is still held. */
 const MOST_HELD = 8 * 1024;
+/** Characters. */
 const LONGEST_TEXT = 1024;
 
 const LF = 0x0a;
@@ -63,12 +65,12 @@ export class ReplyParser {
     if (this.#rest !== undefined && this.#rest.length > LONGEST_LINE) throw tooLong();
   }
 
-  /** The reply that this line completes, if it is a last line. */
+  /** Returns the reply that this line completes, or undefined in the middle of a reply. */
   #line(bytes: Buffer, start: number, end: number): Reply | undefined {
     if (end - start > LONGEST_LINE) throw tooLong();
     const line = bytes.toString("utf8", start, end);
     const code = codeOf(line);
-    if (code === undefined) throw new ProtocolError("a line that is no SMTP reply");
+    if (code === undefined) throw new ProtocolError("a line that is not an SMTP reply");
     if (this.#count > 0 && !isSameClass(code, this.#code)) this.#isContradictory = true;
     this.#code = code;
     this.#bytes += end - start;
@@ -99,30 +101,30 @@ function isSameClass(one: number, other: number): boolean {
 }
 
 function tooLong(): ProtocolError {
-  return new ProtocolError("a reply beyond all measure");
+  return new ProtocolError("the reply is too long");
 }
 
 /**
- * "250", "250 text" and "250-text" have one; a bare code is allowed (RFC 5321 4.2). So has "250<TAB>text": a host that
- * says it has taken the message, and must not get it twice.
+ * Returns the code of "250", "250 text" or "250-text". A bare code is allowed (RFC 5321 4.2). "250<TAB>text" is valid
+ * too: a host that answers so has taken the message, and must not get it twice.
  */
 function codeOf(line: string): number | undefined {
   return /^[2-5]\d\d(?:[\s-]|$)/.test(line) ? Number(line.slice(0, 3)) : undefined;
 }
 
-/** 2xx, the answer that a command hopes for. */
+/** Whether the reply is 2xx. */
 export function isPositive(reply: Reply): boolean {
   return reply.code < 300;
 }
 
-/** After it the connection is of no further use, whatever it answers (RFC 5321 3.8). */
+/** Whether the connection cannot be used after this reply, whatever it answers (RFC 5321 3.8). */
 export function isLastOne({ code, unfinished }: Reply): boolean {
   return code === 421 || unfinished === true;
 }
 
 /**
- * The status that a 2xx, 4xx or 5xx reply amounts to. The enhanced code (RFC 2034) is taken from the text if its
- * class agrees with the code, that of the last line first; else it is x.0.0.
+ * Returns the status of a 2xx, 4xx or 5xx reply. Its enhanced code (RFC 2034) comes from the last line that has one of
+ * the same class as the code. Without such a line it is x.0.0.
  */
 export function replyStatus(reply: Reply): Status {
   const found = reply.lines
@@ -138,14 +140,14 @@ export function replyStatus(reply: Reply): Status {
   };
 }
 
-/** What follows the class digit, and how long the code and the space after it are. */
+/** Returns the enhanced code without its class digit, and the length of the code and the space after it. */
 function enhancedCode(line: string, code: number): readonly [string, number] | undefined {
   const match = /^([245])\.(\d{1,3}\.\d{1,3})(?: +|$)/.exec(line);
   if (match === null || Number(match[1]) !== Math.trunc(code / 100)) return undefined;
   return [match[2] ?? "0.0", match[0].length];
 }
 
-/** Text of a peer, fit for logs and reports: no control or format characters, no line ends, bounded. */
+/** Makes a peer's text fit for logs and reports: bounded, without control and format characters, without line ends. */
 function harmless(text: string): string {
   return text
     .slice(0, LONGEST_TEXT)

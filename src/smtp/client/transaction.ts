@@ -1,11 +1,13 @@
 // One mail transaction: MAIL, RCPT for each recipient, DATA, the message (RFC 5321 3.3). With PIPELINING all
-// commands go out in one write (RFC 2920). Replies are read as they come, so there is no window to deadlock on,
-// however many recipients there are.
+// commands go out in one write (RFC 2920). Replies are read as they come, so no number of recipients can deadlock on a
+// full window.
 //
-// Invariants: what a recipient was answered is kept, whatever happens afterwards, and a 421 is an answer like others:
-// to RCPT it is the recipient's, to MAIL, DATA and the dot the message's. Once the final dot may have left, a lost
-// connection is about the message and not about the host, because the peer may have taken it (RFC 1047); a message
-// that we cannot read to its end is never ended with a dot.
+// Invariants:
+// - The answer to a recipient is kept, whatever happens afterwards.
+// - A 421 is an answer like others: after RCPT it is the recipient's; after MAIL, DATA or the dot it is the message's.
+// - Once the final dot may have left, a lost connection is about the message and not about the host, because the peer
+//   may have taken the message (RFC 1047).
+// - A message that cannot be read to its end is never ended with a dot.
 
 import { given } from "../../base/given.ts";
 import type { RetryError } from "../../mail/host.ts";
@@ -26,7 +28,7 @@ import { isLastOne, isPositive, replyStatus, type Reply } from "./reply.ts";
 
 const RSET = "RSET\r\n";
 
-/** In milliseconds. `data` is for each block of the message, `final` for the reply to its end. */
+/** Milliseconds. `data` is for each block of the message, `final` for the reply to its end. */
 export interface Timeouts {
   readonly connect: number;
   readonly command: number;
@@ -35,53 +37,53 @@ export interface Timeouts {
 }
 
 export interface TransactionResult {
-  /** For each recipient, in order, the answer to its RCPT; undefined where there was none. */
+  /** For each recipient, in order, the answer to its RCPT; undefined without an answer. */
   readonly recipients: readonly (Status | undefined)[];
   /** One answer for every recipient that was not refused by itself: at MAIL, at DATA or after the dot. */
   readonly message: Status | undefined;
-  /** LMTP: for each recipient, the answer to its delivery; undefined where there was none. */
+  /** LMTP: for each recipient, the answer to its delivery; undefined without an answer. */
   readonly deliveries: readonly (Status | undefined)[];
-  /** Why the connection is gone, if it is, and no answer was the last thing on it. */
+  /** The reason why the connection broke. Undefined if it did not, or if the peer's last answer ended it. */
   readonly failure: TransactionFailure | undefined;
   /**
-   * The peer's last answer ended the connection: a 421, one that contradicts itself, or a refusal of a recipient with
-   * nothing behind it.
+   * The peer's last answer ended the connection: a 421, a reply that contradicts itself or is too long, or a refusal of
+   * a recipient after which the peer hung up.
    */
   readonly closed: boolean;
-  /** The peer answered at all, and not only with 421. If not, a connection that was used before had died of age. */
+  /** The peer gave an answer other than 421. If false, a connection that was used before had died of age. */
   readonly answered: boolean;
-  /** The peer offers DSN, so it has been given NOTIFY and all that belongs to it (RFC 3461). */
+  /** The peer offers DSN, so NOTIFY and its other parameters went to it (RFC 3461). */
   readonly dsn: boolean;
   /**
-   * A message that is still coming in has not been taken, and what is said of it here is not said of one that is
-   * whole: its end was not sent, or it was answered with 421.
+   * Cut-through only: the host has certainly not taken the message while it was coming in, because its end was not
+   * sent or was answered with 421. This result says nothing about the complete message.
    */
   readonly notPassed: boolean;
 }
 
 interface TransactionFailure {
   readonly status: Status;
-  /** "message": the peer may have taken it, or our copy is damaged; no other host may be tried. */
+  /** "message": the peer may have taken it, or the relay's copy is damaged, so no other host may be tried. */
   readonly scope: "host" | "message";
-  /** The place of the recipient whose RCPT had no answer. */
+  /** Index of the recipient whose RCPT had no answer. */
   readonly recipient?: number;
   readonly error?: RetryError;
-  /** What went wrong on our side. */
+  /** The error on the relay's side. */
   readonly cause?: unknown;
 }
 
-/** What one transaction after the other runs on. */
+/** An open connection, on which one transaction after the other runs. */
 export interface OpenConnection {
   readonly connection: ClientConnection;
   readonly offered: Capabilities;
   readonly timeouts: Timeouts;
-  /** After the dot there is an answer for each recipient (RFC 2033 4.2). */
+  /** LMTP: after the dot, each accepted recipient has an answer of its own (RFC 2033 4.2). */
   readonly lmtp: boolean;
-  /** A transaction may still be open at the server: RSET comes first. */
+  /** A transaction may still be open at the server, so the next one begins with RSET. */
   dirty: boolean;
 }
 
-/** Never rejects. */
+/** Runs one transaction. Never rejects. */
 export async function transact(
   open: OpenConnection,
   transaction: Transaction,
@@ -117,7 +119,7 @@ class Exchange implements TransactionResult {
   readonly #transaction: Transaction;
   /** The final dot may have left. */
   #dotSent = false;
-  /** Whose RCPT is waiting for its answer. */
+  /** Index of the recipient whose RCPT is waiting for its answer. */
   #asking: number | undefined;
   /** The last answer that was read refused a recipient. */
   #hasJustRefused = false;
@@ -149,15 +151,15 @@ class Exchange implements TransactionResult {
       await this.#sendMessage(accepted);
       this.#open.dirty = false;
     } else if (this.#open.lmtp) {
-      // RFC 2033 4.2: without recipients DATA must fail, for nobody would be answered for.
+      // RFC 2033 4.2: without recipients DATA must fail, because no answer could follow the message.
       throw connection.outOfStep("DATA");
     } else {
-      // DATA went out before the answers came, and the peer waits for a message to nobody (RFC 2920 3.1).
+      // DATA went out before the answers came. The peer now waits for a message without recipients (RFC 2920 3.1).
       await this.#ask("the end of an empty message", ".\r\n", true);
     }
   }
 
-  /** The peer has hung up behind the refusal of a recipient: that was its last word, and it is about that recipient. */
+  /** Whether the peer hung up right after it refused a recipient: that refusal is its last answer. */
   endedWithRefusal(error: unknown): boolean {
     const isLost = error instanceof ConnectionFailure && error.error === "lost_connection";
     if (!isLost || !this.#hasJustRefused) return false;
@@ -169,14 +171,14 @@ class Exchange implements TransactionResult {
     if (!(error instanceof ConnectionFailure)) {
       const { connection } = this.#open;
       const wasAlive = connection.alive;
-      // Ours, not the peer's. The dot must never follow: the connection is cut in the middle of the message.
+      // The error is on the relay's side. The connection is cut within the message, so that no dot can follow.
       const { status: first } = connection.fail(LOCAL_ERROR, error);
-      // The attempt was given up, and the reading with it.
+      // The connection had failed before: the attempt was given up, which also ended the reading of the body.
       if (!wasAlive) return { status: first, scope: "message" };
       return { status: LOCAL_ERROR, scope: "message", cause: error };
     }
     const { status: why, error: kind } = error;
-    // An answer is no failure: this 421 came unasked, and is about the host.
+    // A 421 here came unasked and is about the host. A 421 to RCPT is an answer and does not get here.
     const recipient = why.code === 421 ? undefined : this.#asking;
     return {
       status: why,
@@ -197,7 +199,7 @@ class Exchange implements TransactionResult {
     connection.send(text, asked + (dirty ? 3 : 2));
   }
 
-  /** The reply to a command, which with PIPELINING has been sent already unless it is `unforeseen`. */
+  /** Returns the reply to a command. With PIPELINING the command was sent already, unless it is `unforeseen`. */
   async #ask(stage: string, line: string, unforeseen = false): Promise<Reply> {
     const { connection, offered, timeouts } = this.#open;
     if (unforeseen || !offered.pipelining) connection.send(line, 1);
@@ -225,7 +227,7 @@ class Exchange implements TransactionResult {
     return isPositive(reply);
   }
 
-  /** How many recipients were accepted. Without a sender there can be none, whatever the peer says. */
+  /** Returns the number of accepted recipients. If MAIL was refused it is 0, whatever the peer says. */
   async #askRecipients(rcpts: readonly string[], hasSender: boolean): Promise<number> {
     let accepted = 0;
     if (!hasSender && !this.#open.offered.pipelining) return 0;
@@ -264,7 +266,7 @@ class Exchange implements TransactionResult {
     }
   }
 
-  /** RFC 2033 4.2: one for each recipient that was accepted, in the order of the RCPTs. */
+  /** RFC 2033 4.2: one answer for each recipient that was accepted, in the order of the RCPTs. */
   async #readDeliveries(): Promise<void> {
     for (const [index, answer] of this.recipients.entries()) {
       if (answer === undefined || answer.code >= 300) continue;
@@ -282,13 +284,13 @@ class Exchange implements TransactionResult {
       connection.sendBody(stuffer.stuff(chunk));
       if (!(await connection.drained(timeouts.data))) return;
     }
-    // The end may be long in coming: what was said meanwhile is no answer to it.
+    // The last chunk may have been slow to come. A reply that arrived meanwhile does not answer the final dot.
     if (!(await connection.drained(timeouts.data))) return;
     this.#dotSent = true;
     connection.sendBody(stuffer.end());
   }
 
-  /** A refusal in the middle of the message counts; the rest cannot be taken back, so the connection ends. */
+  /** A refusal in the middle of the message counts. The message cannot be ended cleanly, so the connection ends. */
   async #readEarlyAnswer(): Promise<void> {
     const { connection } = this.#open;
     const reply = await this.#finalReply();
@@ -299,7 +301,7 @@ class Exchange implements TransactionResult {
   }
 }
 
-/** The same, as a reason to try again: what a host says before it has seen a message is never final. */
+/** Returns `answer` as a temporary error: an answer that a host gives before it sees a message is never final. */
 export function asTemporary(answer: Status): Status {
   if (answer.code < 500) return answer;
   return status(451, answer.enhanced.slice(2), saidLine(answer));

@@ -1,10 +1,12 @@
-// What a client may say in one command line (RFC 5321 4.1.1, RFC 3461 4, RFC 4954 5, RFC 6152, RFC 6531, RFC 8689).
-// Pure functions: text in; a request or the reply that refuses it out.
+// The syntax of a command line (RFC 5321 4.1.1, RFC 3461 4, RFC 4954 5, RFC 6152, RFC 6531, RFC 8689). Pure functions:
+// they take text, and return a request or the reply that refuses it.
 //
-// Invariant: a line has one reading, or it is refused: junk behind an address, an unknown or repeated parameter, a
-// value that its parameter does not take. Where only the spelling is unusual (no brackets, white space, "+3d"), the
-// request has the one canonical spelling. A value that only decorates a report, and that nobody can decode, is left
-// out of the request and named beside it: no mail is refused for it.
+// Invariants:
+// - A line has one reading, or it is refused. Refused are junk after an address, an unknown or repeated parameter, and
+//   a value that its parameter does not take.
+// - If only the spelling is unusual (no brackets, white space, "+3d"), the request has the canonical spelling.
+// - An ENVID or ORCPT that cannot be decoded only decorates a report, so the mail is not refused. The request goes on
+//   without it, and the result names it as dropped.
 
 import { isAscii } from "node:buffer";
 import { given } from "../../base/given.ts";
@@ -16,7 +18,7 @@ import { needsSmtpUtf8, parseMailbox } from "../../mail/address.ts";
 export interface MailRequest {
   /** null is <>. */
   readonly sender: Mailbox | null;
-  /** RFC 1870: what the client says the message will have. */
+  /** RFC 1870: octets of the message, as the client declares them. */
   readonly declaredSize?: number;
   readonly eightBit: boolean;
   readonly smtputf8: boolean;
@@ -26,7 +28,7 @@ export interface MailRequest {
   readonly envid?: string;
 }
 
-/** `dropped` are parameters, as they came, whose values cannot be decoded and are no part of the request. */
+/** `dropped` are parameters with values that cannot be decoded, as they came. The request leaves them out. */
 type Parsed<T> =
   | { readonly ok: T; readonly dropped?: readonly string[] }
   | { readonly refused: Status };
@@ -36,18 +38,18 @@ const refused = (code: number, detail: string, text: string) => ({
 });
 
 /**
- * A path in brackets, where a quoted local part may hold any bracket, and the parameters behind it. Each octet can be
- * matched in one way only, so that no line costs more time than its length.
+ * A path in brackets, and the parameters after it. A quoted local part may hold brackets. Each octet can be matched
+ * in one way only, so the time is linear in the length of the line.
  */
 const PATH_AND_PARAMETERS =
   /^<[ \t]*((?:(?:"(?:[^"\\]|\\.)*"|[^<>" \t])(?:"(?:[^"\\]|\\.)*"|[^<>"])*)?)>(?:[ \t]+(.*))?$/su;
-/** The same without brackets. The null reverse-path cannot be written so. */
+/** The same without brackets. The null reverse-path has no such form. */
 const BARE_PATH_AND_PARAMETERS = /^((?:"(?:[^"\\]|\\.)*"|[^<>" \t])+)(?:[ \t]+(.*))?$/su;
 const KEYWORD = /^[ \t]*([A-Za-z]+)[ \t]*:[ \t]*/;
 
 /**
- * RFC 3461 4: no "=", and "+" only as the mark of two hex digits. Small ones are understood as well. UTF-8 for utf-8
- * addresses (RFC 6533 3).
+ * RFC 3461 4: no "=", and "+" only before two hex digits, in capitals or not. UTF-8 is for utf-8 addresses
+ * (RFC 6533 3).
  */
 const XTEXT = /^(?:[!-*,-<>-~\u00a0-\u{10FFFF}]|\+[0-9A-Fa-f]{2})+$/u;
 const ORCPT = /^[A-Za-z0-9-]+;/;
@@ -89,7 +91,7 @@ function mailParameters(
       if (isEnvid(value)) request.envid = canonicalXtext(value);
       else dropped.push(`ENVID=${value}`);
     } else if (keyword === "AUTH" && value !== "") {
-      // RFC 4954 5: who sent it first, by the word of the client. Nobody here relies on it.
+      // RFC 4954 5: the first submitter, as the client claims. The relay does not use it.
     } else return refusedParameter(keyword, MAIL_PARAMETERS);
   }
   return withDropped(request, dropped);
@@ -131,7 +133,7 @@ export function parseRcpt(
   return withDropped(request, orcpt === undefined || isClear ? [] : [`ORCPT=${orcpt}`]);
 }
 
-/** RFC 3461 4 wants capital hex digits of those who write xtext: from here on that is us. */
+/** The relay writes this value in its own commands and reports, where RFC 3461 4 requires capital hex digits. */
 function canonicalXtext(value: string): string {
   return value.replaceAll(/\+[0-9A-Fa-f]{2}/g, (octet) => octet.toUpperCase());
 }
@@ -150,7 +152,7 @@ function isNotify(value: string): boolean {
   );
 }
 
-/** Characters beyond ASCII only of the type utf-8, and where the client has declared SMTPUTF8 (RFC 6533 3). */
+/** Allows characters beyond ASCII only in an ORCPT of type utf-8, if the client declared SMTPUTF8 (RFC 6533 3). */
 function isOrcpt(value: string, smtputf8: boolean): boolean {
   const type = ORCPT.exec(value)?.[0];
   if (type === undefined || value.length > ORCPT_LENGTH_MAX) return false;
@@ -197,7 +199,10 @@ function withoutBlanksBehind(text: string): string {
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
 const TAB = 9;
 
-/** The command without its CRLF; undefined for a bare CR or LF, control characters but tabs, or invalid UTF-8. */
+/**
+ * Returns the command without its CRLF. Undefined for a bare CR or LF, a control character other than a tab, or invalid
+ * UTF-8.
+ */
 export function decodeLine(line: Buffer): string | undefined {
   const end = line.length - 2;
   if (end < 0 || line[end] !== 13) return undefined;
@@ -216,9 +221,10 @@ export function decodeLine(line: Buffer): string | undefined {
 }
 
 /**
- * What a client calls itself at HELO or EHLO (RFC 5321 4.1.1.1), a name or a literal; undefined for anything else, which
- * could break a Received header. An address without its brackets, or without "IPv6:" in them, is taken: honest clients
- * write it so. A zone id ("fe80::1%eth0") means something on the client's machine only, and is left out.
+ * Returns the client's name at HELO or EHLO (RFC 5321 4.1.1.1): a host name or an address literal. Undefined for
+ * anything else, which could break a Received header. An address without brackets, or without "IPv6:" in them, is
+ * accepted because honest clients write it. A zone id ("fe80::1%eth0") is valid only on the client's machine, and is
+ * left out.
  */
 export function heloName(argument: string): string | undefined {
   if (argument.length > 255) return undefined;
@@ -228,7 +234,7 @@ export function heloName(argument: string): string | undefined {
   return isName || parseAddress(literal ?? name) !== undefined ? name : undefined;
 }
 
-/** Labels of anything that a host has ever been called, not all of them signs. */
+/** Labels of letters, digits, "-" and "_", with at least one letter or digit in the name. */
 const HELO_NAME = /^(?=.*[A-Za-z0-9])[\w-]+(?:\.[\w-]+)*\.?$/;
-/** RFC 6874 2, behind an IPv6 address. */
+/** A zone id after an IPv6 address (RFC 6874 2). */
 const ZONE = /(?<=:[0-9a-f:]*)%[\w.~%-]+(?=\]?$)/i;

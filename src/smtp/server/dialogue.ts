@@ -1,9 +1,10 @@
-// What a client may say after the greeting, and in which order (RFC 5321 3, 4.1): the commands of a session and
-// the one transaction that may be under way. The states and what leads from one to the next stand in states.ts; bytes,
-// deadlines and the socket are the session's.
+// The commands of a session after the greeting (RFC 5321 3, 4.1), and the one transaction that may be under way. Their
+// order is in states.ts. Bytes, deadlines and the socket belong to the session.
 //
-// Invariants: a transaction is begun by MAIL and gone by its end, RSET, HELO, EHLO or STARTTLS, whole. The errors
-// of a client have a budget. What the relay throws is a 451, and never more than that.
+// Invariants:
+// - MAIL begins a transaction. Its end, RSET, HELO, EHLO or STARTTLS removes it completely.
+// - The errors of a client have a budget. A client that exceeds it is disconnected.
+// - An exception of the relay becomes the reply 451 and has no other effect on the client.
 
 import type { Client } from "../../mail/envelope.ts";
 import type { MaybePromise } from "../../base/maybe-promise.ts";
@@ -15,7 +16,7 @@ import type { MailTransaction, MessageSink, Reception } from "./reception.ts";
 import { COMMANDS, type DialogueState } from "./states.ts";
 import { IncomingMessage } from "./incoming-message.ts";
 
-/** What the session does for its dialogue. */
+/** The services of the session for its dialogue. */
 export interface SessionPort {
   client: Client;
   /** The relay stops: no new transaction. */
@@ -29,16 +30,16 @@ export interface SessionPort {
   /** Lines with their ends. */
   write(text: string): void;
   reply(answer: Status): void;
-  /** Last words. */
+  /** Replies with last words and ends the session. */
   end(answer: Status, why: string): void;
-  /** The client is where it must not be. */
+  /** The client has sent input where the protocol allows none: ends the session. */
   outOfStep(why: string): void;
   startTls(): void;
   /** A message was accepted. */
   onAccepted(): void;
-  /** These parameters of a command cannot be decoded, and go no further. */
+  /** These parameters of a command cannot be decoded and were left out of the request. */
   onDropped(command: "MAIL" | "RCPT", parameters: readonly string[]): void;
-  /** Nothing else happens in the session until the relay has answered, at once or later. */
+  /** Asks the relay. The session does nothing else until the answer, which may come at once or later. */
   ask<T>(
     where: string,
     ask: () => MaybePromise<T>,
@@ -57,9 +58,9 @@ export const CLOSING = status(421, "3.2", "Service is shutting down, closing con
 const EMPTY = Buffer.alloc(0);
 
 export class Dialogue {
-  /** The message that is coming in: what the client sends is text now. */
+  /** The message that is coming in. While it is set, the client's input is text. */
   incoming: IncomingMessage | undefined;
-  /** When the transaction has to be over, by the monotonic clock; infinite when there is none. */
+  /** Deadline of the transaction, by the monotonic clock. Infinite without a transaction. */
   transactionEndAt = Number.POSITIVE_INFINITY;
   #state: DialogueState = "connected";
   /** The last greeting was EHLO. */
@@ -168,7 +169,7 @@ export class Dialogue {
     return offersTls && (requireTls === "all" || (requireTls === "relay" && isRelayHost));
   }
 
-  /** RFC 3461. What others ask for is read, as any parameter is, and forgotten: we write no reports for strangers. */
+  /** RFC 3461. Other clients' DSN parameters are parsed and then ignored: the relay writes no reports for strangers. */
   get #offersDsn(): boolean {
     const { dsn } = this.#limits;
     return dsn === "all" || (dsn === "relay" && this.#session.isRelayHost);
@@ -183,7 +184,7 @@ export class Dialogue {
     if (parsed.dropped !== undefined) this.#session.onDropped("MAIL", parsed.dropped);
     if (request.requireTls === true) {
       if (!this.#mayRequireTls) return this.error(NO_REQUIRETLS);
-      // RFC 8689 4: what came in the clear is no secret any more.
+      // RFC 8689 4: a message that came in the clear may have been read on the way already.
       if (this.#session.client.tls === undefined) return this.error(NEEDS_TLS);
     }
     if ((request.declaredSize ?? 0) > this.#limits.sizeMax)
@@ -244,7 +245,7 @@ export class Dialogue {
     this.#session.ask("DATA", () => this.#underWay.message(), begin, otherwise);
   }
 
-  /** Gives what of `chunk` is behind the message. */
+  /** Returns the rest of `chunk` after the end of the message. */
   readMessage(incoming: IncomingMessage, chunk: Buffer): Buffer {
     const end = incoming.read(chunk);
     if (end >= 0) this.#endOfMessage(incoming);
@@ -253,7 +254,7 @@ export class Dialogue {
   }
 
   #pause(incoming: IncomingMessage): void {
-    // A client that goes on for as long again behind the limit has lost its right to a polite reply.
+    // A client that sends twice the limit is disconnected without waiting for the end of its message.
     if (incoming.size > 2 * this.#limits.sizeMax) {
       return this.#session.end(UNFIT["too-big"], "message too big");
     }
@@ -292,13 +293,13 @@ export class Dialogue {
     );
   }
 
-  /** Of the states in which there is one. */
+  /** The transaction, in the states that have one. Throws in the others. */
   get #underWay(): MailTransaction {
     if (this.#transaction === undefined) throw new Error("no transaction is under way");
     return this.#transaction;
   }
 
-  /** The transaction under way, if any, is void. */
+  /** Ends the transaction that is under way, if any. */
   reset(): void {
     this.#enter(this.#state === "connected" ? "connected" : "ready");
   }
@@ -313,7 +314,7 @@ export class Dialogue {
     this.transactionEndAt = Number.POSITIVE_INFINITY;
   }
 
-  /** A mistake of the client. */
+  /** Replies to a mistake of the client. The last mistake of its budget ends the session. */
   error(answer: Status): void {
     if (++this.#errors < this.#limits.errorsMax) return this.#session.reply(answer);
     this.#session.end(status(421, "7.0", "Too many errors, closing connection"), "too many errors");

@@ -1,9 +1,10 @@
-// One message between DATA and its reply: the reader of the stream, the sink it goes to, and the pace at which it
-// has to come.
+// One message between DATA and its reply: the reader of the stream, the sink that gets the content, and the pace that
+// the client must keep.
 //
-// Invariants: whatever goes wrong on the way, the stream is read as text up to its true end, and only then is the
-// client told. A failing sink must never turn the rest of a message into commands. The sink gets no more pieces than the
-// octets are worth: a client that sends them one by one must not cost an object each.
+// Invariants:
+// - If the sink fails or the message is unfit, the stream is still read as text up to its true end. Only then does the
+//   client get its reply. The rest of a message is never read as commands.
+// - Small pieces are joined into blocks. A client that sends single octets does not cost an object for each.
 
 import { FirstError } from "../../base/first-error.ts";
 import { type MaybePromise, together } from "../../base/maybe-promise.ts";
@@ -11,17 +12,18 @@ import { LOCAL_ERROR, type Status } from "../../mail/status.ts";
 import { type MessageReader, UNFIT } from "./message-reader.ts";
 import type { MessageSink } from "./reception.ts";
 
-/** The pace is looked at over so many milliseconds. */
+/** Milliseconds over which the pace is measured. */
 const PACE_WINDOW = 60_000;
 
-/** Pieces that go on at once, whatever their size: no honest message comes in more small ones. */
+/** Pieces that go on at once, whatever their size. No honest message comes in more small ones. */
 const AT_ONCE = 64;
-/** Octets. Behind those, a shorter piece waits for the next ones, until they are a block together. */
+/** Octets. After the first pieces, a shorter piece than this waits until it and the next ones fill a block. */
 const SMALL = 1024;
+/** Octets. */
 const BLOCK = 4096;
 
 export class IncomingMessage {
-  /** Asks the client to wait. */
+  /** While it is pending, the client must wait. */
   ready: MaybePromise<void> = undefined;
   readonly #failure = new FirstError();
   #pieces = 0;
@@ -45,7 +47,7 @@ export class IncomingMessage {
     return this.#reader.size;
   }
 
-  /** The offset behind the end of the message, or -1 when it goes on in the next chunk. */
+  /** Returns the offset after the end of the message, or -1 if the message goes on in the next chunk. */
   read(chunk: Buffer): number {
     const end = this.#reader.read(chunk, this.#write);
     this.#received += end < 0 ? chunk.length : end;
@@ -75,7 +77,7 @@ export class IncomingMessage {
     );
   }
 
-  /** Is the client slower than so many octets a second, over the last minute? To be asked now and then. */
+  /** Whether the client sent fewer than `rate` octets a second in the last window. False until a window is over. */
   isSlowerThan(rate: number, now: number): boolean {
     if (now - this.#windowStart < PACE_WINDOW) return false;
     const tooSlow = this.#received - this.#windowReceived < (rate * PACE_WINDOW) / 1000;
@@ -83,13 +85,13 @@ export class IncomingMessage {
     return tooSlow;
   }
 
-  /** The client had to wait for us until now: that is not counted against it. */
+  /** Begins a new window: until now the client had to wait for the relay, which does not count against it. */
   resumeAt(now: number): void {
     this.#windowStart = now;
     this.#windowReceived = this.#received;
   }
 
-  /** Behind the end: the reply, if the message was unfit to be taken. */
+  /** After the end of the message: returns the reply if the message is unfit, and aborts the sink. */
   unfit(): Status | undefined {
     const { unfit } = this.#reader;
     if (unfit === undefined) return undefined;
@@ -97,7 +99,7 @@ export class IncomingMessage {
     return UNFIT[unfit];
   }
 
-  /** Behind the end of a message that is fit. Rejects with what went wrong on our side. */
+  /** After the end of a fit message: returns the final reply. Rejects with the sink's error. */
   async finish(): Promise<Status> {
     this.#flush();
     await this.ready;

@@ -1,4 +1,4 @@
-// The limits of an SMTP session; every one has its option in [relay]. Times in milliseconds, sizes in bytes.
+// The limits of an SMTP session. Each has its option in [relay]. Times are in milliseconds, sizes in bytes.
 
 import type { BareNewlines } from "./message-reader.ts";
 
@@ -11,21 +11,21 @@ export interface SessionLimits {
   readonly textLineMax: number;
   readonly errorsMax: number;
   readonly refusedRecipientsMax: number;
-  /** Commands that get a client nowhere, since it came or since its last message. */
+  /** Commands without progress, since the session began or since its last message. */
   readonly junkCommandsMax: number;
-  /** Before the greeting, to see who talks first; 0 for none. */
+  /** Wait before the greeting, in which a client that sends early is found out. 0 turns it off. */
   readonly greetingDelay: number;
   readonly commandTimeout: number;
   readonly tlsTimeout: number;
   readonly messageTimeout: number;
   readonly sessionTimeout: number;
-  /** Octets a second that a message must come with, over a minute; 0 for any. */
+  /** Lowest rate of a message in octets a second, averaged over one minute. 0 turns it off. */
   readonly dataRateMin: number;
   readonly bareNewlines: BareNewlines;
-  /** Who is offered REQUIRETLS, under TLS: hosts of a relay rule, everybody, or nobody. */
+  /** REQUIRETLS is offered under TLS to hosts of a relay rule ("relay"), to all clients, or to none. */
   readonly requireTls: "relay" | "all" | "none";
-  /** Who is offered DSN, in the same way. */
+  /** DSN is offered to hosts of a relay rule ("relay"), to all clients, or to none. */
   readonly dsn: "relay" | "all" | "none";
-  /** Domain for the bare <postmaster>. */
+  /** Domain that completes the bare <postmaster>. Absent: that address is refused. */
   readonly postmasterDomain?: string;
 }

@@ -1,5 +1,5 @@
 // [[listeners]]: an address, and the certificate that is shown there.
-// A certificate that cannot be used is found when the file is checked, not when the first client says STARTTLS.
+// A certificate that cannot be used is reported when the file is checked, before any client says STARTTLS.
 
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
@@ -21,7 +21,7 @@ const address = listenAddress(
   "The address and port to listen on. `[::]` is every address of both families.",
 );
 
-const certificate = readPath("The certificate and the chain behind it, PEM.");
+const certificate = readPath("The certificate, followed by its chain, PEM.");
 const privateKey = readPath("The key of the certificate, PEM.");
 
 const moreCertificates = withCheck(
@@ -32,7 +32,7 @@ const moreCertificates = withCheck(
 const declaredOptions = options({
   address,
   tls: withDefault(
-    oneOf("TLS when the client asks for it by STARTTLS, from the first byte, or never.", [
+    oneOf("TLS on the client's STARTTLS, from the first byte (`implicit`), or never.", [
       "none",
       "starttls",
       "implicit",
@@ -40,14 +40,14 @@ const declaredOptions = options({
     "none",
   ),
   certificate: optional(
-    readPath("The certificate and the chain behind it, PEM. Needed unless `tls` is `none`."),
+    readPath("The certificate, followed by its chain, PEM. Needed unless `tls` is `none`."),
   ),
   private_key: optional(
     readPath("The key of the certificate, PEM. Needed unless `tls` is `none`."),
   ),
   certificates: withDefault(
     tables(
-      "More certificates: a client that asks for one of the names in one of them is shown that one.",
+      "More certificates. If a client asks for a name that one of these is made for, the listener shows that one.",
       moreCertificates,
     ),
     [],
@@ -56,17 +56,17 @@ const declaredOptions = options({
     { certificates: "asked" },
     optional(
       oneOf(
-        "Ask clients for a certificate of theirs, for `client_certificates` of a relay rule. Who has none is served all the same.",
+        "Ask each client for its certificate, for `client_certificates` of a relay rule. A client without a certificate is served as well.",
         ["request"],
       ),
-      "nobody is asked",
+      "no client is asked",
     ),
   ),
   proxy_hosts: marked(
     { grants: "relay" },
     optional(
       hostList(
-        "Load balancers that say by the PROXY protocol, version 1 or 2, whom they speak for. They must, and they are believed. What comes from other hosts is not read so.",
+        "Load balancers that name the real client by the PROXY protocol, version 1 or 2. The relay requires a PROXY header from these hosts and trusts it. From other hosts a PROXY header is not accepted.",
       ),
       "none",
     ),

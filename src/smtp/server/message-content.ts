@@ -1,19 +1,20 @@
-// The content of a message, chunk by chunk, for the reader of messages: what of a chunk is kept, and where its lines end.
+// The content of a message, chunk by chunk, for the reader of messages: the octets of a chunk that are kept, and the
+// search for its line ends.
 //
-// Invariant: an octet is looked at once for CR and once for LF, and is copied once at most.
+// Invariant: each octet is searched once for CR and once for LF, and is copied at most once.
 
 export const CRLF = Buffer.from("\r\n");
 
-/** Below that, a loop is faster than a call. */
+/** Octets. Up to this length, a loop copies faster than a call. */
 const SHORT = 64;
 
-/** What is left of a chunk. However many cuts there are in it, it goes on in one piece. */
+/** The octets of a chunk that are content. They are one piece in the end, whatever was cut out between them. */
 export class Content {
   readonly #chunk: Buffer;
   readonly #growth: number;
   #from = 0;
   #to = 0;
-  /** In the place of the range, once there is more than one. */
+  /** Holds the content instead of the range, once one range is not enough. */
   #copy: Buffer | undefined;
   #length = 0;
 
@@ -22,7 +23,7 @@ export class Content {
     this.#growth = mends ? 2 : 1;
   }
 
-  /** Undefined when there is nothing. */
+  /** The content so far. Undefined if it is empty. */
   get taken(): Buffer | undefined {
     if (this.#copy !== undefined) return this.#copy.subarray(0, this.#length);
     return this.#to > this.#from ? this.#chunk.subarray(this.#from, this.#to) : undefined;
@@ -34,14 +35,14 @@ export class Content {
     else this.#append(this.#copied(), this.#chunk, from, to);
   }
 
-  /** Octets that are not of the chunk. */
+  /** Adds octets that are not in the chunk. */
   put(octets: Buffer): void {
     this.#append(this.#copied(), octets, 0, octets.length);
   }
 
   #copied(): Buffer {
     if (this.#copy !== undefined) return this.#copy;
-    // What was held back of the chunk before may come on top.
+    // A CR held back from the chunk before adds up to two octets (CRLF).
     const copy = Buffer.allocUnsafe(this.#growth * this.#chunk.length + CRLF.length);
     this.#append(copy, this.#chunk, this.#from, this.#to);
     return (this.#copy = copy);
@@ -55,7 +56,7 @@ export class Content {
   }
 }
 
-/** Finds CR and LF. Each search goes on where the one before ended: no byte is looked at twice for either. */
+/** Finds CR and LF. Each search goes on where the one before ended, so no byte is searched twice for either. */
 export class LineEnds {
   readonly #text: string;
   #cr = -1;
@@ -65,7 +66,7 @@ export class LineEnds {
     this.#text = chunk.toString("latin1");
   }
 
-  /** The offset of the first CR or LF from `from` on, or of the end. To be asked in ascending order. */
+  /** Returns the offset of the first CR or LF from `from` on, or of the end. Calls must have ascending `from`. */
   next(from: number): number {
     if (this.#cr < from) this.#cr = this.#find("\r", from);
     if (this.#lf < from) this.#lf = this.#find("\n", from);

@@ -1,24 +1,26 @@
-// The bytes between 354 and CRLF.CRLF (RFC 5321 4.5.2), one state machine over single bytes, so that no
-// segmentation of the stream can change its reading. Where nothing can change but the length of a line it jumps.
+// The reader of the bytes between 354 and CRLF.CRLF (RFC 5321 4.5.2). It is a state machine over single bytes, so
+// the segmentation of the stream cannot change the result. It skips runs of text, which change only the line length.
 //
-// Invariants: only CRLF ends a line and only CRLF.CRLF ends the message (RFC 5321 2.3.8, 4.1.1.4). A bare CR or
-// a bare LF is never passed on. It makes the whole message unfit, which is then read to its true end and refused;
-// or, where it is to be mended, it becomes CRLF in the content, and still neither ends a message nor begins a line
-// in which a dot would count.
+// Invariants:
+// - Only CRLF ends a line, and only CRLF.CRLF ends the message (RFC 5321 2.3.8, 4.1.1.4).
+// - A bare CR or LF is never passed on.
+// - With "reject", a bare CR or LF makes the message unfit. The message is read to its true end, then refused.
+// - With "normalize", a bare CR or LF becomes CRLF in the content. Even then it does not end the message, and a dot
+//   after it is an ordinary character.
 
 import { status, type Status } from "../../mail/status.ts";
 import { Content, CRLF, LineEnds } from "./message-content.ts";
 
 type Unfit = "bare-newline" | "line-too-long" | "too-big";
 
-/** How a message that cannot be taken is refused. */
+/** The reply to a message that is unfit. */
 export const UNFIT: Readonly<Record<Unfit, Status>> = {
   "bare-newline": status(550, "6.0", "Message refused: it has a bare CR or LF"),
   "line-too-long": status(550, "6.0", "Message refused: it has a line that is too long"),
   "too-big": status(552, "3.4", "Message is too big"),
 };
 
-// Where the reader is in a line, and where each octet leads to. The test of this file has the same table.
+// The states of the reader within a line, and the next state for each octet. The test of this file has the same table.
 //
 //                  text         "."          CR             LF
 //   LINE_START     IN_LINE      AFTER_DOT 1  AFTER_CR       IN_LINE 2
@@ -40,11 +42,11 @@ const LF = 10;
 const DOT = 46;
 const LF_ALONE = CRLF.subarray(1);
 
-/** What is done about a bare CR or LF in a message: "reject" it, or "normalize" each to CRLF. */
+/** The treatment of a bare CR or LF: "reject" the message, or "normalize" each to CRLF. */
 export type BareNewlines = "reject" | "normalize";
 
 export class MessageReader {
-  /** The first thing wrong with the message; its content counts for nothing from there on. */
+  /** The first fault of the message. After it, no more content is emitted. */
   unfit: Unfit | undefined;
   /** Octets of content so far, dot stuffing removed. */
   size = 0;
@@ -61,8 +63,8 @@ export class MessageReader {
   }
 
   /**
-   * Reads `chunk`, hands the content to `emit` in one piece that may share its memory, and returns the offset behind
-   * the end of the message, or -1 when the message goes on in the next chunk.
+   * Reads `chunk` and hands its content to `emit` in one piece, which may share the memory of `chunk`. Returns the
+   * offset after the end of the message, or -1 if the message goes on in the next chunk.
    */
   read(chunk: Buffer, emit: (piece: Buffer) => void): number {
     const content = new Content(chunk, this.#mends);
@@ -91,19 +93,19 @@ export class MessageReader {
       }
       if (byte === LF) {
         if (state === AFTER_DOT_CR) {
-          // Nothing is left to emit: the dot and its CR belong to the end, here or in the chunk before.
+          // Nothing is left to emit. The dot and its CR, in this chunk or the one before, belong to the end.
           this.#state = LINE_START;
           this.#lineLength = 0;
           return i + 1;
         }
-        // A dot behind a bare LF must not end the message, so only CRLF leads to a line start.
+        // A dot after a bare LF must not end the message, so only CRLF leads to a line start.
         if (state !== AFTER_CR) from = this.#bare(CRLF, content, from, i, i + 1);
         state = state === AFTER_CR ? LINE_START : IN_LINE;
         lineLength = 0;
         continue;
       }
       if (state === AFTER_CR || state === AFTER_DOT_CR) {
-        // The CR is in this chunk, or went out with the one before, or was held back there.
+        // The CR is in this chunk, or was emitted with the chunk before, or was held back there.
         const rest = i === 0 && state === AFTER_DOT_CR ? CRLF : LF_ALONE;
         from = this.#bare(rest, content, from, i, i);
         if (this.#mends) lineLength = 0;
@@ -120,14 +122,14 @@ export class MessageReader {
       }
       if (lineLength > this.#lineMax) this.unfit ??= "line-too-long";
     }
-    // ".CR" may be the end: its CR waits for the next chunk, which either ends the message or makes it unfit.
+    // ".CR" may be the end. Its CR is held back until the next chunk, which shows whether it is one or a bare CR.
     this.#keep(content, from, chunk.length - (state === AFTER_DOT_CR ? 1 : 0));
     this.#state = state;
     this.#lineLength = lineLength;
     return -1;
   }
 
-  /** A bare CR or LF before `to`. Returns where the content resumes, which is `resumeAt` where it is mended. */
+  /** Handles a bare LF at `to`, or a bare CR before it. Returns where content goes on: `resumeAt` if it is mended. */
   #bare(mended: Buffer, content: Content, from: number, to: number, resumeAt: number): number {
     if (!this.#mends) {
       this.unfit ??= "bare-newline";

@@ -1,5 +1,5 @@
 // The SMTP server: a session for each connection that the listeners give it, and the one timer that watches them all.
-// Promise: stopping lets each transaction under way end.
+// Promise: `stop` lets each transaction under way end within its grace time.
 //
 // Doors: command.ts, events.ts, limits.ts, listener-options.ts, message-reader.ts, reception.ts.
 
@@ -17,9 +17,9 @@ export interface ServerOptions extends SlotOptions {
   readonly limits: SessionLimits;
 }
 
-/** How often deadlines are looked at, in ms. */
+/** Milliseconds between two checks of all deadlines. */
 const WATCH_INTERVAL = 1000;
-/** Characters of a parameter that are logged. */
+/** Most characters of a dropped parameter in the log. */
 const DROPPED_SHOWN = 200;
 const TOO_MANY = statusLine(status(421, "7.0", "Too many connections, try again later"));
 
@@ -47,19 +47,19 @@ export class SmtpServer {
     });
   }
 
-  /** Answers clients from now on, those that wait already first. */
+  /** Serves clients from now on, beginning with those that wait already. */
   open(reception: Reception): void {
     this.#watch ??= this.#clock.after(WATCH_INTERVAL, this.#onWatch);
     this.#listeners.open((connection) => this.#serve(connection, reception));
   }
 
-  /** For those who come from now on; sessions go on as they have begun. */
+  /** Applies `options` to new connections. Sessions that have begun keep their limits. */
   follow(options: ServerOptions): void {
     this.#limits = options.limits;
     this.#listeners.follow(options);
   }
 
-  /** As {@link Listeners.listen}; clients wait until `open`. */
+  /** As {@link Listeners.listen}. Clients wait until `open`. */
   listen(door: Door): Promise<number> {
     return this.#listeners.listen(door);
   }
@@ -110,7 +110,7 @@ export class SmtpServer {
     this.#watch = this.#clock.after(WATCH_INTERVAL, this.#onWatch);
   };
 
-  /** No new connections; sessions end after their transaction, or are cut after `grace` ms. */
+  /** Takes no new connections. Sessions end after their transaction, and are cut off after `grace` ms. */
   async stop(grace: number): Promise<void> {
     const stopped = this.#listeners.stop();
     for (const session of this.#sessions) session.drain();

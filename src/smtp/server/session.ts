@@ -1,11 +1,13 @@
-// One SMTP session with a client: it is greeted, what it sends is cut into commands, and everything that takes
-// time has an end. What the commands mean is the Dialogue's; the socket is the Connection's; the phases that a session
-// goes through stand in states.ts.
+// One SMTP session with a client: the greeting, the cutting of input into commands, and the deadlines. The Dialogue
+// carries out the commands, the Connection owns the socket, and states.ts lists the phases of a session.
 //
-// Invariants: commands are answered in order, one at a time, however they are segmented. Who speaks before the
-// greeting is cut off. Every wait for the client has a deadline, which only a whole command moves on; the time that
-// the client waits for us is not counted. No session does more at once than its share. A session that is over is
-// watched until its socket is gone.
+// Invariants:
+// - Commands are answered in order, one at a time, however they are segmented.
+// - A client that sends before the greeting is cut off.
+// - Every wait for the client has a deadline, which only a whole command moves on. The time that the client waits for
+//   the relay does not count.
+// - A session does no more in one turn than its share of the event loop.
+// - A session that is over is watched until its socket is gone.
 
 import type { Socket } from "node:net";
 import type { Clock } from "../../base/clock.ts";
@@ -25,17 +27,17 @@ import type { TlsDescription } from "../../base/net/tls.ts";
 export interface SessionServices {
   readonly reception: Reception;
   readonly clock: Clock;
-  /** Of the server, for all sessions. */
+  /** The server's share of the event loop, for all sessions. */
   readonly share: LoopShare;
   /** This session's part in it. */
   readonly party: SessionParty;
   /** The client is a host of a relay rule. */
   readonly isRelayHost: boolean;
-  /** Undefined where TLS is not offered. Asked at every handshake. */
+  /** Called for every handshake. Undefined if TLS is not offered. */
   readonly tls: (() => MaybePromise<TlsOptions>) | undefined;
   onError(client: Client, where: string, error: unknown): void;
   onTlsFailure(client: Client, error: Error): void;
-  /** Parameters of a command that cannot be decoded, and go no further. */
+  /** Parameters of a command cannot be decoded and were left out of the request. */
   onDropped(client: Client, command: string, parameters: readonly string[]): void;
   /** The conversation is over. Called once. */
   onEnd(client: Client, why: string): void;
@@ -43,10 +45,13 @@ export interface SessionServices {
   onClose(session: Session): void;
 }
 
-/** How long a client may take to close its side behind our last words, in ms. */
+/** Milliseconds for the client to close its side after the relay's last words. */
 const LINGER = 5000;
 const CR = 13;
-/** What is done outside of our turns, in ms: the rest of a handshake, and what the relay does for an answer. */
+/**
+ * Estimated milliseconds of the event loop that a session costs outside its own turns: the rest of a handshake, the
+ * work for an answer that comes later, each read, and each octet read.
+ */
 const HANDSHAKE_TIME = 6;
 const ANSWER_TIME = 0.1;
 const READ_TIME = 0.03;
@@ -64,15 +69,15 @@ export class Session implements SessionPort {
   readonly #dialogue: Dialogue;
   #phase: Phase = "waiting";
   // Each of these may be true in any phase.
-  /** The line began before a bare LF. */
+  /** A bare LF has ended the last piece of input, so the next piece belongs to the same refused line. */
   #inBadLine = false;
-  /** There is something to do, and it waits for its turn in the event loop. */
+  /** Work waits for its turn in the event loop. */
   #queued = false;
   /** The client has closed its side. */
   #parted = false;
   /** The relay stops. */
   #draining = false;
-  /** When it became the client's turn, by the monotonic clock. */
+  /** When the current wait began (for the client, a handshake or the close), by the monotonic clock. */
   #since: number;
   readonly #endAt: number;
   readonly #limits: SessionLimits;
@@ -98,7 +103,7 @@ export class Session implements SessionPort {
     });
   }
 
-  /** Greets, or first shakes hands on a port with implicit TLS. */
+  /** Begins the session: with the TLS handshake if TLS is implicit, then the greeting. */
   start(implicitTls: boolean): void {
     this.#connection.listen();
     if (implicitTls) this.#shakeHands(() => this.#welcome());
@@ -118,7 +123,7 @@ export class Session implements SessionPort {
     };
     const { greetingDelay } = this.#limits;
     if (greetingDelay > 0) this.#services.clock.after(greetingDelay, ask);
-    // One turn of the event loop, in which everything that was sent ahead of the greeting is read.
+    // Waits one turn of the event loop, in which everything that was sent ahead of the greeting is read.
     else setImmediate(() => setImmediate(ask));
   }
 
@@ -137,7 +142,7 @@ export class Session implements SessionPort {
     if (this.#queued) this.#connection.hold();
   }
 
-  /** An error of our own in here costs the client its session, and nobody else anything. */
+  /** A bug in here ends this client's session only. */
   readonly #onTurn = (): void => {
     this.#queued = false;
     try {
@@ -148,7 +153,7 @@ export class Session implements SessionPort {
     }
   };
 
-  /** The rest is for later; until then the client is not read from. */
+  /** Puts the rest off to a later turn. Until then the client is not read from. */
   #waitForTurn(): void {
     this.#queued = true;
     this.#connection.hold();
@@ -156,7 +161,7 @@ export class Session implements SessionPort {
     share.later(this.#onTurn, party);
   }
 
-  /** Works off the input until something has to be waited for. */
+  /** Works off the input until the session has to wait. */
   #workOff(): void {
     if (PHASES[this.#phase].isEarly && this.hasInput) {
       return this.outOfStep("text ahead of the greeting");
@@ -173,7 +178,7 @@ export class Session implements SessionPort {
     connection.settled();
   }
 
-  /** Reads commands and text as long as it is the client's turn. False when the session has done its share. */
+  /** Reads commands and text while it is the client's turn. Returns false if the session has used up its share. */
   #readInput(): boolean {
     const connection = this.#connection;
     while (this.#phase === "talking" && this.hasInput && !connection.blocked) {
@@ -187,7 +192,7 @@ export class Session implements SessionPort {
     return true;
   }
 
-  /** False when there is no whole command. */
+  /** Carries out one command. Returns false if the input holds no whole command, or one that is too long. */
   #readCommand(): boolean {
     const { input } = this.#connection;
     const lf = input.indexOf(10);
@@ -203,7 +208,7 @@ export class Session implements SessionPort {
     return true;
   }
 
-  /** Up to an LF. Only CRLF ends a line: what is behind a bare LF belongs to the line that was refused for it. */
+  /** Takes `line` up to an LF. Only CRLF ends a line: input after a bare LF belongs to the line refused for it. */
   #carryOut(line: Buffer): void {
     const isRest = this.#inBadLine;
     this.#inBadLine = line.at(-2) !== CR;
@@ -323,7 +328,7 @@ export class Session implements SessionPort {
     this.end(OUT_OF_STEP, why);
   }
 
-  /** The transaction under way, if any, is void. */
+  /** Replies and ends the session. A transaction under way is void. */
   end(answer: Status, why: string): void {
     if (this.#phase === "ended") return;
     this.reply(answer);
@@ -343,7 +348,7 @@ export class Session implements SessionPort {
     this.#services.onEnd(this.client, why);
   }
 
-  /** A client may close its side behind its last command and still wait for the reply. */
+  /** A client may close its side after its last command and still wait for the reply. */
   #onParted(): void {
     this.#parted = true;
     const { awaits } = PHASES[this.#phase];
@@ -351,14 +356,14 @@ export class Session implements SessionPort {
     else if (awaits === "client") this.#run();
   }
 
-  /** The relay stops: a transaction under way may end, then the session is over. */
+  /** The relay stops: the session ends now, or after the transaction that is under way. */
   drain(): void {
     this.#draining = true;
     const isTheirTurn = PHASES[this.#phase].awaits === "client";
     if (isTheirTurn && !this.#dialogue.inTransaction) this.end(CLOSING, "shutting down");
   }
 
-  /** To be called every second or so: a client that takes too long is cut off. */
+  /** Cuts off a client that takes too long. The server calls it about every second. */
   watch(now: number): void {
     const waited = now - this.#since;
     switch (PHASES[this.#phase].awaits) {

@@ -1,11 +1,11 @@
-// The states of a session, written down: what a client may say in which order, and whose turn it is.
+// The states of a session: the order of commands, and whose turn it is, the client's or the relay's.
 //
-// A dialogue goes through its states by commands (RFC 5321 3.3, 4.1.4). Each command names, for every state, the state
-// that it leads to once the relay has taken it, or the reply that refuses it there. The end of the text leads back to
-// "ready", whatever the reply. What else a command needs (its syntax, TLS, a relay that takes the address) is asked
-// after the table, and a command that is refused leaves the state as it is.
+// Commands move a dialogue from state to state (RFC 5321 3.3, 4.1.4). For every state, a command names the next state
+// once the relay has taken it, or the reply that refuses it there. The end of the text leads back to "ready", whatever
+// the reply. After the table, the dialogue checks the other conditions: syntax, TLS, an address that the relay takes.
+// A refused command leaves the state as it is.
 //
-// A session goes through its phases by what happens. An event that a phase does not name changes nothing.
+// Events move a session from phase to phase. An event that a phase does not name changes nothing.
 
 import { status, type Status } from "../../mail/status.ts";
 
@@ -18,7 +18,7 @@ export type DialogueState =
   | "sender"
   /** At least one RCPT was taken. */
   | "recipients"
-  /** DATA was taken: what the client sends is no command until the message has its reply. */
+  /** DATA was taken: the client's input is text, not commands, until the message has its reply. */
   | "text";
 
 /** The states in which commands are read. */
@@ -38,7 +38,7 @@ type Verb =
 
 interface Command {
   readonly verb: Verb;
-  /** A client can keep the relay busy with it for ever and never send anything. */
+  /** Makes no progress: a client could repeat it for ever without sending a message. */
   readonly isJunk: boolean;
   /** An argument is a mistake. */
   readonly isBare: boolean;
@@ -98,7 +98,7 @@ const commands: readonly Command[] = [
   { verb: "NOOP", isJunk: true, isBare: false, from: nothingChanges },
   { verb: "VRFY", isJunk: true, isBare: false, from: nothingChanges },
   {
-    // RFC 3207 4.2: what was said in the clear is forgotten, the greeting too.
+    // RFC 3207 4.2: everything said in the clear is forgotten, the greeting too.
     verb: "STARTTLS",
     isJunk: false,
     isBare: true,
@@ -144,9 +144,9 @@ type PhaseEvent =
   | "end";
 
 interface PhaseRules {
-  /** Input now is ahead of the greeting: the client is cut off. */
+  /** Input in this phase is ahead of the greeting: the client is cut off. */
   readonly isEarly: boolean;
-  /** Whom the session waits for, and with that the deadline that runs. None runs for the relay. */
+  /** The side that the session waits for. It decides which deadline runs; the relay has none. */
   readonly awaits: "client" | "relay" | "handshake" | "close";
   readonly on: Readonly<Partial<Record<PhaseEvent, Phase>>>;
 }

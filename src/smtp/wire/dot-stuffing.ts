@@ -1,7 +1,10 @@
 // The dot in front of a line that begins with one, and the dot that ends the message (RFC 5321 4.5.2).
-// Invariants: nothing else in the message changes; without a dot to stuff the bytes are passed on uncopied;
-// the result does not depend on how the message is cut into chunks. Line ends are CRLF: reception refuses
-// everything else, so no other line end needs to be known here.
+//
+// Invariants:
+// - Nothing else in the message changes.
+// - A chunk without a dot to stuff is passed on uncopied.
+// - The result does not depend on how the message is cut into chunks.
+// - Only CRLF counts as a line end. Reception lets no other line end through.
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -14,7 +17,7 @@ const LINE_END_AND_END = Buffer.from("\r\n.\r\n");
 
 /** Stuffs one message, chunk by chunk. */
 export class DotStuffer {
-  /** The last two bytes so far; a message begins as a line does. */
+  /** The last two bytes so far. The initial CRLF makes the message begin at a line start. */
   #beforeLast = CR;
   #last = LF;
 
@@ -33,7 +36,7 @@ export class DotStuffer {
     return Buffer.concat(pieces);
   }
 
-  /** What ends the message: CRLF only if the message has no line end of its own. */
+  /** Returns the end of the message: a dot and CRLF, after a CRLF if the message does not end with one. */
   end(): Buffer {
     return this.#last === LF && this.#beforeLast === CR ? END : LINE_END_AND_END;
   }

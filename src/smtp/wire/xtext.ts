@@ -1,6 +1,6 @@
-// How ENVID and ORCPT stand in SMTP, and how they stand in a report: xtext (RFC 3461 4), and the two forms of an
-// internationalized address, plain and in ASCII (RFC 6533 3). What cannot be decoded stays as it is; what comes
-// out may hold any character, and must be cleaned before it is shown.
+// The forms of ENVID and ORCPT in SMTP and in a report: xtext (RFC 3461 4), and the two forms of an
+// internationalized address, plain and in ASCII (RFC 6533 3). Text that cannot be decoded stays as it is.
+// Decoded text may hold any character, and must be cleaned before it is shown.
 
 /** RFC 3461 4: "+2B" back to "+". */
 export function decodeXtext(text: string): string {
@@ -22,7 +22,7 @@ export function asciiAddress(text: string): string {
   );
 }
 
-/** Surrogates and what lies beyond Unicode are none. */
+/** Whether `code` is a Unicode code point, surrogates excluded. */
 function isCharacter(code: number): boolean {
   return code <= 0x10_ff_ff && (code < 0xd8_00 || code > 0xdf_ff);
 }
