@@ -1,7 +1,10 @@
-// One attempt of one message: each recipient is routed, and what is due of it is delivered.
+// One attempt of one message: each recipient is routed, and its due mail and copies are delivered.
 //
-// Invariants: each address, and each place of a copy, is delivered to once, however many recipients lead there. Nobody
-// waits for a recipient whose domain is slow: what is routed goes its way. A delivery is noted as soon as it is done.
+// Invariants:
+// - Each address, and each place of a copy, is delivered to once, even if several recipients lead there.
+// - A recipient whose domain is slow to look up delays no other recipient: routed recipients are delivered to
+//   meanwhile.
+// - The spool notes a delivery as soon as it is done.
 
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Outcome, Transport } from "../contract/contract.ts";
@@ -44,44 +47,47 @@ export interface AttemptServices {
   readonly spool: Pick<Spool, "note">;
   readonly route: Route;
   readonly transports: ReadonlyMap<string, Transport>;
-  /** Absent where nothing of ours is known. */
+  /** Absent: no domain is ours. */
   readonly gate?: Pick<Gate, "isLocal">;
   readonly holds: Pick<Holds, "isEmpty" | "outcomeFor">;
   readonly clock: Clock;
   readonly log: Log;
   readonly share: LoopShare;
   readonly pool: Pool;
-  /** Absent: all look-ups are waited for. */
+  /** Absent: the attempt waits for each look-up until it ends. */
   readonly room?: Pick<Room, "patience">;
   readonly unrouted: Pick<Unrouted, "outcomeFor" | "routed">;
 }
 
 export interface AttemptMeans {
   readonly signal: AbortSignal;
-  /** What the chain has said of the recipients already. */
+  /** The answers of the chain at RCPT. */
   readonly routings: Pick<Routings, "of"> | undefined;
 }
 
-/** Recipients that are routed so soon one after the other go together, in ms. */
+/** Recipients that are routed at most this long one after the other are delivered to together, in ms. */
 const MOMENT = 100;
-/** What is routed waits no longer for others, in ms. */
+/** The longest wait of a routed recipient for others, in ms. */
 const LONGEST_MOMENT = 1000;
-/** An attempt has no more destinations than this and those of one recipient; the others come a little later, in ms. */
+/**
+ * Limit of destinations of one attempt. The recipient that reaches it is still delivered to in full. The others are
+ * put off by PUT_OFF ms.
+ */
 const DESTINATIONS_MAX = 10_000;
 const PUT_OFF = 60_000;
-/** Its addresses were fewer when it was accepted. */
+/** RCPT limits the addresses of a message, so its aliases have grown since. */
 const TOO_MANY = status(451, "5.3", "The message leads to too many addresses: the rest follow");
 const LOOKED_UP = status(
   451,
   "4.3",
   "Waits for look-ups of the domain: too many of others take long",
 );
-/** Pairs of a recipient and an address between two looks at the share of the turn, and what they count in it. */
+/** Pairs of a recipient and an address after which the attempt asks for its share of the turn, and their cost in it. */
 const SLICE = 200;
 const SLICE_COST = 24 * 1024;
 
 export class Attempt {
-  /** What is in the journal through this attempt. */
+  /** The journal entries of the deliveries that this attempt has made. */
   readonly delivered: JournalEntry[] = [];
   readonly #message: StoredMessage;
   readonly #plan: AttemptPlan;
@@ -91,13 +97,13 @@ export class Attempt {
   #known: Known;
   readonly #destinations: Destinations;
   readonly #underWay: Promise<void>[] = [];
-  /** Of recipients for whom there is no room in this attempt. */
+  /** The findings of recipients that this attempt has put off. */
   readonly #waiting: Finding[] = [];
-  /** The same objects come again and again, when many recipients lead there. */
+  /** Caches: if many recipients lead to one delivery, its object comes again and again. */
   readonly #places = new Map<RoutedDelivery, string | undefined>();
   readonly #open = new Map<RoutedDelivery | RouteTrouble, boolean>();
   #seen = 0;
-  /** The chain has been asked about somebody. */
+  /** Whether the chain is asked in this attempt: at least one answer of RCPT is missing. */
   #isAsking = false;
   #timer: Timer | undefined;
   #lastRouted = 0;
@@ -122,7 +128,10 @@ export class Attempt {
     };
   }
 
-  /** What became of everything that was due. */
+  /**
+   * Delivers to all that is due. Resolves to one finding for each destination and for each recipient that was put
+   * off.
+   */
   async run(): Promise<readonly Finding[]> {
     const { sender, client } = this.#message.envelope;
     const { route, share, pool, clock, gate } = this.#services;
@@ -155,7 +164,10 @@ export class Attempt {
     return [...this.#destinations.findings(), ...this.#waiting];
   }
 
-  /** Whoever waits for copies, too, is waited for: they are nobody else's affair. */
+  /**
+   * The routing; undefined if its look-ups take long and the room has no place. A recipient with a copy that waits is
+   * never put off for this reason.
+   */
   #patience(recipient: Attempted, routing: Promise<Routing>): Promise<Routing | undefined> {
     const { room } = this.#services;
     return room === undefined || recipient.clocks !== undefined ? routing : room.patience(routing);
@@ -181,7 +193,10 @@ export class Attempt {
       log.event("recipient.discarded", { id, recipient: mailbox.address, why });
   }
 
-  /** RCPT has accepted what it comes from: for an hour, this may be a mistake. */
+  /**
+   * RCPT accepted the recipient, so the missing router may be a mistake. For an hour the mail is deferred and does
+   * not fail.
+   */
   #unrouted(finding: Finding, trouble: RouteTrouble): Outcome | undefined {
     if (trouble.unrouted !== true || trouble.unseen) return undefined;
     const { unrouted, log } = this.#services;
@@ -231,19 +246,22 @@ export class Attempt {
     return this.#places.get(copy);
   }
 
-  /** Copies are made whatever is on hold. */
+  /** The outcome of mail for a domain on hold. Copies are never held back. */
   #held({ unseen, mailbox }: Pick<Finding, "unseen" | "mailbox">): Outcome | undefined {
     const { holds, clock } = this.#services;
     return unseen || holds.isEmpty ? undefined : holds.outcomeFor(mailbox.domain, clock.now());
   }
 
-  /** Nobody whose routing is known waits for the answer. */
+  /** Recipients whose routing is known are not held up by the answer. */
   #asks(): void {
     this.#isAsking = true;
     this.#deliverSoon();
   }
 
-  /** When no more has been routed for a moment. As long as the chain is asked about nobody, all go together. */
+  /**
+   * Delivers as soon as no recipient has been routed for MOMENT ms. If RCPT's answers cover all recipients, they go
+   * together at the end.
+   */
   #deliverSoon(): void {
     if (!this.#isAsking || !this.#destinations.hasFresh) return;
     const { clock } = this.#services;
@@ -284,7 +302,7 @@ export class Attempt {
   }
 }
 
-/** A Maildir; else the address at the hosts that take it, however the transport is called. */
+/** The place of a copy: a Maildir, or the address at the hosts that take it, whichever transport is called. */
 function placeOf(
   copy: RoutedDelivery,
   transports: AttemptServices["transports"],
@@ -302,7 +320,7 @@ function placeOf(
     const at = server ?? [...new Set(names)].toSorted().join(" ");
     return at === "" ? undefined : `${keys.of(copy.mailbox)} at ${at}`;
   } catch {
-    // Its batch key will say so in the log.
+    // The batch key throws too, and that is logged.
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
-// What the log says of copies of our own senders' mail: that one was made for a sender who is no account, or that none
-// was asked for at all. Nothing leaves without a copy unseen.
+// Logs two things about copies of mail from our own senders: a copy was made for a sender in no list of accounts, or
+// mail went out and no router asked for a copy.
 
 import { given } from "../base/given.ts";
 import type { Gate } from "../receive/gate/gate.ts";
@@ -27,7 +27,7 @@ export async function logCopies(
   const left = delivered.filter(({ unseen }) => !unseen);
   const isCopied =
     findings.some(({ unseen }) => unseen) || recipients.some(({ clocks }) => clocks?.copies[0]);
-  // With an entry in the journal, an earlier attempt has said it.
+  // If the journal has an entry, an earlier attempt has logged it.
   if (
     isCopied ||
     journal.length > 0 ||

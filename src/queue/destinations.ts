@@ -1,8 +1,10 @@
-// Where a message under attempt goes: each address that mail is for, and each place that a copy is for, once, with all
+// The destinations of a message under attempt: each address for its mail and each place for a copy, once, with all
 // recipients that lead there (Exim's check for duplicates).
 //
-// Invariants: every destination has one outcome, and gives one finding. Who leads to one that is under way already has
-// the outcome that it has. A delivery counts more than a trouble that another recipient had on the way to it.
+// Invariants:
+// - Every destination has one outcome, and gives one finding.
+// - A recipient that leads to a destination under way shares its outcome.
+// - A delivery takes precedence over a trouble that another recipient had on the way to it.
 
 import { given } from "../base/given.ts";
 import { notifyOfBoth } from "../bounce/wanted.ts";
@@ -18,12 +20,12 @@ import type { AddressKeys } from "../settle/address-keys.ts";
 type Source = RoutedDelivery | RouteTrouble;
 
 interface Destination {
-  /** Undefined when the chain led to no transport. */
+  /** Undefined if the chain led to no transport. */
   delivery: Delivery | undefined;
   readonly first: Finding | Delivery;
   readonly others: number[];
   readonly originals: Mailbox[];
-  /** Of a copy: further addresses that it is for. */
+  /** Further addresses that a copy is for. */
   readonly addresses: Map<string, AlsoTo>;
   notify: string | undefined;
   outcome: Outcome | undefined;
@@ -32,10 +34,10 @@ interface Destination {
 export class Destinations {
   readonly #keys: AddressKeys;
   readonly #all = new Map<string, Destination>();
-  /** Not handed out yet. */
+  /** Destinations that `take` has not returned yet. */
   #fresh: Destination[] = [];
   readonly #underWay = new Map<Delivery, Destination>();
-  /** By what the chain has said, which is the same object for all recipients that lead there. */
+  /** Keyed by the chain's answer, which is the same object for all recipients that lead there. */
   readonly #bySource = new Map<Source, Destination>();
 
   /** `keys` must have learnt the addresses that come. */
@@ -47,19 +49,19 @@ export class Destinations {
     return this.#all.size;
   }
 
-  /** There is something to be handed out. */
+  /** Whether `take` has a delivery to return. */
   get hasFresh(): boolean {
     return this.#fresh.length > 0;
   }
 
-  /** False when nobody has led there yet in this way. */
+  /** Adds the recipient to the destination of this answer. False if no recipient has brought this answer before. */
   lead({ position, mailbox: original, notify }: Attempted, source: Source): boolean {
     const known = this.#bySource.get(source);
     if (known !== undefined) join(known, position, original, source.unseen ? "NEVER" : notify);
     return known !== undefined;
   }
 
-  /** `more` are further recipients that a copy is for. */
+  /** Adds a delivery. `more` are further recipients that a copy is for. */
   add(
     delivery: Delivery,
     source: Source,
@@ -82,7 +84,7 @@ export class Destinations {
     this.#fresh.push(known);
   }
 
-  /** What became of one that was not handed out: the chain or a hold has decided. */
+  /** Sets the outcome of a destination without a delivery: the chain or a hold has decided it. */
   settle(finding: Finding, source: Source): void {
     const key = this.#keyOf(finding);
     const known = this.#all.get(key);
@@ -94,7 +96,7 @@ export class Destinations {
     }
     this.#bySource.set(source, known);
     join(known, finding.position, finding.original, undefined);
-    // Rather a delay than an end.
+    // A deferral takes the place of a failure.
     if (known.delivery === undefined && known.outcome?.kind === "failed")
       known.outcome = finding.outcome;
   }
@@ -103,7 +105,7 @@ export class Destinations {
     return one.unseen ? `copy\n${targetOf(one)}` : `mail\n${this.#keys.of(one.mailbox)}`;
   }
 
-  /** What has come since the last time, to be delivered. */
+  /** Returns the deliveries that were added since the last call. */
   take(): readonly Delivery[] {
     const inOrder = this.#fresh.toSorted((a, b) => a.first.position - b.first.position);
     const taken = inOrder.map((one) => {
@@ -120,7 +122,7 @@ export class Destinations {
     if (destination !== undefined) destination.outcome = outcome;
   }
 
-  /** One for each destination. Throws when one has no outcome. */
+  /** One finding for each destination. Throws if a destination has no outcome. */
   findings(): readonly Finding[] {
     return Array.from(this.#all.values(), ({ first, delivery, others, addresses, outcome }) => {
       if (outcome === undefined) throw new Error("a delivery has no outcome");
@@ -169,7 +171,7 @@ function join(
   to.notify = notifyOfBoth(to.notify, notify);
 }
 
-/** It asks for whatever one of its recipients asks for, and names them all. */
+/** The delivery with the names of all its recipients. It asks for each report that one of them asks for. */
 function wholeOf({ delivery, first, originals, notify }: Destination): Delivery {
   if (delivery === undefined) throw new Error("nothing leads there");
   if (originals.length === 0) return delivery;

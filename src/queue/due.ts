@@ -1,9 +1,10 @@
-// What is due of a recipient at an attempt: what the chain says of it, less what the journal has as done and what has a
-// later time of its own (retry/due.ts). Decided here and nowhere else.
+// Decides what of a recipient is due at an attempt: the chain's answer without deliveries that the journal has as
+// done or that have a later time of their own (retry/due.ts). Only this file decides it.
 //
-// Invariants: what was delivered is neither delivered nor bounced again, whatever the chain says of it now; nor is it sent
-// on to those whom its address has become an alias of. While only copies are left of a recipient, nothing that the chain
-// says of its mail counts.
+// Invariants:
+// - A delivery that was made is neither repeated nor bounced, whatever the chain answers now.
+// - If an address has had its mail and has since become an alias, its mail is not sent on to the members.
+// - If only copies of a recipient are left, the chain's answer about its mail is ignored.
 
 import { given } from "../base/given.ts";
 import type { Mailbox } from "../mail/envelope.ts";
@@ -15,33 +16,33 @@ import { Journal, mailIn } from "../settle/journal.ts";
 import type { RecipientState, StoredMessage, WaitingCopy } from "../spool/spool.ts";
 import type { AddressKeys } from "../settle/address-keys.ts";
 
-/** Of one recipient. */
+/** The deliveries and troubles of one recipient that are due. */
 export interface Due extends Routing {
   readonly mailIsDue: boolean;
-  /** A copy was still to be made, and no router asks for it any more. */
+  /** Whether a copy was still to be made, and no router asks for it any more. */
   readonly copyDropped: boolean;
 }
 
-/** What is known of the message. */
+/** The facts about a message that decide what is due. */
 export interface Known {
   readonly journal: Journal;
   /** Copies whose time has not come. */
   readonly resting: readonly WaitingCopy[];
-  /** Where a copy goes; undefined when its transport cannot say. */
+  /** The place of a copy; undefined if its transport cannot name it. */
   readonly placeOf: (copy: RoutedDelivery) => string | undefined;
 }
 
-/** The journal of a message, and the question whether the mail of an address has had its end. */
+/** The journal of a message, and a function that says whether the mail of an address has had its end. */
 export async function doneOf(
   { recipients, journal: entries }: Pick<StoredMessage, "recipients" | "journal">,
   keys: AddressKeys,
 ): Promise<{
   readonly journal: Journal;
-  /** Absent when nothing has. */
+  /** Absent if no mail has had its end. */
   readonly served?: (mailbox: Mailbox) => MaybePromise<boolean>;
 }> {
   const done = recipients.filter(({ state, mailDone }) => mailDone === true || ENDED.has(state));
-  // Asked about before anybody is routed, recipients stay in their order.
+  // Learnt before any recipient is routed, so that the recipients stay in their order.
   await keys.learn(recipients, mailIn(entries));
   const journal = new Journal(entries, keys);
   if (done.length + entries.length === 0) return { journal };
@@ -76,7 +77,10 @@ export function dueOf(
   return { ...due, copyDropped: isIdle && waits === 0 && recipient.mailDone === true };
 }
 
-/** Has the delivery not had its end yet, and is it, if it is a copy that waits, its time? For any recipient. */
+/**
+ * Whether the delivery has not had its end and is not a copy whose time is still to come. The answer is the same for
+ * all recipients.
+ */
 export function isOpenIn(
   { journal, resting, placeOf }: Known,
   one: RoutedDelivery | RouteTrouble,

@@ -1,15 +1,16 @@
-// Domains that the postmaster holds back: mail for them is accepted and copied, and delivered when they are released.
+// Domains on hold: the relay accepts and copies mail for them, and delivers it when the postmaster releases them.
 //
-// Invariants: a hold is in the spool before it counts, and survives a restart. Holding back is no attempt, so it
-// ends nothing: however long it lasts, what is released has all its retries before it.
+// Invariants:
+// - A hold is stored in the spool before it takes effect, and survives a restart.
+// - Waiting on hold does not count as an attempt. After any time on hold, mail still has all its retries.
 
 import type { Outcome } from "../contract/contract.ts";
 import type { Spool } from "../spool/spool.ts";
 import { status } from "../mail/status.ts";
 
-/** When a recipient on hold is looked at again, although nobody has released it; in ms. */
+/** Milliseconds after which a recipient on hold is looked at again without a release. */
 const LOOK_AGAIN = 86_400_000;
-/** Recipients that are released at once: a commit of mail that arrives meanwhile waits no longer. */
+/** Recipients in one transaction, so that a commit of mail that arrives meanwhile waits no longer than for that. */
 const RELEASED_AT_ONCE = 1000;
 
 export type HoldStore = Pick<Spool, "hold" | "release">;
@@ -24,12 +25,12 @@ export class Holds {
     this.#store = store;
   }
 
-  /** Everything goes its way. */
+  /** Whether no domain is on hold. */
   get isEmpty(): boolean {
     return this.#domains.size === 0;
   }
 
-  /** What becomes of a delivery to this domain; undefined when it may be delivered. */
+  /** The outcome of a delivery to this domain; undefined if the domain is not on hold. */
   outcomeFor(domain: string, now: number): Outcome | undefined {
     if (!this.#domains.has(domain)) return undefined;
     return {
@@ -42,13 +43,13 @@ export class Holds {
     };
   }
 
-  /** From the next attempt on. */
+  /** Puts the domain on hold. Attempts that are under way go on. */
   async hold(domain: string): Promise<void> {
     await this.#store.hold(domain);
     this.#domains.add(domain);
   }
 
-  /** Everything that was held back is due. How many recipients that were. */
+  /** Makes all recipients that were on hold due. Resolves to their number. */
   async release(domain: string): Promise<number> {
     this.#domains.delete(domain);
     let released = 0;
@@ -58,7 +59,10 @@ export class Holds {
     return released;
   }
 
-  /** Somebody in the spool waits for its end. It may have ended since that was decided; then he is released. */
+  /**
+   * Notes that a recipient in the spool waits for the release of `domain`. If the hold has ended meanwhile, releases
+   * such recipients. True if there were any.
+   */
   async awaited(domain: string): Promise<boolean> {
     if (this.#domains.has(domain)) return false;
     return (await this.release(domain)) > 0;

@@ -1,7 +1,8 @@
-// The plan of an attempt: what of a message is due and in what manner it is tried; and for each recipient, as soon as the
-// chain has said where it leads, what is handed to transports. Pure: an attempt carries it out.
+// The plan of an attempt: which recipients and copies of a message are due, and how the transports try them. For each
+// recipient it also turns the chain's answer into deliveries. Pure: an attempt carries it out.
 //
-// Invariant: a copy that has waited stays the one of the recipient that waited for it, and names all that lead to it.
+// Invariant: a copy that has waited stays with the recipient that waited for it, and names all recipients that lead
+// to it.
 
 import { given } from "../base/given.ts";
 import type { Outcome } from "../contract/contract.ts";
@@ -18,16 +19,16 @@ import type { StoredMessage, StoredRecipient, WaitingCopy } from "../spool/spool
 import type { Due } from "./due.ts";
 
 export interface AttemptPlan {
-  /** The recipients of whom something is due. */
+  /** The recipients whose mail or copies are due. */
   readonly attempted: readonly Attempted[];
   readonly manner: Manner;
-  /** Copies whose time has not come, of all recipients. */
+  /** The copies of all recipients that are not due yet. */
   readonly resting: readonly WaitingCopy[];
   /** Copies that have waited and are due, with the recipient that waited for each. */
   readonly waited: readonly { readonly copy: WaitingCopy; readonly owner: Attempted }[];
 }
 
-/** What of a message is due at `now`. */
+/** The plan for an attempt at `now`. */
 export function planOf(
   {
     envelope,
@@ -56,7 +57,7 @@ export function planOf(
   };
 }
 
-/** An earlier attempt ended without an answer of a file system: its copy may have been made all the same. */
+/** Whether an earlier attempt got no answer from a file system: its copy may exist all the same. */
 function isUnsure({ lastStatus, clocks }: Pick<StoredRecipient, "lastStatus" | "clocks">): boolean {
   return (
     lastStatus?.unsure === true ||
@@ -64,12 +65,12 @@ function isUnsure({ lastStatus, clocks }: Pick<StoredRecipient, "lastStatus" | "
   );
 }
 
-/** The finding of what the chain itself has decided. */
+/** The finding for a decision of the chain itself. */
 export function findingOf(
   { position, mailbox: original }: Attempted,
   { kind, mailbox, router, unseen, homonym, status: reply }: RouteTrouble,
 ): Finding {
-  // What defers in the chain is a lookup of some kind; only the guard against loops stands above the routers.
+  // A router defers because of a lookup. Only the guard against loops has no router.
   const why = router === "" ? {} : ({ error: "lookup" } as const);
   const outcome: Outcome =
     kind === "failed"
@@ -79,7 +80,7 @@ export function findingOf(
   return { position, ...named, ...given({ homonym }), outcome };
 }
 
-/** The finding of a recipient for whom this attempt has no room. */
+/** The finding of a recipient that this attempt puts off. */
 export function putOffOf({ position, mailbox }: Attempted, why: Status, until: number): Finding {
   const nowhere = { router: "", transport: "", unseen: false };
   return {
@@ -97,7 +98,7 @@ export function putOffOf({ position, mailbox }: Attempted, why: Status, until: n
   };
 }
 
-/** What is delivered for a recipient that leads there. `place` is where a copy goes, if that is known. */
+/** The delivery for a recipient that the chain leads there. `place` is the place of a copy, if known. */
 export function plannedDelivery(
   recipient: Attempted,
   routed: RoutedDelivery,
@@ -107,7 +108,7 @@ export function plannedDelivery(
   return place === undefined ? delivery : { ...delivery, place };
 }
 
-/** A delivery as the recipient has it that has waited for it, and the positions of all others that lead to it. */
+/** The delivery under the recipient that has waited for it, and the positions of all others that lead to it. */
 export function asWaited(
   delivery: Delivery,
   { waited }: Pick<AttemptPlan, "waited">,
@@ -121,7 +122,7 @@ export function asWaited(
   };
 }
 
-/** What is not delivered and has no finding either, with the reason for the log. */
+/** Addresses that get nothing and have no finding, each with the reason for the log. */
 export function discardedOf(
   { mailbox }: Pick<Attempted, "mailbox">,
   { discarded, copyDropped }: Pick<Due, "discarded" | "copyDropped">,

@@ -1,6 +1,6 @@
-// The postmaster's orders to the queue, carried out in the running relay, or by relayctl where none runs.
+// The postmaster's orders to the queue. The running relay carries them out; if no relay runs, relayctl does.
 //
-// Invariant: a message under attempt is left alone: its attempt is settled first.
+// Invariant: an order leaves a message under attempt alone: its attempt is settled first.
 
 import { given } from "../base/given.ts";
 import type { Clock } from "../base/clock.ts";
@@ -16,7 +16,7 @@ import type { Action, AddressFilter, Change, Spool, StoredMessage } from "../spo
 export interface ChangeOrder {
   readonly action: Action | "bounce";
   readonly ids: readonly MessageId[];
-  /** Only these recipients; "remove" takes the whole message. */
+  /** Only these recipients; "remove" always removes the whole message. */
   readonly only?: AddressFilter;
 }
 
@@ -30,9 +30,9 @@ export type Order = ChangeOrder | HoldOrder;
 
 export interface Carried {
   readonly changes: readonly Change[];
-  /** Recipients that were on hold, and are no more. */
+  /** Number of recipients that were on hold and are due now. */
   readonly released: number;
-  /** A host of the domain that has failed, and when it is tried again, in ms since the epoch; absent when none has. */
+  /** A failed host of the domain, and its next try in ms since the epoch; absent if no host of it has failed. */
   readonly hostWait?: HostWait;
 }
 
@@ -44,17 +44,17 @@ interface HostWait {
 export interface PostmasterServices {
   readonly spool: Pick<Spool, "change" | "claim" | "settle">;
   readonly holds: Pick<Holds, "hold" | "release">;
-  /** For a report to the sender; asked for nothing else. */
+  /** Used only for a report to the sender. */
   readonly settle: SettleServices;
   readonly clock: Clock;
   readonly log: Log;
-  /** Something may be due. */
+  /** Called when mail may have become due. */
   readonly wake: () => void;
-  /** Absent where no relay runs. */
+  /** Absent if no relay runs. */
   readonly hints?: Pick<HostHints, "waitOf">;
 }
 
-/** Messages in one transaction: mail that arrives meanwhile waits no longer than for that. */
+/** Messages in one transaction, so that a commit of mail that arrives meanwhile waits no longer than for that. */
 const CHANGED_AT_ONCE = 25;
 
 export async function carryOut(order: Order, services: PostmasterServices): Promise<Carried> {
@@ -112,7 +112,8 @@ async function bounce(
   const { spool, settle, log } = services;
   const { changes, messages } = await spool.claim(ids);
   const claimed = messages.map(({ envelope }) => envelope.id);
-  // What follows is the postmaster's doing, and stands behind this in the story of each message.
+  // The failures and bounces that follow are due to this order, so it comes before them in the history of each
+  // message.
   if (claimed.length > 0) log.event("queue.changed", { action: "bounce", ids: claimed });
   const bounced = new Set<MessageId>();
   await Promise.all(
@@ -120,16 +121,16 @@ async function bounce(
       if (await bounceOne(message, only, settle, services)) bounced.add(message.envelope.id);
     }),
   );
-  // What turned out to be damaged was set aside, and is not among the messages.
+  // Damaged messages were set aside, so they are not among the messages.
   return changes.map(({ id, result }) =>
     result === "done" && !bounced.has(id) ? { id, result: "failed" } : { id, result },
   );
 }
 
-/** The spool is asked until it takes it: the relay stops only when we are done. */
+/** Asks the spool until it takes the settlement: the relay stops only after that. */
 const goOn = () => false;
 
-/** False when no report could be made: the message is as it was. */
+/** Resolves to false if no report could be made; then the message is unchanged. */
 async function bounceOne(
   message: StoredMessage,
   only: AddressFilter | undefined,

@@ -1,8 +1,10 @@
-// The queue runner: one attempt after the other for each message, each begun when its time has come. The only
-// place with timers for deliveries.
+// The queue runner: it begins the attempts of each message, one after the other, each at its time. The only place
+// with timers for deliveries.
 //
-// Invariants: an attempt is in the spool before the network is touched. A message is in at most one attempt.
-// However an attempt ends, its message is settled.
+// Invariants:
+// - An attempt is recorded in the spool before the network is touched.
+// - A message is in at most one attempt.
+// - However an attempt ends, its message is settled.
 //
 // Doors: events.ts, holds.ts, postmaster.ts, watch-clock.ts.
 
@@ -35,52 +37,57 @@ export interface QueueServices {
   readonly clock: Clock;
   readonly log: Log;
   readonly settle: SettleServices;
-  /** Absent where nothing of ours is known. */
+  /** Absent: no domain is ours. */
   readonly gate?: Pick<Gate, "isLocal">;
   readonly hints: Pick<HostHints, "awaited">;
-  /** Absent: all look-ups are waited for. */
+  /** Absent: an attempt waits for each look-up until it ends. */
   readonly room?: Room;
   readonly holds: Pick<Holds, "isEmpty" | "outcomeFor" | "awaited">;
 }
 
-/** What decides about a message, and delivers it: an attempt ends with those with which it began. */
+/**
+ * The services that route, deliver and settle a message. An attempt uses the same ones from its beginning to its end.
+ */
 export type QueueChain = Pick<QueueServices, "route" | "transports" | "settle" | "gate">;
 
 /** Messages under attempt at once; each holds at most 64 KiB of body in memory. */
 const ACTIVE_MAX = 500;
-/** Of those from the spool, so many may have begun in the last moment: enough for any host, and little memory. */
+/** Limit of messages from the spool whose attempt is younger than MOMENT: enough for any host, and little memory. */
 const AHEAD_MAX = 40;
-/** What takes longer waits for a host, and others need not wait for it; in ms. */
+/** An attempt that takes longer waits for a host and does not count towards AHEAD_MAX; in ms. */
 const MOMENT = 250;
-/** No attempt takes longer, whatever its hosts do; in ms. */
+/** The longest duration of an attempt, whatever its hosts do; in ms. */
 const ATTEMPT_DEADLINE = 3_600_000;
 
-/** What comes with a message from its reception to its first attempt. */
+/** The results of a message's reception that its first attempt uses. */
 export interface Received {
-  /** What RCPT knows of its recipients. */
+  /** The answers of the chain at RCPT. */
   readonly routings?: Routings;
-  /** The transports that the attempt uses in the place of these. */
+  /** Returns the transports that the attempt uses in place of these. */
   readonly transportsFor?: (
     transports: ReadonlyMap<string, Transport>,
   ) => ReadonlyMap<string, Transport>;
   readonly client?: WaitingClient;
 }
 
-/** The client has no reply yet, and waits for what becomes of the message. */
+/** A client that has no reply yet, and is told the outcome of the first attempt. */
 interface WaitingClient {
-  /** What has become of it. True when the client is going to be told of a refusal: then nobody else is. */
+  /**
+   * Takes the findings of the attempt. True if the client will be told of a refusal: then the relay sends no bounce
+   * for it.
+   */
   hears(findings: readonly Finding[]): boolean;
-  /** That is in the spool now. */
+  /** The outcome is in the spool. */
   stored(): void;
-  /** The attempt is over, however it has ended. */
+  /** The attempt is over, with any result. It may be called twice. */
   ended(): void;
 }
 
 interface Begun {
   readonly controller: AbortController;
-  /** By the monotonic clock. */
+  /** The time of the beginning, by the monotonic clock. */
   readonly begun: number;
-  /** From the spool, rather than from a client. */
+  /** True: the message came from the spool; false: from a client. */
   readonly taken: boolean;
   readonly ended: Promise<void>;
 }
@@ -90,7 +97,7 @@ export class Queue {
   readonly #active = new Map<MessageId, Begun>();
   readonly #pool: Pool = { slow: 0 };
   readonly #unrouted: Unrouted;
-  /** For messages with many recipients: all of them together do no more in a turn than their share. */
+  /** The share of the event loop for all messages with many recipients together. */
   readonly #share = new LoopShare();
   #timer: Timer | undefined;
   #momentLater: Timer | undefined;
@@ -105,12 +112,12 @@ export class Queue {
     this.#unrouted = new Unrouted(services.clock);
   }
 
-  /** For the attempts that begin from now on. */
+  /** Uses this chain for the attempts that begin from now on. */
   follow(chain: QueueChain): void {
     this.#services = { ...this.#services, ...chain };
   }
 
-  /** What is in force for the attempts that begin now. */
+  /** The settle services for attempts that begin now. */
   get settle(): SettleServices {
     return this.#services.settle;
   }
@@ -145,7 +152,7 @@ export class Queue {
     this.#active.set(id, { controller, begun: clock.monotonic(), taken, ended });
   }
 
-  /** Something may be due: looks now. */
+  /** Takes due messages from the spool now, or as soon as there is room. */
   wake(): void {
     this.#takeAgain = this.#taking !== undefined || !this.#mayTake();
     if (this.#takeAgain) return;
@@ -165,7 +172,7 @@ export class Queue {
     return false;
   }
 
-  /** Attempts that may be over in a moment. */
+  /** The number of attempts of messages from the spool that began less than MOMENT ago. */
   #ahead(): number {
     const since = this.#services.clock.monotonic() - MOMENT;
     let ahead = 0;
@@ -183,7 +190,7 @@ export class Queue {
       if (due.length === room) this.#takeAgain = true;
       const next = await spool.nextDue();
       const wait = next === undefined ? Number.POSITIVE_INFINITY : next - clock.now();
-      // What has become due meanwhile needs no timer.
+      // A message has become due meanwhile: no timer is needed.
       if (wait <= 0) this.#takeAgain = true;
       else if (wait < Number.POSITIVE_INFINITY) this.#wakeAfter(wait);
     } catch (error) {
@@ -198,7 +205,7 @@ export class Queue {
     this.#timer = this.#services.clock.after(delay, () => this.wake());
   }
 
-  /** Never throws: whatever goes wrong leaves the message to its next attempt. */
+  /** Never throws: after an error, the message waits for its next attempt. */
   async #run(
     message: StoredMessage,
     signal: AbortSignal,
@@ -231,7 +238,10 @@ export class Queue {
     }
   }
 
-  /** `onStored` is called first of all, and not when it was given up: the message is then still ours. */
+  /**
+   * Calls `onStored` first, as soon as the spool has the settlement. If the relay stops before that, it is not
+   * called: the message is still ours.
+   */
   async #store(settlement: Settlement, onStored?: () => void): Promise<void> {
     if (!(await store(settlement, this.#services, () => this.#stopping))) return;
     onStored?.();
@@ -256,18 +266,21 @@ export class Queue {
     return this.#active.size;
   }
 
-  /** What waits in the spool waits for the next start; what still comes in is attempted. */
+  /** Takes no more messages from the spool: they wait for the next start. Messages that still come in are attempted. */
   takeNoMore(): void {
     this.#takesMore = false;
     this.#timer?.cancel();
     this.#momentLater?.cancel();
   }
 
-  /** Nothing new is begun; attempts under way may end, or are cut after `grace` ms and settled as deferred. */
+  /**
+   * Begins no new attempt. Attempts under way may end by themselves; after `grace` ms they are cut and settled as
+   * deferred.
+   */
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
     this.takeNoMore();
-    // What is being taken from the spool right now is recorded as under attempt: it is attempted.
+    // Messages that are being taken right now are recorded as under attempt, so they are attempted.
     await this.#taking;
     if (this.#active.size === 0) return;
     const idle = new Promise<void>((resolve) => (this.#whenIdle = resolve));
@@ -280,7 +293,10 @@ export class Queue {
   }
 }
 
-/** After an error of our own: as it was, less what was delivered, a little later. */
+/**
+ * The settlement after an error of our own: recipients keep their state, deliveries are noted, and the next attempt
+ * is in POSTPONED ms.
+ */
 function postponed(
   message: StoredMessage,
   journal: readonly JournalEntry[],

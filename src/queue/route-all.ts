@@ -1,24 +1,28 @@
-// The recipients of one attempt on their way through the chain: side by side, and none waits long for another.
+// Asks the chain for the recipients of one attempt, several at a time, so that a slow one delays the others little.
 //
-// Invariant: so many are under way at once, that many slow ones hold up the others by a moment each, and all messages
-// together ask no more than a bounded number of questions.
+// Invariants:
+// - Recipients under way are limited. A slow one gives up its slot after 100 ms.
+// - The slow recipients of all messages together are limited. At the limit, a slow one keeps its slot.
 
 import type { Clock } from "../base/clock.ts";
 
-/** Recipients of one message that are routed at once. */
+/** Recipients of one message that are routed at the same time. */
 const AT_ONCE = 20;
-/** Who takes longer waits for somebody else's DNS: another one begins in its place; in ms. */
+/**
+ * Milliseconds after which a recipient counts as slow, because it waits for the DNS of its domain: another one begins
+ * in its slot.
+ */
 const MOMENT = 100;
-/** Of those that wait, in all messages. */
+/** Limit of slow recipients in all messages together. */
 const SLOW_MAX = 1000;
 
-/** What all attempts share. */
+/** The count that all attempts share. */
 export interface Pool {
-  /** Recipients that take long. */
+  /** Slow recipients that are under way. */
   slow: number;
 }
 
-/** Calls `one` for each. Rejects with the first error of theirs, when all have ended. */
+/** Calls `one` for each item. Rejects with the first error, after all calls have ended. */
 export async function routeAll<T>(
   all: readonly T[],
   { pool, clock }: { readonly pool: Pool; readonly clock: Clock },
@@ -53,7 +57,7 @@ export async function routeAll<T>(
   for (const item of all) {
     if (fast >= AT_ONCE) await new Promise<void>((resolve) => (wake = resolve));
     const ended = begin(item);
-    // Whoever fails is found at the end.
+    // `settled` finds the errors at the end.
     ended.catch(() => undefined);
     begun.push(ended);
   }

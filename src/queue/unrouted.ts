@@ -1,8 +1,10 @@
-// Addresses that RCPT accepted and that no router takes any more, without a reason: a list that is wrong for a moment, or
-// a router that a reload has taken out by mistake. Nobody is told so for an hour.
+// Addresses that RCPT accepted and that no router takes any more: a list may be wrong for a moment, or a reload may
+// have removed a router by mistake. For an hour no failure is reported.
 //
-// Invariant: the hour is one of the monotonic clock, from the first such attempt in this process, whatever the retry rules
-// say. What is remembered has a bound; who is forgotten has his hour anew.
+// Invariants:
+// - The hour is measured by the monotonic clock, from the first such attempt in this process, whatever the retry
+//   rules are.
+// - The number of remembered addresses is limited. If an address is forgotten, its hour begins again.
 
 import type { Clock } from "../base/clock.ts";
 import type { Outcome } from "../contract/contract.ts";
@@ -10,7 +12,7 @@ import type { MessageId } from "../mail/envelope.ts";
 import { status, type Status } from "../mail/status.ts";
 
 const HOUR = 3_600_000;
-/** Addresses that are remembered, of all messages. */
+/** Remembered addresses of all messages together, at most. */
 const REMEMBERED_MAX = 100_000;
 
 type Unended = Extract<Outcome, { kind: "deferred" }> & { readonly notFinalBefore: number };
@@ -24,7 +26,7 @@ export class Unrouted {
     this.#clock = clock;
   }
 
-  /** What becomes of the address by now; undefined when its hour is over. `isFirst` is told once. */
+  /** The outcome for the address; undefined if its hour is over. `isFirst` is true once. */
   outcomeFor(
     id: MessageId,
     target: string,
@@ -56,7 +58,7 @@ export class Unrouted {
     this.#remembered += 1;
   }
 
-  /** A router takes it again. */
+  /** Notes that a router takes the address again. */
   routed(id: MessageId, target: string): void {
     const targets = this.#since.get(id);
     if (targets?.delete(target) !== true) return;
@@ -64,7 +66,7 @@ export class Unrouted {
     if (targets.size === 0) this.#since.delete(id);
   }
 
-  /** The message has left the spool. */
+  /** Forgets a message that has left the spool. */
   forget(id: MessageId): void {
     this.#remembered -= this.#since.get(id)?.size ?? 0;
     this.#since.delete(id);

@@ -1,5 +1,5 @@
-// What the queue does when the wall clock is set: what waits is looked at again, because some of it may be due, or may
-// have been put off by a clock that was ahead.
+// Makes the queue look at waiting messages again when the wall clock is set: they may be due, or may have been put
+// off by a clock that was ahead.
 
 import type { Timer } from "../base/clock.ts";
 import type { ClockSteps } from "../base/clock-steps.ts";
