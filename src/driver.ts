@@ -8,7 +8,7 @@ export { domainList, hostList, localPartList } from "./options/list-types.ts";
 export { nextHops, parseNextHop } from "./options/next-hops.ts";
 export { privateKeyFile, readPrivateKey, readSecret, secretFile } from "./options/secret-file.ts";
 export type { listEvents } from "./lists/events.ts";
-export type { maildirEvents } from "./maildir/events.ts";
+export type { maildirEvents } from "./disks/events.ts";
 export type { WrittenDirectory } from "./base/durable/directory.ts";
 export type { Account } from "./mail/account.ts";
 export { canonicalAddressOf, parseDomain, parseMailbox, pathText } from "./mail/address.ts";

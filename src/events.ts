@@ -2,7 +2,7 @@
 
 import { transportEvents } from "../transports/smtp/events.ts";
 import { listEvents } from "./lists/events.ts";
-import { maildirEvents } from "./maildir/events.ts";
+import { maildirEvents } from "./disks/events.ts";
 import type { EventTable } from "./observe/event.ts";
 import { commonEvents } from "./observe/events.ts";
 import { outboxEvents } from "./outbox/events.ts";

@@ -13,16 +13,16 @@ import { describeError } from "../src/observe/log.ts";
 import { deliveryHeaders } from "../src/maildir/delivery-headers.ts";
 import { directoryMode } from "../src/maildir/directories.ts";
 import { errorCode } from "../src/base/error-code.ts";
-import { inThisThread } from "../src/maildir/executors.ts";
+import { inThisThread } from "../src/disks/executors.ts";
 import type { FileCalls } from "../src/base/durable/file-calls.ts";
 import { FileNames } from "../src/maildir/file-names.ts";
-import type { DiskTurn, MaildirDisks, MaildirLane } from "../src/maildir/disks.ts";
-import { FileSystemHangs } from "../src/maildir/lane.ts";
-import { SharedDisks } from "../src/maildir/maildir-disks.ts";
+import { type DiskTurn, FileSystemHangs } from "../src/disks/maildir-disks.ts";
+import type { MaildirDisks, MaildirLane } from "../src/disks/maildir-disks.ts";
+import { SharedDisks } from "../src/disks/disks.ts";
 import { Maildirs, type Target, UnreadableBody } from "../src/maildir/maildir.ts";
-import { hasDescriptorNames, OwnCalls } from "../src/maildir/own-calls.ts";
-import { OwnDirectories } from "../src/maildir/own-directories.ts";
-import { ThreadCalls } from "../src/maildir/thread-calls.ts";
+import { hasDescriptorNames, OwnCalls } from "../src/disks/own-calls.ts";
+import { OwnDirectories } from "../src/disks/own-directories.ts";
+import { ThreadCalls } from "../src/disks/thread-calls.ts";
 import {
   type DirectoryTemplate,
   parseDirectory,

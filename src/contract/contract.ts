@@ -14,7 +14,7 @@ import type { Resolver } from "../dns/dns.ts";
 import type { Body, Client, Envelope, Mailbox, MessageId, RecipientId } from "../mail/envelope.ts";
 import type { Lists } from "../lists/lists.ts";
 import type { Log } from "../observe/log.ts";
-import type { MaildirDisks } from "../maildir/disks.ts";
+import type { MaildirDisks } from "../disks/maildir-disks.ts";
 import type { StsPolicies } from "../tls/sts-policies.ts";
 import type { TlsSessions } from "../tls/sessions.ts";
 import type { Room } from "../base/room.ts";

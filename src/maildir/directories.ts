@@ -4,24 +4,21 @@
 // Invariant: `ready` resolves only when the entries of all directories below the root are on disk. This includes
 // directories that exist already: the process that made them may have been killed before it synced.
 
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import { DirectoryMaker } from "../base/durable/directory-maker.ts";
 import type { DirectorySyncs } from "../base/durable/directory-syncs.ts";
-import { errorCode } from "../base/error-code.ts";
 import type { FileCalls } from "../base/durable/file-calls.ts";
 
 const REMEMBERED_MAX = 10_000;
 
 export class Directories {
   readonly #syncs: DirectorySyncs;
-  readonly #root: string;
-  readonly #mode: number;
+  readonly #maker: DirectoryMaker;
   readonly #ready = new Map<string, Promise<void>>();
 
-  /** No message chooses a name above `root`, so there only missing directories are made and synced. */
   constructor(syncs: DirectorySyncs, root: string, mode: number) {
     this.#syncs = syncs;
-    this.#root = root;
-    this.#mode = mode;
+    this.#maker = new DirectoryMaker(syncs, root, mode);
   }
 
   /** Resolves when the Maildir can be delivered to. Rejects with the error of the system. */
@@ -45,37 +42,10 @@ export class Directories {
     this.#ready.delete(maildir);
   }
 
-  /** Makes the root itself, if it is missing. */
-  makeRoot(calls: FileCalls): Promise<void> {
-    return this.#make(this.#root, calls);
-  }
-
   async #makeMaildir(maildir: string, calls: FileCalls): Promise<void> {
-    await this.#make(maildir, calls);
-    for (const name of ["tmp", "new", "cur"]) await this.#mkdir(join(maildir, name), calls);
+    await this.#maker.make(maildir, calls);
+    for (const name of ["tmp", "new", "cur"]) await this.#maker.mkdir(join(maildir, name), calls);
     await this.#syncs.sync(maildir, calls);
-  }
-
-  /** From the top down, so that each directory exists before an entry is made in it. */
-  async #make(path: string, calls: FileCalls): Promise<void> {
-    const belowRoot = path.startsWith(`${this.#root}/`);
-    if (belowRoot) await this.#make(dirname(path), calls);
-    const isNew = await this.#mkdir(path, calls);
-    if (isNew || belowRoot) await this.#syncs.sync(dirname(path), calls);
-  }
-
-  /** False if the directory existed. */
-  async #mkdir(path: string, calls: FileCalls, mayMakeParent = true): Promise<boolean> {
-    try {
-      await calls.mkdir(path, this.#mode);
-      return true;
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === "EEXIST") return false;
-      if (code !== "ENOENT" || !mayMakeParent) throw error;
-    }
-    await this.#make(dirname(path), calls);
-    return this.#mkdir(path, calls, false);
   }
 }
 

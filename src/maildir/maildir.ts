@@ -3,8 +3,7 @@
 // A failed fsync is final for its file: the kernel may have dropped the pages, and a second fsync would report
 // success. The next attempt writes a new file.
 //
-// Doors: delivery-headers.ts, directories.ts, disks.ts, events.ts, executors.ts, file-names.ts, lane.ts, maildir-disks.ts, own-calls.ts,
-// own-directories.ts, placeholders.ts, thread-calls.ts, written-directories.ts.
+// Doors: delivery-headers.ts, directories.ts, file-names.ts, placeholders.ts.
 
 import { constants } from "node:fs";
 import { dirname, join } from "node:path";

@@ -19,7 +19,7 @@ import { HostHints } from "../retry/hosts/hosts.ts";
 import type { Outside } from "../parts/part.ts";
 import { NO_POLICIES } from "../tls/sts-policies.ts";
 import type { Log } from "../observe/log.ts";
-import type { MaildirDisks } from "../maildir/disks.ts";
+import type { MaildirDisks } from "../disks/maildir-disks.ts";
 import type { Https } from "../base/net/https.ts";
 import { Common } from "./common.ts";
 import type { Program } from "./processes/processes.ts";

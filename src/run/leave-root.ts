@@ -11,9 +11,8 @@ import { fileURLToPath } from "node:url";
 import type { Clock } from "../base/clock.ts";
 import type { RelayOptions } from "../config/relay-options.ts";
 import type { WrittenDirectory } from "../base/durable/directory.ts";
-import { FileSystemHangs } from "../maildir/lane.ts";
-import type { SharedDisks } from "../maildir/maildir-disks.ts";
-import { makeWritten, shutBelow } from "../maildir/written-directories.ts";
+import { FileSystemHangs } from "../disks/maildir-disks.ts";
+import type { SharedDisks } from "../disks/disks.ts";
 import type { Log } from "../observe/log.ts";
 import { loadLibraries } from "../outbox/outbox.ts";
 import { dropRoot, warnOfMissing } from "./drop-root.ts";
@@ -70,16 +69,16 @@ export async function leaveRoot(
 async function look(
   wanted: WrittenDirectory,
   isToMake: boolean,
-  { log, maildirDisks: { lanes } }: LeavingParts,
+  { log, maildirDisks }: LeavingParts,
 ): Promise<void> {
   try {
-    if (isToMake) await makeWritten(lanes, wanted);
+    if (isToMake) await maildirDisks.make(wanted);
   } catch (error) {
     if (error instanceof FileSystemHangs) return;
     warnOfMissing(wanted, error, log);
   }
   try {
-    const what = shutDirectories(await shutBelow(lanes, wanted.path));
+    const what = shutDirectories(await maildirDisks.shutBelow(wanted.path));
     if (what !== undefined) log.event("relay.warning", { what });
   } catch {
     // The file system hangs, which the log says already, or the directory cannot be read: the first copy will report

@@ -24,7 +24,7 @@ import { Holds } from "../queue/holds.ts";
 import { bindListeners, serverOptionsOf } from "./listening.ts";
 import { HostHints, RESUMED_MAX } from "../retry/hosts/hosts.ts";
 import { hintStore } from "../retry/hosts/hint-store.ts";
-import { SharedDisks } from "../maildir/maildir-disks.ts";
+import { SharedDisks } from "../disks/disks.ts";
 import { Outbox } from "../outbox/outbox.ts";
 import { watchClock } from "../queue/watch-clock.ts";
 import { Queue, type QueueChain } from "../queue/queue.ts";

@@ -6,7 +6,12 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import type { DiskTurn, LeftCopy, MaildirDisks, MaildirLane } from "../../src/maildir/disks.ts";
+import type {
+  DiskTurn,
+  LeftCopy,
+  MaildirDisks,
+  MaildirLane,
+} from "../../src/disks/maildir-disks.ts";
 import { nodeFileCalls } from "../../src/base/durable/file-calls.ts";
 import { MaildirAppend, maildirAppend } from "../../transports/maildir-append.ts";
 import { readOptions } from "../conformance/driver.ts";

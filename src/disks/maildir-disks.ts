@@ -1,8 +1,19 @@
 // The file systems of Maildirs, as a transport sees them: which of them answer, and the copies that are under way on one
-// that does not. src/maildir/maildir-disks.ts implements them for the relay.
+// that does not. disks.ts implements them for the relay.
 
-import type { DiskRequest } from "./disk-request.ts";
-import type { DiskValue } from "./lane.ts";
+import type { DiskRequest, DiskValue } from "./disk-request.ts";
+
+/** The file system of a Maildir does not answer, or the relay does not call it now. */
+export class FileSystemHangs extends Error {
+  readonly code = "ETIMEDOUT";
+  /** The delivery, if it has begun; it goes on. */
+  readonly underWay: Promise<string> | undefined;
+
+  constructor(directory: string, underWay?: Promise<string>) {
+    super(`the file system of ${directory} does not answer`);
+    this.underWay = underWay;
+  }
+}
 
 /** Makes the system calls of one delivery. */
 export interface DiskTurn {

@@ -2,13 +2,12 @@
 // directory that does not answer does not hold up the start; the log names it.
 
 import { constants } from "node:fs";
-
 import { dirname, join } from "node:path";
+import { DirectoryMaker } from "../base/durable/directory-maker.ts";
 import { DirectorySyncs } from "../base/durable/directory-syncs.ts";
 import { errorCode } from "../base/error-code.ts";
 import type { WrittenDirectory } from "../base/durable/directory.ts";
-import { Directories } from "./directories.ts";
-import { FileSystemHangs } from "./lane.ts";
+import { FileSystemHangs } from "./maildir-disks.ts";
 import type { Lanes } from "./lanes.ts";
 import { ThreadCalls } from "./thread-calls.ts";
 
@@ -18,8 +17,8 @@ const { S_IFDIR, S_IFMT, W_OK, X_OK } = constants;
 
 /** Makes the directory and all missing ones above it. Rejects with FileSystemHangs, or the error of the system. */
 export async function makeWritten(lanes: Lanes, { path, mode }: WrittenDirectory): Promise<void> {
-  const directories = new Directories(new DirectorySyncs(), path, mode);
-  await inLane(lanes, path, (calls) => directories.makeRoot(calls));
+  const maker = new DirectoryMaker(new DirectorySyncs(), path, mode);
+  await inLane(lanes, path, (calls) => maker.make(path, calls));
 }
 
 /** `path` if this process cannot write into it, else the directories in it that belong to root and cannot be written. */

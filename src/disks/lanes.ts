@@ -10,9 +10,10 @@
 import { dirname } from "node:path";
 import type { Clock, Timer } from "../base/clock.ts";
 import { DiskThread, errorOf } from "./disk-threads.ts";
-import type { DiskReply, DiskRequest } from "./disk-request.ts";
+import type { DiskReply, DiskRequest, DiskValue } from "./disk-request.ts";
 import type { Executors } from "./executors.ts";
-import { type DiskValue, FileSystemHangs, type Job, Lane, type Turn } from "./lane.ts";
+import { type Job, Lane, type Turn } from "./lane.ts";
+import { FileSystemHangs } from "./maildir-disks.ts";
 
 /** Threads that run: neither slow nor hung. */
 const THREADS_MAX = 4;

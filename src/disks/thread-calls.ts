@@ -3,7 +3,7 @@
 import { constants } from "node:fs";
 import type { DiskRequest, Look } from "./disk-request.ts";
 import type { FileCalls, NewFile } from "../base/durable/file-calls.ts";
-import type { DiskTurn } from "./disks.ts";
+import type { DiskTurn } from "./maildir-disks.ts";
 
 export class ThreadCalls implements FileCalls {
   /** Absent if the executor offers no `place`. */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Executors } from "../../src/maildir/executors.ts";
-import { FileSystemHangs, type Lane, type Turn } from "../../src/maildir/lane.ts";
-import { Lanes } from "../../src/maildir/lanes.ts";
+import type { Executors } from "../../src/disks/executors.ts";
+import type { Lane, Turn } from "../../src/disks/lane.ts";
+import { Lanes } from "../../src/disks/lanes.ts";
+import { FileSystemHangs } from "../../src/disks/maildir-disks.ts";
 import { manualClock } from "../support/clock.ts";
 
 const ROOT = "/mail";

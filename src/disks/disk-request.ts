@@ -26,6 +26,8 @@ export interface Look {
   readonly isLink: boolean;
 }
 
+export type DiskValue = number | Look | undefined;
+
 /** An error of the system, without its class. */
 export interface DiskError {
   readonly message: string;
@@ -39,9 +41,7 @@ export interface DiskError {
 }
 
 /** The reply to one request. */
-export type DiskReply =
-  | { readonly value: number | Look | undefined }
-  | { readonly error: DiskError };
+export type DiskReply = { readonly value: DiskValue } | { readonly error: DiskError };
 
 /** `all` has the replies to a batch of requests. `names` come before it, in pieces. */
 export type BatchReply =

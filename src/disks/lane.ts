@@ -1,20 +1,7 @@
 // One Maildir's lane: its system calls, and the deliveries that they belong to.
 
-import type { DiskReply, DiskRequest, Look } from "./disk-request.ts";
-
-export type DiskValue = number | Look | undefined;
-
-/** The file system of a Maildir does not answer, or the relay does not call it now. */
-export class FileSystemHangs extends Error {
-  readonly code = "ETIMEDOUT";
-  /** The delivery, if it has begun; it goes on. */
-  readonly underWay: Promise<string> | undefined;
-
-  constructor(directory: string, underWay?: Promise<string>) {
-    super(`the file system of ${directory} does not answer`);
-    this.underWay = underWay;
-  }
-}
+import { FileSystemHangs } from "./maildir-disks.ts";
+import type { DiskReply, DiskRequest, DiskValue } from "./disk-request.ts";
 
 /** A call that waits for a thread, or for its answer. */
 export interface Job {
