@@ -10,19 +10,10 @@ import type { Batch, Outcome, Recipient, Services } from "../src/contract/contra
 import type { Transport, TransportDriver } from "../src/contract/contract.ts";
 import type { RecipientId } from "../src/mail/envelope.ts";
 import { describeError } from "../src/observe/log.ts";
-import { deliveryHeaders } from "../src/maildir/delivery-headers.ts";
-import { directoryMode } from "../src/maildir/directories.ts";
 import { errorCode } from "../src/base/error-code.ts";
-import { inThisThread } from "../src/disks/executors.ts";
 import type { FileCalls } from "../src/base/durable/file-calls.ts";
-import { FileNames } from "../src/maildir/file-names.ts";
-import { type DiskTurn, FileSystemHangs } from "../src/disks/maildir-disks.ts";
-import type { MaildirDisks, MaildirLane } from "../src/disks/maildir-disks.ts";
-import { SharedDisks } from "../src/disks/disks.ts";
-import { Maildirs, type Target, UnreadableBody } from "../src/maildir/maildir.ts";
-import { hasDescriptorNames, OwnCalls } from "../src/disks/own-calls.ts";
-import { OwnDirectories } from "../src/disks/own-directories.ts";
-import { ThreadCalls } from "../src/disks/thread-calls.ts";
+import type { MaildirLane } from "../src/disks/maildir-disks.ts";
+import { CopyWriter, NotLookedFor, UnreadableBody } from "../src/maildir/maildir.ts";
 import {
   type DirectoryTemplate,
   parseDirectory,
@@ -99,15 +90,11 @@ export class MaildirAppend implements Transport {
   readonly directory?: WrittenDirectory;
   readonly #options: MaildirAppendOptions;
   readonly #services: Services;
-  readonly #names: FileNames;
-  readonly #maildirs: Maildirs;
-  readonly #disks: MaildirDisks;
-  readonly #callsFor: (maildir: string, turn: DiskTurn) => FileCalls;
+  readonly #copies: CopyWriter;
 
   constructor(given: MaildirAppendOptions, services: Services, calls?: FileCalls) {
     this.#options = given;
     this.#services = services;
-    this.#names = new FileNames(services.clock, services.hostname);
     const maildir = {
       root: given.directory.root,
       mode: given.mode,
@@ -115,11 +102,14 @@ export class MaildirAppend implements Transport {
       tag: (size: number) => given.maildir_tag.replaceAll("{size}", String(size)),
       report: (error: unknown) => this.#report(error),
     };
-    this.#disks = services.maildirDisks ?? new SharedDisks(services, calls && inThisThread(calls));
-    this.#maildirs = new Maildirs(maildir, this.#names);
-    this.#callsFor = this.#means(calls !== undefined);
+    const headers = {
+      returnPath: given.return_path_add,
+      envelopeTo: given.envelope_to_add,
+      deliveryDate: given.delivery_date_add,
+    };
+    this.#copies = new CopyWriter(maildir, headers, services, calls);
     if (given.create_directory) {
-      this.directory = { path: given.directory.top, mode: directoryMode(given.mode) };
+      this.directory = { path: given.directory.top, mode: this.#copies.directoryMode };
     }
   }
 
@@ -157,87 +147,26 @@ export class MaildirAppend implements Transport {
     return outcomes;
   }
 
-  /** By the descriptors of its directories, where descriptors have names. */
-  #means(isGiven: boolean): (maildir: string, turn: DiskTurn) => FileCalls {
-    if (isGiven || !hasDescriptorNames()) return (_, turn) => new ThreadCalls(turn);
-    const directories = new OwnDirectories(this.#options.directory.root, this.#services.clock);
-    return (maildir, turn) => new OwnCalls(maildir, new ThreadCalls(turn), directories);
-  }
-
   async #store(
     maildir: string,
     recipients: readonly Recipient[],
     batch: Batch,
     signal: AbortSignal,
   ): Promise<Outcome> {
-    const { copies, lanes } = this.#disks;
-    const lane = lanes.lane(maildir, this.#options.directory.root);
-    const copy = `${batch.envelope.id} ${maildir}`;
-    const left = copies.find(copy);
-    if (left !== undefined) {
-      const path = left.path ?? (lane.isHung ? undefined : await this.#soon(left.written));
-      if (path === undefined) return this.#hangs(lane, true);
-      copies.forget(copy);
-      return this.#stored(maildir, path);
-    }
-    if (!lane.admits()) return this.#hangs(lane, batch.force);
     try {
-      const written = lane.run((turn) => this.#write(lane, turn, recipients, batch, signal));
-      const path = await written;
-      // Whoever gave the signal may not have waited for this.
-      if (signal.aborted) copies.leave(copy, written);
-      return this.#stored(maildir, path);
+      const written = await this.#copies.write(maildir, recipients, batch, signal);
+      if (written.kind === "written") return this.#stored(maildir, written.path);
+      return this.#hangs(written.lane, written.isUnderWay || batch.force);
     } catch (error) {
       if (error instanceof UnreadableBody) throw error;
-      if (error instanceof FileSystemHangs) {
-        if (error.underWay !== undefined) copies.leave(copy, error.underWay);
-        return this.#hangs(lane, error.underWay !== undefined || batch.force);
-      }
       this.#report(error, batch.envelope.id);
       return deferred(error);
-    }
-  }
-
-  async #write(
-    { directory: maildir }: MaildirLane,
-    turn: DiskTurn,
-    recipients: readonly Recipient[],
-    { envelope, body, interrupted }: Batch,
-    signal: AbortSignal,
-  ): Promise<string> {
-    const wanted = {
-      returnPath: this.#options.return_path_add,
-      envelopeTo: this.#options.envelope_to_add,
-      deliveryDate: this.#options.delivery_date_add,
-    };
-    const now = this.#services.clock.now();
-    const head = Buffer.from(deliveryHeaders(wanted, envelope.sender, recipients, now));
-    const key = this.#names.key(envelope);
-    const calls = this.#callsFor(maildir, turn);
-    const target = { maildir, calls, signal };
-    try {
-      const earlier = interrupted ? await this.#earlier(target, key) : undefined;
-      const path = earlier ?? (await this.#maildirs.write(target, { key, head, body }));
-      calls.end?.();
-      return path;
-    } catch (error) {
-      calls.end?.(error);
-      throw error;
-    }
-  }
-
-  async #earlier(target: Target, key: string): Promise<string | undefined> {
-    try {
-      return await this.#maildirs.find(target, key);
-    } catch (error) {
-      throw new NotLookedFor("whether the copy is there cannot be seen", { cause: error });
     }
   }
 
   /** The copy waits until the file system answers; `isTried`: it is an attempt that has failed. */
   #hangs(lane: MaildirLane, isTried: boolean): Outcome {
     const { hints, clock } = this.#services;
-    this.#maildirs.forget(lane.directory);
     const tried = isTried ? {} : ({ untried: true } as const);
     const failure = { status: NO_ANSWER, error: "timeout" } as const;
     const outcome = { kind: "deferred", ...failure, ...tried, scope: "recipient" } as const;
@@ -247,19 +176,6 @@ export class MaildirAppend implements Transport {
     const notBefore = hints.failed(key, { ...failure, host, domain: "" });
     lane.onceAnswered(key, () => hints.succeeded(key));
     return { ...outcome, notBefore, waitsFor: { key, host } };
-  }
-
-  /** What a copy gives that goes on, unless that takes as long again. */
-  async #soon(written: Promise<string>): Promise<string | undefined> {
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const timer = this.#services.clock.after(LATE_MAX, () => resolve(undefined));
-    try {
-      return await Promise.race([written, promise]);
-    } catch {
-      return undefined;
-    } finally {
-      timer.cancel();
-    }
   }
 
   #stored(maildir: string, path: string): Outcome {
@@ -288,12 +204,6 @@ const DISK_FULL = status(452, "3.1", "Insufficient system storage");
 const OVER_QUOTA = status(452, "2.2", "Mailbox full");
 /** How long a copy waits that would go to where many others hang, in ms. */
 const SUSPECT_PAUSE = 60_000;
-
-/** How long an attempt waits for a copy that an earlier one has left under way, in ms. */
-const LATE_MAX = 2000;
-
-/** An earlier attempt may have left the copy: until that is known none is written. */
-class NotLookedFor extends Error {}
 
 function hintKey(maildir: string): string {
   return `maildir ${maildir}`;

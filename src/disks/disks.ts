@@ -2,13 +2,14 @@
 // goes on, and only the copies for that file system wait. All transports that write Maildirs share these disks, also over
 // a reload.
 //
-// Doors: events.ts, executors.ts, maildir-disks.ts, own-calls.ts, own-directories.ts, thread-calls.ts.
+// Doors: events.ts, maildir-disks.ts, own-calls.ts.
 
 import type { Clock } from "../base/clock.ts";
 import type { WrittenDirectory } from "../base/durable/directory.ts";
+import type { FileCalls } from "../base/durable/file-calls.ts";
 import type { Log } from "../observe/log.ts";
 import { CopiesUnderWay } from "./copies-under-way.ts";
-import { type Executors, inThreads } from "./executors.ts";
+import { inThisThread, inThreads } from "./executors.ts";
 import { Lanes } from "./lanes.ts";
 import type { MaildirDisks } from "./maildir-disks.ts";
 import { makeWritten, shutBelow } from "./written-directories.ts";
@@ -17,10 +18,9 @@ export class SharedDisks implements MaildirDisks {
   readonly lanes: Lanes;
   readonly copies = new CopiesUnderWay();
 
-  constructor(
-    { clock, log }: { readonly clock: Clock; readonly log: Log },
-    executors: Executors = inThreads,
-  ) {
+  /** `calls`, if given, are made in this thread. */
+  constructor({ clock, log }: { readonly clock: Clock; readonly log: Log }, calls?: FileCalls) {
+    const executors = calls === undefined ? inThreads : inThisThread(calls);
     this.lanes = new Lanes(clock, executors, {
       hung: (directory) => log.event("maildir.hung", { directory }),
       answered: (directory, after) =>

@@ -12,7 +12,10 @@ import { errorCode } from "../base/error-code.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { Look } from "./disk-request.ts";
 import type { FileCalls } from "../base/durable/file-calls.ts";
-import type { Directory, OwnDirectories } from "./own-directories.ts";
+import type { Clock } from "../base/clock.ts";
+import type { DiskTurn } from "./maildir-disks.ts";
+import { type Directory, OwnDirectories } from "./own-directories.ts";
+import { ThreadCalls } from "./thread-calls.ts";
 
 const DESCRIPTORS = "/proc/self/fd";
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
@@ -29,8 +32,22 @@ class LinkRefused extends Error {
 }
 
 /** False outside of Linux: descriptors have no names there, and paths are used directly. */
-export function hasDescriptorNames(): boolean {
+function hasDescriptorNames(): boolean {
   return process.platform === "linux" && existsSync(DESCRIPTORS);
+}
+
+/**
+ * The calls of a delivery into a Maildir below `root`. They go by descriptors if `mayUseDescriptors` and descriptors have
+ * names.
+ */
+export function callsBelow(
+  root: string,
+  clock: Pick<Clock, "monotonic" | "after">,
+  mayUseDescriptors: boolean,
+): (maildir: string, turn: DiskTurn) => FileCalls {
+  if (!mayUseDescriptors || !hasDescriptorNames()) return (_, turn) => new ThreadCalls(turn);
+  const directories = new OwnDirectories(root, clock);
+  return (maildir, turn) => new OwnCalls(maildir, new ThreadCalls(turn), directories);
 }
 
 /** Calls that can look at a file, and follow no link. */
@@ -40,7 +57,7 @@ interface LookingCalls extends FileCalls {
 }
 
 /** The calls of one delivery into one Maildir. The directories that it uses stay open until its end. */
-export class OwnCalls implements FileCalls {
+class OwnCalls implements FileCalls {
   readonly #maildir: string;
   readonly #calls: LookingCalls;
   readonly #directories: OwnDirectories;

@@ -1,239 +1,141 @@
-// Writes one message into one Maildir: tmp/, sync, rename into new/, fsync of new/. Only then is it delivered.
-// Invariant: `write` resolves when the message is on disk under its final name, or rejects and leaves no file.
-// A failed fsync is final for its file: the kernel may have dropped the pages, and a second fsync would report
-// success. The next attempt writes a new file.
+// Writes one copy of a message into one Maildir, in the lane of that Maildir. A copy whose file system hangs goes on
+// after its attempt, and the next attempt takes it over.
 //
-// Doors: delivery-headers.ts, directories.ts, file-names.ts, placeholders.ts.
+// Invariant: a copy gets one file, however many attempts are made, whether the file system hangs or the relay is killed.
+//
+// Doors: placeholders.ts.
 
-import { constants } from "node:fs";
-import { dirname, join } from "node:path";
-import type { Body } from "../mail/envelope.ts";
-import { EarlierCopies } from "./earlier-copies.ts";
-import { Directories, directoryMode } from "./directories.ts";
-import { DirectorySyncs } from "../base/durable/directory-syncs.ts";
-import { errorCode } from "../base/error-code.ts";
-import { type FileCalls, SYNCED_WRITES } from "../base/durable/file-calls.ts";
-import type { FileNames } from "./file-names.ts";
-import { LfStream, writeWithLf } from "./line-ends.ts";
+import type { FileCalls } from "../base/durable/file-calls.ts";
+import type { Batch, Recipient, Services } from "../contract/contract.ts";
+import { SharedDisks } from "../disks/disks.ts";
+import { type DiskTurn, FileSystemHangs } from "../disks/maildir-disks.ts";
+import type { MaildirDisks, MaildirLane } from "../disks/maildir-disks.ts";
+import { callsBelow } from "../disks/own-calls.ts";
+import { type DeliveryHeaders, deliveryHeaders } from "./delivery-headers.ts";
+import { directoryMode } from "./directories.ts";
+import { FileNames } from "./file-names.ts";
+import { type MaildirOptions, Maildirs, type Target } from "./maildirs.ts";
 
-export interface MaildirOptions {
-  /** The directory above every Maildir of the transport. */
-  readonly root: string;
-  /** The mode of the files. */
-  readonly mode: number;
-  /** False: a missing Maildir is an error. */
-  readonly createDirectory: boolean;
-  /** The end of the name of a file of `size` bytes: ",S=4711". */
-  tag(size: number): string;
-  /** Gets the error if cleaning up after an error fails. */
-  report(error: unknown): void;
-}
+export { UnreadableBody } from "./maildirs.ts";
 
-/** A copy to write. */
-export interface Copy {
-  /** The key of the delivery, from {@link FileNames}. */
-  readonly key: string;
-  /** The headers above the message. */
-  readonly head: Buffer;
-  readonly body: Body;
-}
+/** How long an attempt waits for a copy that an earlier one has left under way, in ms. */
+const LATE_MAX = 2000;
 
-/** The message itself could not be read; `cause` says why. The Maildir is in order. */
-export class UnreadableBody extends Error {}
+/** An earlier attempt may have left the copy: until that is known none is written. */
+export class NotLookedFor extends Error {}
 
-/** The Maildir, and the system calls for it. */
-export interface Target {
-  readonly maildir: string;
-  readonly calls: FileCalls;
-  readonly signal: AbortSignal;
-}
+export type Written =
+  /** The file is in new/, or in cur/ if an earlier attempt wrote it. The file and its directory are synced. */
+  | { readonly kind: "written"; readonly path: string }
+  /** The file system of the lane does not answer. `isUnderWay`: the copy goes on, and is written when it answers. */
+  | { readonly kind: "hangs"; readonly lane: MaildirLane; readonly isUnderWay: boolean };
 
-interface NewFile {
-  readonly calls: FileCalls;
-  readonly fd: number;
-  isOpen: boolean;
-  /** The current path: in tmp/, then in new/. */
-  path: string;
-  readonly name: string;
-}
-
-const EXCLUSIVE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
-const NAMES_TRIED_MAX = 10;
-/** Errors that mean: the Maildir has been removed, or replaced. */
-const GONE = new Set(["ENOENT", "ESTALE"]);
-
-export class Maildirs {
+export class CopyWriter {
+  /** The mode of the directories that it makes. */
+  readonly directoryMode: number;
   readonly #options: MaildirOptions;
+  readonly #headers: DeliveryHeaders;
+  readonly #clock: Services["clock"];
   readonly #names: FileNames;
-  readonly #syncs: DirectorySyncs;
-  readonly #directories: Directories;
-  readonly #earlier = new EarlierCopies();
+  readonly #maildirs: Maildirs;
+  readonly #disks: MaildirDisks;
+  readonly #callsFor: (maildir: string, turn: DiskTurn) => FileCalls;
 
-  constructor(options: MaildirOptions, names: FileNames) {
+  /** `calls` are made in this thread, by paths; without them the calls are made in threads, by descriptors. */
+  constructor(
+    options: MaildirOptions,
+    headers: DeliveryHeaders,
+    services: Pick<Services, "clock" | "hostname" | "log" | "maildirDisks">,
+    calls?: FileCalls,
+  ) {
+    const { clock, hostname } = services;
+    this.directoryMode = directoryMode(options.mode);
     this.#options = options;
-    this.#names = names;
-    this.#syncs = new DirectorySyncs();
-    this.#directories = new Directories(this.#syncs, options.root, directoryMode(options.mode));
+    this.#headers = headers;
+    this.#clock = clock;
+    this.#names = new FileNames(clock, hostname);
+    this.#disks = services.maildirDisks ?? new SharedDisks(services, calls);
+    this.#maildirs = new Maildirs(options, this.#names);
+    this.#callsFor = callsBelow(options.root, clock, calls === undefined);
   }
 
-  /** The file that an earlier attempt wrote before it was killed, durable now; undefined if it wrote none. */
-  async find({ maildir, calls }: Target, key: string): Promise<string | undefined> {
-    const path = await this.#earlier.find(maildir, key, calls);
-    if (path === undefined) return undefined;
-    if (this.#options.createDirectory) await this.#directories.ready(maildir, calls);
-    await this.#syncs.sync(dirname(path), calls);
-    return path;
-  }
-
-  /** Writes the copy, and returns the path of the new file. `signal` stops it until the message is in new/. */
-  async write(target: Target, copy: Copy): Promise<string> {
-    if (!this.#options.createDirectory) return this.#deliver(target, copy);
-    const { maildir, calls } = target;
-    await this.#directories.ready(maildir, calls);
-    try {
-      return await this.#deliver(target, copy);
-    } catch (error) {
-      if (!GONE.has(errorCode(error) ?? "")) throw error;
-      calls.end?.(error);
-    }
-    this.#directories.forget(maildir);
-    await this.#directories.ready(maildir, calls);
-    return this.#deliver(target, copy);
-  }
-
-  /** Call it when the file system hangs: the next delivery then does not wait for the same call. */
-  forget(maildir: string): void {
-    this.#directories.forget(maildir);
-  }
-
-  async #deliver({ maildir, calls, signal }: Target, copy: Copy): Promise<string> {
-    signal.throwIfAborted();
-    if (calls.place !== undefined && copy.body.inline !== undefined) {
-      return this.#deliverAtOnce(maildir, calls, copy, copy.body.inline);
-    }
-    const syncs = copy.body.inline === undefined ? undefined : SYNCED_WRITES;
-    const file = await this.#create(join(maildir, "tmp"), copy.key, calls, syncs);
-    try {
-      const size = await this.#fill(file, copy, signal);
-      if (syncs === undefined) await calls.fsync(file.fd);
-      await this.#close(file);
-      signal.throwIfAborted();
-      const path = join(maildir, "new", file.name + this.#options.tag(size));
-      await calls.rename(file.path, path);
-      file.path = path;
-      await this.#syncs.sync(join(maildir, "new"), calls);
-      return path;
-    } catch (error) {
-      // If the sync after a rename failed, the state of the disk is unknown: a second copy later is better than none.
-      await this.#abandon(file);
-      throw error;
-    }
-  }
-
-  /** Makes a message in memory a file in one request. */
-  async #deliverAtOnce(
+  /** Rejects with UnreadableBody, NotLookedFor or the error of the system; then there is no file. */
+  async write(
     maildir: string,
-    calls: FileCalls,
-    { key, head }: Copy,
-    body: Buffer,
-  ): Promise<string> {
-    const { mode } = this.#options;
-    const flags = SYNCED_WRITES ?? 0;
-    const directory = join(maildir, "new");
-    let path = "";
+    recipients: readonly Recipient[],
+    batch: Batch,
+    signal: AbortSignal,
+  ): Promise<Written> {
+    const { copies, lanes } = this.#disks;
+    const lane = lanes.lane(maildir, this.#options.root);
+    const copy = `${batch.envelope.id} ${maildir}`;
+    const left = copies.find(copy);
+    if (left !== undefined) {
+      const path = left.path ?? (lane.isHung ? undefined : await this.#soon(left.written));
+      if (path === undefined) return this.#hangs(lane, true);
+      copies.forget(copy);
+      return { kind: "written", path };
+    }
+    if (!lane.admits()) return this.#hangs(lane, false);
     try {
-      await this.#withName(key, async (name) => {
-        const room = new Uint8Array(head.length + body.length);
-        const buffer = Buffer.from(room.buffer);
-        const bytes = room.subarray(0, writeWithLf(body, buffer, head.copy(buffer)));
-        const from = join(maildir, "tmp", name);
-        path = join(directory, name + this.#options.tag(bytes.length));
-        await calls.place?.({ from, to: path, directory, mode, flags, bytes });
-      });
+      const written = lane.run((turn) => this.#write(lane, turn, recipients, batch, signal));
+      const path = await written;
+      // Whoever gave the signal may not have waited for this.
+      if (signal.aborted) copies.leave(copy, written);
+      return { kind: "written", path };
+    } catch (error) {
+      if (!(error instanceof FileSystemHangs)) throw error;
+      if (error.underWay !== undefined) copies.leave(copy, error.underWay);
+      return this.#hangs(lane, error.underWay !== undefined);
+    }
+  }
+
+  #hangs(lane: MaildirLane, isUnderWay: boolean): Written {
+    this.#maildirs.forget(lane.directory);
+    return { kind: "hangs", lane, isUnderWay };
+  }
+
+  /** What a copy gives that goes on, unless that takes as long again. */
+  async #soon(written: Promise<string>): Promise<string | undefined> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const timer = this.#clock.after(LATE_MAX, () => resolve(undefined));
+    try {
+      return await Promise.race([written, promise]);
+    } catch {
+      return undefined;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async #write(
+    { directory: maildir }: MaildirLane,
+    turn: DiskTurn,
+    recipients: readonly Recipient[],
+    { envelope, body, interrupted }: Batch,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const now = this.#clock.now();
+    const head = Buffer.from(deliveryHeaders(this.#headers, envelope.sender, recipients, now));
+    const key = this.#names.key(envelope);
+    const calls = this.#callsFor(maildir, turn);
+    const target = { maildir, calls, signal };
+    try {
+      const earlier = interrupted ? await this.#earlier(target, key) : undefined;
+      const path = earlier ?? (await this.#maildirs.write(target, { key, head, body }));
+      calls.end?.();
       return path;
     } catch (error) {
-      if (error instanceof Error && "left" in error) this.#options.report(error.left);
-      if (error instanceof Error && "unsynced" in error) await this.#remove(path, calls);
+      calls.end?.(error);
       throw error;
     }
   }
 
-  #create(directory: string, key: string, calls: FileCalls, flags = 0): Promise<NewFile> {
-    return this.#withName(key, async (name) => {
-      const path = join(directory, name);
-      const fd = await calls.open(path, EXCLUSIVE | flags, this.#options.mode);
-      return { calls, fd, isOpen: true, path, name };
-    });
-  }
-
-  /** Calls `make` with new names until one is not taken. */
-  async #withName<T>(key: string, make: (name: string) => Promise<T>): Promise<T> {
-    for (let tried = 1; ; tried++) {
-      try {
-        return await make(this.#names.next(key));
-      } catch (error) {
-        if (errorCode(error) !== "EEXIST" || tried === NAMES_TRIED_MAX) throw error;
-      }
-    }
-  }
-
-  /** Writes the copy and returns the size of the file. A body in memory is written in one piece. */
-  async #fill(file: NewFile, { head, body }: Copy, signal: AbortSignal): Promise<number> {
-    let size = 0;
-    if (body.inline !== undefined) {
-      const bytes = Buffer.allocUnsafe(head.length + body.inline.length);
-      size = writeWithLf(body.inline, bytes, head.copy(bytes));
-      await writeAll(file, bytes.subarray(0, size));
-    } else {
-      for await (const bytes of withLf(head, body)) {
-        signal.throwIfAborted();
-        await writeAll(file, bytes);
-        size += bytes.length;
-      }
-    }
-    return size;
-  }
-
-  /** Closes once only, also after an error: the number may belong to another file by then. */
-  async #close(file: NewFile): Promise<void> {
-    if (!file.isOpen) return;
-    file.isOpen = false;
-    await file.calls.close(file.fd);
-  }
-
-  async #abandon(file: NewFile): Promise<void> {
+  async #earlier(target: Target, key: string): Promise<string | undefined> {
     try {
-      await this.#close(file);
+      return await this.#maildirs.find(target, key);
     } catch (error) {
-      this.#options.report(error);
-    }
-    await this.#remove(file.path, file.calls);
-  }
-
-  async #remove(path: string, calls: FileCalls): Promise<void> {
-    try {
-      await calls.unlink(path);
-    } catch (error) {
-      if (errorCode(error) !== "ENOENT") this.#options.report(error);
+      throw new NotLookedFor("whether the copy is there cannot be seen", { cause: error });
     }
   }
-}
-
-async function writeAll({ calls, fd }: NewFile, bytes: Buffer): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    const { bytesWritten } = await calls.write(fd, bytes, at, bytes.length - at);
-    if (bytesWritten === 0) throw new Error("the system wrote nothing and gave no error");
-    at += bytesWritten;
-  }
-}
-
-async function* withLf(head: Buffer, body: Body): AsyncGenerator<Buffer> {
-  if (head.length > 0) yield head;
-  const lines = new LfStream();
-  try {
-    for await (const piece of body.chunks()) yield lines.convert(piece);
-  } catch (error) {
-    throw new UnreadableBody("the body cannot be read", { cause: error });
-  }
-  yield lines.end();
 }

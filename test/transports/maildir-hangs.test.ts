@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import type { Outcome } from "../../src/contract/contract.ts";
 import type { Body } from "../../src/mail/envelope.ts";
-import { inThisThread } from "../../src/disks/executors.ts";
 import { HostHints } from "../../src/retry/hosts/hosts.ts";
 import { type FileCalls, nodeFileCalls } from "../../src/base/durable/file-calls.ts";
 import { SharedDisks } from "../../src/disks/disks.ts";
@@ -103,7 +102,7 @@ function setup(t: TestContext) {
     new Map(),
   );
   const { calls, hanging, answer, isHeld } = hangingCalls();
-  const maildirDisks = new SharedDisks({ clock, log }, inThisThread(calls));
+  const maildirDisks = new SharedDisks({ clock, log }, calls);
   const start = () =>
     new MaildirAppend(options, fakeServices({ log, clock, hints, maildirDisks }), calls);
   const controller = new AbortController();
