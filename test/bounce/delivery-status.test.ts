@@ -14,7 +14,7 @@ import { ENVELOPE, NOW, recipient, reply, request } from "./report.ts";
 
 const FILE: Place = { kind: "file", path: "/mail/bob/new/1" };
 const SOCKET: Place = { kind: "socket", path: "/run/lmtp" };
-const EVIL: Place = { kind: "host", name: "evil\r\nX: y", address: "192.0.2.1", port: 25 };
+const EVIL: Place = { kind: "host", name: "evil; <x>\r\nX: y", address: "192.0.2.1", port: 25 };
 
 /** The fields of the only recipient. */
 function fieldsOf(one: Partial<ReportedRecipient>, more: Partial<ReportRequest> = {}): string[] {

@@ -39,6 +39,8 @@ describe("an event in the history", () => {
       { recipients: people(1000) },
       { recipients: people(315), more_recipients: 685 },
     ],
+    ["with one of 4 KB", { recipients: [x(4093)] }, { recipients: [x(4093)] }],
+    ["with one of more", { recipients: [x(4094)] }, { recipients: [], more_recipients: 1 }],
     ["with one long recipient", { recipients: [x(5000)] }, { recipients: [], more_recipients: 1 }],
     ["of an order for many messages", { action: "retry", ids: people(1000) }, { action: "retry" }],
   ];

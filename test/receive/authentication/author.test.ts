@@ -56,6 +56,8 @@ describe("an author that readers may see differently", () => {
     [["a@example.com b@bank.test"], ["example.com", "bank.test"]],
     [["ceo@bank.test <a@example.com>"], ["example.com"]],
     [["us: a@example.com;"], ["example.com"]],
+    [["us:a@example.com"], ["example.com"]],
+    [["us:<a@example.com>"], ["example.com"]],
     [["a@example.com; b@bank.test"], ["example.com", "bank.test"]],
     [["<@bank.test:a@example.com>"], ["example.com"]],
     [['"Alice <a@example.com>'], ["example.com"]],

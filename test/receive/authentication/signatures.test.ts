@@ -132,16 +132,19 @@ describe("of more than six signatures", () => {
     });
   }
 
-  const ranks: readonly (readonly [nearer: string, farther: string])[] = [
-    ["example.com", "mail.example.com"],
-    ["example.com", "example-com.1.gappssmtp.com"],
-    ["mail.example.com", "another.com"],
-    ["other.example.com", "crowd.test"],
+  const ranks: readonly (readonly [author: string, nearer: string, farther: string])[] = [
+    ["example.com", "example.com", "mail.example.com"],
+    ["example.com", "example.com", "example-com.1.gappssmtp.com"],
+    ["example.com", "mail.example.com", "another.com"],
+    ["mail.example.com", "example.com", "other.example.com"],
+    ["a.example.com", "b.a.example.com", "ba.example.com"],
+    ["a.example.com", "a-example-com.1.gappssmtp.com", "b.example.com"],
+    ["a.example.com", "b.example.com", "crowd.test"],
   ];
-  for (const [nearer, farther] of ranks) {
-    it(`six by ${farther} do not crowd out one by ${nearer}`, () => {
+  for (const [author, nearer, farther] of ranks) {
+    it(`six by ${farther} do not crowd out one by ${nearer}, for ${author}`, () => {
       const others = Array.from({ length: 6 }, (_, index) => dkim(farther, "from", `s${index}`));
-      const keys = given(FROM + others.join("") + dkim(nearer))?.keys ?? [];
+      const keys = given(FROM + others.join("") + dkim(nearer), [author])?.keys ?? [];
       assert.equal(keys.length, 6);
       assert.ok(keys.includes(`s._domainkey.${nearer}`));
     });
