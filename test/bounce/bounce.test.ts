@@ -3,11 +3,11 @@ import { test } from "node:test";
 
 import { hostPlace } from "../support/place.ts";
 import { type Status, status } from "../../src/mail/status.ts";
+import { mailbox } from "../support/build.ts";
 import {
   body,
   composeReport,
   ENVELOPE,
-  mailbox,
   MESSAGE,
   recipient,
   reply,

@@ -8,11 +8,11 @@ import { test } from "node:test";
 import { hostPlace } from "../support/place.ts";
 import type { ReportRequest } from "../../src/bounce/bounce.ts";
 import { status } from "../../src/mail/status.ts";
+import { mailbox } from "../support/build.ts";
 import {
   body,
   composeReport,
   ENVELOPE,
-  mailbox,
   MESSAGE,
   NOW,
   recipient,

@@ -8,7 +8,8 @@ import { parseMailbox } from "../../src/mail/address.ts";
 import type { Mailbox } from "../../src/mail/envelope.ts";
 import type { Status } from "../../src/mail/status.ts";
 import { type Random, seeded } from "../support/random.ts";
-import { body, composeReport, ENVELOPE, mailbox, request, sections } from "./report.ts";
+import { mailbox } from "../support/build.ts";
+import { body, composeReport, ENVELOPE, request, sections } from "./report.ts";
 
 const PIECES = [
   "a",

@@ -1,7 +1,8 @@
 // Requests for reports, and the look of a composed one, shared by the tests of this folder.
 
+import { envelope, mailbox, streamedBody } from "../support/build.ts";
 import { hostPlace } from "../support/place.ts";
-import type { Body, Envelope, Mailbox } from "../../src/mail/envelope.ts";
+import type { Body, Envelope } from "../../src/mail/envelope.ts";
 import {
   reportDraft,
   type ReportedRecipient,
@@ -12,21 +13,8 @@ import { type Status, status } from "../../src/mail/status.ts";
 
 export const NOW = Date.UTC(2026, 10, 22, 10, 30, 0);
 
-export function mailbox(address: string): Mailbox {
-  const at = address.lastIndexOf("@");
-  return { address, localPart: address.slice(0, at), domain: address.slice(at + 1).toLowerCase() };
-}
-
 /** A body in pieces of 100 bytes, as the spool would give it. */
-export function body(text: string | Buffer): Body {
-  const bytes = Buffer.from(text);
-  return {
-    size: bytes.length,
-    async *chunks() {
-      for (let at = 0; at < bytes.length; at += 100) yield bytes.subarray(at, at + 100);
-    },
-  };
-}
+export const body = (text: string | Buffer): Body => streamedBody(Buffer.from(text), 100);
 
 export const MESSAGE = [
   "Received: from client.example.org ([192.0.2.9]) by mx.example.com with ESMTP id 0000000001;",
@@ -40,15 +28,11 @@ export const MESSAGE = [
   "",
 ].join("\r\n");
 
-export const ENVELOPE: Envelope = {
-  id: "0000000001",
-  sender: mailbox("alice@example.org"),
+export const ENVELOPE: Envelope = envelope({
   client: { address: "192.0.2.9", helo: "client.example.org" },
   receivedAt: Date.UTC(2026, 10, 22, 9, 0, 0),
   size: MESSAGE.length,
-  eightBit: false,
-  smtputf8: false,
-};
+});
 
 /** What a remote server said. */
 export function reply(...said: Parameters<typeof status>): Status {

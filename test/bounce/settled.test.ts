@@ -12,33 +12,31 @@ import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
 import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
-import { body, ENVELOPE, mailbox, MESSAGE, NOW, reply } from "./report.ts";
+import { mailbox, finding, storedMessage, storedRecipient } from "../support/build.ts";
+import { body, ENVELOPE, MESSAGE, NOW, reply } from "./report.ts";
 
 const HOUR = 3_600_000;
 const HOST = hostPlace("mx.example.net [192.0.2.1]");
 const LATER = reply(451, "7.1", "Greylisted");
 
-function finding(outcome: Outcome, more: Partial<Finding> = {}): Finding {
-  const bob = mailbox("bob@example.net");
-  const at = { position: 0, mailbox: bob, original: bob, router: "world", transport: "smtp" };
-  return { ...at, unseen: false, outcome, ...more };
+const BOB = mailbox("bob@example.net");
+
+function bobs(outcome: Outcome, more: Partial<Finding> = {}): Finding {
+  return finding(outcome, { mailbox: BOB, original: BOB, router: "world", ...more });
 }
 
 function stored(address: string, position: number, more: Partial<StoredRecipient> = {}) {
   const given = { mailbox: mailbox(address), position, attempts: 1, nextAttempt: NOW };
-  return { ...given, state: "pending", ...more } as const;
+  return storedRecipient({ ...given, ...more });
 }
 
 function message(more: Partial<StoredMessage> = {}, text = MESSAGE): StoredMessage {
-  return {
+  return storedMessage({
     envelope: { ...ENVELOPE, receivedAt: NOW - 25 * HOUR },
-    state: "active",
     recipients: [stored("bob@example.net", 0)],
-    journal: [],
-    warnings: 0,
     body: body(text),
     ...more,
-  };
+  });
 }
 
 function services() {
@@ -57,7 +55,7 @@ function services() {
 const delayedBob = told(
   "delayed",
   stored("bob@example.net", 0),
-  finding({ kind: "deferred", status: LATER, scope: "recipient", place: HOST }),
+  bobs({ kind: "deferred", status: LATER, scope: "recipient", place: HOST }),
   NOW,
   NOW + HOUR,
 );
@@ -73,7 +71,7 @@ function actions({ bytes }: NewReport): string[] {
   );
 }
 
-const kindOf = (outcome: Outcome) => reportKind(finding(outcome), "delivered");
+const kindOf = (outcome: Outcome) => reportKind(bobs(outcome), "delivered");
 
 test("what a host took on is relayed, what was written is delivered", () => {
   const done = { kind: "delivered", status: reply(250, "0.0", "ok") } as const;
@@ -95,9 +93,9 @@ test("a host that took NOTIFY over reports by itself", () => {
 test("a copy is never spoken of, and what is frozen is the postmaster's", () => {
   const done = { kind: "delivered", status: status(250, "0.0", "stored") } as const;
   for (const ending of ["delivered", "deferred", "failed", "frozen"] as const) {
-    assert.equal(reportKind(finding(done, { unseen: true }), ending), undefined);
+    assert.equal(reportKind(bobs(done, { unseen: true }), ending), undefined);
   }
-  assert.equal(reportKind(finding(done), "frozen"), undefined);
+  assert.equal(reportKind(bobs(done), "frozen"), undefined);
 });
 
 function line(kind: Told["kind"], address: string): Told {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { wantsReport, wantsWarning } from "../../src/bounce/bounce.ts";
-import { mailbox } from "./report.ts";
+import { mailbox } from "../support/build.ts";
 
 const SENDER = mailbox("alice@example.org");
 

@@ -3,7 +3,7 @@
 import type { CheckedDelivery, CheckedRecipient, CheckReport } from "../../src/check/check.ts";
 import { status } from "../../src/mail/status.ts";
 import { ACCEPTED } from "../../src/receive/judge-recipient.ts";
-import { mailbox } from "../support/build.ts";
+import { mailbox, routedDelivery } from "../support/build.ts";
 
 export const DENIED = status(550, "7.1", "Relaying denied");
 export const LATER = status(451, "4.3", "Try again later");
@@ -30,17 +30,8 @@ export function refused(kind: "refuse" | "defer", given: Partial<CheckedRecipien
 }
 
 export function delivery(given: Partial<CheckedDelivery> = {}): CheckedDelivery {
-  const bob = mailbox("bob@example.com");
-  return {
-    router: "accounts",
-    transport: "google",
-    unseen: false,
-    unsafe: false,
-    mailbox: bob,
-    original: bob,
-    account: {},
-    ...given,
-  };
+  const routed = routedDelivery("bob@example.com", { router: "accounts", transport: "google" });
+  return { ...routed, unsafe: false, ...given };
 }
 
 export function report(

@@ -6,7 +6,7 @@ import { type Delivery, deliveryOf } from "../../src/deliver/batches.ts";
 import { deliver } from "../../src/deliver/deliver.ts";
 import { status } from "../../src/mail/status.ts";
 import { manualClock } from "../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../support/build.ts";
+import { envelope, inlineBody, mailbox, routedDelivery } from "../support/build.ts";
 import { recordingLog } from "../support/services.ts";
 import type { Host } from "../../src/mail/host.ts";
 
@@ -38,16 +38,7 @@ function transport(locality: Transport["locality"], answer: Answer, key?: Transp
 }
 
 function delivery(address: string, by: string, given: Partial<Delivery> = {}): Delivery {
-  return {
-    position: 0,
-    router: "r",
-    transport: by,
-    unseen: false,
-    mailbox: mailbox(address),
-    original: mailbox(address),
-    account: {},
-    ...given,
-  };
+  return { ...routedDelivery(address, { router: "r", transport: by }), position: 0, ...given };
 }
 
 function begin(

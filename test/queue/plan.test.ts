@@ -6,7 +6,7 @@ import { asWaited, discardedOf, findingOf, plannedDelivery, planOf } from "../..
 import type { StoredMessage, StoredRecipient, WaitingCopy } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
-import { envelope, mailbox } from "../support/build.ts";
+import { envelope, mailbox, waitingCopy } from "../support/build.ts";
 import { delivery, HOUR, message, recipient, START } from "./runner.ts";
 
 const rules = [{ kind: "F", cutoff: 8 * HOUR, interval: HOUR, factor: 1 }] as const;
@@ -15,7 +15,7 @@ const LATER = status(451, "3.0", "later");
 
 function copy(nextAttempt: number, given: Partial<WaitingCopy> = {}): WaitingCopy {
   const named = { address: "a@example.com", router: "file", place: "a" };
-  return { ...named, attempts: 1, firstFailure: START, lastStatus: LATER, nextAttempt, ...given };
+  return waitingCopy({ ...named, nextAttempt, ...given });
 }
 
 function plan(recipients: readonly StoredRecipient[], given: Partial<StoredMessage> = {}) {

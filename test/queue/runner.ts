@@ -8,7 +8,7 @@ import { CutThrough } from "../../src/deliver/cut-through/cut-through.ts";
 import { Holds } from "../../src/queue/holds.ts";
 import { Queue, type QueueServices } from "../../src/queue/queue.ts";
 import { DeliveryRoom } from "../../src/base/room.ts";
-import type { Routing } from "../../src/route/route.ts";
+import type { RoutedDelivery, Routing } from "../../src/route/route.ts";
 import { memorySpool } from "../../src/spool/memory/memory.ts";
 import type { MemorySpool } from "../../src/spool/memory/memory-spool.ts";
 import type {
@@ -19,7 +19,13 @@ import type {
 } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed, manualClock, ticking } from "../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../support/build.ts";
+import {
+  envelope,
+  mailbox,
+  storedRecipient,
+  storedMessage,
+  routedDelivery,
+} from "../support/build.ts";
 import { outboxOf } from "../support/outbox.ts";
 import { routingsOf } from "../support/routings.ts";
 import { recordingLog } from "../support/services.ts";
@@ -36,19 +42,12 @@ export const LATER: Outcome = {
 };
 
 export function recipient(position: number, address: string, nextAttempt = START): StoredRecipient {
-  return { position, mailbox: mailbox(address), state: "pending", attempts: 0, nextAttempt };
+  return storedRecipient({ position, mailbox: mailbox(address), nextAttempt });
 }
 
 export function message(id: string, given: Partial<StoredMessage> = {}): StoredMessage {
-  return {
-    envelope: envelope({ id }),
-    state: "queued",
-    recipients: [recipient(0, `${id}@example.com`)],
-    journal: [],
-    warnings: 0,
-    body: inlineBody(),
-    ...given,
-  };
+  const recipients = [recipient(0, `${id}@example.com`)];
+  return storedMessage({ envelope: envelope({ id }), state: "queued", recipients, ...given });
 }
 
 /** Those in the spool, by their ids. A message that is set stands in it from then on as it is. */
@@ -183,10 +182,8 @@ export function runner(
   return { queue, clock, log, spool, holds, batches, passOn, settleServices: services };
 }
 
-export function delivery(address: string, transport: "smtp" | "file") {
-  const to = mailbox(address);
-  const unseen = transport === "file";
-  return { router: transport, transport, unseen, mailbox: to, original: to, account: {} };
+export function delivery(address: string, transport: "smtp" | "file"): RoutedDelivery {
+  return routedDelivery(address, { router: transport, transport, unseen: transport === "file" });
 }
 
 /** Until nothing moves any more. */

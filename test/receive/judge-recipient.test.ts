@@ -3,15 +3,14 @@ import { describe, test } from "node:test";
 import { judgeRecipient } from "../../src/receive/judge-recipient.ts";
 import type { RoutedDelivery, RouteTrouble } from "../../src/route/route.ts";
 import { status } from "../../src/mail/status.ts";
-import { mailbox } from "../support/build.ts";
+import { mailbox, routedDelivery } from "../support/build.ts";
 
 const team = mailbox("team@example.com");
 const UNKNOWN = status(550, "1.1", "No such user here");
 const BROKEN = status(451, "3.0", "Temporary local problem");
 
 function delivery(unseen: boolean): RoutedDelivery {
-  const transport = unseen ? "copies" : "gmail";
-  return { router: "r", transport, unseen, mailbox: team, original: team, account: {} };
+  return routedDelivery(team.address, { transport: unseen ? "copies" : "gmail", unseen });
 }
 
 function trouble(kind: RouteTrouble["kind"]): RouteTrouble {

@@ -13,8 +13,7 @@ import {
   timesOf,
 } from "../../src/retry/due.ts";
 import type { StoredRecipient, Wait, WaitingCopy } from "../../src/spool/spool.ts";
-import { status } from "../../src/mail/status.ts";
-import { mailbox } from "../support/build.ts";
+import { storedRecipient, waitingCopy } from "../support/build.ts";
 
 const NOW = 1_000_000;
 const BEFORE = NOW - 1;
@@ -22,20 +21,12 @@ const AHEAD = NOW + 1;
 const HOST = { key: "mx.example.net [192.0.2.1]", host: "mx.example.net" };
 
 function copy(nextAttempt: number, given: Partial<WaitingCopy> = {}): WaitingCopy {
-  return {
-    address: "bob@example.com",
-    router: `store${nextAttempt}`,
-    attempts: 1,
-    firstFailure: BEFORE,
-    lastStatus: status(451, "3.0", "later"),
-    nextAttempt,
-    ...given,
-  };
+  const router = `store${nextAttempt}`;
+  return waitingCopy({ router, firstFailure: BEFORE, nextAttempt, ...given });
 }
 
 function recipient(given: Partial<StoredRecipient> = {}): StoredRecipient {
-  const to = mailbox("bob@example.com");
-  return { position: 0, mailbox: to, state: "pending", attempts: 1, nextAttempt: NOW, ...given };
+  return storedRecipient({ attempts: 1, nextAttempt: NOW, ...given });
 }
 
 /** "mail", and the times of copies; a blank means that nothing is. */

@@ -12,7 +12,7 @@ import type { Finding } from "../../src/retry/finding.ts";
 import type { StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
-import { mailbox } from "../support/build.ts";
+import { mailbox, finding } from "../support/build.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -23,23 +23,9 @@ const AWAITED = { key: "mx.example.net [192.0.2.1]", host: "mx.example.net" };
 
 type Deferral = Extract<Outcome, { kind: "deferred" }>;
 
-function finding(given: Partial<Deferral>): Finding {
-  const to = mailbox("bob@example.com");
-  const outcome: Deferral = {
-    kind: "deferred",
-    status: status(451, "3.0", "later"),
-    scope: "recipient",
-    ...given,
-  };
-  return {
-    position: 0,
-    mailbox: to,
-    original: to,
-    router: "r",
-    transport: "t",
-    unseen: false,
-    outcome,
-  };
+function deferral(given: Partial<Deferral>): Finding {
+  const later = status(451, "3.0", "later");
+  return finding({ kind: "deferred", status: later, scope: "recipient", ...given });
 }
 
 function policy(retry: readonly (readonly [match: string, error: string, text: string])[] = []) {
@@ -59,7 +45,7 @@ function policy(retry: readonly (readonly [match: string, error: string, text: s
 
 /** Minutes from now; undefined when it was the last. */
 function wait(given: Partial<Deferral>, age = 0, rules = policy()): number | undefined {
-  const at = retryTime(finding(given), NOW - age, NOW, rules);
+  const at = retryTime(deferral(given), NOW - age, NOW, rules);
   return at === undefined ? undefined : (at - NOW) / MINUTE;
 }
 
@@ -151,8 +137,8 @@ describe("the next attempt of what was not tried", () => {
       place: hostPlace("aspmx.l.google.com [192.0.2.1]"),
       scope: "host",
     } as const;
-    assert.ok(replyRule(finding(said), policy())?.alarm);
-    assert.equal(replyRule(finding({ ...said, untried: true }), policy()), undefined);
+    assert.ok(replyRule(deferral(said), policy())?.alarm);
+    assert.equal(replyRule(deferral({ ...said, untried: true }), policy()), undefined);
   });
 });
 
@@ -225,7 +211,7 @@ describe("a time that is stored", () => {
       const clock = elapsed === believed ? "right" : "set";
       test(`${what} is whole milliseconds, by a clock that was ${clock}`, () => {
         for (const rules of ["F,8d,15m", "F,61m,15m"]) {
-          const next = nextTime(finding(given), failures, NOW, {
+          const next = nextTime(deferral(given), failures, NOW, {
             ...policy([["*", "", rules]]),
             elapsed,
           });

@@ -8,10 +8,9 @@ import { settle } from "../../src/settle/settle.ts";
 import type { StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../support/build.ts";
+import { envelope, finding, storedMessage, storedRecipient } from "../support/build.ts";
 import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
-import type { Finding } from "../../src/retry/finding.ts";
 
 const NOW = Date.UTC(2026, 0, 1, 12);
 const MINUTE = 60_000;
@@ -31,32 +30,11 @@ const HINTED: Outcome = {
 };
 
 async function settled(outcome: Outcome, given: Partial<StoredRecipient> = {}) {
-  const to = mailbox("bob@example.com");
-  const recipient: StoredRecipient = {
-    position: 0,
-    mailbox: to,
-    state: "pending",
-    attempts: 2,
-    nextAttempt: NOW,
-    ...given,
-  };
-  const finding: Finding = {
-    position: 0,
-    mailbox: to,
-    original: to,
-    router: "world",
-    transport: "smtp",
-    unseen: false,
-    outcome,
-  };
-  const message = {
+  const recipient = storedRecipient({ attempts: 2, nextAttempt: NOW, ...given });
+  const message = storedMessage({
     envelope: envelope({ receivedAt: NOW - MINUTE }),
-    state: "active",
     recipients: [recipient],
-    journal: [],
-    warnings: 0,
-    body: inlineBody(),
-  } as const;
+  });
   const log = recordingLog();
   const services = {
     hostname: "mx.example.com",
@@ -69,7 +47,7 @@ async function settled(outcome: Outcome, given: Partial<StoredRecipient> = {}) {
     replies: [],
     random: () => 0,
   };
-  const settlement = await settle(message, [recipient], [finding], NOW, services);
+  const settlement = await settle(message, [recipient], [finding(outcome)], NOW, services);
   const [change] = settlement.recipients;
   assert.ok(change);
   return { change, log, state: settlement.state };

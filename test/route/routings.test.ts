@@ -7,7 +7,8 @@ import { status } from "../../src/mail/status.ts";
 import type { Route, Routing } from "../../src/route/route.ts";
 import { Routings } from "../../src/route/routings.ts";
 import { manualClock } from "../support/clock.ts";
-import { mailbox } from "../support/build.ts";
+import { given as defined } from "../../src/base/given.ts";
+import { mailbox, routedDelivery } from "../support/build.ts";
 
 const MINUTE = 60_000;
 const route: Route = () => Promise.reject(new Error("nobody is asked"));
@@ -15,9 +16,7 @@ const another: Route = () => Promise.reject(new Error("nobody is asked"));
 const SLOW = status(451, "4.3", "no answer");
 
 function routing(address: string, hosts?: readonly Host[], given: Partial<Routing> = {}): Routing {
-  const to = mailbox(address);
-  const by = { router: "world", transport: "smtp", unseen: false, account: {} };
-  const delivery = { ...by, mailbox: to, original: to, ...(hosts === undefined ? {} : { hosts }) };
+  const delivery = routedDelivery(address, { router: "world", ...defined({ hosts }) });
   return { deliveries: [delivery], troubles: [], discarded: [], ...given };
 }
 

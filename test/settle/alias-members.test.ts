@@ -6,13 +6,13 @@ import type { Outcome } from "../../src/contract/contract.ts";
 import type { Envelope } from "../../src/mail/envelope.ts";
 import { parseRetryRules } from "../../src/retry/retry.ts";
 import { settle, type SettleServices } from "../../src/settle/settle.ts";
-import type { JournalEntry, StoredMessage } from "../../src/spool/spool.ts";
+import type { JournalEntry } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../support/build.ts";
+import { given as defined } from "../../src/base/given.ts";
+import { envelope, mailbox, finding, storedMessage, storedRecipient } from "../support/build.ts";
 import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
-import type { Finding } from "../../src/retry/finding.ts";
 
 const NOW = Date.UTC(2026, 0, 1) + 1000;
 const DONE: Outcome = { kind: "delivered", status: status(250, "0.0", "done") };
@@ -43,23 +43,15 @@ async function told({ outcomes, journal = [], given = {}, notify }: Case) {
     outbox: outboxOf(() => "r000000001", log),
     log,
   };
-  const wanted = notify === undefined ? {} : { notify };
-  const team = { position: 0, mailbox: mailbox(TEAM), attempts: 0, nextAttempt: NOW, ...wanted };
-  const message: StoredMessage = {
+  const team = mailbox(TEAM);
+  const message = storedMessage({
     envelope: envelope(given),
-    state: "active",
-    recipients: [{ ...team, state: "pending" }],
+    recipients: [storedRecipient({ mailbox: team, nextAttempt: NOW, ...defined({ notify }) })],
     journal,
-    warnings: 0,
-    body: inlineBody(),
-  };
-  const way = { router: "main", transport: "smtp", unseen: false, position: 0 };
-  const findings = Object.entries(outcomes).map(([to, outcome]): Finding => ({
-    ...way,
-    mailbox: mailbox(to),
-    original: mailbox(TEAM),
-    outcome,
-  }));
+  });
+  const findings = Object.entries(outcomes).map(([to, outcome]) =>
+    finding(outcome, { mailbox: mailbox(to), original: team }),
+  );
   const { reports, listed = [] } = await settle(
     message,
     message.recipients,

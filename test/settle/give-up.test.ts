@@ -9,7 +9,7 @@ import type {
   StoredRecipient,
 } from "../../src/spool/spool.ts";
 import { believed } from "../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../support/build.ts";
+import { envelope, mailbox, storedMessage, storedRecipient } from "../support/build.ts";
 import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
 
@@ -17,7 +17,7 @@ const NOW = Date.UTC(2026, 0, 2);
 
 function recipient(position: number, state: StoredRecipient["state"]): StoredRecipient {
   const address = mailbox(`r${position}@d${position}.test`);
-  return { position, mailbox: address, state, attempts: 1, nextAttempt: NOW };
+  return storedRecipient({ position, mailbox: address, state, attempts: 1, nextAttempt: NOW });
 }
 
 function entry(position: number, given: Partial<JournalEntry>): JournalEntry {
@@ -41,15 +41,7 @@ async function givenUp(given: Partial<StoredMessage>, only?: AddressFilter) {
     outbox: outboxOf(() => "0000000009", log),
     log,
   };
-  const message: StoredMessage = {
-    envelope: envelope(),
-    state: "active",
-    recipients: [recipient(0, "pending")],
-    journal: [],
-    warnings: 0,
-    body: inlineBody(),
-    ...given,
-  };
+  const message = storedMessage({ recipients: [recipient(0, "pending")], ...given });
   const settlement = await giveUp(message, only, NOW, services);
   const states = settlement.recipients.map(({ position, state }) => `${position} ${state}`);
   const failed = settlement.reports.flatMap(({ bytes }) =>

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { settle } from "../../src/settle/settle.ts";
 import type { JournalEntry, RecipientState } from "../../src/spool/spool.ts";
-import { envelope, mailbox } from "../support/build.ts";
+import { envelope, mailbox, storedMessage, storedRecipient } from "../support/build.ts";
 import { recordingLog } from "../support/services.ts";
 import {
   HOUR,
@@ -12,8 +12,6 @@ import {
   copy,
   finding,
   journalOf,
-  message,
-  recipient,
   services,
   settled,
   short,
@@ -59,7 +57,7 @@ describe("the journal", () => {
     const first = await settled([copy("deferred"), finding("delivered")]);
     assert.deepEqual(journalOf(first), ["main delivered", "ended"]);
     const [change] = first.recipients;
-    const recipients = [recipient({ ...change, nextAttempt: RECEIVED })];
+    const recipients = [storedRecipient({ ...change, nextAttempt: RECEIVED })];
     const second = await settled([copy("deferred")], { recipients, journal: first.journal });
     assert.deepEqual(journalOf(second), ["ended"]);
     const frozen = await settled([copy("deferred"), finding("freeze")]);
@@ -69,13 +67,13 @@ describe("the journal", () => {
 
 const two = (one: RecipientState, other: RecipientState) => ({
   recipients: [
-    recipient({ state: one }),
-    recipient({ position: 1, mailbox: mailbox("eve@example.com"), state: other }),
+    storedRecipient({ state: one }),
+    storedRecipient({ position: 1, mailbox: mailbox("eve@example.com"), state: other }),
   ],
 });
 
 const stateAfter = async (other: RecipientState) => {
-  const whole = message(two("pending", other));
+  const whole = storedMessage(two("pending", other));
   const attempted = whole.recipients.slice(0, 1);
   const { state } = await settle(whole, attempted, [finding("delivered")], NOW, services());
   return state;
@@ -92,7 +90,7 @@ describe("the message", () => {
   });
 
   test("changes nothing of a recipient whose time had not come", async () => {
-    const whole = message(two("pending", "pending"));
+    const whole = storedMessage(two("pending", "pending"));
     const attempted = whole.recipients.slice(0, 1);
     const { recipients } = await settle(whole, attempted, [finding("deferred")], NOW, services());
     assert.deepEqual(
@@ -136,9 +134,9 @@ describe("the message", () => {
 
 test("a delivery is logged with the address that was written to, if that is another", async () => {
   const log = recordingLog();
-  const one = recipient();
+  const one = storedRecipient();
   const redirected = finding("delivered", { original: mailbox("team@example.com") });
-  await settle(message(), [one], [redirected, finding("failed")], NOW, services(log));
+  await settle(storedMessage(), [one], [redirected, finding("failed")], NOW, services(log));
   const by = { id: envelope().id, recipient: "bob@example.com", router: "main", transport: "smtp" };
   assert.deepEqual(log.named("delivery.done"), [
     { ...by, original: "team@example.com", status: "250 2.0.0 done" },
@@ -147,8 +145,8 @@ test("a delivery is logged with the address that was written to, if that is anot
 });
 
 describe("reports", () => {
-  const bob = recipient();
-  const eve = recipient({ position: 1, mailbox: mailbox("eve@example.com") });
+  const bob = storedRecipient();
+  const eve = storedRecipient({ position: 1, mailbox: mailbox("eve@example.com") });
   const both = (word: Word) => [
     finding(word),
     finding(word, { position: 1, mailbox: eve.mailbox, original: eve.mailbox }),
@@ -191,7 +189,7 @@ describe("reports", () => {
     const told: string[] = [];
     let warnings = 0;
     for (let hour = 1; hour <= 7; hour++) {
-      const recipients = [recipient({ firstFailure: RECEIVED })];
+      const recipients = [storedRecipient({ firstFailure: RECEIVED })];
       const at = RECEIVED + hour * HOUR;
       const settlement = await settled([finding("deferred")], { recipients, warnings }, at);
       ({ warnings } = settlement);

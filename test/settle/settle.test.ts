@@ -3,9 +3,15 @@ import { describe, test } from "node:test";
 import type { Outcome } from "../../src/contract/contract.ts";
 import { settle } from "../../src/settle/settle.ts";
 import { attemptOf } from "../../src/retry/due.ts";
-import type { StoredRecipient, WaitingCopy } from "../../src/spool/spool.ts";
+import type { StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
-import { envelope, mailbox } from "../support/build.ts";
+import {
+  envelope,
+  mailbox,
+  storedMessage,
+  storedRecipient,
+  waitingCopy,
+} from "../support/build.ts";
 import type { Finding } from "../../src/retry/finding.ts";
 import {
   HOUR,
@@ -15,8 +21,6 @@ import {
   type Word,
   copy,
   finding,
-  message,
-  recipient,
   services,
   settled,
   short,
@@ -25,25 +29,13 @@ import {
 /** When the retry rules have ended. */
 const AT_THE_END = {
   recipients: [
-    recipient({
+    storedRecipient({
       firstFailure: RECEIVED,
       attempts: 8,
-      clocks: { mail: { nextAttempt: RECEIVED }, copies: [waitingCopy()] },
+      clocks: { mail: { nextAttempt: RECEIVED }, copies: [waitingCopy({ attempts: 8 })] },
     }),
   ],
 };
-
-function waitingCopy(given: Partial<WaitingCopy> = {}): WaitingCopy {
-  return {
-    address: "bob@example.com",
-    router: "copy",
-    attempts: 8,
-    firstFailure: RECEIVED,
-    nextAttempt: RECEIVED,
-    lastStatus: OUTCOMES.deferred.status,
-    ...given,
-  };
-}
 
 describe("one recipient with a copy", () => {
   /** copy, mail: message, recipient, journal, reports; from a sender, then from <>. */
@@ -119,17 +111,17 @@ describe("a temporary failure", () => {
   });
 
   test("keeps the time of the first failure, and counts attempts", async () => {
-    const before = [recipient({ firstFailure: RECEIVED, attempts: 3 })];
+    const before = [storedRecipient({ firstFailure: RECEIVED, attempts: 3 })];
     const { recipients } = await settled([finding("deferred")], { recipients: before });
     assert.deepEqual([recipients[0]?.firstFailure, recipients[0]?.attempts], [RECEIVED, 4]);
   });
 
   test("puts recipients of one attempt off to the same moment", async () => {
-    const attempted = [recipient(), recipient({ position: 1 })];
+    const attempted = [storedRecipient(), storedRecipient({ position: 1 })];
     const chances = [0.25, 0.75, 0.5];
     const random = () => chances.pop() ?? 0;
     const { recipients } = await settle(
-      message({ recipients: attempted }),
+      storedMessage({ recipients: attempted }),
       attempted,
       [finding("deferred"), finding("deferred", { position: 1 })],
       NOW,
@@ -151,8 +143,8 @@ describe("a temporary failure", () => {
 
   test("of one recipient does not hold up the end of another", async () => {
     const recipients = [
-      recipient(),
-      recipient({ position: 1, mailbox: mailbox("eve@example.com") }),
+      storedRecipient(),
+      storedRecipient({ position: 1, mailbox: mailbox("eve@example.com") }),
     ];
     const settlement = await settled(
       [
@@ -192,7 +184,7 @@ describe("the last status", () => {
   });
 
   test("stays when nothing was found", async () => {
-    const before = [recipient({ lastStatus: status(451, "3.0", "x") })];
+    const before = [storedRecipient({ lastStatus: status(451, "3.0", "x") })];
     const { recipients, state } = await settled([], { recipients: before });
     assert.equal(recipients[0]?.lastStatus?.enhanced, "4.3.0");
     assert.equal(state, "completed");
@@ -221,27 +213,31 @@ describe("the clocks of a recipient", () => {
   });
 
   test("begin with the first failure of each", async () => {
-    const clocks = { mail: MAIL, copies: [waitingCopy()] };
-    const before = [recipient({ clocks })];
+    const clocks = { mail: MAIL, copies: [waitingCopy({ attempts: 8 })] };
+    const before = [storedRecipient({ clocks })];
     const { recipients } = await settled([copy("deferred"), finding("deferred")], {
       recipients: before,
     });
     assert.equal(recipients[0]?.firstFailure, NOW);
     assert.equal(recipients[0].clocks?.copies[0]?.firstFailure, RECEIVED);
-    const late = [recipient({ firstFailure: RECEIVED })];
+    const late = [storedRecipient({ firstFailure: RECEIVED })];
     const after = await settled([copy("deferred"), finding("deferred")], { recipients: late });
     assert.equal(after.recipients[0]?.firstFailure, RECEIVED);
     assert.equal(after.recipients[0].clocks?.copies[0]?.firstFailure, NOW);
   });
 
   test("that were not due stay, and keep their recipient pending", async () => {
-    const archive = waitingCopy({ router: "archive", nextAttempt: RECEIVED + 3 * HOUR });
-    const clocks = { mail: MAIL, copies: [waitingCopy(), archive] };
+    const archive = waitingCopy({
+      attempts: 8,
+      router: "archive",
+      nextAttempt: RECEIVED + 3 * HOUR,
+    });
+    const clocks = { mail: MAIL, copies: [waitingCopy({ attempts: 8 }), archive] };
     const lastStatus = status(451, "4.1", "down");
-    const given = recipient({ firstFailure: RECEIVED, attempts: 2, clocks, lastStatus });
+    const given = storedRecipient({ firstFailure: RECEIVED, attempts: 2, clocks, lastStatus });
     const attempted = attemptOf(given, NOW);
     assert.deepEqual(attempted?.rest, { mail: MAIL, copies: [archive] });
-    const whole = message({ recipients: [given] });
+    const whole = storedMessage({ recipients: [given] });
     const late = RECEIVED + 3 * HOUR;
     const { state, recipients, journal, reports } = await settle(
       whole,
@@ -277,18 +273,24 @@ describe("the clocks of a recipient", () => {
     assert.deepEqual(recipients[0]?.waitsFor, { key: "mx" });
     assert.equal(recipients[0].clocks?.copies[0]?.attempts, 0);
     assert.deepEqual([journal.length, recipients[0].mailDone], [1, true]);
-    const { waitsFor: _, ...woken } = { ...recipient(), ...recipients[0], nextAttempt: NOW };
+    const { waitsFor: _, ...woken } = { ...storedRecipient(), ...recipients[0], nextAttempt: NOW };
     assert.deepEqual(attemptOf(woken, NOW)?.rest, { copies: [] });
     const asleep = { ...woken, waitsFor: { key: "mx" } };
     assert.equal(attemptOf(asleep, NOW)?.rest?.copies.length, 1);
   });
 
   test("of recipients that failed together are due together", async () => {
-    const recipients = [recipient(), recipient({ position: 1 })];
+    const recipients = [storedRecipient(), storedRecipient({ position: 1 })];
     const findings = [copy("deferred"), copy("deferred", { position: 1 })];
     let drawn = 0;
     const means = { ...services(), random: () => (drawn += 0.25) };
-    const settlement = await settle(message({ recipients }), recipients, findings, NOW, means);
+    const settlement = await settle(
+      storedMessage({ recipients }),
+      recipients,
+      findings,
+      NOW,
+      means,
+    );
     const [one, other] = settlement.recipients.map(({ nextAttempt }) => nextAttempt);
     assert.ok(one !== undefined && one > NOW + HOUR);
     assert.equal(one, other);

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import type { Outcome } from "../../src/contract/contract.ts";
 import { parseRetryRules } from "../../src/retry/retry.ts";
 import { settle, type SettleServices } from "../../src/settle/settle.ts";
-import type { Settlement, StoredMessage, StoredRecipient } from "../../src/spool/spool.ts";
+import type { Settlement, StoredMessage } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../support/build.ts";
+import { finding as found, storedMessage } from "../support/build.ts";
 import { outboxOf } from "../support/outbox.ts";
 import { recordingLog, type RecordingLog } from "../support/services.ts";
 import type { Finding } from "../../src/retry/finding.ts";
@@ -28,38 +28,11 @@ export const OUTCOMES = {
 export type Word = keyof typeof OUTCOMES | "final";
 
 export function finding(word: Word, given: Partial<Finding> = {}): Finding {
-  const bob = mailbox("bob@example.com");
-  return {
-    position: 0,
-    mailbox: bob,
-    original: bob,
-    router: "main",
-    transport: "smtp",
-    unseen: false,
-    outcome: OUTCOMES[word === "final" ? "deferred" : word],
-    ...given,
-  };
+  return found(OUTCOMES[word === "final" ? "deferred" : word], given);
 }
 
 export const copy = (word: Word, given: Partial<Finding> = {}) =>
   finding(word, { router: "copy", transport: "file", unseen: true, ...given });
-
-export function recipient(given: Partial<StoredRecipient> = {}): StoredRecipient {
-  const fields = { position: 0, mailbox: mailbox("bob@example.com"), attempts: 0 };
-  return { ...fields, state: "pending", nextAttempt: RECEIVED, ...given };
-}
-
-export function message(given: Partial<StoredMessage> = {}): StoredMessage {
-  return {
-    envelope: envelope(),
-    state: "active",
-    recipients: [recipient()],
-    journal: [],
-    warnings: 0,
-    body: inlineBody(),
-    ...given,
-  };
-}
 
 export function services(log: RecordingLog = recordingLog()): SettleServices {
   const parsed = parseRetryRules("F,8h,1h");
@@ -85,7 +58,7 @@ export function settled(
   now = NOW,
   log?: RecordingLog,
 ): Promise<Settlement> {
-  const whole = message(given);
+  const whole = storedMessage(given);
   return settle(whole, whole.recipients, findings, now, services(log));
 }
 

@@ -7,36 +7,22 @@ import { giveUp } from "../../src/settle/give-up.ts";
 import type { Settlement, StoredMessage, StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../support/build.ts";
+import { envelope, mailbox, finding, storedMessage, storedRecipient } from "../support/build.ts";
 import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
 import type { Finding } from "../../src/retry/finding.ts";
 
 const NOW = Date.UTC(2026, 0, 1) + 1000;
 const MINUTE = 60_000;
-const BOB = mailbox("bob@example.com");
 const REFUSED: Outcome = { kind: "failed", status: status(550, "1.1", "no such user") };
 const LATER: Outcome = { kind: "deferred", status: status(451, "3.0", "x"), scope: "recipient" };
-
-function finding(outcome: Outcome, given: Partial<Finding> = {}): Finding {
-  const way = { router: "main", transport: "smtp", unseen: false };
-  return { position: 0, mailbox: BOB, original: BOB, ...way, outcome, ...given };
-}
 
 function message(
   given: Partial<StoredMessage> = {},
   recipient: Partial<StoredRecipient> = {},
 ): StoredMessage {
-  const fields = { position: 0, mailbox: BOB, attempts: 0, nextAttempt: NOW } as const;
-  return {
-    envelope: envelope(),
-    state: "active",
-    recipients: [{ ...fields, state: "pending", ...recipient }],
-    journal: [],
-    warnings: 0,
-    body: inlineBody(),
-    ...given,
-  };
+  const recipients = [storedRecipient({ nextAttempt: NOW, ...recipient })];
+  return storedMessage({ recipients, ...given });
 }
 
 /** What becomes of it where `answers` is what is said of the sender, and how often that was asked. */

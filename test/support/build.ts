@@ -1,8 +1,15 @@
 // The values that tests are made of, each with one builder: envelopes, recipients, bodies, and texts of routers.toml.
 // A case names what it is about; all the rest is ordinary.
 
-import type { Batch, Recipient } from "../../src/contract/contract.ts";
+import type { Batch, Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { Body, Envelope, Mailbox } from "../../src/mail/envelope.ts";
+import { status } from "../../src/mail/status.ts";
+import type { Finding } from "../../src/retry/finding.ts";
+import type { RoutedDelivery } from "../../src/route/route.ts";
+import type { StoredMessage, StoredRecipient, WaitingCopy } from "../../src/spool/spool.ts";
+
+/** When the messages of tests were received. */
+const RECEIVED = Date.UTC(2026, 0, 1);
 
 /** "Bob@Example.com" as the parser returns it for a plain address. The last "@" divides it. */
 export function mailbox(address: string): Mailbox {
@@ -20,7 +27,7 @@ export function envelope(given: Partial<Envelope> = {}): Envelope {
     id: "0000000001",
     sender: mailbox("alice@example.org"),
     client: { address: "192.0.2.1", helo: "client.example.org" },
-    receivedAt: Date.UTC(2026, 0, 1),
+    receivedAt: RECEIVED,
     size: MESSAGE.length,
     eightBit: false,
     smtputf8: false,
@@ -82,6 +89,76 @@ export function batch(recipients: readonly Recipient[], given: Partial<Batch> = 
     recipients,
     fresh: true,
     force: false,
+    ...given,
+  };
+}
+
+/** bob@example.com, due since the message was received. */
+export function storedRecipient(given: Partial<StoredRecipient> = {}): StoredRecipient {
+  return {
+    position: 0,
+    mailbox: mailbox("bob@example.com"),
+    state: "pending",
+    attempts: 0,
+    nextAttempt: RECEIVED,
+    ...given,
+  };
+}
+
+/** A message under attempt, for bob@example.com. */
+export function storedMessage(given: Partial<StoredMessage> = {}): StoredMessage {
+  return {
+    envelope: envelope(),
+    state: "active",
+    recipients: [storedRecipient()],
+    journal: [],
+    warnings: 0,
+    body: inlineBody(),
+    ...given,
+  };
+}
+
+/** A copy for bob@example.com that has failed once. */
+export function waitingCopy(given: Partial<WaitingCopy> = {}): WaitingCopy {
+  return {
+    address: "bob@example.com",
+    router: "copy",
+    attempts: 1,
+    firstFailure: RECEIVED,
+    lastStatus: status(451, "3.0", "later"),
+    nextAttempt: RECEIVED,
+    ...given,
+  };
+}
+
+/** A delivery to the address, as the chain has named it: by the smtp transport. */
+export function routedDelivery(
+  address: string,
+  given: Partial<RoutedDelivery> = {},
+): RoutedDelivery {
+  const to = mailbox(address);
+  return {
+    router: "main",
+    transport: "smtp",
+    unseen: false,
+    mailbox: to,
+    original: to,
+    account: {},
+    ...given,
+  };
+}
+
+/** What a delivery to bob@example.com came to. */
+export function finding(outcome: Outcome, given: Partial<Finding> = {}): Finding {
+  const bob = mailbox("bob@example.com");
+  return {
+    position: 0,
+    mailbox: bob,
+    original: bob,
+    router: "main",
+    transport: "smtp",
+    unseen: false,
+    outcome,
     ...given,
   };
 }

@@ -1,28 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Batch, Outcome, Recipient, Transport } from "../../../src/contract/contract.ts";
+import type { Outcome, Transport } from "../../../src/contract/contract.ts";
 import { type Outcomes, wrapped } from "../../../src/deliver/cut-through/wrapper.ts";
 import { status } from "../../../src/mail/status.ts";
 import { manualClock } from "../../support/clock.ts";
-import { envelope, inlineBody, mailbox } from "../../support/build.ts";
+import { batch, recipient } from "../../support/build.ts";
 import { recordingLog } from "../../support/services.ts";
 
 const DONE: Outcome = { kind: "delivered", status: status(250, "0.0", "done") };
 const LATER: Outcome = { kind: "deferred", status: status(451, "3.0", "later"), scope: "message" };
 const NOT_PASSED: Outcome = { ...LATER, notPassed: true };
 
-function recipient(id: string): Recipient {
-  const to = mailbox(`${id}@example.com`);
-  return { id, mailbox: to, original: to, account: {} };
-}
-
-const BATCH: Batch = {
-  envelope: envelope(),
-  body: inlineBody(),
-  recipients: ["a", "b"].map(recipient),
-  fresh: true,
-  force: false,
-};
+const BATCH = batch(["a", "b"].map((id) => recipient(`${id}@example.com`, { id })));
 
 /** A transport that takes everything, or does what `rest` says, and of which `passed` is on its way. */
 function setUp(passed: Outcomes | undefined, rest?: () => Promise<Outcomes>) {
