@@ -1,4 +1,4 @@
-// discard: delivers to nowhere, and says that it did. The smallest complete transport: read it first.
+// discard: throws the message away and answers "delivered". It is the smallest complete transport: read it first.
 
 import { options } from "../src/options/options.ts";
 import type { Outcome, TransportDriver } from "../src/contract/contract.ts";

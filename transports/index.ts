@@ -1,5 +1,5 @@
-// Every transport that comes with the relay, by the name that `driver` gives in routers.toml. A third party's is
-// loaded from its file or package instead, against the same contract.
+// Every transport that comes with the relay, by its `driver` name in routers.toml. A third party's transport follows
+// the same contract and is loaded from its own file or package.
 //
 // Doors: smtp/events.ts.
 

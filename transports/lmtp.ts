@@ -1,5 +1,5 @@
-// lmtp: delivers into mailboxes over LMTP (RFC 2033), on a Unix socket of this machine or at hosts. It is the smtp
-// transport with another greeting, and with an answer for each recipient after the message.
+// lmtp: delivers into mailboxes over LMTP (RFC 2033), through a Unix socket of this machine or to hosts. It is the smtp
+// transport with LHLO as its greeting, and with an answer for each recipient after the message.
 
 import { nextHops } from "../src/options/next-hops.ts";
 import {
@@ -18,12 +18,12 @@ import { type TransportContext, contextOf, tlsRuleOf } from "./smtp/context.ts";
 import { connectionFields, HOST_FORMS, transferFields } from "./smtp/options.ts";
 
 const declaredOptions = options({
-  socket: optional(path("The Unix socket of a server on this machine, in the place of all hosts.")),
+  socket: optional(path("The Unix socket of a server on this machine, used instead of hosts.")),
   hosts: optional(
-    nextHops(`Hosts to try in this order, unless the router gives some: ${HOST_FORMS}.`),
+    nextHops(`Hosts to try, in this order, if the router names none: ${HOST_FORMS}.`),
     "the hosts that the router found",
   ),
-  port: withDefault(integer("Port of hosts that are written without one.", 1, 65_535), 24),
+  port: withDefault(integer("Port of hosts that are written without a port.", 1, 65_535), 24),
   ...connectionFields,
   ...transferFields,
 });
@@ -31,11 +31,11 @@ const declaredOptions = options({
 type LmtpOptions = Values<typeof declaredOptions>;
 
 const lmtpOptions = withCheck(declaredOptions, ({ socket, hosts }, report) => {
-  if (socket !== undefined && hosts !== undefined) report("hosts", "cannot be: there is a socket");
+  if (socket !== undefined && hosts !== undefined) report("hosts", "cannot be used with socket");
 });
 
 /**
- * Outcomes, for each recipient, as those of the smtp transport, and:
+ * Outcomes, for each recipient: those of the smtp transport, and:
  * - delivered: the server answered 2xx for this recipient after the message. It is in the mailbox.
  * - failed: 5xx, to its RCPT or for it after the message; or 5xx to MAIL or DATA.
  * - deferred, recipient: 4xx, to its RCPT or for it after the message.
@@ -62,7 +62,7 @@ export const lmtp: TransportDriver<LmtpOptions> = {
       services,
     );
     return {
-      // As in Exim: what is on this machine comes before the mail goes out.
+      // As in Exim: deliveries on this machine come before remote ones.
       locality: socket === undefined ? "remote" : "local",
       ...(socket === undefined
         ? { hosts: hosts ?? [] }
@@ -75,7 +75,7 @@ export const lmtp: TransportDriver<LmtpOptions> = {
   },
 };
 
-/** Two recipients with one address are one mailbox: it gets one message. */
+/** Delivers one message for each address: two recipients with the same address are one mailbox. */
 async function deliverOnce(
   context: TransportContext,
   batch: Batch,

@@ -1,8 +1,8 @@
-// maildir-append: one message becomes one file in a Maildir, whatever the number of recipients that lead there.
-// The bytes are the message's, with LF line ends, under the headers of the delivery. How a file gets to the disk
-// is the business of src/maildir/.
+// maildir-append: writes one message as one file into a Maildir, whatever the number of recipients that lead there.
+// The file has the headers of the delivery, then the bytes of the message with LF line ends. src/maildir/ writes it to
+// the disk.
 //
-// Invariant: a copy is delivered or deferred, never failed, so it can never bounce to anybody.
+// Invariant: a copy is delivered or deferred, never failed, so it never causes a bounce.
 
 import { declared, fileMode, flag, options, parsedText } from "../src/options/options.ts";
 import { type Option, type Values, withDefault } from "../src/options/options.ts";
@@ -28,7 +28,10 @@ function directory(doc: string): Option<DirectoryTemplate> {
   );
 }
 
-/** No slash and no colon, which mean something in a Maildir; not letters first, which would join the host name. */
+/**
+ * No slash and no colon, which have a meaning in a Maildir. No letter or digit first, which would become a part of the
+ * host name.
+ */
 const TAG = /^(?:[!-.;-@[-`~](?:[!-.0-9;-z~]|\{size\}){0,60})?$/;
 
 function maildirTag(doc: string): Option<string> {
@@ -44,17 +47,14 @@ const maildirAppendOptions = options({
     "The Maildir, with the placeholders {domain}, {local_part}, {sender_domain} and {sender_local_part}. " +
       "Their values are the canonical names of the lists that the router matched, in lower case.",
   ),
-  return_path_add: withDefault(flag("Write the envelope sender on top, as Return-path."), false),
+  return_path_add: withDefault(flag("Add the envelope sender on top, as Return-path."), false),
   envelope_to_add: withDefault(
-    flag("Write the envelope recipients that this copy is for on top, as Envelope-to."),
+    flag("Add the envelope recipients of this copy on top, as Envelope-to."),
     false,
   ),
-  delivery_date_add: withDefault(
-    flag("Write the time of delivery on top, as Delivery-date."),
-    false,
-  ),
+  delivery_date_add: withDefault(flag("Add the time of delivery on top, as Delivery-date."), false),
   maildir_tag: withDefault(
-    maildirTag("What ends the name of a file; {size} is the file's size in bytes."),
+    maildirTag("Text at the end of each file name. {size} is the size of the file in bytes."),
     "",
   ),
   create_directory: withDefault(flag("Make the Maildir if it is missing."), true),
@@ -70,11 +70,11 @@ type MaildirAppendOptions = Values<typeof maildirAppendOptions>;
 
 /**
  * Outcomes:
- * - delivered: the file is in new/, and it and its directory are synced. `place` is that file. After an attempt
- *   that was interrupted, a file that it has left in new/ or cur/ is not written again.
- * - deferred, freeze: a placeholder has no value, or one that is not one safe path component.
+ * - delivered: the file is in new/, and it and its directory are synced. `place` is that file. If an interrupted
+ *   attempt left the file in new/ or cur/, the file is not written again.
+ * - deferred, freeze: a placeholder has no value, or its value is not a single safe path component.
  * - deferred, 452: the disk or the quota is full.
- * - deferred, 451 and the error "timeout": the file system does not answer. The copy is tried again when it does.
+ * - deferred, 451 and the error "timeout": the file system does not answer. The copy is tried again once it does.
  * - deferred, 451: every other error of the system, and a delivery that ran out of time.
  *
  * Throws when the message's own bytes cannot be read.
@@ -113,7 +113,7 @@ export class MaildirAppend implements Transport {
     }
   }
 
-  /** The Maildir itself: recipients that lead to one share one copy. */
+  /** The path of the Maildir. Recipients that lead to the same Maildir share one copy. */
   batchKey(recipient: Recipient): string {
     return this.destination(recipient) ?? `unsafe ${recipient.id}`;
   }
@@ -164,7 +164,7 @@ export class MaildirAppend implements Transport {
     }
   }
 
-  /** The copy waits until the file system answers; `isTried`: it is an attempt that has failed. */
+  /** Defers the copy until the file system answers. `isTried`: this counts as a failed attempt. */
   #hangs(lane: MaildirLane, isTried: boolean): Outcome {
     const { hints, clock } = this.#services;
     const tried = isTried ? {} : ({ untried: true } as const);
@@ -181,12 +181,12 @@ export class MaildirAppend implements Transport {
   #stored(maildir: string, path: string): Outcome {
     const { hints } = this.#services;
     const key = hints.isEmpty ? undefined : hintKey(maildir);
-    // Those who wait since before a restart may come.
+    // Copies that have waited since before a restart are due now.
     if (key !== undefined && hints.isInDoubt(key)) hints.succeeded(key);
     return { kind: "delivered", status: STORED, place: { kind: "file", path } };
   }
 
-  /** The value itself is for the log only. */
+  /** The outcome for a Maildir path that is unsafe. The value itself goes to the log only. */
   #frozen({ why, value }: Unsafe, id: string): Outcome {
     this.#report(`${why}: ${JSON.stringify(value)}`, id);
     return { kind: "deferred", status: status(451, "3.5", why), scope: "recipient", freeze: true };
@@ -202,7 +202,7 @@ export class MaildirAppend implements Transport {
 const STORED = status(250, "0.0", "stored");
 const DISK_FULL = status(452, "3.1", "Insufficient system storage");
 const OVER_QUOTA = status(452, "2.2", "Mailbox full");
-/** How long a copy waits that would go to where many others hang, in ms. */
+/** Milliseconds until the next attempt, if the Maildir itself does not hang but its lane admits no more copies. */
 const SUSPECT_PAUSE = 60_000;
 
 function hintKey(maildir: string): string {
@@ -210,7 +210,7 @@ function hintKey(maildir: string): string {
 }
 
 function deferred(error: unknown): Outcome {
-  // The status says to the next attempt that it has to look, too.
+  // This status makes the next attempt look for the copy, too.
   if (error instanceof NotLookedFor) {
     return { kind: "deferred", status: NO_ANSWER, scope: "recipient" };
   }

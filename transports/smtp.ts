@@ -1,6 +1,6 @@
 // smtp: delivers to a remote host over SMTP, as Exim's transport of that name does, with Exim's option names and
-// defaults. What it does is divided: smtp/delivery.ts takes one batch to one host after the other,
-// smtp/pool.ts keeps connections for the next message, src/smtp/client/client.ts speaks the protocol.
+// defaults. smtp/delivery.ts takes one batch to one host after the other, smtp/pool.ts keeps connections for the next
+// message, and src/smtp/client/client.ts speaks the protocol.
 
 import { nextHops } from "../src/options/next-hops.ts";
 import { readSecret, secretFile } from "../src/options/secret-file.ts";
@@ -26,8 +26,9 @@ import type { SmtpOptions } from "./smtp/resolved-options.ts";
 import type { Host } from "../src/mail/host.ts";
 
 /**
- * An account of Google's takes 60 messages a minute and may be closed for a day when it gets more. What comes in
- * goes on as it comes, for the world sends no faster through us; but a queue that drains must not be the burst.
+ * A Google account accepts 60 messages a minute. If it gets more, Google may block it for a day. New mail is exempt,
+ * because it comes no faster through the relay than without it. Mail that has waited in the queue is held to the rate,
+ * so that a draining queue makes no burst.
  */
 const GOOGLE_RATE: Rate = { count: 60, window: 60_000, drainOnly: true };
 
@@ -37,31 +38,31 @@ function isGoogle(hosts: readonly Host[] | undefined): boolean {
 
 const declaredOptions = options({
   hosts: optional(
-    nextHops(`Hosts to try in this order, unless the router gives some: ${HOST_FORMS}.`),
+    nextHops(`Hosts to try, in this order, if the router names none: ${HOST_FORMS}.`),
     "the hosts that the router found",
   ),
   fallback_hosts: optional(nextHops(`Hosts to try when all others have failed: ${HOST_FORMS}.`)),
   protocol: withDefault(
-    oneOf("With `smtps`, TLS begins with the first byte, and `tls` says how far it is checked.", [
-      "smtp",
-      "smtps",
-    ]),
+    oneOf(
+      "With `smtps`, TLS begins with the first byte, and `tls` sets the check of the certificate.",
+      ["smtp", "smtps"],
+    ),
     "smtp",
   ),
   port: optional(
-    integer("Port of hosts that are written without one.", 1, 65_535),
+    integer("Port of hosts that are written without a port.", 1, 65_535),
     "25, or 465 with `smtps`",
   ),
   ...connectionFields,
   dane: withDefault(
     flag(
-      "With `tls` opportunistic or required: where DNSSEC vouches for a host and its TLSA records, only with a certificate that matches them (RFC 7672). Needs `dnssec` in [dns].",
+      "With `tls` opportunistic or required: if DNSSEC vouches for a host and its TLSA records, deliver only with a certificate that matches them (RFC 7672). Needs `dnssec` in [dns].",
     ),
     true,
   ),
   mta_sts: withDefault(
     flag(
-      "With `tls` opportunistic or required: to the mail hosts of a domain that has an MTA-STS policy, only as it says (RFC 8461). Not for hosts that are written down, nor where DANE says more.",
+      "With `tls` opportunistic or required: if a domain has an MTA-STS policy, deliver to its mail hosts only as the policy says (RFC 8461). Hosts that the configuration names are exempt, and DANE comes first.",
     ),
     true,
   ),
@@ -74,31 +75,33 @@ const declaredOptions = options({
   ),
   auth_password_file: optional(
     secretFile(
-      "File whose first line is the password; only its owner and group may read it. It is read at each login.",
+      "File with the password in its first line. Only its owner and group may read it. It is read at each login.",
     ),
   ),
   auth_tls: withDefault(
     oneOf(
-      "The least TLS under which the password is told, in the words of `tls`, which is raised to this.",
+      "The least TLS under which the password is sent, with the values of `tls`. If `tls` is less strict, it is raised to this.",
       ["verify", "required", "none"],
     ),
     "verify",
   ),
   eight_bit: withDefault(
     oneOf(
-      "Content that its client declared as 8-bit, and a host without 8BITMIME: the message goes as it is, as with Exim, or it bounces (RFC 6152).",
+      "If content was declared as 8-bit and the host does not offer 8BITMIME, `pass` sends the message as it is, as Exim does, and `bounce` bounces it (RFC 6152).",
       ["pass", "bounce"],
     ),
     "pass",
   ),
   rate: optional(
     rate(
-      "Messages to one domain in a time, `600/1h`. Mail that has waited in the queue is spread evenly over it.",
+      "Maximum number of messages to one domain in a time, such as `600/1h`. Mail that has waited in the queue is spread evenly over that time.",
     ),
   ),
   recipient_rate: optional(
-    rate("Messages to one recipient in a time, `60/1m`, in the same way."),
-    "no limit, but 60/1m for mail that has waited if the hosts are Google's, which blocks an account that gets more",
+    rate(
+      "Maximum number of messages to one recipient in a time, such as `60/1m`. Mail that has waited in the queue is spread in the same way.",
+    ),
+    "no limit; to Google's hosts 60/1m for mail that has waited in the queue, because Google blocks an account that gets more",
   ),
   ...transferFields,
 });
@@ -116,17 +119,17 @@ const smtpOptions = withCheck(declaredOptions, (given, report) => {
   if (hosts === undefined) {
     report(
       "hosts",
-      "is missing (list of next hops): only hosts that stand here are shown a password",
+      "is missing (list of next hops): the password is sent only to hosts of this list",
     );
   }
   if (tls === "none" && least !== "none") {
-    report("tls", `cannot be "none": auth_tls is "${least}", so that nobody reads the password`);
+    report("tls", `cannot be "none": auth_tls is "${least}", to protect the password`);
   }
 });
 
 const STRICTNESS = ["none", "opportunistic", "required", "verify"] as const;
 
-/** What the password asks for, or the protocol, if that is more than `tls`. */
+/** Returns the strictest of `tls`, the TLS that the password needs, and the TLS of the protocol. */
 function strictest(given: Given, credentials: Credentials | undefined): SmtpOptions["tls"] {
   const asked: SmtpOptions["tls"][] = [given.tls, credentials?.tls ?? "none"];
   if (given.protocol === "smtps") asked.push("required");
@@ -142,24 +145,23 @@ function credentialsOf(given: Given): Credentials | undefined {
 /**
  * Outcomes, for each recipient:
  * - delivered: the host answered 2xx to its RCPT and to the end of the message.
- * - failed: 5xx to its RCPT, or to MAIL, DATA or the end of the message; the host does not take what the message
- *   is (8-bit 5.6.3 with `eight_bit = "bounce"`, UTF-8 5.6.7, its size 5.3.4). No other host is asked.
- * - failed, 5.7.30: the message requires TLS, and no host can ever take it so: none of them offers STARTTLS and
- *   REQUIRETLS, with a valid certificate, under a name that somebody vouches for.
- * - deferred, message, with an alarm: one of `hosts` says in place of these that we have to log in (530, 534, 535, 538).
+ * - failed: 5xx to its RCPT, or to MAIL, DATA or the end of the message; the host does not take such a message
+ *   (8-bit 5.6.3 with `eight_bit = "bounce"`, UTF-8 5.6.7, its size 5.3.4). No other host is asked.
+ * - failed, 5.7.30: the message requires TLS, and every host lacks STARTTLS, REQUIRETLS, a valid certificate, or a name
+ *   for which DNSSEC, MTA-STS or the configuration vouches.
+ * - deferred, message, with an alarm: instead of such a 5xx, one of `hosts` requires a login (530, 534, 535, 538).
  * - deferred, recipient: 4xx to its RCPT, or no answer to it. After 421, or no answer, the next host is asked first.
  * - deferred, message: 4xx to MAIL, DATA or the end of the message; the connection was lost after the final dot;
- *   our copy cannot be read. No other host is asked, but after 421.
+ *   the relay's copy cannot be read. No other host is asked, except after 421.
  * - deferred, host: every host that was tried has no address, or refused or lost the connection, greeted with
- *   anything but 2xx, failed at EHLO, TLS or AUTH (5xx with an alarm), timed out or broke the protocol; or there is no host.
- *   So also when its certificate does not match its TLSA records, when they cannot be looked up, and when the
- *   domain's MTA-STS policy does not allow for it: 4.7.5.
- *   `notBefore` is the next time of the first of them.
+ *   anything but 2xx, failed at EHLO, TLS or AUTH (5xx with an alarm), timed out or broke the protocol; or no host is
+ *   configured. With 4.7.5: its certificate does not match its TLSA records, these cannot be looked up, or the domain's
+ *   MTA-STS policy excludes the host. `notBefore` is the earliest retry time of these hosts.
  * - deferred, untried: `rate` or `recipient_rate` is used up; the recipient has been put off; the retry time of
- *   every host has not come, or too many wait for it already; no connection came free in time.
- * - deferred, not passed, of a message that is still coming in: the connection was lost before its end was sent, or
- *   it was put off in its middle, or answered with 421; it must be whole for this host, or to be sent a second time;
- *   the host has only one connection to spare, or failed the last time. No other host is asked.
+ *   every host has not come, or too many deliveries wait for it already; no connection came free in time.
+ * - deferred, not passed (only a message that is still coming in): the connection was lost before the end was sent;
+ *   the host deferred it in its middle or answered with 421; it must be complete for this host, or to be sent
+ *   a second time; the host has only one free connection, or failed the last time. No other host is asked.
  */
 export const smtp: TransportDriver<Given> = {
   name: "smtp",

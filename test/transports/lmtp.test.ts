@@ -312,7 +312,7 @@ test("lmtp transport: a copy that the server is slow to answer for is delivered 
 
 test("lmtp transport: a socket and hosts together are a problem; hosts are remote, at port 24", (t) => {
   assert.deepEqual(problemsOf(lmtp, { socket: "/run/lmtp", hosts: "mail.example.com" }), [
-    "hosts: cannot be: there is a socket",
+    "hosts: cannot be used with socket",
   ]);
   assert.equal(readOptions(lmtp, {}).port, 24);
   assert.equal(create(t, { hosts: "mail.example.com" }).transport.locality, "remote");

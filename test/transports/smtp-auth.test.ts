@@ -163,11 +163,11 @@ describe("smtp transport, options of AUTH and TLS", () => {
       [{ ...whole, auth_tls: "none", tls: "none" }, []],
       [
         { ...whole, tls: "none" },
-        ['tls: cannot be "none": auth_tls is "verify", so that nobody reads the password'],
+        ['tls: cannot be "none": auth_tls is "verify", to protect the password'],
       ],
       [
         { ...whole, hosts: undefined },
-        ["hosts: is missing (list of next hops): only hosts that stand here are shown a password"],
+        ["hosts: is missing (list of next hops): the password is sent only to hosts of this list"],
       ],
       [
         { ...user, hosts: "smtp.example.net" },

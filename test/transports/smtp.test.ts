@@ -34,7 +34,7 @@ describe("smtp transport, options", () => {
 
   test("say what is wrong with them", () => {
     assert.deepEqual(problemsOf(smtp, { tls: "requird", interface: "eth0", helo: "a b" }), [
-      'interface: "eth0": is no address',
+      'interface: "eth0": is not an IP address',
       'helo: must be a name without spaces, not "a b"',
       'tls: must be "none" or "opportunistic" or "required" or "verify", not the text "requird", did you mean "required"?',
     ]);

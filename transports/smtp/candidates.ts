@@ -1,4 +1,4 @@
-// Which hosts a batch may be taken to, in order, and under which TLS policies: those that the router has named, or the
+// The hosts that a batch may be taken to, in order, with their TLS policies: those that the router named, or else the
 // transport's own, and then the transport's fallback hosts.
 
 import { shuffled } from "../../src/base/shuffled.ts";
@@ -8,7 +8,7 @@ import type { TransportContext } from "./context.ts";
 import type { Barred, Policies } from "./policy.ts";
 import { socketTarget, targetsOf, type Target } from "./targets.ts";
 
-/** Undefined in the place of a host whose look-ups take too long. */
+/** Yields the candidates in order, and undefined instead of a host whose look-ups take too long. */
 export function candidatesOf(
   context: TransportContext,
   batch: Batch,
@@ -19,7 +19,7 @@ export function candidatesOf(
   return targetsOf(hostsOf(context, batch), options.port, own);
 }
 
-/** The message must not travel without TLS, and leaves this machine. */
+/** Whether the message requires TLS and leaves this machine. */
 export function requiresTls(
   { options }: Pick<TransportContext, "options">,
   { envelope }: Batch,
@@ -27,7 +27,7 @@ export function requiresTls(
   return envelope.requireTls === true && options.socket === undefined;
 }
 
-/** RFC 8460 3: the report that says that TLS is broken gets through all the same. */
+/** Returns the policies for the batch. A TLS report must get through even if TLS is broken (RFC 8460 3). */
 function policiesOf(context: TransportContext, batch: Batch): Pick<Policies, "of"> {
   const { policies, strictPolicies } = context;
   if (batch.envelope.tlsOptional === true) return { of: () => policies.local };

@@ -1,7 +1,7 @@
-// Recipients over whom a host has ended the connection, with 421 or without a word. Nobody else of their message waits
-// for them: the others go on at that host without them, and they go to the next host.
+// Recipients over which a host has ended the connection, with 421 or without an answer. Other recipients of the message
+// do not wait for them: these go on at the same host, and the recipients in here go to the next host.
 //
-// Invariant: the connections that one host ends in one attempt are bounded, and so each attempt comes further.
+// Invariant: the connections that one host may end in one attempt are bounded, so every attempt makes progress.
 
 import { given } from "../../src/base/given.ts";
 import type { Outcome, Recipient } from "../../src/contract/contract.ts";
@@ -10,13 +10,13 @@ import type { Place } from "../../src/mail/place.ts";
 import type { TransactionResult } from "../../src/smtp/client/client.ts";
 import { outcomeOf } from "./outcomes.ts";
 
-/** Connections to one host in the place of those that it has ended. */
+/** Most connections to one host that replace a connection it has ended. */
 const RECONNECTIONS_MAX = 5;
 
 export class Closings {
-  /** What becomes of them if no other host does better. */
+  /** Their outcomes, unless another host gives a better one. */
   readonly outcomes = new Map<RecipientId, Outcome>();
-  /** Those of the host that is asked now. */
+  /** The recipients that are not asked about again at the present host. */
   readonly #aside = new Set<RecipientId>();
   #reconnections = 0;
 
@@ -39,13 +39,13 @@ export class Closings {
       : recipients.filter(({ id }) => !this.#aside.has(id));
   }
 
-  /** Another connection to this host may be opened for the others. */
+  /** Counts a replaced connection. Returns whether it may be opened to this host, for the other recipients. */
   mayGoOn(): boolean {
     return this.#reconnections++ < RECONNECTIONS_MAX;
   }
 }
 
-/** An outcome for each whom the host has answered with 421, or not at all at RCPT. */
+/** Returns an outcome for each recipient that got a 421, or whose RCPT got no answer. */
 function lastWords(
   recipients: readonly Recipient[],
   { message, deliveries, recipients: answers, failure }: TransactionResult,

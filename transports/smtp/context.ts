@@ -1,4 +1,4 @@
-// What one transport has for all its deliveries: connections, and who may use them when.
+// The state that one transport shares between its deliveries: connections, policies and rates.
 
 import { readFileSync } from "node:fs";
 import type { Services, TlsRule } from "../../src/contract/contract.ts";
@@ -26,14 +26,14 @@ export interface TransportContext {
   readonly rateLimits: RateLimits;
 }
 
-/** For a dry run. */
+/** Returns the TLS rule for a host, for a dry run. */
 export async function tlsRuleOf(context: TransportContext, host: Host): Promise<TlsRule> {
   const found = await lookUp({ ...host, port: host.port ?? context.options.port }, context);
   const { rule, why } = "policy" in found ? found.policy : found;
   return { rule, why };
 }
 
-/** Throws when the authorities cannot be read. */
+/** Makes the context of one transport. Throws if the file of authorities cannot be read. */
 export function contextOf(options: SmtpOptions, services: Services): TransportContext {
   const { tls_verify_certificates: file, connections_max: most } = options;
   const trusted = file === undefined ? undefined : readFileSync(file, "utf8");

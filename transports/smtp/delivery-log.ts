@@ -1,4 +1,4 @@
-// What the log is told of one message on its way, beside its outcomes.
+// The log events of one message under delivery, besides its outcomes.
 
 import type { MessageId } from "../../src/mail/envelope.ts";
 import { describeError, type Log } from "../../src/observe/log.ts";
@@ -16,14 +16,14 @@ export class DeliveryLog {
     this.#id = id;
   }
 
-  /** Mail waits until somebody has set our access right. */
+  /** Raises an alarm: mail waits until the postmaster has corrected the relay's access to the host. */
   shutOut({ label }: Target, { status: why, cause }: { status: Status; cause?: unknown }): void {
     const because = cause === undefined ? "" : ` (${describeError(cause)})`;
     const what = `${label} does not let this relay in: ${saidLine(why)}${because}`;
     this.#log.event("alarm", { id: this.#id, what });
   }
 
-  /** What MTA-STS under test would have refused (RFC 8461 5). */
+  /** Logs a violation of an MTA-STS policy in testing mode (RFC 8461 5). */
   testedPolicy(conversation: Conversation, { name: host, label, policy }: Target): void {
     const { testing } = policy;
     if (testing === undefined) return;

@@ -1,8 +1,9 @@
-// One batch on its way: from host to host in order, until every recipient has an answer. A host that cannot be
-// talked to is passed over for the next; a host that has spoken about a recipient or the message is believed.
+// The delivery of one batch: from host to host in order, until every recipient has an answer. If a host cannot be
+// reached, the next one is tried. If a host answers about a recipient or the message, its answer counts.
 //
-// Invariants: a recipient that has an outcome is never sent again; only recipients that are left go to the next host. A
-// recipient that was taken to no host at all is "untried", and has a time at which it makes sense to try.
+// Invariants:
+// - A recipient with an outcome is never sent again. Only recipients that are left go to the next host.
+// - A recipient that was taken to no host is "untried", and has a time for its next attempt.
 
 import type { Batch, Outcome } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
@@ -28,8 +29,8 @@ import { Visit } from "./visit.ts";
 import { leftInPeace, waitingForTurns } from "./waiting.ts";
 
 /**
- * When a message comes back that found too many before it, in ms; up to thrice that. It is woken before if the host
- * takes mail.
+ * Shortest pause in ms of a message that found the line of its host full. The longest is three times that. If the host
+ * takes mail, the message is woken earlier.
  */
 const BUSY_PAUSE = 60_000;
 
@@ -80,7 +81,7 @@ class HostWalk {
     this.#end();
   }
 
-  /** Recipients that are to have the message in the ordinary way instead have had a turn already. */
+  /** Keeps the turns of recipients that get the complete message later, because cut-through failed. */
   keepTurns(): void {
     if (!this.#hasTurn) return;
     const again = this.#batch.recipients.filter(({ id }) => {
@@ -90,7 +91,7 @@ class HostWalk {
     if (again.length > 0) this.#context.rateLimits.keep(this.#batch, again);
   }
 
-  /** Too many look-ups take long. */
+  /** Puts the rest off, because too many look-ups take long. */
   #comeLater(): void {
     const later = this.#context.room.later();
     this.#recipients.putOffRest(untriedOutcome(LOOKED_UP, "message", later));
@@ -101,14 +102,14 @@ class HostWalk {
     this.#obstacle.bar(barred.status, barred.error);
   }
 
-  /** No further host is tried, for the last obstacle or for `status`. */
+  /** Settles the rest: no further host is tried, for the last obstacle or for `status`. */
   #end(status?: Status): void {
     const outcome = this.#obstacle.outcome(status);
     if (outcome.kind === "deferred") this.#recipients.putOffRest(outcome);
     else this.#recipients.settleRest(outcome);
   }
 
-  /** Takes the recipients that are left to this target. False when there is nothing more to do. */
+  /** Takes the recipients that are left to this target. Returns false if no recipient is left. */
   async #goesOnAfter(target: Target): Promise<boolean> {
     if (this.#signal.aborted) this.#end(GIVEN_UP);
     else if (this.#obstacle.tried >= this.#context.options.hosts_max_try) this.#end();
@@ -145,7 +146,7 @@ class HostWalk {
     });
   }
 
-  /** The host's retry time has not come: it is passed over. */
+  /** Whether the host's retry time has not come. If so, it is passed over. */
   #isBlocked(target: Target): boolean {
     const hint = this.#hints.blocked(target);
     if (hint === undefined) return false;
@@ -153,7 +154,7 @@ class HostWalk {
     return true;
   }
 
-  /** Whether one more delivery may join the line at the host. */
+  /** Whether one more delivery may join the line of the host. If not, the batch is put off or the host passed over. */
   #findsRoom(target: Target, passing: boolean, isOwn: boolean): boolean {
     const { pool, services } = this.#context;
     const inDoubt = this.#hints.isInDoubt(target);
@@ -164,12 +165,12 @@ class HostWalk {
     }
     if (room === "free") return true;
     this.#passOver(target, busyStatus(target.label), services.clock.now() + this.#pause);
-    // A host that works is worth waiting for.
+    // The host works, so the batch waits for it instead of trying the next one.
     if (room === "busy") this.#end(this.#obstacle.status);
     return false;
   }
 
-  /** Takes a turn for every recipient, once; a recipient that has to wait for its turn leaves. */
+  /** Takes a turn for every recipient, once. A recipient that has to wait for its turn is put off. */
   #takeTurns(): void {
     if (this.#hasTurn) return;
     this.#hasTurn = true;
@@ -177,7 +178,7 @@ class HostWalk {
     this.#recipients.settle(waiting);
   }
 
-  /** A delivery before it in the line knows that the host cannot be used. That is as good as an attempt of its own. */
+  /** Whether a delivery ahead in the line has found that the host fails. With `force` that counts as an attempt. */
   #isFoundOut(lease: Lease, target: Target): boolean {
     if (!this.#batch.force) return this.#isBlocked(target);
     const hint = this.#hints.foundOut(target);

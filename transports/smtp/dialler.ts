@@ -1,6 +1,7 @@
-// Opens a conversation with one address, the way the options and the host's TLS policy say. Opportunistic TLS that
-// fails in the handshake is tried once more in the clear, on a new connection (Exim's tls_tempfail_tryclear), and the
-// address is remembered for it. An authority that DANE's records mean is learnt on one connection, for the next ones.
+// Opens a conversation with one address, as the options and the host's TLS policy require. If the handshake of
+// opportunistic TLS fails, the address is tried once more in the clear, on a new connection (Exim's
+// tls_tempfail_tryclear), and remembered. An authority that matches DANE records is learnt on one connection, for the
+// next ones.
 
 import { isIP } from "node:net";
 import { given } from "../../src/base/given.ts";
@@ -18,12 +19,13 @@ type Common = Pick<
   "protocol" | "helo" | "tryClear" | "trusted" | "clock" | "timeouts"
 >;
 
+/** Most addresses that are remembered for a failed handshake. */
 const MEMORY = 1000;
-/** How long mail goes in the clear to an address whose handshake fails, in ms. */
+/** Milliseconds for which mail goes in the clear to an address whose handshake failed. */
 const CLEAR_FOR = 600_000;
-/** Of all authorities that are remembered. */
+/** Most octets of all authorities that are remembered. */
 const ANCHOR_OCTETS = 8 * 1024 * 1024;
-/** An authority seen is as good as one in a record; it is forgotten to forget hosts that nobody writes to. */
+/** Milliseconds. A learnt authority stays valid; this limit only drops hosts that get no mail any more. */
 const ANCHORS_FOR = 86_400_000;
 
 export class Dialler {
@@ -31,9 +33,9 @@ export class Dialler {
   readonly #common: Common;
   readonly #interfaces: readonly string[];
   readonly #sessions: TlsSessions | undefined;
-  /** By label: the handshake failed, and the clear worked. */
+  /** By label of the target: the handshake failed, and a connection in the clear worked. */
   readonly #inClear: TtlCache<true>;
-  /** By key of the policy, which holds the records. */
+  /** By key of the policy, which contains its records. */
   readonly #anchors: TtlCache<Anchors>;
 
   constructor(options: SmtpOptions, services: Services, trusted: string | undefined) {
@@ -57,7 +59,7 @@ export class Dialler {
     };
   }
 
-  /** The postmaster wrote it down for this transport: it is not only what a router or the DNS came up with. */
+  /** Whether the host is one of this transport's `hosts`, or its socket. Hosts from a router or DNS are not. */
   isOwn({ name, port }: Target): boolean {
     const { hosts = [], port: usual, socket } = this.#options;
     if (socket !== undefined) return true;
@@ -77,7 +79,7 @@ export class Dialler {
     }
   }
 
-  /** What we have cut short says nothing of the host. */
+  /** Counts the session for TLS reports, unless the relay cut it short: that says nothing about the host. */
   #counted(target: Target, connected: Connected, signal: AbortSignal): Connected {
     if (!signal.aborted) countSession(this.#sessions, target, connected);
     return connected;

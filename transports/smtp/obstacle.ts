@@ -1,8 +1,9 @@
-// Why no host has taken what is left of a batch so far, and from when another attempt makes sense: what becomes of the
-// rest when the hosts are at their end.
+// The reason why no host has taken the rest of a batch so far, and the earliest useful time of another attempt. When no
+// host is left, it becomes the outcome of the rest.
 //
-// Invariant: a host that was only passed over gives the reason as long as none was tried. A host that may do better
-// another time is a better reason than one that never will.
+// Invariants:
+// - A host that was passed over gives the reason only while no host was tried.
+// - A host that may take the message another time is a better reason than one that never can.
 
 import { given } from "../../src/base/given.ts";
 import type { Outcome } from "../../src/contract/contract.ts";
@@ -15,22 +16,22 @@ import { NO_HOSTS, type PutOff } from "./reasons.ts";
 export class Obstacle {
   status: Status = NO_HOSTS;
   error: RetryError | undefined;
-  /** Hosts that were tried. One to which there was no route does not count. */
+  /** Number of hosts that were tried. A host without a route to it does not count. */
   tried = 0;
-  /** Of the host that was tried, or passed over, last. */
+  /** The host that was tried or passed over last. */
   #place: Place | undefined;
-  /** Why no host that was asked so far can ever be given the message. */
+  /** The reason why a host can never take the message. */
   #never: Status | undefined;
-  /** The earliest of the times at which a host may be tried again. */
+  /** The earliest time at which a host may be tried again. */
   #wait: PutOff | undefined;
 
-  /** The host is not to be spoken to, by its policy. */
+  /** The host's TLS policy bars it. */
   bar(status: Status, error: RetryError): void {
     if (status.code >= 500) this.#never = status;
     else this.fail(status, error);
   }
 
-  /** The host cannot be given the message, now or later. */
+  /** The host can never take the message. */
   excludes(status: Status): void {
     this.#never = status;
   }
@@ -58,7 +59,7 @@ export class Obstacle {
     if (this.#wait === undefined || wait.notBefore < this.#wait.notBefore) this.#wait = wait;
   }
 
-  /** What becomes of the rest if no further host is tried, for this reason or for `status`. */
+  /** Returns the outcome of the rest if no further host is tried, for this reason or for `status`. */
   outcome(status = this.#reason): Outcome {
     const outcome = outcomeOf(status, "host", this.#place);
     if (outcome.kind !== "deferred") return outcome;
@@ -70,7 +71,7 @@ export class Obstacle {
     };
   }
 
-  /** What becomes of the rest if no host can help, because something is wrong with the message here. */
+  /** Returns the outcome of the rest if no host can help, because the relay's own copy is damaged. */
   outcomeOfMessage(status: Status): Outcome {
     return outcomeOf(status, "message", this.#place);
   }

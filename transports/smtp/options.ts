@@ -1,4 +1,4 @@
-// The options that SMTP and LMTP have in common: transports/smtp.ts and transports/lmtp.ts add their own.
+// The options that the smtp and lmtp transports share. transports/smtp.ts and transports/lmtp.ts add their own.
 
 import { isIP } from "node:net";
 import {
@@ -15,17 +15,20 @@ import {
 
 export const HOST_FORMS = '"host", "host:port" or "[v6]:port"; addresses are looked up, never MX';
 
-/** How a host is found and spoken to. */
+/** Options about finding a host and connecting to it. */
 export const connectionFields = {
-  hosts_randomize: withDefault(flag("Try the hosts in another order for each message."), false),
+  hosts_randomize: withDefault(flag("Try the hosts in random order for each message."), false),
   hosts_max_try: withDefault(
-    integer("Addresses to try in one attempt; the next attempt begins with the first again.", 1),
+    integer(
+      "Maximum number of addresses to try in one attempt. The next attempt begins with the first again.",
+      1,
+    ),
     5,
   ),
   interface: optional(
     list(
-      "Addresses to connect from: the first of the family of the host's address.",
-      (item) => (isIP(item) === 0 ? "is no address" : undefined),
+      "Addresses to connect from. The first one of the same family (IPv4 or IPv6) as the host's address is used.",
+      (item) => (isIP(item) === 0 ? "is not an IP address" : undefined),
       { type: "list of addresses" },
     ),
     "chosen by the system",
@@ -36,14 +39,14 @@ export const connectionFields = {
   ),
   tls: withDefault(
     oneOf(
-      "TLS by STARTTLS: never, if offered with any certificate, always with any certificate, or only with a valid certificate in the host's name.",
+      "TLS by STARTTLS. `none`: never. `opportunistic`: if offered, with any certificate. `required`: always, with any certificate. `verify`: always, with a valid certificate in the host's name.",
       ["none", "opportunistic", "required", "verify"],
     ),
     "opportunistic",
   ),
   tls_tempfail_tryclear: withDefault(
     flag(
-      "With opportunistic TLS: when the handshake fails or is put off, deliver in the clear, and for ten minutes without another try.",
+      "With opportunistic TLS: if the handshake fails or the host refuses STARTTLS for now, deliver in the clear. After a failed handshake, mail to that address goes in the clear for 10 minutes.",
     ),
     true,
   ),
@@ -53,16 +56,22 @@ export const connectionFields = {
   ),
 };
 
-/** How much goes over a connection, and how long it may take. */
+/** Options about the use of a connection and its timeouts. */
 export const transferFields = {
-  max_rcpt: withDefault(integer("Recipients in one transaction.", 1), 100),
-  connection_max_messages: withDefault(integer("Messages on one connection.", 1), 500),
+  max_rcpt: withDefault(integer("Maximum number of recipients in one transaction.", 1), 100),
+  connection_max_messages: withDefault(
+    integer("Maximum number of messages on one connection.", 1),
+    500,
+  ),
   connection_idle: withDefault(
-    duration("How long an unused connection is kept for the next message."),
+    duration("Time that an unused connection is kept for the next message."),
     "5s",
   ),
   connections_max: withDefault(
-    integer("Connections to one address at a time; further messages wait for their turn.", 1),
+    integer(
+      "Maximum number of connections to one address at a time. Further messages wait for their turn.",
+      1,
+    ),
     20,
   ),
   connect_timeout: withDefault(duration("Wait for a connection."), "5m"),

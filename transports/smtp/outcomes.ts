@@ -1,6 +1,6 @@
-// From what a host said to what becomes of each recipient. The scopes are Postfix's and Exim's: RCPT speaks of a
-// recipient; MAIL, DATA and the final dot of the message; everything before and around them of the host. That holds for
-// 421 too, with the difference that another host may be asked at once.
+// The outcome of each recipient, from the answers of a host. The scopes are those of Postfix and Exim: an answer to
+// RCPT is about the recipient, an answer to MAIL, DATA or the final dot is about the message, and everything else is
+// about the host. The same holds for 421, except that another host may be asked at once.
 
 import { given } from "../../src/base/given.ts";
 import type { Outcome, Recipient } from "../../src/contract/contract.ts";
@@ -10,7 +10,7 @@ import type { TransactionResult } from "../../src/smtp/client/client.ts";
 import { asTemporary } from "../../src/smtp/client/transaction.ts";
 import { isTemporary, saidLine, status, type Status } from "../../src/mail/status.ts";
 
-/** Adds an outcome for each recipient that is settled; returns those that are to be asked about again. */
+/** Adds an outcome for each recipient that is settled. Returns the recipients that need another transaction. */
 export function recordOutcomes(
   outcomes: Map<RecipientId, Outcome>,
   recipients: readonly Recipient[],
@@ -28,7 +28,7 @@ export function recordOutcomes(
   });
 }
 
-/** Returns what ends the delivery for one recipient alone: its refusal, or its own reply to the dot. */
+/** Returns the answer that settles one recipient alone: its refusal, or its own reply to the dot. */
 function ownAnswer(
   answer: Status | undefined,
   delivery: Status | undefined,
@@ -39,7 +39,7 @@ function ownAnswer(
   return own?.code === 421 ? "again" : own;
 }
 
-/** Returns what ends the delivery for all others; undefined when nothing was said of the message, or 421. */
+/** Returns the outcome of all other recipients. Undefined if the message got no answer, or 421. */
 function sharedOutcome(result: TransactionResult, place: Place): Outcome | undefined {
   const { message, failure, dsn } = result;
   if (message?.code === 421) return undefined;
@@ -50,7 +50,7 @@ function sharedOutcome(result: TransactionResult, place: Place): Outcome | undef
   return result.notPassed ? notPassed(outcome) : outcome;
 }
 
-/** The transaction was good for some recipients: the host may take more in another one. */
+/** Whether the transaction succeeded for some recipients, so that the host may take more in another one. */
 function takesMoreLater({ message, deliveries }: TransactionResult): boolean {
   return deliveries.length > 0 || (message !== undefined && message.code < 300);
 }
@@ -59,15 +59,15 @@ function overTls(outcome: Outcome, tls: string | undefined): Outcome {
   return tls === undefined || outcome.kind !== "delivered" ? outcome : { ...outcome, tls };
 }
 
-/** RFC 4954 6, RFC 3207 4: TLS or another way to log in must come first. Nothing is wrong with the mail. */
+/** RFC 4954 6, RFC 3207 4: the host wants TLS or another login first. The mail itself is not refused. */
 const ACCESS: ReadonlySet<number> = new Set([530, 534, 535, 538]);
 
-/** The answer by which the host has said so, if any. */
+/** Returns the answer with which the host demands a login or TLS, or undefined. */
 export function accessRefusal({ message, recipients }: TransactionResult): Status | undefined {
   return [message, ...recipients].find((one) => one !== undefined && ACCESS.has(one.code));
 }
 
-/** The same answers, with a temporary one in the place of each of these. */
+/** Returns the same result, with each such answer as a temporary one. */
 export function withoutAccess(result: TransactionResult): TransactionResult {
   const { message, recipients, deliveries, failure, closed, answered, dsn } = result;
   return {
@@ -86,19 +86,19 @@ function softened(answer: Status): Status {
   return ACCESS.has(answer.code) ? asTemporary(answer) : answer;
 }
 
-/** A host that offers DSN was given NOTIFY with the recipient: reports are its own affair (RFC 3461 5.2.1). */
+/** Marks a delivery to a host that offers DSN: it was given NOTIFY and writes the reports (RFC 3461 5.2.1). */
 function passedOn(outcome: Outcome, dsn: boolean): Outcome {
   return dsn && outcome.kind === "delivered" ? { ...outcome, dsnPassedOn: true } : outcome;
 }
 
-/** Who answers for each recipient has delivered, and not only taken it on (RFC 2033 1). */
+/** Marks a delivery as final if the server answers for each recipient: it has delivered the message (RFC 2033 1). */
 function arrived(outcome: Outcome, dsn: boolean): Outcome {
   return outcome.kind === "delivered" && !dsn
     ? { ...outcome, final: true }
     : passedOn(outcome, dsn);
 }
 
-/** A refusal is one however much of the message has come. */
+/** Marks a deferral as not passed. A refusal stays one, however much of the message has come in. */
 export function notPassed(outcome: Outcome): Outcome {
   return outcome.kind === "deferred" ? { ...outcome, notPassed: true } : outcome;
 }
@@ -114,8 +114,8 @@ export function outcomeOf(
 }
 
 /**
- * 552 was once the code for too many recipients, and a client should take it so (RFC 5321 4.5.3.1.10): behind a
- * recipient that was accepted, with the enhanced code of that or with none. Alone it means what it says.
+ * 552 was once the code for too many recipients, and a client should still read it so (RFC 5321 4.5.3.1.10). That is
+ * done after an accepted recipient, if the enhanced code is 5.5.3 or missing. Any other 552 keeps its present meaning.
  */
 function withoutOldMeaning(
   answers: readonly (Status | undefined)[],
@@ -129,8 +129,8 @@ function withoutOldMeaning(
 }
 
 /**
- * The host takes no more recipients in this transaction, and has taken some (RFC 5321 4.5.3.1.10). A 452 without
- * an enhanced code means the same; others speak of a full mailbox or disk.
+ * Whether the host takes no more recipients in this transaction (RFC 5321 4.5.3.1.10). A 452 without an enhanced code
+ * means the same. Other codes are about a full mailbox or disk.
  */
 function isTooMany({ code, enhanced }: Status): boolean {
   return code === 452 && (enhanced === "4.5.3" || enhanced === "4.0.0");

@@ -1,8 +1,10 @@
-// Which TLS a host has to be spoken to with, and by whose word: the postmaster's (`tls`), or what the destination
-// has published where the postmaster leaves room for it: DANE (RFC 7672), else MTA-STS (RFC 8461 2).
+// The TLS that a connection to a host must have, and the origin of that rule: the postmaster's `tls`, or, where `tls`
+// leaves room, the policy that the destination has published: DANE (RFC 7672), else MTA-STS (RFC 8461 2).
 //
-// Invariants: a published policy only ever asks for more than `tls` does. What may have been published and cannot be
-// found out bars the host for now: no mail goes there with less. (MTA-STS cannot know that before the first contact.)
+// Invariants:
+// - A published policy only ever asks for more TLS than `tls` does.
+// - If the look-up of a policy fails, the host is barred until it succeeds. No mail goes there with less TLS.
+//   (Before the first contact, MTA-STS cannot tell a failure from a missing policy.)
 
 import type { Services, TlsRule } from "../../src/contract/contract.ts";
 import type { TlsaRecord } from "../../src/dns/dns.ts";
@@ -18,35 +20,35 @@ import type { SmtpOptions } from "./resolved-options.ts";
 export interface TlsPolicy extends TlsRule {
   readonly tls: TlsMode;
   readonly dane?: DaneIdentity;
-  /** Connections made under policies of one key are as good as each other. */
+  /** Connections made under policies with the same key are interchangeable. */
   readonly key: string;
-  /** What stands behind the host in the key of its hint: it may be good for some mail, and not for this. */
+  /** Suffix of the host's hint key. A host may work for other mail and fail under this policy. */
   readonly hint: string;
-  /** MTA-STS under test: what is not as it says is reported, and delivered. */
+  /** MTA-STS policy in testing mode: violations are reported, and the mail is delivered. */
   readonly testing?: KeptPolicy;
-  /** Absent where the destination was not asked. */
+  /** Absent if the destination's policies were not looked up, or not all of them. */
   readonly published?: Published;
 }
 
-/** What the destination has published, for its reports. */
+/** The destination's published policy, for its TLS reports. */
 export type Published =
   | { readonly type: "none" }
   | { readonly type: "sts"; readonly policy: KeptPolicy }
   | {
       readonly type: "tlsa";
-      /** Where the records stand. */
+      /** The domain of the records. */
       readonly base: string;
-      /** Those that can be used; or all of them if none can, which is what `unusable` says. */
+      /** The usable records. If none is usable: all of them, and `unusable` is set. */
       readonly records: readonly TlsaRecord[];
       readonly unusable?: true;
     };
 
-/** The host is not to be spoken to at all. */
+/** The relay must not connect to the host. */
 export interface Barred extends TlsRule {
   readonly rule: "barred";
   readonly status: Status;
   readonly error: RetryError;
-  /** By what the destination has published. */
+  /** The published policy that bars the host. Absent if another reason does. */
   readonly because?: {
     readonly host: string;
     readonly domain: string | undefined;
@@ -55,7 +57,7 @@ export interface Barred extends TlsRule {
   };
 }
 
-/** A host as far as its policy goes. */
+/** The facts about a host that its policy depends on. */
 export interface PolicySubject {
   readonly name: string;
   readonly port: number;
@@ -82,7 +84,7 @@ const LOCAL_REASONS: Readonly<Record<LocalMode, string>> = {
   verify: "required, with a valid certificate",
 };
 
-/** By the postmaster's word alone. */
+/** Returns the policy of `tls` alone. */
 export function localPolicy(tls: LocalMode): TlsPolicy {
   const hint = tls === "required" || tls === "verify" ? " with TLS" : "";
   return { tls, rule: tls, key: tls, hint, why: LOCAL_REASONS[tls] };
@@ -91,7 +93,7 @@ export function localPolicy(tls: LocalMode): TlsPolicy {
 export class Policies {
   readonly #options: PolicyOptions;
   readonly #services: PolicyServices;
-  /** By the postmaster's word alone. */
+  /** The policy of `tls` alone. */
   readonly local: TlsPolicy;
   readonly #unpublished: TlsPolicy;
 
@@ -102,7 +104,7 @@ export class Policies {
     this.#unpublished = { ...this.local, published: { type: "none" } };
   }
 
-  /** Without a question to anybody if nothing can have been published. */
+  /** Returns the policy for a host. It looks up nothing if no published policy can apply. */
   of(subject: PolicySubject): TlsPolicy | Promise<TlsPolicy | Barred> {
     const { tls, dane, mta_sts: sts } = this.#options;
     if (tls !== "opportunistic" && tls !== "required") return this.local;
@@ -127,11 +129,11 @@ export class Policies {
       const why = `${this.local.tls}: MTA-STS testing, ${until(policy)}`;
       return { ...this.local, testing: policy, published: { type: "sts", policy }, why };
     }
-    // Who has not asked for both cannot say that there is none.
+    // The report "no policy" is true only if DANE and MTA-STS are both in use.
     return domain === undefined || !this.#options.dane ? this.local : this.#unpublished;
   }
 
-  /** RFC 7672 2.2: at the end of the CNAMEs, else at the name itself. Undefined: there is no DANE. */
+  /** Looks at the end of the CNAMEs, else at the name itself (RFC 7672 2.2). Undefined if the host has no DANE. */
   async #dane(subject: PolicySubject): Promise<TlsPolicy | Barred | undefined> {
     const { name, canonical, port } = subject;
     for (const base of canonical === undefined ? [name] : [canonical, name]) {
@@ -191,7 +193,7 @@ function enforced(policy: KeptPolicy, host: string): TlsPolicy | Barred {
   return { rule: "barred", status: status(451, "7.5", text), error: "tls_required", why, because };
 }
 
-/** Nothing is sent before it is known what the domain asks for. */
+/** Bars the host until the policy of its domain is known. */
 function unknown(domain: string | undefined): Barred {
   const why = `the MTA-STS policy of ${domain} is waited for`;
   const text = `Waits for the MTA-STS policy of ${domain}: too many policies are being fetched`;

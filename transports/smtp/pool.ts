@@ -1,18 +1,18 @@
-// Connections that outlive a message. Who finds none free waits in line and is served in order. A lease is the
-// right to one connection: it may hold one from before, and it may have to open one itself. Whoever takes a lease
-// releases it, whatever happens. A connection serves only who asks for the very TLS policy that it was made under.
+// Connections that outlive a message. A lease is the right to one connection to a target. It may come with an idle
+// connection, or its holder opens a new one. The holder must release it, whatever happens. If no lease is free, a
+// delivery waits in line, and the line is served in order. A connection serves only deliveries under one TLS policy.
 //
-// How many at a time is learnt for each target: it begins with a few, one more for each message that got through,
-// half for each failure. All lines of all transports together have a bound, and a line gets a part of what is left of
-// it: so hosts that do not answer, however many, hold up some messages and never all of the queue; and there is always
-// room for a host that works. Messages that are still coming in, whose clients may be slow, never hold the last
+// The number of leases at a time is learnt for each target. It begins with 5, grows by one for each message that got
+// through, and halves at each failure. All lines of all transports share one bounded room, and a line gets a share of
+// its free places. So hosts that do not answer, however many, hold up some messages and never the whole queue, and a
+// host that works always has room. Messages that are still coming in, whose clients may be slow, never hold the last
 // connection.
 
 import type { Conversation } from "../../src/smtp/client/client.ts";
 import type { Room, Standing } from "../../src/base/room.ts";
 import type { Target } from "./targets.ts";
 
-/** A conversation from before, or the right to open one. Undefined: there will be none. */
+/** An idle conversation, or the right to open one. Undefined: the delivery gets neither. */
 type Grant = { readonly conversation: Conversation | undefined } | undefined;
 
 interface Idle {
@@ -30,35 +30,35 @@ interface Waiting {
   readonly granted: (grant: Grant) => void;
 }
 
-/** All that is known of one target. */
+/** The connections, line and limits of one target. */
 interface PooledTarget {
   readonly idle: Parked[];
   leased: number;
-  /** Of these, for messages that are still coming in. */
+  /** Leases held or awaited by messages that are still coming in. */
   passing: number;
-  /** How many may be leased now. */
+  /** Most leases at a time. */
   limit: number;
-  /** A message has got through, and nothing failed since. */
+  /** A message has got through, and the host has not failed since. */
   proven: boolean;
   failures: number;
-  /** First come, first served: a Set keeps the order and lets one leave the line. */
+  /** First come, first served. A Set keeps the order and lets a delivery leave the line. */
   readonly waiting: Set<Waiting>;
 }
 
-/** Postfix begins with as many (initial_destination_concurrency). */
+/** Postfix begins with the same number (initial_destination_concurrency). */
 const INITIAL_LIMIT = 5;
-/** What one target may have of the room that is left. */
+/** Part of the free room that one target may have. */
 const SHARE = 1 / 2;
 const SHARE_UNPROVEN = 1 / 8;
-/** Targets that have taken mail and are remembered for that, when nobody is connected to them. */
+/** Most targets that are remembered for having taken mail, connected or not. */
 const PROVEN_MAX = 1000;
-/** Unused connections that are kept, to all targets. */
+/** Most idle connections to all targets together. */
 const IDLE_MAX = 200;
 
 interface LeaseManner {
   /** The message is still coming in. */
   readonly passing?: boolean;
-  /** The postmaster has written the host down. */
+  /** The configuration names the host. */
   readonly isOwn?: boolean;
 }
 
@@ -68,13 +68,13 @@ export class Pool {
   readonly #idleTime: number;
   readonly #room: Room;
   readonly #targets = new Map<string, PooledTarget>();
-  /** Labels of targets that have taken mail; the last one to do so stands at the end. */
+  /** Labels of targets that have taken mail, the most recent last. */
   readonly #proven = new Set<string>();
-  /** The one that has lain idle for longest stands at the head. */
+  /** Idle connections, the one that has been idle for longest first. */
   readonly #idle = new Set<Parked>();
   #closed = false;
 
-  /** `idleTime` in milliseconds; 0 keeps nothing. Leases and lines take places of the room. */
+  /** `idleTime` is in milliseconds; 0 keeps no connection. Leases and lines take places of `room`. */
   constructor(most: number, messagesEach: number, idleTime: number, room: Room) {
     this.#most = most;
     this.#messagesEach = messagesEach;
@@ -83,9 +83,9 @@ export class Pool {
   }
 
   /**
-   * Whether one more may join the line: "busy" when it is too long, "in doubt" when nobody knows yet whether the
-   * host answers, and enough are finding out. One is enough to find out about a host that failed the last time.
-   * `isOwn`: the postmaster has written it down.
+   * Whether one more delivery may join the line. "busy": the line is too long. "in doubt": it is unknown whether the
+   * host answers, and enough deliveries are testing it. For a host that failed the last time, one delivery is enough.
+   * `isOwn`: the configuration names the host.
    */
   room(target: Target, failedLastTime: boolean, isOwn = false): "free" | "busy" | "in doubt" {
     const pooled = this.#targets.get(target.label);
@@ -97,13 +97,13 @@ export class Pool {
     return pooled.proven ? "busy" : "in doubt";
   }
 
-  /** A host that failed has to prove itself again. */
+  /** The standing of a target in the room. After a failure it is unknown until the host takes mail again. */
   #standing({ label }: Target, isOwn: boolean): Standing {
     if (isOwn) return "own";
     return this.#proven.has(label) ? "proven" : "unknown";
   }
 
-  /** How many more may come when the delivery that asks is done. 0 as long as enough are there. */
+  /** Returns how many more deliveries may come once the asking one is done. 0 while over half the share is in use. */
   vacancies(target: Target): number {
     const pooled = this.#targets.get(target.label);
     if (pooled === undefined) return 1;
@@ -112,7 +112,7 @@ export class Pool {
     return free < share / 2 ? 0 : Math.floor(free);
   }
 
-  /** One more place stays free when a message that is still coming in gets one. */
+  /** Whether a lease stays free if a message that is still coming in gets one. */
   hasSpare(target: Target): boolean {
     const { leased, limit } = this.#targets.get(target.label) ?? {
       leased: 0,
@@ -122,8 +122,8 @@ export class Pool {
   }
 
   /**
-   * Undefined when the signal came before the turn, or the pool was closed. A message that is passing while it comes
-   * in asks `hasSpare` at the same moment.
+   * Waits in line for a lease. Undefined if `signal` aborts first or the pool is closed. For a message that is still
+   * coming in, the caller asks `hasSpare` immediately before.
    */
   async lease(
     target: Target,
@@ -168,7 +168,7 @@ export class Pool {
     if (worked) this.#admit(pooled, undefined);
   }
 
-  /** Serves the next in line, if there is room; what was left is handed on. True when somebody was served. */
+  /** Serves the next delivery in line if a lease is free, and hands `left` on. Returns whether one was served. */
   #admit(pooled: PooledTarget, left: Idle | undefined): boolean {
     const [next] = pooled.waiting;
     if (next === undefined || isFull(pooled)) return false;
@@ -180,7 +180,7 @@ export class Pool {
     return true;
   }
 
-  /** Ends what is idle with QUIT, sends away who waits; what is on lease ends when it is released. */
+  /** Ends idle connections with QUIT and sends waiting deliveries away. A leased connection ends at its release. */
   async close(): Promise<void> {
     this.#closed = true;
     const idle: Conversation[] = [];
@@ -198,7 +198,7 @@ export class Pool {
     if (isFull(pooled)) return wait(pooled, policy, signal);
     pooled.leased++;
     const index = pooled.idle.findLastIndex((one) => one.policy === policy);
-    // One that is no good for this makes room for one that is.
+    // An idle connection under another policy is closed and makes room for a new one.
     const found = pooled.idle[Math.max(index, 0)];
     if (found === undefined) return { conversation: undefined };
     this.#takeUp(found).conversation.unpark();
@@ -235,7 +235,7 @@ export class Pool {
     this.#forget(key, pooled);
   }
 
-  /** It is good for another message; it is closed if not. */
+  /** Whether the conversation can serve another message. If not, it is closed. */
   #isKept(conversation: Conversation): boolean {
     if (!conversation.alive) return false;
     const spent = conversation.transactions >= this.#messagesEach;
@@ -253,7 +253,7 @@ export class Pool {
     if (this.#idle.size > IDLE_MAX && oldest !== undefined) this.#drop(oldest);
   }
 
-  /** It is idle no longer. */
+  /** Takes a connection out of the idle ones. */
   #takeUp(parked: Parked): Parked {
     const { idle } = parked.pooled;
     const at = idle.indexOf(parked);
@@ -274,12 +274,12 @@ export class Pool {
   }
 }
 
-/** However few places are left, one is not for messages whose clients may be slow. */
+/** Whether no lease is free. However low the limit, one lease is kept for messages that are complete. */
 function isFull({ leased, passing, limit }: PooledTarget): boolean {
   return leased >= Math.max(limit, passing + 1);
 }
 
-/** Of what is left of the room. */
+/** The places of the room that a target may have, of the `left` free ones. */
 function shareOf({ proven, limit }: PooledTarget, left: number): number {
   return proven ? Math.max(limit, left * SHARE) : Math.max(1, left * SHARE_UNPROVEN);
 }
@@ -306,11 +306,11 @@ function wait(pooled: PooledTarget, policy: string, signal: AbortSignal): Promis
 
 /** The right to one connection to one target, until it is released. */
 export class Lease {
-  /** What is connected now; whoever opens a connection puts it here. */
+  /** The open connection, if any. The holder stores a connection here when it opens one. */
   conversation: Conversation | undefined;
-  /** The host failed somebody else while this one was in line. */
+  /** The host failed for another delivery while this one was in line. */
   readonly failedMeanwhile: boolean;
-  /** A message got through, or the host could not be used: how many may try at a time depends on it. */
+  /** Reports whether a message got through or the host could not be used. The number of leases depends on it. */
   readonly worked: (worked: boolean) => void;
   readonly #release: (conversation: Conversation | undefined) => void;
 

@@ -1,25 +1,25 @@
-// How fast mail goes somewhere: so many messages in a window of time, to a domain or to one recipient. Google shuts
-// an account out that gets more than 60 a minute, for a day.
+// The rate of mail to a domain or to one recipient: at most `count` messages in a window of time. Google, for example,
+// blocks an account for a day if it gets more than 60 messages a minute.
 //
-// Mail that has just come in may use the whole of its window at once; mail that has waited in the queue is spread
-// evenly over it, so that after an outage no burst leaves. Who is over gets a time of its own, in order of asking,
-// and keeps it: at that time it is let through without another question.
+// New mail may use the whole window at once. Mail that has waited in the queue is spread evenly over the window, so no
+// burst leaves after an outage. A message above the rate gets a turn of its own, in the order of asking. It keeps that
+// turn and is let through at that time without another check.
 
 import { type Clock, CLOCK_ROUNDING } from "../../src/base/clock.ts";
 
-/** So many in so many milliseconds. */
+/** At most `count` messages in `window` milliseconds. */
 export interface Rate {
   readonly count: number;
   readonly window: number;
-  /** Only mail that has waited in the queue is held to it. */
+  /** The rate applies only to mail that has waited in the queue. */
   readonly drainOnly?: true;
 }
 
 /** Turns are counted by the monotonic clock, in milliseconds. */
 interface Flow {
-  /** When the window would be unused again (the theoretical arrival time of the generic cell rate algorithm). */
+  /** The time when the window is unused again (theoretical arrival time of the generic cell rate algorithm). */
   free: number;
-  /** Turns that were promised, by message. One that is missed by a window is void: many of them are a burst. */
+  /** Promised turns by message. A turn that is late by a whole window is void: many late turns would be a burst. */
   readonly turns: Map<string, number>;
 }
 
@@ -29,7 +29,7 @@ export class RateLimit {
   readonly #clock: Clock;
   readonly #flows = new Map<string, Flow>();
   #sweepAt = 0;
-  /** By the wall clock. */
+  /** The last time seen, by the wall clock. */
   #latest = 0;
 
   constructor(rate: Rate, clock: Clock) {
@@ -43,7 +43,7 @@ export class RateLimit {
     return `${this.#rate.count} messages in ${this.#rate.window / 1000} s`;
   }
 
-  /** Undefined: now. Else when it is the turn of `message` on its way to `to`, in ms since the epoch. */
+  /** Returns the turn of `message` on its way to `to`, in ms since the epoch. Undefined: now. */
   turn(to: string, message: string, fresh: boolean): number | undefined {
     const turn = this.#turn(to, message, fresh);
     return turn && Math.ceil(this.#clock.now() + turn - this.#clock.monotonic());
@@ -65,7 +65,7 @@ export class RateLimit {
     const { window, drainOnly } = this.#rate;
     const start = Math.max(flow.free, now);
     if (fresh && drainOnly === true) {
-      // It makes room for itself, but however much comes in does not put the queue off for ever.
+      // New mail counts in the flow, but no further than one window ahead. So it cannot put the queue off for ever.
       flow.free = Math.max(flow.free, Math.min(start + this.#gap, now + window));
       return undefined;
     }
@@ -78,8 +78,8 @@ export class RateLimit {
   }
 
   /**
-   * `message` cannot go before `time`, in ms since the epoch, for another reason: a turn of its own that comes before is
-   * kept till then.
+   * Moves an earlier turn of `message` to `time`, in ms since the epoch, because it cannot go before that for another
+   * reason.
    */
   keep(to: string, message: string, time: number): void {
     const turns = this.#flows.get(to)?.turns;
@@ -88,12 +88,12 @@ export class RateLimit {
     if (promised !== undefined && promised < until) turns?.set(message, until);
   }
 
-  /** `message` has had its turn, and may go once more. */
+  /** Lets `message`, which has had its turn, go once more. */
   letThrough(to: string, message: string): void {
     this.#flow(to).turns.set(message, this.#now());
   }
 
-  /** The message that was let through last does not go. */
+  /** Gives the last turn back, because its message does not go. */
   giveBack(to: string): void {
     const flow = this.#flows.get(to);
     if (flow !== undefined) flow.free -= this.#gap;
@@ -108,7 +108,7 @@ export class RateLimit {
     return flow;
   }
 
-  /** Forgets what is past, once a window; and everything when the clock was set back by more than that. */
+  /** Returns the time. Drops past flows once a window, and all flows if the clock was set back by more than that. */
   #now(): number {
     const now = this.#clock.monotonic();
     const wall = this.#clock.now();
@@ -120,7 +120,7 @@ export class RateLimit {
     if (now < this.#sweepAt) return now;
     this.#sweepAt = now + this.#rate.window;
     for (const [to, { free }] of this.#flows) {
-      // No turn lies behind the end of the flow, but for one that was kept.
+      // No turn is later than the end of the flow, except one that was moved by `keep`.
       if (free + this.#rate.window < now) this.#flows.delete(to);
     }
     return now;

@@ -1,13 +1,14 @@
-// Whose turn it is: the pace of the destination and that of each recipient together. A message counts once at the
-// destination, however many recipients it has there.
+// The turns of a batch, under the rate of its destination and the rate of each recipient together. A message counts
+// once at the destination, however many recipients it has there.
 //
-// Invariant: who waits for one pace loses nothing in the other, so two of them cannot send a message to and fro.
+// Invariant: a recipient that waits for one rate keeps its turn in the other. So two rates cannot put a message off for
+// ever, each in turn.
 
 import type { Batch, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
 import type { RateLimit } from "./rate-limit.ts";
 
-/** When the turn of a recipient is, in ms since the epoch, and by which rate, in words. */
+/** The turn of a recipient, in ms since the epoch, and the rate that it waits for, in words. */
 interface LaterTurn {
   readonly notBefore: number;
   readonly rate: string;
@@ -22,7 +23,7 @@ export class RateLimits {
     this.#recipients = recipients;
   }
 
-  /** Who has to wait. The others are expected to go now. */
+  /** Returns the recipients that have to wait. All others have taken a turn and must go now. */
   waiting(
     { envelope, fresh }: Batch,
     recipients: readonly Recipient[],
@@ -46,7 +47,7 @@ export class RateLimits {
     return later;
   }
 
-  /** The message has not gone, and goes again for these: they need no other turn. */
+  /** The message did not go to these recipients and is sent to them again. They keep their turns. */
   keep({ envelope }: Batch, recipients: readonly Recipient[]): void {
     this.#destinations?.letThrough(recipients[0]?.mailbox.domain ?? "", envelope.id);
     for (const { mailbox } of recipients) {
@@ -55,7 +56,7 @@ export class RateLimits {
   }
 }
 
-/** One account, however its address is written. */
+/** Returns the key of a recipient: the same for upper and lower case of its address. */
 export function addressKey({ localPart, domain }: Recipient["mailbox"]): string {
   return `${localPart.toLowerCase()}@${domain}`;
 }

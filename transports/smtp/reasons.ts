@@ -1,12 +1,12 @@
-// Why a delivery was put off without having been tried, or was given up: the texts name the host or the rate that is
-// waited for, because they are what `relayctl queue list` shows.
+// Reasons for a delivery that was put off without an attempt, or was given up. `relayctl queue list` shows the texts,
+// so they name the host or the rate that the delivery waits for.
 
 import type { Outcome } from "../../src/contract/contract.ts";
 import { saidLine, status, type Status } from "../../src/mail/status.ts";
 import { notPassed, outcomeOf } from "./outcomes.ts";
 
 export type Deferral = Extract<Outcome, { kind: "deferred" }>;
-/** The time at which another attempt makes sense, and what is waited for. */
+/** The earliest useful time of another attempt, and the hint that the delivery waits for. */
 export type PutOff = Required<Pick<Deferral, "notBefore" | "waitsFor">>;
 
 export const NO_HOSTS = status(451, "3.5", "No host to deliver to is configured");
@@ -22,17 +22,17 @@ export const CLOSED_ON_OTHERS = status(
   "The host ended its connections over other recipients of the message",
 );
 
-/** A place that a slow client may hold is not to be the last one, nor the only one that finds out about a host. */
+/** A message whose client may be slow must not hold the last connection, nor be the one that tests a doubtful host. */
 export const NOT_SPARED = notPassed(
   outcomeOf(status(451, "4.5", "All connections to the host are in use"), "message", undefined),
 );
 
-/** Too many messages stand in line for the host. */
+/** Too many messages wait in line for the host. */
 export function busyStatus(host: string): Status {
   return status(451, "4.5", `Waits for a connection to ${host}: all are in use`);
 }
 
-/** The host, or the recipient at it, is not to be tried yet, for what was learnt from other mail. */
+/** The retry time of the host, or of the recipient, has not come. Other mail has recorded the hint. */
 export function waitStatus(whom: string, { code, enhanced, ...rest }: Status): Status {
   const because = rest.remote === true ? saidLine({ code, enhanced, ...rest }) : rest.text;
   return { code, enhanced, text: `Waits for ${whom}: ${because}` };
@@ -42,7 +42,7 @@ export function pacedStatus(rate: string): Status {
   return status(451, "4.5", `Waits for its turn: ${rate}`);
 }
 
-/** Not a failure: the delivery's turn is not before `notBefore`, in ms since the epoch. */
+/** Defers a delivery until its turn at `notBefore`, in ms since the epoch. This is not a failure. */
 export function untriedOutcome(why: Status, scope: Deferral["scope"], notBefore: number): Deferral {
   return { kind: "deferred", status: why, scope, notBefore, untried: true };
 }

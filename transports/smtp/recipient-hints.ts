@@ -1,12 +1,12 @@
-// What the answer to a recipient means for other mail for it.
+// The effect of an answer to a recipient on other mail for the same recipient.
 
 import type { Hints, HostFailure, Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { Status } from "../../src/mail/status.ts";
 import { addressKey } from "./rate-limits.ts";
 
 /**
- * The outcome, with the time of the recipient's hint if the reply puts off all mail for the recipient. Mail that was
- * taken or refused for good ends the hint. `failureOf` says who answered.
+ * Returns the outcome. If the reply puts off all mail for the recipient, the outcome has the time of the recipient's
+ * hint. A final outcome ends the hint. `failureOf` describes the failure at the host that answered.
  */
 export function withRecipientHint(
   hints: Hints,

@@ -1,8 +1,9 @@
-// Mail that must not travel without TLS (RFC 8689): it goes only to a host whose name somebody vouches for, whose
-// certificate is valid for that name, and who offers REQUIRETLS itself.
+// Mail that must not travel without TLS (RFC 8689). It goes only to a host with a trusted name (by DNSSEC, MTA-STS or
+// the configuration), a valid certificate for that name, and an offer of REQUIRETLS.
 //
-// Invariant: a policy in here is never weaker than what the transport would ask for anyway. What a host cannot do is
-// final for the message if no host can do it; what only went wrong is not.
+// Invariants:
+// - A policy in here is never weaker than the transport's other policies.
+// - If all hosts lack an ability that the message needs, the message fails. If something only went wrong, it waits.
 
 import type { Envelope } from "../../src/mail/envelope.ts";
 import type { Connected, Conversation } from "../../src/smtp/client/client.ts";
@@ -14,7 +15,7 @@ function cannot(why: string): Status {
   return status(550, "7.30", `REQUIRETLS support required: ${why}`);
 }
 
-/** Of one transport, for such mail. */
+/** The TLS policies of one transport for mail that requires TLS. */
 export class RequireTlsPolicies {
   readonly #policies: Policies;
 
@@ -26,9 +27,12 @@ export class RequireTlsPolicies {
     const policy = await this.#policies.of(subject);
     if ("status" in policy || policy.tls === "dane") return policy;
     const { name, domain, secure } = subject;
-    // RFC 8689 4.2.1: an MX record counts if DNSSEC or MTA-STS vouches for it; a host that was written down does.
+    // RFC 8689 4.2.1: a host from an MX record counts if DNSSEC or MTA-STS vouches for it. A configured host counts.
     const isVouchedFor = domain === undefined || secure === true || policy.rule === "mta-sts";
-    const why = policy.tls === "none" ? "this transport uses no TLS" : `nobody vouches for ${name}`;
+    const why =
+      policy.tls === "none"
+        ? "this transport uses no TLS"
+        : `neither DNSSEC nor MTA-STS vouches for ${name}`;
     if (policy.tls === "none" || !isVouchedFor) {
       return {
         rule: "barred",
@@ -47,7 +51,7 @@ export class RequireTlsPolicies {
   }
 }
 
-/** What cannot be had from this host, now or later; undefined when it can, or may be had another time. */
+/** Returns the reason why this host can never take the message. Undefined if it can, or may another time. */
 export function requireTlsRefusal(
   label: string,
   reached: Extract<Connected, { kind: "failed" }> | Conversation,
@@ -60,13 +64,13 @@ export function requireTlsRefusal(
   return isRefused ? cannot(`${label}: ${why.text}`) : undefined;
 }
 
-/** By OpenSSL's and Node's names for it: not a connection that broke in the handshake. */
+/** Whether OpenSSL or Node rejected the certificate, by their names for it. A broken connection is another error. */
 function isBadCertificate(cause: unknown): boolean {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   return /CERT|ISSUER|LEAF_SIGNATURE|HOSTNAME_MISMATCH/.test(code);
 }
 
-/** Delivery to this machine is no transmission: for it the envelope asks for nothing. */
+/** Returns the envelope without REQUIRETLS. Delivery within this machine is not a transmission and needs no TLS. */
 export function withoutRequireTls(envelope: Envelope): Envelope {
   if (envelope.requireTls === undefined) return envelope;
   const { requireTls: _, ...rest } = envelope;

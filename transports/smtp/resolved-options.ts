@@ -1,5 +1,5 @@
-// What the parts of the smtp transport know of its options: what is optional in the file is decided here. Durations
-// are milliseconds. transports/smtp.ts declares and documents them.
+// The options of the smtp transport as its parts see them, with the defaults that depend on other options filled in.
+// Durations are in milliseconds. transports/smtp.ts declares and documents them.
 
 import type { Host } from "../../src/mail/host.ts";
 import type { Protocol, TlsMode } from "../../src/smtp/client/client.ts";
@@ -9,7 +9,7 @@ import type { Rate } from "./rate-limit.ts";
 
 export interface SmtpOptions {
   readonly protocol: Protocol;
-  /** A Unix socket in the place of all hosts. */
+  /** Path of a Unix socket, used instead of hosts. */
   readonly socket: string | undefined;
   readonly hosts: readonly Host[] | undefined;
   readonly fallback_hosts: readonly Host[] | undefined;
@@ -23,7 +23,7 @@ export interface SmtpOptions {
   readonly mta_sts: boolean;
   readonly tls_tempfail_tryclear: boolean;
   readonly tls_verify_certificates: string | undefined;
-  /** Shown to `hosts` and to nobody else. */
+  /** Sent only to `hosts`. */
   readonly credentials: Credentials | undefined;
   readonly eight_bit: EightBit;
   readonly max_rcpt: number;

@@ -1,6 +1,6 @@
-// What is known of the hosts of one batch, asked and told by the targets that they are.
+// The hints about the hosts of one batch, read and recorded by target.
 //
-// Invariant: an order to try now ("force") goes past every hint, but for what was found out in the meantime.
+// Invariant: with an order to try now (`force`), only a hint that was recorded since the attempt began counts.
 
 import { given } from "../../src/base/given.ts";
 import type { Batch, HostFailure, Hints, Outcome, Recipient } from "../../src/contract/contract.ts";
@@ -13,7 +13,7 @@ import type { Target } from "./targets.ts";
 
 type Hint = ReturnType<Hints["blocked"]>;
 
-/** How a host failed. */
+/** The failure of a host. */
 interface Failure {
   readonly status: Status;
   readonly error?: RetryError | undefined;
@@ -34,7 +34,7 @@ export class TargetHints {
     return this.#hints.blocked(this.#keyOf(target), this.#batch.envelope.id);
   }
 
-  /** Returns what holds for this message too if another delivery has just found out that the host cannot be used. */
+  /** Returns the hint even with `force`, for the case that another delivery has just found that the host fails. */
   foundOut(target: Target): Hint {
     return this.#hints.blocked(this.#keyOf(target));
   }
@@ -43,13 +43,13 @@ export class TargetHints {
     return !this.#batch.force && this.#hints.isInDoubt(this.#keyOf(target));
   }
 
-  /** The host failed: no other delivery need find out before its retry time, which is returned. */
+  /** The host failed. Other deliveries leave it alone until its retry time, which is returned. */
   failed(target: Target, failure: Failure): PutOff {
     const notBefore = this.#hints.failed(this.#keyOf(target), this.#failureOf(target, failure));
     return this.waitFor(target, notBefore);
   }
 
-  /** The host has ended the connection under this message. */
+  /** The host ended the connection during this message. */
   closedUnder(target: Target, failure: Failure, isSilent: boolean): void {
     const under = { message: this.#batch.envelope.id, isSilent };
     this.#hints.closedUnder(this.#keyOf(target), this.#failureOf(target, failure), under);
@@ -59,7 +59,7 @@ export class TargetHints {
     this.#hints.succeeded(this.#keyOf(target), this.#context.pool.vacancies(target));
   }
 
-  /** The outcome of `recipient` at this host, with what it means for other mail for the recipient. */
+  /** Returns the outcome of `recipient` at this host, with its effect on other mail for the recipient. */
   learnt(target: Target, recipient: Recipient, outcome: Outcome): Outcome {
     const failureOf = (status: Status) => this.#failureOf(target, { status });
     return withRecipientHint(this.#hints, recipient, outcome, failureOf);
@@ -74,7 +74,10 @@ export class TargetHints {
     return this.#context.services.hints;
   }
 
-  /** A host may be good for some mail, and not for what insists on TLS, nor for a transport that logs in. */
+  /**
+   * Returns the key of the target's hint. Mail that insists on TLS and transports that log in have keys of their own,
+   * because a host may fail for them and work for other mail.
+   */
   #keyOf({ label, policy }: Target): string {
     const user = this.#context.options.credentials?.user;
     return label + policy.hint + (user === undefined ? "" : ` as ${user}`);

@@ -1,6 +1,5 @@
-// Which addresses a batch is taken to, in order. Names are looked up only when their turn comes, A before AAAA,
-// never MX. A host without an address, or one that its TLS policy bars, is passed over, and remembered as the reason
-// if nothing else is left.
+// The addresses that a batch is taken to, in order. Names are looked up only when their turn comes, A before AAAA,
+// never MX. A host without an address, or barred by its TLS policy, is yielded as barred, with the reason.
 
 import type { Host } from "../../src/mail/host.ts";
 import { type Place, placeText } from "../../src/mail/place.ts";
@@ -16,12 +15,12 @@ export interface Target {
   readonly address: string;
   readonly port: number;
   readonly place: Place;
-  /** The text of the place, by which connections, hints and limits tell one target from another. */
+  /** The text of the place. Connections, hints and limits tell targets apart by it. */
   readonly label: string;
-  /** A Unix socket on this machine, in the place of address and port. */
+  /** Path of a Unix socket on this machine, used instead of address and port. */
   readonly socket?: string;
   readonly policy: TlsPolicy;
-  /** The mail domain that DNS names the host for. */
+  /** The mail domain whose DNS names the host. Absent for a host that the configuration names. */
   readonly domain?: string;
 }
 
@@ -40,7 +39,10 @@ interface Addresses {
   readonly canonical?: string;
 }
 
-/** Undefined in the place of a host of a stranger's domain, if its look-ups take long and there is no room to wait. */
+/**
+ * Yields the targets of `hosts` in order. Yields undefined instead of a host that the DNS of a domain names, if its
+ * look-ups take long and the room is full.
+ */
 export async function* targetsOf(
   hosts: readonly Host[],
   defaultPort: number,
@@ -59,7 +61,7 @@ export async function* targetsOf(
   }
 }
 
-/** The addresses of a host, and its TLS policy. */
+/** Returns the addresses of a host and its TLS policy, or the reason why it is barred. */
 export async function lookUp(
   host: Host & { readonly port: number },
   { services: { resolver }, policies }: LookupMeans,

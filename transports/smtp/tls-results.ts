@@ -1,6 +1,6 @@
-// What a connection was worth under what the destination has published, for its reports (RFC 8460 4.3).
+// The result of a connection under the destination's published TLS policy, for its reports (RFC 8460 4.3).
 //
-// Invariant: only what is about TLS counts. A host that cannot be reached, or has no time, has not failed at TLS.
+// Invariant: only TLS counts. A host that cannot be reached, or is busy, has not failed at TLS.
 
 import { given } from "../../src/base/given.ts";
 import type { Connected, Conversation } from "../../src/smtp/client/client.ts";
@@ -14,7 +14,7 @@ import type { Target } from "./targets.ts";
 
 type Failed = Extract<Connected, { kind: "failed" }>;
 
-/** Counts a connection in which TLS was tried, or should have been. */
+/** Counts a connection in which TLS was tried or should have been tried. */
 export function countSession(
   sessions: TlsSessions | undefined,
   target: Target,
@@ -27,7 +27,7 @@ export function countSession(
   sessions.ended(domain, () => sessionOf(target, domain, published, connected));
 }
 
-/** Counts a host that was not spoken to, because of what the destination has published. */
+/** Counts a host that the relay did not connect to because of the destination's published policy. */
 export function countBarred(sessions: TlsSessions | undefined, { because }: Barred): void {
   if (because?.domain === undefined) return;
   const { host, domain, published, failure } = because;
@@ -61,7 +61,7 @@ function failureOf({ status: { text: reason, enhanced }, cause }: Failed): TlsFa
   return { result: certificateResult(errorCode(cause) ?? "") ?? "validation-failure", reason };
 }
 
-/** Mail went all the same, and yet it is not as the destination wants it. */
+/** Returns the violation of the published policy by a connection that mail went over, or undefined. */
 function weaknessOf(
   conversation: Conversation,
   { name, policy: { testing } }: Target,

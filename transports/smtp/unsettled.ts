@@ -1,4 +1,4 @@
-// The recipients of one batch: those that have an outcome, and those that are left for the next transaction or host.
+// The recipients of one batch: those with an outcome, and those left for the next transaction or host.
 //
 // Invariant: a recipient that has an outcome is never sent again.
 
@@ -9,7 +9,7 @@ import type { TransactionResult } from "../../src/smtp/client/client.ts";
 import { Closings } from "./closings.ts";
 import { recordOutcomes } from "./outcomes.ts";
 
-/** Who has answered, and over which TLS. */
+/** The host or socket that answered, and the TLS of the connection. */
 interface Speaker {
   readonly place: Place;
   readonly tls: string | undefined;
@@ -32,12 +32,12 @@ export class Unsettled {
     return this.#left.length === 0;
   }
 
-  /** Those that the present host is asked about. */
+  /** Recipients left that the present host is asked about. */
   get here(): readonly Recipient[] {
     return this.closings.without(this.#left);
   }
 
-  /** Takes the answers to `asked`. Returns how many have an outcome by them. */
+  /** Takes the answers to `asked`. Returns how many recipients got an outcome. */
   take(asked: readonly Recipient[], result: TransactionResult, speaker: Speaker): number {
     const again = recordOutcomes(this.outcomes, asked, result, speaker);
     const ids = new Set(asked);
@@ -46,7 +46,7 @@ export class Unsettled {
     return asked.length - again.length;
   }
 
-  /** Replaces the outcome of each of `recipients` that has one, or has one if no other host does better. */
+  /** Replaces the outcome of each of `recipients`: the settled one, or the one kept in `closings`. */
   revise(recipients: readonly Recipient[], revised: (of: Recipient, as: Outcome) => Outcome): void {
     for (const recipient of recipients) {
       const { id } = recipient;
@@ -67,7 +67,7 @@ export class Unsettled {
     this.#left = [];
   }
 
-  /** A recipient over whom a host has ended the connection has that for its outcome, and not `outcome`. */
+  /** Gives the rest `outcome`. Recipients over which a host ended the connection get the outcome of that instead. */
   putOffRest(outcome: Outcome): void {
     const { outcomes } = this.closings;
     for (const { id } of this.#left) this.outcomes.set(id, outcomes.get(id) ?? outcome);

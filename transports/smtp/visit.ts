@@ -1,8 +1,9 @@
 // One host and the right to a connection to it: transaction after transaction, until every recipient has an answer or
-// the host is done with. What the host did is told to the pool, the hints and the log.
+// the host is of no further use. The pool, the hints and the log are told how the host behaved.
 //
-// Invariants: what was said of a recipient holds up no other recipient. What the relay has cut short itself, or a slow
-// client has, says nothing of the host.
+// Invariants:
+// - An answer about one recipient holds up no other recipient.
+// - A connection that the relay cut short, for itself or for a slow client, says nothing about the host.
 
 import type { Batch, Recipient } from "../../src/contract/contract.ts";
 import type { Conversation, TransactionResult } from "../../src/smtp/client/client.ts";
@@ -28,7 +29,7 @@ interface Visited {
   readonly recipients: Unsettled;
   readonly hints: TargetHints;
   readonly obstacle: Obstacle;
-  /** When recipients come back for whom the host had no patience, in ms. */
+  /** Milliseconds until the next attempt for recipients left when the host has ended too many connections. */
   readonly pause: number;
 }
 
@@ -54,7 +55,7 @@ export class Visit {
     }
   }
 
-  /** The connection of the lease if it is still good, or a new one; undefined if there is none to be had. */
+  /** Returns the connection of the lease if it is still good, or a new one. Undefined if the host cannot be used. */
   async #connected(): Promise<Conversation | undefined> {
     const { lease, context, target, signal, obstacle } = this.#at;
     const current = lease.conversation;
@@ -76,7 +77,7 @@ export class Visit {
     return undefined;
   }
 
-  /** The message requires TLS, and the host cannot be given it. */
+  /** Whether the message requires TLS and the host cannot take it for that reason. */
   #cannotTake(reached: Parameters<typeof requireTlsRefusal>[1]): boolean {
     const { target, obstacle } = this.#at;
     const refusal = this.#requiresTls ? requireTlsRefusal(target.label, reached) : undefined;
@@ -84,28 +85,28 @@ export class Visit {
     return refusal !== undefined;
   }
 
-  /** The host failed, by the last obstacle: no other delivery need find out before its retry time. */
+  /** The host failed, for the reason in `obstacle`. Other deliveries leave it alone until its retry time. */
   #fail(): void {
     const { signal, lease, target, hints, obstacle } = this.#at;
-    // It was our time that ran out.
+    // The relay's own deadline has passed, so the host has not failed.
     if (signal.aborted) return;
     lease.worked(false);
     obstacle.putOff(hints.failed(target, obstacle));
   }
 
-  /** One transaction for as many as may be in one. False: the host is done with, as far as this batch goes. */
+  /** Runs one transaction for up to `max_rcpt` recipients. Returns false if the batch needs no more from this host. */
   async #transact(conversation: Conversation): Promise<boolean> {
     const { target, lease, context, batch, signal, recipients, hints } = this.#at;
     const isUsed = conversation.transactions > 0;
     const asked = recipients.here.slice(0, context.options.max_rcpt);
     const result = await this.#ask(conversation, asked);
     const { failure, closed, answered } = result;
-    // It had died of age between two messages: that says nothing of the host, and a new one will do.
+    // The connection had died of age between two messages. That says nothing about the host; a new one is opened.
     const isOver = closed || failure?.scope === "host";
     if (isUsed && isOver && !answered && !signal.aborted) return true;
     const settled = recipients.take(asked, result, { place: target.place, tls: conversation.tls });
     recipients.revise(asked, (recipient, outcome) => hints.learnt(target, recipient, outcome));
-    // It can be sent once only.
+    // A message that is still coming in can be sent only once.
     if (batch.body.unread === false) {
       const status = failure?.status ?? STILL_COMING;
       recipients.settleRest(notPassed(outcomeOf(status, "message", target.place)));
@@ -113,7 +114,7 @@ export class Visit {
     if (failure !== undefined || closed) return this.#goesOnAfterEnd(result);
     lease.worked(true);
     hints.succeeded(target);
-    // Every transaction without a failure settles a recipient; a bug must not make this an endless loop.
+    // Every transaction without a failure settles a recipient. If a bug breaks that, the loop must still end.
     return settled > 0;
   }
 
@@ -133,8 +134,8 @@ export class Visit {
   }
 
   /**
-   * The connection is gone: with an answer or in the place of one. What was said of a recipient, or may have to do
-   * with one, holds up no other recipient. What has to do with the message keeps no other message from the host.
+   * The connection has ended, with an answer or instead of one. If the end is about a recipient, or may be, the other
+   * recipients go on at this host. If it is about the message, other messages may still go to the host.
    */
   #goesOnAfterEnd(result: TransactionResult): boolean {
     const { failure, closed, message } = result;
@@ -157,12 +158,12 @@ export class Visit {
     if (failure !== undefined) obstacle.fail(failure.status, failure.error);
     else if (message?.code === 421) obstacle.fail(message, undefined);
     if (failure?.cause === undefined) return;
-    // It is our message that cannot be read: no host can help.
+    // The relay's own copy of the message cannot be read, so no host can help.
     this.#log.ownError(failure.cause);
     recipients.settleRest(obstacle.outcomeOfMessage(failure.status));
   }
 
-  /** What the end of the connection says of the host, if it says anything. */
+  /** Records a hint if the end of the connection says something about the host. */
   #tellHints({ failure, answered, message }: TransactionResult): void {
     const { target, batch, signal, hints, obstacle } = this.#at;
     if (signal.aborted || batch.body.unread === false) return;

@@ -1,11 +1,11 @@
-// Recipients whose mail is not to be tried now, whatever the host: the outcomes that say why and until when.
+// Recipients whose mail is not tried now, whatever the host: their outcomes, with the reason and the time to wait.
 
 import type { Batch, Hints, Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
 import { pacedStatus, untriedOutcome, waitStatus } from "./reasons.ts";
 import { addressKey, type RateLimits } from "./rate-limits.ts";
 
-/** Those that a host has put off, with all their mail. */
+/** Returns the outcomes of recipients for which a host has put off all mail. */
 export function leftInPeace(
   hints: Hints,
   recipients: readonly Recipient[],
@@ -21,7 +21,7 @@ export function leftInPeace(
   return outcomes;
 }
 
-/** Those whose rate is used up. The others have taken their turn. */
+/** Returns the outcomes of recipients whose rate is used up. The others have taken their turn. */
 export function waitingForTurns(
   rateLimits: RateLimits,
   batch: Batch,
