@@ -1,11 +1,13 @@
-// Whether a list that has lost much is what its writer meant. A full disk, a script that failed or a writer who is not
-// done leaves a list empty or half, and "no such user" for all who are missing would bounce their mail.
+// Decides whether a changed list is what its writer meant. A full disk, a script that failed or an unfinished edit
+// may leave a list empty or half. Then "no such user" for the missing names would bounce their mail.
 //
-// Invariants: a list without an entry, where there were some, is never believed. One that has lost more than half is
-// believed when it has stood for ten minutes by the monotonic clock, or when somebody confirms it. What it has lost counts
-// from the list in force and from the one before that was the largest in the last ten minutes, so that small steps add up.
-// Until then the last list that was believed serves; it is known over reloads, and over restarts where there is a
-// directory for it.
+// Invariants:
+// - If a list that had entries has none, the relay never believes it.
+// - If a list has lost more than half of its entries, the relay believes it after it has stood for ten minutes by the
+//   monotonic clock, or when an operator confirms it.
+// - A loss is counted from the list in force, and from the largest list of the last ten minutes before it, so that
+//   small steps add up.
+// - Until then the last believed list serves. It is known across reloads, and with a spool directory across restarts.
 
 import type { BigIntStats } from "node:fs";
 import { describeError } from "../observe/log.ts";
@@ -20,18 +22,23 @@ import type { NameServices } from "./lookup.ts";
 import { isSameFile, type ListContent } from "./list-content.ts";
 import { asWritten, type LsearchAnswer, type LsearchTable, parseLsearch } from "./lsearch-text.ts";
 
-/** Milliseconds that a list which has lost more than half must stand unchanged. */
+/** Milliseconds for which a list that has lost more than half must stand unchanged. */
 const STANDING_TIME = 600_000;
-/** Milliseconds after which an alarm that still holds is given again. */
+/** Milliseconds after which an alarm is repeated. */
 const ALARM_INTERVAL = 3_600_000;
-/** A list of so many entries, of which few are in its successor, was not edited: another file stands in its place. */
+/**
+ * If a list of at least this many entries has fewer than half of them in common with its successor, it was not
+ * edited: another file is in its place.
+ */
 const COMPARED_LEAST = 10;
 
 interface Doubt {
   readonly why: string;
-  /** No time makes it right. */
+  /** True: the list has no entry, so it is never believed. */
   readonly isEmpty: boolean;
-  /** How the confirmation looked that was none for this list: a new one may be. */
+  /**
+   * The status of a confirmation file that did not confirm this list. If the status changes, the file may confirm it.
+   */
   readonly confirmation: BigIntStats | undefined;
 }
 
@@ -40,10 +47,10 @@ interface KeptNext {
   readonly isConfirmed: boolean;
 }
 
-/** A list that another has followed. */
+/** A list that was in force before. */
 interface Former {
   readonly table: LsearchTable;
-  /** When it was followed, by the monotonic clock. */
+  /** When its successor took its place, by the monotonic clock. */
   readonly since: number;
 }
 
@@ -53,12 +60,12 @@ export class ListBelief {
   readonly #path: string;
   readonly #parts: NameServices;
   #believed: LsearchTable | undefined;
-  /** The largest, in the time that small steps are counted together. */
+  /** The largest list in force in the last ten minutes. */
   #former: Former | undefined;
   #doubt: Doubt | undefined;
   /** When the alarm was given, by the monotonic clock. */
   #alarmedAt: number | undefined;
-  /** What is to be kept as soon as the write that is under way is done. */
+  /** The list to keep on disk when the current write is done. */
   #next: KeptNext | undefined;
   #writing: Promise<void> | undefined;
 
@@ -68,7 +75,10 @@ export class ListBelief {
     this.#parts = parts;
   }
 
-  /** The answer to lookups, by what the file holds and has held for `standing` milliseconds. Never rejects. */
+  /**
+   * Judges the content of the file, which it has had for `standing` milliseconds, and returns the answer to lookups.
+   * `isAccepted`: an operator confirms the content. Never rejects.
+   */
   async judge(content: ListContent, standing: number, isAccepted: boolean): Promise<LsearchAnswer> {
     if ("error" in content) return content;
     const text = "text" in content ? content.text : undefined;
@@ -82,7 +92,7 @@ export class ListBelief {
       if (typeof kept === "object" && kept.text === text) return this.#believe(now);
       before = typeof kept === "object" ? await parseLsearch(kept.text, asWritten) : NOTHING;
     }
-    // It was read again because its stamp was new.
+    // The file has a new stamp, and the same entries.
     if (this.#doubt === undefined && before === this.#believed && isSameTable(before, now)) {
       return { table: before };
     }
@@ -102,14 +112,14 @@ export class ListBelief {
     return { table: before, doubt: why };
   }
 
-  /** What speaks against it as the successor of what was there within ten minutes. */
+  /** The loss since the largest list of the last ten minutes; undefined if it is small. */
   #hasShrunk(now: LsearchTable): string | undefined {
     this.#forgetFormer();
     const why = this.#former && implausible(this.#former.table, now);
     return why && `${why}, counted over 10 minutes`;
   }
 
-  /** Believes a list that comes after `before` without a doubt. */
+  /** Believes a list that follows `before` without a doubt. */
   #follow(before: LsearchTable, now: LsearchTable, text: string | undefined): LsearchAnswer {
     if (before.size > 0 && before.size >= (this.#former?.table.size ?? 0)) {
       this.#former = { table: before, since: this.#parts.clock.monotonic() };
@@ -117,7 +127,7 @@ export class ListBelief {
     return this.#believe(now, text);
   }
 
-  /** Believes a list because it has stood, or somebody has confirmed it: steps count from here. */
+  /** Believes a list that has stood long enough or was confirmed. Small steps are counted from here. */
   #confirm(now: LsearchTable, text: string, isConfirmed = false): LsearchAnswer {
     this.#former = undefined;
     return this.#believe(now, text, isConfirmed);
@@ -140,7 +150,7 @@ export class ListBelief {
     return now !== undefined && (confirmation === undefined || !isSameFile(confirmation, now));
   }
 
-  /** Gives the alarm of a list in doubt, unless it was given a while ago. */
+  /** Logs the alarm about a list in doubt, at most once an hour. */
   remind(): void {
     const { clock, log } = this.#parts;
     this.#forgetFormer();
@@ -156,12 +166,12 @@ export class ListBelief {
     log.event("alarm", { what: `${this.#path} ${why}: ${meanwhile}. ${end}` });
   }
 
-  /** Resolves when what was believed is on disk. */
+  /** Resolves when the believed list is on disk. */
   async written(): Promise<void> {
     await this.#writing;
   }
 
-  /** `text` is to be kept, and then the confirmation to be removed by which it is believed. */
+  /** Puts the list in force. Keeps `text` on disk, and then removes the confirmation if `isConfirmed`. */
   #believe(table: LsearchTable, text?: string, isConfirmed = false): LsearchAnswer {
     if (this.#doubt !== undefined) {
       this.#parts.log.event("list.believed", { list: this.#path, entries: table.size });
@@ -230,7 +240,7 @@ export class ListBelief {
   }
 }
 
-/** What speaks against `now` as the successor of `before`; undefined when nothing does. */
+/** Why `now` is not believed after `before`; undefined if it is. */
 export function implausible(before: LsearchTable, now: LsearchTable): string | undefined {
   if (before.size === 0) return undefined;
   if (now.size === 0) return `has no entry left, of ${before.size}`;

@@ -1,5 +1,5 @@
-// Makes matchers out of the texts of the configuration. The sources of lookups are shared by all lists that name them,
-// those of other generations too where the relay has given what they share.
+// Makes matchers from the texts of the configuration. All lists that name a source share it. If the relay passes
+// shared sources, the lists of other generations share them too.
 
 import type { Resolver } from "../dns/dns.ts";
 import { parseHostItem } from "./host-items.ts";
@@ -28,12 +28,12 @@ export interface ListParts extends NameServices {
   /** [domains] and [hosts] of the configuration. */
   readonly domains: NamedLists;
   readonly hosts: NamedLists;
-  /** Where relative files start. */
+  /** The directory to which relative file names refer. */
   readonly configDirectory: string;
   readonly resolver: Resolver;
-  /** Milliseconds between two refreshes of sources of hosts, give or take a tenth. An hour when not given. */
+  /** Milliseconds between two refreshes of the sources of hosts, varied by up to a tenth. Default: one hour. */
   readonly refreshInterval?: number;
-  /** Sources that others have too. These lists have their own when not given. */
+  /** Sources shared with other lists. Absent: these lists have sources of their own. */
   readonly nameSources?: NameSources;
   readonly hostSources?: HostSources;
 }
@@ -41,16 +41,16 @@ export interface ListParts extends NameServices {
 interface HostListDescription {
   readonly name: string;
   readonly items: readonly string[];
-  /** Every lookup of the list, nested lists included. */
+  /** All lookups of the list, nested lists included. */
   readonly lookups: readonly HostSourceDescription[];
 }
 
 export interface ListsWithRefresh extends Lists {
-  /** Asks every source of hosts now, and again by and by, and begins with those of names. Never rejects. */
+  /** Refreshes all sources of hosts now and regularly from now on, and starts the sources of names. Never rejects. */
   refresh(): Promise<void>;
-  /** Believes every source as it is, unless it has no entry. Those that were believed already are left out. */
+  /** Believes every source as it is, unless it has no entry. Resolves to the sources that were in doubt. */
   accept(): Promise<readonly Acceptance[]>;
-  /** A list of [hosts]; undefined when there is none of this name. */
+  /** A list of [hosts]; undefined if [hosts] has no such name. */
   describe(name: string): HostListDescription | undefined;
   close(): Promise<void>;
 }
@@ -71,7 +71,7 @@ export function createLists(parts: ListParts): ListsWithRefresh {
   return {
     lookup(item) {
       const written = parseLookup(item);
-      if (written === undefined) throw new Error(`${JSON.stringify(item)} is no lookup`);
+      if (written === undefined) throw new Error(`${JSON.stringify(item)} is not a lookup`);
       return names(written.scheme, written.argument);
     },
     domains(texts) {
@@ -101,7 +101,7 @@ export function createLists(parts: ListParts): ListsWithRefresh {
   };
 }
 
-/** The sources that these lists have taken, each once. */
+/** The sources that these lists hold, each once. */
 class OwnSources {
   readonly #parts: Pick<ListParts, "lookups" | "configDirectory">;
   readonly #nameSources: NameSources;
@@ -136,7 +136,7 @@ class OwnSources {
     });
   }
 
-  /** The loader has checked that there is such a lookup. */
+  /** The lookup and the name of its source. The loader has checked that the lookup exists. */
   #found<Kind extends Lookup>(
     scheme: string,
     argument: string,

@@ -1,4 +1,4 @@
-// Events of lists of domains, local parts and hosts, and of the files and records that they stand in.
+// Events of lists of domains, local parts and hosts, and of the files and DNS records that hold them.
 
 import { event, eventTable, type EventsOf, number, text } from "../observe/event.ts";
 

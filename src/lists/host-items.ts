@@ -1,10 +1,10 @@
-// The items of a host list, from text to what they mean: address, CIDR, lookup ("spf:DOMAIN"), "+other", "*", "!x".
-// A host name is no item: who a client is must not depend on what DNS says of it at the moment.
+// Parses the items of a host list: address, CIDR, lookup ("spf:DOMAIN"), "+other", "*", "!x". A host name is not
+// allowed: the identity of a client must not depend on the answers of DNS at the moment.
 
 import { coversFamily, parseNetwork, type Network } from "../base/cidr.ts";
 import { parseLookup } from "./lookup.ts";
 
-/** What is written like an IPv6 address, right or wrong. */
+/** The beginning of an IPv6 address, valid or not. */
 const ADDRESS = /^[0-9a-f]{1,4}:/i;
 
 export type HostItem = { readonly negated: boolean; readonly text: string } & (
@@ -14,7 +14,7 @@ export type HostItem = { readonly negated: boolean; readonly text: string } & (
   | { readonly kind: "everybody" }
 );
 
-/** What is wrong with an item by itself; undefined when it is right, or a lookup. */
+/** The problem of an item by itself, in one clause; undefined if it is valid, or a lookup. */
 export function hostItemProblem(item: string): string | undefined {
   return parseHostItem(item) === undefined ? problemOf(item) : undefined;
 }
@@ -38,7 +38,7 @@ function problemOf(item: string): string {
   const positive = item.startsWith("!") ? item.slice(1) : item;
   if (positive.startsWith("!")) return `one "!" is enough`;
   if (positive !== positive.trim()) return "has white space around it";
-  if (positive.startsWith("+")) return "is no name of a host list";
+  if (positive.startsWith("+")) return "is not a valid name of a host list";
   const [address = "", prefix, ...more] = positive.split("/");
   if (prefix === undefined) {
     const right = `an address, a CIDR like "192.0.2.0/24", "spf:DOMAIN" or "+name"`;
@@ -50,9 +50,9 @@ function problemOf(item: string): string {
 }
 
 /**
- * Whether a list lets in everybody, or everybody of one family: "*", "0.0.0.0/0", two halves, a negative item
- * at the end. Negative items before that make no difference: they are holes, not walls. What lookups give
- * is judged when they are asked.
+ * Whether a list lets in all addresses, or all addresses of one family: by "*", "0.0.0.0/0", two halves, or a
+ * negative item at the end. Other negative items do not count: they exclude too little. The answers of lookups are
+ * checked when they come.
  */
 export function coversEverybody(
   items: readonly string[],
@@ -62,7 +62,7 @@ export function coversEverybody(
   return !collectNetworks(items, named, networks, new Set()) || coversFamily(networks);
 }
 
-/** False as soon as one item alone lets in everybody. */
+/** Adds the networks of the items. False if one item alone lets in all addresses. */
 function collectNetworks(
   items: readonly string[],
   named: Readonly<Record<string, readonly string[]>>,

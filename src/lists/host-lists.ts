@@ -1,8 +1,11 @@
-// Host lists: items made into matchers, and the scan over them.
+// Host lists: matchers made from their items, and the scan over them.
 //
-// Invariants: as for every list, the first item that matches decides, and at the end the address is in only if the
-// last item was negative. A text that is not an address is in no list, and a list with a lookup that throws lets in nobody.
-// A list of ten thousand networks costs an address as much as a list of one.
+// Invariants:
+// - As in every list, the first item that matches decides. If no item matches, the address is in the list only if the
+//   last item is negative.
+// - A text that is not an address is in no list.
+// - If a lookup throws, its list matches no client.
+// - Matching an address takes as long for ten thousand networks as for one.
 
 import { type Address, parseAddress } from "../base/cidr.ts";
 import { NetworkTable } from "../base/network-table.ts";
@@ -11,18 +14,18 @@ import type { HostList, Match } from "./lists.ts";
 import { describeError } from "../observe/log.ts";
 import type { HostSource } from "./lookup.ts";
 
-/** Where an address stands in a list. Undefined: out, because no item matches. */
+/** Whether an address is in a list, and the item that decides. Undefined: out, because no item matches. */
 export type HostScan = (
   address: Address,
 ) => { readonly inside: boolean; readonly why: string } | undefined;
 
-/** What an item needs from outside. */
+/** The sources of lookups and the named lists that items refer to. */
 interface ItemSources {
   lookup(scheme: string, argument: string): HostSource;
   named(name: string): HostScan;
 }
 
-/** The first item of some that matches. */
+/** Finds the first item that matches among some. */
 type Finder = (address: Address) => { readonly negated: boolean; readonly why: string } | undefined;
 
 export function hostScan(texts: readonly string[], sources: ItemSources): HostScan {
@@ -41,7 +44,7 @@ export function hostScan(texts: readonly string[], sources: ItemSources): HostSc
   };
 }
 
-/** Networks that follow each other are asked together. */
+/** The finders of all items, in order. Adjacent networks share one finder. */
 function findersOf(texts: readonly string[], sources: ItemSources): Finder[] {
   const finders: Finder[] = [];
   let networks: NetworkItem[] = [];
@@ -51,7 +54,8 @@ function findersOf(texts: readonly string[], sources: ItemSources): Finder[] {
   };
   for (const text of texts) {
     const item = parseHostItem(text);
-    if (item === undefined) throw new Error(`${JSON.stringify(text)} is no item of a host list`);
+    if (item === undefined)
+      throw new Error(`${JSON.stringify(text)} is not an item of a host list`);
     if (item.kind === "network") networks.push(item);
     else {
       closeRun();
@@ -106,7 +110,7 @@ export function hostList(texts: readonly string[], sources: ItemSources): HostLi
   return {
     match(text): Match {
       const address = parseAddress(text);
-      if (address === undefined) return { kind: "out", why: `"${text}" is no address` };
+      if (address === undefined) return { kind: "out", why: `"${text}" is not an address` };
       let found: ReturnType<HostScan>;
       try {
         found = scan(address);

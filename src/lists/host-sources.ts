@@ -1,7 +1,7 @@
-// The sources of hosts of all lists, each once for all that name it alike. Their answers are refreshed on a timer from the
-// first `refresh` until `close`.
+// The sources of hosts of all lists. Lists that name the same source share it. Answers are refreshed on a timer from
+// the first `refresh` until `close`.
 //
-// Invariant: a source that cannot be refreshed keeps what it has, and is refreshed again soon.
+// Invariant: if a source cannot be refreshed, it keeps its last answer and is refreshed again soon.
 
 import type { Clock, Timer } from "../base/clock.ts";
 import { Shared } from "../base/shared.ts";
@@ -9,12 +9,12 @@ import { describeError } from "../observe/log.ts";
 import type { HostLookup, HostServices, HostSource } from "./lookup.ts";
 
 export interface HostSourcesParts extends HostServices {
-  /** Milliseconds between two refreshes, give or take a tenth. An hour when not given. */
+  /** Milliseconds between two refreshes, varied by up to a tenth. Default: one hour. */
   readonly refreshInterval?: number | undefined;
 }
 
 const HOUR = 3_600_000;
-/** After a failure the next refresh comes so much sooner. */
+/** After a failure the next refresh comes in the interval divided by this. */
 const HURRY = 12;
 
 export class HostSources {
@@ -32,7 +32,7 @@ export class HostSources {
     this.#interval = refreshInterval;
   }
 
-  /** `leave` must follow. */
+  /** Takes a source. Each `take` must be followed by one `leave`. */
   take(lookup: HostLookup, name: string): HostSource {
     const key = keyOf(lookup, name);
     return this.#sources.take(key, () => {
@@ -46,7 +46,10 @@ export class HostSources {
     return this.#sources.leave(keyOf(lookup, name));
   }
 
-  /** Asks for every source now, and again by and by. Never rejects: failures are logged and leave what was. */
+  /**
+   * Refreshes all sources now and regularly from now on. Never rejects: a failure is logged, and the last answer
+   * stays.
+   */
   async refresh(): Promise<void> {
     this.#isStarted = true;
     const fresh = await Promise.all(this.#sources.values().map((source) => source.refresh()));

@@ -1,7 +1,7 @@
-// The last good answer of an `spf:` list on disk, so that a restart without DNS does not shut the gate. One JSON
-// file a domain, replaced whole.
+// The last good answer of an `spf:` list on disk, so that a restart without DNS does not shut the gate. Each domain
+// has one JSON file, which is replaced whole.
 //
-// Invariant: what is read back is checked as if a stranger had written it.
+// Invariant: an answer from disk is checked as strictly as input from a stranger.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ export function keptAnswerPath(directory: string, domain: string): string {
   return join(directory, `spf.${domain}.json`);
 }
 
-/** Undefined when there is no such file. Throws when it is there and cannot be used. */
+/** Reads an answer; undefined if the file does not exist. Throws if it exists and cannot be used. */
 export function readKeptAnswer(path: string, domain: string): KeptAnswer | undefined {
   let text: string;
   try {
@@ -39,7 +39,7 @@ export function readKeptAnswer(path: string, domain: string): KeptAnswer | undef
   if (typeof fetchedAt !== "number" || !Number.isFinite(fetchedAt)) throw new Error("has no time");
   const entries = texts(kept["entries"]);
   if (entries.some((entry) => parseHostItem(entry)?.kind !== "network")) {
-    throw new Error("has an entry that is no network");
+    throw new Error("has an entry that is not a network");
   }
   const problem = passProblem(entries.filter((entry) => !entry.startsWith("!")));
   if (problem !== undefined) throw new Error(problem);
@@ -49,7 +49,7 @@ export function readKeptAnswer(path: string, domain: string): KeptAnswer | undef
 function texts(list: unknown): string[] {
   if (!Array.isArray(list)) throw new Error("lacks a list");
   return list.map((entry: unknown) => {
-    if (typeof entry !== "string") throw new Error("has an entry that is no text");
+    if (typeof entry !== "string") throw new Error("has an entry that is not a text");
     return entry;
   });
 }

@@ -1,9 +1,11 @@
-// The last list that was believed of each lsearch file, in lists/ of the spool directory, so that a restart does not
-// take an emptied file for the list. The copy is the file's own text under one line that says whose copy it is. Beside
-// it stands the digest of a list that its writer has confirmed: that very list is believed, whatever it has lost.
+// The last believed list of each lsearch file, in lists/ of the spool directory. With it, a restart does not mistake
+// an emptied file for the list. The copy is the file's own text under one line that names the file. Beside it is the
+// digest of a list that its writer has confirmed: the relay believes this list, whatever it has lost.
 //
-// Invariants: both are replaced whole and durably. Only the relay writes copies; anybody with the right to write here
-// may confirm. An empty list is never confirmed.
+// Invariants:
+// - Copies and confirmations are replaced whole and durably.
+// - Only the relay writes copies. Any user with the right to write here may confirm.
+// - An empty list is never confirmed.
 
 import { createHash } from "node:crypto";
 import { type BigIntStats, statSync } from "node:fs";
@@ -14,7 +16,7 @@ import { replaceFile } from "../base/durable/kept-files.ts";
 import { readList } from "./list-content.ts";
 import { parseLsearch } from "./lsearch-text.ts";
 
-/** Of the name of the list in that of its copy: the digest alone tells copies apart. */
+/** Characters of the list's name in the name of its copy. Only the digest distinguishes copies. */
 const NAME_MAX = 80;
 
 /** "lists/gmail_accounts.1f2e3d4c5b6a7988" in the spool directory. `path` is absolute. */
@@ -26,10 +28,7 @@ export function keptListPath(spoolDirectory: string, path: string): string {
   return join(spoolDirectory, "lists", `${name}.${digest}`);
 }
 
-/**
- * The text of the last list that was believed of `path`; undefined when there is none. Throws when there is one and it
- * cannot be used.
- */
+/** The text of the last believed list of `path`; undefined without a copy. Throws if the copy cannot be used. */
 export async function readKeptList(
   spoolDirectory: string,
   path: string,
@@ -54,7 +53,7 @@ export async function writeKeptList(
   await replaceFile(keptListPath(spoolDirectory, path), headOf(path) + text);
 }
 
-/** How the confirmation looks, to see whether there is a new one; undefined when there is none to be seen. */
+/** The status of the confirmation file, by which a new one is noticed; undefined if none is visible. */
 export function lookAtConfirmation(spoolDirectory: string, path: string): BigIntStats | undefined {
   try {
     return statSync(confirmationPath(spoolDirectory, path), {
@@ -66,7 +65,7 @@ export function lookAtConfirmation(spoolDirectory: string, path: string): BigInt
   }
 }
 
-/** Whether the list at `path` is confirmed with this text. Throws when that cannot be read. */
+/** Whether the list at `path` is confirmed with this text. Throws if the confirmation cannot be read. */
 export async function isConfirmedList(
   spoolDirectory: string,
   path: string,
@@ -81,15 +80,15 @@ export async function isConfirmedList(
   }
 }
 
-/** What it confirmed is believed: should the same list come back one day, it is judged as any other. */
+/** Removes a confirmation that was used. If the same list comes back later, it is judged like any other. */
 export async function removeConfirmation(spoolDirectory: string, path: string): Promise<void> {
   await rm(confirmationPath(spoolDirectory, path), { force: true });
 }
 
 /**
- * Confirms the list at `path` as it is, or as it will be when `text` is written there next: a relay on this spool
- * believes it at once, and after a restart. Returns the number of its entries. Throws, and confirms nothing, when the
- * list cannot be read or has no entry.
+ * Confirms the list at `path` as it is, or as it will be when `text` is written there next. A relay on this spool
+ * believes it at once, and after a restart. Returns the number of its entries. If the list cannot be read or has no
+ * entry, throws and confirms nothing.
  */
 export async function confirmList(
   spoolDirectory: string,
@@ -102,7 +101,7 @@ export async function confirmList(
   }
   const { size } = await parseLsearch(content.text);
   if (size === 0) throw new Error(`${path}: has no entry`);
-  // Where nothing is kept, nothing is compared; and a directory made here might not be the relay's.
+  // Without a copy the relay has nothing to compare. A directory made here might not belong to the relay.
   if ((await readKeptList(spoolDirectory, path)) !== undefined) {
     const digest = digestOf(content.text);
     await replaceFile(confirmationPath(spoolDirectory, path), `${digest}\n`, 0o644);
@@ -118,7 +117,7 @@ function digestOf(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** A comment of lsearch, so that the copy can be put in the place of the list as it is. */
+/** The first line of a copy: a comment of lsearch, so that the copy can replace the list as it is. */
 function headOf(path: string): string {
   return `# The relay's copy of ${JSON.stringify(path)}, as it last believed it.\n`;
 }

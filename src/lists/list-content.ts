@@ -1,8 +1,9 @@
-// The content of an lsearch file, read whole: what is in it, or why it is no list.
+// Reads an lsearch file whole: its text, or the reason why it is not a list.
 //
-// Invariant: the content is that of one moment. A file that is replaced by rename while we read gives either the old
-// list or the new one, and one that is written in place is read again. Files that hang hold two threads of the pool at
-// most, and never the event loop.
+// Invariants:
+// - The content is that of one moment. If the file is replaced by rename meanwhile, we get the old list or the new
+//   one. If it is written in place meanwhile, we read it again.
+// - Files that hang hold at most two threads of the pool, and never the event loop.
 
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
@@ -11,27 +12,27 @@ import { FileTurns } from "../base/file-turns.ts";
 
 export type ListContent =
   | { readonly text: string }
-  /** It was read, and is no text: as if it had no entry. */
+  /** The file was read and is not a text: it counts as a list without entries. */
   | { readonly unsound: string }
-  /** It could not be read: nothing is known of it. */
+  /** The file could not be read, so its content is unknown. */
   | { readonly error: string };
 
 export interface ListReading {
   readonly content: ListContent;
-  /** How the file looked; absent when it could not be read. */
+  /** The status of the file; absent if it could not be read. */
   readonly seen?: BigIntStats;
 }
 
 /** More than ten million accounts. */
 const SIZE_MAX = 128 * 1024 * 1024;
 
-/** Changes in place while we read, in a row, before we give up for this lookup. */
+/** Times that a file may change during a read before this lookup gives up. */
 const READS_MAX = 3;
 
-/** Of all lists of the process: a file that hangs keeps its thread. */
+/** Shared by all lists of the process: a file that hangs keeps its thread. */
 const turns = new FileTurns(2);
 
-/** How the file looks; a text says why it cannot be one. Never rejects. */
+/** The status of the file, or a text that says why it cannot be a list. Never rejects. */
 export function lookAtList(path: string): Promise<BigIntStats | string> {
   return turns.take(path, () => look(path));
 }
@@ -54,7 +55,7 @@ async function read(path: string): Promise<ListReading> {
   const looked = await look(path);
   if (typeof looked === "string") return { content: { error: looked } };
   try {
-    // A pipe that has taken the place of the file meanwhile must not wait for a writer.
+    // If a pipe has replaced the file meanwhile, opening it must not wait for a writer.
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     for (let reads = 1; reads <= READS_MAX; reads++) {
       const before = await file.stat({ bigint: true });
@@ -74,7 +75,7 @@ function messageOf(error: unknown): string {
   return withErrorNames(error instanceof Error ? error.message : String(error));
 }
 
-/** From position 0 at every try; of a file that shrank meanwhile the rest is NULs, and its size tells. */
+/** Reads from position 0. If the file shrank meanwhile, the rest is NULs, and the caller sees the changed size. */
 async function bytesOf(file: FileHandle, size: number): Promise<Buffer> {
   const bytes = Buffer.alloc(size);
   for (let filled = 0; filled < size;) {
@@ -86,7 +87,7 @@ async function bytesOf(file: FileHandle, size: number): Promise<Buffer> {
 }
 
 function decode(bytes: Buffer): ListContent {
-  // As a file system leaves a file that a power cut has caught.
+  // A power cut may leave NULs in a file.
   if (bytes.includes(0)) return { unsound: "has NUL octets in it" };
   try {
     return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };

@@ -1,5 +1,5 @@
-// What an lsearch file looks like to `relayctl check`: its entries with their lines, and what is hardly meant in any such
-// file, whatever it is a list of.
+// Surveys an lsearch file for `relayctl check`: its entries with their lines, and probable mistakes that any such
+// file may have.
 
 import { implausible } from "./belief.ts";
 import type { ListSurvey } from "./lookup.ts";
@@ -7,7 +7,7 @@ import { isConfirmedList, readKeptList } from "./kept-list.ts";
 import { readList } from "./list-content.ts";
 import { asWritten, type LsearchTable, parseLsearch } from "./lsearch-text.ts";
 
-/** `spoolDirectory` is where a relay keeps what it believes. Never rejects. */
+/** Reads and surveys the file. `spoolDirectory` has the relay's copies of believed lists. Never rejects. */
 export async function surveyList(path: string, spoolDirectory: string): Promise<ListSurvey> {
   const { content } = await readList(path);
   if (!("text" in content)) {
@@ -30,7 +30,7 @@ export async function surveyList(path: string, spoolDirectory: string): Promise<
   };
 }
 
-/** Why a relay on this spool does not believe the list now. */
+/** Why a relay on this spool does not believe the list now; undefined if it does. */
 async function disbelief(
   path: string,
   spoolDirectory: string,
@@ -43,12 +43,12 @@ async function disbelief(
     if (why === undefined || (await isConfirmedList(spoolDirectory, path, text))) return undefined;
     return `the relay does not believe it: it ${why}`;
   } catch {
-    // Only the relay's user may look there; the relay itself has its alarm.
+    // Only the relay's user may read the copies. The relay itself logs an alarm.
     return undefined;
   }
 }
 
-/** Where the key above ends with a colon, the value is meant to stand on the next line. */
+/** The lines that begin with white space. After a line that ends with a colon or a comma, such a line is meant. */
 function indentedLines(text: string): ListSurvey["indented"] {
   const indented: { line: number; text: string }[] = [];
   let above = "";

@@ -1,7 +1,9 @@
-// The lists of the configuration, by what they match: domains, local parts, hosts. Semantics are Exim's:
-// scanned left to right, the first match decides, "!" negates, and with no match the subject is in the list
-// only if the last item was negative. A lookup that cannot be read is "defer", never "out"; of one that is not believed,
-// so is what its last good list does not have.
+// The lists of the configuration, by what they match: domains, local parts, hosts. Their semantics are Exim's: a list
+// is scanned from left to right, and the first match decides. "!" negates. Without a match the subject is in the list
+// only if the last item is negative.
+//
+// If a lookup cannot be read, the result is "defer", never "out". If it is not believed, the result for a name that
+// its last good list lacks is "defer" too.
 //
 // Doors: built-in.ts, create-lists.ts, events.ts, host-items.ts, host-sources.ts, list-survey.ts, lookup.ts,
 // name-sources.ts, written-domain.ts.
@@ -26,15 +28,17 @@ export interface LocalPartList {
 }
 
 export interface HostList {
-  /** An IPv4 or IPv6 address; mapped IPv4 is unmapped first. Never throws: rubbish is "out". */
+  /**
+   * Matches an IPv4 or IPv6 address; a mapped IPv4 address is unmapped first. Never throws: any other text is "out".
+   */
   match(address: string): Match;
 }
 
-/** Makes matchers from the texts in the configuration; "+name" was checked when it was loaded. */
+/** Makes matchers from the texts in the configuration. The loader has checked each "+name". */
 export interface Lists {
   domains(items: readonly string[]): DomainList;
   localParts(items: readonly string[]): LocalPartList;
   hosts(items: readonly string[]): HostList;
-  /** One lookup by itself: "lsearch:FILE", relative to the configuration; the same for all who ask for it. */
+  /** One lookup by itself: "lsearch:FILE", relative to the configuration. All callers share it. */
   lookup(item: string): Pick<NameSource, "find">;
 }

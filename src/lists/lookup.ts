@@ -1,9 +1,10 @@
-// A lookup: where the items of a list come from that stand in it as SCHEME:ARGUMENT. The table of lookups is handed to
-// the loader and to the lists, as those of routers and transports are; a part may add to it.
+// A lookup is the source of the items that a list writes as SCHEME:ARGUMENT. The loader and the lists are given the
+// table of lookups, like those of routers and transports; a part may add to it.
 //
-// Invariants: what a lookup cannot say is never "not there": a source of names that throws or does not answer defers
-// (name-sources.ts), and a list with a source of hosts that throws lets in nobody (host-lists.ts). So it is by
-// construction, whatever the lookup is.
+// Invariants:
+// - A lookup that gives no answer never means "not there". If a source of names throws or does not answer, the mail
+//   is deferred (name-sources.ts). If a source of hosts throws, its list matches no client (host-lists.ts).
+// - The callers ensure this for every lookup.
 
 import type { Address } from "../base/cidr.ts";
 import type { Clock } from "../base/clock.ts";
@@ -13,19 +14,22 @@ import type { Log } from "../observe/log.ts";
 
 export type Lookup = NameLookup | HostLookup;
 
-/** By scheme. */
+/** All lookups by scheme. */
 export type Lookups = ReadonlyMap<string, Lookup>;
 
 interface LookupKind {
-  /** What stands before the colon: a letter, then letters, digits and hyphens, all lower case. */
+  /** The text before the colon: a letter, then letters, digits and hyphens, all lower case. */
   readonly scheme: string;
-  /** How an item reads: "lsearch:FILE". */
+  /** The form of an item, for messages: "lsearch:FILE". */
   readonly shown: string;
-  /** For docs/config.md: what follows `lsearch:FILE`. */
+  /** For docs/config.md: the sentence that follows `lsearch:FILE`. */
   readonly doc: string;
-  /** What is wrong with an argument, in one clause: "names no file"; undefined when nothing is. */
+  /** The problem of an argument, in one clause: "names no file"; undefined if it is valid. */
   problem(argument: string): string | undefined;
-  /** The one name of a source, by which all lists share it. `directory` is that of the configuration. */
+  /**
+   * The name of a source. All lists that use the same name share the source. `directory` is that of the
+   * configuration.
+   */
   nameOf(argument: string, directory: string): string;
 }
 
@@ -33,14 +37,17 @@ interface LookupKind {
 export interface NameLookup extends LookupKind {
   readonly of: "names";
   open(name: string, services: NameServices): NameSource;
-  /** What `relayctl check` sees in a source. Absent: nothing. `spoolDirectory` is where a relay keeps what it believes. */
+  /**
+   * The contents of a source, for `relayctl check`. Absent: a source shows nothing. `spoolDirectory` is the directory
+   * with the relay's copies of believed lists.
+   */
   survey?(name: string, spoolDirectory: string): Promise<ListSurvey>;
 }
 
 /** For lists of hosts. */
 export interface HostLookup extends LookupKind {
   readonly of: "hosts";
-  /** Its hosts send for others too: a relay rule for them wants a proof. */
+  /** Its hosts also send for other organisations, so a relay rule for them needs a proof. */
   readonly isShared?: true;
   open(name: string, services: HostServices): HostSource;
 }
@@ -48,11 +55,11 @@ export interface HostLookup extends LookupKind {
 export interface NameServices {
   readonly clock: Clock;
   readonly log: Log;
-  /** The spool directory. Without it what is known is known as long as the process lives. */
+  /** The spool directory. Absent: a source remembers its state only while the process runs. */
   readonly stateDirectory?: string;
-  /** Use what is kept there, and write nothing: for a dry run. */
+  /** Read the state that is kept there, and write nothing: for a dry run. */
   readonly readOnly?: boolean;
-  /** Sources that are late at present, among all that one recipient may be looked up in. */
+  /** Sources that do not answer in time at present, shared by all sources in which one recipient is looked up. */
   readonly late?: Set<string>;
 }
 
@@ -61,27 +68,29 @@ export interface HostServices extends Omit<NameServices, "late"> {
 }
 
 export type Found =
-  /** The first of the keys that the source has, and what stands there. */
+  /** The first of the keys that the source has, and its value. */
   | { readonly kind: "found"; readonly key: string; readonly value: string }
-  /** `doubt` is why the source is not believed: then nothing is known of these keys. */
+  /**
+   * The source has none of the keys. If `doubt` gives a reason why the source is not believed, it may have lost them.
+   */
   | { readonly kind: "none"; readonly doubt?: string }
-  /** Why it cannot be asked. */
+  /** The source cannot be asked, and why. */
   | { readonly kind: "error"; readonly error: string };
 
 export interface NameSource {
-  /** Keys in lower case, the one that is meant most first. */
+  /** Finds one of the keys, which are in lower case and in order of preference. */
   find(keys: readonly string[]): MaybePromise<Found>;
-  /** The relay begins to serve: what the source holds now is what comes later is compared with. */
+  /** Called when the relay begins to serve: the source reads its content, with which it compares later content. */
   begin?(): void;
-  /** Believes the source as it is; undefined when it is believed already. */
+  /** Believes the source as it is; undefined if it was believed already. */
   accept?(): Promise<Acceptance | undefined>;
   close(): Promise<void>;
 }
 
-/** What became of a list that an operator wants to be believed as it is. */
+/** The result of an operator's order to believe a list as it is. */
 export interface Acceptance {
   readonly path: string;
-  /** Why it cannot be; absent when it is believed. */
+  /** Why the list cannot be believed; absent if it is. */
   readonly why?: string;
 }
 
@@ -94,16 +103,16 @@ export interface ListEntry {
 
 export interface ListSurvey {
   readonly entries: readonly ListEntry[];
-  /** A line each, with the file in front. */
+  /** One line each, beginning with the name of the file. */
   readonly doubts: readonly string[];
-  /** Lines that begin with white space and continue an entry, or nothing: names there are no names. */
+  /** Lines that begin with white space: they continue an entry, so a name there is not an entry. */
   readonly indented: readonly { readonly line: number; readonly text: string }[];
 }
 
 export interface HostSource {
-  /** The entry that lets the address in. From memory: who a client is cannot wait. */
+  /** The entry that lets the address in. It comes from memory, because the check of a client cannot wait. */
   find(address: Address): string | undefined;
-  /** True when there is a new answer; what was known stays when there is none. */
+  /** Fetches a new answer. True if it came; otherwise the last answer stays. */
   refresh(): Promise<boolean>;
   describe(): HostSourceDescription;
   close(): Promise<void>;
@@ -115,9 +124,9 @@ export interface HostSourceDescription {
   /** Milliseconds since the epoch; absent without an answer. */
   readonly fetchedAt?: number;
   readonly entries: readonly string[];
-  /** What of the answer is not followed. */
+  /** The parts of the answer that the relay ignores. */
   readonly ignored: readonly string[];
-  /** Why the last refresh failed; absent when it did not. */
+  /** The error of the last refresh; absent if it succeeded. */
   readonly error?: string;
 }
 
@@ -125,7 +134,7 @@ export function lookupTable(lookups: Iterable<Lookup>): Lookups {
   return new Map(Array.from(lookups, (lookup) => [lookup.scheme, lookup]));
 }
 
-/** An item without its "!". Undefined when it is no lookup. */
+/** Parses an item without its "!". Undefined if it is not a lookup. */
 export function parseLookup(
   positive: string,
 ): { readonly scheme: string; readonly argument: string } | undefined {
@@ -133,7 +142,7 @@ export function parseLookup(
   return scheme === undefined || argument === undefined ? undefined : { scheme, argument };
 }
 
-/** What is wrong with a lookup in a list, in one clause; undefined when nothing is. */
+/** The problem of a lookup in a list, in one clause; undefined if it is valid. */
 export function lookupProblem(
   { scheme, argument }: { readonly scheme: string; readonly argument: string },
   of: Lookup["of"],
@@ -142,6 +151,6 @@ export function lookupProblem(
   const known = lookups.values().filter((lookup) => lookup.of === of);
   const lookup = lookups.get(scheme);
   if (lookup?.of === of) return lookup.problem(argument);
-  const there = Array.from(known, ({ shown }) => `"${shown}"`).join(", ");
-  return `is no lookup that there is in such a list; there is ${there}`;
+  const there = Array.from(known, ({ shown }) => `"${shown}"`).join(" or ");
+  return `is not a lookup for such a list; write ${there}`;
 }

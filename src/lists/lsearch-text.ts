@@ -1,32 +1,32 @@
-// The format of an lsearch file, as Exim reads it: `key`, `key: value`, `"quoted key": value`, one a line, first
-// key wins. A key ends at a colon or white space. "#" lines and blank lines are skipped, also between a line and
-// its continuation; a line that begins with white space continues the value above.
+// The format of an lsearch file, as in Exim: `key`, `key: value` or `"quoted key": value`, one a line. The first
+// entry of a key counts. A key ends at a colon or white space. "#" lines and blank lines are skipped, also between a
+// line and its continuation. A line that begins with white space continues the value above.
 
-/** Lower-case key to what the entry means. */
+/** The meaning of each entry by its lower-case key. */
 export type LsearchTable = ReadonlyMap<string, string>;
 
 export type LsearchAnswer =
   | {
-      /** Values as they are written. */
+      /** The entries, with their values as written. */
       readonly table: LsearchTable;
-      /** Why the file is not believed. Then the table is an earlier one, and nothing is known of other keys. */
+      /** Why the file is not believed. Then the table is an earlier one, and other keys may or may not exist. */
       readonly doubt?: string;
     }
   /** Why the file cannot be read. */
   | { readonly error: string };
 
 /**
- * Makes the meaning of an entry out of its lower-case key and its value as written, "" where there is none. `line` is
+ * Returns the meaning of an entry from its lower-case key and its value as written, "" without a value. `line` is
  * that of the key, counted from 1.
  */
 export type EntryMeaning = (key: string, value: string, line: number) => string;
 
-/** The value in lower case, or the key itself where there is no value. */
+/** The value in lower case; without a value, the key. */
 export const canonicalName = (key: string, value: string): string => value.toLowerCase() || key;
 
 export const asWritten: EntryMeaning = (_key, value) => value;
 
-/** Lines between two turns of the event loop: some milliseconds of work. */
+/** Lines that are parsed in one turn of the event loop: a few milliseconds of work. */
 const SLICE = 20_000;
 
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f" };
@@ -41,7 +41,7 @@ export async function parseLsearch(
   let line = 0;
   let count = 0;
   const keep = () => {
-    // An empty key can never be asked for.
+    // No lookup asks for an empty key.
     if (key !== "" && !table.has(key)) table.set(key, meaning(key, value.trim(), line));
   };
   for (let start = 0, end: number; start < text.length; start = end + 1) {
@@ -71,7 +71,10 @@ function splitLine(line: string): [key: string, value: string] {
   return [key.toLowerCase(), value];
 }
 
-/** C escapes, as in Exim's quoted strings: octal, \xHH, the usual letters; before anything else the "\" goes. */
+/**
+ * C escapes, as in Exim's quoted strings: octal, \xHH, the usual letters. Before any other character the "\" is
+ * dropped.
+ */
 function unescape(quoted: string): string {
   return quoted.replaceAll(/\\([0-7]{1,3}|x[0-9A-Fa-f]{1,2}|.)/g, (_, escape: string) => {
     if (/^[0-7]/.test(escape)) return String.fromCharCode(Number.parseInt(escape, 8));

@@ -1,9 +1,13 @@
 // One lsearch file, held in memory and read again as soon as it changes. A lookup costs one stat.
 //
-// Invariants: what we could not read is "defer", never "not there". Nor is anything "not there" by a list that is not
-// believed (belief.ts): the last one that was serves, and the rest defers. So it is while the file does not answer: a
-// lookup waits 80 ms for it, the first ones until it has had a second, and none waits for a file that is late already.
-// While one file is late others get only 10 ms, so that a recipient who is looked up in several waits at most 100 ms.
+// Invariants:
+// - If the file could not be read, the result is "defer", never "not there".
+// - If the list is not believed (belief.ts), the last believed list serves, and a key that it lacks is deferred. The
+//   same holds while the file does not answer.
+// - A lookup waits at most 80 ms for the file, and at most a second as long as no list has been read. It does not
+//   wait for a file that is late already.
+// - While one file is late, a lookup in another waits at most 10 ms. So a recipient that is looked up in several
+//   files waits at most 100 ms.
 
 import type { BigIntStats } from "node:fs";
 import { ListBelief } from "./belief.ts";
@@ -21,33 +25,34 @@ export interface ListCalls {
 const CALLS: ListCalls = { look: lookAtList, read: readList };
 
 /**
- * Milliseconds after the relay first saw a change, in which the file may change again and look the same: clocks of file
- * systems tick slowly. How old a stamp is says nothing, because it may be by another clock, or by one that was set.
+ * Milliseconds after the relay first saw a change in which the file may change again and look the same, because
+ * clocks of file systems tick slowly. The age of a stamp proves nothing: it may be by another clock, or by one that
+ * was set.
  */
 const RACY_MS = 50;
 
-/** Milliseconds that a lookup waits for the file, and that it waits while another file is late. */
+/** Milliseconds that a lookup waits for the file, and while another file is late. */
 const PATIENCE = 80;
 const PATIENCE_BESIDE = 10;
-/** Milliseconds that a file without a list so far gets: at the start the disk is busy. */
+/** Milliseconds that a lookup waits while no list has been read: at the start the disk is busy. */
 const FIRST_PATIENCE = 1000;
 /** Milliseconds without an answer after which the log says so. */
 const REPORTED_AFTER = 5000;
 
 /** A look at the file, and its reading if it has changed. */
 interface Asking {
-  /** By the monotonic clock. */
+  /** The time when it began, by the monotonic clock. */
   readonly since: number;
-  /** The answer, or what serves in its place as soon as the file is late. Never rejects. */
+  /** The answer of the file. As soon as the file is late, the answer from memory. Never rejects. */
   readonly answer: Promise<LsearchAnswer>;
   isLate: boolean;
 }
 
 interface Look {
   readonly seen: BigIntStats;
-  /** By the monotonic clock: when the file was first seen like this. */
+  /** When the file was first seen like this, by the monotonic clock. */
   readonly since: number;
-  /** Its time stamps are too new to tell of another change. */
+  /** Whether its time stamps are too new to show another change. */
   readonly isRacy: boolean;
 }
 
@@ -59,7 +64,7 @@ export class LsearchFile {
   #look: Look | undefined;
   #answer: LsearchAnswer = { error: "has not been read" };
   #asking: Asking | undefined;
-  /** In one turn of the event loop one look at the file is enough. */
+  /** Whether the file was looked at in this turn of the event loop: one look a turn is enough. */
   #looked = false;
   #reported: string | undefined;
 
@@ -77,7 +82,7 @@ export class LsearchFile {
     return asking.isLate ? this.#meanwhile(asking) : asking.answer;
   }
 
-  /** Believes the list as it is, unless it has no entry; undefined when it is believed already. Never rejects. */
+  /** Believes the list as it is, unless it has no entry; undefined if it was believed already. Never rejects. */
   async accept(): Promise<Acceptance | undefined> {
     const now = await this.#readAgain(false);
     const path = this.#path;
@@ -89,13 +94,13 @@ export class LsearchFile {
     return accepted.doubt === undefined ? { path } : { path, why: accepted.doubt };
   }
 
-  /** Resolves when what was believed is on disk. */
+  /** Resolves when the believed list is on disk. */
   async close(): Promise<void> {
     await this.#idle();
     await this.#belief.written();
   }
 
-  /** Resolves to the look or reading that is late, if there is one. */
+  /** Waits for the look or reading under way. Resolves to it if it is late, otherwise to undefined. */
   async #idle(): Promise<Asking | undefined> {
     while (this.#asking !== undefined) {
       if (this.#asking.isLate) return this.#asking;
@@ -110,7 +115,7 @@ export class LsearchFile {
     return this.#ask((onTime) => this.#load(isAccepted, onTime)).answer;
   }
 
-  /** `ask` calls its argument when the file has answered. */
+  /** Begins a look or reading. `ask` calls its argument when the file has answered. */
   #ask(ask: (onTime: () => void) => Promise<LsearchAnswer>): Asking {
     const { clock, late } = this.#parts;
     const { promise: answer, resolve } = Promise.withResolvers<LsearchAnswer>();
@@ -118,7 +123,7 @@ export class LsearchFile {
     let isOnTime = false;
     const patience = late !== undefined && late.size > 0 ? PATIENCE_BESIDE : PATIENCE;
     const timer = clock.after("error" in this.#answer ? FIRST_PATIENCE : patience, () => {
-      // When this process stood still, the file may have answered in time: its answer comes before an immediate.
+      // If this process was stalled, the file may have answered in time. Its answer is handled before an immediate.
       setImmediate(() => {
         if (this.#asking !== asking || isOnTime) return;
         asking.isLate = true;
@@ -141,7 +146,7 @@ export class LsearchFile {
     return asking;
   }
 
-  /** What is known while the file does not answer. */
+  /** The answer from memory while the file does not answer. */
   #meanwhile({ since }: Asking): LsearchAnswer {
     const error = "does not answer";
     const isLong = this.#parts.clock.monotonic() - since >= REPORTED_AFTER;
@@ -166,7 +171,7 @@ export class LsearchFile {
     return !this.#belief.mayChange(this.#standing(look));
   }
 
-  /** Milliseconds that the file has stood as it is. */
+  /** Milliseconds for which the file has looked the same. */
   #standing({ since }: Look): number {
     return this.#parts.clock.monotonic() - since;
   }
@@ -181,7 +186,7 @@ export class LsearchFile {
     return this.#report(this.#answer);
   }
 
-  /** `asked` is when the reading began. */
+  /** The look for the status `seen`. `asked` is the time when the reading began. */
   #lookOf(seen: BigIntStats, asked: number): Look {
     const before = this.#look;
     const isKnown = before !== undefined && isSameFile(before.seen, seen);
@@ -189,7 +194,7 @@ export class LsearchFile {
     return { seen, since, isRacy: asked - since < RACY_MS };
   }
 
-  /** Logs what is wrong when it begins, not at every lookup. */
+  /** Logs an error when it first occurs, not at every lookup. */
   #report(answer: LsearchAnswer): LsearchAnswer {
     const error = "error" in answer ? answer.error : undefined;
     if (error !== undefined && error !== this.#reported) {

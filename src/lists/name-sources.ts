@@ -1,13 +1,14 @@
-// The sources of names of all lists, each once for all that name it alike, those of other generations included.
+// The sources of names of all lists. Lists that name the same source share it, across generations too.
 //
-// Invariant: a source that throws, rejects or does not answer in time is an error of the lookup, which defers.
+// Invariant: if a source throws, rejects or does not answer in time, the lookup is an error, and the mail is
+// deferred.
 
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import { Shared } from "../base/shared.ts";
 import { describeError } from "../observe/log.ts";
 import type { Found, NameLookup, NameServices, NameSource } from "./lookup.ts";
 
-/** Milliseconds that a lookup may take in any case. Files have shorter times of their own. */
+/** Milliseconds that any lookup may take. Files have shorter limits of their own. */
 const PATIENCE = 5000;
 
 export class NameSources {
@@ -18,7 +19,7 @@ export class NameSources {
     this.#services = { ...services, late: new Set() };
   }
 
-  /** `leave` must follow. */
+  /** Takes a source. Each `take` must be followed by one `leave`. */
   take(lookup: NameLookup, name: string): NameSource {
     return this.#sources.take(keyOf(lookup, name), () =>
       guarded(lookup.open(name, this.#services), this.#services),

@@ -1,7 +1,9 @@
-// One `spf:DOMAIN` of the host lists while the relay runs: what it holds now, from where, how old.
+// One `spf:DOMAIN` of the host lists while the relay runs: its networks, their source and age.
 //
-// Invariant: it only ever changes from one good answer to another. A failed, empty or all-embracing answer leaves
-// it as it was; before the first good answer it is empty and lets in nobody.
+// Invariants:
+// - The list only changes from one good answer to another. A failed answer, an empty one, or one that covers all
+//   addresses leaves it unchanged.
+// - Before the first good answer the list is empty and matches no client.
 
 import { given } from "../base/given.ts";
 import type { Clock } from "../base/clock.ts";
@@ -18,9 +20,9 @@ interface SpfListParts {
   readonly resolver: Resolver;
   readonly clock: Clock;
   readonly log: Log;
-  /** Where the last good answer is kept; nowhere when absent. */
+  /** The directory for the last good answer; absent: it is not kept. */
   readonly directory?: string;
-  /** False: read what is kept, and write nothing. */
+  /** False: the kept answer is read, and none is written. */
   readonly keep: boolean;
 }
 
@@ -62,7 +64,7 @@ export class SpfList implements HostSource {
     return entry === undefined || entry.negated ? undefined : entry.text;
   }
 
-  /** True when there is a new answer. Never throws. */
+  /** Fetches a new answer. True if it came. Never throws. */
   refresh(): Promise<boolean> {
     this.#running ??= this.#refresh()
       .catch((cause: unknown) => this.#failed(describeError(cause)))
@@ -81,7 +83,7 @@ export class SpfList implements HostSource {
     };
   }
 
-  /** Waits for the disk, and not for the DNS: an answer that comes later is not used. */
+  /** Waits for the disk, but not for DNS: a later answer is not used. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#writing;

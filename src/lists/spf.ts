@@ -1,8 +1,10 @@
-// An SPF record (RFC 7208) read as a list of networks: ip4, ip6, include and redirect, all the way down. What
-// depends on the client or on the moment (a, mx, ptr, exists, macros) is left out and named, so the list is
-// smaller than what SPF would pass, never larger.
+// Reads an SPF record (RFC 7208) as a list of networks: ip4, ip6, include and redirect, recursively. Terms that
+// depend on the client or on the moment (a, mx, ptr, exists, macros) are left out and named. So the list is never
+// larger than the addresses that SPF passes, and may be smaller.
 //
-// Invariant: anything unclear is an error for the whole list; a list that would pass everybody is an error too.
+// Invariants:
+// - Anything unclear is an error for the whole list.
+// - A list that would pass all addresses is an error too.
 
 import type { Resolver } from "../dns/dns.ts";
 import { parseDomain } from "../mail/address.ts";
@@ -19,7 +21,10 @@ export type SpfExpansion =
 
 /** RFC 7208 4.6.4. */
 const LOOKUPS_MAX = 10;
-/** Networks and other terms of a whole list, which each client's address is compared with. Google's are twenty. */
+/**
+ * Limit of networks and other terms of a whole list: the address of each client is compared with it. Google's list
+ * has twenty.
+ */
 const TERMS_MAX = 1000;
 
 interface Expanding {
@@ -47,17 +52,20 @@ export async function expandSpf(resolver: Resolver, domain: string): Promise<Spf
 
 const TOO_LONG = `has more than ${TERMS_MAX} terms`;
 
-/** What speaks against letting in these networks: there are none, too many, or they are everybody. */
+/**
+ * The problem of these networks: there are none, there are too many, or they cover all addresses; undefined if they
+ * are usable.
+ */
 export function passProblem(passed: readonly string[]): string | undefined {
   if (passed.length === 0) return "passes no address";
   if (passed.length > TERMS_MAX) return TOO_LONG;
   const networks: Network[] = passed.flatMap((text) => parseNetwork(text) ?? []);
-  return coversFamily(networks) ? "passes everybody" : undefined;
+  return coversFamily(networks) ? "passes every address" : undefined;
 }
 
-/** Adds what the record of `domain` passes; an error means that nothing of it may be used. */
+/** Adds the networks that the record of `domain` passes. If it returns an error, no result may be used. */
 async function expand(domain: string, state: Expanding): Promise<string | undefined> {
-  // A second visit adds nothing to a union, whether it is a diamond or a loop.
+  // A second visit adds nothing to a union, in a diamond as in a loop.
   if (state.seen.has(domain)) return undefined;
   if (state.seen.size > LOOKUPS_MAX) return `needs more than ${LOOKUPS_MAX} lookups`;
   state.seen.add(domain);
@@ -68,7 +76,7 @@ async function expand(domain: string, state: Expanding): Promise<string | undefi
   for (const term of record.terms) {
     const wanted = /^redirect=(.*)$/i.exec(term);
     if (wanted !== null) redirect = wanted[1];
-    // Any other modifier has no say in who passes (RFC 7208 6).
+    // Other modifiers do not change the result (RFC 7208 6).
     if (/^[a-z][\w.-]*=/i.test(term)) continue;
     const step = await readMechanism(term, domain, state);
     if (step.kind === "stop") return undefined;
@@ -99,25 +107,25 @@ async function fetchRecord(resolver: Resolver, domain: string): Promise<Terms> {
   };
 }
 
-/** What a mechanism means for the rest of its record: "stop", the terms after it are never looked at (RFC 7208 5.1). */
+/** The effect of a mechanism on the rest of its record. After "stop" the other terms are ignored (RFC 7208 5.1). */
 type Step = { readonly kind: "next" | "stop" } | { readonly kind: "error"; readonly error: string };
 
 const NEXT: Step = { kind: "next" };
 
 interface Mechanism {
-  /** As it stands in the record of `domain`. */
+  /** The term as the record of `domain` has it. */
   readonly term: string;
   readonly domain: string;
-  /** What is behind the colon. */
+  /** The text after the colon. */
   readonly value: string;
-  /** Its qualifier is "+", or none. */
+  /** Whether its qualifier is "+" or absent. */
   readonly passes: boolean;
   readonly state: Expanding;
 }
 
 type Reader = (mechanism: Mechanism) => Step | Promise<Step>;
 
-/** By the client or the moment: no list can hold it. */
+/** A term that depends on the client or the moment: a list cannot contain it. */
 const leftOut: Reader = (mechanism) => follow(mechanism, undefined);
 
 const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
@@ -141,7 +149,7 @@ async function readMechanism(term: string, domain: string, state: Expanding): Pr
 }
 
 function readAll({ term, domain, passes }: Mechanism): Step {
-  return passes ? failed(`${domain} passes everybody ("${term}")`) : { kind: "stop" };
+  return passes ? failed(`${domain} passes every address ("${term}")`) : { kind: "stop" };
 }
 
 function readNetwork({ term, domain, value, passes, state }: Mechanism, family: 4 | 6): Step {
@@ -151,7 +159,7 @@ function readNetwork({ term, domain, value, passes, state }: Mechanism, family: 
   return NEXT;
 }
 
-/** Goes on with the record of `target`; without one the mechanism is left out. */
+/** Continues with the record of `target`. If `target` is undefined, the mechanism is left out. */
 async function follow(mechanism: Mechanism, target: string | undefined): Promise<Step> {
   const { term, domain, passes, state } = mechanism;
   if (!passes) return failed(`${domain} has "${term}", which cannot be followed`);
@@ -167,7 +175,7 @@ function failed(error: string): Step {
   return { kind: "error", error };
 }
 
-/** Undefined for a macro, which is another domain for every client (RFC 7208 7). */
+/** The domain that the value names; undefined for a macro, which is another domain for every client (RFC 7208 7). */
 function targetOf(value: string): string | undefined {
   return parseDomain(value.replace(/\.$/, ""));
 }

@@ -1,8 +1,10 @@
-// Domain lists and local part lists: items made into matchers, and the scan over them.
+// Domain lists and local part lists: matchers made from their items, and the scan over them.
 //
-// Invariant: a list is scanned left to right, the first item that matches decides, "!" turns its verdict round;
-// at the end the subject is in the list only if the last item was negative. What a nested "+name" negates stays
-// inside it. A key is text of the list; only "*.example.com" vouches for the subject's own domain.
+// Invariants:
+// - A list is scanned from left to right, and the first item that matches decides. "!" inverts its verdict.
+// - If no item matches, the subject is in the list only if the last item is negative.
+// - A negative item of a nested "+name" only excludes from the nested list.
+// - The key of a match is text of the list. Only "*.example.com" gives the subject's own domain as the key.
 
 import { canonicalName } from "./lsearch-text.ts";
 import type { Match } from "./lists.ts";
@@ -10,17 +12,17 @@ import { type Found, type NameSource, parseLookup } from "./lookup.ts";
 import { writtenDomains } from "./written-domain.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 
-/** Undefined: this item says nothing about the subject. */
+/** Undefined: the item does not match, so the next one is tried. */
 type Verdict = Match | undefined;
 
 export interface TextItem {
   readonly text: string;
   readonly negated: boolean;
-  /** As if the item had no "!". */
+  /** The verdict without the "!". */
   find(subject: string): MaybePromise<Verdict>;
 }
 
-/** What an item needs from outside. */
+/** The sources of lookups and the named lists that items refer to. */
 export interface ItemSources {
   lookup(scheme: string, argument: string): Pick<NameSource, "find">;
   named(name: string): readonly TextItem[];
@@ -44,7 +46,7 @@ export function localPartItem(text: string, sources: ItemSources): TextItem {
   );
 }
 
-/** Resumes at `start` when an item has to wait for its file. */
+/** Scans the items from `start` on. The scan resumes after an item that had to wait for its file. */
 export function scan(items: readonly TextItem[], subject: string, start = 0): MaybePromise<Match> {
   for (let index = start; index < items.length; index++) {
     const current = items[index];
@@ -86,7 +88,7 @@ function nested(items: readonly TextItem[]): TextItem["find"] {
   };
 }
 
-/** `pattern` is "*.example.com"; the domain itself is no subdomain. */
+/** `pattern` is "*.example.com": it matches all subdomains, but not the domain itself. */
 function subdomains(pattern: string): TextItem["find"] {
   const suffix = pattern.slice(1);
   return (subject) => {
@@ -98,13 +100,13 @@ function subdomains(pattern: string): TextItem["find"] {
   };
 }
 
-// ---- names: the whole of it, then what stands before the first "+" ----
+// ---- names: the whole name, then the part before the first "+" ----
 
 type NameForm = (lower: string) => string;
 
 const whole: NameForm = (lower) => lower;
 
-/** "" when there is nothing before a "+": no item matches that. */
+/** The part before the first "+"; "" if it is empty or missing, which matches no item. */
 const base: NameForm = (lower) => {
   const plus = lower.indexOf("+");
   return plus === -1 ? "" : lower.slice(0, plus);
@@ -118,14 +120,14 @@ function literal(key: string, forms: readonly NameForm[]): TextItem["find"] {
   };
 }
 
-/** The keys that an entry for the subject may have, each with the name that it stands for. */
+/** The possible keys of an entry for the subject, each with the name that it means. */
 type Keys = (lower: string) => readonly { readonly key: string; readonly name: string }[];
 
 const writtenKeys: Keys = (lower) => writtenDomains(lower).map((key) => ({ key, name: lower }));
 
 const nameKeys: Keys = (lower) => [whole(lower), base(lower)].map((key) => ({ key, name: key }));
 
-/** Undefined when the item is no lookup. */
+/** The finder of a lookup; undefined if the item is not a lookup. */
 function lookedUp(item: string, sources: ItemSources, keysOf: Keys): TextItem["find"] | undefined {
   const written = parseLookup(item);
   if (written === undefined) return undefined;

@@ -1,4 +1,4 @@
-// How people write a domain into a file: as it is, with a dot at its end, or in the letters of its own script.
+// The forms in which people write a domain into a file: as it is, with a dot at its end, or in its own script.
 
 import { domainToUnicode } from "node:url";
 

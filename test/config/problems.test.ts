@@ -223,19 +223,19 @@ testCases({
         LAST_ROUTER,
         `${LAST_ROUTER}local_parts = ["mysql:a", "!spf:a.test"]\nsender_domains = ["lsearch:"]\n`,
       ],
-      'routers.toml:16: routers[0].local_parts[0]: "mysql:a": is no lookup that there is in such a list; there is "lsearch:FILE"',
-      'routers.toml:16: routers[0].local_parts[1]: "!spf:a.test": is no lookup that there is in such a list; there is "lsearch:FILE"',
+      'routers.toml:16: routers[0].local_parts[0]: "mysql:a": is not a lookup for such a list; write "lsearch:FILE"',
+      'routers.toml:16: routers[0].local_parts[1]: "!spf:a.test": is not a lookup for such a list; write "lsearch:FILE"',
       'routers.toml:17: routers[0].sender_domains[0]: "lsearch:": names no file',
     ],
     "of hosts is a lookup that does not exist, or has no domain": [
       relayRule('hosts = ["lsearch:a", "spf:no domain", "!spf:[::1]", "192.0.2.1"]'),
-      'routers.toml:21: gate.relay[0].hosts[0]: "lsearch:a": is no lookup that there is in such a list; there is "spf:DOMAIN"',
+      'routers.toml:21: gate.relay[0].hosts[0]: "lsearch:a": is not a lookup for such a list; write "spf:DOMAIN"',
       'routers.toml:21: gate.relay[0].hosts[1]: "spf:no domain": wants a domain after "spf:"',
       'routers.toml:21: gate.relay[0].hosts[2]: "!spf:[::1]": wants a domain after "spf:"',
     ],
     "of a route_list is a lookup that does not exist": [
       ['driver = "accept"', 'driver = "manualroute"\nroute_list = ["mysql:a  mx.example.net"]'],
-      'routers.toml:14: routers[0].route_list[0]: "mysql:a": is no lookup that there is in such a list; there is "lsearch:FILE"',
+      'routers.toml:14: routers[0].route_list[0]: "mysql:a": is not a lookup for such a list; write "lsearch:FILE"',
     ],
     "has white space where none belongs": [
       [LAST_ROUTER, `${LAST_ROUTER}local_parts = ["lsearch: a", "! bob"]\n`],

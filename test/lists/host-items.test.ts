@@ -38,8 +38,8 @@ describe("hostItemProblem", () => {
     ["192.0.2.0/024", /prefix length/],
     ["192.0.2/24", /no valid address before/],
     ["192.0.2.0/24/24", /no valid address before/],
-    ["+", /no name of a host list/],
-    ["+two words", /no name of a host list/],
+    ["+", /not a valid name of a host list/],
+    ["+two words", /not a valid name of a host list/],
   ] as const) {
     test(`says what is wrong with ${JSON.stringify(item)}`, () => {
       assert.match(hostItemProblem(item) ?? "nothing", problem);

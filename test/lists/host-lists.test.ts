@@ -61,13 +61,13 @@ describe("a host list", () => {
     );
     assert.equal(list.match("192.0.2.1").why, "192.0.2.1 is kept out by !192.0.2.1");
     assert.equal(list.match("192.0.2.9").why, "192.0.2.9 is not in the list (last item +google)");
-    assert.equal(list.match("rubbish").why, '"rubbish" is no address');
+    assert.equal(list.match("rubbish").why, '"rubbish" is not an address');
     await b.lists.close();
   });
 
   test("an item that the loader should have refused is an error, not a hole", () => {
     using b = bench({ hosts });
-    assert.throws(() => b.lists.hosts(["mx.example.com"]), /no item of a host list/);
+    assert.throws(() => b.lists.hosts(["mx.example.com"]), /not an item of a host list/);
     assert.throws(() => b.lists.hosts(["+nowhere"]), /no list \+nowhere/);
   });
 });

@@ -137,13 +137,12 @@ test("a lookup that does not exist, or not for such a list, is told with those t
   const lookups = lookupTable([...builtInLookups.values(), names(() => ({ kind: "none" }))]);
   const problem = (scheme: string, argument: string, of: "names" | "hosts") =>
     lookupProblem({ scheme, argument }, of, lookups);
-  const inNames =
-    'is no lookup that there is in such a list; there is "lsearch:FILE", "fake:THING"';
+  const inNames = 'is not a lookup for such a list; write "lsearch:FILE" or "fake:THING"';
   assert.equal(problem("mysql", "x", "names"), inNames);
   assert.equal(problem("spf", "x.test", "names"), inNames);
   assert.equal(
     problem("lsearch", "x", "hosts"),
-    'is no lookup that there is in such a list; there is "spf:DOMAIN"',
+    'is not a lookup for such a list; write "spf:DOMAIN"',
   );
   assert.equal(problem("fake", "", "names"), "names no thing");
   assert.equal(problem("fake", "x", "names"), undefined);
