@@ -1,26 +1,25 @@
-// Stored times that were worked out by a clock which was ahead of the one in force: it has been set back since. What
-// they put off is due now.
+// Stored times of a clock that was ahead and has been set back since. Mail that they put off is due now.
 //
-// Invariant: a message waits no longer than from its last settlement to its next attempt, whatever the clock says.
+// Invariant: whatever is done to the clock, a message waits no longer than its last settlement intended.
 
 import { given } from "../base/given.ts";
 import { LONGEST_WAIT } from "./longest-wait.ts";
 import type { Clocks, Wait } from "./spool.ts";
 
-/** What NTP may set a clock back by without anybody noticing; in ms. */
+/** Milliseconds by which NTP may set a clock back without consequences here. */
 const TOLERANCE = 5000;
 
-/** Was it read from a clock that has been set back since? */
+/** Whether `at` was read from a clock that has been set back since. */
 export function isAhead(at: number, now: number): boolean {
   return at > now + TOLERANCE;
 }
 
-/** Does the next attempt lie further ahead than it can, by any clock? */
+/** Whether the next attempt is further ahead than any wait can be. */
 export function isImpossiblyLate(nextAttempt: number, now: number): boolean {
   return nextAttempt > now + LONGEST_WAIT;
 }
 
-/** No time of them lies ahead of `now`. */
+/** Returns the clocks with every time ahead of `now` set to `now`. */
 export function clocksNotAheadOf(now: number, { mail, copies }: Clocks): Clocks {
   const before = <T extends Wait>(wait: T): T => ({
     ...wait,

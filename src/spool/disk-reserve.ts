@@ -1,8 +1,10 @@
-// The last of the disk belongs to the mail that is here already: below the reserve no new message is begun, so
-// that the queue can drain and its outcomes can be written down.
+// The reserve of the disk, for mail that is in the spool already: below it no new message is begun, so that the queue
+// can drain and record its outcomes.
 //
-// Invariants: the file system is asked at most once a second, one question at a time, and only when a client is there to
-// be answered. A disk that hangs holds up no client: once it has not answered for 100 ms, what it said last stands.
+// Invariants:
+// - The file system is asked at most once a second, one question at a time, and only while a client waits for the
+//   answer.
+// - A disk that hangs holds up no client: if it has not answered within 100 ms, its last answer counts.
 
 import { statfs as statfsCallback } from "node:fs";
 import { promisify } from "node:util";
@@ -12,10 +14,10 @@ import type { MaybePromise } from "../base/maybe-promise.ts";
 
 const statfs = promisify(statfsCallback);
 
-/** What is left for a process that is not root. */
+/** The free space for a process that is not root. */
 export interface FreeSpace {
   readonly bytes: number;
-  /** Infinite on a file system that does not count them. */
+  /** Infinite if the file system does not count inodes. */
   readonly inodes: number;
 }
 
@@ -33,11 +35,11 @@ export interface DiskReserveOptions {
   readonly log: Log;
 }
 
-/** How long an answer of the file system is good for, in ms. */
+/** Milliseconds for which an answer of the file system is used. */
 const FRESH = 1000;
 /** Milliseconds that a client waits for the file system. */
 const PATIENCE = 100;
-/** Milliseconds without an answer after which the log says so, once. */
+/** Milliseconds without an answer after which a warning is logged, once. */
 const WARNED_AFTER = 60_000;
 
 interface Measuring {
@@ -60,7 +62,7 @@ export class DiskReserve {
     this.#options = options;
   }
 
-  /** Does a message of so many bytes leave the reserve whole? Answers within 100 ms. */
+  /** Whether a message of `size` bytes leaves the reserve free. Answers within 100 ms. */
   hasRoomFor(size: number): MaybePromise<boolean> {
     if (this.#options.clock.monotonic() - this.#measuredAt < FRESH) return this.#fits(size);
     const measuring = (this.#measuring ??= this.#begin());
@@ -92,15 +94,15 @@ export class DiskReserve {
     const seconds = Math.floor((clock.monotonic() - measuring.since) / 1000);
     if (measuring.isWarnedOf || seconds * 1000 < WARNED_AFTER) return;
     measuring.isWarnedOf = true;
-    const what = `the file system of the spool has not said for ${seconds} s how much room it has`;
-    log.event("relay.warning", { what: `${what}: what it said last stands` });
+    const what = `the file system of the spool has not reported its free space for ${seconds} s`;
+    log.event("relay.warning", { what: `${what}: the last report is used` });
   }
 
   #fits(size: number): boolean {
     return !this.#low && this.#free.bytes - size >= this.#options.bytes;
   }
 
-  /** When the file system does not say, what it said last stands; a write will show. */
+  /** Asks the file system. If that fails, its last answer counts, and the next write shows whether there is space. */
   async #measure(): Promise<void> {
     const { measure, clock, log, bytes, inodes } = this.#options;
     try {

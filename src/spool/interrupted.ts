@@ -1,14 +1,14 @@
-// Attempts that a relay did not live to settle.
+// Attempts that were interrupted by the end of the relay.
 //
-// A message may be what kills the relay: after so many deaths in its attempts it waits, twice as long each time.
-// Messages that were only there when somebody pulled the plug do not notice.
+// The message under attempt may be what kills the relay. So after 5 interruptions it waits, and twice as long after
+// each further one. Messages that were merely under attempt during a power cut stay below that number.
 
 const INTERRUPTIONS_BEFORE_WAIT = 5;
-/** In ms. */
+/** Milliseconds. */
 const FIRST_WAIT = 1000;
 const INTERRUPTIONS_COUNTED = 15;
 
-/** Milliseconds that a message waits whose attempts were cut short so often. */
+/** Returns the milliseconds that a message waits after `count` interrupted attempts. */
 export function waitAfterInterruptions(count: number): number {
   if (count <= INTERRUPTIONS_BEFORE_WAIT) return 0;
   return FIRST_WAIT * 2 ** (Math.min(count, INTERRUPTIONS_COUNTED) - INTERRUPTIONS_BEFORE_WAIT);

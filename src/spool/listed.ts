@@ -1,17 +1,18 @@
-// How much the postmaster's list takes: recipients that have not had their mail, of which no sender hears.
+// The limits of the postmaster's list: recipients that have not had their mail, without a report to the sender.
 //
-// Invariant: its size is bounded, whatever strangers send. What has no room is counted. Each reason has a room of its
-// own, so that forged senders cannot crowd out what is of another kind.
+// Invariants:
+// - The size of the list is bounded, whatever strangers send. Entries above the limit are only counted.
+// - Each reason has a limit of its own, so entries with forged senders cannot crowd out other entries.
 
 import { given } from "../base/given.ts";
 import type { ListEntry } from "./spool.ts";
 
-/** Entries of one reason. */
+/** Most entries of one reason. */
 export const LISTED_MAX = 200;
-/** Characters of one text in an entry. */
+/** Most characters of one text in an entry. */
 const TEXT_MAX = 320;
 
-/** The entry with the beginning of each of its texts. */
+/** Returns the entry with each text cut to its limit. */
 export function shortened({ why, at, ...texts }: ListEntry): ListEntry {
   const { original } = texts;
   return {

@@ -1,7 +1,7 @@
-// How far ahead of the clock the stored time of an attempt may lie.
+// The longest time, in ms, between the clock and the stored time of the next attempt.
 
-/** No two attempts lie further apart, whatever the rules grow to (Exim's retry_interval_max). */
+/** The longest interval between two attempts, whatever the retry rules grow to (Exim's retry_interval_max). */
 export const LONGEST_INTERVAL = 24 * 3_600_000;
 export const LONGEST_SPREAD = 300_000;
-/** No stored retry time lies further ahead of the clock that was in force when it was worked out; in ms. */
+/** No stored retry time is further ahead of the clock that it was computed with. */
 export const LONGEST_WAIT = LONGEST_INTERVAL + LONGEST_SPREAD;

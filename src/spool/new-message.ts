@@ -1,10 +1,10 @@
-// A message that has just entered a spool.
+// A message that has just entered the spool.
 
 import { given } from "../base/given.ts";
 import type { Body } from "../mail/envelope.ts";
 import type { NewMessage, StoredMessage } from "./spool.ts";
 
-/** The message as the spool would give it, were it read again. `body` has the fields of the head above it. */
+/** Returns the message as the spool would return it if it were read. `body` includes the fields of the head. */
 export function newlyStored(
   { envelope, recipients, vouched }: NewMessage,
   state: "active" | "queued",

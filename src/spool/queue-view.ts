@@ -1,7 +1,9 @@
 // The queue as relayctl reads it, beside a running relay or without one.
 //
-// Invariants: a view changes and creates nothing, and disturbs no running relay: no read lasts longer than a page of
-// messages. The view of a spool that no relay has ever written to is an empty queue.
+// Invariants:
+// - A view changes and creates nothing.
+// - A view does not disturb a running relay: no read lasts longer than one page of messages.
+// - The view of a spool that no relay has ever written to is an empty queue.
 
 import type { MessageId } from "../mail/envelope.ts";
 import type { Filter, MessageState, StoredMessage } from "./spool.ts";
@@ -11,30 +13,30 @@ export interface QueueHold {
   readonly domain: string;
   /** Milliseconds since the epoch. */
   readonly since: number;
-  /** Messages that wait for its release, or will when their time has come. */
+  /** Messages that wait for its release now, or will wait for it when they are due. */
   readonly messages: number;
 }
 
-/** Messages and their bytes, by state: those that came in, without the header fields that were found out last. */
+/** Messages and their bytes, by state. The bytes are those received, without the header fields that the relay adds. */
 export type QueueCount = Readonly<
   Record<MessageState, { readonly messages: number; readonly bytes: number }>
 >;
 
 export interface QueueView extends AsyncDisposable {
   /**
-   * The messages that fit, oldest first, in pages; what cannot be read is told to `onDamaged`. The bodies are not
-   * looked at.
+   * Yields pages of the messages that fit, oldest first. Calls `onDamaged` for each message that cannot be read. Bodies
+   * are not checked.
    */
   messages(
     filter: Filter,
     onDamaged: (id: MessageId, why: string) => void,
   ): AsyncIterable<readonly StoredMessage[]>;
-  /** The ids of the messages that fit, oldest first, in pages. */
+  /** Yields pages of the ids of the messages that fit, oldest first. */
   ids(filter: Filter): AsyncIterable<readonly MessageId[]>;
   /** The number of messages that fit. */
   count(filter: Filter): Promise<QueueCount>;
-  /** Domains on hold, in the order of the alphabet. */
+  /** Domains on hold, in alphabetical order. */
   holds(): Promise<readonly QueueHold[]>;
-  /** One message with its body; undefined when there is none of this id. Throws when it cannot be read. */
+  /** Returns one message with its body, or undefined if this id is unknown. Throws if it cannot be read. */
   message(id: MessageId): Promise<StoredMessage | undefined>;
 }

@@ -1,4 +1,4 @@
-// What an engine of the spool is: the two ways into a store of one kind.
+// The contract of an engine: it opens a spool for the relay, or a view of it for relayctl.
 
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../observe/log.ts";
@@ -7,14 +7,16 @@ import type { Spool } from "./spool.ts";
 
 export interface SpoolEngine {
   /**
-   * Opens the spool in `directory`, creates what is missing and recovers what a crash left.
-   * Throws SpoolInUse when another relay has it, and SpoolError when it cannot be read.
+   * Opens the spool in `directory`. Creates missing files and recovers from a crash.
+   * Throws SpoolInUse if another relay has it, and SpoolError if it cannot be read.
    */
   open(directory: string, means: { readonly clock: Clock; readonly log: Log }): Promise<Spool>;
-  /** Undefined when no relay has opened this spool yet. Throws when it cannot be read. */
+  /** Returns undefined if no relay has opened this spool yet. Throws if it cannot be read. */
   view(directory: string): Promise<QueueView | undefined>;
-  /** Has a relay opened it yet? Throws when that cannot be known: what may not be read is not missing. */
+  /**
+   * Whether a relay has opened it yet. Throws if that cannot be found out: an unreadable spool is not a missing one.
+   */
   exists(directory: string): Promise<boolean>;
-  /** Paths that the relay must be able to write to, if they are there. */
+  /** Paths that the relay must be able to write to, if they exist. */
   files(directory: string): readonly string[];
 }

@@ -1,12 +1,13 @@
 // The durable store, as the rest of the relay sees it: messages, their recipients, the journal of finished
-// deliveries. docs/spool.md holds the state table. The engine behind it is replaceable; today's is SQLite.
+// deliveries. docs/spool.md holds the state table. The engine is replaceable; the present one is SQLite.
 //
-// Invariants: a promise that resolves has reached the disk (file, directory and database synced). What the journal
-// holds is never delivered again. A message leaves the spool in one transaction with everything it causes, so a
-// crash finds it either as it was or as it will be.
+// Invariants:
+// - When a promise resolves, its changes are on disk (file, directory and database synced).
+// - A delivery in the journal is never repeated.
+// - A message leaves the spool in one transaction with all its effects. A crash leaves it either before or after that.
 //
-// Doors: clock-ahead.ts, disk-reserve.ts, events.ts, interrupted.ts, listed.ts, longest-wait.ts, new-message.ts, queue-view.ts,
-// spool-engine.ts.
+// Doors: clock-ahead.ts, disk-reserve.ts, events.ts, interrupted.ts, listed.ts, longest-wait.ts, new-message.ts,
+// queue-view.ts, spool-engine.ts.
 
 import type { Body, Envelope, MessageId, RecipientRequest } from "../mail/envelope.ts";
 import type { Awaited, HostHint } from "../mail/host.ts";
@@ -16,13 +17,13 @@ import type { Status } from "../mail/status.ts";
 /** "pending" has deliveries to come, a copy perhaps; "frozen" waits for the postmaster. */
 export type RecipientState = "pending" | "delivered" | "failed" | "frozen";
 
-/** When something is tried again. */
+/** The next attempt of a delivery. */
 export interface Wait {
   /** Milliseconds since the epoch, as every time here. */
   readonly nextAttempt: number;
-  /** What makes it due before its time: the end of this hint. */
+  /** The hint whose end makes it due early. */
   readonly waitsFor?: Awaited;
-  /** The domain that the postmaster holds back: its release makes it due before its time. */
+  /** The domain on hold whose release makes it due early. */
   readonly heldDomain?: string;
 }
 
@@ -30,81 +31,81 @@ export interface Wait {
 export interface WaitingCopy extends Wait {
   readonly address: string;
   readonly router: string;
-  /** Where it goes; absent when its router could not say, and when it was deferred by an older version. */
+  /** Its Maildir. Absent if its router could not tell, or if an older version deferred it. */
   readonly place?: string;
-  /** Positions of further recipients that it is for: they do not wait for it. */
+  /** Positions of further recipients that it is for. They do not wait for it. */
   readonly others?: readonly number[];
   readonly attempts: number;
   readonly firstFailure: number;
   readonly lastStatus: Status;
 }
 
-/** The clocks of a recipient with copies that wait. */
+/** The separate waits of a recipient and of its copies. */
 export interface Clocks {
-  /** Of the address itself; absent when it does not wait, because it has had its end for example. */
+  /** The wait of the mail itself. Absent if it does not wait, for example because it is finished. */
   readonly mail?: Wait;
   readonly copies: readonly WaitingCopy[];
 }
 
-/** `attempts`, `firstFailure` and `lastStatus` are those of the address itself, not of its copies. */
+/** `attempts`, `firstFailure` and `lastStatus` are those of the mail itself, not of its copies. */
 export interface StoredRecipient extends RecipientRequest, Wait {
-  /** Place among the recipients of its message, from 0. */
+  /** Index among the recipients of its message, from 0. */
   readonly position: number;
   readonly state: RecipientState;
   readonly attempts: number;
-  /** Absent until something failed. */
+  /** Absent until a delivery failed. */
   readonly firstFailure?: number;
-  /** Of its last attempt; before the first, why it waits. */
+  /** The status of its last attempt. Before the first attempt, the reason why it waits. */
   readonly lastStatus?: Status;
-  /** Why the mail was put off without an attempt, the last time that it was due; absent when it was tried then. */
+  /** The reason why the mail was last put off without an attempt. Absent if it was tried when it was last due. */
   readonly waitsBecause?: string;
-  /** Absent when no copy waits; `nextAttempt` is the first of them. */
+  /** Absent if no copy waits. `nextAttempt` is the earliest of these times. */
   readonly clocks?: Clocks;
-  /** The postmaster has ordered an attempt: all of it is due, whatever is known of its hosts. */
+  /** The postmaster has ordered an attempt: mail and copies are due, whatever the hints say. */
   readonly forced?: true;
-  /** The mail has had its end, and only copies are still to be made. */
+  /** The mail itself is finished, and only copies are still to be made. */
   readonly mailDone?: true;
-  /** Absent unless something of it is frozen, and where an older version has frozen it for another reason. */
+  /** Absent if nothing of it is frozen, and if an older version froze it for another reason. */
   readonly frozenWhy?: FrozenWhy;
 }
 
 /**
- * Why something of a recipient is frozen; of several reasons the first in this order: the postmaster has ordered it; a
- * copy cannot be made; a transport has asked for it; the mail has failed, and there is nobody to be told.
+ * The reason why a recipient is frozen. If there are several, the first in this order counts: the postmaster has
+ * ordered it; a copy cannot be made; a transport has asked for it; the mail has failed, and no sender can be told.
  */
 export type FrozenWhy = (typeof FROZEN_WHYS)[number];
 export const FROZEN_WHYS = ["ordered", "copy", "delivery", "nobody-to-tell"] as const;
 
 /**
- * A delivery that has had its end. `unseen` and `target` are its key inside a message: whatever routers and transports
- * are called, and whichever recipient leads there, it is not begun again. The other fields are notes.
+ * A finished delivery. `unseen` and `target` are its key inside a message: it is never begun again, whatever the names
+ * of router and transport, and whichever recipient leads there. The other fields are notes.
  */
 export interface JournalEntry {
   /** A copy. */
   readonly unseen?: true;
-  /** Of mail the address that it was for, after all redirects, in canonical form; of a copy its place, a Maildir. */
+  /** For mail, its address after all redirects, in canonical form. For a copy, its Maildir. */
   readonly target: string;
   readonly outcome: "delivered" | "failed" | "frozen";
   readonly at: number;
   /**
-   * An alias of the same address has led there, so that the address may lead to others too; also of entries of a version
-   * that did not note it.
+   * An alias with the same address led there, so the address may lead to other deliveries too. Also set if an older
+   * version did not record this.
    */
   readonly homonym?: true;
   /** The first recipient that led there. */
   readonly position: number;
-  /** As it was written. */
+  /** The address as it was written. */
   readonly address: string;
   readonly router: string;
   readonly transport: string;
 }
 
-/** The target of a copy of which only the names are known: no router led to a place, or an older version made it. */
+/** Returns the target of a copy without a known place: no router gave one, or an older version made the copy. */
 export function namedPlaceOf(address: string, router: string, transport: string): string {
   return `${address}\n${router}\n${transport}`;
 }
 
-/** "active": an attempt is recorded and under way. "queued": waits for its time. */
+/** "active": an attempt is recorded and under way. "queued": the message waits until it is due. */
 export type MessageState = "active" | "queued" | "frozen";
 
 export interface StoredMessage {
@@ -112,13 +113,13 @@ export interface StoredMessage {
   readonly state: MessageState;
   readonly recipients: readonly StoredRecipient[];
   readonly journal: readonly JournalEntry[];
-  /** Delay warnings that went out. */
+  /** Number of delay warnings that were sent. */
   readonly warnings: number;
-  /** Somebody vouches for the sender, or nobody does; absent while that was not asked, or could not be answered. */
+  /** Whether a relay rule, SPF or DKIM vouches for the sender. Absent if that was not checked or is not known yet. */
   readonly vouched?: boolean;
-  /** How often it could not be answered. */
+  /** Number of checks that could not find it out. */
   readonly vouchTries?: number;
-  /** The relay ended in the middle of an attempt: it may have delivered more than the journal knows. */
+  /** The relay ended during an attempt, which may have delivered more than the journal records. */
   readonly interrupted?: true;
   readonly body: Body;
 }
@@ -126,19 +127,19 @@ export interface StoredMessage {
 export interface NewMessage {
   readonly envelope: Omit<Envelope, "size">;
   readonly recipients: readonly RecipientRequest[];
-  /** As in {@link StoredMessage}, if it is known. */
+  /** As in {@link StoredMessage}. */
   readonly vouched?: boolean;
 }
 
-/** A report of ours that enters the spool together with what it reports. */
+/** A report of the relay. It enters the spool in the same transaction as the outcomes that it reports. */
 export interface NewReport extends NewMessage {
   readonly bytes: Buffer;
 }
 
 /**
- * Why the postmaster hears of a recipient that has not had its mail, and the sender does not: nobody vouches for the
- * sender's address; the recipient is one member of an alias, of whom the sender need not know; or the sender is null, and
- * the message was frozen for as long as it may be.
+ * The reason why an undelivered recipient is reported to the postmaster and not to the sender: the sender is not
+ * vouched for; the recipient is a member of an alias, which the sender need not know; or the sender is null, and the
+ * message was frozen for the longest time allowed.
  */
 export type ListedWhy = (typeof LISTED_WHYS)[number];
 export const LISTED_WHYS = ["unvouched", "alias-member", "nobody-to-tell"] as const;
@@ -151,17 +152,17 @@ export interface ListEntry {
   readonly id: MessageId;
   /** "" for <>. */
   readonly sender: string;
-  /** The address that was tried, and that of RCPT if it is another one. */
+  /** The address that was tried. `original` is the address of RCPT, if that is another one. */
   readonly recipient: string;
   readonly original?: string;
-  /** What the host said, or what we found. */
+  /** The host's answer, or the relay's own reason. */
   readonly status: string;
 }
 
-/** What stands on the postmaster's list. */
+/** The postmaster's list. */
 export interface PostmasterList {
   readonly entries: readonly ListEntry[];
-  /** How many more there were, for which the list had no room. */
+  /** Number of further entries above the limit, by reason. */
   readonly more: Readonly<Partial<Record<ListedWhy, number>>>;
   /** The number of the last entry. */
   readonly last: number;
@@ -183,10 +184,10 @@ export type RecipientChange = Pick<
   | "frozenWhy"
 >;
 
-/** All that an attempt changed: one transaction. */
+/** All changes of an attempt: one transaction. */
 export interface Settlement {
   readonly id: MessageId;
-  /** By the clock from which the next attempts were worked out. */
+  /** The time from which the next attempts were computed. */
   readonly at: number;
   /** "completed" removes the message. */
   readonly state: MessageState | "completed";
@@ -194,28 +195,28 @@ export interface Settlement {
   readonly journal: readonly JournalEntry[];
   readonly warnings: number;
   readonly reports: readonly NewReport[];
-  /** What the postmaster is to hear of, because the sender does not. */
+  /** Recipients to report to the postmaster instead of the sender. */
   readonly listed?: readonly ListEntry[];
-  /** What has been found out of the sender. */
+  /** As in {@link StoredMessage}. Absent: unchanged. */
   readonly vouched?: boolean;
   readonly vouchTries?: number;
 }
 
 /** A message on its way in. */
 export interface IncomingMessage {
-  /** A promise asks to wait before the next piece. Keeps `piece`: it must not be reused. */
+  /** If it returns a promise, the caller waits for it before the next piece. `piece` is kept and must not be reused. */
   write(piece: Buffer): MaybePromise<void>;
   /**
    * Resolves when the message is durable. `active` records its first attempt in the same transaction.
-   * Throws SpoolError, and then keeps nothing.
+   * Throws SpoolError; then nothing of the message is kept.
    */
   commit(message: NewMessage, active: boolean): Promise<StoredMessage>;
   abort(): void;
 }
 
-/** The store refused a write; nothing of it was kept. */
+/** The store refused a write and has kept nothing of it. */
 export class SpoolError extends Error {
-  /** No space, quota or inodes left: 452 rather than 451. */
+  /** Space, quota or inodes are used up: the reply is 452 instead of 451. */
   readonly full: boolean;
 
   constructor(message: string, full: boolean, cause?: unknown) {
@@ -225,7 +226,7 @@ export class SpoolError extends Error {
   }
 }
 
-/** Another relay has the spool. */
+/** Another relay is using the spool. */
 export class SpoolInUse extends Error {
   constructor(directory: string) {
     super(`another relay is running on the spool ${directory}`);
@@ -239,26 +240,26 @@ export interface AddressFilter {
   readonly localPart?: string;
 }
 
-/** Messages that the postmaster means: those that fit everything that is given. */
+/** The postmaster's selection: messages that fit all fields that are present. */
 export interface Filter {
   /** null is the null sender. */
   readonly sender?: AddressFilter | null;
   readonly recipient?: AddressFilter;
-  /** Received at this time or earlier, or later than it; milliseconds since the epoch. */
+  /** Received at `until` or earlier, and later than `after`; milliseconds since the epoch. */
   readonly until?: number;
   readonly after?: number;
   readonly state?: MessageState;
 }
 
-/** "retry" makes due now, whatever is known of hosts, and thaws; "remove" tells nobody. */
+/** "retry" thaws and makes due now, whatever the hints say. "remove" sends no report. */
 export type Action = "retry" | "freeze" | "thaw" | "remove";
 
-/** What became of one message at the postmaster's word. */
+/** The result of the postmaster's order for one message. */
 export interface Change {
   readonly id: MessageId;
   /**
-   * "active": an attempt is under way, so nothing was changed. "unchanged": it is as it was wanted to be, or has no such
-   * recipient. "held": due, but for domains on hold. "failed": the log says why.
+   * "active": an attempt is under way, so nothing was changed. "unchanged": it has the wanted state already, or no such
+   * recipient. "held": it is due, but all its domains are on hold. "failed": the log has the reason.
    */
   readonly result: "done" | "unknown" | "active" | "unchanged" | "held" | "failed";
 }
@@ -269,49 +270,51 @@ export interface Claim {
 }
 
 export interface Spool {
-  /** Retry hints that an earlier run has saved. */
+  /** Returns the retry hints that an earlier run has saved. */
   hints(): Promise<ReadonlyMap<string, HostHint>>;
-  /** Undefined forgets it. */
+  /** Saves the hint. Undefined deletes it. */
   saveHint(key: string, hint: HostHint | undefined): Promise<void>;
-  /** The keys of the hints that recipients wait for; at most so many. */
+  /** Returns the keys of the hints that recipients wait for, at most `most`. */
   awaited(most: number): Promise<readonly string[]>;
-  /** Makes the `most` oldest that wait for the end of the hint with this key due now. How many there were. */
+  /** Makes the oldest recipients that wait for the hint's end due now, at most `most`. Returns their number. */
   wake(key: string, most: number): Promise<number>;
   nextId(): MessageId;
   receive(id: MessageId): IncomingMessage;
-  /** Messages whose time has come, oldest first, each recorded as under attempt before it is returned. */
+  /** Returns due messages, oldest first. Each is recorded as under attempt before it is returned. */
   take(now: number, limit: number): Promise<readonly StoredMessage[]>;
-  /** The wall clock was set: what a clock that was ahead has put off is due now. */
+  /** The wall clock was set: makes mail due that was put off by a clock that was ahead. */
   clockSet(): Promise<void>;
-  /** When the next queued message is due; undefined when none waits. */
+  /** Returns the time when the next queued message is due; undefined if no message waits. */
   nextDue(): Promise<number | undefined>;
-  /** Notes a finished delivery of a message under attempt: in the journal within 0.5 s. */
+  /** Notes a finished delivery of a message under attempt. It is in the journal within 0.5 s. */
   note(id: MessageId, entry: JournalEntry): void;
   settle(settlement: Settlement): Promise<void>;
   count(): Promise<number>;
-  /** Does what the postmaster wants with messages; with `only`, with these recipients. None is under attempt. */
+  /**
+   * Carries out the postmaster's order for messages that are not under attempt. `only` limits it to these recipients.
+   */
   change(
     action: Action,
     ids: readonly MessageId[],
     only?: AddressFilter,
   ): Promise<readonly Change[]>;
-  /** Takes messages that the postmaster wants settled, each recorded as under attempt before it is returned. */
+  /** Takes messages to settle by the postmaster's order. Each is recorded as under attempt before it is returned. */
   claim(ids: readonly MessageId[]): Promise<Claim>;
-  /** What the postmaster has not been sent yet. */
+  /** Returns the entries that were not sent to the postmaster yet. */
   listed(): Promise<PostmasterList>;
-  /** Takes in the message that tells the postmaster of `list`, and forgets the list, in one transaction. */
+  /** Stores the message that sends `list` to the postmaster, and removes these entries, in one transaction. */
   sendList(message: NewReport, list: PostmasterList): Promise<void>;
   /**
-   * Lets messages that are frozen because there is nobody to be told grow older by `elapsed` milliseconds, and gives the
-   * `most` first of those that are older than `after`. No message with a copy to be made, or that the postmaster has
-   * frozen, is among them.
+   * Adds `elapsed` milliseconds to the age of messages that are frozen only because no sender can be told. Returns
+   * those that have reached the age `after`, at most `most`. A message with a copy to be made, or frozen by the
+   * postmaster, is not among them.
    */
   ageFrozen(elapsed: number, after: number, most: number): Promise<readonly MessageId[]>;
   /** Domains on hold. */
   holds(): Promise<readonly string[]>;
   hold(domain: string): Promise<void>;
-  /** Ends the hold. The `most` oldest recipients that wait for that are due; how many there were. */
+  /** Ends the hold. Makes the oldest recipients that wait for it due, at most `most`. Returns their number. */
   release(domain: string, most: number): Promise<number>;
-  /** Everything that was asked for is on disk, and the store is closed. */
+  /** Closes the store. Resolves when all changes are on disk. */
   close(): Promise<void>;
 }

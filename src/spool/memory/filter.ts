@@ -1,4 +1,4 @@
-// The postmaster's filters over messages in memory.
+// The postmaster's filters, for messages in memory.
 
 import type { Mailbox } from "../../mail/envelope.ts";
 import type { AddressFilter, Filter, StoredMessage } from "../spool.ts";
@@ -27,7 +27,7 @@ function isSame(a: string, b: string): boolean {
   return lowerCase(a) === lowerCase(b);
 }
 
-/** Of ASCII letters alone. */
+/** Lowers ASCII letters only, as SQLite's NOCASE does. */
 function lowerCase(text: string): string {
   return text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }

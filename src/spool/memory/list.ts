@@ -25,7 +25,7 @@ export class MemoryList {
     };
   }
 
-  /** Takes away what has been sent; what came meanwhile stays. */
+  /** Removes the entries that were sent. Entries that came later stay. */
   forget({ more, last }: PostmasterList): void {
     this.#entries = this.#entries.filter(({ number }) => number > last);
     for (const [why, count] of this.#more) {

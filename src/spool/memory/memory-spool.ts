@@ -1,6 +1,6 @@
-// The spool in memory: what ../spool.ts promises, but for the disk.
+// The spool in memory. It keeps the promises of ../spool.ts, except those about the disk.
 //
-// Invariant: a method changes everything that it changes in one turn of the event loop, so nobody sees half of it.
+// Invariant: a method makes all its changes in one turn of the event loop, so no caller sees half of them.
 
 import type { Clock } from "../../base/clock.ts";
 import { inlineBody, withHead } from "../../mail/body.ts";
@@ -51,12 +51,12 @@ export class MemorySpool implements Spool {
     this.#lastId = [...tables.rows.keys()].map(idNumber).reduce((a, b) => Math.max(a, b), 0);
   }
 
-  /** All that it holds, oldest first, as it stands. */
+  /** All its messages, oldest first. */
   get messages(): readonly StoredMessage[] {
     return this.#tables.inOrder().map(({ message }) => message);
   }
 
-  /** Puts a message in as it stands, over the one that has its id, as if it had been there for ever. */
+  /** Stores a message unchanged, as if it had been there before. It replaces a message with the same id. */
   put(message: StoredMessage): void {
     this.#tables.set(newRow(message, message.envelope.receivedAt));
   }
@@ -80,7 +80,10 @@ export class MemorySpool implements Spool {
     return this.#wakeWaiting(({ waitsFor }) => waitsFor?.key === key, most, withoutHint);
   }
 
-  /** Makes the `most` oldest due that wait, as `awake` leaves them. How many there were. */
+  /**
+   * Makes the oldest recipients for which `waits` is true due, changed by `awake`, at most `most`. Returns their
+   * number.
+   */
   #wakeWaiting(
     waits: (recipient: StoredRecipient) => boolean,
     most: number,
@@ -257,13 +260,13 @@ function withoutHint(recipient: StoredRecipient): StoredRecipient {
   return rest;
 }
 
-/** It was no failure that it waited: its retry rules begin when the next one comes. */
+/** The wait was not a failure, so the retry rules begin at the next failure. */
 function withoutHold(recipient: StoredRecipient): StoredRecipient {
   const { heldDomain: _, waitsBecause: __, firstFailure: ___, lastStatus, ...rest } = recipient;
   return rest.attempts === 0 || lastStatus === undefined ? rest : { ...rest, lastStatus };
 }
 
-/** Is nothing of it frozen but mail of which nobody can be told? */
+/** Whether the message is frozen only because no sender can be told. */
 function isUntold({ state, recipients }: StoredMessage): boolean {
   const frozen = recipients.filter((one) => one.state === "frozen");
   const untold = frozen.filter(({ frozenWhy }) => frozenWhy === "nobody-to-tell");

@@ -1,7 +1,7 @@
-// An engine of the spool without a disk: for tests, and to play an attempt through that is to leave no trace.
+// An engine of the spool without a disk, for tests and for dry runs of an attempt.
 //
-// Invariants: those of ../spool.ts, but for the disk. A spool that is closed and opened again has what it had, as long
-// as this engine lives; its process takes it along.
+// Invariants: those of ../spool.ts, except those about the disk. A spool that is closed and opened again has its former
+// content while this engine lives. The content ends with the process.
 
 import type { Clock } from "../../base/clock.ts";
 import { waitAfterInterruptions } from "../interrupted.ts";
@@ -15,7 +15,7 @@ export interface MemoryEngine extends SpoolEngine {
   open(...given: Parameters<SpoolEngine["open"]>): Promise<MemorySpool>;
 }
 
-/** A spool that nobody else has, and that cannot be opened again. */
+/** Returns a new spool of its own, which cannot be opened again. */
 export function memorySpool(clock: Clock): MemorySpool {
   return new MemorySpool(new Tables(), clock, () => undefined);
 }
@@ -51,7 +51,9 @@ export function memoryEngine(): MemoryEngine {
   };
 }
 
-/** Attempts that the last run did not settle become due; so does what a clock that was ahead has put off. How many. */
+/**
+ * Makes interrupted attempts due, and mail put off by a clock that was ahead. Returns the number of interrupted ones.
+ */
 function recover(tables: Tables, now: number): number {
   const active = tables.inOrder().filter(({ message }) => message.state === "active");
   for (const row of active) {

@@ -1,7 +1,8 @@
-// What the postmaster does to messages in memory.
+// The postmaster's orders for messages in memory.
 //
-// Invariants: a message under attempt is left alone, because its attempt will say what it is. The state of a message
-// follows from its recipients.
+// Invariants:
+// - A message under attempt is left alone, because its attempt will decide its state.
+// - The state of a message follows from its recipients.
 
 import type { Action, AddressFilter, Change, StoredMessage, StoredRecipient } from "../spool.ts";
 import { isMeant } from "./filter.ts";
@@ -9,7 +10,7 @@ import { firstDue, idOf, isPending, type Row, type Tables } from "./tables.ts";
 
 type Recipients = readonly StoredRecipient[];
 
-/** What is to become of the message `row` at the postmaster's word, and the answer to him. */
+/** Carries out an order for the message `row`. Returns the result for the postmaster. */
 export function carryOut(
   action: Action,
   only: AddressFilter | undefined,
@@ -54,8 +55,9 @@ function isToFreeze(recipient: StoredRecipient): boolean {
 }
 
 /**
- * What was frozen is due, and its retry rules begin anew: they may have ended while it was. Several recipients may lead
- * to one delivery: it is thawed with any of them, unless the one that it is noted for waits and is not meant.
+ * Makes frozen recipients due. Their retry rules begin anew, because they may have ended meanwhile. If several
+ * recipients lead to one frozen delivery, it is thawed with any of them, unless the recipient in its journal entry is
+ * pending and not selected.
  */
 function thaw({ recipients, journal }: StoredMessage, means: Meant, now: number): Ordered {
   const frozen = new Set(
@@ -83,7 +85,7 @@ function thawedAt(now: number, recipient: StoredRecipient): StoredRecipient {
   return anew;
 }
 
-/** By the postmaster's word: what is known of hosts does not hold it back. */
+/** Makes recipients due by the postmaster's order, whatever the hints say. */
 function makeDue({ recipients, journal }: Ordered, means: Meant, now: number): Ordered {
   const due = (recipient: StoredRecipient): StoredRecipient => {
     const { waitsBecause: _, ...rest } = recipient;
@@ -95,7 +97,7 @@ function makeDue({ recipients, journal }: Ordered, means: Meant, now: number): O
   };
 }
 
-/** Is each of them for a domain on hold, so that nothing of it is tried? Copies are, whatever is on hold. */
+/** Whether each recipient is for a domain on hold and has no waiting copy, so that nothing of it is tried. */
 function areHeld(recipients: Recipients, { holds }: Tables): boolean {
   return recipients
     .filter(isPending)

@@ -1,4 +1,4 @@
-// What an attempt has changed of a message in memory.
+// Applies the changes of an attempt to a message in memory.
 
 import { given } from "../../base/given.ts";
 import type { RecipientRequest } from "../../mail/envelope.ts";
@@ -32,7 +32,7 @@ export function settledRow(row: Row, settlement: Settlement, state: StoredMessag
   };
 }
 
-/** A later entry with the same key takes the place of the former one. */
+/** Returns the message with more journal entries. A later entry replaces an earlier one with the same key. */
 export function withJournal(
   message: StoredMessage,
   entries: readonly JournalEntry[],
@@ -45,7 +45,7 @@ function keyOf({ unseen, target }: JournalEntry): string {
   return `${unseen === true} ${target}`;
 }
 
-/** All that an attempt may change is as it says, and an order to try it has been carried out. */
+/** Returns the recipient with all fields of the change, and without `forced`: the ordered attempt is done. */
 function changedRecipient(recipient: StoredRecipient, change: RecipientChange): StoredRecipient {
   const { firstFailure, lastStatus, waitsFor, heldDomain, waitsBecause } = change;
   const { clocks, mailDone, frozenWhy } = change;

@@ -1,5 +1,5 @@
-// What a spool in memory holds, and how a message changes in it. Values are replaced, never changed: what a reader has
-// stays as it was.
+// The content of a spool in memory, and the changes of a message in it. Values are replaced and never changed, so a
+// value that a reader has stays the same.
 
 import { given } from "../../base/given.ts";
 import type { MessageId } from "../../mail/envelope.ts";
@@ -8,27 +8,27 @@ import { clocksNotAheadOf, isAhead, isImpossiblyLate } from "../clock-ahead.ts";
 import type { StoredMessage, StoredRecipient } from "../spool.ts";
 import { MemoryList } from "./list.ts";
 
-/** A message, and what nobody but the spool has to know of it. */
+/** A message, and the spool's own facts about it. */
 export interface Row {
   readonly message: StoredMessage;
-  /** When it is due, while it is queued; milliseconds since the epoch, as `scheduledAt`. */
+  /** Time at which a queued message is due, in milliseconds since the epoch. */
   readonly nextAttempt: number;
-  /** When that was worked out. */
+  /** Time from which `nextAttempt` was computed, in milliseconds since the epoch. */
   readonly scheduledAt: number;
-  /** Milliseconds for which it has been frozen because there is nobody to be told. */
+  /** Milliseconds for which it has been frozen because no sender can be told. */
   readonly frozenFor: number;
-  /** Attempts that a relay did not live to settle. */
+  /** Number of interrupted attempts. */
   readonly interruptions: number;
 }
 
 export class Tables {
   readonly rows = new Map<MessageId, Row>();
   readonly hints = new Map<string, HostHint>();
-  /** Domains on hold, and since when. */
+  /** Domains on hold, each with its beginning in milliseconds since the epoch. */
   readonly holds = new Map<string, number>();
   readonly list = new MemoryList();
 
-  /** Oldest first. */
+  /** Returns all rows, oldest first. */
   inOrder(): Row[] {
     return [...this.rows.values()].toSorted((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
   }
@@ -42,13 +42,13 @@ export function idOf({ message }: Row): MessageId {
   return message.envelope.id;
 }
 
-/** A row of a message that has not waited yet. */
+/** Returns the row of a new message. */
 export function newRow(message: StoredMessage, scheduledAt: number): Row {
   const nextAttempt = firstDue(message.recipients, message.envelope.receivedAt);
   return { message, nextAttempt, scheduledAt, frozenFor: 0, interruptions: 0 };
 }
 
-/** When the first of them is due that waits; `otherwise` when none does. */
+/** Returns the earliest next attempt of the pending recipients, or `otherwise` if none is pending. */
 export function firstDue(recipients: readonly StoredRecipient[], otherwise: number): number {
   const due = recipients.filter(isPending).map(({ nextAttempt }) => nextAttempt);
   return due.length === 0 ? otherwise : due.reduce((first, at) => Math.min(first, at));
@@ -62,7 +62,7 @@ export function inState(row: Row, state: StoredMessage["state"]): Row {
   return { ...row, message: { ...row.message, state } };
 }
 
-/** No time of it lies ahead of `now`. */
+/** Returns the row with every time ahead of `now` set to `now`. */
 export function notAheadOf(now: number, row: Row): Row {
   const recipients = row.message.recipients.map((one) => recipientNotAheadOf(now, one));
   return {
@@ -73,7 +73,7 @@ export function notAheadOf(now: number, row: Row): Row {
   };
 }
 
-/** Makes due what a clock that was ahead has put off. */
+/** Makes mail due that was put off by a clock that was ahead. */
 export function mendTimes(tables: Tables, now: number): void {
   for (const row of tables.rows.values()) {
     if (row.message.state === "frozen") continue;

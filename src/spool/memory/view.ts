@@ -6,7 +6,7 @@ import type { Filter, MessageState, StoredMessage } from "../spool.ts";
 import { isWanted } from "./filter.ts";
 import { isPending, type Tables } from "./tables.ts";
 
-/** Messages that are read at once. */
+/** Messages in one page. */
 const PAGE = 500;
 
 export function memoryView(tables: Tables): QueueView {

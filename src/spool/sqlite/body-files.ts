@@ -1,5 +1,5 @@
-// The bodies that stand beside the database, as far as they are to go: each is removed when its message has gone.
-// A file that cannot be removed just now is tried again with the next one, and at the latest at the next start.
+// Removes body files whose message has left the database. If a file cannot be removed, it is tried again together with
+// the next one, and at the latest at the next start.
 
 import { readdirSync, rmSync } from "node:fs";
 import type { MessageId } from "../../mail/envelope.ts";
@@ -15,12 +15,12 @@ export class BodyFiles {
     this.#spoolDirectory = spoolDirectory;
   }
 
-  /** Those that bear the name of a message; what else lies in the directory is not ours. */
+  /** Returns the body files named like a message id. Other files in the directory are left alone. */
   names(): MessageId[] {
     return readdirSync(bodyDirectory(this.#spoolDirectory)).filter((name) => IS_ID.test(name));
   }
 
-  /** The messages are gone for good. Never throws: that would belie the transaction that removed them. */
+  /** Removes the files of messages that are removed already. Never throws, because that transaction has succeeded. */
   remove(ids: readonly MessageId[]): void {
     for (const id of ids) this.#ownerless.add(id);
     for (const id of this.#ownerless) {

@@ -1,5 +1,5 @@
 // Bodies as the spool keeps them: up to 64 KiB in the database, larger ones in a file of their own.
-// A body whose length or checksum is wrong is never handed out as if it were whole.
+// Invariant: a body with a wrong length or checksum is never read to its end without an error.
 
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { crc32 } from "node:zlib";
 import type { Body, MessageId } from "../../mail/envelope.ts";
 import { errorCode } from "../../base/error-code.ts";
 
-/** Bodies up to this many bytes stand in the database. */
+/** Bodies up to this number of bytes are in the database. */
 export const INLINE_MAX = 64 * 1024;
 
 const CHUNK = 64 * 1024;
@@ -28,8 +28,8 @@ export function bodyFile(spoolDirectory: string, id: MessageId): string {
 }
 
 /**
- * Throws CorruptBody behind the last chunk when the file is not what was stored: the reader must not finish.
- * `onDamage` hears of it too.
+ * Returns a body that is read from its file. If the file is damaged, `chunks` throws CorruptBody at the latest after
+ * the last chunk, so that the reader does not finish, and `onDamage` is called.
  */
 export function fileBody(
   path: string,

@@ -1,7 +1,9 @@
-// What the postmaster does to messages that wait: rows of the spool's database, inside the caller's transaction.
+// The postmaster's orders for messages that wait: changes of rows in the spool's database, inside the caller's
+// transaction.
 //
-// Invariants: a message under attempt is left alone, because its attempt will say what it is. The state of a message
-// follows from its recipients.
+// Invariants:
+// - A message under attempt is left alone, because its attempt will decide its state.
+// - The state of a message follows from its recipients.
 
 import type { MessageId } from "../../mail/envelope.ts";
 import type { Action, AddressFilter, Change } from "../spool.ts";
@@ -11,7 +13,7 @@ import { type Condition, recipientCondition } from "./selection.ts";
 
 export interface Wanted {
   readonly action: Action;
-  /** Only these recipients of each message; "remove" takes the whole message. */
+  /** Limits the order to these recipients of each message. "remove" always takes the whole message. */
   readonly only: AddressFilter | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -38,7 +40,7 @@ export function changeMessages(
   });
 }
 
-/** Calls `change` with each message that is there and not under attempt. */
+/** Calls `change` for each message that exists and is not under attempt. */
 export function changeEach(
   database: Database,
   ids: readonly MessageId[],
@@ -53,7 +55,7 @@ export function changeEach(
   });
 }
 
-/** How many recipients that was. */
+/** Freezes recipients. Returns their number. */
 function freeze(database: Database, id: number, { sql, values }: Condition): number {
   return database.run(
     `UPDATE recipients SET state = 'frozen', frozen_why = 'ordered'
@@ -64,9 +66,9 @@ function freeze(database: Database, id: number, { sql, values }: Condition): num
 }
 
 /**
- * What was frozen is due, and its retry rules begin anew: they may have ended while it was. Several recipients may lead
- * to one delivery: it is thawed with any of them, unless the one that it is noted for waits and is not meant. How many
- * recipients that was.
+ * Makes frozen recipients due. Their retry rules begin anew, because they may have ended meanwhile. If several
+ * recipients lead to one frozen delivery, it is thawed with any of them, unless the recipient in its journal entry is
+ * pending and not selected. Returns the number of recipients.
  */
 function thaw(database: Database, id: number, { sql, values }: Condition, now: number): number {
   const frozen = "SELECT position FROM journal WHERE message = ? AND outcome = 'frozen'";
@@ -92,7 +94,7 @@ function thaw(database: Database, id: number, { sql, values }: Condition, now: n
   return thawed;
 }
 
-/** By the postmaster's word: what is known of hosts does not hold it back. How many recipients that was. */
+/** Makes recipients due by the postmaster's order, whatever the hints say. Returns their number. */
 function makeDue(database: Database, id: number, { sql, values }: Condition, now: number): number {
   return database.run(
     `UPDATE recipients SET next_attempt = ?, forced = 1, waits_because = NULL
@@ -103,7 +105,7 @@ function makeDue(database: Database, id: number, { sql, values }: Condition, now
   );
 }
 
-/** Is each of them for a domain on hold, so that nothing of it is tried? Copies are, whatever is on hold. */
+/** Whether each selected recipient is for a domain on hold and has no waiting copy, so that nothing of it is tried. */
 function areHeld(database: Database, id: number, { sql, values }: Condition): boolean {
   const free = database.get(
     `SELECT 1 FROM recipients WHERE message = ? AND state = 'pending' AND ${sql}

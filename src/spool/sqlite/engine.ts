@@ -1,9 +1,11 @@
-// The spool's SQLite side: synchronous, one transaction a call. The relay runs it in a thread of its own, so that
-// a slow disk stalls no session; relayctl runs it in its own process.
+// The SQLite side of the spool: synchronous, one transaction a call. It runs in a thread of its own, so that a slow
+// disk stalls no session.
 //
-// Invariants: what has returned is on disk. Transactions that wait together share one commit; when that fails it is
-// rolled back and each is tried by itself, so that one's trouble is not another's. A body file outlives its
-// message's row, never the other way round.
+// Invariants:
+// - When a call returns, its changes are on disk.
+// - Transactions that wait together share one commit. If it fails, it is rolled back and each is tried by itself, so
+//   that a bad transaction does not fail another.
+// - A body file outlives the row of its message, never the other way round.
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -38,13 +40,13 @@ import { awaitedKeys, wakeWaiting } from "./waiting.ts";
 
 export interface Recovery {
   readonly messages: number;
-  /** Messages whose attempt the last run did not settle; they are due now. */
+  /** Number of messages whose attempt the last run did not settle. They are due now. */
   readonly inFlight: number;
-  /** The highest id in the spool; 0 when it is empty. */
+  /** The highest id in the spool; 0 if it is empty. */
   readonly lastId: number;
 }
 
-/** What a spool holds beside messages, and a damaged one may still give. */
+/** Tables besides the messages that may be readable in a damaged spool. */
 export interface RestoredTables {
   readonly holds?: readonly StoredHold[];
   readonly list?: readonly ListEntry[];
@@ -55,11 +57,11 @@ export interface ClaimedRows {
   readonly rows: readonly StoredRow[];
 }
 
-/** How long a message waits that the disk did not give back, in ms. */
+/** Milliseconds until a message that the disk could not read is tried again. */
 const UNREADABLE_PAUSE = 300_000;
-/** So many free pages stay for the mail to come, 16 MiB. */
+/** Free pages that are kept for new mail: 16 MiB. */
 const FREE_PAGES_KEPT = 2048;
-/** Pages given back at once: a few milliseconds, so that a message which comes meanwhile waits no longer. */
+/** Pages given back at once. That takes a few milliseconds, which is the longest that a commit waits for it. */
 const SHRINK_PAGES = 256;
 
 export const DATABASE = "spool.sqlite";
@@ -68,12 +70,12 @@ export class Engine {
   readonly #database: Database;
   readonly #bodyFiles: BodyFiles;
   readonly #load: Loader;
-  /** Messages whose body is in a file, and that are removed in the transaction under way. */
+  /** Messages removed in the present transaction whose body is in a file. */
   readonly #removed: MessageId[] = [];
 
   /**
-   * Opens the spool in `directory` and creates what is missing. Throws when it is no spool of this version, and
-   * what isDamage() knows when the database cannot be read.
+   * Opens the spool in `directory` and creates missing files. Throws if its version is unknown. If the database cannot
+   * be read, the error is one that isDamage() recognizes.
    */
   constructor(directory: string) {
     mkdirSync(bodyDirectory(directory), { recursive: true, mode: 0o700 });
@@ -94,9 +96,9 @@ export class Engine {
   }
 
   /**
-   * Commits all transactions at once; when that fails, each by itself. Results are in the same order. What a clock
-   * ahead of `now` has put off is due at `now`.
-   * Throws only when the database is damaged, and then nothing was committed.
+   * Commits all transactions at once. If that fails, commits each by itself. Results are in the same order. A message
+   * that a clock ahead of `now` has put off becomes due at `now`.
+   * Throws only if the database is damaged; then nothing was committed.
    */
   commit(transactions: readonly Transaction[], now: number): CommitResult[] {
     try {
@@ -104,7 +106,7 @@ export class Engine {
       return transactions.map(() => undefined);
     } catch (error) {
       if (isDamage(error)) throw error;
-      // What the disk does to one it does to all.
+      // An error of the disk would hit each of them.
       const alone = transactions.length <= 1 || isWriteError(error);
       return transactions.map((one) => (alone ? describe(error) : this.#commitAlone(one, now)));
     }
@@ -201,7 +203,7 @@ export class Engine {
     );
   }
 
-  /** Due messages, oldest first, marked active in the same transaction. */
+  /** Returns due messages, oldest first. Marks them active in the same transaction. */
   take(now: number, limit: number): StoredRow[] {
     for (;;) {
       let reading = 0;
@@ -215,7 +217,7 @@ export class Engine {
           });
         });
       } catch (error) {
-        // A message on a sector that cannot be read must not keep the others back.
+        // A message on an unreadable sector must not hold up other messages.
         if (!isReadError(error) || reading === 0) throw error;
         this.#database.atomically(() =>
           this.#postpone({ kind: "postpone", id: reading, at: now, delay: UNREADABLE_PAUSE }),
@@ -236,14 +238,14 @@ export class Engine {
   }
 
   /**
-   * Makes due what a clock that was ahead has put off, among some of the messages behind `after`. Where to go on;
-   * undefined when all have been looked at.
+   * Makes messages due that a clock ahead of `now` has put off, among some of those after the id `after`. Returns the
+   * id to go on from, or undefined at the end.
    */
   mendTimes(now: number, after: number): number | undefined {
     return this.#database.atomically(() => mendSome(this.#database, now, after));
   }
 
-  /** One message with its body. */
+  /** Returns one message with its body. */
   load(id: number): StoredRow | undefined {
     return this.#load(id, true);
   }
@@ -256,7 +258,7 @@ export class Engine {
     return awaitedKeys(this.#database, most);
   }
 
-  /** Makes the `most` oldest that wait for a hint's end due at `now`. How many there were. */
+  /** Makes the oldest recipients that wait for a hint due at `now`, at most `most`. Returns their number. */
   wake(waitsFor: string, most: number, now: number): number {
     return this.#database.atomically(() =>
       wakeWaiting(
@@ -279,7 +281,7 @@ export class Engine {
     return readList(this.#database);
   }
 
-  /** Ends the hold. The `most` oldest that wait for that are due at `now`; how many there were. */
+  /** Ends the hold. Makes the oldest recipients that wait for it due at `now`, at most `most`. Returns their number. */
   release(domain: string, most: number, now: number): number {
     return this.#database.atomically(() => releaseHeld(this.#database, domain, most, now));
   }
@@ -295,7 +297,7 @@ export class Engine {
     return numberOf(this.#database.get("SELECT count(*) AS n FROM messages")?.["n"]);
   }
 
-  /** At the postmaster's word. */
+  /** Carries out an order of the postmaster. */
   change(ids: readonly MessageId[], wanted: Omit<Wanted, "remove">): Change[] {
     this.#removed.length = 0;
     const remove = (id: number) => this.#remove(id);
@@ -306,7 +308,7 @@ export class Engine {
     return changes;
   }
 
-  /** Messages that are not under attempt, marked active in the same transaction. */
+  /** Returns the messages that are not under attempt. Marks them active in the same transaction. */
   claim(ids: readonly MessageId[]): ClaimedRows {
     return this.#database.atomically(() => {
       const rows: StoredRow[] = [];
@@ -320,7 +322,10 @@ export class Engine {
     });
   }
 
-  /** What a dead relay left: attempts under way become due, bodies that no message owns are removed. */
+  /**
+   * Recovers from the end of the last run: interrupted attempts become due, and body files without a message are
+   * removed.
+   */
   recover(now: number): Recovery {
     const inFlight = this.#database.atomically(() => endInterrupted(this.#database, now));
     let after: number | undefined = 0;
@@ -335,8 +340,8 @@ export class Engine {
   }
 
   /**
-   * For idle moments. Gives a little of the space that removed messages held back to the file system; true when there is more. So a
-   * queue that has filled the disk makes room as it drains, for new mail and for everybody else.
+   * For idle moments: gives some free pages back to the file system. Returns true if there are more to give. So a queue
+   * that has filled the disk makes room as it drains, also for other programs.
    */
   tidy(): boolean {
     this.#database.mend();
@@ -345,7 +350,7 @@ export class Engine {
     return true;
   }
 
-  /** Takes messages over as they stood in another spool. Throws when one cannot be, and then takes none. */
+  /** Copies messages from another spool, unchanged. If one cannot be copied, throws and copies none. */
   restore(rows: readonly StoredRow[], other: RestoredTables = {}): void {
     const { holds = [], list = [] } = other;
     this.#database.atomically(() => {

@@ -1,8 +1,9 @@
-// Messages of the spool's database that are frozen because there is nobody to be told of them.
+// Messages of the spool's database that are frozen only because no sender can be told of the failure.
 //
-// Invariants: only a message of which nothing else is frozen grows older here: a copy that is still due, and what the
-// postmaster has frozen, is not among them. How long it was frozen is the sum of what passed while a relay ran, so a
-// clock that is set does not count.
+// Invariants:
+// - Only a message that is frozen for no other reason gets older here. A message with a copy that is still due, or
+//   frozen by the postmaster, does not.
+// - The age is the sum of the time that passed while a relay ran, so setting the clock does not change it.
 
 import type { MessageId } from "../../mail/envelope.ts";
 import type { Database } from "../../base/durable/database.ts";
@@ -14,7 +15,7 @@ const UNTOLD = `state = 'frozen' AND EXISTS
   AND NOT EXISTS (SELECT 1 FROM recipients WHERE message = id AND state = 'frozen'
     AND frozen_why IS NOT 'nobody-to-tell')`;
 
-/** See Spool.ageFrozen. Inside the caller's transaction. */
+/** As Spool.ageFrozen. Runs inside the caller's transaction. */
 export function ageFrozen(
   database: Database,
   elapsed: number,

@@ -7,7 +7,7 @@ import { statusOf } from "./rows.ts";
 
 type Statements = Pick<DatabaseSync, "prepare">;
 
-/** Undefined forgets the hint. */
+/** Saves the hint. Undefined deletes it. */
 export function saveHint(database: Statements, key: string, hint: HostHint | undefined): void {
   if (hint === undefined) database.prepare("DELETE FROM hints WHERE key = ?").run(key);
   else {

@@ -12,7 +12,7 @@ export interface StoredHold {
   readonly since: number;
 }
 
-/** The first time counts. */
+/** Puts the domain on hold. If it is on hold already, the earlier `since` is kept. */
 export function saveHold(database: Statements, { domain, since }: StoredHold): void {
   database.prepare("INSERT OR IGNORE INTO holds (domain, since) VALUES (?, ?)").run(domain, since);
 }
@@ -22,7 +22,10 @@ export function readHolds(database: Statements): StoredHold[] {
   return rows.map((row) => ({ domain: textOf(row["domain"]), since: numberOf(row["since"]) }));
 }
 
-/** Ends the hold; the `most` oldest that wait for it are due at `now`, as if it had not been. How many there were. */
+/**
+ * Ends the hold. Makes the oldest recipients that wait for it due at `now`, at most `most`, as if they had not waited.
+ * Returns their number.
+ */
 export function releaseHeld(
   database: Statements,
   domain: string,
@@ -35,8 +38,8 @@ export function releaseHeld(
 }
 
 /**
- * Messages that wait for the end of a hold, or will when their time has come. Before version 5 there was no column for
- * it, and the key of what they waited for began with "hold:".
+ * Counts messages that wait for the end of a hold now, or will when they are due. Before version 5, such recipients had
+ * a key that began with "hold:" instead of a column.
  */
 export function countHeld(database: Statements, domain: string, version: number): number {
   const [column, value] = version < 5 ? ["waits_for", `hold:${domain}`] : ["held_domain", domain];

@@ -1,8 +1,9 @@
-// A message on its way into the spool: held in memory while it is small, streamed to a file once it is not.
+// The body of a message on its way into the spool. A small one is kept in memory, a large one streamed to a file.
 //
-// Invariants: the file and its directory are synced before anybody may say that the message is stored. The first
-// write that fails decides: nothing is written after it, and whoever finishes the message hears of it. Whatever
-// ends a body without storing it leaves no file and no open descriptor.
+// Invariants:
+// - `finish` returns only after the file and its directory are synced.
+// - After the first write that fails, nothing more is written, and `finish` throws that error.
+// - A body that is not stored leaves no file and no open descriptor.
 
 import { constants } from "node:fs";
 import { crc32 } from "node:zlib";
@@ -16,7 +17,7 @@ import type { FileCalls } from "../../base/durable/file-calls.ts";
 import { SpoolError } from "../spool.ts";
 import { bodyDirectory, bodyFile, type CorruptBody, fileBody, INLINE_MAX } from "./body.ts";
 
-/** Bytes that may wait for the disk before the client is asked to. */
+/** Bytes that may wait for the disk. Above that the client must wait. */
 const UNWRITTEN_MAX = 256 * 1024;
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
@@ -35,12 +36,14 @@ export class IncomingBody {
   readonly #store: BodyStore;
   #pieces: Buffer[] = [];
   #unwritten = 0;
-  /** Resolves when all that was given to the file is in it, or has failed. Undefined while there is no file. */
+  /**
+   * Resolves when all bytes given to the file are written or have failed. Undefined before the first write to a file.
+   */
   #writing: Promise<void> | undefined;
   #descriptor: number | undefined;
   readonly #failure = new FirstError();
   #discarded = false;
-  /** The file is there, and it is ours: another one of its name belongs to another message. */
+  /** This body has created the file. If not, a file of that name belongs to another message. */
   #isOurs = false;
 
   constructor(id: MessageId, store: BodyStore) {
@@ -52,7 +55,7 @@ export class IncomingBody {
     return bodyFile(this.#store.spoolDirectory, this.#id);
   }
 
-  /** Never rejects: the client is still sending, and gets its answer at the end. */
+  /** Takes a piece. Never rejects: the client is still sending, and gets its answer at the end. */
   write(piece: Buffer): MaybePromise<void> {
     this.size += piece.length;
     if (this.#failure.first !== undefined || this.#discarded) return undefined;
@@ -86,7 +89,7 @@ export class IncomingBody {
     }
   }
 
-  /** The body: whole in memory, or whole and synced in its file. Throws SpoolError, and removes the file then. */
+  /** Returns the body: complete in memory, or complete and synced in its file. Throws SpoolError. */
   async finish(): Promise<Body> {
     if (this.#discarded) throw new SpoolError("the message was given up", false);
     if (this.#writing === undefined) return inlineBody(unshared(this.#pieces, this.size));
@@ -112,13 +115,13 @@ export class IncomingBody {
     if (descriptor !== undefined) await this.#store.calls.close(descriptor);
   }
 
-  /** Nothing of the body is left. Throws when its file cannot be removed. */
+  /** Removes everything of the body. Throws if its file cannot be removed. */
   async discard(): Promise<void> {
     this.#discarded = true;
     this.#pieces = [];
     if (this.#writing === undefined) return;
     await this.#writing;
-    // A close that fails has closed.
+    // A close that fails has released the descriptor.
     await this.#close().catch(() => undefined);
     if (!this.#isOurs) return;
     await this.#store.calls.unlink(this.#path).catch((error: unknown) => {
@@ -136,7 +139,7 @@ function spoolError(what: string, cause: unknown): SpoolError {
   return new SpoolError(`${what}: ${text}`, full, cause);
 }
 
-/** In memory of its own: a piece of a pool would be posted to the thread of the spool with the whole pool. */
+/** Joins the pieces in memory of their own. A piece of a pool would be sent to the thread with the whole pool. */
 function unshared(pieces: readonly Buffer[], size: number): Buffer {
   const bytes = Buffer.allocUnsafeSlow(size);
   let at = 0;

@@ -1,10 +1,13 @@
-// Attempts under way in the spool's database that a relay did not live to settle.
+// Attempts in the spool's database that were interrupted by the end of the relay.
 
 import { numberOf } from "../../base/durable/columns.ts";
 import type { Database } from "../../base/durable/database.ts";
 import { waitAfterInterruptions } from "../interrupted.ts";
 
-/** They are due at `now`, or a little later. How many there were. Inside the caller's transaction. */
+/**
+ * Makes interrupted messages due at `now`, or later after many interruptions. Returns their number. Runs inside the
+ * caller's transaction.
+ */
 export function endInterrupted(database: Database, now: number): number {
   const active = database.all("SELECT id, interruptions FROM messages WHERE state = 'active'");
   for (const { id, interruptions } of active) {

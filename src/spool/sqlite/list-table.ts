@@ -45,7 +45,7 @@ export function readList(database: Statements): PostmasterList {
   };
 }
 
-/** Takes away what has been sent; what came meanwhile stays. */
+/** Removes the entries that were sent. Entries that came later stay. */
 export function forgetList(
   database: Statements,
   { more, last }: Omit<PostmasterList, "entries">,

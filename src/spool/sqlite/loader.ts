@@ -1,9 +1,9 @@
-// One message as it stands in the database, for the relay that delivers it and for the postmaster who looks at it.
+// Loads the rows of one message, for the relay and for relayctl.
 
 import type { DatabaseSync } from "node:sqlite";
 import type { StoredRow } from "./rows.ts";
 
-/** Undefined when there is no such message. */
+/** Returns the rows of a message, or undefined if its id is unknown. */
 export type Loader = (id: number, withBody: boolean) => StoredRow | undefined;
 
 export function createLoader(database: Pick<DatabaseSync, "prepare">): Loader {

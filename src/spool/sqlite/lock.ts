@@ -1,5 +1,5 @@
-// One relay to a spool. The lock is SQLite's own on a file beside the spool, so the kernel lets go of it when
-// its holder dies, however it dies.
+// The lock that allows one relay to a spool. It is SQLite's own lock on a file beside the spool, so the kernel releases
+// it when its holder dies, however it dies.
 
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -12,7 +12,7 @@ export interface SpoolLock {
 
 const SQLITE_BUSY = 5;
 
-/** Throws SpoolInUse when somebody else holds it. */
+/** Takes the lock. Throws SpoolInUse if another process holds it. */
 export function lockSpool(directory: string): SpoolLock {
   const file = join(directory, "lock");
   createPrivate(file);

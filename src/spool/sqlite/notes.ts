@@ -1,11 +1,11 @@
 // Journal entries of messages under attempt. Each waits up to NOTE_DELAY for the settlement of its message, which
-// brings it along for nothing; when none comes it is committed by itself.
+// commits it at no extra cost. Without a settlement in that time it is committed by itself.
 
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { MessageId } from "../../mail/envelope.ts";
 import type { JournalEntry } from "../spool.ts";
 
-/** Milliseconds that a journal entry may wait for a commit that goes anyway. */
+/** Milliseconds that a journal entry may wait for the settlement of its message. */
 const NOTE_DELAY = 200;
 
 export type CommitNotes = (id: MessageId, entries: readonly JournalEntry[]) => void;
@@ -33,7 +33,7 @@ export class JournalNotes {
     this.#timer ??= this.#clock.after(NOTE_DELAY, () => this.#commitRipe());
   }
 
-  /** What was not committed yet, for a commit of the caller's. */
+  /** Returns the entries that were not committed yet. The caller must commit them. */
   take(id: MessageId): readonly JournalEntry[] {
     const noted = this.#noted.get(id);
     this.#noted.delete(id);

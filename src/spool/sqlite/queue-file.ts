@@ -1,7 +1,7 @@
-// The queue as relayctl reads it: the database itself, beside the relay or without one.
+// The queue as relayctl reads it: the database itself, beside a running relay or without one.
 //
-// Invariants: those of src/spool/queue-view.ts. A running relay writes while we read (WAL); because no read lasts longer
-// than a page of messages, its log does not grow meanwhile, nor our memory.
+// Invariants: those of src/spool/queue-view.ts. A running relay writes during a read (WAL). No read lasts longer than a
+// page of messages, so neither the relay's log nor the memory of relayctl grows.
 
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ import { upgradedRow } from "./upgrade.ts";
 import { idNumber, idText } from "../../mail/ids.ts";
 import { numberOf } from "../../base/durable/columns.ts";
 
-/** Messages that are read at once. */
+/** Messages in one page. */
 const PAGE = 500;
 
 function databaseFile(directory: string): string {
@@ -36,7 +36,7 @@ export function openQueueFile(directory: string): QueueView | undefined {
   if (!isSpool(directory)) return undefined;
   const database = new DatabaseSync(databaseFile(directory), { readOnly: true, timeout: 10_000 });
   const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
-  // A relay that starts just now has not written its tables yet.
+  // Version 0: a relay is just starting and has not written its tables yet.
   const isEmpty = version === 0;
   if (!isEmpty && !isReadable(version)) {
     database.close();

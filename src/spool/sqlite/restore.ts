@@ -1,16 +1,16 @@
-// Rows of one spool database put into another as they stood.
+// Copies rows of one spool database into another, unchanged.
 
 import type { Database } from "../../base/durable/database.ts";
 import { type StoredRow } from "./rows.ts";
 import { upgradedRow } from "./upgrade.ts";
 import { columnValueOf, type Row } from "../../base/durable/columns.ts";
 
-/** What is there already stays as it is. Throws when the tables do not take such values. */
+/** Inserts the rows, upgraded. Rows that exist already are kept. Throws if the tables refuse the values. */
 export function restore(database: Database, stored: StoredRow): void {
   insertRows(database, upgradedRow(stored));
 }
 
-/** Rows of the version of the tables. */
+/** Inserts rows of the same version as the tables. */
 export function insertRows(
   database: Database,
   { message, recipients, journal, body }: StoredRow,

@@ -1,5 +1,5 @@
-// What passes between the relay's thread and the spool's: writes, rows that were read; and how a row
-// becomes a StoredMessage again. Rows are not trusted: a disk may have changed them since they were written.
+// The values that pass between the relay's thread and the spool's: writes and rows. Also the way from a row back to a
+// StoredMessage. Rows are not trusted, because a disk may have changed them since they were written.
 
 import { crc32 } from "node:zlib";
 import { given } from "../../base/given.ts";
@@ -30,7 +30,7 @@ export interface StoredRow {
   readonly message: Row;
   readonly recipients: readonly Row[];
   readonly journal: readonly Row[];
-  /** null when it is not in the database, undefined when nobody has looked. */
+  /** null if the body is not in the database, undefined if it was not loaded. */
   readonly body: Value;
 }
 
@@ -39,14 +39,14 @@ export type Write =
       readonly kind: "insert";
       readonly id: number;
       readonly state: "active" | "queued";
-      /** When it was received, in ms since the epoch. */
+      /** Time of reception, in ms since the epoch. */
       readonly at: number;
       readonly size: number;
-      /** Of the body. */
+      /** CRC32 of the body. */
       readonly checksum: number;
       readonly envelope: string;
       readonly envelopeChecksum: number;
-      /** Absent when the body is in a file. */
+      /** Absent if the body is in a file. */
       readonly body?: Uint8Array;
       readonly recipients: readonly string[];
       readonly vouched: boolean | undefined;
@@ -59,13 +59,13 @@ export type Write =
       readonly warnings: number;
       readonly recipients: readonly RecipientChange[];
       readonly journal: readonly JournalEntry[];
-      /** When the next attempt was worked out, in ms since the epoch. */
+      /** The time from which the next attempt was computed, in ms since the epoch. */
       readonly at: number;
       readonly vouched?: boolean;
       readonly vouchTries?: number;
     }
   | { readonly kind: "remove"; readonly id: number }
-  /** It is due `delay` ms behind `at`, whatever its recipients say. */
+  /** Makes the message due `delay` ms after `at`, whatever the times of its recipients. */
   | {
       readonly kind: "postpone";
       readonly id: number;
@@ -77,10 +77,10 @@ export type Write =
   | { readonly kind: "hold"; readonly domain: string; readonly since: number }
   | { readonly kind: "hint"; readonly key: string; readonly hint: HostHint | undefined };
 
-/** What takes effect together or not at all. */
+/** Writes that take effect together or not at all. */
 export type Transaction = readonly Write[];
 
-/** Undefined for success. */
+/** The error of a commit. Undefined for success. */
 export type CommitResult = { readonly message: string; readonly full: boolean } | undefined;
 
 export function statusOf(value: Value): Status {
@@ -118,7 +118,7 @@ function waitOf({ nextAttempt, waitsFor, heldDomain }: Partial<Wait>): Wait {
   };
 }
 
-/** `host` is absent where it is an account. */
+/** `host` is absent for the key of a recipient. */
 function awaitedOf(key: Value, host: Value): Awaited {
   return { key: textOf(key), ...(typeof host === "string" ? { host } : {}) };
 }
@@ -174,7 +174,7 @@ export function reportInsertion(report: NewReport): Write {
   return insertion(report, "queued", bytes.length, crc32(bytes), bytes);
 }
 
-/** All that an attempt has changed; a message whose body is damaged stays out of the queue until its remains are safe. */
+/** Returns all writes of a settlement. A message with a damaged body stays active until its remains are safe. */
 export function settlementWrites(
   { reports, listed = [], ...settlement }: Settlement,
   notes: readonly JournalEntry[],
@@ -192,12 +192,15 @@ export function settlementWrites(
   ];
 }
 
-/** Over the envelope and every recipient in order: one that is missing would get no mail, and nobody a bounce. */
+/**
+ * CRC32 of the envelope and all recipients in order. It detects a lost recipient, which would get neither mail nor
+ * bounce.
+ */
 function checksumOf(envelope: string, recipients: readonly string[]): number {
   return recipients.reduce((sum, request) => crc32(request, sum), crc32(envelope));
 }
 
-/** Throws when the row cannot be what was written; CorruptBody when its body is not. */
+/** Returns the message of a row. Throws if the row is damaged, and CorruptBody if its body is. */
 export function messageOf(
   row: StoredRow,
   spoolDirectory: string,
@@ -230,7 +233,7 @@ export function messageOf(
   };
 }
 
-/** A spool of an older version, which is only looked at, has no such columns. */
+/** Reads columns that are missing in a view of an older spool. */
 function vouchingOf({
   vouched,
   vouch_tries: tries,
@@ -241,7 +244,7 @@ function vouchingOf({
   };
 }
 
-/** Undefined when it stands in a file. */
+/** Returns the body from the database. Undefined if it is in a file. */
 function bodyOf(bytes: Value, size: number, checksum: number): Body | undefined {
   if (bytes === null && size <= INLINE_MAX) throw new CorruptBody("its bytes are missing");
   if (!(bytes instanceof Uint8Array)) return undefined;
@@ -281,7 +284,7 @@ function recipientOf(row: Row): StoredRecipient {
 function journalEntryOf(row: Row): JournalEntry {
   return {
     ...(row["unseen"] === 1 ? { unseen: true } : {}),
-    // What an older version has not noted may be so.
+    // If an older version has not recorded it, the alias is assumed.
     ...(row["unseen"] === 1 || row["homonym"] === 0 ? {} : { homonym: true }),
     target: textOf(row["target"]),
     outcome: wordOf(row["outcome"], ["delivered", "failed", "frozen"]),

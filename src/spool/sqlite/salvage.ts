@@ -1,10 +1,12 @@
-// A database that is damaged is replaced by a new one with everything that can still be read. The damaged one is
-// never thrown away: it ends in corrupt/, with the body files that no message owns any more.
+// Replaces a damaged database by a new one with everything that can still be read. The damaged one is never thrown
+// away: it ends in corrupt/, with the body files that belong to no message any more.
 //
-// The steps, each of which may be the last before a crash: the database files move into salvage/, the database
-// itself last; what can be read moves into a new database; salvage/ becomes corrupt/TIME. While there is a
-// salvage/, a start goes on where the last one ended, before anything else. Taking a message over twice is
-// harmless, because nothing is delivered in between.
+// The steps, each of which may be the last before a crash:
+// 1. The database files move into salvage/, the database itself last.
+// 2. All readable rows are copied into a new database.
+// 3. salvage/ becomes corrupt/spool-TIME.
+// While salvage/ exists, a start first continues with these steps. To copy a message twice is harmless, because nothing
+// is delivered in between.
 
 import {
   closeSync,
@@ -35,17 +37,17 @@ import { idNumber } from "../../mail/ids.ts";
 import { numberOf } from "../../base/durable/columns.ts";
 
 export interface Salvage {
-  /** Messages that are in the new database. */
+  /** Number of messages in the new database. */
   readonly messages: number;
-  /** Messages that there was a trace of, and that could not be read. */
+  /** Number of messages that left a trace but could not be read. */
   readonly lost: number;
-  /** What was wrong with the database. */
+  /** The damage of the database. */
   readonly error: string;
-  /** Where it is now. */
+  /** The directory with the damaged database. */
   readonly kept_in: string;
 }
 
-/** Opens the spool; a damaged database is replaced first. Throws when that is impossible, and changes nothing. */
+/** Opens the spool. A damaged database is replaced first. If that is impossible, throws and loses nothing. */
 export function openSpool(directory: string, onSalvage: (salvage: Salvage) => void): Engine {
   if (existsSync(salvageDirectory(directory))) {
     return replaceDamaged(directory, new Error("an earlier salvage was cut short"), onSalvage);
@@ -61,7 +63,7 @@ export function openSpool(directory: string, onSalvage: (salvage: Salvage) => vo
   }
 }
 
-/** The engine that was on it must be closed. */
+/** Replaces the damaged database. The engine that used it must be closed. */
 export function replaceDamaged(
   directory: string,
   cause: unknown,
@@ -86,7 +88,7 @@ function salvageDirectory(directory: string): string {
   return join(directory, "salvage");
 }
 
-/** An empty database with a log beside it is not a new spool: SQLite would throw the log away. */
+/** Whether the database is missing or empty but has a log. Such a spool is not new, and SQLite would drop the log. */
 function isLogAlone(directory: string): boolean {
   const size = (name: string) =>
     statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0;
@@ -105,7 +107,7 @@ function moveAside(directory: string): void {
   syncDirectories(aside, directory);
 }
 
-/** Rows that share a transaction. */
+/** Messages that are copied in one transaction. */
 const GROUP = 200;
 
 function takeOver(directory: string, engine: Engine): { messages: number; lost: number } {
@@ -125,7 +127,7 @@ function takeOver(directory: string, engine: Engine): { messages: number; lost: 
   return { messages, lost: ids.length - messages };
 }
 
-/** How many of the rows the new database took. */
+/** Copies the rows. Returns how many the new database accepted. */
 function restoreGroup(engine: Engine, rows: readonly StoredRow[]): number {
   try {
     engine.restore(rows);
@@ -137,7 +139,7 @@ function restoreGroup(engine: Engine, rows: readonly StoredRow[]): number {
   }
 }
 
-/** The tables do not take such values; an error of the disk is not the row's fault. */
+/** Whether the tables refuse the values of the row. An error of the disk is not the row's fault. */
 function isUnfit(error: unknown): boolean {
   if (error instanceof TypeError) return true;
   const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
@@ -147,7 +149,7 @@ function isUnfit(error: unknown): boolean {
 const SQLITE_CONSTRAINT = 19;
 const SQLITE_MISMATCH = 20;
 
-/** Undefined when nothing at all can be read. */
+/** Opens the damaged database. Undefined if nothing at all can be read. */
 function openDamaged(file: string): DatabaseSync | undefined {
   if (!existsSync(file)) return undefined;
   for (const mend of [() => undefined, () => replaceFirstPage(file)]) {
@@ -164,8 +166,8 @@ function openDamaged(file: string): DatabaseSync | undefined {
 }
 
 /**
- * The first page of a spool, with the places of its tables, is the same in each: they are all created at once.
- * So where it is lost, that of a new spool stands in for it; what was there is kept beside the file.
+ * Replaces the first page, which holds the places of the tables, by that of a new spool. It is the same in every spool,
+ * because all tables are created at once. The old page is kept beside the file.
  */
 function replaceFirstPage(file: string): void {
   const pattern = new Engine(`${file}-pattern`);
@@ -175,7 +177,7 @@ function replaceFirstPage(file: string): void {
   readSync(fresh, page, 0, PAGE, 0);
   closeSync(fresh);
   rmSync(`${file}-pattern`, { recursive: true });
-  // Without a size in the header SQLite goes by the size of the file; without free pages it looks for none.
+  // Without a size in the header, SQLite uses the size of the file. With a count of 0, it reads no list of free pages.
   page.fill(0, SIZE_IN_HEADER, FREE_PAGES_IN_HEADER + 4);
   const damaged = openSync(file, "r+");
   const original = Buffer.alloc(PAGE);
@@ -189,7 +191,7 @@ const PAGE = 8192;
 const SIZE_IN_HEADER = 28;
 const FREE_PAGES_IN_HEADER = 36;
 
-/** Gives what there is of a message: a page that cannot be read costs only what stands on it. */
+/** Returns a loader of all readable parts of a message. An unreadable page costs only the rows on it. */
 function patientLoader(database: DatabaseSync): Loader {
   const whole = createLoader(database);
   const message = database.prepare("SELECT * FROM messages WHERE id = ?");
@@ -217,7 +219,7 @@ function orElse<T>(read: () => T, otherwise: T): T {
   }
 }
 
-/** Every id that any table still knows, read from both ends, so that a hole hides only what is in it. */
+/** Returns every id that a table still has. Tables are read from both ends, so a hole hides only the rows in it. */
 function tracesOf(database: DatabaseSync): Set<number> {
   const ids = new Set<number>();
   for (const [table, key] of [
@@ -238,7 +240,7 @@ function tracesOf(database: DatabaseSync): Set<number> {
   return ids;
 }
 
-/** Body files without a message may be all that is left of one. Those of sessions under way stay where they are. */
+/** Links body files without a message into salvage/: they may be all that is left of it. The files themselves stay. */
 function linkOwnerless(directory: string, engine: Engine): void {
   for (const id of new BodyFiles(directory).names()) {
     const kept = join(salvageDirectory(directory), id);
@@ -247,7 +249,7 @@ function linkOwnerless(directory: string, engine: Engine): void {
   }
 }
 
-/** Where the damaged database is from now on. */
+/** Moves salvage/ into corrupt/. Returns the new directory of the damaged database. */
 function finish(directory: string): string {
   const corrupt = corruptDirectory(directory);
   mkdirSync(corrupt, { recursive: true, mode: 0o700 });

@@ -1,6 +1,6 @@
-// The tables of the spool. Bodies stand apart, so that a change of state never rewrites one.
-// `scheduled_at` and `saved_at` say by which reading of the wall clock a time beside them was worked out: one that
-// lies ahead of the clock in force was written by a clock that has been set back since.
+// The tables of the spool. Bodies have a table of their own, so that a change of state never rewrites a body.
+// `scheduled_at` and `saved_at` are the reading of the wall clock from which the time beside them was computed. If it
+// is ahead of the present clock, the clock has been set back since.
 
 import type { Database } from "../../base/durable/database.ts";
 import { insertRows } from "./restore.ts";
@@ -8,12 +8,12 @@ import { withOrders, withTypedWaits } from "./upgrade.ts";
 import { columnValueOf, numberOf } from "../../base/durable/columns.ts";
 
 /**
- * Rises with every change of the tables, and of what an envelope can ask of us: a program that has not heard of
- * REQUIRETLS must not deliver what asks for it. A spool of an unknown version is refused, not guessed at.
+ * Rises with every change of the tables, and with every new demand that an envelope can make: a program that does not
+ * know REQUIRETLS must not deliver a message that requires it. A spool of an unknown version is refused.
  */
 export const SCHEMA_VERSION = 8;
 
-/** The list of endings that the postmaster hears of, because no sender does. `more` counts what it had no room for. */
+/** The postmaster's list of failures that no sender is told of. `listed_more` counts entries above the limit. */
 const LISTED = `
 CREATE TABLE listed (
   number INTEGER PRIMARY KEY,
@@ -29,14 +29,14 @@ CREATE TABLE listed_more (
 
 type Step = (database: Database) => void;
 
-/** From an older version to the one after it. */
+/** The steps from each older version to the next one. */
 const UPGRADES: ReadonlyMap<number, Step> = new Map<number, Step>([
   [2, () => undefined],
-  // Before, a copy shared the clock of its recipient: it begins one of its own when it fails again.
+  // Before, a copy shared the clock of its recipient. It gets one of its own at its next failure.
   [3, (database) => database.exec("ALTER TABLE recipients ADD COLUMN clocks TEXT")],
   [4, toVersion5],
   [5, toVersion6],
-  // What was noted before may have been one of several that an alias of the same name led to.
+  // An older entry may be one of several deliveries that an alias with the same address led to.
   [
     6,
     (database) =>
@@ -46,9 +46,9 @@ const UPGRADES: ReadonlyMap<number, Step> = new Map<number, Step>([
 ]);
 
 /**
- * Makes a spool of an older version, or of none, one of ours. False when it is of a version that is not known: then
- * nothing has changed. A new one is made as one of version 4 and upgraded, because salvage.ts relies on it that the
- * tables of all spools lie in the same places.
+ * Upgrades a spool of an older version, or a new one, to SCHEMA_VERSION. Returns false and changes nothing if the
+ * version is unknown. A new spool is made as version 4 and upgraded, because salvage.ts relies on the tables having the
+ * same places in all spools.
  */
 export function upgrade(database: Database): boolean {
   const version = numberOf(database.get("PRAGMA user_version")?.["user_version"]);
@@ -63,9 +63,8 @@ export function upgrade(database: Database): boolean {
 }
 
 /**
- * The journal by target, a column for each order, why and for how long something is frozen, whether anybody vouches for
- * a sender, and the postmaster's list. Every message that has something done or
- * ordered is written anew.
+ * Adds the journal by target, a column for each order, the reason and time of freezing, whether the sender is
+ * vouched for, and the postmaster's list. Every message with a journal entry or an order is rewritten.
  */
 function toVersion5(database: Database): void {
   database.exec(`
@@ -98,7 +97,7 @@ function toVersion5(database: Database): void {
   database.exec(`DROP TABLE former_journal; ${LISTED}`);
 }
 
-/** From which reading of the clock each next attempt was worked out, and why mail waits that was not tried. */
+/** Adds the clock reading from which each next attempt was computed, and the reason why untried mail waits. */
 function toVersion6(database: Database): void {
   database.exec(`
     ALTER TABLE recipients ADD COLUMN waits_because TEXT;
@@ -107,8 +106,8 @@ function toVersion6(database: Database): void {
 }
 
 /**
- * The name of the host that a recipient waits for, which stood at the head of a key, and that a copy may have been made
- * although there was no answer, which stood in a text.
+ * Adds two values that older versions kept inside texts: the name of the host that a recipient waits for, formerly the
+ * head of a key, and the mark that a copy without an answer may have been made, formerly the text of a status.
  */
 function toVersion8(database: Database): void {
   database.exec("ALTER TABLE recipients ADD COLUMN waits_for_host TEXT");
@@ -144,7 +143,7 @@ function rewrite(database: Database, id: number): void {
   insertRows(database, withOrders({ message, recipients, journal, body: undefined }));
 }
 
-/** What the tables of this version lack may be missing: to read them, nothing else has to be known. */
+/** Whether tables of this version can be read without an upgrade. */
 export function isReadable(version: number): boolean {
   return version === SCHEMA_VERSION || UPGRADES.has(version);
 }

@@ -1,6 +1,6 @@
 // The postmaster's filters as SQL, over the columns of `messages` and `recipients`.
 //
-// Invariant: rows are not trusted. What a disk has damaged fits no filter of addresses, and breaks no query.
+// Invariant: rows are not trusted. A damaged row fits no filter of addresses and does not break a query.
 
 import type { AddressFilter, Filter } from "../spool.ts";
 
@@ -9,7 +9,7 @@ export interface Condition {
   readonly values: readonly (string | number)[];
 }
 
-/** On a row of `messages`. */
+/** Returns the condition on a row of `messages`. */
 export function messageCondition(filter: Filter): Condition {
   const { sender, recipient, until, after, state } = filter;
   return allOf([
@@ -21,7 +21,7 @@ export function messageCondition(filter: Filter): Condition {
   ]);
 }
 
-/** On a row of `recipients`; without a filter every row fits. */
+/** Returns the condition on a row of `recipients`. Without a filter every row fits. */
 export function recipientCondition(filter: AddressFilter | undefined): Condition {
   return filter === undefined ? allOf([]) : addressCondition("request", "$.mailbox", filter);
 }

@@ -1,7 +1,7 @@
-// What cannot be read leaves the queue for corrupt/, where a person can look at what is left of it: ID.json holds
-// the rows as they are, ID.body the bytes of the body.
+// A damaged message leaves the queue for corrupt/, where the postmaster can look at its remains: ID.json has the rows
+// as they are, ID.body the bytes of the body.
 //
-// Invariant: all of it is on disk before anything is taken out of the spool.
+// Invariant: the remains are on disk before the message is removed from the spool.
 
 import { link, open } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,12 +11,12 @@ import { bodyFile } from "./body.ts";
 import { makeDirectory, syncDirectory } from "../../base/durable/directory.ts";
 import type { StoredRow } from "./rows.ts";
 
-/** Where damaged messages and databases go. */
+/** The directory for damaged messages and databases. */
 export function corruptDirectory(spoolDirectory: string): string {
   return join(spoolDirectory, "corrupt");
 }
 
-/** Keeps a copy of the message's remains. Throws when the disk does not take it. */
+/** Writes a copy of the message's remains. Throws if the disk refuses it. */
 export async function keepRemains(
   spoolDirectory: string,
   id: MessageId,
@@ -42,7 +42,7 @@ async function writeSynced(path: string, content: string | Uint8Array): Promise<
   }
 }
 
-/** A link, so that the file stays where it is until its message has left the database. */
+/** Makes a hard link, so that the file also stays where it is until its message has left the database. */
 async function linkIfThere(from: string, to: string): Promise<void> {
   try {
     await link(from, to);

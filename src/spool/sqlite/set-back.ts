@@ -1,5 +1,4 @@
-// Times in the spool's database that were written by a clock which was ahead of the one in force, see
-// src/spool/clock-ahead.ts.
+// Times in the spool's database of a clock that was ahead and has been set back since, see src/spool/clock-ahead.ts.
 
 import { clocksNotAheadOf, isAhead, isImpossiblyLate } from "../clock-ahead.ts";
 import { LONGEST_WAIT } from "../longest-wait.ts";
@@ -8,11 +7,11 @@ import type { Clocks } from "../spool.ts";
 import type { Database } from "../../base/durable/database.ts";
 import { clocksOf } from "./rows.ts";
 
-/** Rows that are looked at in one transaction: mail that arrives meanwhile waits no longer than for that. */
+/** Rows that are checked in one transaction. The number bounds the time for which new mail waits. */
 const LOOKED_AT = 2000;
 const MENDED_AT_ONCE = 200;
 
-/** Looks at messages behind `after`, in the order of their ids. Where to go on; undefined when there are no more. */
+/** Checks messages after the id `after`, in order of id. Returns the id to go on from, or undefined at the end. */
 export function mendSome(database: Database, now: number, after: number): number | undefined {
   const rows = database.all(
     "SELECT id, state, next_attempt, scheduled_at FROM messages WHERE id > ? ORDER BY id LIMIT ?",
@@ -32,7 +31,7 @@ export function mendSome(database: Database, now: number, after: number): number
   return rows.length < LOOKED_AT || last === undefined ? undefined : numberOf(last);
 }
 
-/** Queued messages whose next attempt lies further ahead than it can; by the index, so that it costs nothing. */
+/** Returns queued messages whose next attempt is further ahead than any wait can be. An index makes this cheap. */
 export function impossiblyLate(database: Database, now: number, limit: number): number[] {
   const rows = database.all(
     "SELECT id FROM messages WHERE state = 'queued' AND next_attempt > ? LIMIT ?",
@@ -42,7 +41,7 @@ export function impossiblyLate(database: Database, now: number, limit: number): 
   return rows.map(({ id }) => numberOf(id));
 }
 
-/** No time of this message lies ahead of `now`. */
+/** Sets every time of the message that is ahead of `now` to `now`. */
 export function mendTimes(database: Database, id: number, now: number): void {
   const waiting = database.all(
     "SELECT position, clocks FROM recipients WHERE message = ? AND clocks IS NOT NULL",
@@ -73,7 +72,7 @@ export function mendTimes(database: Database, id: number, now: number): void {
   );
 }
 
-/** Undefined when they are damaged: the message is set aside when its turn comes. */
+/** Undefined if the clocks are damaged: the message is set aside when it is due. */
 function notAheadOf(now: number, stored: unknown): Clocks | undefined {
   const clocks = readClocks(stored);
   return clocks && clocksNotAheadOf(now, clocks);

@@ -1,9 +1,9 @@
-// What an attempt has changed, written into the rows of its message.
+// Writes the changes of an attempt into the rows of its message.
 
 import type { Database } from "../../base/durable/database.ts";
 import type { Write } from "./rows.ts";
 
-/** The message must be there. Inside the caller's transaction. */
+/** The message must exist. Runs inside the caller's transaction. */
 export function writeSettlement(
   database: Database,
   settled: Extract<Write, { kind: "settle" }>,
@@ -58,7 +58,7 @@ export function writeSettlement(
   );
 }
 
-/** A column that may be unknown. */
+/** Returns the value of a column that may be unknown. */
 export function flagOf(flag: boolean | undefined): number | null {
   return flag === undefined ? null : Number(flag);
 }

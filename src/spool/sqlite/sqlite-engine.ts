@@ -1,4 +1,4 @@
-// SQLite as the engine of the spool. docs/decisions/0001-spool-in-sqlite.md says why.
+// SQLite as the engine of the spool. docs/decisions/0001-spool-in-sqlite.md gives the reasons.
 
 import { join } from "node:path";
 import type { SpoolEngine } from "../spool-engine.ts";

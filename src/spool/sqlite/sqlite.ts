@@ -1,8 +1,8 @@
-// The spool behind its thread. Transactions that arrive while one commit runs share the next: under load a
-// hundred sessions cost one fsync, alone a message waits for nobody.
+// The spool, with its engine in a thread. Transactions that arrive during a commit share the next one. Under load a
+// hundred sessions cost one fsync; a single message waits for no other.
 //
-// Invariants: see src/spool/spool.ts. The noted journal entries of a message are dropped when the message leaves first:
-// then there is nothing left that could be done twice.
+// Invariants: see src/spool/spool.ts. If a message leaves the spool before its noted journal entries are committed,
+// they are dropped: none of its deliveries can be repeated any more.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
@@ -48,12 +48,12 @@ import {
 import { corruptDirectory, keepRemains } from "./set-aside.ts";
 import type { Answers, Call, Request, Response, Notice } from "./thread.ts";
 
-/** How long a damaged message waits when the disk does not take its remains, in ms. */
+/** Milliseconds until a damaged message is tried again if its remains cannot be written to corrupt/. */
 const SET_ASIDE_PAUSE = 300_000;
 
-/** Whoever waits for a commit is answered in one turn of the event loop, which others wait for. */
+/** Most transactions in one commit. All their callers are resolved in the same turn of the event loop. */
 const COMMITTED_AT_ONCE = 50;
-/** Rows come and go: the thread needs little room for garbage. */
+/** Rows are short-lived, so the thread needs little memory for garbage. */
 const MEMORY = { maxYoungGenerationSizeMb: 8 };
 
 interface Waiting {
@@ -65,7 +65,7 @@ interface Waiting {
 export class SqliteSpool implements Spool {
   readonly #directory: string;
   readonly #bodies: BodyStore;
-  /** Under attempt, with a body that turned out not to be what was stored. */
+  /** Messages under attempt whose body turned out to be damaged. */
   readonly #damaged = new Map<MessageId, CorruptBody>();
   readonly #clock: Clock;
   readonly #log: Log;
@@ -114,9 +114,9 @@ export class SqliteSpool implements Spool {
   }
 
   /**
-   * Opens the spool, creates what is missing and recovers what a crash left.
-   * Throws SpoolInUse when another relay has it, and SpoolError when it cannot be read.
-   * `calls` are those by which large bodies reach the disk.
+   * Opens the spool. Creates missing files and recovers from a crash.
+   * Throws SpoolInUse if another relay has it, and SpoolError if it cannot be read.
+   * `calls` are the file calls for large bodies.
    */
   static async open(
     directory: string,
@@ -146,7 +146,7 @@ export class SqliteSpool implements Spool {
       opened
         .finally(() => {
           this.#thread.off("error", reject);
-          // Whatever breaks the thread from here on leaves nothing that could keep a promise.
+          // If the thread breaks from here on, the relay must end: no promise of the spool can be kept.
           this.#thread.on("error", (error) => {
             throw new Error("the spool's thread died", { cause: error });
           });
@@ -177,7 +177,7 @@ export class SqliteSpool implements Spool {
     let isCommitted = false;
     return {
       write: (piece) => body.write(piece),
-      // A commit that has begun says itself what becomes of the body.
+      // Once a commit has begun, the commit decides about the body.
       abort: () => void (isCommitted || this.#discard(id, body)),
       commit: async (message, active) => {
         if (isCommitted) throw new SpoolError("the message was committed already", false);
@@ -192,12 +192,12 @@ export class SqliteSpool implements Spool {
       await body.discard();
     } catch (error) {
       this.#log.event("spool.failed", { id, error: describeError(error) });
-      // The thread removes it as soon as the disk lets it.
+      // The thread removes the file as soon as the disk allows.
       await this.#commitUnasked(id, { kind: "remove", id: idNumber(id) });
     }
   }
 
-  /** No promise depends on this one: when it fails it is logged. */
+  /** Commits a write that no caller waits for. A failure is logged. */
   async #commitUnasked(id: MessageId, write: Write): Promise<void> {
     try {
       await this.#commit([write]);
@@ -235,7 +235,7 @@ export class SqliteSpool implements Spool {
   #startCommitting(): void {
     if (this.#committing) return;
     this.#committing = true;
-    // Whoever else is ready in this turn of the event loop comes along.
+    // Other transactions of this turn of the event loop join the commit.
     setImmediate(() => void this.#commitWaiting());
   }
 
@@ -262,7 +262,7 @@ export class SqliteSpool implements Spool {
     return this.#readable(await this.#ask({ name: "take", now, limit }));
   }
 
-  /** The others are set aside. */
+  /** Returns the messages of rows that can be read. The others are set aside. */
   async #readable(rows: readonly StoredRow[]): Promise<readonly StoredMessage[]> {
     const messages: StoredMessage[] = [];
     for (const row of rows) {
@@ -276,8 +276,8 @@ export class SqliteSpool implements Spool {
   }
 
   /**
-   * What cannot be read leaves the queue for corrupt/. When the disk does not take it there, it waits: the others
-   * must not. Never throws.
+   * Moves a damaged message from the queue to corrupt/. If the disk refuses that, the message is postponed, so that
+   * other messages need not wait. Never throws.
    */
   async #setAside(id: MessageId, error: unknown): Promise<void> {
     const number = idNumber(id);

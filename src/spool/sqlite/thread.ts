@@ -1,5 +1,5 @@
-// The spool's own thread: answers one call after the other on the engine. A throw is an answer too; only a
-// broken thread is fatal to the relay. A database that turns out to be damaged is replaced, and the call begins anew.
+// The spool's own thread: carries out one call after the other on the engine. An exception is sent back as an answer;
+// only a broken thread is fatal to the relay. A damaged database is replaced, and the call is repeated.
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { MessageId } from "../../mail/envelope.ts";
@@ -74,12 +74,14 @@ export interface Request {
   readonly call: Call;
 }
 
-/** `answer` is what Answers has for the call; `never` lets the asker, who knows which it was, take it as that. */
+/**
+ * `answer` has the type in Answers for the call. `never` lets the caller, which knows its call, use it as that type.
+ */
 export type Response =
   | { readonly number: number; readonly answer: never }
   | { readonly number: number; readonly error: string };
 
-/** What nobody asked for: a damaged database was replaced, or something failed that nobody waits for. */
+/** A message without a request: a damaged database was replaced, or background work failed. */
 export type Notice = { readonly salvaged: Salvage } | { readonly failed: string };
 
 function messageOf(error: unknown): string {
@@ -125,7 +127,7 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
   }
 }
 
-/** What is handed over, and need not be copied. */
+/** Returns the buffers of bodies, which are transferred instead of copied. */
 function bodiesIn(answer: Answers[keyof Answers]): ArrayBuffer[] {
   if (!Array.isArray(answer)) return [];
   return answer.flatMap((one) => {
@@ -134,11 +136,11 @@ function bodiesIn(answer: Answers[keyof Answers]): ArrayBuffer[] {
   });
 }
 
-/** Damage again so soon after it was mended is a disk that is broken, in ms. */
+/** Milliseconds after a salvage in which new damage means a broken disk, so that there is no further salvage. */
 const SALVAGE_PAUSE = 60_000;
-/** So long nothing was committed: time to tidy up, in ms. */
+/** Milliseconds without a commit after which the thread tidies up. */
 const IDLE = 100;
-/** When the disk does not let us, we try again after so many ms. */
+/** Milliseconds until tidying up is tried again after a failure. */
 const TIDY_PAUSE = 1000;
 
 function serve(port: MessagePort, directory: string): void {

@@ -1,14 +1,16 @@
-// What a spool of an older version says, in the words of today.
+// Rows of an older spool, converted to the present version.
 //
-// Before version 8 the name of a host that is waited for stood at the head of the key, for retry rules to find it
-// there, and whether a copy may have been made without an answer was seen from the text of a status.
+// Before version 8, the name of an awaited host was the head of the key, and the text of a status told whether a copy
+// without an answer may have been made.
 //
-// Before version 5 the journal named a delivery by recipient, address, router and transport, and orders were magic
-// values: a next attempt at 0 was "retry now", an entry without an address "the mail is done", a key that began with
-// "hold:" the hold of a domain.
+// Before version 5, the journal named a delivery by recipient, address, router and transport, and orders were magic
+// values: a next attempt at 0 meant "retry now", an entry without an address "the mail is done", and a key that began
+// with "hold:" the hold of a domain.
 //
-// Invariants: what was done stays done. A row of today comes out as it went in. Where a value is damaged, it stays as it
-// is, for the reader of rows to find out.
+// Invariants:
+// - A finished delivery stays finished.
+// - A row of the present version is returned unchanged.
+// - A damaged value stays as it is, so that the reader of rows detects it.
 
 import { given } from "../../base/given.ts";
 import { canonicalAddressOf, parseMailbox } from "../../mail/address.ts";
@@ -18,13 +20,13 @@ import type { Row } from "../../base/durable/columns.ts";
 
 const HOLD = "hold:";
 
-/** Throws for what is no row at all. */
+/** Returns the row in the present version. Throws if the value has not the shape of a row. */
 export function upgradedRow(stored: StoredRow): StoredRow {
   const row = withOrders(stored);
   return { ...row, recipients: row.recipients.map(withTypedWaits) };
 }
 
-/** Rows of version 2, 3 or 4 become rows of version 5. */
+/** Converts rows of version 2, 3 or 4 to version 5. */
 export function withOrders({ message, recipients, journal, body }: StoredRow): StoredRow {
   const isOld = [...recipients, ...journal].some((row) => !("mail_done" in row || "target" in row));
   if (!isOld) return { message, recipients, journal, body };
@@ -43,8 +45,9 @@ export function withOrders({ message, recipients, journal, body }: StoredRow): S
 }
 
 /**
- * Recipients that are frozen because their mail has failed, with no copy beside it. Before version 5 nobody wrote down
- * why something is frozen: with a null sender it can only be that nobody could be told. Others wait for the postmaster.
+ * Returns recipients that are frozen because their mail has failed, without a frozen copy. Before version 5 the reason
+ * of freezing was not stored. With a null sender it can only be that no sender could be told. Others wait for the
+ * postmaster.
  */
 function untoldIn(journal: readonly Row[]): ReadonlySet<unknown> {
   const frozen = journal.filter(({ outcome }) => outcome === "frozen");
@@ -100,7 +103,7 @@ function isMark({ address }: Row): boolean {
 const UNSURE = "The file system of the mailbox does not answer";
 const KEY_AS_TEXT = '"waitsFor":"';
 
-/** A recipient as version 8 has it. */
+/** Converts a recipient to version 8. */
 export function withTypedWaits(row: Row): Row {
   const { last_status: status, waits_for: key, waits_for_host: host, clocks } = row;
   return {
@@ -111,7 +114,7 @@ export function withTypedWaits(row: Row): Row {
   };
 }
 
-/** Undefined for the key of an account. */
+/** Returns the host in a key. Undefined for the key of a recipient. */
 function hostOf(key: unknown): string | undefined {
   if (typeof key !== "string") return undefined;
   return /^(?:\S+(?= \[)|\/\S+|maildir(?= ))/.exec(key)?.[0];
@@ -170,7 +173,9 @@ function typedWait(wait: OldWait): OldWait {
   return { ...wait, waitsFor: host === undefined ? { key } : { key, host } };
 }
 
-/** Several recipients may have led to one address: what it was delivered by counts, whatever else became of it. */
+/**
+ * If several recipients led to one address, a delivered entry counts before a failed one, and that before a frozen one.
+ */
 const WEIGHTS: Readonly<Record<string, number>> = { delivered: 2, failed: 1, frozen: 0 };
 
 function upgradedJournal(journal: readonly Row[]): readonly Row[] {

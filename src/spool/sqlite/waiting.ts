@@ -1,15 +1,17 @@
-// Recipients in the spool's database that wait for something: the end of a hint, or of a hold.
+// Recipients in the spool's database that wait for the end of a hint or of a hold.
 
 import type { DatabaseSync } from "node:sqlite";
 import { numberOf, textOf } from "../../base/durable/columns.ts";
 
-/** The column that says what a recipient waits for, and what stands there. */
+/** The column of the wait, and its value. */
 interface Awaited {
   readonly column: "waits_for" | "held_domain";
   readonly value: string;
 }
 
-/** What recipients wait for, each key once and at most so many: a step through the index for each key, not for each row. */
+/**
+ * Returns the keys of awaited hints, each once, at most `most`. It reads the index once for each key, not for each row.
+ */
 export function awaitedKeys(database: Pick<DatabaseSync, "prepare">, most: number): string[] {
   const keys = database.prepare(
     `WITH RECURSIVE awaited (key) AS (
@@ -24,8 +26,8 @@ export function awaitedKeys(database: Pick<DatabaseSync, "prepare">, most: numbe
 }
 
 /**
- * Makes the `most` oldest recipients that wait for it due at `now`; how many there were. `anew`: it was no failure
- * that they waited, their retry rules begin when the next one comes, and why they waited is no reason any more.
+ * Makes the oldest recipients that wait for it due at `now`, at most `most`. Returns their number. `anew`: the wait was
+ * not a failure, so retry rules begin at the next failure, and a status that only explained the wait is dropped.
  */
 export function wakeWaiting(
   database: Pick<DatabaseSync, "prepare">,
