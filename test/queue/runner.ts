@@ -186,6 +186,11 @@ export function delivery(address: string, transport: "smtp" | "file"): RoutedDel
   return routedDelivery(address, { router: transport, transport, unseen: transport === "file" });
 }
 
+/** The mail and a copy of it. */
+export const both = (address: string): Partial<Routing> => ({
+  deliveries: [delivery(address, "file"), delivery(address, "smtp")],
+});
+
 /** Until nothing moves any more. */
 export async function quiet(): Promise<void> {
   for (let turn = 0; turn < 40; turn++) await setImmediate();
