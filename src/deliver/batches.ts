@@ -1,6 +1,6 @@
 // The batches of one message: deliveries that one transport makes together, to the same hosts.
 //
-// Invariant: every delivery is in one batch, or has its outcome because no transport could say in which.
+// Invariant: every delivery is in one batch, or has its outcome because no transport could name its batch.
 
 import { given } from "../base/given.ts";
 import { notifyOfBoth } from "../bounce/wanted.ts";
@@ -15,9 +15,9 @@ import { LOCAL_ERROR } from "../mail/status.ts";
 /** A routed delivery of a recipient of the message. */
 export interface Delivery extends RoutedDelivery {
   readonly position: number;
-  /** Of a copy: where it goes, if its transport can say. */
+  /** The place of a copy, if its transport can name it. */
   readonly place?: string;
-  /** Further recipients that lead there. */
+  /** Further recipients that lead to the same delivery. */
   readonly alsoFor?: readonly Mailbox[];
   readonly notify?: string;
   readonly orcpt?: string;
@@ -39,7 +39,7 @@ export function deliveryOf(
   }: Pick<StoredRecipient, "position" | "notify" | "orcpt"> & Partial<RecipientRequest>,
   delivery: RoutedDelivery,
 ): Delivery {
-  // A copy is nobody's business, the next host's neither.
+  // The sender gets no report on a copy, and the next host sends none either.
   const wanted = delivery.unseen ? "NEVER" : notify;
   return {
     ...delivery,
@@ -63,7 +63,7 @@ interface Member {
   readonly deliveries: readonly Delivery[];
 }
 
-/** Something in it is more than a copy. */
+/** Whether the batch contains mail, and not only copies. */
 export function isMail({ members }: Group): boolean {
   return members.values().some(({ deliveries }) => deliveries.some(({ unseen }) => !unseen));
 }
@@ -102,7 +102,7 @@ export function groupByBatch(
   return [...groups.values()];
 }
 
-/** One recipient in the place of two: it asks for whatever one of them asks for. */
+/** One recipient in place of two: it asks for each report that one of them asks for. */
 function joined({ recipient: first, deliveries }: Member, other: Recipient, delivery: Delivery) {
   const notify = notifyOfBoth(first.notify, other.notify);
   const { notify: _, ...rest } = first;
@@ -110,7 +110,7 @@ function joined({ recipient: first, deliveries }: Member, other: Recipient, deli
   return { recipient, deliveries: [...deliveries, delivery] };
 }
 
-/** Undefined when the transport has thrown. */
+/** The key of the batch; undefined if the transport throws. */
 function keyOf(
   { transport: name, hosts }: Delivery,
   recipient: Recipient,

@@ -1,8 +1,11 @@
 // Groups the routed deliveries of one message into batches and hands each to its transport.
 //
-// Invariants: local copies come first, and none of them can hold up the mail: remote batches start when the
-// copies are done, well or badly, or have had ten seconds; from then on the two go on beside each other. A transport that throws, runs into the deadline, leaves a
-// recipient out or says what is no outcome has deferred it. Every delivery gets exactly one outcome.
+// Invariants:
+// - Local copies come first, but delay the mail by at most ten seconds. Remote batches start when the copies are
+//   done, with any outcome, or after ten seconds. From then on both go on side by side.
+// - If a transport throws, runs into the deadline, leaves a recipient out or returns an invalid outcome, the delivery
+//   is deferred.
+// - Every delivery gets exactly one outcome.
 //
 // Doors: batches.ts, heeding.ts.
 
@@ -27,16 +30,16 @@ export interface DeliverServices extends BatchServices {
   readonly clock: Clock;
   /** The attempt's deadline. */
   readonly signal: AbortSignal;
-  /** Of the event loop: a message may have a thousand batches. */
+  /** The share of the event loop: a message may have a thousand batches. */
   readonly share?: LoopShare;
 }
 
 /** As in {@link Batch}. */
 export type Manner = Pick<Batch, "fresh" | "force" | "interrupted">;
 
-/** How long the mail waits for its copies, in ms. */
+/** Milliseconds that the mail waits for its copies. */
 const COPIES_FIRST = 10_000;
-/** How long copies may take in all before they are cut off, in ms. */
+/** Milliseconds after which copies are cut off. */
 const COPIES_DEADLINE = 60_000;
 
 interface Message {
@@ -81,7 +84,7 @@ export async function deliver(
   await copies;
 }
 
-/** What it costs to write an envelope recipient down, in the share of a turn. */
+/** The cost of writing an envelope recipient, in the share of a turn. */
 const NAME_COST = 100;
 
 function namesIn({ members }: Group): number {
@@ -90,14 +93,17 @@ function namesIn({ members }: Group): number {
   return names;
 }
 
-/** What a server of this machine may have already is not cut off, for it would come again; nor is mail. */
+/**
+ * Whether the batch is exempt from the deadline of copies: a local server may have the copy already, and would get it
+ * twice; mail is exempt too.
+ */
 function hasAllItsTime(group: Group): boolean {
   return group.transport.ownDeadlines === true || isMail(group);
 }
 
-/** Ends with `signal`, and by itself when the copies have taken too long. */
+/** The deadline of copies. Its signal aborts with the attempt's signal, and when the copies have taken too long. */
 class Deadline {
-  /** Resolves when the mail has waited for its copies, or need not. */
+  /** Resolves when the mail need not wait for its copies any longer. */
   readonly mayGo: Promise<void>;
   readonly #controller = new AbortController();
   readonly #outer: AbortSignal;
@@ -170,7 +176,7 @@ async function deliverGroup(
 
 const FIRST_DIGIT = { delivered: 2, deferred: 4, failed: 5 } as const;
 
-/** A driver that no compiler has checked may say anything: only what is plain may end a delivery. */
+/** A driver may not be type-checked and may return anything. Only a valid outcome may end a delivery. */
 function isPlain(outcome: Outcome): boolean {
   const { kind, status } = outcome;
   if (Math.trunc(status.code / 100) !== FIRST_DIGIT[kind]) return false;

@@ -1,11 +1,11 @@
-// What a transport gives, if it heeds the signal that tells it to stop.
+// Waits for a transport, and gives up if it does not stop after the signal tells it to.
 
 import type { Clock, Timer } from "../base/clock.ts";
 
-/** A transport that has been told to stop may put its affairs in order for so long, in ms. */
+/** Milliseconds that a transport may take to finish after the signal. */
 export const LAST_WORDS = 5000;
 
-/** What `work` gives; throws when it goes on for longer than `lastWords` although the signal has told it to stop. */
+/** The result of `work`. Rejects if `work` goes on for more than `lastWords` ms after the signal. */
 export function heeding<T>(
   signal: AbortSignal,
   clock: Clock,

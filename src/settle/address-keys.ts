@@ -1,14 +1,16 @@
-// Which addresses of a message are one. Domains do not differ by case, and local parts of our own domains do not either
-// (in lists and Maildirs they never do); of other domains only their host may say so (RFC 5321 2.4).
+// Decides which addresses of a message are the same. Domains do not differ by case. Local parts of our own domains do
+// not either, and in lists and Maildirs they never do. For other domains only their host may decide (RFC 5321 2.4).
 //
-// Invariant: a domain is asked about before an address with capitals in it is compared. While the list of our domains
-// cannot be read, case counts: then a message may come twice, but is never kept from anybody.
+// Invariants:
+// - Before an address with capitals is compared, the gate is asked whether its domain is ours.
+// - While the list of our domains cannot be read, case counts. Then a message may come twice, but is withheld from no
+//   recipient.
 
 import type { Mailbox } from "../mail/envelope.ts";
 import type { Gate } from "../receive/gate/gate.ts";
 import { canonicalAddressOf } from "../mail/address.ts";
 
-/** Outside of ASCII, two letters that differ by case may differ by more. */
+/** Only ASCII: other letters that differ by case may differ by more. */
 const CAPITALS = /[A-Z]+/g;
 const CAPITAL = /[A-Z]/;
 
@@ -23,7 +25,7 @@ export class AddressKeys {
     this.#gate = gate;
   }
 
-  /** To be called before `of` for the same addresses; undefined when nothing has to be asked. */
+  /** Asks the gate about the domains of these addresses; call it before `of`. Undefined if no question is needed. */
   learn(...all: readonly (readonly { readonly mailbox: Address }[])[]): Promise<void> | undefined {
     let unknown: Set<string> | undefined;
     for (const some of all) {
@@ -40,7 +42,7 @@ export class AddressKeys {
     for (const domain of domains) this.#ours.set(domain, (await gate.isLocal(domain)) === true);
   }
 
-  /** The same text for addresses that are one. */
+  /** A key that is equal for equal addresses. */
   of({ localPart, domain }: Address): string {
     const isOurs = this.#ours.get(domain) === true;
     const known = isOurs ? localPart.replaceAll(CAPITALS, (few) => few.toLowerCase()) : localPart;
@@ -48,7 +50,7 @@ export class AddressKeys {
   }
 }
 
-/** The address that stands in a journal as a target. */
+/** The address in a target of the journal. */
 export function addressOfTarget(target: string): Address {
   const at = target.lastIndexOf("@");
   return { localPart: target.slice(0, at), domain: target.slice(at + 1) };

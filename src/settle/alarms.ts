@@ -1,5 +1,5 @@
-// Alarms that replies of hosts raise. A thousand messages may meet the same reply: the postmaster hears of it once an
-// hour.
+// Alarms that replies of hosts raise. A thousand messages may get the same reply, so the relay logs each alarm at
+// most once an hour.
 
 import type { Clock } from "../base/clock.ts";
 import type { MessageId } from "../mail/envelope.ts";
@@ -10,7 +10,10 @@ const HOUR = 3_600_000;
 export class ReplyAlarms {
   readonly #clock: Clock;
   readonly #log: Log;
-  /** When each text was logged, by the monotonic clock. There are as many as the table of replies has rows. */
+  /**
+   * When each text was logged, by the monotonic clock. The number of texts is at most the number of rows in the table
+   * of replies.
+   */
   readonly #raised = new Map<string, number>();
 
   constructor(clock: Clock, log: Log) {

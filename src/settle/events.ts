@@ -1,4 +1,4 @@
-// Events of what becomes of deliveries, recipients and messages.
+// Events about the outcomes of deliveries, recipients and messages.
 
 import {
   event,
@@ -79,7 +79,7 @@ export const settleEvents = eventTable("What becomes of mail", {
       recipients: texts("The recipients that failed."),
       why: word(
         ["unvouched", "alias-member"],
-        "Nobody vouches for the sender; or the recipient is a member of an alias.",
+        "The sender is not vouched for; or the recipient is a member of an alias.",
       ),
     },
   ),
@@ -88,7 +88,7 @@ export const settleEvents = eventTable("What becomes of mail", {
     { id, sender, recipients: texts("The recipients that did not get it.") },
   ),
   "bounce.put_off": event(
-    "The mail has failed, and its bounce waits: the DNS does not say whether anybody vouches for the sender.",
+    "The mail has failed, and its bounce waits: the DNS does not say whether the sender is vouched for.",
     { id, sender, next_attempt: time("The time at which the relay asks again.") },
   ),
 });

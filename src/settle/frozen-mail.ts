@@ -1,9 +1,10 @@
-// The end of messages that are frozen because nobody may be told of them: bounces, and other mail with a null sender,
-// that have failed. Strangers can make such messages, and without an end they would fill the disk.
+// Ends messages that are frozen because no sender may be told of them: failed bounces, and other failed mail with a
+// null sender. Strangers can cause such messages, and without an end they would fill the disk.
 //
-// Invariants: only time that has passed while a relay ran counts, by the monotonic clock. A message with a copy that is
-// still due, or that the postmaster has frozen, has no end here. What ends is on the postmaster's list, in the same
-// transaction.
+// Invariants:
+// - Only time during which a relay ran counts, by the monotonic clock.
+// - A message with a copy that is still due, or that the postmaster has frozen, is not ended here.
+// - An ended message goes on the postmaster's list in the same transaction.
 
 import type { Clock, Timer } from "../base/clock.ts";
 import { describeError, type Log } from "../observe/log.ts";
@@ -17,7 +18,7 @@ export interface FrozenMailServices {
   readonly log: Log;
 }
 
-/** Between two looks, in ms. */
+/** Milliseconds between two looks. */
 const PAUSE = 600_000;
 /** Messages in one transaction. */
 const ENDED_AT_ONCE = 50;
@@ -25,20 +26,20 @@ const ENDED_AT_ONCE = 50;
 export class FrozenMail {
   readonly #services: FrozenMailServices;
   #after: number;
-  /** By the monotonic clock. */
+  /** Up to when the age of frozen messages is counted, by the monotonic clock. */
   #counted: number;
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
 
-  /** `after` in ms: `[bounce] frozen_after`. */
+  /** `after` is `[bounce] frozen_after`, in ms. */
   constructor(after: number, services: FrozenMailServices) {
     this.#after = after;
     this.#services = services;
     this.#counted = services.clock.monotonic();
   }
 
-  /** From now on by this configuration. */
+  /** Uses this configuration from now on. */
   follow({ frozen_after: after }: { readonly frozen_after: number }): void {
     this.#after = after;
   }
@@ -71,7 +72,10 @@ export class FrozenMail {
     } while (over.length === ENDED_AT_ONCE || this.#lookAgain);
   }
 
-  /** Never rejects: what is not counted now is counted next time. */
+  /**
+   * Counts the time since the last count, and returns at most `most` messages that are old enough. Never rejects:
+   * after an error, the next call counts this time.
+   */
   async #age(most: number): Promise<readonly string[]> {
     const { spool, clock } = this.#services;
     const elapsed = Math.floor(clock.monotonic() - this.#counted);
@@ -103,7 +107,7 @@ export class FrozenMail {
     const at = clock.now();
     const nothing = { id, at, recipients: [], journal: [], warnings, reports: [] } as const;
     if (!isOver(recipients)) {
-      // The postmaster was faster.
+      // The postmaster has changed the message meanwhile.
       const waits = recipients.some(({ state }) => state === "pending");
       return spool.settle({ ...nothing, state: waits ? "queued" : "frozen" });
     }

@@ -1,4 +1,4 @@
-// Why something of a recipient is frozen, after an attempt.
+// Decides why the mail or a copy of a recipient is frozen after an attempt.
 
 import {
   FROZEN_WHYS,
@@ -8,7 +8,7 @@ import {
 } from "../spool/spool.ts";
 import type { End } from "../retry/clocks.ts";
 
-/** `before` is what the journal has of the recipient. Undefined when nothing is frozen. */
+/** The reason; undefined if neither mail nor copy is frozen. `before` are the journal entries of the recipient. */
 export function frozenWhyOf(
   recipient: Pick<StoredRecipient, "frozenWhy">,
   before: readonly JournalEntry[],

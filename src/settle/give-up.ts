@@ -1,7 +1,7 @@
-// The postmaster's word that no further attempt is to be made: what is not delivered yet has failed, and its sender
-// is told as after an attempt. Copies that are still to be made are given up too.
+// Carries out the postmaster's order to make no further attempt: undelivered mail fails, and its sender is told as
+// after an attempt. Copies that are still to be made are given up too.
 //
-// Invariant: an address that has had its end does not fail afterwards, because only copies of it are left.
+// Invariant: if the mail of an address has had its end and only copies are left, the address does not fail.
 
 import { settle, type SettleServices } from "./settle.ts";
 import type { AddressFilter, Settlement, StoredMessage, StoredRecipient } from "../spool/spool.ts";
@@ -10,7 +10,10 @@ import type { Finding } from "../retry/finding.ts";
 
 const GIVEN_UP = status(554, "0.0", "The postmaster has given up the delivery of this message");
 
-/** With `only`, these recipients alone. If nobody vouches for the sender, they are on the postmaster's list. Where there is no sender to be told (<>), they are discarded. */
+/**
+ * Gives up all recipients, or those that `only` names. If the sender is not vouched for, they go on the postmaster's
+ * list. If the sender is <>, they are discarded.
+ */
 export function giveUp(
   message: StoredMessage,
   only: AddressFilter | undefined,
@@ -24,7 +27,7 @@ export function giveUp(
   const failing = given.filter(({ mailDone }) => mailDone !== true);
   if (envelope.sender === null) {
     for (const { mailbox } of failing) {
-      const why = "given up by the postmaster, and there is nobody to be told";
+      const why = "given up by the postmaster, and no sender to tell";
       services.log.event("recipient.discarded", {
         id: envelope.id,
         recipient: mailbox.address,

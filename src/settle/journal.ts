@@ -1,5 +1,5 @@
-// What the journal says of a delivery: has it had its end? Mail is done by its address after all redirects, a copy by the
-// place where it goes, whatever routers and transports are called and whichever recipient leads there.
+// Reads the journal: whether a delivery has had its end. Mail is identified by its address after all redirects, and a
+// copy by its place, whichever router, transport or recipient leads there.
 
 import type { Mailbox } from "../mail/envelope.ts";
 import { AddressKeys, addressOfTarget } from "./address-keys.ts";
@@ -7,14 +7,14 @@ import type { Finding } from "../retry/finding.ts";
 import { canonicalAddressOf } from "../mail/address.ts";
 import { type JournalEntry, namedPlaceOf } from "../spool/spool.ts";
 
-/** What names a delivery. */
+/** The fields that identify a delivery. */
 export interface Named {
   readonly unseen: boolean;
   readonly mailbox: Mailbox;
   readonly router: string;
-  /** "" when no router led to a transport. */
+  /** "" if no router led to a transport. */
   readonly transport: string;
-  /** Where a copy goes; absent when no router could say. */
+  /** The place of a copy; absent if no router could name it. */
   readonly place?: string;
 }
 
@@ -24,7 +24,7 @@ export function targetOf({ unseen, mailbox, place, router, transport }: Named): 
   return place ?? namedPlaceOf(mailbox.address, router, transport);
 }
 
-/** What the journal says of a delivery that has had its end. */
+/** The journal entry of a delivery that has had its end. */
 export function entryOf(
   finding: Named & Pick<Finding, "position" | "homonym">,
   outcome: JournalEntry["outcome"],
@@ -46,12 +46,12 @@ export function mailIn(entries: readonly JournalEntry[]) {
 }
 
 export class Journal {
-  /** By address: whether all that it leads to is done, as far as one entry can tell. */
+  /** By address: whether all deliveries that it leads to are done, as far as one entry can tell. */
   readonly #mail = new Map<string, boolean>();
   readonly #copies = new Set<string>();
   readonly #keys: AddressKeys;
 
-  /** `keys` must have learnt what is `mailIn` the entries. */
+  /** `keys` must have learnt the addresses of `mailIn(entries)`. */
   constructor(entries: readonly JournalEntry[], keys = new AddressKeys(undefined)) {
     this.#keys = keys;
     for (const { unseen, target, homonym } of entries) {
@@ -63,19 +63,19 @@ export class Journal {
     }
   }
 
-  /** It was delivered, or failed, or is frozen: it is not begun again. */
+  /** Whether the delivery was made, has failed or is frozen: then it is not begun again. */
   has(delivery: Named): boolean {
     if (!delivery.unseen) return this.#mail.has(this.#keys.of(delivery.mailbox));
     if (this.#copies.size === 0) return false;
     const { mailbox, router, transport } = delivery;
-    // An older version knew a copy by its names only.
+    // Entries of an older version name a copy by address, router and transport only.
     return (
       this.#copies.has(targetOf(delivery)) ||
       this.#copies.has(namedPlaceOf(mailbox.address, router, transport))
     );
   }
 
-  /** The mail of the address has had its end, and was not one of several that the address led to. */
+  /** Whether the mail of the address has had its end, and was not one of several that the address led to. */
   isServed(mailbox: Mailbox): boolean {
     return this.#mail.get(this.#keys.of(mailbox)) === true;
   }

@@ -1,4 +1,4 @@
-// What settling says in the log: one event a delivery, one for what becomes of the message.
+// The log of settling: one event for each delivery, and one for the end of the message.
 
 import { given } from "../base/given.ts";
 import type { Mailbox } from "../mail/envelope.ts";
@@ -15,7 +15,7 @@ import { placeText } from "../mail/place.ts";
 import { saidLine } from "../mail/status.ts";
 import type { End } from "../retry/clocks.ts";
 
-/** Of one address that the delivery is for. */
+/** Logs the result of a delivery for one of its addresses. */
 export function logDelivery(
   id: string,
   { finding, ending, again }: Pick<End, "finding" | "ending" | "again">,
@@ -23,7 +23,7 @@ export function logDelivery(
   log: Log,
 ): void {
   const { router, transport, unseen, outcome } = finding;
-  // Waiting for its turn is no event: a queue of thousands would log nothing else.
+  // An untried delivery is not logged: a queue of thousands would log nothing else.
   if ("untried" in outcome) return;
   const fields = {
     id,
@@ -46,7 +46,7 @@ export function logDelivery(
   }
 }
 
-/** What has failed is not bounced yet, because nobody can say whose the sender is. */
+/** Logs that a bounce waits until `until`, because it is unknown whether the sender is vouched for. */
 export function logPutOff({ envelope }: StoredMessage, until: number, log: Log): void {
   const { id, sender } = envelope;
   const next = new Date(until).toISOString();
@@ -57,10 +57,10 @@ const FROZEN: Readonly<Record<FrozenWhy, string>> = {
   ordered: "the postmaster has frozen it",
   copy: "a copy cannot be made",
   delivery: "a delivery needs the postmaster",
-  "nobody-to-tell": "it has failed, and nobody may be told",
+  "nobody-to-tell": "it has failed, and no sender may be told",
 };
 
-/** `changes` are those of its recipients. */
+/** Logs that the message is frozen or completed. `changes` are those of its recipients. */
 export function logMessage(
   { envelope, recipients }: StoredMessage,
   {

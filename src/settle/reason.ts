@@ -1,7 +1,7 @@
-// Why a recipient's mail is still in the queue, as the postmaster reads it.
+// The reason why a recipient's mail is still in the queue, for the postmaster.
 //
-// Invariant: what came of its last attempt stands beside the reason for which it now waits untried. An older such
-// reason does not: it would be another host's, or that of a turn which has come.
+// Invariant: the status of the last attempt is kept together with the reason for which the mail now waits untried. An
+// older reason of this kind is dropped: it was about another host, or about a turn that has come.
 
 import { given } from "../base/given.ts";
 import type { StoredRecipient } from "../spool/spool.ts";
@@ -23,12 +23,12 @@ export function reasonOf(recipient: Attempted, ends: readonly End[]): Reason {
   };
 }
 
-/** The mail was due, and was not tried. */
+/** Whether the mail was due and not tried. */
 function isPutOff({ finding: { unseen, outcome }, ending }: End): boolean {
   return !unseen && ending === "deferred" && "untried" in outcome;
 }
 
-/** What keeps the mail in the queue, else what ended it; of a copy only that it is frozen. */
+/** The status that keeps the mail in the queue, else the one that ended it. Of copies, only a frozen one counts. */
 function statusOf(ends: readonly End[]): Status | undefined {
   let first: End | undefined;
   for (const end of ends) {

@@ -1,7 +1,10 @@
-// What is reported of an attempt, and to whom: a line for each recipient of whom there is something to tell.
+// The lines of the reports on an attempt: one for each recipient that the reports name.
 //
-// Invariants: each such recipient is named, and each address that failed; but not each address with each recipient that
-// leads to it. Of an alias whose mail reaches others, a member's failure is the postmaster's affair and no stranger's.
+// Invariants:
+// - Each such recipient is named, and each address that failed. Not each address is named with each recipient that
+//   leads to it.
+// - If an alias reaches at least one member, the failure of another member is reported to the postmaster and not to a
+//   stranger.
 
 import { wantsReport } from "../bounce/bounce.ts";
 import type { Elapsed } from "../base/clock-steps.ts";
@@ -17,7 +20,7 @@ import { hasSeenLastInterval, rulesFor } from "../retry/retry-time.ts";
 
 interface LineServices extends RetryPolicy {
   readonly elapsed: Elapsed;
-  /** The client has been told in its session that the next host refuses the mail. */
+  /** The client was told in its session that the next host refuses the mail. */
   readonly refused?: boolean;
 }
 
@@ -34,7 +37,7 @@ export class ReportLines {
     this.#services = services;
   }
 
-  /** `before` are the entries of the journal that are noted for the recipient. */
+  /** Adds the lines for a recipient. `before` are its journal entries. */
   add(recipient: Attempted, ends: readonly End[], before: readonly JournalEntry[]): void {
     const { sender, relayed } = this.#envelope;
     const named = new Set<Told["kind"]>();
@@ -62,7 +65,7 @@ export class ReportLines {
   }
 }
 
-/** Somebody whom the recipient leads to has the mail, or still may have it. */
+/** Whether an address that the recipient leads to has the mail, or may still get it. */
 function reachesSomebody(
   recipient: Attempted,
   ends: readonly End[],

@@ -1,7 +1,9 @@
-// What the sender is told after an attempt, as new messages for the spool: from <>, to the sender. One report for
-// each kind of ending, with all recipients that ended so; a warning once at each time of `warn_after`.
-// Invariants: a copy (`unseen`) is never spoken of, and nothing is told that NOTIFY declines (RFC 3461 4.1). No sender is
-// written to for whom nobody vouches: the postmaster hears of what has failed.
+// The reports to the sender after an attempt, as new messages for the spool: from <>, to the sender. There is one
+// report for each kind of ending, with all recipients that ended so, and one warning at each time of `warn_after`.
+//
+// Invariants:
+// - A report never mentions a copy (`unseen`), nor anything that NOTIFY declines (RFC 3461 4.1).
+// - If a sender is not vouched for, the relay sends it no report: a failure goes on the postmaster's list.
 
 import { given } from "../base/given.ts";
 import { readHeader } from "../bounce/original.ts";
@@ -30,7 +32,7 @@ import { SenderStanding } from "./standing.ts";
 export interface ReportServices {
   readonly hostname: string;
   readonly returnSizeLimit: number;
-  /** Ages in ms at which a warning goes out, rising. */
+  /** The ages of a message at which the sender gets a warning, in ms, rising. */
   readonly warnAfter: readonly number[];
   readonly elapsed: Elapsed;
   readonly outbox: Pick<Outbox, "write">;
@@ -41,17 +43,20 @@ export interface ReportServices {
 export interface Told {
   readonly kind: ReportKind;
   readonly recipient: ReportedRecipient;
-  /** The postmaster hears of it in the sender's place. */
+  /** The line goes on the postmaster's list and not to the sender. */
   readonly listed?: "alias-member";
 }
 
-/** What this ending is to the sender, who has asked for it or not; undefined when it is none of his business. */
+/**
+ * The kind of report on this ending, whether the sender has asked for it or not; undefined if the relay reports
+ * nothing.
+ */
 export function reportKind({ unseen, outcome }: Finding, ending: Ending): ReportKind | undefined {
   if (unseen || ending === "frozen") return undefined;
   if (ending !== "delivered") return ending === "failed" ? "failed" : "delayed";
   if (outcome.kind === "delivered" && outcome.dsnPassedOn === true) return undefined;
   if (outcome.kind === "delivered" && outcome.final === true) return "delivered";
-  // Who wrote a file, or nothing at all, has delivered; a host has only taken the message on (RFC 3461 5.2.2).
+  // A transport that wrote a file, or nothing, has delivered. A host has only accepted the message (RFC 3461 5.2.2).
   return outcome.place?.kind === "host" ? "relayed" : "delivered";
 }
 
@@ -74,7 +79,7 @@ export function told(
 
 type Reported = Pick<Settlement, "reports" | "warnings" | "listed">;
 
-/** The reports of an attempt on `attempted`, and how many warnings the message has had after them. */
+/** The reports of an attempt on `attempted`, and the number of warnings for the message including them. */
 export async function reportsOn(
   message: StoredMessage,
   state: Settlement["state"],
@@ -111,7 +116,7 @@ export async function reportsOn(
   const due = warningsDue(message, now, services);
   const isDue = state === "queued" && delayed.length > 0 && due > message.warnings;
   const sender = isDue ? await standing.get() : undefined;
-  // While nobody can say, the warning comes later.
+  // While it is unknown whether the sender is vouched for, the warning waits.
   if (sender === undefined || sender.kind === "unknown") {
     return { ...listed, reports, warnings: message.warnings };
   }
@@ -122,7 +127,7 @@ export async function reportsOn(
   return { ...listed, reports, warnings: due };
 }
 
-/** For the postmaster, because the sender may be anybody, or need not know. */
+/** Entries for the postmaster's list: the sender may be forged, or need not know. */
 function listedOf(
   why: "unvouched" | "alias-member",
   failed: readonly ReportedRecipient[],
@@ -149,7 +154,7 @@ function ofKind(kind: ReportKind, lines: readonly Told[]): readonly ReportedReci
     .map(({ recipient }) => recipient);
 }
 
-/** How many warnings a message of this age should have had. */
+/** The number of warnings that a message of this age should have had. */
 function warningsDue(
   { envelope }: StoredMessage,
   now: number,
@@ -159,7 +164,7 @@ function warningsDue(
   return warnAfter.filter((after) => age >= after).length;
 }
 
-/** Recipients whose turn it was not: the next warning is a long way off, so this one speaks of them too. */
+/** Recipients that were not due: the next warning may come much later, so this one names them too. */
 function alsoWaiting(
   { envelope, recipients }: StoredMessage,
   attempted: readonly StoredRecipient[],
@@ -182,7 +187,7 @@ async function newReport(
   { hostname, returnSizeLimit, outbox, log }: ReportServices,
 ): Promise<NewReport> {
   const request = { kind, recipients, hostname, now, envelope, body, returnSizeLimit };
-  // RFC 8689 5: a report tells of the message, and needs the same protection.
+  // RFC 8689 5: a report contains parts of the message, so it needs the same protection.
   const protection = envelope.requireTls === true ? ({ requireTls: true } as const) : {};
   const draft = await reportDraft(request);
   const report = await outbox.write(draft, { sender: null, now, ...protection });

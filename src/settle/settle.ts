@@ -1,10 +1,15 @@
-// What an attempt means for its message: done, next attempt, bounce, freeze. The only writer of recipient state.
+// Decides the effect of an attempt on its message: done, next attempt, bounce, freeze. The only writer of recipient
+// state.
 //
-// Invariants: a temporary failure is never more than a delay until its retry rules end. A copy never bounces and
-// never keeps the address itself from its end: it is retried, and at last frozen and reported. Nobody is ever
-// bounced to at <>: such a failure freezes; nor is a sender for whom nobody vouches: the postmaster hears of it. All
-// failures of one attempt leave in one report, in the transaction that records them. A delivery is logged and journalled
-// once, however many recipients lead to it; a recipient is done when all that it leads to is done.
+// Invariants:
+// - A temporary failure only delays mail until its retry rules end.
+// - A copy never bounces, and never delays the end of the address itself. It is retried, and at last frozen and
+//   reported.
+// - The relay sends no bounce to <>: such a failure freezes. It sends none to a sender that is not vouched for
+//   either: the failure goes on the postmaster's list.
+// - All failures of one attempt are in one report, in the transaction that records them.
+// - A delivery is logged and journalled once, even if several recipients lead to it.
+// - A recipient is done when all that it leads to is done.
 //
 // Doors: address-keys.ts, alarms.ts, events.ts, frozen-mail.ts, give-up.ts, journal.ts, store.ts, vouching.ts.
 
@@ -37,23 +42,26 @@ import type { AlsoTo, Ending, Finding } from "../retry/finding.ts";
 export type SettleServices = ReportServices &
   StandingServices &
   RetryPolicy & {
-    /** The client has been told in its session that the next host refuses the mail: nobody else is told. */
+    /** The client was told in its session that the next host refuses the mail: the relay sends no bounce for it. */
     readonly refused?: boolean;
-    /** Until then what would bounce is put off: nobody can say whether the sender may be written to. */
+    /** The time until which bounces wait, because it is unknown whether the sender is vouched for. */
     readonly failuresWait?: number;
     /** Absent: each alarm is logged. */
     readonly alarms?: Pick<ReplyAlarms, "raise">;
-    /** Of the event loop. Without one, everything is done in one turn. */
+    /** The share of the event loop. Absent: all work is done in one turn. */
     readonly share?: LoopShare;
   };
 
-/** Deliveries that are looked at between two looks at the share of the turn, and what they count in it. */
+/** Deliveries after which settling asks for its share of the turn, and their cost in it. */
 const SLICE = 200;
 const SLICE_COST = 24 * 1024;
-/** To write a line of the log is the work of so many. */
+/** Writing a line of the log costs as much as this many deliveries. */
 const LOG_WEIGHT = 10;
 
-/** `attempted` are the recipients whose time had come; the others keep their state, and these what was not due. */
+/**
+ * The settlement of an attempt. `attempted` are the recipients that were due. The others keep their state, and so do
+ * mail and copies of `attempted` that were not due.
+ */
 export async function settle(
   message: StoredMessage,
   attempted: readonly Attempted[],
@@ -96,7 +104,7 @@ export async function settle(
   };
 }
 
-/** `work` gives the number of deliveries that it has looked at. */
+/** `work` returns the number of deliveries that it has handled. */
 async function inSlices<T>(
   all: readonly T[],
   share: LoopShare | undefined,
@@ -117,14 +125,14 @@ interface Logged extends AlsoTo {
   readonly end: End;
 }
 
-/** One message between its attempt and the spool. */
+/** The settlement of one message while it is made. */
 class Settling {
   readonly changes = new Map<number, RecipientChange>();
   readonly journal: JournalEntry[] = [];
-  /** What the log is to say: of each address once, however many recipients lead to it. */
+  /** The log lines: each address once, however many recipients lead to it. */
   readonly logged: Logged[] = [];
   readonly lines: ReportLines;
-  /** Something has failed, and the sender is to hear of it. */
+  /** Whether mail has failed, and the sender must be told. */
   bounces = false;
   readonly #message: StoredMessage;
   readonly #attempted: ReadonlyMap<number, Attempted>;
@@ -143,13 +151,13 @@ class Settling {
     this.#attempted = new Map(attempted.map((one) => [one.position, one]));
     for (const entry of message.journal) add(this.#before, entry.position, entry);
     this.#now = now;
-    // One for all: recipients that were put off together come back together, in one attempt.
+    // One random number for all: recipients that were put off together come back in one attempt.
     const chance = (services.random ?? Math.random)();
     this.#services = { ...services, random: () => chance };
     this.lines = new ReportLines(message.envelope, now, this.#services);
   }
 
-  /** Of one delivery: how it ended, or when it is tried again. */
+  /** Records how one delivery ended, or when it is tried again. Returns its cost. */
   judge(reported: Finding): number {
     const end = this.#endOf(reported);
     const { finding, ending } = end;
@@ -178,7 +186,7 @@ class Settling {
     return failuresWait === undefined ? end : putOff(end, failuresWait);
   }
 
-  /** Somebody who led to it has asked to be told of a failure. */
+  /** Whether a recipient that led to the delivery wants a report of a failure. */
   #isWanted(finding: Finding): boolean {
     const { sender } = this.#message.envelope;
     return positionsOf(finding).some((position) =>
@@ -186,7 +194,7 @@ class Settling {
     );
   }
 
-  /** Of what the postmaster has to act on. */
+  /** Raises the alarm of the reply table for this reply, if it has one. */
   alarm(finding: Finding): void {
     const { id } = this.#message.envelope;
     const { alarms, log } = this.#services;
@@ -200,12 +208,15 @@ class Settling {
     return this.#attempted.get(position)?.mailbox;
   }
 
-  /** The sender's server has been told of the mail in its session. */
+  /** Whether the client was told of the refusal of this mail in its session. */
   #isTold({ unseen }: Finding): boolean {
     return this.#services.refused === true && !unseen;
   }
 
-  /** Of a delivery that several recipients lead to, that of the one who has waited longest. */
+  /**
+   * The failures before this one. If several recipients lead to the delivery, those of the one that has waited
+   * longest.
+   */
   #failuresOf(finding: Finding): Failures {
     let firstFailure = this.#now;
     let failedBefore = false;
@@ -213,7 +224,7 @@ class Settling {
       const recipient = this.#attempted.get(position);
       const clock = finding.unseen ? clockOf(recipient?.clocks, finding) : recipient;
       if (clock === undefined) continue;
-      // One that lies ahead was written by a clock that has been set back since.
+      // A time in the future was written before the clock was set back.
       if (clock.firstFailure !== undefined)
         firstFailure = Math.min(firstFailure, clock.firstFailure);
       failedBefore ||= clock.attempts > 0 || clock.waitsFor !== undefined;
@@ -221,7 +232,7 @@ class Settling {
     return { firstFailure, failedBefore };
   }
 
-  /** What becomes of one recipient, when all deliveries have been judged. */
+  /** Decides the state of one recipient, after all deliveries have been judged. Returns its cost. */
   conclude(recipient: Attempted): number {
     const { position } = recipient;
     const ends = this.#ends.get(position) ?? [];
@@ -244,7 +255,7 @@ class Settling {
       ...given({ frozenWhy }),
     };
     const isOpen = change.state === "pending" || change.state === "frozen";
-    // What is frozen may be thawed, and then it is to be delivered.
+    // A frozen delivery may be thawed later, and must then be made.
     this.changes.set(position, mailDone && isOpen ? { ...change, mailDone } : change);
     this.lines.add(recipient, ends, before);
     return 5 + ends.length;
@@ -257,7 +268,7 @@ function add<T>(groups: Map<number, T[]>, position: number, one: T): void {
   else group.push(one);
 }
 
-/** The recipients whose end it is. A copy is waited for by the first that led to it alone. */
+/** The recipients that this delivery decides. A copy only decides the first recipient that led to it. */
 function positionsOf({ position, others = [], unseen }: Finding): readonly number[] {
   return unseen || others.length === 0 ? [position] : [position, ...others];
 }
@@ -266,7 +277,7 @@ interface Concluded {
   readonly recipient: Attempted;
   readonly ends: readonly End[];
   readonly clocks: Clocks;
-  /** Its state if nothing of it waits. */
+  /** The state of the recipient if neither its mail nor a copy waits. */
   readonly final: RecipientState;
   readonly now: number;
 }

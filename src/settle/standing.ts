@@ -1,25 +1,27 @@
-// Whether the sender of a message may be written to: asked when the first report of it is due, and not again.
+// Whether the relay may send reports to the sender of a message. It is decided when the first report is due, and only
+// once.
 //
-// Invariant: while nobody can say, nothing is bounced: what has failed is tried again. That has an end, so that a sender
-// whose DNS never answers holds nothing for ever.
+// Invariant: while the answer is unknown, nothing bounces: failed mail waits and is tried again. After a limited
+// number of tries the sender counts as not vouched for, so that a domain whose DNS never answers holds no mail for
+// ever.
 
 import type { Vouching } from "./vouching.ts";
 import type { Settlement, StoredMessage } from "../spool/spool.ts";
 
 export type Standing =
   | { readonly kind: "vouched" | "unvouched" }
-  /** Until then the failures of the message are put off. */
+  /** `until`: the time until which failures of the message are put off. */
   | { readonly kind: "unknown"; readonly until: number };
 
 const FIRST_PAUSE = 900_000;
 const PAUSE_FACTOR = 4;
-/** 15 minutes, 1, 4 and 16 hours. */
+/** The tries: after 15 minutes, 1, 4 and 16 hours. */
 const TRIES_MAX = 4;
 
 export interface StandingServices {
-  /** Absent: every sender is written to. */
+  /** Absent: every sender gets reports. */
   readonly vouching?: Pick<Vouching, "of">;
-  /** There is no later. */
+  /** The decision cannot be put off: an unknown sender counts as not vouched for. */
   readonly decideNow?: boolean;
 }
 
@@ -50,14 +52,14 @@ export class SenderStanding {
     return { kind: "unknown", until: this.#now + FIRST_PAUSE * PAUSE_FACTOR ** vouchTries };
   }
 
-  /** What the spool is to keep of it. */
+  /** The fields of the settlement that store the answer. */
   async toStore(): Promise<Pick<Settlement, "vouched" | "vouchTries">> {
     if (this.#asked === undefined || this.#services.vouching === undefined) return {};
     const { kind } = await this.#asked;
     return kind === "unknown" ? {} : { vouched: kind === "vouched" };
   }
 
-  /** The same, when failures are put off because of it. */
+  /** The field of the settlement if failures are put off: one more try. */
   get oneMoreTry(): Pick<Settlement, "vouchTries"> {
     return { vouchTries: (this.#message.vouchTries ?? 0) + 1 };
   }

@@ -1,5 +1,5 @@
-// Settlements on their way into the spool. When it cannot take one it is asked again until it can, because the
-// outcome of an attempt is known only here.
+// Stores settlements in the spool. If the spool cannot take one, it is asked again until it can, because only this
+// process knows the outcome of the attempt.
 
 import type { Clock } from "../base/clock.ts";
 import { describeError, type Log } from "../observe/log.ts";
@@ -11,10 +11,10 @@ export interface StoreServices {
   readonly log: Log;
 }
 
-/** How long to wait for a spool that cannot be used just now, in ms. */
+/** Milliseconds to wait for a spool that cannot be used. */
 export const SPOOL_PAUSE = 1000;
 
-/** False when it was given up: `isStopping` said so, and the next start finds the attempt still open. */
+/** False if `isStopping` ended the tries: the next start finds the attempt still open. */
 export async function store(
   settlement: Settlement,
   { spool, clock, log }: StoreServices,

@@ -1,8 +1,10 @@
-// Does anybody vouch for the sender in the envelope of a message? An envelope sender is a claim, and a bounce to a
-// forged one goes to somebody who has never written to us.
+// Decides whether the envelope sender of a message is vouched for. An envelope sender is a claim, and a bounce to a
+// forged one goes to a person who never wrote to us.
 //
-// Invariants: a sender is vouched for by a relay rule, by an SPF pass of its own domain, or by a DKIM signature that is
-// aligned with it, over the whole message as it came. What the DNS did not say is neither a yes nor a no.
+// Invariants:
+// - A sender is vouched for by a relay rule, by an SPF pass of its own domain, or by an aligned DKIM signature over
+//   the whole message as it came.
+// - Without an answer of the DNS the result is neither yes nor no.
 
 import type { Mailbox } from "../mail/envelope.ts";
 import type { Gate } from "../receive/gate/gate.ts";
@@ -32,7 +34,7 @@ export class Vouching {
     this.#services = services;
   }
 
-  /** Of a message in the spool. Undefined when that cannot be known now. Throws when its body cannot be read. */
+  /** Decides it for a message in the spool. Undefined if it cannot be known now. Throws if the body cannot be read. */
   async of(
     message: Pick<StoredMessage, "envelope" | "recipients" | "body" | "vouched">,
   ): Promise<boolean | undefined> {
@@ -53,7 +55,7 @@ export class Vouching {
     spf: Spf,
   ): Promise<boolean | undefined> {
     const { strangers } = this.#services.headerBudgets;
-    // A signature that has expired since was right when the message came.
+    // A signature that has expired since was valid when the message came.
     const clock = { ...this.#services.clock, now: () => envelope.receivedAt };
     const examination = new Examination({ ...this.#services, clock });
     const received = receivedPart(body, envelope.head);

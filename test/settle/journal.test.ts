@@ -107,7 +107,7 @@ describe("the message", () => {
     assert.deepEqual(log.named("message.frozen"), [
       { id: ID, why: "a copy cannot be made" },
       { id: ID, why: "a delivery needs the postmaster" },
-      { id: ID, why: "it has failed, and nobody may be told" },
+      { id: ID, why: "it has failed, and no sender may be told" },
     ]);
   });
 

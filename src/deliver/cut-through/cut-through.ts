@@ -1,11 +1,13 @@
-// Cut-through: mail that goes to one next host is passed on before its client has its reply, and what that host
-// says is the reply. Routers ask for it (`cutthrough`). A large message goes out while it comes in.
+// Cut-through: mail for one next host is passed on before its client has its reply, and the answer of that host
+// becomes the reply. Routers ask for it (`cutthrough`). A large message is passed on while it comes in.
 //
-// Invariants: the final dot is given to the next host when the message is in the spool and its local copies are
-// made, not before. A transaction that comes to nothing in any way leaves the message in the spool, as if nothing
-// had been tried; where the host has certainly not taken it, the attempt goes on in the ordinary way. It costs a
-// bounded number of connections and bytes, never the last to a host, and a client that stalls soon holds none.
-// The attempt knows nothing of it: one of its transports is wrapped.
+// Invariants:
+// - The next host gets the final dot only after the message is in the spool and its local copies are made.
+// - If passing on fails in any way, the message stays in the spool as if nothing had been tried. If the host has
+//   certainly not accepted it, the same attempt goes on with normal delivery.
+// - It uses a limited number of connections and octets, and never the last connection to a host. A client that stalls
+//   soon loses its connection.
+// - The attempt does not know of it: one of its transports is wrapped.
 
 import { given } from "../../base/given.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
@@ -21,21 +23,21 @@ import type { Routings } from "../../route/routings.ts";
 import { AwaitedVerdict } from "./verdict.ts";
 import { type FinishBatch, type Outcomes, wrapped } from "./wrapper.ts";
 
-/** A message no longer than this is passed on when it is here: a client that trickles holds no connection. */
+/** Octets up to which a message is passed on only when it is whole, so that a slow client holds no connection. */
 const BEGIN_AT = 64 * 1024;
-/** Messages that are passed on while they come in, at once: fewer than any host gets connections to begin with. */
+/** Messages that are passed on while they come in, at most: fewer than the connections that any host gets at first. */
 const UNDER_WAY_MAX = 4;
-/** How long such a message may take, and how long its client waits for a host that does not keep up, in ms. */
+/** Milliseconds that such a message may take, and that its client waits for a host that does not keep up. */
 const TIME_MAX = 300_000;
 const STALL_MAX = 10_000;
-/** In each such time so many octets have to come: other mail may be waiting for the connection. */
+/** At least PACE octets must come in each PACE_TIME ms, because other mail may be waiting for the connection. */
 const PACE_TIME = 10_000;
 const PACE = 256 * 1024;
 
-/** Deliveries of a message that is passed on, copies included: as many as go in one transaction, and copies. */
+/** Deliveries of a message that is passed on, at most: the recipients of one transaction, and their copies. */
 const DELIVERIES_MAX = 300;
 
-/** The recipients of a message, and what the chain has said of them. */
+/** The recipients of a message, and the chain's answers for them. */
 export interface Routed {
   readonly recipients: readonly RecipientRequest[];
   readonly routings: Pick<Routings, "all">;
@@ -44,7 +46,7 @@ export interface Routed {
 type Transports = ReadonlyMap<string, Transport>;
 
 export interface CutThroughServices {
-  /** The names of those that ask for it. */
+  /** The names of the routers that ask for cut-through. */
   readonly routers: ReadonlySet<string>;
   readonly transports: Transports;
   readonly clock: Clock;
@@ -61,15 +63,15 @@ export class CutThrough {
   }
 
   /**
-   * Undefined when the message has to take the way through the queue. Nothing is begun yet, and nothing goes out
-   * before the end of the message unless it `mayGo`: who has to bring proof has no right to it before.
+   * Undefined if the message must go through the queue. Nothing has begun yet. Before the end of the message nothing
+   * goes out unless it `mayGo`: a client that must bring a proof has no right to it before.
    */
   passage(envelope: Envelope, routed: Routed, mayGo: () => boolean): Passage | undefined {
     const mail = oneBatch(routed, this.#services);
     return mail && new Passage(mail, envelope, this.#services, () => this.#slot(mayGo));
   }
 
-  /** Undefined when there is none; else to be called to give it back. */
+  /** Takes a slot and returns the function that frees it; undefined if none is free. */
   #slot(mayGo: () => boolean): (() => void) | undefined {
     if (this.#underWay === UNDER_WAY_MAX || !mayGo()) return undefined;
     this.#underWay++;
@@ -82,7 +84,7 @@ interface OneBatch extends Pick<Batch, "recipients" | "hosts"> {
   readonly transport: Transport;
 }
 
-/** Every router has asked for it, and nothing stands in its way. */
+/** Whether every router of the mail asks for cut-through, and the chain has no trouble and discards no address. */
 function isSmooth(
   { deliveries, troubles, discarded }: Routing,
   routers: ReadonlySet<string>,
@@ -92,7 +94,7 @@ function isSmooth(
   return agreed && troubles.length === 0 && discarded.length === 0;
 }
 
-/** Undefined when it does not go in one. */
+/** The mail as one batch; undefined if it needs several. */
 function oneBatch(
   { recipients, routings }: Routed,
   services: CutThroughServices,
@@ -113,7 +115,7 @@ function oneBatch(
   };
 }
 
-/** One message on its way through: what the client sends goes to the spool and in here. */
+/** One message that is passed on: the client's octets go to the spool and in here. */
 export class Passage {
   readonly #mail: OneBatch;
   readonly #envelope: Envelope;
@@ -163,7 +165,7 @@ export class Passage {
       giveBack();
       this.#body.unwanted();
     };
-    // Who waits for the outcomes hears of an error; where nobody does, the queue makes its own attempt.
+    // The wrapped transport gets an error. If it does not ask, the queue makes its own attempt.
     this.#outcomes.then(over, over);
   }
 
@@ -181,8 +183,8 @@ export class Passage {
   }
 
   /**
-   * The message is in the spool. What its first attempt is to be given, and what the next host says of the message, if it
-   * says it soon enough.
+   * Called when the message is in the spool. Returns the transports and the client for its first attempt, and the
+   * answer of the next host if it comes in time.
    */
   handOver(): {
     readonly told: Promise<Status | undefined>;
@@ -194,7 +196,9 @@ export class Passage {
     return { told, transportsFor: (transports) => this.#transportsFor(transports), client };
   }
 
-  /** The same, but for the one by which the message is on its way, which is wrapped. After a reload it is not among them. */
+  /**
+   * The same transports, but the one that is passing the message on is wrapped. After a reload it is not among them.
+   */
   #transportsFor(transports: Transports): Transports {
     const { transport } = this.#mail;
     return new Map(
@@ -218,7 +222,7 @@ export class Passage {
     return outcomes.then((known) => renamed(known, this.#mail.recipients, batch.recipients));
   };
 
-  /** Cuts the connection in the middle of the message, if there is one: the next host throws away what it has. */
+  /** Cuts the connection in the middle of the message, if one is open: the next host discards its part. */
   abandon(): void {
     if (this.#state === "over") return;
     this.#state = "over";
@@ -233,8 +237,8 @@ export class Passage {
 const MANNER = { fresh: true, force: false } as const;
 
 /**
- * The chain has led there once, at RCPT: hosts, addresses and accounts are the very same. If the attempt has asked it again,
- * they are not.
+ * Whether the batch is the one that is being passed on. If it comes from the chain's answers at RCPT, its hosts,
+ * addresses and accounts are the same objects. If the attempt has asked the chain again, they are not.
  */
 function isSame(batch: Batch, { recipients, hosts }: OneBatch): boolean {
   const isOne = (one: Recipient, index: number) => {
@@ -251,7 +255,7 @@ function isSame(batch: Batch, { recipients, hosts }: OneBatch): boolean {
   return batch.hosts === hosts && ones.length === recipients.length && ones.every(isOne);
 }
 
-/** The outcomes under the ids of the other ones, which are the same recipients in the same order. */
+/** The outcomes under the ids of `to`, which are the same recipients in the same order. */
 function renamed(
   outcomes: Outcomes,
   from: readonly Recipient[],

@@ -1,16 +1,17 @@
-// A message that is passed on while it comes in: written by the session, read once by a transport.
+// A message that is passed on while it comes in: the session writes it, and a transport reads it once.
 //
-// Invariants: the reader sees the end only after `complete`, so nobody puts a final dot behind half a message. Only
-// a bounded number of bytes waits between the two: a writer that is ahead is made to wait, and a reader that has
-// gone holds up nobody.
+// Invariants:
+// - The reader sees the end only after `complete`, so a transport never sends the final dot after half a message.
+// - At most 256 KiB and one piece wait between the two. A writer that is ahead must wait.
+// - If the reader has gone, the writer does not wait.
 
 import type { Body } from "../../mail/envelope.ts";
 
-/** Bytes that may wait for the reader. */
+/** Octets that may wait for the reader before the writer must wait. */
 const ROOM = 256 * 1024;
 
 export class PassingBody implements Body {
-  /** What the client declared; 0 if it did not. */
+  /** The size that the client declared; 0 if it declared none. */
   readonly size: number;
   unread = true;
   readonly #pieces: Buffer[] = [];
@@ -24,7 +25,7 @@ export class PassingBody implements Body {
     this.size = size;
   }
 
-  /** The promise, if there is one, asks to be waited for. */
+  /** Adds a piece. If it returns a promise, the writer must wait for it. */
   write(piece: Buffer): Promise<void> | undefined {
     if (this.#readerIsGone || this.#end !== "open") return undefined;
     this.#pieces.push(piece);
@@ -35,12 +36,12 @@ export class PassingBody implements Body {
     return this.#room.promise;
   }
 
-  /** The message is whole, and may be ended. */
+  /** The message is whole: the reader may see its end. */
   complete(): void {
     this.#endWith("complete");
   }
 
-  /** The reading fails, if it has not come to the end. */
+  /** Ends the message with an error, which the reader gets unless it has read to the end. */
   abandon(why: Error): void {
     this.#endWith(why);
     this.unwanted();
@@ -73,7 +74,7 @@ export class PassingBody implements Body {
     }
   }
 
-  /** Nobody reads it, or goes on reading it. */
+  /** No reader will read the rest. */
   unwanted(): void {
     this.#readerIsGone = true;
     this.#pieces.length = 0;

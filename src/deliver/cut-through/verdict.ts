@@ -1,19 +1,21 @@
-// What the next host says of a message, for the client that is still waiting for its reply.
+// The answer of the next host, for the client that still waits for its reply.
 //
-// Invariant: the client is told once. What it is told as a refusal is told to nobody else, so nothing bounces; when
-// it has been told "queued" already, or the hosts do not agree, the queue and its reports do the rest.
+// Invariants:
+// - The client gets one reply.
+// - If the client is told of a refusal, the relay sends no bounce for it.
+// - If the client was told "queued", or the hosts do not agree, the queue and its reports handle the rest.
 
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Finding } from "../../retry/finding.ts";
 import { status, type Status } from "../../mail/status.ts";
 
-/** How long a client is kept waiting behind its final dot, in ms. Clients wait for minutes (RFC 5321 4.5.3.2.6). */
+/** Milliseconds that a client waits for a reply after its final dot. Clients wait for minutes (RFC 5321 4.5.3.2.6). */
 const PATIENCE = 60_000;
 
 const TEXT_MAX = 400;
 
 export class AwaitedVerdict {
-  /** What the next host said; undefined when the message is in the queue, whatever has become of it. */
+  /** The answer of the next host; undefined if the message is in the queue, with any outcome. */
   readonly told: Promise<Status | undefined>;
   readonly #tell: (verdict: Status | undefined) => void;
   readonly #onEnd: () => void;
@@ -34,8 +36,8 @@ export class AwaitedVerdict {
   }
 
   /**
-   * What has become of the message. True when the client is going to hear a refusal. It waits for that until `stored`: as
-   * long as the refusal is not in the spool, the message is still ours.
+   * Takes the findings of the attempt. True if the client will be told of a refusal. It waits for that until
+   * `stored`: while the refusal is not in the spool, the message is still ours.
    */
   hears(findings: readonly Finding[]): boolean {
     if (!this.#isAwaited) return false;
@@ -45,12 +47,12 @@ export class AwaitedVerdict {
     return isRefused;
   }
 
-  /** What has become of it is in the spool. */
+  /** The outcome is in the spool: the client gets its reply. */
   stored(): void {
     this.#end(this.#verdict);
   }
 
-  /** The attempt is over, and nothing more becomes known. */
+  /** The attempt is over, and no further result will come. */
   ended(): void {
     this.#onEnd();
     this.#end(undefined);
@@ -62,7 +64,7 @@ export class AwaitedVerdict {
   }
 }
 
-/** One word for all recipients, if one will do for all. */
+/** The common answer for all recipients; undefined without one. */
 function verdictOf(findings: readonly Finding[]): Status | undefined {
   const outcomes = findings.filter(({ unseen }) => !unseen).map(({ outcome }) => outcome);
   const [first] = outcomes;
@@ -72,7 +74,10 @@ function verdictOf(findings: readonly Finding[]): Status | undefined {
   return status(first.kind === "failed" ? code : 250, enhanced.slice(2), replyText(text));
 }
 
-/** Of a peer's words what may stand in a reply line to another one (RFC 5321 4.2, 4.5.3.1.5). */
+/**
+ * The text of a peer, shortened, with "?" for each character that a reply line may not contain (RFC 5321 4.2,
+ * 4.5.3.1.5).
+ */
 function replyText(text: string): string {
   return text.slice(0, TEXT_MAX).replaceAll(/[^ -~]/g, "?");
 }

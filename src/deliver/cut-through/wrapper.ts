@@ -1,8 +1,9 @@
-// A transport of which one batch is on its way already: for that batch it ends the message for the next host and gives the
-// outcomes; everything else it leaves to the transport.
+// A transport with one batch that is on its way already. For that batch it ends the message for the next host and
+// returns the outcomes. All other batches go to the transport itself.
 //
-// Invariants: what has an outcome keeps it, whatever becomes of the rest. What the host has certainly not taken is
-// delivered in the ordinary way, in the same attempt.
+// Invariants:
+// - A recipient with an outcome keeps it, whatever happens to the rest.
+// - Recipients that the host has certainly not accepted are delivered in the normal way, in the same attempt.
 
 import { given } from "../../base/given.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -14,12 +15,12 @@ import { describeError, type Log } from "../../observe/log.ts";
 export type Outcomes = ReadonlyMap<RecipientId, Outcome>;
 
 /**
- * Ends the message for the next host. Undefined when nothing was begun for just this batch: it is to be delivered in the
- * ordinary way.
+ * Ends the message for the next host. Undefined if nothing was begun for exactly this batch: it must be delivered in
+ * the normal way.
  */
 export type FinishBatch = (batch: Batch, signal: AbortSignal) => Promise<Outcomes> | undefined;
 
-/** The outcomes that are known are given in time, before the attempt thinks that the transport hangs; in ms. */
+/** Milliseconds by which known outcomes are returned before the attempt gives up on the transport. */
 const IN_TIME = 1000;
 
 export function wrapped(
@@ -54,7 +55,7 @@ export function wrapped(
   };
 }
 
-/** It was not passed on while it came in: now it is here. */
+/** Whether the host did not accept the recipient while the message came in: now the message is whole. */
 function isStillToGo(outcome: Outcome | undefined): boolean {
   return outcome?.kind === "deferred" && outcome.notPassed === true;
 }
