@@ -12,6 +12,7 @@
 import type { BigIntStats } from "node:fs";
 import { ListBelief } from "./belief.ts";
 import { isSameFile, type ListReading, lookAtList, readList } from "./list-content.ts";
+import type { Timer } from "../base/clock.ts";
 import type { Acceptance, NameServices } from "./lookup.ts";
 import type { LsearchAnswer } from "./lsearch-text.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
@@ -36,6 +37,11 @@ const PATIENCE = 80;
 const PATIENCE_BESIDE = 10;
 /** Milliseconds that a lookup waits while no list has been read: at the start the disk is busy. */
 const FIRST_PATIENCE = 1000;
+/** Milliseconds that a dry run waits: no client waits for it, and a deferral of the moment is of no use. */
+const DRY_RUN_PATIENCE = 4000;
+/** Milliseconds by which a timer is late when this process stood still, and how often a lookup takes that into account. */
+const STANDSTILL = 80;
+const STANDSTILLS = 5;
 /** Milliseconds without an answer after which the log says so. */
 const REPORTED_AFTER = 5000;
 
@@ -121,16 +127,22 @@ export class LsearchFile {
     const { promise: answer, resolve } = Promise.withResolvers<LsearchAnswer>();
     const asking = { since: clock.monotonic(), answer, isLate: false };
     let isOnTime = false;
-    const patience = late !== undefined && late.size > 0 ? PATIENCE_BESIDE : PATIENCE;
-    const timer = clock.after("error" in this.#answer ? FIRST_PATIENCE : patience, () => {
-      // If this process was stalled, the file may have answered in time. Its answer is handled before an immediate.
-      setImmediate(() => {
-        if (this.#asking !== asking || isOnTime) return;
-        asking.isLate = true;
-        late?.add(this.#path);
-        resolve(this.#meanwhile(asking));
+    const giveUp = () => {
+      if (this.#asking !== asking || isOnTime) return;
+      asking.isLate = true;
+      late?.add(this.#path);
+      resolve(this.#meanwhile(asking));
+    };
+    let timer: Timer;
+    const wait = (patience: number, again: number) => {
+      const due = clock.monotonic() + patience;
+      timer = clock.after(patience, () => {
+        // When this process stood still, the file may have answered in time, and may need some more turns of the loop.
+        if (again > 0 && clock.monotonic() - due >= STANDSTILL) wait(PATIENCE, again - 1);
+        else setImmediate(giveUp);
       });
-    });
+    };
+    wait(this.#patience(), STANDSTILLS);
     this.#looked = false;
     this.#asking = asking;
     const finish = async () => {
@@ -146,7 +158,14 @@ export class LsearchFile {
     return asking;
   }
 
-  /** The answer from memory while the file does not answer. */
+  #patience(): number {
+    const { late, readOnly = false } = this.#parts;
+    if (readOnly) return DRY_RUN_PATIENCE;
+    if ("error" in this.#answer) return FIRST_PATIENCE;
+    return late !== undefined && late.size > 0 ? PATIENCE_BESIDE : PATIENCE;
+  }
+
+  /** What is known while the file does not answer. */
   #meanwhile({ since }: Asking): LsearchAnswer {
     const error = "does not answer";
     const isLong = this.#parts.clock.monotonic() - since >= REPORTED_AFTER;

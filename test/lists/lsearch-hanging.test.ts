@@ -153,6 +153,37 @@ describe("an lsearch file that hangs", () => {
     assert.deepEqual(brief(await asked), [["alice"], undefined]);
   });
 
+  for (const [name, standstills, wanted] of [
+    ["has its time again when the process stood still for long", 5, [["alice"], undefined]],
+    ["has it five times at most", 6, FROZEN],
+  ] as const) {
+    test(name, async () => {
+      using b = bench();
+      const path = b.write("accounts", "alice\n");
+      const [seen, content] = [await lookAtList(path), await readList(path)];
+      const { clock } = b;
+      let stoodStill = 0;
+      const monotonic = () => clock.monotonic() + stoodStill;
+      let ice: Promise<void> | undefined;
+      const list = new LsearchFile(
+        path,
+        { ...b, clock: { ...clock, monotonic } },
+        { look: () => (ice ?? Promise.resolve()).then(() => seen), read: async () => content },
+      );
+      await list.read();
+      const thawed = Promise.withResolvers<void>();
+      ice = thawed.promise;
+      const asked = Promise.resolve(list.read());
+      for (let count = 0; count < standstills; count++) {
+        stoodStill += 200;
+        clock.advance(80);
+        await turn();
+      }
+      thawed.resolve();
+      assert.deepEqual(brief(await asked), wanted);
+    });
+  }
+
   test("is read when it is back", async () => {
     using b = frozenBench();
     await b.list.read();
