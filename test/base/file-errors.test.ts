@@ -12,8 +12,8 @@ describe("cannotRead", () => {
     [failed("EACCES"), "permission denied"],
     [failed("EISDIR"), "it is a directory"],
     [failed("EIO"), "EIO"],
-    [failed(5), "Error: open '/etc/x'"],
-    [new Error("too large"), "Error: too large"],
+    [failed(5), "open '/etc/x'"],
+    [new Error("too large"), "too large"],
     ["a text", "a text"],
     [undefined, "undefined"],
   ];

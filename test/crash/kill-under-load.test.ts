@@ -83,6 +83,12 @@ class Senders {
     }
   }
 
+  /** Resolves when `count` more messages are acknowledged. */
+  async untilMore(count: number): Promise<void> {
+    const wanted = this.acknowledged.size + count;
+    while (this.acknowledged.size < wanted) await pause(20);
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#done;
@@ -118,7 +124,8 @@ it("kill -9 in a loop under load loses no message that got a 250, and leaves one
     let relay = await startRelayProcess(config);
     const senders = new Senders(port);
     for (let round = 0; round < ROUNDS; round++) {
-      await pause(300 + Math.random() * 700);
+      await senders.untilMore(10);
+      await pause(Math.random() * 700);
       await relay.kill("SIGKILL");
       relay = await startRelayProcess(config);
     }
@@ -143,10 +150,6 @@ it("kill -9 in a loop under load loses no message that got a 250, and leaves one
       const most = where === "sink" ? (ROUNDS + 1) * 30 : 0;
       assert.ok(surplus <= most, `${surplus} duplicates in the ${where}`);
     }
-    assert.ok(
-      senders.acknowledged.size > 50,
-      `only ${senders.acknowledged.size} messages were sent`,
-    );
     assert.deepEqual(readdirSync(join(directory, "spool", "bodies")), []);
   } finally {
     rmSync(directory, { recursive: true });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { workspaceConfig } from "../support/build.ts";
 import { flood } from "../support/flood.ts";
 import { startTestRelay, type TestRelay } from "../support/relay.ts";
@@ -25,6 +26,8 @@ async function silence(): Promise<Silence> {
     sockets.add(socket);
     open.set(address, (open.get(address) ?? 0) + 1);
     socket.on("error", () => undefined);
+    // Who does not read does not hear that the other side has closed.
+    socket.resume();
     socket.once("close", () => {
       sockets.delete(socket);
       open.set(address, (open.get(address) ?? 0) - 1);
@@ -141,6 +144,9 @@ test("policy hosts of hundreds of domains that say nothing do not hold up mail f
     count: DOMAINS,
   });
   await liveMailGetsThrough(relay, live);
-  assert.ok((dead.open.get("127.0.0.1") ?? 0) <= 50, "few policies are fetched at a time");
+  // On a busy machine the host hears late of connections that the relay has closed.
+  const fetched = () => dead.open.get("127.0.0.1") ?? 0;
+  for (let turn = 0; turn < 100 && fetched() > 50; turn++) await pause(20);
+  assert.ok(fetched() <= 50, `${fetched()} policies are fetched at a time`);
   await relay.stop(10);
 });
