@@ -22,7 +22,7 @@ import {
   Steps,
 } from "../route/route.ts";
 import type { Routings } from "../route/routings.ts";
-import type { Attempted } from "../retry/due.ts";
+import type { Attempted } from "../retry/clocks/due.ts";
 import { entryOf, Journal, targetOf } from "../settle/journal.ts";
 import type { LoopShare } from "../base/loop-share.ts";
 import type { JournalEntry, Spool, StoredMessage } from "../spool/spool.ts";
@@ -30,7 +30,7 @@ import { status, type Status } from "../mail/status.ts";
 import { Destinations } from "./destinations.ts";
 import type { Unrouted } from "./unrouted.ts";
 import { wasRelayed } from "../receive/gate/relayed.ts";
-import { AddressKeys } from "../settle/address-keys.ts";
+import { AddressKeys } from "../mail/address-keys.ts";
 import { doneOf, dueOf, isOpenIn, type Known } from "./due.ts";
 import {
   asWaited,
@@ -41,7 +41,7 @@ import {
   putOffOf,
 } from "./plan.ts";
 import { type Pool, routeAll } from "./route-all.ts";
-import type { Finding } from "../retry/finding.ts";
+import type { Finding } from "../retry/clocks/finding.ts";
 
 export interface AttemptServices {
   readonly spool: Pick<Spool, "note">;

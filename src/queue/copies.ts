@@ -4,7 +4,7 @@
 import { given } from "../base/given.ts";
 import type { Gate } from "../receive/gate/gate.ts";
 import type { Log } from "../observe/log.ts";
-import type { Finding } from "../retry/finding.ts";
+import type { Finding } from "../retry/clocks/finding.ts";
 import { pathText } from "../mail/address.ts";
 import { placeText } from "../mail/place.ts";
 import type { StoredMessage } from "../spool/spool.ts";

@@ -12,10 +12,10 @@ import type { Outcome } from "../contract/contract.ts";
 import type { Delivery } from "../deliver/batches.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { RoutedDelivery, RouteTrouble } from "../route/route.ts";
-import type { Attempted } from "../retry/due.ts";
+import type { Attempted } from "../retry/clocks/due.ts";
 import { targetOf } from "../settle/journal.ts";
-import type { AlsoTo, Finding } from "../retry/finding.ts";
-import type { AddressKeys } from "../settle/address-keys.ts";
+import type { AlsoTo, Finding } from "../retry/clocks/finding.ts";
+import type { AddressKeys } from "../mail/address-keys.ts";
 
 type Source = RoutedDelivery | RouteTrouble;
 

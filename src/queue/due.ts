@@ -1,5 +1,5 @@
 // Decides what of a recipient is due at an attempt: the chain's answer without deliveries that the journal has as
-// done or that have a later time of their own (retry/due.ts). Only this file decides it.
+// done or that have a later time of their own (retry/clocks/due.ts). Only this file decides it.
 //
 // Invariants:
 // - A delivery that was made is neither repeated nor bounced, whatever the chain answers now.
@@ -10,11 +10,11 @@ import { given } from "../base/given.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { RoutedDelivery, Routing, RouteTrouble } from "../route/route.ts";
-import { isCopy } from "../retry/clocks.ts";
-import { type Attempted, mailIsDue } from "../retry/due.ts";
+import { isCopy } from "../retry/clocks/clocks.ts";
+import { type Attempted, mailIsDue } from "../retry/clocks/due.ts";
 import { Journal, mailIn } from "../settle/journal.ts";
 import type { RecipientState, StoredMessage, WaitingCopy } from "../spool/spool.ts";
-import type { AddressKeys } from "../settle/address-keys.ts";
+import type { AddressKeys } from "../mail/address-keys.ts";
 
 /** The deliveries and troubles of one recipient that are due. */
 export interface Due extends Routing {

@@ -8,9 +8,9 @@ import type { MessageId } from "../mail/envelope.ts";
 import type { HostHints } from "../retry/hosts/hosts.ts";
 import type { Holds } from "./holds.ts";
 import { describeError, type Log } from "../observe/log.ts";
-import { giveUp } from "../settle/give-up.ts";
+import { giveUp } from "./give-up.ts";
 import type { SettleServices } from "../settle/settle.ts";
-import { store } from "../settle/store.ts";
+import { store } from "./store.ts";
 import type { Action, AddressFilter, Change, Spool, StoredMessage } from "../spool/spool.ts";
 
 export interface ChangeOrder {

@@ -8,9 +8,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { Client } from "../mail/envelope.ts";
 import type { Log } from "../observe/log.ts";
-import type { MailRequest } from "../smtp/server/command.ts";
 import { clientKeyOf } from "../base/network.ts";
-import type { MailTransaction, Reception } from "../smtp/server/reception.ts";
+import type { MailRequest, MailTransaction, Reception } from "../smtp/server/reception.ts";
 import { status, type Status, statusLine } from "../mail/status.ts";
 import { KeyedRate, type Rate } from "../base/keyed-rate.ts";
 

@@ -24,8 +24,12 @@ import { Routings } from "../route/routings.ts";
 import { pathText } from "../mail/address.ts";
 import { FirstError } from "../base/first-error.ts";
 import { type MaybePromise, together } from "../base/maybe-promise.ts";
-import type { MailRequest } from "../smtp/server/command.ts";
-import type { MailTransaction, MessageSink, Reception } from "../smtp/server/reception.ts";
+import type {
+  MailRequest,
+  MailTransaction,
+  MessageSink,
+  Reception,
+} from "../smtp/server/reception.ts";
 import {
   type IncomingMessage,
   type Spool,

@@ -18,8 +18,8 @@ import {
 import type { Mailbox } from "../mail/envelope.ts";
 import { speakerOf } from "../mail/place.ts";
 import { LONGEST_WAIT } from "../spool/longest-wait.ts";
-import type { Finding } from "./finding.ts";
-import { type Attempted, dueTimes } from "./due.ts";
+import type { Finding } from "./clocks/finding.ts";
+import { type Attempted, dueTimes } from "./clocks/due.ts";
 
 /** The row of the reply table for the host's reply in this attempt; a reply that a hint remembers does not count. */
 export function replyRule({ outcome }: Finding, { replies }: RetryPolicy): ReplyRule | undefined {

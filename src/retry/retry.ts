@@ -3,7 +3,7 @@
 // restart or a lost hint does not change it. A full interval always lies between two attempts, however long the first of
 // them took.
 //
-// Doors: clocks.ts, due.ts, finding.ts, reply-rules.ts, retry-options.ts, retry-time.ts.
+// Doors: reply-rules.ts, retry-options.ts, retry-time.ts.
 
 import { parseDuration } from "../options/options.ts";
 import { LONGEST_INTERVAL, LONGEST_SPREAD } from "../spool/longest-wait.ts";

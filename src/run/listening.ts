@@ -8,11 +8,10 @@ import type { Gate } from "../receive/gate/gate.ts";
 import type { Lists } from "../lists/lists.ts";
 import type { CertificateFiles } from "../base/net/certificates.ts";
 import type { Door } from "../base/net/listeners.ts";
-import type { SessionLimits } from "../smtp/server/limits.ts";
 import type { ServerOptions, SmtpServer } from "../smtp/server/server.ts";
 import { firstLocalDomain } from "../config/first-local-domain.ts";
 
-function limitsOf(configuration: Configuration): SessionLimits {
+function limitsOf(configuration: Configuration): ServerOptions["limits"] {
   const { relay } = configuration;
   const postmasterDomain = firstLocalDomain(configuration);
   return {

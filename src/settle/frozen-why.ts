@@ -6,7 +6,7 @@ import {
   type JournalEntry,
   type StoredRecipient,
 } from "../spool/spool.ts";
-import type { End } from "../retry/clocks.ts";
+import type { End } from "../retry/clocks/clocks.ts";
 
 /** The reason; undefined if neither mail nor copy is frozen. `before` are the journal entries of the recipient. */
 export function frozenWhyOf(

@@ -2,8 +2,8 @@
 // copy by its place, whichever router, transport or recipient leads there.
 
 import type { Mailbox } from "../mail/envelope.ts";
-import { AddressKeys, addressOfTarget } from "./address-keys.ts";
-import type { Finding } from "../retry/finding.ts";
+import { AddressKeys } from "../mail/address-keys.ts";
+import type { Finding } from "../retry/clocks/finding.ts";
 import { canonicalAddressOf } from "../mail/address.ts";
 import { type JournalEntry, namedPlaceOf } from "../spool/spool.ts";
 
@@ -37,6 +37,12 @@ export function entryOf(
   };
   const notes = { position, address: mailbox.address, router, transport };
   return { ...kind, target: targetOf(finding), outcome, at, ...notes };
+}
+
+/** The address in a target of the journal. */
+function addressOfTarget(target: string): Pick<Mailbox, "localPart" | "domain"> {
+  const at = target.lastIndexOf("@");
+  return { localPart: target.slice(0, at), domain: target.slice(at + 1) };
 }
 
 /** The addresses of mail in a journal. */

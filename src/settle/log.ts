@@ -13,7 +13,7 @@ import {
 import { pathText } from "../mail/address.ts";
 import { placeText } from "../mail/place.ts";
 import { saidLine } from "../mail/status.ts";
-import type { End } from "../retry/clocks.ts";
+import type { End } from "../retry/clocks/clocks.ts";
 
 /** Logs the result of a delivery for one of its addresses. */
 export function logDelivery(

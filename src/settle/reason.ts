@@ -6,8 +6,8 @@
 import { given } from "../base/given.ts";
 import type { StoredRecipient } from "../spool/spool.ts";
 import type { Status } from "../mail/status.ts";
-import type { End } from "../retry/clocks.ts";
-import { type Attempted, mailRests } from "../retry/due.ts";
+import type { End } from "../retry/clocks/clocks.ts";
+import { type Attempted, mailRests } from "../retry/clocks/due.ts";
 
 type Reason = Pick<StoredRecipient, "lastStatus" | "waitsBecause">;
 

@@ -13,8 +13,8 @@ import type { RetryPolicy } from "../retry/reply-rules.ts";
 import { retryUntil } from "../retry/retry.ts";
 import { canonicalAddressOf } from "../mail/address.ts";
 import type { JournalEntry } from "../spool/spool.ts";
-import type { End } from "../retry/clocks.ts";
-import { type Attempted, mailRests } from "../retry/due.ts";
+import type { End } from "../retry/clocks/clocks.ts";
+import { type Attempted, mailRests } from "../retry/clocks/due.ts";
 import { reportKind, type Told, told } from "./report.ts";
 import { hasSeenLastInterval, rulesFor } from "../retry/retry-time.ts";
 

@@ -17,7 +17,7 @@ import {
 import type { Elapsed } from "../base/clock-steps.ts";
 import type { Log } from "../observe/log.ts";
 import type { Outbox } from "../outbox/outbox.ts";
-import type { Ending, Finding } from "../retry/finding.ts";
+import type { Ending, Finding } from "../retry/clocks/finding.ts";
 import type {
   ListEntry,
   NewReport,

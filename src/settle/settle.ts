@@ -11,14 +11,21 @@
 // - A delivery is logged and journalled once, even if several recipients lead to it.
 // - A recipient is done when all that it leads to is done.
 //
-// Doors: address-keys.ts, alarms.ts, events.ts, frozen-mail.ts, give-up.ts, journal.ts, store.ts, vouching.ts.
+// Doors: alarms.ts, events.ts, frozen-mail.ts, journal.ts, vouching.ts.
 
 import { given } from "../base/given.ts";
 import { wantsReport } from "../bounce/bounce.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { ReplyAlarms } from "./alarms.ts";
-import { awaited, clockOf, clocksAfter, type End, inOrder, putOff } from "../retry/clocks.ts";
-import { type Attempted, mailRests } from "../retry/due.ts";
+import {
+  awaited,
+  clockOf,
+  clocksAfter,
+  type End,
+  inOrder,
+  putOff,
+} from "../retry/clocks/clocks.ts";
+import { type Attempted, mailRests } from "../retry/clocks/due.ts";
 import { frozenWhyOf } from "./frozen-why.ts";
 import { entryOf } from "./journal.ts";
 import { logDelivery, logMessage, logPutOff } from "./log.ts";
@@ -37,7 +44,7 @@ import type {
   Settlement,
   StoredMessage,
 } from "../spool/spool.ts";
-import type { AlsoTo, Ending, Finding } from "../retry/finding.ts";
+import type { AlsoTo, Ending, Finding } from "../retry/clocks/finding.ts";
 
 export type SettleServices = ReportServices &
   StandingServices &

@@ -17,9 +17,8 @@ import {
   type ExaminationServices,
 } from "../receive/authentication/authentication.ts";
 import { askSpf } from "../receive/authentication/inbound.ts";
-import type { Spf } from "../receive/authentication/results.ts";
-import { receivedPart } from "../receive/authentication/received-part.ts";
-import { isVouchedFor } from "../receive/authentication/vouched.ts";
+import { receivedPart } from "./received-part.ts";
+import { isVouchedFor, type SenderEvidence } from "../receive/authentication/vouched.ts";
 
 export interface VouchingServices extends ExaminationServices {
   readonly hostname: string;
@@ -52,7 +51,7 @@ export class Vouching {
   async #bySignature(
     { envelope, body }: Pick<StoredMessage, "envelope" | "body">,
     sender: Mailbox,
-    spf: Spf,
+    spf: SenderEvidence["spf"],
   ): Promise<boolean | undefined> {
     const { strangers } = this.#services.headerBudgets;
     // A signature that has expired since was valid when the message came.

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { hostPlace } from "../support/place.ts";
 import type { Outcome } from "../../src/contract/contract.ts";
-import type { Finding } from "../../src/retry/finding.ts";
+import type { Finding } from "../../src/retry/clocks/finding.ts";
 import { reportKind, reportsOn, type Told, told } from "../../src/settle/report.ts";
 import type { NewReport, StoredMessage, StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";

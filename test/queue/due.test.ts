@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { dueOf, isOpenIn } from "../../src/queue/due.ts";
-import { attemptOf } from "../../src/retry/due.ts";
+import { attemptOf } from "../../src/retry/clocks/due.ts";
 import { entryOf, Journal } from "../../src/settle/journal.ts";
 import type { StoredRecipient, WaitingCopy } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";

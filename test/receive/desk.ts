@@ -12,7 +12,7 @@ import { headerBudgets } from "../../src/receive/header/header-budget.ts";
 import { RelayRates } from "../../src/receive/relay-rates.ts";
 import type { Routing } from "../../src/route/route.ts";
 import type { Routings } from "../../src/route/routings.ts";
-import type { MailRequest } from "../../src/smtp/server/command.ts";
+import type { MailRequest } from "../../src/smtp/server/reception.ts";
 import type { MailTransaction, MessageSink } from "../../src/smtp/server/reception.ts";
 import { memorySpool } from "../../src/spool/memory/memory.ts";
 import {

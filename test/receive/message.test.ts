@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Client, RecipientRequest } from "../../src/mail/envelope.ts";
-import type { MailRequest } from "../../src/smtp/server/command.ts";
+import type { MailRequest } from "../../src/smtp/server/reception.ts";
 import { SpoolError } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { mailbox } from "../support/build.ts";

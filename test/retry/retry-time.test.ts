@@ -8,7 +8,7 @@ import type { Elapsed } from "../../src/base/clock-steps.ts";
 import { BUILT_IN_REPLY_RULES, type RetryPolicy } from "../../src/retry/reply-rules.ts";
 import { parseRetryRules } from "../../src/retry/retry.ts";
 import { isForced, nextTime, replyRule, retryTime } from "../../src/retry/retry-time.ts";
-import type { Finding } from "../../src/retry/finding.ts";
+import type { Finding } from "../../src/retry/clocks/finding.ts";
 import type { StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Outcome } from "../../src/contract/contract.ts";
 import { settle } from "../../src/settle/settle.ts";
-import { attemptOf } from "../../src/retry/due.ts";
+import { attemptOf } from "../../src/retry/clocks/due.ts";
 import type { StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import {
@@ -12,7 +12,7 @@ import {
   storedRecipient,
   waitingCopy,
 } from "../support/build.ts";
-import type { Finding } from "../../src/retry/finding.ts";
+import type { Finding } from "../../src/retry/clocks/finding.ts";
 import {
   HOUR,
   NOW,

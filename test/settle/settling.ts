@@ -10,7 +10,7 @@ import { believed } from "../support/clock.ts";
 import { finding as found, storedMessage } from "../support/build.ts";
 import { outboxOf } from "../support/outbox.ts";
 import { recordingLog, type RecordingLog } from "../support/services.ts";
-import type { Finding } from "../../src/retry/finding.ts";
+import type { Finding } from "../../src/retry/clocks/finding.ts";
 
 export const HOUR = 3_600_000;
 

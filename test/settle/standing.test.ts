@@ -3,14 +3,14 @@ import { describe, test } from "node:test";
 import type { Outcome } from "../../src/contract/contract.ts";
 import { parseRetryRules } from "../../src/retry/retry.ts";
 import { settle, type SettleServices } from "../../src/settle/settle.ts";
-import { giveUp } from "../../src/settle/give-up.ts";
+import { giveUp } from "../../src/queue/give-up.ts";
 import type { Settlement, StoredMessage, StoredRecipient } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed } from "../support/clock.ts";
 import { envelope, mailbox, finding, storedMessage, storedRecipient } from "../support/build.ts";
 import { outboxOf } from "../support/outbox.ts";
 import { recordingLog } from "../support/services.ts";
-import type { Finding } from "../../src/retry/finding.ts";
+import type { Finding } from "../../src/retry/clocks/finding.ts";
 
 const NOW = Date.UTC(2026, 0, 1) + 1000;
 const MINUTE = 60_000;

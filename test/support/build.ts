@@ -4,7 +4,7 @@
 import type { Batch, Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { Body, Envelope, Mailbox } from "../../src/mail/envelope.ts";
 import { status } from "../../src/mail/status.ts";
-import type { Finding } from "../../src/retry/finding.ts";
+import type { Finding } from "../../src/retry/clocks/finding.ts";
 import type { RoutedDelivery } from "../../src/route/route.ts";
 import type { StoredMessage, StoredRecipient, WaitingCopy } from "../../src/spool/spool.ts";
 

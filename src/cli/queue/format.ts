@@ -11,7 +11,7 @@ import type {
   WaitingCopy,
 } from "../../spool/spool.ts";
 import type { QueueHold } from "../../spool/queue-view.ts";
-import { timesOf } from "../../retry/due.ts";
+import { timesOf } from "../../retry/clocks/due.ts";
 import { pathText } from "../../mail/address.ts";
 import { saidLine } from "../../mail/status.ts";
 import { type Colour, folded, paint } from "../../base/terminal.ts";

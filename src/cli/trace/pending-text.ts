@@ -5,7 +5,7 @@ import type { HistoryEvent } from "../../observe/history/read.ts";
 import { pathText } from "../../mail/address.ts";
 import type { StoredMessage } from "../../spool/spool.ts";
 import { saidLine } from "../../mail/status.ts";
-import { timesOf } from "../../retry/due.ts";
+import { timesOf } from "../../retry/clocks/due.ts";
 import { copyText, mailText, reasonsOf, stateWord } from "../queue/format.ts";
 import { type Entry, traceEntry } from "./event-text.ts";
 

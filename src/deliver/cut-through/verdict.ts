@@ -6,7 +6,7 @@
 // - If the client was told "queued", or the hosts do not agree, the queue and its reports handle the rest.
 
 import type { Clock, Timer } from "../../base/clock.ts";
-import type { Finding } from "../../retry/finding.ts";
+import type { Finding } from "../../retry/clocks/finding.ts";
 import { status, type Status } from "../../mail/status.ts";
 
 /** Milliseconds that a client waits for a reply after its final dot. Clients wait for minutes (RFC 5321 4.5.3.2.6). */

@@ -4,8 +4,7 @@
 // Invariant: the message is judged as it was received, before anything was taken out of it or put in front, but for the
 // empty line in front of what is no header section.
 //
-// Doors: inbound.ts, mailauth.ts, own-results.ts, received-part.ts, results.ts, tenant.ts,
-// vouched.ts.
+// Doors: inbound.ts, mailauth.ts, tenant.ts, vouched.ts.
 
 import type { Clock } from "../../base/clock.ts";
 import type { Resolver } from "../../dns/dns.ts";

@@ -7,6 +7,7 @@
 
 import { parseDomain } from "../../mail/address.ts";
 import { status, type Status } from "../../mail/status.ts";
+import { HEADER_TOO_BIG } from "../header/header.ts";
 import type { Ask } from "./dns-questions.ts";
 import type { Examined } from "./authentication.ts";
 import { checkDmarc, type DmarcAnswer, type Result, type Signature } from "./mailauth.ts";
@@ -95,7 +96,6 @@ export function refusalOf({ tooLong, dmarc }: Results): Status | undefined {
   );
 }
 
-export const HEADER_TOO_BIG = status(552, "3.4", "The header section is too big");
 const TOO_MANY = status(550, "7.26", "The author of the message cannot be told");
 
 /** "spf=pass dkim=none dmarc=fail", for the log. */

@@ -5,7 +5,8 @@ import { parseDomain } from "../../mail/address.ts";
 import { isAligned, type Signature } from "./mailauth.ts";
 import type { Spf } from "./results.ts";
 
-interface Shown {
+/** What a message shows of its sender. */
+export interface SenderEvidence {
   readonly spf: Pick<Spf, "result" | "identity">;
   readonly signatures: readonly Signature[];
 }
@@ -13,7 +14,7 @@ interface Shown {
 /** Undefined when the DNS has not answered. */
 export async function isVouchedFor(
   sender: Mailbox,
-  { spf, signatures }: Shown,
+  { spf, signatures }: SenderEvidence,
 ): Promise<boolean | undefined> {
   if (spf.identity === "mailfrom" && spf.result === "pass") return true;
   let isOpen = spf.result === "temperror";

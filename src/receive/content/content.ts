@@ -8,9 +8,8 @@
 
 import type { MaybePromise } from "../../base/maybe-promise.ts";
 import type { Scanner } from "../../contract/scanner.ts";
-import { HEADER_TOO_BIG } from "../authentication/results.ts";
 import type { HeaderBudgets } from "../header/header-budget.ts";
-import { HeaderReader } from "../header/header.ts";
+import { HEADER_TOO_BIG, HeaderReader } from "../header/header.ts";
 import { FieldFilter } from "./field-filter.ts";
 import { FirstLine } from "./first-line.ts";
 import type { Inspected } from "./inspected.ts";

@@ -4,7 +4,7 @@
 import { given } from "../../base/given.ts";
 import type { Scanner, UnwantedFields } from "../../contract/scanner.ts";
 import type { Inbound } from "../authentication/inbound.ts";
-import { claimsToBeOurs } from "../authentication/own-results.ts";
+import { claimsToBeOurs } from "./own-results.ts";
 import { CROWDED_OUT } from "./crowded-out.ts";
 import type { Examinations } from "./examinations.ts";
 

@@ -9,10 +9,14 @@
 import { GrowingBuffer } from "../../base/growing-buffer.ts";
 import { type Field, parseHeaderFields } from "../../mail/header-fields.ts";
 import type { HeaderAccount, HeaderBudget } from "./header-budget.ts";
+import { status } from "../../mail/status.ts";
 import { HeaderLines } from "./header-lines.ts";
 
 /** Octets. A header section longer than this makes the message unfit: it is not read to its end. */
 const HEADER_MAX = 1024 * 1024;
+
+/** The reply to such a message. */
+export const HEADER_TOO_BIG = status(552, "3.4", "The header section is too big");
 
 /** Why the octets of a header section are not there to be looked at. */
 export type Unheld = "unwanted" | "too-long" | "crowded-out";

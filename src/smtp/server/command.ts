@@ -10,23 +10,11 @@
 
 import { isAscii } from "node:buffer";
 import { given } from "../../base/given.ts";
-import type { Mailbox, RecipientRequest } from "../../mail/envelope.ts";
+import type { RecipientRequest } from "../../mail/envelope.ts";
 import { parseAddress } from "../../base/cidr.ts";
 import { status, type Status } from "../../mail/status.ts";
 import { needsSmtpUtf8, parseMailbox } from "../../mail/address.ts";
-
-export interface MailRequest {
-  /** null is <>. */
-  readonly sender: Mailbox | null;
-  /** RFC 1870: octets of the message, as the client declares them. */
-  readonly declaredSize?: number;
-  readonly eightBit: boolean;
-  readonly smtputf8: boolean;
-  /** RFC 8689. */
-  readonly requireTls?: true;
-  readonly ret?: "FULL" | "HDRS";
-  readonly envid?: string;
-}
+import type { MailRequest } from "./reception.ts";
 
 /** `dropped` are parameters with values that cannot be decoded, as they came. The request leaves them out. */
 type Parsed<T> =

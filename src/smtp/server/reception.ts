@@ -1,9 +1,21 @@
 // The questions of the SMTP protocol to the relay: the seam to src/receive/receive.ts.
 
-import type { Client, RecipientRequest } from "../../mail/envelope.ts";
+import type { Client, Mailbox, RecipientRequest } from "../../mail/envelope.ts";
 import type { MaybePromise } from "../../base/maybe-promise.ts";
 import type { Status } from "../../mail/status.ts";
-import type { MailRequest } from "./command.ts";
+
+export interface MailRequest {
+  /** null is <>. */
+  readonly sender: Mailbox | null;
+  /** RFC 1870: octets of the message, as the client declares them. */
+  readonly declaredSize?: number;
+  readonly eightBit: boolean;
+  readonly smtputf8: boolean;
+  /** RFC 8689. */
+  readonly requireTls?: true;
+  readonly ret?: "FULL" | "HDRS";
+  readonly envid?: string;
+}
 
 /** The questions of the protocol to the relay. Each may be answered at once or later. A throw is answered with 451. */
 export interface Reception {

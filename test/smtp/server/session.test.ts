@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { Client } from "../../../src/mail/envelope.ts";
-import type { MailRequest } from "../../../src/smtp/server/command.ts";
 import type { SessionLimits } from "../../../src/smtp/server/limits.ts";
 import { SmtpServer } from "../../../src/smtp/server/server.ts";
 import { status, type Status } from "../../../src/mail/status.ts";
 import { OURS } from "../../support/certificates.ts";
 import { serverOptions } from "../../support/server-options.ts";
 import { Wire } from "../../support/wire.ts";
+import type { MailRequest } from "../../../src/smtp/server/reception.ts";
 
 interface Taken {
   client: Client;

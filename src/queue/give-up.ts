@@ -3,10 +3,10 @@
 //
 // Invariant: if the mail of an address has had its end and only copies are left, the address does not fail.
 
-import { settle, type SettleServices } from "./settle.ts";
+import { settle, type SettleServices } from "../settle/settle.ts";
 import type { AddressFilter, Settlement, StoredMessage, StoredRecipient } from "../spool/spool.ts";
 import { status } from "../mail/status.ts";
-import type { Finding } from "../retry/finding.ts";
+import type { Finding } from "../retry/clocks/finding.ts";
 
 const GIVEN_UP = status(554, "0.0", "The postmaster has given up the delivery of this message");
 

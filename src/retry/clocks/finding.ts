@@ -1,8 +1,8 @@
 // The result of an attempt for one delivery.
 
-import type { Outcome } from "../contract/contract.ts";
-import type { Mailbox } from "../mail/envelope.ts";
-import type { JournalEntry } from "../spool/spool.ts";
+import type { Outcome } from "../../contract/contract.ts";
+import type { Mailbox } from "../../mail/envelope.ts";
+import type { JournalEntry } from "../../spool/spool.ts";
 
 /** The result of one delivery, or a decision of the chain itself. */
 export interface Finding {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { receivedPart } from "../../../src/receive/authentication/received-part.ts";
+import { receivedPart } from "../../src/settle/received-part.ts";
 
 const OURS = "Received: from a ([192.0.2.1])\r\n\tby mx.example.com\r\n\tid 1; now\r\n";
 const THEIRS = "Received: from b\r\n\tby a; then\r\nFrom: x@y.test\r\n\r\nReceived: body\r\n";

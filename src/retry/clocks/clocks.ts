@@ -4,12 +4,14 @@
 // Invariants: no wait is lost: mail or a copy that was not due keeps its clock, whatever the chain says meanwhile. If no
 // router asks for a copy any more, its clock ends when it is due. If several recipients lead to a copy, it has one clock,
 // at the first of them.
+//
+// Doors: due.ts, finding.ts.
 
-import { given } from "../base/given.ts";
+import { given } from "../../base/given.ts";
 import type { Ending, Finding } from "./finding.ts";
-import type { Awaited } from "../mail/host.ts";
+import type { Awaited } from "../../mail/host.ts";
 import type { Attempted } from "./due.ts";
-import type { Clocks, Wait, WaitingCopy } from "../spool/spool.ts";
+import type { Clocks, Wait, WaitingCopy } from "../../spool/spool.ts";
 
 /** The identity of a copy on a clock: its place, or its router and address if the router could not name the place. */
 interface NamedCopy {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { giveUp } from "../../src/settle/give-up.ts";
+import { giveUp } from "../../src/queue/give-up.ts";
 import type { SettleServices } from "../../src/settle/settle.ts";
 import type {
   AddressFilter,

@@ -11,9 +11,9 @@ import {
   mailRests,
   restingCopies,
   timesOf,
-} from "../../src/retry/due.ts";
-import type { StoredRecipient, Wait, WaitingCopy } from "../../src/spool/spool.ts";
-import { storedRecipient, waitingCopy } from "../support/build.ts";
+} from "../../../src/retry/clocks/due.ts";
+import type { StoredRecipient, Wait, WaitingCopy } from "../../../src/spool/spool.ts";
+import { storedRecipient, waitingCopy } from "../../support/build.ts";
 
 const NOW = 1_000_000;
 const BEFORE = NOW - 1;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { claimsToBeOurs } from "../../../src/receive/authentication/own-results.ts";
-import { watching } from "../content/watching.ts";
+import { claimsToBeOurs } from "../../../src/receive/content/own-results.ts";
+import { watching } from "./watching.ts";
 
 const OURS = [
   "Authentication-Results: mx.example.com; spf=pass",

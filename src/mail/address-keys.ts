@@ -6,9 +6,8 @@
 // - While the list of our domains cannot be read, case counts. Then a message may come twice, but is withheld from no
 //   recipient.
 
-import type { Mailbox } from "../mail/envelope.ts";
-import type { Gate } from "../receive/gate/gate.ts";
-import { canonicalAddressOf } from "../mail/address.ts";
+import { canonicalAddressOf } from "./address.ts";
+import type { Mailbox } from "./envelope.ts";
 
 /** Only ASCII: other letters that differ by case may differ by more. */
 const CAPITALS = /[A-Z]+/g;
@@ -16,12 +15,18 @@ const CAPITAL = /[A-Z]/;
 
 type Address = Pick<Mailbox, "localPart" | "domain">;
 
+/** Knows which domains are ours. */
+interface LocalDomains {
+  /** Undefined when that cannot be known now. */
+  isLocal(domain: string): boolean | undefined | Promise<boolean | undefined>;
+}
+
 export class AddressKeys {
-  readonly #gate: Pick<Gate, "isLocal"> | undefined;
+  readonly #gate: LocalDomains | undefined;
   readonly #ours = new Map<string, boolean>();
 
   /** Without a gate no domain is ours. */
-  constructor(gate: Pick<Gate, "isLocal"> | undefined) {
+  constructor(gate: LocalDomains | undefined) {
     this.#gate = gate;
   }
 
@@ -38,7 +43,7 @@ export class AddressKeys {
     return unknown && this.#gate && this.#ask(this.#gate, unknown);
   }
 
-  async #ask(gate: Pick<Gate, "isLocal">, domains: ReadonlySet<string>): Promise<void> {
+  async #ask(gate: LocalDomains, domains: ReadonlySet<string>): Promise<void> {
     for (const domain of domains) this.#ours.set(domain, (await gate.isLocal(domain)) === true);
   }
 
@@ -48,10 +53,4 @@ export class AddressKeys {
     const known = isOurs ? localPart.replaceAll(CAPITALS, (few) => few.toLowerCase()) : localPart;
     return canonicalAddressOf({ localPart: known, domain });
   }
-}
-
-/** The address in a target of the journal. */
-export function addressOfTarget(target: string): Address {
-  const at = target.lastIndexOf("@");
-  return { localPart: target.slice(0, at), domain: target.slice(at + 1) };
 }

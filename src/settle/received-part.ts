@@ -2,7 +2,7 @@
 //
 // Invariant: what is left out is our own results and the first Received field, which is ours; every other byte stays.
 
-import type { Body } from "../../mail/envelope.ts";
+import type { Body } from "../mail/envelope.ts";
 
 /** No Received field of ours is longer, in octets. */
 const FIELD_MAX = 8192;

@@ -4,8 +4,8 @@
 // Invariants: a recipient is attempted at the earliest of its times, and then only the mail and the copies that are due.
 // Mail or a copy without a time of its own is due with the recipient. By the postmaster's order all of it is due.
 
-import { given } from "../base/given.ts";
-import type { Clocks, StoredRecipient, Wait, WaitingCopy } from "../spool/spool.ts";
+import { given } from "../../base/given.ts";
+import type { Clocks, StoredRecipient, Wait, WaitingCopy } from "../../spool/spool.ts";
 
 /** A recipient under attempt. */
 export interface Attempted extends StoredRecipient {
