@@ -20,20 +20,16 @@ import {
   recipient,
   streamedBody,
 } from "../support/build.ts";
-import { fakeServices, recordingLog } from "../support/services.ts";
+import { recordingLog } from "../support/services.ts";
 import { greet, scriptedServer, startSink, type ScriptedConnection } from "../support/sink.ts";
+import { createWith } from "./sending.ts";
 import { at, never, people, told } from "./support.ts";
 
 const startServer = () => startSink({ server: { lmtp: true } });
 
 function create(t: TestContext, table: OptionTable) {
   const log = recordingLog();
-  const transport = lmtp.create(
-    readOptions(lmtp, table),
-    fakeServices({ clock: systemClock, log }),
-  );
-  t.after(() => transport.close?.());
-  return { transport, log };
+  return { transport: createWith(t, lmtp, table, { log }), log };
 }
 
 /** A Unix socket that leads to a port of this machine. */
@@ -268,8 +264,7 @@ test("lmtp transport: a copy that the server is slow to answer for is delivered 
   const clock = manualClock();
   const log = recordingLog();
   const socket = await socketTo(t, server.port);
-  const copies = lmtp.create(readOptions(lmtp, { socket }), fakeServices({ clock, log }));
-  t.after(() => copies.close?.());
+  const copies = createWith(t, lmtp, { socket }, { clock, log });
   const status = { code: 250, enhanced: "2.0.0", text: "gone on" };
   const mail: Transport = {
     locality: "remote",

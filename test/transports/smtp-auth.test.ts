@@ -7,15 +7,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, describe, test, type TestContext } from "node:test";
 import type { SMTPServerOptions } from "smtp-server";
-import { systemClock } from "../../src/base/clock.ts";
 import type { Batch } from "../../src/contract/contract.ts";
 import { statusLine } from "../../src/mail/status.ts";
 import { smtp } from "../../transports/smtp.ts";
-import { problemsOf, readOptions, type OptionTable } from "../conformance/driver.ts";
+import { problemsOf, type OptionTable } from "../conformance/driver.ts";
 import { OTHER, OURS } from "../support/certificates.ts";
 import { batch, recipient } from "../support/build.ts";
-import { fakeServices, recordingLog } from "../support/services.ts";
+import { recordingLog } from "../support/services.ts";
 import { greet, scriptedServer, startSink } from "../support/sink.ts";
+import { create as createSmtp } from "./sending.ts";
 import { at } from "./support.ts";
 import type { Host } from "../../src/mail/host.ts";
 
@@ -45,9 +45,7 @@ const AUTH = { auth_user: "relay", auth_password_file: file, tls_verify_certific
 
 function create(t: TestContext, table: OptionTable) {
   const log = recordingLog();
-  const services = fakeServices({ clock: systemClock, log });
-  const transport = smtp.create(readOptions(smtp, { ...AUTH, ...table }), services);
-  t.after(() => transport.close?.());
+  const transport = createSmtp(t, { ...AUTH, ...table }, { log });
   const bob = recipient("bob@example.com");
   return {
     log,
@@ -135,9 +133,7 @@ describe("smtp transport, AUTH", () => {
         await conn.closed();
       });
       const log = recordingLog();
-      const options = readOptions(smtp, { hosts: at(peer.port) });
-      const transport = smtp.create(options, fakeServices({ clock: systemClock, log }));
-      t.after(() => transport.close?.());
+      const transport = createSmtp(t, { hosts: at(peer.port) }, { log });
       const bob = recipient("bob@example.com");
       const given = batch([bob]);
       const { signal } = new AbortController();
@@ -145,8 +141,7 @@ describe("smtp transport, AUTH", () => {
       assert.equal(own?.kind, "deferred");
       assert.equal(log.named("alarm").length, 1);
 
-      const strangers = smtp.create(readOptions(smtp, {}), fakeServices({ clock: systemClock }));
-      t.after(() => strangers.close?.());
+      const strangers = createSmtp(t, {});
       const hosts = [{ name: "127.0.0.1", addresses: ["127.0.0.1"], port: peer.port }];
       const theirs = (await strangers.deliver({ ...given, hosts }, signal)).get(bob.id);
       assert.equal(theirs?.kind, "failed");

@@ -6,11 +6,11 @@ import type { Batch, Transport } from "../../src/contract/contract.ts";
 import { HostHints } from "../../src/retry/hosts/hosts.ts";
 import { lmtp } from "../../transports/lmtp.ts";
 import { smtp } from "../../transports/smtp.ts";
-import { type OptionTable, readOptions } from "../conformance/driver.ts";
+import { type OptionTable } from "../conformance/driver.ts";
 import { manualClock } from "../support/clock.ts";
 import { batch, envelope } from "../support/build.ts";
-import { fakeServices } from "../support/services.ts";
 import { greet, type ScriptedConnection, scriptedServer, startSink } from "../support/sink.ts";
+import { createWith } from "./sending.ts";
 import { at, never, people, told } from "./support.ts";
 
 const CLOSING = "421 4.7.28 unusual rate of unsolicited mail";
@@ -20,9 +20,7 @@ const SECOND = 1000;
 function create(t: TestContext, table: OptionTable) {
   const clock = manualClock();
   const hints = new HostHints({ retry: [], replies: [], random: () => 0 }, clock);
-  const services = fakeServices({ clock, hints });
-  const transport = smtp.create(readOptions(smtp, table), services);
-  t.after(() => transport.close?.());
+  const transport = createWith(t, smtp, table, { clock, hints });
   return { transport, clock, hints };
 }
 
@@ -176,8 +174,7 @@ describe("over one recipient", () => {
       await conn.readUntil("\r\n.\r\n");
       conn.send("250 2.0.0 a is in", "421 4.3.2 b is not");
     });
-    const transport = lmtp.create(readOptions(lmtp, { hosts: at(peer.port) }), fakeServices());
-    t.after(() => transport.close?.());
+    const transport = createWith(t, lmtp, { hosts: at(peer.port) }, { clock: manualClock() });
     const lines = await send(transport, ["a", "b", "c"]);
     assert.deepEqual(lines.slice(0, 2), [
       "delivered 250 2.0.0 a is in",

@@ -7,11 +7,10 @@ import { systemClock } from "../../src/base/clock.ts";
 import type { Batch, Outcome, Recipient, Transport } from "../../src/contract/contract.ts";
 import { HostHints } from "../../src/retry/hosts/hosts.ts";
 import { BUILT_IN_REPLY_RULES } from "../../src/retry/reply-rules.ts";
-import { smtp } from "../../transports/smtp.ts";
-import { type OptionTable, readOptions } from "../conformance/driver.ts";
+import { type OptionTable } from "../conformance/driver.ts";
 import { batch, envelope, recipient } from "../support/build.ts";
-import { fakeServices } from "../support/services.ts";
 import { greet, scriptedServer, startSink } from "../support/sink.ts";
+import { create } from "./sending.ts";
 import { at } from "./support.ts";
 
 const MINUTE = 60_000;
@@ -29,9 +28,7 @@ function start(t: TestContext, ...tables: readonly OptionTable[]) {
   const clock = movableClock();
   const policy = { retry: [], replies: BUILT_IN_REPLY_RULES, random: () => 0 };
   const hints = new HostHints(policy, clock);
-  const services = fakeServices({ clock, hints });
-  const transports = tables.map((table) => smtp.create(readOptions(smtp, table), services));
-  for (const transport of transports) t.after(() => transport.close?.());
+  const transports = tables.map((table) => create(t, table, { clock, hints }));
   const [first] = transports;
   assert.ok(first);
   return { clock, hints, transport: first, transports };

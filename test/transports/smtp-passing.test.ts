@@ -1,25 +1,15 @@
 // Of a message that is still coming in: what is "not passed", so that it is delivered in the ordinary way at once.
 
 import assert from "node:assert/strict";
-import { test, type TestContext } from "node:test";
-import { systemClock } from "../../src/base/clock.ts";
-import type { Services, Transport } from "../../src/contract/contract.ts";
+import { test } from "node:test";
+import type { Transport } from "../../src/contract/contract.ts";
 import { PassingBody } from "../../src/deliver/cut-through/passing-body.ts";
 import { HostHints } from "../../src/retry/hosts/hosts.ts";
-import { smtp } from "../../transports/smtp.ts";
-import { type OptionTable, readOptions } from "../conformance/driver.ts";
 import { manualClock } from "../support/clock.ts";
 import { batch, MESSAGE, recipient } from "../support/build.ts";
-import { fakeServices } from "../support/services.ts";
 import { greet, type ScriptedConnection, scriptedServer, startSink } from "../support/sink.ts";
+import { create } from "./sending.ts";
 import { at, never } from "./support.ts";
-
-function create(t: TestContext, table: OptionTable, services: Partial<Services> = {}): Transport {
-  const given = fakeServices({ clock: systemClock, ...services });
-  const transport = smtp.create(readOptions(smtp, table), given);
-  t.after(() => transport.close?.());
-  return transport;
-}
 
 /** What becomes of a message while it comes in, whose end is there or will never come. */
 async function passed(transport: Transport, names: string, end: "ended" | "open" = "ended") {

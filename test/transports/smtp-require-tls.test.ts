@@ -5,15 +5,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test, type TestContext } from "node:test";
-import { systemClock } from "../../src/base/clock.ts";
 import type { Outcome } from "../../src/contract/contract.ts";
 import { statusLine } from "../../src/mail/status.ts";
-import { smtp } from "../../transports/smtp.ts";
-import { type OptionTable, readOptions } from "../conformance/driver.ts";
+import { type OptionTable } from "../conformance/driver.ts";
 import { Authority, type Certified } from "../support/authority.ts";
 import { batch, envelope, recipient } from "../support/build.ts";
-import { fakeServices } from "../support/services.ts";
 import { greet, scriptedServer, type Sink, startSink } from "../support/sink.ts";
+import { create } from "./sending.ts";
 import type { Host } from "../../src/mail/host.ts";
 
 let authority: Authority;
@@ -57,9 +55,7 @@ async function sent(
   table: OptionTable = {},
   requireTls: { requireTls?: true } = { requireTls: true },
 ): Promise<string> {
-  const options = readOptions(smtp, { tls_verify_certificates: trusted, ...table });
-  const transport = smtp.create(options, fakeServices({ clock: systemClock }));
-  t.after(() => transport.close?.());
+  const transport = create(t, { tls_verify_certificates: trusted, ...table });
   const given = batch([recipient("bob@example.test")], { hosts, envelope: envelope(requireTls) });
   const [outcome] = (await transport.deliver(given, never())).values();
   return told(outcome ?? assert.fail("no outcome"));
