@@ -145,22 +145,24 @@ function credentialsOf(given: Given): Credentials | undefined {
 /**
  * Outcomes, for each recipient:
  * - delivered: the host answered 2xx to its RCPT and to the end of the message.
- * - failed: 5xx to its RCPT, or to MAIL, DATA or the end of the message; the host does not take such a message
- *   (8-bit 5.6.3 with `eight_bit = "bounce"`, UTF-8 5.6.7, its size 5.3.4). No other host is asked.
+ * - failed: 5xx to its RCPT, or to MAIL, DATA or the end of the message. No other host is asked.
+ * - failed: the host does not take such a message, because it is 8-bit (5.6.3, with `eight_bit = "bounce"`), has UTF-8
+ *   addresses or headers (5.6.7) or is too big (5.3.4). No other host is asked.
  * - failed, 5.7.30: the message requires TLS, and every host lacks STARTTLS, REQUIRETLS, a valid certificate, or a name
  *   for which DNSSEC, MTA-STS or the configuration vouches.
  * - deferred, message, with an alarm: instead of such a 5xx, one of `hosts` requires a login (530, 534, 535, 538).
  * - deferred, recipient: 4xx to its RCPT, or no answer to it. After 421, or no answer, the next host is asked first.
  * - deferred, message: 4xx to MAIL, DATA or the end of the message; the connection was lost after the final dot;
  *   the relay's copy cannot be read. No other host is asked, except after 421.
- * - deferred, host: every host that was tried has no address, or refused or lost the connection, greeted with
- *   anything but 2xx, failed at EHLO, TLS or AUTH (5xx with an alarm), timed out or broke the protocol; or no host is
- *   configured. With 4.7.5: its certificate does not match its TLSA records, these cannot be looked up, or the domain's
- *   MTA-STS policy excludes the host. `notBefore` is the earliest retry time of these hosts.
+ * - deferred, host: no host is configured, or every host that was tried has failed. It has no address, refused or lost
+ *   the connection, timed out, broke the protocol, greeted with anything but 2xx, or failed at EHLO, TLS or AUTH (5xx
+ *   with an alarm). `notBefore` is the earliest retry time of these hosts.
+ * - deferred, host, 4.7.5: the host's certificate does not match its TLSA records, these cannot be looked up, or the
+ *   domain's MTA-STS policy excludes the host.
  * - deferred, untried: `rate` or `recipient_rate` is used up; the recipient has been put off; the retry time of
  *   every host has not come, or too many deliveries wait for it already; no connection came free in time.
- * - deferred, not passed (only a message that is still coming in): the connection was lost before the end was sent;
- *   the host deferred it in its middle or answered with 421; it must be complete for this host, or to be sent
+ * - deferred, not passed, only for a message that is still coming in: the connection was lost before the end was sent;
+ *   the host deferred it in its middle or answered with 421; the message must be complete for this host, or to be sent
  *   a second time; the host has only one free connection, or failed the last time. No other host is asked.
  */
 export const smtp: TransportDriver<Given> = {

@@ -1,7 +1,7 @@
 // Attempts that were interrupted by the end of the relay.
 //
-// The message under attempt may be what kills the relay. So after 5 interruptions it waits, and twice as long after
-// each further one. Messages that were merely under attempt during a power cut stay below that number.
+// The message under attempt may be what kills the relay. So after more than 5 interruptions it waits, and twice as long
+// after each further one. Messages that were merely under attempt during a power cut stay below that number.
 
 const INTERRUPTIONS_BEFORE_WAIT = 5;
 /** Milliseconds. */

@@ -70,15 +70,18 @@ export interface StoredRecipient extends RecipientRequest, Wait {
 }
 
 /**
- * The reason why a recipient is frozen. If there are several, the first in this order counts: the postmaster has
- * ordered it; a copy cannot be made; a transport has asked for it; the mail has failed, and no sender can be told.
+ * The reason why a recipient is frozen. If there are several, the first in this order counts:
+ * - ordered: by the postmaster.
+ * - copy: a copy cannot be made.
+ * - delivery: a transport has asked for it.
+ * - nobody-to-tell: the mail has failed, and no sender can be told.
  */
 export type FrozenWhy = (typeof FROZEN_WHYS)[number];
 export const FROZEN_WHYS = ["ordered", "copy", "delivery", "nobody-to-tell"] as const;
 
 /**
- * A finished delivery. `unseen` and `target` are its key inside a message: it is never begun again, whatever the names
- * of router and transport, and whichever recipient leads there. The other fields are notes.
+ * A finished delivery. `unseen` and `target` are its key inside a message: it is never begun again, even if router and
+ * transport have other names or another recipient leads there. The other fields are notes.
  */
 export interface JournalEntry {
   /** A copy. */
@@ -137,9 +140,10 @@ export interface NewReport extends NewMessage {
 }
 
 /**
- * The reason why an undelivered recipient is reported to the postmaster and not to the sender: the sender is not
- * vouched for; the recipient is a member of an alias, which the sender need not know; or the sender is null, and the
- * message was frozen for the longest time allowed.
+ * The reason why an undelivered recipient is reported to the postmaster and not to the sender:
+ * - unvouched: neither a relay rule nor SPF nor DKIM vouches for the sender.
+ * - alias-member: the recipient is a member of an alias, which the sender need not know.
+ * - nobody-to-tell: the sender is null, and the message was frozen for the longest time allowed.
  */
 export type ListedWhy = (typeof LISTED_WHYS)[number];
 export const LISTED_WHYS = ["unvouched", "alias-member", "nobody-to-tell"] as const;

@@ -1,6 +1,6 @@
-// The outcome of each recipient, from the answers of a host. The scopes are those of Postfix and Exim: an answer to
-// RCPT is about the recipient, an answer to MAIL, DATA or the final dot is about the message, and everything else is
-// about the host. The same holds for 421, except that another host may be asked at once.
+// The outcome of each recipient, from the answers of a host. The scopes are those of Postfix and Exim. An answer to
+// RCPT is about the recipient. An answer to MAIL, DATA or the final dot is about the message. All else is about the
+// host. The same holds for 421, except that another host may be asked at once.
 
 import { given } from "../../src/base/given.ts";
 import type { Outcome, Recipient } from "../../src/contract/contract.ts";

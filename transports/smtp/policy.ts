@@ -1,5 +1,5 @@
-// The TLS that a connection to a host must have, and the origin of that rule: the postmaster's `tls`, or, where `tls`
-// leaves room, the policy that the destination has published: DANE (RFC 7672), else MTA-STS (RFC 8461 2).
+// The TLS that a connection to a host must have, and the origin of that rule. If `tls` leaves room, the origin is the
+// policy that the destination has published: DANE (RFC 7672), else MTA-STS (RFC 8461 2). If not, it is `tls` itself.
 //
 // Invariants:
 // - A published policy only ever asks for more TLS than `tls` does.

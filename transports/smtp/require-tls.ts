@@ -1,5 +1,5 @@
-// Mail that must not travel without TLS (RFC 8689). It goes only to a host with a trusted name (by DNSSEC, MTA-STS or
-// the configuration), a valid certificate for that name, and an offer of REQUIRETLS.
+// Mail that must not travel without TLS (RFC 8689). It goes only to a host that offers REQUIRETLS and has a valid
+// certificate. DNSSEC, MTA-STS or the configuration must vouch for the name in the certificate.
 //
 // Invariants:
 // - A policy in here is never weaker than the transport's other policies.

@@ -49,8 +49,8 @@ export interface SessionServices {
 const LINGER = 5000;
 const CR = 13;
 /**
- * Estimated milliseconds of the event loop that a session costs outside its own turns: the rest of a handshake, the
- * work for an answer that comes later, each read, and each octet read.
+ * Estimated costs of a session outside its own turns, in milliseconds of the event loop: the rest of a handshake, an
+ * answer that comes later, a read, and an octet read.
  */
 const HANDSHAKE_TIME = 6;
 const ANSWER_TIME = 0.1;

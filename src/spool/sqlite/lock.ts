@@ -1,5 +1,5 @@
 // The lock that allows one relay to a spool. It is SQLite's own lock on a file beside the spool, so the kernel releases
-// it when its holder dies, however it dies.
+// it when its holder dies, even by SIGKILL.
 
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";

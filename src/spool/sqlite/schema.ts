@@ -106,8 +106,8 @@ function toVersion6(database: Database): void {
 }
 
 /**
- * Adds two values that older versions kept inside texts: the name of the host that a recipient waits for, formerly the
- * head of a key, and the mark that a copy without an answer may have been made, formerly the text of a status.
+ * Adds two values that older versions kept inside texts. The name of the host that a recipient waits for was the head
+ * of a key. The mark that a copy may have been made without an answer was the text of a status.
  */
 function toVersion8(database: Database): void {
   database.exec("ALTER TABLE recipients ADD COLUMN waits_for_host TEXT");

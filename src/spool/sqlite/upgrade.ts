@@ -3,9 +3,9 @@
 // Before version 8, the name of an awaited host was the head of the key, and the text of a status told whether a copy
 // without an answer may have been made.
 //
-// Before version 5, the journal named a delivery by recipient, address, router and transport, and orders were magic
-// values: a next attempt at 0 meant "retry now", an entry without an address "the mail is done", and a key that began
-// with "hold:" the hold of a domain.
+// Before version 5, the journal named a delivery by recipient, address, router and transport. Orders were magic values:
+// a next attempt at 0 meant "retry now", an entry without an address "the mail is done", and a key that began with
+// "hold:" the hold of a domain.
 //
 // Invariants:
 // - A finished delivery stays finished.
