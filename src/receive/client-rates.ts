@@ -1,9 +1,9 @@
-// How much mail one client may bring in a time: messages, recipients and recipients that are refused, each with a
-// rate of its own, over all its sessions. A client is an IPv4 address or a /64 of IPv6. Hosts of a relay rule are
-// exempt.
+// Limits the mail of one client: messages, recipients and refused recipients each have a rate, over all sessions of
+// the client. A client is an IPv4 address or a /64 of IPv6. Hosts of a relay rule are exempt.
 //
-// Invariant: over its rate a client is put off, never refused for good. Who has asked for too many that do not exist
-// learns of no further recipient whether it does.
+// Invariants:
+// - A client above its rate is put off, and never refused for good.
+// - A client that has named too many unknown recipients is not told whether any further recipient exists.
 
 import type { Clock } from "../base/clock.ts";
 import type { Client } from "../mail/envelope.ts";
@@ -29,7 +29,7 @@ const TOO_MANY_REFUSED = status(
   "Too many unknown recipients from your address, try again later",
 );
 
-/** The same reception, which puts off who comes too often. */
+/** The same reception, but it puts off clients above their rates. */
 export function limitRates(reception: Reception, options: ClientRateOptions): Reception {
   const { messages, recipients, refusedRecipients } = options;
   const isUnlimited = (messages ?? recipients ?? refusedRecipients) === undefined;

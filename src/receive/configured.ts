@@ -1,4 +1,4 @@
-// What receiving mail needs of [relay]: the reserve of the disk, and the rates of clients.
+// Makes the parts of reception that [relay] configures: the reserve of the disk, and the rates of clients.
 
 import type { Clock } from "../base/clock.ts";
 import type { RelayOptions } from "../config/relay-options.ts";

@@ -16,21 +16,19 @@ export const receiveEvents = eventTable("Mail that comes in", {
     client_certificate: maybe(
       text("The SHA-256 of the client's certificate; absent if the client showed none."),
     ),
-    rule: text("What the gate accepted the recipients by."),
+    rule: text("The rules of the gate that accepted the recipients."),
     authentication: maybe(
       text(
         "SPF, DKIM and DMARC, as in `spf=pass dkim=none dmarc=fail`; absent if nothing asked for them.",
       ),
     ),
-    unchecked: maybe(
-      text("The scanners that could not say anything of it, and why; absent if all could."),
-    ),
+    unchecked: maybe(text("The scanners without a finding, and why; absent if all have one.")),
     size: number("The size of the message in bytes."),
   }),
   "message.refused": event("MAIL, DATA or the end of DATA was refused.", {
     client,
     sender,
-    recipients: maybe(texts("The recipients until then; absent if there were none.")),
+    recipients: maybe(texts("The recipients until then; absent without any.")),
     reply: text("The reply to the client."),
     why: text("The reason, of which the client hears only the reply."),
   }),

@@ -1,23 +1,25 @@
-// What RCPT keeps of the recipients of one message until its end, and how much of that there may be: the requests, and
-// each address that they lead to after all redirects, once, however many recipients lead there.
+// Holds what RCPT keeps of the recipients of one message until its end, and limits it: the requests, and each address
+// that they lead to after all redirects, once.
 //
-// Invariants: a message that leads to more addresses than it may has the rest of its recipients in the next transaction.
-// The first recipient is always taken. What all sessions keep together has a bound; who asks for little always gets it.
+// Invariants:
+// - If a message leads to more addresses than allowed, the rest of its recipients must come in the next transaction.
+// - The first recipient is always accepted.
+// - The memory of all sessions together is limited. A transaction that needs little always gets it.
 
 import type { RecipientRequest } from "../mail/envelope.ts";
 import { type RoutedDelivery, type RouteTrouble, type Routing, Steps } from "../route/route.ts";
 import { canonicalAddressOf } from "../mail/address.ts";
 import { status, type Status } from "../mail/status.ts";
 
-/** Octets that a transaction may keep in any case: some hundred recipients. */
+/** Octets that a transaction always gets: some hundred recipients. */
 const SMALL = 64 * 1024;
-/** Octets of a recipient beside its texts, and of an address that was looked up, about as Node has them. */
+/** Octets of a recipient without its texts, and of an address that was looked up, as Node stores them. */
 const RECIPIENT_COST = 400;
 const ADDRESS_COST = 800;
 
 const TOO_MANY = status(452, "5.3", "Too many recipients, send the rest in another message");
 
-/** The octets that all transactions keep. */
+/** The octets that all transactions keep together. */
 export class RecipientBudget {
   readonly #total: number;
   #kept = 0;
@@ -30,14 +32,14 @@ export class RecipientBudget {
     return this.#kept;
   }
 
-  /** False when there is no room: `own` is what the asker has already. */
+  /** Takes octets; false if no room is left. `own` are the octets that the transaction has already. */
   take(octets: number, own: number): boolean {
     if (own + octets > SMALL && this.#kept + octets > this.#total) return false;
     this.#kept += octets;
     return true;
   }
 
-  /** As `take`, of what may be done without: others find at least half of the room. */
+  /** Takes octets for things that are not needed. At least half of the total stays for others. */
   takeSpare(octets: number): boolean {
     if (this.#kept + octets > this.#total / 2) return false;
     this.#kept += octets;
@@ -52,14 +54,14 @@ export class RecipientBudget {
 /** The recipients of one transaction. */
 export class Expansion {
   readonly requests: RecipientRequest[] = [];
-  /** What the chain has said of addresses, by what was known of the client: see RouteRequest. */
+  /** The chain's answers for addresses, by `relayed` of RouteRequest. */
   readonly #steps = new Map<boolean, Steps>();
   readonly #addresses = new Set<string>();
   readonly #counted = new WeakSet<RoutedDelivery | RouteTrouble>();
   readonly #budget: RecipientBudget;
   readonly #addressesMax: number;
   #own = 0;
-  /** Octets that may be done without: they count for nothing in what the transaction may ask for. */
+  /** Octets for things that are not needed. They do not count in `own`. */
   #spare = 0;
   #isOver = false;
 
@@ -77,9 +79,9 @@ export class Expansion {
     return steps;
   }
 
-  /** Takes the recipient in. The reply when it has to go in another transaction. */
+  /** Accepts the recipient. Returns the reply if it must come in another transaction. */
   add(request: RecipientRequest, { deliveries, troubles }: Routing): Status | undefined {
-    // The client has not waited for this one.
+    // The client ended the transaction before this reply.
     if (this.#isOver) return TOO_MANY;
     const fresh = new Set<string>();
     const uncounted: (RoutedDelivery | RouteTrouble)[] = [];
@@ -98,12 +100,12 @@ export class Expansion {
     else if (!isFirst) return this.#tooMany();
     this.requests.push(request);
     for (const address of fresh) this.#addresses.add(address);
-    // Through `stepsFor` they are the same objects for every recipient that leads there.
+    // Because of `stepsFor`, all recipients that lead to an address share one object.
     for (const one of uncounted) this.#counted.add(one);
     return undefined;
   }
 
-  /** Is there room for so many octets more that may be done without? They are given back at the end. */
+  /** Whether there is room for this many octets that are not needed. They are given back at the end. */
   keeps(octets: number): boolean {
     if (this.#isOver || !this.#budget.takeSpare(octets)) return false;
     this.#spare += octets;
@@ -115,12 +117,12 @@ export class Expansion {
     return TOO_MANY;
   }
 
-  /** What the chain has said of a recipient that is not taken is counted nowhere: nothing of it is kept. */
+  /** Drops the chain's answers after a refused recipient, because their memory is not counted. */
   refused(): void {
     for (const steps of this.#steps.values()) steps.clear();
   }
 
-  /** The transaction is over. */
+  /** Ends the transaction and gives back its octets. */
   end(): void {
     this.#isOver = true;
     this.#budget.giveBack(this.#own + this.#spare);

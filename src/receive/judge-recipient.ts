@@ -1,5 +1,5 @@
-// What a client is told about one recipient. The session and the dry run of `relayctl check` both ask here, so they
-// cannot disagree; about the content both ask content/content.ts.
+// Decides the reply to one recipient. The session and the dry run of `relayctl check` both use it, so they cannot
+// disagree. For the content both use content/content.ts.
 
 import { given } from "../base/given.ts";
 import type { Client, Mailbox } from "../mail/envelope.ts";
@@ -23,9 +23,9 @@ export interface RecipientQuestion {
   /** null is <>. */
   readonly sender: Mailbox | null;
   readonly recipient: Mailbox;
-  /** What is known of it by now, if the gate alone cannot tell. */
+  /** Whether the mail is relayed, if that is known better than the gate alone can tell. */
   readonly relayed?: boolean;
-  /** As in RouteRequest; of those that came in the same way. */
+  /** As in RouteRequest; shared by the recipients of one transaction. */
   readonly stepsFor?: (relayed: boolean) => Steps;
   /** As in RouteRequest. */
   readonly trace?: TraceStep[];
@@ -35,15 +35,15 @@ export interface RecipientVerdict {
   /** The reply to RCPT. */
   readonly reply: Status;
   readonly gate: Verdict;
-  /** Why the routers have not taken it, as they said; for the log. */
+  /** The routers' reason for not taking it, for the log. */
   readonly why?: string;
-  /** Absent when the gate did not accept: the routers are not asked then. */
+  /** Absent if the gate did not accept: then the routers are not asked. */
   readonly routing?: Routing;
 }
 
 export const ACCEPTED = status(250, "1.5", "Recipient ok");
 
-/** The gate, then the router chain in earnest. Whatever has to be shown at the end of DATA counts as shown. */
+/** Asks the gate, and then the router chain. Proofs that the message must bring by the end of DATA count as present. */
 export async function judgeRecipient(
   { client, sender, recipient, stepsFor, trace, ...known }: RecipientQuestion,
   { gate, route }: Judges,
@@ -71,7 +71,10 @@ interface StrangersQuestion extends Omit<RecipientQuestion, "recipient"> {
   readonly recipients: readonly Mailbox[];
 }
 
-/** What RCPT would have said if it had been known that the message is not relayed; undefined when it is accepted. */
+/**
+ * The refusal that RCPT would have given if it had known that the message is not relayed; undefined if it would have
+ * accepted all recipients.
+ */
 export async function judgeAsStranger(
   { client, sender, recipients }: StrangersQuestion,
   { route }: Pick<Judges, "route">,
@@ -86,9 +89,9 @@ export async function judgeAsStranger(
 }
 
 /**
- * Trouble of our own is a 4xx; trouble in somebody else's DNS is not the client's. A copy is nobody's business. Of an
- * alias whose mail reaches one of its members the client hears nothing of those who are gone, as with Exim: mail for the
- * others goes on, and the postmaster hears of them.
+ * The trouble that refuses the recipient. A deferral refuses it only if the cause is ours, not the DNS of other
+ * domains. Copies do not count. If an alias reaches at least one member, the client does not hear of members that
+ * fail, as in Exim: the others get the mail, and the failures go on the postmaster's list.
  */
 function refusalOf({ deliveries, ...routing }: Routing): RouteTrouble | undefined {
   const troubles = routing.troubles.filter(({ unseen }) => !unseen);
@@ -98,7 +101,10 @@ function refusalOf({ deliveries, ...routing }: Routing): RouteTrouble | undefine
   return deferred.find(({ status: reply }) => !isForeign(reply));
 }
 
-/** RFC 3463 X.4.x: network and routing, so the other side's DNS rather than a lookup of ours. A loop is ours. */
+/**
+ * Whether the trouble is outside of the relay. RFC 3463 X.4.x is network and routing, so the DNS of the other side. A
+ * loop is ours.
+ */
 function isForeign({ enhanced }: Status): boolean {
   return enhanced.startsWith("4.4.") && enhanced !== "4.4.6";
 }

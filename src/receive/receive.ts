@@ -1,8 +1,11 @@
-// From an SMTP session to the spool: who may send, to whom, and the message itself, its Received header in front.
+// From an SMTP session to the spool: who may send, to whom, and the message itself with its Received header.
 //
-// Invariants: 250 after DATA is said only when the spool has committed. Every recipient that was accepted at RCPT
-// is in the envelope, none merged, none left out. What the router chain fails is refused at RCPT, so nothing that
-// we accepted bounces for want of a user. A message that had to bring proof and did not is refused whole.
+// Invariants:
+// - The client gets 250 after DATA only when the spool has committed the message.
+// - The envelope has every recipient that was accepted at RCPT; none is merged or left out.
+// - A recipient that the router chain fails is refused at RCPT. So no accepted message bounces because its recipient
+//   is unknown.
+// - A message that must bring a proof and does not is refused for all recipients.
 //
 // Doors: configured.ts, events.ts, expansion.ts, relay-rates.ts, judge-recipient.ts.
 
@@ -45,12 +48,12 @@ export interface ReceiveServices extends InspectionServices {
   readonly spool: Pick<Spool, "nextId" | "receive">;
   readonly reserve: Pick<DiskReserve, "hasRoomFor">;
   readonly rates: Pick<RelayRates, "take" | "wouldPutOff">;
-  /** Told of each message that was stored; while it has room, the first attempt is recorded with the message. */
+  /** Gets each stored message. While it has room, the first attempt is recorded together with the message. */
   readonly queue: Pick<Queue, "hasRoom" | "attempt" | "wake">;
   readonly cutThrough: Pick<CutThrough, "passage">;
-  /** Addresses that one message may lead to, after all redirects. */
+  /** Limit of addresses that one message leads to, after all redirects. */
   readonly addressesMax: number;
-  /** Of all sessions, in every generation. */
+  /** Shared by all sessions of all generations. */
   readonly recipients: RecipientBudget;
 }
 
@@ -88,7 +91,7 @@ class Transaction implements MailTransaction {
   readonly #claims = new Set<Proof>();
   readonly #secrets = new Set<Secret>();
   readonly #rules = new Set<string>();
-  /** Recipients that a rule lets through if the message has its proof. */
+  /** Per rule, recipients that it accepts if the message has its proof. */
   readonly #unproven = new Map<string, number>();
   #relayed = false;
 
@@ -138,7 +141,7 @@ class Transaction implements MailTransaction {
     return reply;
   }
 
-  /** The reply that puts a recipient off. Whose rate it is counts only when the message has shown it. */
+  /** The reply that puts a recipient off. With a proof in its rule, it counts only when the proof is there. */
   #rated({ rule, ...gate }: Verdict): Status | undefined {
     const { rates } = this.#services;
     const { sender } = this.#mail;
@@ -180,18 +183,18 @@ class Transaction implements MailTransaction {
   }
 }
 
-/** What the content is the content of. */
+/** The envelope of the content that comes next. */
 interface Submission {
   readonly client: Client;
   readonly mail: MailRequest;
   readonly recipients: readonly RecipientRequest[];
-  /** What the chain has said of them. */
+  /** The chain's answers for the recipients. */
   readonly routings: Routings;
-  /** What the gate decided by. */
+  /** The rules by which the gate decided. */
   readonly rule: string;
-  /** Recipients that a relay rule lets through if the message has its proof, by the rule. */
+  /** Per rule, recipients that a relay rule accepts if the message has its proof. */
   readonly unproven: ReadonlyMap<string, number>;
-  /** As far as the gate can tell: what the message has to show for it is not known yet. */
+  /** Whether it is relayed, as far as the gate knows: the message may still lack a proof. */
   readonly relayed: boolean;
 }
 
@@ -204,7 +207,7 @@ class Intake implements MessageSink {
   readonly #incoming: IncomingMessage;
   readonly #inspection: Inspection;
   readonly #passage: Passage | undefined;
-  /** Why nothing more is kept. The client is told at the end. */
+  /** The first error: no more octets are kept. The client gets the reply at the end. */
   readonly #failure = new FirstError();
 
   constructor(submission: Submission, inspection: Inspection, services: ReceiveServices) {
@@ -228,7 +231,7 @@ class Intake implements MessageSink {
     const envelope = { ...this.#envelope(), size };
     const routed = { recipients, routings };
     this.#passage = services.cutThrough.passage(envelope, routed, () => inspection.mayGo);
-    // Both have room for it.
+    // A header always fits into both.
     void this.#incoming.write(received);
     void this.#passage?.write(received);
   }
@@ -286,7 +289,9 @@ class Intake implements MessageSink {
     return verdict ?? status(250, "0.0", `Ok, queued as ${this.#id}`);
   }
 
-  /** The proof is there: the recipients that it lets through count now. Others may have been faster. */
+  /**
+   * The message has its proof, so its recipients are counted now. Other messages may have used up the rate meanwhile.
+   */
   #putOffByRate(): Status | undefined {
     const { mail, unproven } = this.#submission;
     for (const [rule, count] of unproven) {
@@ -296,7 +301,7 @@ class Intake implements MessageSink {
     return undefined;
   }
 
-  /** A recipient who was accepted for the mail that this claimed to be, and is not there for the mail that it is. */
+  /** The refusal of a recipient that was accepted only for relayed mail, if the message is not relayed. */
   async #unroutedBy(judgement: Judgement): Promise<Status | undefined> {
     const { client, mail, relayed, ...submission } = this.#submission;
     if (judgement.relayed !== false || !relayed) return undefined;
@@ -304,7 +309,7 @@ class Intake implements MessageSink {
     return judgeAsStranger({ client, sender: mail.sender, recipients }, this.#services);
   }
 
-  /** What the next host says of the message, if the client is to hear it. */
+  /** Hands the message to the queue. Resolves to the answer of the next host, if the client is to hear it. */
   async #handOver(stored: StoredMessage, active: boolean): Promise<Status | undefined> {
     const { queue } = this.#services;
     const { routings } = this.#submission;

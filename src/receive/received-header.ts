@@ -1,5 +1,5 @@
-// Our trace header (RFC 5321 4.4): the only bytes that we add to a message, unless results of its authentication are
-// written above. Google reads the client's address from its brackets.
+// Our trace header (RFC 5321 4.4). It is the only addition to a message, unless results of its authentication are
+// written above it. Google reads the client's address from its brackets.
 
 import type { Client, Mailbox, MessageId } from "../mail/envelope.ts";
 import { messageDate } from "../mail/message-date.ts";
@@ -11,7 +11,7 @@ export interface Hop {
   readonly smtputf8: boolean;
   /** Milliseconds since the epoch. */
   readonly at: number;
-  /** The recipient, if there is just one: several would tell each of the others. */
+  /** The recipient, if there is only one: several would be shown to each other. */
   readonly recipient: Mailbox | undefined;
 }
 
@@ -26,14 +26,17 @@ export function receivedHeader({ client, hostname, id, smtputf8, at, recipient }
   );
 }
 
-/** RFC 5321 4.4, RFC 3848 and RFC 6531 3.7.3 name them. There is none for HELO under TLS. */
+/** The protocols of RFC 5321 4.4, RFC 3848 and RFC 6531 3.7.3. They have no name for HELO under TLS. */
 function protocolOf({ tls, basic }: Client, smtputf8: boolean): string {
   const secured = tls === undefined ? "" : "S";
   if (smtputf8) return `UTF8SMTP${secured}`;
   return basic === true ? "SMTP" : `ESMTP${secured}`;
 }
 
-/** With the first digits of a certificate's fingerprint: enough to find it again, too few to pass for it. */
+/**
+ * The TLS of the client, with the first digits of its certificate's fingerprint: enough to find the certificate, too
+ * few to imitate it.
+ */
 function tlsText({ version, cipher, certificate }: NonNullable<Client["tls"]>): string {
   const shown = certificate === undefined ? "" : `, client certificate ${certificate.slice(0, 23)}`;
   return `${version} ${cipher}${shown}`;

@@ -1,8 +1,11 @@
-// How many recipients in a time a relay rule lets through, in all and for each envelope sender: what a stolen account
-// or a printer gone mad can do to the good name of this relay is bounded.
+// Limits the recipients that a relay rule accepts in a time, in all and for each envelope sender. So a stolen account
+// or a broken printer can harm the reputation of this relay only to a limited extent.
 //
-// Invariants: only recipients that the rule lets through and a router takes are counted; where the message has to bring a
-// proof, only when it has brought it, for until then its sender is a claim. Over the rate they are put off, never refused for good: honest mail waits where it is, and comes later.
+// Invariants:
+// - Only recipients are counted that the rule accepts and a router takes.
+// - If the message must bring a proof, its recipients are counted only when it has brought it: until then its sender
+//   is a claim.
+// - Recipients above the rate are put off, and never refused for good, so honest mail only comes later.
 
 import type { Clock } from "../base/clock.ts";
 import type { Mailbox } from "../mail/envelope.ts";
@@ -23,7 +26,7 @@ interface Limits {
 }
 
 export class RelayRates {
-  /** By the name that the gate gives to a rule. */
+  /** The limits by the gate's name of the rule. */
   readonly #rules: ReadonlyMap<string, Limits>;
 
   constructor(rules: readonly RuleRates[], clock: Clock) {
@@ -38,7 +41,7 @@ export class RelayRates {
     );
   }
 
-  /** Counts recipients that `rule` lets through; gives the reply when that is too many, and then counts none. */
+  /** Counts recipients that `rule` accepts. If they are too many, returns the reply and counts none. */
   take(rule: string, sender: Mailbox | null, count = 1): Status | undefined {
     const tooMany = this.wouldPutOff(rule, sender, count);
     if (tooMany !== undefined) return tooMany;
@@ -48,7 +51,7 @@ export class RelayRates {
     return undefined;
   }
 
-  /** The reply that `take` would give. Nothing is counted. */
+  /** The reply that `take` would return, without counting. */
   wouldPutOff(rule: string, sender: Mailbox | null, count: number): Status | undefined {
     const { inAll, perSender } = this.#rules.get(rule) ?? {};
     if (inAll?.has(rule, count) === false) return TOO_MUCH;
@@ -56,7 +59,7 @@ export class RelayRates {
   }
 }
 
-/** alice+lists@ and alice+caf_=x@ are alice's: a suffix is no way around her rate. */
+/** The account of the sender: alice+lists@ and alice+caf_=x@ count as alice@, so a suffix does not evade the rate. */
 function accountOf(sender: Mailbox | null): string {
   if (sender === null) return "";
   const [account] = /^.[^+]*/s.exec(sender.localPart.toLowerCase()) ?? [""];

@@ -1,4 +1,4 @@
-// The scanners that are always there: hops, the proof of our tenant, and the authentication of senders.
+// The built-in scanners: hops, the proof of our tenant, and the authentication of senders.
 
 import type { Scanner } from "../../contract/scanner.ts";
 import type { ExaminationServices } from "../authentication/authentication.ts";
@@ -11,11 +11,11 @@ import { tenantScanner } from "./tenant-proof.ts";
 
 export interface BuiltInServices extends ExaminationServices {
   readonly receivedHeadersMax: number;
-  /** Absent when strangers' mail is not to be authenticated. */
+  /** Absent if strangers' mail is not authenticated. */
   readonly inbound?: Inbound | undefined;
 }
 
-/** In the order in which their refusals count. */
+/** All built-in scanners. The first one that refuses decides. */
 export function builtInScanners(services: BuiltInServices): readonly Scanner<Inspected>[] {
   const { receivedHeadersMax, inbound } = services;
   const examinations = new Examinations(services);
@@ -23,7 +23,7 @@ export function builtInScanners(services: BuiltInServices): readonly Scanner<Ins
     hopsScanner(receivedHeadersMax),
     tenantScanner(examinations),
     ...(inbound === undefined ? [] : [authenticationScanner(inbound, examinations)]),
-    // Behind those that ask it.
+    // After the scanners that ask it.
     examinations,
   ];
 }

@@ -1,8 +1,10 @@
-// The content of one message while it goes by: what of it may be kept, and what the scanners find in it.
+// The content of one message while it comes in: the octets that are kept, and the findings of the scanners.
 //
-// Invariant: what may be kept of it is what came, less the fields that must not go on, and with an empty line in front
-// where our header would run into it; what is judged is what came, behind that empty line. What stands there is body to
-// everybody: no proof, no hop, no results and no signature.
+// Invariants:
+// - The kept octets are those that came, without fields that must not go on. If our header field would run into the
+//   message, an empty line is put in front.
+// - The scanners judge the message as it came, after that empty line if there is one. After an empty line in front
+//   all scanners see body only: no proof, hop, results or signature.
 //
 // Doors: built-in.ts, inspected.ts, scans.ts.
 
@@ -16,7 +18,7 @@ import type { Inspected } from "./inspected.ts";
 import { beginScans, type Judgement, type Scans, type ScanServices } from "./scans.ts";
 
 export interface InspectionServices extends ScanServices {
-  /** In the order in which their refusals count. */
+  /** The first one that refuses decides. */
   readonly scanners: readonly Scanner<Inspected>[];
   readonly headerBudgets: HeaderBudgets;
 }
@@ -26,30 +28,30 @@ export class Inspection {
   readonly #header: HeaderReader;
   readonly #filter: FieldFilter;
   readonly #firstLine = new FirstLine();
-  /** Of what is kept: a field that is taken out leaves another line at the front. */
+  /** The first line of the kept octets: if the first field is taken out, another line is in front. */
   readonly #firstKept = new FirstLine();
   #ready: MaybePromise<void> = undefined;
 
   constructor(message: Inspected, services: InspectionServices) {
     const { strangers, relayHosts } = services.headerBudgets;
-    // Mail for others comes by a relay rule, whoever the client is.
+    // Mail for other domains comes by a relay rule, from any client.
     const budget = message.isRelayed || !message.isLocal ? relayHosts : strangers;
     this.#scans = beginScans(services.scanners, message, services);
     this.#header = new HeaderReader(this.#scans.readsHeader ? budget : undefined);
     this.#filter = new FieldFilter(this.#header, this.#scans.unwanted);
   }
 
-  /** The message may begin to go out before its end. */
+  /** Whether the message may begin to go out before its end. */
   get mayGo(): boolean {
     return this.#scans.mayGo;
   }
 
-  /** Asks to wait before the next piece. Never rejects. */
+  /** If it is a promise, the next piece must wait for it. Never rejects. */
   get ready(): MaybePromise<void> {
     return this.#ready;
   }
 
-  /** Looks at the next bytes, and gives those that may be kept now. */
+  /** Reads the next octets, and returns those that may be kept now. */
   pass(piece: Buffer): Buffer | undefined {
     this.#ready = undefined;
     const begun = this.#firstLine.pass(piece);
@@ -64,7 +66,7 @@ export class Inspection {
     return passed && this.#firstKept.pass(passed);
   }
 
-  /** Once, when the header section is over and the filter has seen its fields. */
+  /** Gives the section to the scans, once, when it is complete and the filter has seen its fields. */
   #scanHeader(): void {
     const { section } = this.#header;
     if (section === undefined) return;
@@ -72,7 +74,7 @@ export class Inspection {
     this.#header.release();
   }
 
-  /** The bytes that were still held back when the message ended. */
+  /** Returns the octets that were still held back when the message ended. */
   end(): Buffer | undefined {
     const text = this.#firstLine.end();
     const begun = text && this.#read(text);
@@ -83,14 +85,14 @@ export class Inspection {
     return begun ?? last ?? this.#firstKept.end();
   }
 
-  /** Behind `end`. Never rejects. */
+  /** The findings of all scans; called after `end`. Never rejects. */
   judge(): MaybePromise<Judgement> {
     if (!this.#filter.tooLong) return this.#scans.judge();
     this.release();
     return { refusal: HEADER_TOO_BIG, fields: "", unknown: [] };
   }
 
-  /** Nothing more is wanted. */
+  /** Releases the section and the scans. */
   release(): void {
     this.#header.release();
     this.#scans.release();

@@ -1,4 +1,4 @@
-// The finding on a message whose header section cannot be held, because others hold all there is.
+// The finding on a message whose header section cannot be held, because other messages use the whole budget.
 
 import type { Finding } from "../../contract/scanner.ts";
 import { status } from "../../mail/status.ts";

@@ -1,7 +1,6 @@
-// What the signatures of a message are worth, found out once for all scanners that ask. It has no finding of its own.
+// Verifies the signatures of a message once for all scanners that ask. It has no finding of its own.
 //
-// Invariant: it stands behind the scanners that ask it. What none of them wants to know is not found out: no key is asked
-// for in the DNS.
+// Invariant: it runs after the scanners that ask it. If no scanner asks, no key is looked up in the DNS.
 
 import {
   type Examined,
@@ -12,11 +11,11 @@ import type { Scan, ScannedMessage, Scanner } from "../../contract/scanner.ts";
 
 /** The question of one scanner about one message. */
 export interface Question {
-  /** Others hold all that may be held of header sections: the message has to come again later. */
+  /** Whether other messages use the whole budget for header sections: then this message must come again later. */
   readonly isCrowdedOut: boolean;
-  /** Behind the end of the message. Rejects when nobody can say. */
+  /** The result, after the end of the message. Rejects if it cannot be found out. */
   answer(): Promise<Examined>;
-  /** It is not to be answered any more. */
+  /** Withdraws the question. */
   drop(): void;
 }
 
@@ -35,7 +34,7 @@ export class Examinations implements Scanner {
     this.#services = services;
   }
 
-  /** To be called when a scan begins. */
+  /** Asks about a message; called when a scan begins. */
   ask(message: ScannedMessage): Question {
     const examination = new Examination(this.#services);
     const asked = this.#asked.getOrInsert(message, { examination, questions: 0 });

@@ -1,33 +1,39 @@
-// Where our Received header meets the first octets of a stranger's message.
+// The border between our Received header and the first octets of a stranger's message.
 //
-// Invariant: nothing that the stranger writes is read as a part of our header field, and text without a header section
-// is read as text. White space at the very beginning would continue our field (RFC 5322 2.2.3), and a line that is no
-// field would be a broken header. Before either goes an empty line, as with Exim: that message has no header section
-// that a signature could be about. A mailbox's "From " line passes as it is; mail readers know it. Whoever looks at the
-// message reads it behind this, and so nobody is of another opinion about where its header section ends.
+// Invariants:
+// - No text of the stranger is read as a part of our header field, and text without a header section is read as text.
+//   White space at the very beginning would continue our field (RFC 5322 2.2.3). A line that is not a field would
+//   break the header.
+// - In both cases an empty line goes in front, as in Exim. Such a message has no header section that a signature
+//   could cover.
+// - A mailbox's "From " line passes as it is: mail readers know it.
+// - All readers of the message in the relay see it after this step, so they agree on the end of its header section.
 
 import { GrowingBuffer } from "../../base/growing-buffer.ts";
 
-/** Octets that are held. A name that goes on so far is no name. */
+/** Octets that are held. A longer name is not a field name. */
 const NAME_MAX = 32 * 1024;
 const EMPTY = Buffer.alloc(0);
 const CRLF = Buffer.from("\r\n");
 
-/** An empty line, the name of a field with its colon, or the line that opens a message in an mbox file. */
+/**
+ * A valid beginning: an empty line, the name of a field with its colon, or the line that opens a message in an mbox
+ * file.
+ */
 const FITS = /^(?:\r\n|[!-9;-~]+[ \t]*:|>?From )/;
-/** What may still become that. */
+/** The beginning of a valid beginning. */
 const MAY_FIT = /^(?:\r?|[!-9;-~]+[ \t]*)$/;
-/** Longer than the "From " line's: how much longer makes no difference. */
+/** A name longer than the one of the "From " line: its exact length does not matter. */
 const LONG_NAME = /^[!-9;-~]{7,}/;
 const MORE_BLANKS = /(?<=[ \t])[ \t]+$/;
 
 export class FirstLine {
   #isDecided = false;
   readonly #held = new GrowingBuffer(NAME_MAX);
-  /** What is held, shortened to what matters of it: a line in pieces is no more work than one that is whole. */
+  /** The held octets, shortened to the part that matters, so that a line in pieces costs no more than a whole one. */
   #start = "";
 
-  /** The bytes that may go on now, an empty line in front of the first where one has to be. */
+  /** Returns the octets that may go on now, with an empty line in front if one is needed. */
   pass(piece: Buffer): Buffer | undefined {
     if (this.#isDecided) return piece;
     const room = NAME_MAX - this.#held.length;
@@ -39,7 +45,7 @@ export class FirstLine {
     return undefined;
   }
 
-  /** What was still held back when the message ended: a line that is no field. */
+  /** Returns the octets that were still held back when the message ended: a line that is not a field. */
   end(): Buffer | undefined {
     return this.#held.length === 0 ? undefined : this.#decide(EMPTY, CRLF);
   }

@@ -1,11 +1,11 @@
-// Refuses a message that has come through too many hands: it loops (RFC 5321 6.3).
+// Refuses a message with too many hops: it loops (RFC 5321 6.3).
 
 import type { Scanner } from "../../contract/scanner.ts";
 import { status } from "../../mail/status.ts";
 
 const LOOPS = status(550, "4.6", "Too many hops, this message loops");
 
-/** `most` Received fields, ours not among them. */
+/** `most` is the limit of Received fields, without our own. */
 export function hopsScanner(most: number): Scanner {
   return {
     name: "hops",

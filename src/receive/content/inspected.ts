@@ -1,13 +1,13 @@
-// A message as the relay's own scanners are given it: with what the gate wants to be shown.
+// A message for the relay's own scanners, with the proofs that the gate asks for.
 
 import type { ScannedMessage } from "../../contract/scanner.ts";
 import type { Proof, Secret } from "../gate/gate.ts";
 
 export interface Inspected extends ScannedMessage {
-  /** Without one of them the message is refused. */
+  /** The proofs without one of which the message is refused. */
   readonly proofs: readonly Proof[];
-  /** Without one of them it is not relayed. */
+  /** The proofs without one of which the message is not relayed. */
   readonly claims: readonly Proof[];
-  /** Do not go on, whether they are asked for or not. */
+  /** Headers that are removed, whether the rule asks for them or not. */
   readonly secrets: readonly Secret[];
 }

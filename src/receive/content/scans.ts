@@ -1,7 +1,10 @@
-// All scans of one message: each is given what it wants of the message, and what they find becomes one judgement.
+// All scans of one message. Each gets the parts of the message that it wants, and their findings become one
+// judgement.
 //
-// Invariants: a scan that throws, or is late, has no finding, and holds up neither the message nor the other scans. No
-// finding never refuses a message for good. Of several refusals that of the scanner which stands first counts.
+// Invariants:
+// - If a scan throws or is late, it has no finding. It delays neither the message nor the other scans.
+// - A missing finding never refuses a message for good.
+// - If several scanners refuse, the first one in their order decides.
 
 import type { Clock } from "../../base/clock.ts";
 import { FirstError } from "../../base/first-error.ts";
@@ -24,12 +27,12 @@ export interface ScanServices {
   readonly log: Log;
 }
 
-/** What all findings on one message come to. */
+/** The combined result of all findings on one message. */
 export interface Judgement extends Shown {
   readonly refusal?: Status;
-  /** What is put on top of the message, whole fields; "" is nothing. */
+  /** Whole fields that are put on top of the message; "" for none. */
   readonly fields: string;
-  /** "NAME: WHY" of each scanner that cannot say anything of it. */
+  /** "NAME: WHY" of each scanner without a finding. */
   readonly unknown: readonly string[];
 }
 
@@ -41,7 +44,7 @@ export function beginScans<Message extends ScannedMessage>(
   return new Scans(scanners.flatMap((scanner) => begun(scanner, message, services) ?? []));
 }
 
-/** Undefined when the message is none of the scanner's business. */
+/** The scan; undefined if the scanner does not examine this message. */
 function begun<Message extends ScannedMessage>(
   scanner: Scanner<Message>,
   message: Message,
@@ -78,7 +81,7 @@ export class Scans {
     return this.#all.some(({ scan }) => scan.readsHeader === true);
   }
 
-  /** The message may begin to go out before its end. */
+  /** Whether the message may begin to go out before its end. */
   get mayGo(): boolean {
     return this.#all.every(({ scan }) => scan.mayGo?.() === true);
   }
@@ -87,20 +90,20 @@ export class Scans {
     for (const one of this.#all) one.header(section);
   }
 
-  /** A promise asks to wait. Never rejects. */
+  /** If it returns a promise, the next piece must wait for it. Never rejects. */
   body(piece: Buffer): MaybePromise<void> {
     let ready: MaybePromise<void> = undefined;
     for (const one of this.#all) ready = together(ready, one.body(piece));
     return ready;
   }
 
-  /** Behind the last byte. Never rejects. */
+  /** The judgement, after the last octet. Never rejects. */
   async judge(): Promise<Judgement> {
     const asked: (readonly [name: string, finding: MaybePromise<Finding>])[] = [];
     for (const one of this.#all) {
       const finding = one.end();
       asked.push([one.name, finding]);
-      // What stands behind it need not be found out.
+      // A refusal decides, so the scanners after it are not asked.
       if (!(finding instanceof Promise) && finding.kind === "refuse") break;
     }
     let judgement: Judgement = { fields: "", unknown: [] };
@@ -112,7 +115,7 @@ export class Scans {
     return judgement;
   }
 
-  /** Nothing more is wanted of any. */
+  /** Releases all scans. */
   release(): void {
     for (const one of this.#all) one.release();
   }
@@ -138,7 +141,7 @@ function withFinding(before: Judgement, name: string, finding: Finding): Judgeme
 
 type Manner = Pick<Scanner, "name" | "onError" | "timeout">;
 
-/** Nothing that a scan does is an error of the message. */
+/** One scan of one message. An error of the scan is never an error of the message. */
 class RunningScan {
   readonly scan: Scan;
   readonly #scanner: Manner;

@@ -1,5 +1,5 @@
-// SPF, DKIM and DMARC of strangers' mail: what they say is written on top of it, and with `policy = "enforce"` it is
-// refused where the author's domain wants that. Results that others have written in our name do not go on.
+// SPF, DKIM and DMARC of strangers' mail. The results are written on top of it. With `policy = "enforce"` the mail is
+// refused if its author's domain asks for that. Results that others have written in our name are removed.
 
 import { given } from "../../base/given.ts";
 import type { Scanner, UnwantedFields } from "../../contract/scanner.ts";

@@ -1,8 +1,10 @@
-// The proof that a message comes from our tenant: a header with a secret, or a DKIM signature of a domain of ours. The
-// secret does not go on.
+// The proof that a message comes from our tenant: a header with a secret, or a DKIM signature of a domain of ours.
+// The secret is removed.
 //
-// Invariants: a message that does not bring the proof it has to bring is refused; if nobody can say whether it does, it
-// has to come again. One that does not bring what it claims is a stranger's.
+// Invariants:
+// - A message without a proof that it must bring is refused. If the proof cannot be checked now, the message must
+//   come again.
+// - A message without a proof that it claims counts as a stranger's.
 
 import { timingSafeEqual } from "node:crypto";
 import type { Finding, Scan, Scanner, UnwantedFields } from "../../contract/scanner.ts";
@@ -37,7 +39,7 @@ export function tenantScanner(examinations: Examinations): Scanner<Inspected> {
 
 class TenantScan implements Scan {
   readonly unwanted: UnwantedFields;
-  /** Not shown by now. */
+  /** Proofs that the message has not shown yet. */
   readonly #unproven: Set<Proof>;
   readonly #claims: ReadonlySet<Proof>;
   readonly #secrets: readonly Secret[];
@@ -56,7 +58,7 @@ class TenantScan implements Scan {
     };
   }
 
-  /** Nothing is left to be proven that would keep it from going out. */
+  /** Whether no open proof keeps the message from going out before its end. */
   mayGo(): boolean {
     const isOpen = (proof: Proof) =>
       !this.#claims.has(proof) || proof.dkim !== undefined || !this.#isHeaderOver;
@@ -65,7 +67,7 @@ class TenantScan implements Scan {
 
   header(): void {
     this.#isHeaderOver = true;
-    // A header was the proof.
+    // A header was the proof, so the signatures are not needed.
     if (this.#unproven.size === 0) this.#question?.drop();
   }
 
@@ -82,7 +84,7 @@ class TenantScan implements Scan {
     if (denied !== undefined) return { kind: "refuse", status: denied };
     const doubted = await judgeProofs(unshown, examine);
     if (doubted === undefined) return { kind: "pass" };
-    // What the DNS did not say is neither a yes nor a no.
+    // A missing answer of the DNS is neither yes nor no.
     if (doubted.code < 500) return { kind: "refuse", status: doubted };
     return { kind: "pass", relayed: false };
   }
@@ -102,14 +104,14 @@ class TenantScan implements Scan {
   }
 }
 
-/** In a time that does not tell how much of it is right. */
+/** Compares in a time that does not reveal how much is right. */
 function isSame(given: Buffer, wanted: Buffer): boolean {
   return given.length === wanted.length && timingSafeEqual(given, wanted);
 }
 
 /**
- * The refusal of a message that does not bring the proofs which its header section left open. `examine` tells what
- * its signatures are worth; it is asked only if one of them may be a proof.
+ * The refusal of a message without the proofs that its header section left open. `examine` returns the results of its
+ * signatures; it is called only if one of them may be a proof.
  */
 async function judgeProofs(
   open: ReadonlySet<Proof>,

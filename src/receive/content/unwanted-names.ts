@@ -1,5 +1,5 @@
-// Where fields with certain names begin in a part of a header section, and where one may begin that is not whole yet.
-// Most messages have none of them: no other field is looked at.
+// Finds fields with certain names in a part of a header section, and a field at its end that may not be complete.
+// Most messages have none of them, and no other field is examined.
 
 export class UnwantedNames {
   readonly #names: readonly string[];
@@ -17,17 +17,20 @@ export class UnwantedNames {
     return new RegExp(`${behind}${this.#pattern}(?:\\r\\n[ \\t]+)?:`, "gi");
   }
 
-  /** Offsets, in ascending order. `isInLine` says that `part` does not begin where a line does. */
+  /** The offsets of the fields, in ascending order. If `isInLine`, `part` begins in the middle of a line. */
   *starts(part: string, isInLine: boolean): Generator<number> {
     const pattern = isInLine ? this.#field("(?<=\\r\\n)") : this.#atStart;
     for (const { index } of part.matchAll(pattern)) yield index;
   }
 
-  /** The offset from which on `part` may be the beginning of such a field, or of a line; its length if there is none. */
+  /**
+   * The offset from which on `part` may be the beginning of such a field, or of a line; the length of `part` if it
+   * contains no such beginning.
+   */
   possibleStart(part: string, isInLine: boolean): number {
     const first = isInLine ? undefined : 0;
     const last = startOfLine(part, part.length, first);
-    // The colon may stand behind a fold.
+    // The colon may come after a fold.
     const before = last === undefined ? undefined : startOfLine(part, last - 2, first);
     const begun = new RegExp(`^${this.#pattern}(?:\\r(?:\\n[ \\t]*)?)?$`, "i");
     for (const start of [before, last]) {
@@ -45,7 +48,7 @@ export class UnwantedNames {
   }
 }
 
-/** Of the line that the octet before `end` is in; `first` is what counts if no line begins in `part`. */
+/** The start of the line with the octet before `end`. If no line begins in `part`, returns `first`. */
 function startOfLine(part: string, end: number, first: number | undefined): number | undefined {
   if (end < 2) return first;
   const crlf = part.lastIndexOf("\r\n", end - 2);

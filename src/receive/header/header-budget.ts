@@ -1,13 +1,15 @@
-// The octets of header sections that are held in memory, of all sessions together.
+// Counts the octets of header sections in memory, of all sessions together.
 //
-// Invariants: nothing is held that is not counted here. A message that asks for little always gets it: however much
-// others hold, ordinary mail goes on. One that asks for more when nothing is left has to come again later.
+// Invariants:
+// - All octets that are held are counted here.
+// - A message that needs little always gets it. So ordinary mail goes on while others hold much.
+// - If a message needs more and none is left, it must come again later.
 
-/** Octets that a message gets in any case: no more than a few honest messages have longer header sections. */
+/** Octets that a message always gets: only a few honest messages have longer header sections. */
 const SMALL = 16 * 1024;
 
 export class HeaderBudget {
-  /** Octets of one header section; what is longer is not held. */
+  /** Octets of the longest header section that is held. */
   readonly sectionMax: number;
   readonly #total: number;
   #held = 0;
@@ -18,12 +20,12 @@ export class HeaderBudget {
     this.#total = total;
   }
 
-  /** Octets that are held now. */
+  /** Octets that all messages hold now. */
   get held(): number {
     return this.#held;
   }
 
-  /** The account of one message. It is to be set to 0 at the end. */
+  /** The account of one message. It must be set to 0 at the end. */
   account(): HeaderAccount {
     let own = 0;
     return {
@@ -39,11 +41,11 @@ export class HeaderBudget {
 }
 
 export interface HeaderAccount {
-  /** Says how many octets the message holds from now on. False when there is no room for that: nothing is changed. */
+  /** Sets the octets that the message holds. False if there is not enough room: then the account is unchanged. */
   set(octets: number): boolean;
 }
 
-/** Those of hosts of relay rules do not compete with the world's. */
+/** Two budgets, so that hosts of relay rules do not compete with strangers. */
 export interface HeaderBudgets {
   readonly strangers: HeaderBudget;
   readonly relayHosts: HeaderBudget;

@@ -1,8 +1,8 @@
-// The lines of a header section, in whatever pieces they come: where the section ends, and how many hops are in it.
+// Reads the lines of a header section from pieces of any size: the end of the section, and the hops in it.
 
 const RECEIVED = /^received[ \t]*:/i;
 
-/** More of a line says nothing about which field it begins. */
+/** Characters of a line that decide which field it begins. */
 const LINE_START_MAX = 64;
 const LF = 10;
 const CR = 13;
@@ -10,13 +10,13 @@ const CAPITAL_R = 82;
 const SMALL_R = 114;
 
 export class HeaderLines {
-  /** Received fields. */
+  /** Received fields so far. */
   hops = 0;
-  /** Octets up to the empty line, as soon as that is there. */
+  /** Octets before the empty line; undefined until it has come. */
   sectionLength: number | undefined;
-  /** Octets read. */
+  /** Octets read so far. */
   length = 0;
-  /** The beginning of the line under way, and where in the message that is. */
+  /** The beginning of the current line, and its offset in the message. */
   #start = "";
   #startAt = 0;
 
@@ -43,7 +43,7 @@ export class HeaderLines {
   }
 }
 
-/** A line that begins so is neither empty nor a Received field. */
+/** Whether a line that begins with this octet is neither empty nor a Received field. */
 function isDull(byte: number | undefined): boolean {
   return byte !== CR && byte !== CAPITAL_R && byte !== SMALL_R;
 }

@@ -1,8 +1,9 @@
-// The header section of a message that comes in, read once for all that look at it: how many hops are in it, where it
-// ends, its fields. What is behind it is body to everybody.
+// The header section of a message that comes in, read once for all scanners: its hops, its end, its fields. All
+// scanners treat the rest as body.
 //
-// Invariants: the section ends at the first empty line, in whatever pieces the message comes. Octets of it are held only
-// where a budget is given, within that budget, and until they are released.
+// Invariants:
+// - The section ends at the first empty line, whatever the pieces of the message are.
+// - Octets of it are held only with a budget, within that budget, and until they are released.
 //
 // Doors: header-budget.ts.
 
@@ -12,33 +13,36 @@ import type { HeaderAccount, HeaderBudget } from "./header-budget.ts";
 import { status } from "../../mail/status.ts";
 import { HeaderLines } from "./header-lines.ts";
 
-/** Octets. A header section longer than this makes the message unfit: it is not read to its end. */
+/**
+ * Octets of the longest header section that is accepted. A longer one makes the message invalid, and is not read to
+ * its end.
+ */
 const HEADER_MAX = 1024 * 1024;
 
 /** The reply to such a message. */
 export const HEADER_TOO_BIG = status(552, "3.4", "The header section is too big");
 
-/** Why the octets of a header section are not there to be looked at. */
+/** The reason why the octets of a header section are not held. */
 export type Unheld = "unwanted" | "too-long" | "crowded-out";
 
-/** A header section that is over. It is released soon: what is wanted of it for longer must be copied. */
+/** A complete header section. It is released soon, so a scanner copies what it needs for longer. */
 export interface HeaderSection {
-  /** Received fields, ours not among them. */
+  /** Number of Received fields, without our own. */
   readonly hops: number;
   readonly held: HeldSection | Unheld;
 }
 
 export interface HeldSection {
-  /** Without the empty line. */
+  /** The octets of the section without the empty line. */
   readonly bytes: Buffer;
-  /** In their order. Undefined when there are too many to be looked at. */
+  /** The fields in their order. Undefined if they are too many to be examined. */
   readonly fields: readonly Field[] | undefined;
 }
 
 export class HeaderReader {
-  /** The section is longer than any honest one. */
+  /** Whether the section is longer than HEADER_MAX. */
   isTooLong = false;
-  /** Set as soon as the section is over, and until it is released. */
+  /** Set as soon as the section is complete, until it is released. */
   section: HeaderSection | undefined;
   #isOver = false;
   readonly #lines = new HeaderLines();
@@ -46,7 +50,7 @@ export class HeaderReader {
   readonly #account: HeaderAccount | undefined;
   #held: GrowingBuffer | Unheld = "unwanted";
 
-  /** Without a budget nothing is held. */
+  /** Without a budget no octets are held. */
   constructor(budget?: HeaderBudget) {
     this.#sectionMax = budget?.sectionMax ?? 0;
     this.#account = budget?.account();
@@ -57,12 +61,12 @@ export class HeaderReader {
     return this.#lines.hops;
   }
 
-  /** Octets up to the empty line, as soon as that is there. */
+  /** Octets before the empty line; undefined until it has come. */
   get length(): number | undefined {
     return this.#lines.sectionLength;
   }
 
-  /** Gives what of the piece is behind the section and its empty line. */
+  /** Reads a piece. Returns the part of it after the section and its empty line. */
   read(piece: Buffer): Buffer {
     if (this.#isOver) return piece;
     const before = this.#lines.length;
@@ -75,12 +79,12 @@ export class HeaderReader {
     return piece.subarray(from);
   }
 
-  /** The message is over: what has come of it is its header section. */
+  /** The message has ended: all of it is header section. */
   end(): void {
     if (!this.#isOver) this.#end();
   }
 
-  /** Nobody looks at the section any more, or ever will. */
+  /** Releases the section: it is not needed any more. */
   release(): void {
     this.#letGo("unwanted");
     this.section = undefined;
