@@ -7,6 +7,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 
+import { accountRouters, RECEIVED_COPIES } from "../test/support/build.ts";
 import { postfixServices, postfixSettings } from "../test/peers/postfix.ts";
 import { asInstalled, etcWithUsers, makeOwned, unpack } from "../test/peers/unpacked.ts";
 
@@ -86,30 +87,11 @@ tls = "none"
 ours = ["bench.test"]
 [gate]
 local_domains = "+ours"
-[[routers]]
-name = "gmail_users"
-driver = "unseen-copy"
-domains = "+ours"
-local_parts = "lsearch:accounts"
-transport = "gmail_local_delivery"
-[[routers]]
-name = "gmail_remote"
-driver = "accept"
-domains = "+ours"
-local_parts = "lsearch:accounts"
-transport = "gmail"
-[transports.gmail]
+${accountRouters("accounts")}[transports.gmail]
 driver = "smtp"
 hosts = ["127.0.0.1:${sinkPort}"]
 tls = "none"
-[transports.gmail_local_delivery]
-driver = "maildir-append"
-directory = "mail/{domain}/{local_part}"
-delivery_date_add = true
-envelope_to_add = true
-return_path_add = true
-maildir_tag = ",S={size}"
-`,
+${RECEIVED_COPIES}`,
   });
   const queueList = [main, "queue", "list", "--json", "--config", config];
   return {

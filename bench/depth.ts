@@ -15,6 +15,7 @@ import { insertion, type Transaction } from "../src/spool/sqlite/rows.ts";
 import { RECIPIENT, SENDER, unseen } from "./contestants.ts";
 import { startSink, untilConnected } from "./load.ts";
 import { makeRunsDirectory } from "./measure.ts";
+import { mailbox } from "../test/support/build.ts";
 import { freePort } from "../test/support/relay-process.ts";
 import { idText } from "../src/mail/ids.ts";
 
@@ -117,11 +118,6 @@ function fillSpool(directory: string, depth: number, bytes: number): void {
     engine.commit(transactions, receivedAt);
   }
   engine.close();
-}
-
-function mailbox(address: string) {
-  const [localPart = "", domain = ""] = address.split("@");
-  return { address, localPart, domain };
 }
 
 /** The memory of a process in bytes. */

@@ -3,6 +3,7 @@
 import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { RECEIVED_COPIES, SENT_COPIES, workspaceRouters } from "../test/support/build.ts";
 import { tlsListener } from "../test/support/certificates.ts";
 import { type FakeDns, startDns } from "../test/support/dns.ts";
 import { freePort } from "../test/support/relay-process.ts";
@@ -93,35 +94,9 @@ require_tls = true
 proof = { header = "${TENANT_HEADER}" }
 null_sender = "proof"
 
-[[routers]]
-name = "gmail_outgoing"
-driver = "sender-match"
-sender_domains = "+ours"
-sender_local_parts = "lsearch:gmail_accounts"
-transport = "store_outgoing_copy"
-unseen = true
-
-[[routers]]
-name = "gmail_users"
-driver = "unseen-copy"
-domains = "+ours"
-local_parts = "lsearch:gmail_accounts"
-transport = "gmail_local_delivery"
-
-[[routers]]
-name = "gmail_remote"
-driver = "accept"
-domains = "+ours"
-local_parts = "lsearch:gmail_accounts"
-transport = "gmail"
-
-[[routers]]
-name = "world"
-driver = "dnslookup"
+${workspaceRouters(`driver = "dnslookup"
 domains = ["!+ours"]
-transport = "remote_smtp"
-ignore_target_hosts = []        # the world of this demo is this machine
-
+ignore_target_hosts = []        # the world of this demo is this machine`)}
 [transports.gmail]
 driver = "smtp"
 hosts = ["aspmx.google.test:${parts.google.port}"]
@@ -131,22 +106,7 @@ tls = "required"
 driver = "smtp"
 port = ${parts.world.port}
 
-[transports.gmail_local_delivery]
-driver = "maildir-append"
-directory = "mail/{domain}/{local_part}"
-delivery_date_add = true
-envelope_to_add = true
-return_path_add = true
-maildir_tag = ",S={size}"
-
-[transports.store_outgoing_copy]
-driver = "maildir-append"
-directory = "mail/{sender_domain}/{sender_local_part}/.Sent"
-delivery_date_add = true
-envelope_to_add = true
-return_path_add = true
-maildir_tag = ",S={size}"
-
+${RECEIVED_COPIES}${SENT_COPIES}
 [[retry]]
 match = "*"
 rules = "F,1h,2s"

@@ -197,46 +197,62 @@ local_domains = "+ours"
 hosts = "+trusted"
 sender_domains = "+ours"
 null_sender = "accept"
-[[routers]]
+${workspaceRouters(`driver = "manualroute"
+domains = ["!+ours"]
+route = ["127.0.0.1:${world}"]`)}[transports.gmail]
+driver = "smtp"
+hosts = ["127.0.0.1:${google}"]
+[transports.remote_smtp]
+driver = "smtp"
+${RECEIVED_COPIES}${SENT_COPIES}`;
+}
+
+/** The routers of etc/routers.toml; `world` is what the last of them does with mail for others. */
+export function workspaceRouters(world: string): string {
+  return `[[routers]]
 name = "gmail_outgoing"
 driver = "sender-match"
 sender_domains = "+ours"
 sender_local_parts = "lsearch:gmail_accounts"
 transport = "store_outgoing_copy"
 unseen = true
-[[routers]]
+${accountRouters("gmail_accounts")}[[routers]]
+name = "world"
+${world}
+transport = "remote_smtp"
+`;
+}
+
+/** Mail for the accounts that a file lists: a copy of it, and the mail itself. */
+export function accountRouters(list: string): string {
+  return `[[routers]]
 name = "gmail_users"
 driver = "unseen-copy"
 domains = "+ours"
-local_parts = "lsearch:gmail_accounts"
+local_parts = "lsearch:${list}"
 transport = "gmail_local_delivery"
 [[routers]]
 name = "gmail_remote"
 driver = "accept"
 domains = "+ours"
-local_parts = "lsearch:gmail_accounts"
+local_parts = "lsearch:${list}"
 transport = "gmail"
-[[routers]]
-name = "world"
-driver = "manualroute"
-domains = ["!+ours"]
-route = ["127.0.0.1:${world}"]
-transport = "remote_smtp"
-[transports.gmail]
-driver = "smtp"
-hosts = ["127.0.0.1:${google}"]
-[transports.remote_smtp]
-driver = "smtp"
-[transports.gmail_local_delivery]
+`;
+}
+
+/** Copies of received mail, by account. */
+export const RECEIVED_COPIES = copies("gmail_local_delivery", "mail/{domain}/{local_part}");
+
+/** Copies of sent mail, by account. */
+export const SENT_COPIES = copies(
+  "store_outgoing_copy",
+  "mail/{sender_domain}/{sender_local_part}/.Sent",
+);
+
+function copies(transport: string, directory: string): string {
+  return `[transports.${transport}]
 driver = "maildir-append"
-directory = "mail/{domain}/{local_part}"
-delivery_date_add = true
-envelope_to_add = true
-return_path_add = true
-maildir_tag = ",S={size}"
-[transports.store_outgoing_copy]
-driver = "maildir-append"
-directory = "mail/{sender_domain}/{sender_local_part}/.Sent"
+directory = "${directory}"
 delivery_date_add = true
 envelope_to_add = true
 return_path_add = true
