@@ -32,7 +32,7 @@ export async function serveOnePart(name: string, configFile: string | undefined)
   try {
     await servePart(part, configuration, { clock: systemClock, log });
   } catch (error) {
-    throw new CommandError(whyNotStarted(error, configuration), EXIT.unavailable);
+    throw new CommandError(whyNotStarted(error), EXIT.unavailable);
   } finally {
     await output.flush(LOG_PATIENCE);
   }

@@ -12,7 +12,7 @@ import { findUser } from "../base/users.ts";
 import { errorCode } from "../base/error-code.ts";
 import { createLog, describeError, type Log } from "../observe/log.ts";
 import { type Relay, startRelay } from "../run/relay.ts";
-import { SpoolInUse } from "../spool/spool.ts";
+import { SpoolError, SpoolInUse } from "../spool/spool.ts";
 import { requireConfiguration } from "./configuration-file.ts";
 import { keepHeapLean } from "./heap.ts";
 import { endBySignal, isPoolBusy, Threads } from "./end-process.ts";
@@ -85,7 +85,7 @@ async function start(configuration: Configuration, log: Log): Promise<Relay> {
     return await startRelay(configuration, { clock: systemClock, log, program });
   } catch (error) {
     if (error instanceof SpoolInUse) throw new CommandError(error.message, EXIT.temporary);
-    throw new CommandError(whyNotStarted(error, configuration), EXIT.unavailable);
+    throw new CommandError(whyNotStarted(error), EXIT.unavailable);
   }
 }
 
@@ -98,11 +98,11 @@ const CAUSES: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only",
 };
 
-export function whyNotStarted(error: unknown, { relay }: Configuration): string {
-  if (!(error instanceof Error) || !("code" in error)) return describeError(error);
-  if (error.code === "ERR_SQLITE_ERROR") {
-    return `cannot open the spool ${relay.spool_directory}: ${error.message}`;
+export function whyNotStarted(error: unknown): string {
+  if (error instanceof SpoolError && error.cause instanceof Error) {
+    return `${error.message}: ${error.cause.message}`;
   }
+  if (!(error instanceof Error) || !("code" in error)) return describeError(error);
   const cause = CAUSES[errorCode(error) ?? ""];
   if ("syscall" in error && error.syscall === "mkdir" && "path" in error) {
     return `cannot create the directory ${String(error.path)}: ${cause ?? errorCode(error)}`;

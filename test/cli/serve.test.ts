@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdirSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -241,6 +242,17 @@ suite("relayctl serve", () => {
       relay.stderr,
       "cannot create the directory /proc/unseen: the file system does not allow for it\n",
     );
+  });
+
+  test("a spool that cannot be opened is exit 69, in one line", async () => {
+    using here = new Place();
+    mkdirSync(join(here.directory, "spool"));
+    here.write("spool/lock", "I am not a database. ".repeat(100));
+    here.write("routers.toml", config());
+    await using relay = new Serving(here);
+    assert.equal(await relay.exit(), 69);
+    const spool = join(here.directory, "spool");
+    assert.equal(relay.stderr, `cannot open the spool ${spool}: file is not a database\n`);
   });
 
   test("a wrong configuration is exit 78, with every problem", async () => {

@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { createPrivate } from "../../base/durable/directory.ts";
-import { SpoolInUse } from "../spool.ts";
+import { SpoolError, SpoolInUse } from "../spool.ts";
 
 export interface SpoolLock {
   release(): void;
@@ -12,19 +12,21 @@ export interface SpoolLock {
 
 const SQLITE_BUSY = 5;
 
-/** Takes the lock. Throws SpoolInUse if another process holds it. */
+/** Throws SpoolInUse when somebody else holds it, and SpoolError when SQLite cannot have it. */
 export function lockSpool(directory: string): SpoolLock {
   const file = join(directory, "lock");
   createPrivate(file);
-  const database = new DatabaseSync(file, { timeout: 0 });
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(file, { timeout: 0 });
     database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
   } catch (error) {
-    database.close();
+    database?.close();
     if (error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY) {
       throw new SpoolInUse(directory);
     }
-    throw error;
+    throw new SpoolError(`cannot open the spool ${directory}`, false, error);
   }
-  return { release: () => database.close() };
+  const holder = database;
+  return { release: () => holder.close() };
 }

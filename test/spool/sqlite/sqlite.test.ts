@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
+import { SpoolError } from "../../../src/spool/spool.ts";
 import { INLINE_MAX } from "../../../src/spool/sqlite/body.ts";
 import { alice, big, bytesOf, inPlace, settled, store } from "./place.ts";
 
@@ -99,6 +100,17 @@ describe("the spool in SQLite", () => {
       await rm(join(directory, "bodies", stored.envelope.id));
       await assert.rejects(bytesOf(stored), /damaged/);
       await spool.close();
+    }));
+
+  it("says what keeps its lock from being taken", () =>
+    inPlace(async ({ open, directory }) => {
+      writeFileSync(join(directory, "lock"), "I am not a database. ".repeat(100));
+      await assert.rejects(open(), (error: unknown) => {
+        assert.ok(error instanceof SpoolError && error.cause instanceof Error);
+        assert.equal(error.message, `cannot open the spool ${directory}`);
+        assert.match(error.cause.message, /not a database/);
+        return true;
+      });
     }));
 
   it("refuses a spool of another version by name", () =>
