@@ -3,8 +3,7 @@
 // Invariants: ports are bound before root is dropped, and clients are served only when the spool is open. Stopping
 // begins at the front door and ends at the spool, so no accepted message is still on its way when the spool closes.
 //
-// Doors: assemble.ts, built-in.ts, common.ts, drop-root.ts, events.ts, foreign-files.ts, serve-part.ts,
-// settle-services.ts, spool-engine.ts.
+// Doors: assemble.ts, built-in.ts, common.ts, drop-root.ts, events.ts, offline-queue.ts, serve-part.ts, spool-engine.ts.
 
 import type { Clock, Timer } from "../base/clock.ts";
 import { ClockSteps, type Elapsed } from "../base/clock-steps.ts";

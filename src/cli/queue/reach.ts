@@ -1,21 +1,12 @@
 // Reaches the queue in either of two ways. A running relay is asked over its control socket. Without a running relay,
 // relayctl opens the spool itself, under its lock, and does what the relay would have done.
 
-import { systemClock } from "../../base/clock.ts";
-import { ClockSteps } from "../../base/clock-steps.ts";
 import { askRelay, NoRelay } from "../../run/control/client.ts";
 import { controlSocket } from "../../run/control/protocol.ts";
-import { becomeOwnerOf } from "../../run/drop-root.ts";
-import { requireOwnSpool } from "../../run/foreign-files.ts";
-import { createHistory, rememberingLog, startHistory } from "../../observe/history/history.ts";
-import { Holds } from "../../queue/holds.ts";
 import { describeError, type Log } from "../../observe/log.ts";
-import { Outbox } from "../../outbox/outbox.ts";
-import { carryOut, type Carried, type Order } from "../../queue/postmaster.ts";
+import type { Carried, Order } from "../../queue/postmaster.ts";
 import { jsonLine } from "../../base/printable.ts";
-import { assemble } from "../../run/assemble.ts";
-import { settleServicesOf } from "../../run/settle-services.ts";
-import { spoolEngine } from "../../run/spool-engine.ts";
+import { type OfflineQueue, openOfflineQueue } from "../../run/offline-queue.ts";
 import { SpoolInUse } from "../../spool/spool.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import type { QueuePlace } from "./place.ts";
@@ -24,7 +15,7 @@ import { warn } from "../../base/terminal.ts";
 export class ReachedQueue implements AsyncDisposable {
   readonly #place: QueuePlace;
   /** Opened when no relay has answered. */
-  #own: OwnQueue | undefined;
+  #own: OfflineQueue | undefined;
 
   constructor(place: QueuePlace) {
     this.#place = place;
@@ -47,11 +38,6 @@ export class ReachedQueue implements AsyncDisposable {
   }
 }
 
-interface OwnQueue {
-  carryOut(order: Order): Promise<Carried>;
-  close(): Promise<void>;
-}
-
 async function ask(socket: string, order: Order): Promise<Carried> {
   try {
     const answer = await askRelay(socket, order);
@@ -72,42 +58,11 @@ const ownLog: Log = {
   },
 };
 
-async function openOurselves(place: QueuePlace, why: NoRelay): Promise<OwnQueue> {
-  const { spool_directory: directory } = place.relay;
+async function openOurselves(place: QueuePlace, why: NoRelay): Promise<OfflineQueue> {
+  const { relay, file } = place;
   try {
-    if (!(await spoolEngine.exists(directory))) return NO_QUEUE;
-    becomeOwnerOf(directory, place.file.configuration?.relay.user);
-    requireOwnSpool(directory);
-    const spool = await spoolEngine.open(directory, { clock: systemClock, log: ownLog });
-    const { configuration, wrong } = place.file;
-    const history =
-      configuration && createHistory(configuration, { clock: systemClock, log: ownLog });
-    if (configuration !== undefined) startHistory(history, directory);
-    const log = history === undefined ? ownLog : rememberingLog(ownLog, history);
-    const holds = new Holds(await spool.holds(), spool);
-    // Assembled as in a dry run. Only settling uses it.
-    const chain = configuration && assemble(configuration, { clock: systemClock, log }, true);
-    const services = {
-      spool,
-      holds,
-      get settle() {
-        if (configuration === undefined || chain === undefined) throw wrong;
-        const outbox = new Outbox(configuration.relay, { spool, log, wake: nobody });
-        const means = { outbox, log, elapsed: new ClockSteps(systemClock) };
-        return settleServicesOf(configuration, means, { ...chain, clock: systemClock });
-      },
-      clock: systemClock,
-      log,
-      wake: nobody,
-    };
-    return {
-      carryOut: (order) => carryOut(order, services),
-      async close() {
-        await chain?.close();
-        await spool.close();
-        await history?.close();
-      },
-    };
+    const means = { spoolDirectory: relay.spool_directory, file, log: ownLog };
+    return (await openOfflineQueue(means)) ?? NO_QUEUE;
   } catch (error) {
     if (error instanceof SpoolInUse) {
       throw new CommandError(`a relay is running, but ${describeError(why)}`, EXIT.unavailable);
@@ -117,11 +72,8 @@ async function openOurselves(place: QueuePlace, why: NoRelay): Promise<OwnQueue>
   }
 }
 
-/** Called when mail is due. relayctl has no queue runner, so it does nothing. */
-const nobody = () => undefined;
-
-/** A spool that no relay has opened yet is empty, and is not created. */
-const NO_QUEUE: OwnQueue = {
+/** A spool that no relay has opened yet is an empty one, and is not created. */
+const NO_QUEUE: OfflineQueue = {
   carryOut: (order) => {
     if (!("ids" in order)) throw new CommandError("there is no spool yet", EXIT.unavailable);
     const changes = order.ids.map((id) => ({ id, result: "unknown" }) as const);
