@@ -37,9 +37,9 @@ const PATIENCE = 80;
 const PATIENCE_BESIDE = 10;
 /** Milliseconds that a lookup waits while no list has been read: at the start the disk is busy. */
 const FIRST_PATIENCE = 1000;
-/** Milliseconds that a dry run waits: no client waits for it, and a deferral of the moment is of no use. */
+/** Milliseconds that a dry run waits: no client waits for it, and a deferral would hide its result. */
 const DRY_RUN_PATIENCE = 4000;
-/** Milliseconds by which a timer is late when this process stood still, and how often a lookup takes that into account. */
+/** Milliseconds by which a timer is late if this process was stalled, and how often a lookup allows for that. */
 const STANDSTILL = 80;
 const STANDSTILLS = 5;
 /** Milliseconds without an answer after which the log says so. */
@@ -137,7 +137,7 @@ export class LsearchFile {
     const wait = (patience: number, again: number) => {
       const due = clock.monotonic() + patience;
       timer = clock.after(patience, () => {
-        // When this process stood still, the file may have answered in time, and may need some more turns of the loop.
+        // If this process was stalled, the file may have answered in time, or may need a few more turns of the loop.
         if (again > 0 && clock.monotonic() - due >= STANDSTILL) wait(PATIENCE, again - 1);
         else setImmediate(giveUp);
       });
@@ -165,7 +165,7 @@ export class LsearchFile {
     return late !== undefined && late.size > 0 ? PATIENCE_BESIDE : PATIENCE;
   }
 
-  /** What is known while the file does not answer. */
+  /** The answer from memory while the file does not answer. */
   #meanwhile({ since }: Asking): LsearchAnswer {
     const error = "does not answer";
     const isLong = this.#parts.clock.monotonic() - since >= REPORTED_AFTER;

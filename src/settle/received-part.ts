@@ -1,13 +1,13 @@
-// A message in the spool as it was received: without the fields that we have put above it.
+// Reads a message in the spool as it was received: without the fields that the relay has put above it.
 //
-// Invariant: what is left out is our own results and the first Received field, which is ours; every other byte stays.
+// Invariant: only our own results and the first Received field, which is ours, are left out; every other octet stays.
 
 import type { Body } from "../mail/envelope.ts";
 
-/** No Received field of ours is longer, in octets. */
+/** Limit of octets of our Received fields. */
 const FIELD_MAX = 8192;
 
-/** `head` is what stands above our Received field (see Envelope). */
+/** `head` has the fields above our Received field (see Envelope). */
 export async function* receivedPart(
   body: Pick<Body, "chunks">,
   head = "",
@@ -28,7 +28,9 @@ export async function* receivedPart(
   if (begin !== undefined) yield begin.subarray(endOfField(begin, skipped, true) ?? skipped);
 }
 
-/** Behind the field that begins at `start`, with its folded lines; undefined while more `bytes` may belong to it. */
+/**
+ * The end of the field that begins at `start`, with its folded lines; undefined while more `bytes` may belong to it.
+ */
 function endOfField(bytes: Buffer, start: number, isAll = false): number | undefined {
   for (let end = bytes.indexOf("\r\n", start); end >= 0; end = bytes.indexOf("\r\n", end + 2)) {
     const next = bytes[end + 2];

@@ -1,8 +1,8 @@
-// One message while it streams by: its header section is looked at, and its body goes through the DKIM verifier if a
-// signature asks for that. Nothing of it is kept but what the signatures cover of the header section.
+// Examines one message while it streams in: its header section, and its body by the DKIM verifier if a signature asks
+// for that. Only the part of the header section that the signatures cover is kept.
 //
-// Invariant: the message is judged as it was received, before anything was taken out of it or put in front, but for the
-// empty line in front of what is no header section.
+// Invariant: the message is judged as it was received, before any field was removed or put in front. Only the empty
+// line before a first line that is not a field counts as received.
 //
 // Doors: inbound.ts, mailauth.ts, tenant.ts, vouched.ts.
 
@@ -20,37 +20,37 @@ import { type HeaderShape, headerShape } from "./header-shape.ts";
 import { type Signature, type Verification, verifySignatures } from "./mailauth.ts";
 import { signedPart } from "./signatures.ts";
 
-/** What a message shows of itself. */
+/** The results of examining a message. */
 export interface Examined {
-  /** False when it has so many fields, or so long a From, that none was looked at. */
+  /** False if it has too many fields, or too long a From, so that none was examined. */
   readonly readable: boolean;
-  /** The header section is longer than what is held of one: none of it was looked at. */
+  /** Whether the header section is longer than is held: then none of it was examined. */
   readonly tooLong: boolean;
   readonly shape: HeaderShape;
   readonly author: Author;
-  /** Those of its DKIM signatures that were looked at. */
+  /** The DKIM signatures that were examined. */
   readonly signatures: readonly Signature[];
-  /** It bears signatures, and none was fit to be looked at. */
+  /** Whether it has signatures, and none could be examined. */
   readonly unfit: boolean;
 }
 
 export interface ExaminationServices {
   readonly resolver: Resolver;
   readonly clock: Clock;
-  /** Of all examinations. */
+  /** The share of the event loop, for all examinations together. */
   readonly share: LoopShare;
 }
 
-/** For the keys of one message, asked for at the same time; in milliseconds. */
+/** Milliseconds for all keys of one message, which are looked up at the same time. */
 const KEY_TIMEOUT = 10_000;
-/** Octets of a body that the verifier is given at once, at least. */
+/** Octets of a body that the verifier gets at once, at least. */
 const BLOCK = 16 * 1024;
 
 export class Examination {
-  /** Others hold all that may be held of header sections: the message has to come again later. */
+  /** Whether other messages use the whole budget for header sections: then this message must come again later. */
   isCrowdedOut = false;
   readonly #services: ExaminationServices;
-  /** What the verifier is to be given, as far as it has not gone on. */
+  /** Octets for the verifier that it has not been given yet. */
   readonly #gathered = new GrowingBuffer(BLOCK);
   #section: Section | undefined;
   #questions: Questions | undefined;
@@ -62,7 +62,7 @@ export class Examination {
     this.#services = services;
   }
 
-  /** Never throws, and nor does `body`: who is to wait for the result hears of it. */
+  /** Takes the header section. Neither this nor `body` throws: `finish` reports the error. */
   header({ held }: HeaderSection): void {
     this.isCrowdedOut = held === "crowded-out";
     if (typeof held === "string") this.#section = held === "too-long" ? TOO_LONG : UNREADABLE;
@@ -79,7 +79,7 @@ export class Examination {
     const signed = signedPart(fields, author);
     if (signed === undefined) return;
     const { resolver, clock, share } = this.#services;
-    // All at the same time: one that is slow must not make the others late.
+    // All keys are looked up at the same time, so that a slow one does not delay the others.
     const { ask } = (this.#questions = createQuestions(resolver, clock, KEY_TIMEOUT));
     const names = Array.from(signed.keys, apart);
     const keys = new Map(names.map((name) => [name, keyRecord(ask(name, "TXT"))]));
@@ -92,7 +92,7 @@ export class Examination {
     this.#gathered.append(signed.header);
   }
 
-  /** What is behind the header section. A promise asks to wait. */
+  /** Takes a piece of the body. If it returns a promise, the next piece must wait for it. */
   body(piece: Buffer): MaybePromise<void> {
     return this.#verification && this.#failure.guard(() => this.#writeBody(piece));
   }
@@ -104,7 +104,7 @@ export class Examination {
       : this.#verification?.write(this.#gathered.take());
   }
 
-  /** Rejects when the verifier does not know what to make of the message. The same, however often it is asked for. */
+  /** The results; every call returns the same promise. Rejects if the verifier cannot handle the message. */
   finish(): Promise<Examined> {
     return (this.#examined ??= this.#finish());
   }
@@ -124,14 +124,14 @@ export class Examination {
     }
   }
 
-  /** Nobody wants to know any more. */
+  /** Stops the examination: its result is not needed. */
   abort(): void {
     this.#verification?.abort();
     this.#questions?.end();
   }
 }
 
-/** Examines a message that is here already. */
+/** Examines a message that is complete. */
 export async function examineAll(
   pieces: AsyncIterable<Buffer> | Iterable<Buffer>,
   examination: Examination,
@@ -167,12 +167,12 @@ const UNREADABLE: Section = {
 };
 const TOO_LONG = { ...UNREADABLE, tooLong: true };
 
-/** A text of its own, which does not keep the header section in memory that it was cut out of. */
+/** A copy of the text, which does not keep the whole header section in memory. */
 function apart(text: string): string {
   return Buffer.from(text, "latin1").toString("latin1");
 }
 
-/** Of several records any may be meant (RFC 6376 3.6.2.2): then there is no telling which, and so no key. */
+/** The key record. If there are several, any of them may be meant (RFC 6376 3.6.2.2), so none is returned. */
 async function keyRecord(asked: ReturnType<Ask>): ReturnType<Ask> {
   const records = await asked;
   return records.length === 1 ? records : [];

@@ -1,26 +1,28 @@
-// Whose mail it says it is: the domains in From (RFC 5322 3.6.2). Not whose it is: that is for signatures to show.
+// The claimed authors of a message: the domains in From (RFC 5322 3.6.2). Only signatures show whether the claim is
+// true.
 //
-// Invariant: `exact` is said only where every reader of mail sees the same authors: one From field, addresses that
-// are written as RFC 5322 has them, and nothing else. Where readers may differ, every domain that one of them may
-// see is named.
+// Invariants:
+// - `exact` is true only if all mail programs show the same authors: one From field, addresses as in RFC 5322, and
+//   nothing else.
+// - If programs may differ, the result has every domain that one of them may show.
 
 import { parseDomain } from "../../mail/address.ts";
 import type { Field } from "../../mail/header-fields.ts";
 
 export interface Author {
-  /** Canonical, each once, in the order of appearance. */
+  /** The domains in canonical form, each once, in the order of appearance. */
   readonly domains: readonly string[];
-  /** There is one reading only. */
+  /** Whether From has only one reading. */
   readonly exact: boolean;
 }
 
-/** No honest From is longer, in octets; all together, if there are several. */
+/** Limit of octets in all From fields together. Honest ones are shorter. */
 const FROM_MAX = 4096;
 
 const MAILBOX =
   /^(?:[^<>@]*<[ \t]*[^<>@ \t]+@([^<>@ \t]+)[ \t]*>|[ \t]*[^<>@ \t]+@([^<>@ \t]+))[ \t]*$/;
 
-/** Undefined when From is longer than any honest one: nobody can say whom a reader sees in it. */
+/** The authors; undefined if From is longer than FROM_MAX: then it is unknown which authors a program shows. */
 export function authorOf(fields: readonly Field[]): Author | undefined {
   const from = fields.filter(({ name }) => name === "from");
   if (from.reduce((sum, { value }) => sum + value.length, 0) > FROM_MAX) return undefined;
@@ -32,7 +34,7 @@ export function authorOf(fields: readonly Field[]): Author | undefined {
   return { domains: unique(from.flatMap(({ value }) => anyDomains(value))), exact: false };
 }
 
-/** Undefined when the text is not a list of mailboxes. A group (RFC 6854) is none. */
+/** The domains of a list of mailboxes; undefined if the text is anything else, such as a group (RFC 6854). */
 function exactDomains(value: string): string[] | undefined {
   const bare = withoutQuotes(value);
   if (bare === undefined || /[:;]/.test(bare)) return undefined;
@@ -43,7 +45,7 @@ function exactDomains(value: string): string[] | undefined {
   return domains.every((domain) => domain !== undefined) ? domains : undefined;
 }
 
-/** What somebody might show: the addresses in angle brackets, or else whatever stands behind an "@". */
+/** The domains that some program might show: those in angle brackets, or else every text after an "@". */
 function anyDomains(value: string): string[] {
   const text = withoutQuotes(value) ?? value;
   const angled = [...text.matchAll(/@([^<>@ \t]*)[ \t]*>/g)];
@@ -57,7 +59,10 @@ function canonical(written: string | undefined): string | undefined {
     : parseDomain(Buffer.from(written, "latin1").toString("utf8"));
 }
 
-/** Comments become a blank, quoted strings one quote (RFC 5322 3.2.2, 3.2.4). Undefined when one has no end. */
+/**
+ * The text with a blank for each comment and a quote for each quoted string (RFC 5322 3.2.2, 3.2.4). Undefined if one
+ * of them does not end.
+ */
 function withoutQuotes(value: string): string | undefined {
   let kept = "";
   let depth = 0;

@@ -1,7 +1,9 @@
-// The DNS as mailauth wants to be answered, out of our own resolver: within one deadline, records of a bounded size.
+// The DNS for mailauth, answered by our own resolver: within one deadline, with records of limited size.
 //
-// Invariants: what our resolver does not know is an error that mailauth takes for a temporary one; what does not
-// exist never is. So nobody can make a check "temporary" by a name that cannot be asked for.
+// Invariants:
+// - If our resolver has no answer, mailauth gets an error that it treats as temporary. If a name does not exist, it
+//   never gets such an error.
+// - So a sender cannot make a check "temporary" by a name that cannot be looked up.
 
 import type { Clock } from "../../base/clock.ts";
 import type { Answer, Resolver } from "../../dns/dns.ts";
@@ -16,16 +18,19 @@ interface MxTarget {
 
 export interface Questions {
   readonly ask: Ask;
-  /** Every question that is still open, or comes later, has no answer. */
+  /** Ends all questions without an answer, including later ones. */
   readonly end: () => void;
 }
 
-/** No honest key, policy or SPF record is longer; mailauth's patterns take their time with longer ones. */
+/**
+ * Octets of the longest TXT record that is used. Honest keys, policies and SPF records are shorter, and mailauth's
+ * patterns are slow on longer ones.
+ */
 const TXT_MAX = 4096;
-/** TXT records of one name that are looked at. */
+/** TXT records of one name that are used. */
 const TXT_RECORDS_MAX = 100;
 const NAME_MAX = 253;
-/** What our resolver can ask for (RFC 1035 2.3.4); nothing else has a record that we could see. */
+/** Names that our resolver can look up (RFC 1035 2.3.4). For other names we would see no record. */
 const ASKABLE = /^[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?$/i;
 
 /** `timeout` in milliseconds, for all questions together. */
@@ -33,7 +38,7 @@ export function createQuestions(resolver: Resolver, clock: Clock, timeout: numbe
   const { promise: late, reject } = Promise.withResolvers<never>();
   const end = () => reject(new DnsError("ETIMEOUT"));
   const timer = clock.after(timeout, end);
-  // Nobody may be waiting when it comes.
+  // It may reject while no question is open.
   late.catch(() => timer.cancel());
   return {
     ask: (name, type) =>
@@ -66,10 +71,10 @@ async function lookup(resolver: Resolver, name: string, type: string) {
         priority: preference,
       }));
     case "CNAME":
-      // Only asked of a name that does not exist.
+      // mailauth only asks this for a name that does not exist.
       return nothing();
     default:
-      // RFC 7208 5.5 warns of "ptr": where a policy still has it, we cannot tell whether it matches.
+      // RFC 7208 5.5 warns of "ptr". If a policy still has it, we cannot know whether it matches.
       throw new DnsError("ESPFTIMELIMIT");
   }
 }

@@ -1,11 +1,11 @@
-// What is still to be known of a header section when its fields have been looked at. It does not grow with the section:
-// a message may stay in the middle of its body for half an hour.
+// The facts about a header section that are needed after its fields were examined. Their size does not depend on the
+// section: a message may take half an hour to come in.
 
 import type { Field } from "../../mail/header-fields.ts";
 
 /**
- * RFC 5322 3.6, RFC 2045 3: at most one of each. A second one would be what a reader sees, and a signature covers the
- * other: with another Content-Type the same body is another letter.
+ * Fields of which a message has at most one (RFC 5322 3.6, RFC 2045 3). If there were two, a reader could see one
+ * while the signature covers the other. With another Content-Type the same body is another message.
  */
 export const ONLY_ONCE = [
   "date",
@@ -27,7 +27,10 @@ export const ONLY_ONCE = [
   "content-base",
 ];
 
-/** By these a program acts on its own, or says that somebody else has sent the letter on. No signer leaves them out. */
+/**
+ * Fields by which a mail program acts by itself, or shows that another person has resent the message. No signer
+ * leaves them uncovered.
+ */
 export const ADDED_LATER = [
   "list-id",
   "list-unsubscribe",
@@ -48,9 +51,9 @@ export const ADDED_LATER = [
 const COUNTED = [...ONLY_ONCE, ...ADDED_LATER, "dkim-signature"];
 
 export interface HeaderShape {
-  /** Every line belongs to a field that is written as RFC 5322 has it. */
+  /** Whether every line belongs to a field as in RFC 5322. */
   readonly wellFormed: boolean;
-  /** Fields of these names, DKIM-Signature included. */
+  /** The number of fields of each of these names, and of DKIM-Signature. */
   readonly counts: ReadonlyMap<string, number>;
 }
 

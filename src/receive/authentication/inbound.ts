@@ -1,4 +1,4 @@
-// Mail from strangers: SPF is asked while the message still comes in, DMARC when it is here.
+// Authentication of strangers' mail: SPF is checked while the message still comes in, DMARC when it is complete.
 
 import type { Client, Mailbox } from "../../mail/envelope.ts";
 import type { Status } from "../../mail/status.ts";
@@ -9,25 +9,25 @@ import { checkSpf } from "./mailauth.ts";
 import { evaluate, refusalOf, resultsHeader, type Spf, summaryOf } from "./results.ts";
 
 export interface InboundOptions {
-  /** Ours: the name by which others know whose results they are (RFC 8601 2.5). */
+  /** Our name, by which readers know whose results these are (RFC 8601 2.5). */
   readonly hostname: string;
-  /** "enforce" refuses what the author's domain wants to be rejected. */
+  /** "enforce": mail is refused if it fails DMARC and its author's domain asks for that. */
   readonly policy: "tag" | "enforce";
 }
 
 type InboundServices = Pick<ExaminationServices, "resolver" | "clock">;
 
 export interface Evaluation {
-  /** Authentication-Results. */
+  /** The Authentication-Results field. */
   readonly header: string;
-  /** For the log. */
+  /** The results for the log. */
   readonly summary: string;
   readonly refusal: Status | undefined;
-  /** Somebody vouches for the sender in the envelope, or nobody does; undefined when the DNS has not said. */
+  /** Whether the envelope sender is vouched for; undefined without an answer of the DNS. */
   readonly vouched: boolean | undefined;
 }
 
-/** Milliseconds for SPF, and again for DMARC. */
+/** Milliseconds for SPF, and as many again for DMARC. */
 const TIMEOUT = 10_000;
 
 export class Inbound {
@@ -41,7 +41,7 @@ export class Inbound {
     this.#services = services;
   }
 
-  /** Begins with what is known before the message; gives what says the rest. */
+  /** Begins with SPF, before the message comes. Returns a function that evaluates the complete message. */
   begin(client: Client, sender: Mailbox | null): (message: Examined) => Promise<Evaluation> {
     const { hostname } = this;
     const spf = askSpf({ client, sender, hostname }, this.#services);
@@ -71,11 +71,11 @@ export class Inbound {
 interface SpfQuestion {
   readonly client: Client;
   readonly sender: Mailbox | null;
-  /** Our own. */
+  /** Our own name. */
   readonly hostname: string;
 }
 
-/** What the domain of the sender says of the client, or that of HELO if there is no sender. */
+/** The SPF result of the sender's domain for the client; without a sender, that of the HELO domain. */
 export async function askSpf(
   { client: { address, helo }, sender, hostname }: SpfQuestion,
   { resolver, clock }: InboundServices,
@@ -90,7 +90,7 @@ export async function askSpf(
   }
 }
 
-/** What a macro may put into a question; the address itself may hold anything in quotes. */
+/** The local part that a macro may put into a question. The address itself may contain any character in quotes. */
 function spfLocalPart({ localPart }: Mailbox): string {
   return /^[!-?A-~]+$/.test(localPart) ? localPart : "postmaster";
 }

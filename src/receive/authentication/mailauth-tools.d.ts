@@ -1,4 +1,4 @@
-// Of a file of mailauth's that has no types, the one function that is called here.
+// The type of the one function that we call in a file of mailauth without types.
 
 declare module "mailauth/lib/tools.js" {
   /** The first of `domains` that shares its Organizational Domain with `from` (RFC 9989 3.2.10.1), or false. */

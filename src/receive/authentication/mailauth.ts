@@ -1,5 +1,5 @@
-// The only module that knows mailauth: DKIM (RFC 6376, 8301, 8463), SPF (RFC 7208) and DMARC (RFC 9989), each in
-// its strict mode and out of our own resolver. What it is given is bounded by those who call: see signatures.ts.
+// The only module that uses mailauth: DKIM (RFC 6376, 8301, 8463), SPF (RFC 7208) and DMARC (RFC 9989), each in its
+// strict mode and with our own resolver. The callers limit its input: see signatures.ts.
 
 // A driver that is compiled against our types needs them too, and has no tsconfig that includes them.
 // oxlint-disable-next-line typescript/triple-slash-reference
@@ -18,7 +18,7 @@ import type {
 import type { LoopShare } from "../../base/loop-share.ts";
 import type { Ask } from "./dns-questions.ts";
 
-/** With our resolver: mailauth's own type for it has forgotten MX. */
+/** The options with our resolver: mailauth's own type for it lacks MX. */
 type Resolving<Options> = Omit<Options, "resolver"> & { readonly resolver?: Ask };
 
 interface Library {
@@ -28,7 +28,7 @@ interface Library {
   getAlignment(from: string, domains: readonly string[], strict: boolean): object | false;
 }
 
-/** Loaded when a configuration asks for it: it is larger than all the rest of the relay. */
+/** mailauth is loaded only if a configuration needs it: it is larger than all the rest of the relay. */
 async function load(): Promise<Library> {
   const [{ dkimVerify }, { spf }, { dmarc }, { getAlignment }] = await Promise.all([
     import("mailauth/lib/dkim/verify.js"),
@@ -41,17 +41,17 @@ async function load(): Promise<Library> {
 
 let loading: Promise<Library> | undefined;
 
-/** Without it the first message pays for the loading, a tenth of a second. */
+/** Loads mailauth before the first message, which would otherwise wait a tenth of a second. */
 export function preload(): Promise<Library> {
   if (loading === undefined) {
     loading = load();
-    // Who needs it hears of it.
+    // The callers that need it get the error.
     loading.catch(nothing);
   }
   return loading;
 }
 
-/** The methods' words (RFC 8601 2.7). */
+/** The result words of the methods (RFC 8601 2.7). */
 export type Result =
   | "none"
   | "pass"
@@ -77,36 +77,36 @@ function resultOf(word: string): Result {
   return RESULTS.find((known) => known === word) ?? "permerror";
 }
 
-/** What became of one DKIM signature. */
+/** The result of one DKIM signature. */
 export interface Signature {
   readonly result: Result;
-  /** Why it does not pass; "" when it does. */
+  /** Why it does not pass; "" if it passes. */
   readonly why: string;
   /** The d= tag as it was written. */
   readonly domain: string;
   readonly selector: string;
   /** The beginning of the signature itself (RFC 6008). */
   readonly start: string;
-  /** Lower-case names of the fields that it covers, of those that are there. */
+  /** Lower-case names of the fields that it covers and that exist. */
   readonly covered: ReadonlySet<string>;
-  /** It covers only a part of the body (l=). */
+  /** Whether it covers only a part of the body (l=). */
   readonly partial: boolean;
-  /** The key says that its domain is only trying (t=y). */
+  /** Whether the key is marked as a test (t=y). */
   readonly testing: boolean;
 }
 
 /**
- * Octets that the verifier gets at once, and what that counts in the share of a turn. Each line that has to be put in
- * canonical form costs it a microsecond for each signature.
+ * Octets that the verifier gets at once, and their cost in the share of a turn. Putting a line in canonical form
+ * takes a microsecond for each signature.
  */
 const SLICE = 4 * 1024;
 const SLICE_COST = 64 * 1024;
 
 /** A message on its way through the verifier. */
 export interface Verification {
-  /** Keeps `block` until it is through. Never rejects. */
+  /** Gives `block` to the verifier, and resolves when it has been processed. Never rejects. */
   write(block: Buffer): Promise<void>;
-  /** Rejects when mailauth does not know what to make of the message. */
+  /** The results. Rejects if mailauth cannot handle the message. */
   finish(): Promise<readonly Signature[]>;
   abort(): void;
 }
@@ -120,7 +120,7 @@ export function verifySignatures(ask: Ask, now: number, share: LoopShare): Verif
   const verified = preload().then((library) =>
     library.dkimVerify(source, { resolver: ask, curTime: new Date(now), strict: true }),
   );
-  // A verifier that has failed reads no more: nobody must wait for it.
+  // A verifier that has failed reads no more, so no writer may wait for it.
   verified.catch(() => source.destroy());
   const turn = () =>
     new Promise<void>((resolve) => {
@@ -146,10 +146,10 @@ export function verifySignatures(ask: Ask, now: number, share: LoopShare): Verif
   };
 }
 
-/** A reason that may be told; others come from the depths of a library. */
+/** Reasons that may be shown. Others are internal messages of libraries. */
 const PLAIN = /^[A-Za-z ]{0,60}$/;
 
-/** Undefined for "there is no signature". */
+/** The result; undefined if mailauth reports "no signature". */
 function signatureOf(verified: DKIMResult): Signature | undefined {
   const { status, signingDomain, selector, signature, signingHeaders } = verified;
   if (status.result === "none" || signingDomain === undefined) return undefined;
@@ -167,7 +167,7 @@ function signatureOf(verified: DKIMResult): Signature | undefined {
 }
 
 interface SpfQuestion {
-  /** The reverse-path; "" is <>, and then HELO is judged (RFC 7208 2.4). */
+  /** The reverse-path; "" is <>: then HELO is checked (RFC 7208 2.4). */
   readonly sender: string;
   readonly address: string;
   readonly helo: string;
@@ -198,16 +198,16 @@ export async function checkSpf(
 }
 
 interface DmarcQuestion {
-  /** The author's, canonical. */
+  /** The author's domain in canonical form. */
   readonly domain: string;
-  /** Domains that SPF, and that DKIM, have shown. */
+  /** The domains that passed SPF, and those that passed DKIM. */
   readonly spf: readonly string[];
   readonly dkim: readonly string[];
 }
 
 export interface DmarcAnswer {
   readonly result: Result;
-  /** What the author's domain asks for; absent when it has no policy, or none is known. */
+  /** The policy of the author's domain; absent if it has none, or none is known. */
   readonly policy?: "none" | "quarantine" | "reject";
 }
 
@@ -231,7 +231,9 @@ export async function checkDmarc(
 
 const POLICIES = ["none", "quarantine", "reject"] as const;
 
-/** Relaxed alignment: both domains belong to one organization (RFC 9989 3.2.10.1). Both in canonical form. */
+/**
+ * Relaxed alignment: whether both domains belong to one organization (RFC 9989 3.2.10.1). Both are in canonical form.
+ */
 export async function isAligned(domain: string, signer: string): Promise<boolean> {
   const library = await preload();
   return library.getAlignment(domain, [signer], false) !== false;
@@ -249,8 +251,8 @@ export function loadSigner() {
 }
 
 /**
- * The DKIM-Signature field of a message, with its CRLF: over the whole body, and over the fields of these names, with
- * the algorithm of the key. `now` in milliseconds since the epoch. Rejects when there is none to be had.
+ * The DKIM-Signature field of a message, with its CRLF. It covers the whole body and the fields of these names, with
+ * the algorithm of the key. `now` is in milliseconds since the epoch. Rejects if the message cannot be signed.
  */
 export async function signMessage(
   message: Buffer,
@@ -260,7 +262,7 @@ export async function signMessage(
 ): Promise<string> {
   const { dkimSign } = await loadSigner();
   const signature = { signingDomain, selector, privateKey };
-  // Its type wants on top what it reads in the list.
+  // Its type requires on top the values that it reads in the list.
   const { signatures, errors } = await dkimSign(message, {
     ...signature,
     signatureData: [signature],

@@ -1,9 +1,10 @@
-// What SPF, DKIM and DMARC say of a stranger's message, and how that is written down for those behind us
-// (RFC 8601).
+// The results of SPF, DKIM and DMARC for a stranger's message, and their text for the hosts after us (RFC 8601).
 //
-// Invariants: a check that could not be made is "temperror", never "fail": nobody is refused for want of an answer.
-// But only a check that could have spoken for the author counts so: a stranger's broken DNS is no excuse for a
-// forged author. Nothing from the wire stands in our header but names of domains and keys.
+// Invariants:
+// - A check that could not be made is "temperror", never "fail": no message is refused because an answer is missing.
+// - This holds only for a check that could have confirmed the author. A stranger's broken DNS does not excuse a
+//   forged author.
+// - Of the text from the wire, our header contains only names of domains and keys.
 
 import { parseDomain } from "../../mail/address.ts";
 import { status, type Status } from "../../mail/status.ts";
@@ -19,19 +20,19 @@ export interface Spf {
   readonly identity: "mailfrom" | "helo";
 }
 
-/** What one of the authors' domains makes of it. */
+/** The DMARC result for the domain of one author. */
 interface Dmarc extends DmarcAnswer {
-  /** Absent when there is no author to ask for. */
+  /** Absent if the message names no author. */
   readonly domain?: string;
 }
 
 export interface Results {
-  /** The header section is longer than what is examined. */
+  /** Whether the header section is longer than is examined. */
   readonly tooLong: boolean;
   readonly spf: Spf;
   readonly signatures: readonly Signature[];
   readonly unfit: boolean;
-  /** Of several authors, what the one who asks for most says. */
+  /** The result for the author whose domain asks for most. */
   readonly dmarc: Dmarc;
 }
 
@@ -56,7 +57,7 @@ const BY_WEIGHT: readonly Result[] = ["none", "pass", "permerror", "temperror", 
 const NOBODY: Dmarc = { result: "none" };
 const UNEXAMINED = { tooLong: true, signatures: [], unfit: false, dmarc: NOBODY };
 
-/** A failure weighs the more the more its domain asks for. */
+/** The weight of a result. A failure has the largest weight if its domain asks for rejection. */
 function weight(answer: Dmarc): number {
   return isRejected(answer) ? BY_WEIGHT.length : BY_WEIGHT.indexOf(answer.result);
 }
@@ -84,7 +85,7 @@ function domainsOf({ spf, signatures }: Shown, good: readonly Result[]) {
   };
 }
 
-/** Why an enforcing relay does not take it; undefined when it does. */
+/** The refusal by a relay that enforces DMARC; undefined if it accepts the message. */
 export function refusalOf({ tooLong, dmarc }: Results): Status | undefined {
   if (tooLong) return HEADER_TOO_BIG;
   if (dmarc.result === "permerror" && dmarc.domain === undefined) return TOO_MANY;
@@ -105,7 +106,7 @@ export function summaryOf({ spf, signatures, unfit, dmarc }: Results): string {
   return `spf=${spf.result} dkim=${dkim} dmarc=${dmarc.result}`;
 }
 
-/** The whole field, CRLF at its end. */
+/** The whole field, with CRLF at its end. */
 export function resultsHeader(hostname: string, results: Results): string {
   const { spf, signatures, unfit, dmarc } = results;
   const unsigned = unfit ? "dkim=permerror" : "dkim=none";
@@ -132,7 +133,7 @@ function signatureWords({ result, domain, selector, start }: Signature): string[
   ];
 }
 
-/** A name of the DNS stands for itself; anything else is left out (RFC 8601 2.2). */
+/** A name of the DNS as it is; any other value is left out (RFC 8601 2.2). */
 function property(name: string, value: string | undefined): string {
   const isName = value !== undefined && !value.startsWith("[") && parseDomain(value) === value;
   return isName ? `${name}=${value}` : "";

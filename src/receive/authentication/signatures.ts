@@ -1,30 +1,31 @@
-// What of a header section is given to the DKIM verifier: the signatures that may matter, and the fields that they
-// cover. A verifier compares every name of h= with every field, once for each signature: unbounded, one message
-// would stop the relay for minutes.
+// Chooses the part of a header section for the DKIM verifier: the signatures that may matter, and the fields that
+// they cover. A verifier compares every name of h= with every field, once for each signature. Without a limit, one
+// message would stop the relay for minutes.
 //
-// Invariants: what is left out can only make a signature fail. The signatures that speak for the author come first,
-// so that others, however many, cannot crowd them out.
+// Invariants:
+// - Leaving a field or signature out can only make a signature fail.
+// - Signatures that confirm the author come first, so that any number of others cannot displace them.
 
 import type { Author } from "./author.ts";
 import type { Field } from "../../mail/header-fields.ts";
 
-/** What the verifier has to look at. */
+/** The input of the verifier. */
 export interface Signed {
-  /** The header section for the verifier, the empty line at its end included. */
+  /** The header section for the verifier, with the empty line at its end. */
   readonly header: Buffer;
-  /** Names of the keys in the DNS. */
+  /** The names of the keys in the DNS. */
   readonly keys: ReadonlySet<string>;
 }
 
 const SIGNATURES_MAX = 6;
 const SIGNATURE_MAX = 8192;
-/** Names in h=. Each is looked for among all fields. */
+/** Names in h=, at most. Each is searched among all fields. */
 const COVERS_MAX = 200;
-/** Limits of what all signatures together may cover: octets, fields, lines. */
+/** Limits for all signatures together: octets, fields and lines that they cover. */
 const COVERED_MAX = 256 * 1024;
 const FIELDS_MAX = 500;
 const LINES_MAX = 4000;
-/** Authors for whom signatures are looked for. No honest message has more. */
+/** Authors for whom signatures are searched, at most. Honest messages have fewer. */
 export const AUTHORS_MAX = 4;
 
 interface Candidate {
@@ -32,11 +33,11 @@ interface Candidate {
   readonly domain: string;
   readonly selector: string;
   readonly covers: readonly string[];
-  /** How much it says about the author. */
+  /** How closely it is related to the author; higher is closer. */
   readonly rank: number;
 }
 
-/** Undefined when there is no signature, or none that is fit to be looked at. */
+/** The input of the verifier; undefined if no signature is suitable. */
 export function signedPart(fields: readonly Field[], author: Author): Signed | undefined {
   const authors = author.domains.slice(0, AUTHORS_MAX);
   const candidates = fields.flatMap((field) => candidateOf(field, authors) ?? []);
@@ -44,7 +45,7 @@ export function signedPart(fields: readonly Field[], author: Author): Signed | u
   if (chosen.length === 0) return undefined;
   const own = new Set(chosen.map(({ field }) => field));
   const covered = new Set(["from", ...chosen.flatMap(({ covers }) => covers)]);
-  // Lines that are no field belong to the one before them, in the eyes of some.
+  // Some readers take a line that is not a field as part of the field before it.
   const takesAll = fields.some(({ wellFormed }) => !wellFormed);
   const relevant = fields.filter((field) =>
     field.name === "dkim-signature" ? own.has(field) : takesAll || covered.has(field.name),
@@ -58,7 +59,7 @@ export function signedPart(fields: readonly Field[], author: Author): Signed | u
 
 const CRLF = Buffer.from("\r\n");
 
-/** As far as it decides what is looked at; whether it is right is for the verifier to say. */
+/** The tags of a signature that decide whether it is verified. The verifier decides whether it is valid. */
 function candidateOf(field: Field, authors: readonly string[]): Candidate | undefined {
   if (field.name !== "dkim-signature" || field.bytes.length > SIGNATURE_MAX) return undefined;
   const tags = new Map<string, string>();
@@ -73,7 +74,7 @@ function candidateOf(field: Field, authors: readonly string[]): Candidate | unde
   return { field, domain, selector, covers, rank: rankOf(domain, authors) };
 }
 
-/** Those that we look at. */
+/** The tags that we read. */
 const TAG = /(?<=^|;)\s*([dhs])\s*=([^;]*)/g;
 
 function rankOf(domain: string, domains: readonly string[]): number {
@@ -83,7 +84,7 @@ function rankOf(domain: string, domains: readonly string[]): number {
   return domains.some((one) => haveCommonEnd(one, domain)) ? 1 : 0;
 }
 
-/** The last two labels are the same: they may belong to one organisation. */
+/** Whether the last two labels are the same: then the domains may belong to one organisation. */
 function haveCommonEnd(a: string, b: string): boolean {
   return a.split(".").slice(-2).join(".") === b.split(".").slice(-2).join(".");
 }

@@ -1,8 +1,10 @@
-// Does a message show by its DKIM signatures that it comes from our tenant? Google's addresses are shared by every
-// tenant, so this is what keeps another one from sending through us to the world.
+// Decides whether a message shows by its DKIM signatures that it comes from our tenant. All Google tenants share the
+// same addresses, so only this keeps another tenant from sending through us to the world.
 //
-// Invariants: nothing passes but a signature over the whole body, From and what readers see beside it, by the domain
-// of the one author, and that domain is one of ours. What the DNS did not say is neither a yes nor a no.
+// Invariants:
+// - Only a signature passes that covers the whole body, From and the fields that readers see. It must be by the
+//   domain of the only author, and this domain must be ours.
+// - A missing answer of the DNS is neither yes nor no.
 
 import type { DomainList } from "../../lists/lists.ts";
 import { parseDomain } from "../../mail/address.ts";
@@ -12,10 +14,10 @@ import type { Signature } from "./mailauth.ts";
 
 export type TenantVerdict =
   | { readonly kind: "proven" }
-  /** `why` may be told to the client. */
+  /** `why` may be shown to the client. */
   | { readonly kind: "unproven" | "unknown"; readonly why: string };
 
-/** What readers see of a header, or answer to: it must be covered if it is there. */
+/** Fields that readers see, or that direct their replies. If they exist, the signature must cover them. */
 const SEEN = ["from", "date", "subject", "to", "cc", "reply-to", ...ADDED_LATER];
 
 export async function judgeTenant(
@@ -57,10 +59,10 @@ function unproven(why: string): TenantVerdict {
 const AMBIGUOUS =
   "Google's own one does not tell a dot from a hyphen, so it needs a key of the domain";
 
-/** Google signs as "example-com.20230601.gappssmtp.com" for a tenant that has set up no key of its own. */
+/** Google signs as "example-com.20230601.gappssmtp.com" for a tenant without a key of its own. */
 const GOOGLE_DEFAULT = /^([a-z0-9-]+)\.\d{8}\.gappssmtp\.com$/;
 
-/** Is it by the author's domain, and is that one of ours? */
+/** Whether the signature is by the author's domain, and this domain is ours. */
 async function standsFor(
   signature: Signature,
   author: string,
@@ -73,11 +75,11 @@ async function standsFor(
   if (parseDomain(signer) !== signer || !(isOwn || isDefault)) return "stranger";
   const { kind } = await ours.match(isDefault ? author : signer);
   if (kind !== "in") return kind === "defer" ? "unknown" : "stranger";
-  // example.co.uk and example-co.uk, my-example.com and my.example.com are written the same.
+  // example.co.uk and example-co.uk have the same hyphenated form, and so have my-example.com and my.example.com.
   return isDefault && !/^[a-z0-9]+\.[a-z0-9]+$/.test(author) ? "ambiguous" : "ours";
 }
 
-/** Why it is no proof, although it may be right. */
+/** Why the signature is not a proof, even if it is valid; undefined if it is one. */
 function flawOf(signature: Signature, shape: HeaderShape): string | undefined {
   const { result, why, partial, testing, covered } = signature;
   if (result !== "pass") return why === "" ? result : why;

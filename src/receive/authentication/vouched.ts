@@ -1,17 +1,17 @@
-// Whether SPF and DKIM vouch for the sender in an envelope.
+// Decides whether SPF or DKIM vouches for the sender in an envelope.
 
 import type { Mailbox } from "../../mail/envelope.ts";
 import { parseDomain } from "../../mail/address.ts";
 import { isAligned, type Signature } from "./mailauth.ts";
 import type { Spf } from "./results.ts";
 
-/** What a message shows of its sender. */
+/** The results of SPF and DKIM that may confirm the sender. */
 export interface SenderEvidence {
   readonly spf: Pick<Spf, "result" | "identity">;
   readonly signatures: readonly Signature[];
 }
 
-/** Undefined when the DNS has not answered. */
+/** Whether the sender is vouched for; undefined without an answer of the DNS. */
 export async function isVouchedFor(
   sender: Mailbox,
   { spf, signatures }: SenderEvidence,

@@ -1,13 +1,13 @@
-// Authentication-Results that a message brings along and that claim to be ours (RFC 8601 5). Whoever reads them
-// behind us would believe them.
+// Recognises Authentication-Results fields that a message brings along and that claim to be ours (RFC 8601 5). The
+// hosts after us would believe them.
 
-/** The id with its end, where no comment, quote or escape ahead of that hides another one. */
+/** The id with its end, if no comment, quote or escape before it hides another one. */
 const PLAIN_ID = /^[^;()"\\]{0,1000};/;
-/** Octets. Where an id that is not plain has no end up to there, there is doubt. */
+/** Octets within which an id that is not plain must end; otherwise the field is in doubt. */
 const PATIENCE = 1000;
 const [OPEN, CLOSE, ESCAPE] = [40, 41, 92];
 
-/** `field` from its name to its last CRLF. When in doubt it is taken for one. */
+/** Whether the field claims to be ours; true if in doubt. `field` goes from its name to its last CRLF. */
 export function claimsToBeOurs(field: string, hostname: string): boolean {
   const value = field
     .slice(field.indexOf(":") + 1)
@@ -23,7 +23,7 @@ export function claimsToBeOurs(field: string, hostname: string): boolean {
   return id.split(/[\s"/]+/).some((word) => word === ours || word === `${ours}.`);
 }
 
-/** Undefined when they are not balanced. */
+/** The text without comments; undefined if their parentheses are not balanced. */
 function withoutComments(value: string): string | undefined {
   let kept = "";
   let depth = 0;
