@@ -27,8 +27,13 @@ export class Obstacle {
 
   /** The host's TLS policy bars it. */
   bar(status: Status, error: RetryError): void {
-    if (status.code >= 500) this.#never = status;
-    else this.fail(status, error);
+    if (status.code >= 500) {
+      this.#never = status;
+      return;
+    }
+    this.fail(status, error);
+    // The status names the barred host. The host before it has not said this.
+    this.#place = undefined;
   }
 
   /** The host can never take the message. */

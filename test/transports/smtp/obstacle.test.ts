@@ -50,6 +50,20 @@ describe("why no host has taken what is left", () => {
     assert.ok(!("untried" in outcome));
   });
 
+  it("a policy that bars the next host is not what the host before it has said", () => {
+    const obstacle = new Obstacle();
+    obstacle.enter(place("mx1"));
+    obstacle.fail(DOWN, "refused");
+    const barred = status(451, "7.5", "No TLSA records of mx2");
+    obstacle.bar(barred, "lookup");
+    assert.deepEqual(obstacle.outcome(), {
+      kind: "deferred",
+      status: barred,
+      scope: "host",
+      error: "lookup",
+    });
+  });
+
   it("hosts that were only passed over leave the recipients untried", () => {
     const obstacle = new Obstacle();
     obstacle.bar(DOWN, "lookup");
