@@ -5,7 +5,7 @@ import { options, transportName, type Values } from "../src/options/options.ts";
 import type { Decision, RouterDriver } from "../src/contract/contract.ts";
 
 const acceptOptions = options({
-  transport: transportName("Delivers what this router accepts."),
+  transport: transportName("The transport for the addresses that this router accepts."),
 });
 
 /**

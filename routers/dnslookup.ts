@@ -29,7 +29,7 @@ export const ignoreTargetHosts = withDefault(
 );
 
 const dnslookupOptions = options({
-  transport: transportName("Delivers to the hosts that DNS gives."),
+  transport: transportName("The transport that delivers to the hosts from DNS."),
   ignore_target_hosts: ignoreTargetHosts,
 });
 

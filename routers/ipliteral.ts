@@ -10,7 +10,7 @@ import type { RouterDriver } from "../src/contract/contract.ts";
 import { createFilter, ignoreTargetHosts } from "./dnslookup.ts";
 
 const ipliteralOptions = options({
-  transport: transportName("Delivers to the address."),
+  transport: transportName("The transport that delivers to this IP address."),
   ignore_target_hosts: ignoreTargetHosts,
 });
 

@@ -29,7 +29,7 @@ import { dnslookup, ignoreTargetHosts } from "./dnslookup.ts";
 import type { Host } from "../src/mail/host.ts";
 
 const declaredOptions = options({
-  transport: transportName("Delivers to the hosts."),
+  transport: transportName("The transport that delivers to these hosts."),
   route: optional(
     nextHops('The hosts, in the order of tries: "host", "host:port" or "[v6]:port".'),
     "by `route_list`",

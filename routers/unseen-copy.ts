@@ -5,7 +5,7 @@ import { options, transportName, type Values } from "../src/options/options.ts";
 import type { Decision, RouterDriver } from "../src/contract/contract.ts";
 
 const unseenCopyOptions = options({
-  transport: transportName("Delivers the copy."),
+  transport: transportName("The transport that delivers the copy."),
 });
 
 /**

@@ -29,7 +29,7 @@ error, the running configuration stays.
 - A **list of local parts** has items like \`bob\`, \`*\` and lookups.
 - A **list of hosts** has items like \`192.0.2.1\`, \`192.0.2.0/24\`, \`2001:db8::/32\`, \`*\`, \`+name\` (a list in [hosts]) and
   lookups.
-- A **lookup** is an item that stands for many:
+- A **lookup** is an item that refers to another source:
 `;
 
 /** For which lists, and what it is. */

@@ -3,8 +3,8 @@
 //
 // Invariants:
 // - If a list that had entries has none, the relay never believes it.
-// - If a list has lost more than half of its entries, the relay believes it after it has stood for ten minutes by the
-//   monotonic clock, or when an operator confirms it.
+// - If a list has lost more than half of its entries, the relay believes it after ten minutes without a change, by
+//   the monotonic clock. An operator can confirm it earlier.
 // - A loss is counted from the list in force, and from the largest list of the last ten minutes before it, so that
 //   small steps add up.
 // - Until then the last believed list serves. It is known across reloads, and with a spool directory across restarts.
@@ -27,8 +27,8 @@ const STANDING_TIME = 600_000;
 /** Milliseconds after which an alarm is repeated. */
 const ALARM_INTERVAL = 3_600_000;
 /**
- * If a list of at least this many entries has fewer than half of them in common with its successor, it was not
- * edited: another file is in its place.
+ * If a list of at least this many entries shares fewer than half of them with its successor, another file is in its
+ * place.
  */
 const COMPARED_LEAST = 10;
 

@@ -11,7 +11,7 @@ export const lsearch: NameLookup = {
   of: "names",
   shown: "lsearch:FILE",
   doc:
-    "looks a key up in a text file: one key a line, which ends at a colon or white space, `#` for comments. " +
+    "looks up a key in a text file. Each line has one key, which ends at a colon or white space; `#` begins a comment line. " +
     "The text after the colon, if any, is the account that the key belongs to. The file is read " +
     "again when it changes. While it is missing or cannot be read, mail is deferred.",
   problem(file) {

@@ -8,7 +8,7 @@ export const spf: HostLookup = {
   scheme: "spf",
   of: "hosts",
   shown: "spf:DOMAIN",
-  doc: "stands for the hosts that the SPF record of the domain lists.",
+  doc: "matches the hosts that the SPF record of the domain lists.",
   isShared: true,
   problem: (domain) => (usable(domain) === undefined ? 'wants a domain after "spf:"' : undefined),
   nameOf: (domain) => usable(domain) ?? domain,

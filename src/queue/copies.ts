@@ -1,4 +1,4 @@
-// Logs two things about copies of mail from our own senders: a copy was made for a sender in no list of accounts, or
+// Logs two facts about copies of mail from our own senders. A copy was made for a sender in no list of accounts, or
 // mail went out and no router asked for a copy.
 
 import { given } from "../base/given.ts";

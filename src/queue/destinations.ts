@@ -1,5 +1,5 @@
-// The destinations of a message under attempt: each address for its mail and each place for a copy, once, with all
-// recipients that lead there (Exim's check for duplicates).
+// The destinations of a message under attempt: each address for its mail and each place for a copy. Each is here
+// once, with all recipients that lead there (Exim's check for duplicates).
 //
 // Invariants:
 // - Every destination has one outcome, and gives one finding.

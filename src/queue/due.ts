@@ -1,5 +1,5 @@
-// Decides what of a recipient is due at an attempt: the chain's answer without deliveries that the journal has as
-// done or that have a later time of their own (retry/clocks/due.ts). Only this file decides it.
+// Decides what of a recipient is due at an attempt. That is the chain's answer, without deliveries that the journal
+// has as done and without those that have a later time of their own (retry/clocks/due.ts). Only this file decides it.
 //
 // Invariants:
 // - A delivery that was made is neither repeated nor bounced, whatever the chain answers now.

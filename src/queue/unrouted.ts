@@ -1,5 +1,5 @@
-// Addresses that RCPT accepted and that no router takes any more: a list may be wrong for a moment, or a reload may
-// have removed a router by mistake. For an hour no failure is reported.
+// Addresses that RCPT accepted and that no router takes any more. A list may be wrong for a moment, or a reload may
+// have removed a router by mistake. So no failure is reported for an hour.
 //
 // Invariants:
 // - The hour is measured by the monotonic clock, from the first such attempt in this process, whatever the retry

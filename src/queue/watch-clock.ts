@@ -1,4 +1,4 @@
-// Makes the queue look at waiting messages again when the wall clock is set: they may be due, or may have been put
+// Makes the queue look at waiting messages again when the wall clock is set. They may be due, or may have been put
 // off by a clock that was ahead.
 
 import type { Timer } from "../base/clock.ts";

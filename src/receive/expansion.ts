@@ -1,5 +1,5 @@
-// Holds what RCPT keeps of the recipients of one message until its end, and limits it: the requests, and each address
-// that they lead to after all redirects, once.
+// Holds what RCPT keeps of the recipients of one message until its end, and limits it. That is the requests, and each
+// address that they lead to after all redirects, once.
 //
 // Invariants:
 // - If a message leads to more addresses than allowed, the rest of its recipients must come in the next transaction.

@@ -91,7 +91,7 @@ export async function judgeAsStranger(
 /**
  * The trouble that refuses the recipient. A deferral refuses it only if the cause is ours, not the DNS of other
  * domains. Copies do not count. If an alias reaches at least one member, the client does not hear of members that
- * fail, as in Exim: the others get the mail, and the failures go on the postmaster's list.
+ * fail, as in Exim. The others get the mail, and the failures go on the postmaster's list.
  */
 function refusalOf({ deliveries, ...routing }: Routing): RouteTrouble | undefined {
   const troubles = routing.troubles.filter(({ unseen }) => !unseen);

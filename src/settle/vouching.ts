@@ -2,8 +2,8 @@
 // forged one goes to a person who never wrote to us.
 //
 // Invariants:
-// - A sender is vouched for by a relay rule, by an SPF pass of its own domain, or by an aligned DKIM signature over
-//   the whole message as it came.
+// - Three things vouch for a sender: a relay rule, an SPF pass of its own domain, and an aligned DKIM signature. The
+//   signature must cover the whole message as it came.
 // - Without an answer of the DNS the result is neither yes nor no.
 
 import type { Mailbox } from "../mail/envelope.ts";

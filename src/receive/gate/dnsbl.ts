@@ -1,7 +1,9 @@
-// DNS block lists (RFC 5782): is the address of a client on one of them?
-// Invariants: only a clear answer counts. If a list does not answer, or answers outside 127.0.0.0/8 (its
-// domain has a new owner) or with 127.255.255.x (it refuses our questions), it blocks no client, and is logged once.
-// The resolver keeps an answer for its time to live.
+// DNS block lists (RFC 5782): whether the address of a client is on one of them.
+//
+// Invariants:
+// - Only a clear answer counts. A list blocks no client if it does not answer, or answers outside 127.0.0.0/8 (its
+//   domain has a new owner) or with 127.255.255.x (it refuses our questions). This is logged once.
+// - The resolver keeps an answer for its time to live.
 
 import { isIPv4 } from "node:net";
 import type { Resolver } from "../../dns/dns.ts";

@@ -1,5 +1,5 @@
 // Retry hints: facts about hosts that could not be used. A hint is Exim's clock for host errors. It starts at the host's
-// first failure and belongs to the host, so a new message to a host that is down waits with the others and does
+// first failure and belongs to the host. So a new message to a host that is down waits with the others and does
 // not connect. An account that defers all its mail (see the table of replies) has such a clock too.
 //
 // If a host ends a connection under a message, with 421 or without a reply, that message alone may be the reason. The
