@@ -54,7 +54,7 @@ export const LEFT_OUT: Outcome = { kind: "deferred", status: LOCAL_ERROR, scope:
 export interface Group {
   readonly transport: Transport;
   readonly first: Delivery;
-  /** Two deliveries to one remote address are one recipient. */
+  /** The recipients of the batch. Two deliveries to one remote address are one recipient. */
   readonly members: Map<string, Member>;
 }
 

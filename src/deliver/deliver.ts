@@ -28,7 +28,7 @@ import { heeding } from "./heeding.ts";
 
 export interface DeliverServices extends BatchServices {
   readonly clock: Clock;
-  /** The attempt's deadline. */
+  /** Aborts at the deadline of the attempt. */
   readonly signal: AbortSignal;
   /** The share of the event loop: a message may have a thousand batches. */
   readonly share?: LoopShare;

@@ -63,7 +63,7 @@ export class ListBelief {
   /** The largest list in force in the last ten minutes. */
   #former: Former | undefined;
   #doubt: Doubt | undefined;
-  /** When the alarm was given, by the monotonic clock. */
+  /** When the alarm was last logged, by the monotonic clock. */
   #alarmedAt: number | undefined;
   /** The list to keep on disk when the current write is done. */
   #next: KeptNext | undefined;

@@ -25,7 +25,7 @@ type NamedLists = Readonly<Record<string, readonly string[]>>;
 
 export interface ListParts extends NameServices {
   readonly lookups: Lookups;
-  /** [domains] and [hosts] of the configuration. */
+  /** The [domains] of the configuration; `hosts` are its [hosts]. */
   readonly domains: NamedLists;
   readonly hosts: NamedLists;
   /** The directory to which relative file names refer. */

@@ -23,7 +23,7 @@ export interface ListReading {
   readonly seen?: BigIntStats;
 }
 
-/** More than ten million accounts. */
+/** Octets of the largest list: room for more than ten million accounts. */
 const SIZE_MAX = 128 * 1024 * 1024;
 
 /** Times that a file may change during a read before this lookup gives up. */
@@ -37,7 +37,7 @@ export function lookAtList(path: string): Promise<BigIntStats | string> {
   return turns.take(path, () => look(path));
 }
 
-/** Never rejects. */
+/** Reads the file. Never rejects. */
 export function readList(path: string): Promise<ListReading> {
   return turns.take(path, () => read(path));
 }

@@ -12,18 +12,18 @@ import type { NameSource } from "./lookup.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 
 export type Match =
-  /** `key` is the canonical text that the list vouches for, lower case; absent when only a "*" matched. */
+  /** `key` is the canonical text of the list, in lower case; absent if only a "*" matched. */
   | { readonly kind: "in"; readonly key?: string; readonly why: string }
   | { readonly kind: "out"; readonly why: string }
   | { readonly kind: "defer"; readonly why: string };
 
 export interface DomainList {
-  /** `domain` in canonical form. */
+  /** Matches a domain in canonical form. */
   match(domain: string): MaybePromise<Match>;
 }
 
 export interface LocalPartList {
-  /** Case does not matter; `alice+x` matches as `alice` does, unless it is listed itself. */
+  /** Matches a local part, in any case. `alice+x` matches as `alice` does, unless it is listed itself. */
   match(localPart: string): MaybePromise<Match>;
 }
 

@@ -42,7 +42,7 @@ const DRY_RUN_PATIENCE = 4000;
 /** Milliseconds by which a timer is late if this process was stalled, and how often a lookup allows for that. */
 const STANDSTILL = 80;
 const STANDSTILLS = 5;
-/** Milliseconds without an answer after which the log says so. */
+/** Milliseconds without an answer after which it is logged. */
 const REPORTED_AFTER = 5000;
 
 /** A look at the file, and its reading if it has changed. */

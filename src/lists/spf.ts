@@ -52,10 +52,7 @@ export async function expandSpf(resolver: Resolver, domain: string): Promise<Spf
 
 const TOO_LONG = `has more than ${TERMS_MAX} terms`;
 
-/**
- * The problem of these networks: there are none, there are too many, or they cover all addresses; undefined if they
- * are usable.
- */
+/** The problem of these networks: none at all, too many, or all addresses; undefined if they are usable. */
 export function passProblem(passed: readonly string[]): string | undefined {
   if (passed.length === 0) return "passes no address";
   if (passed.length > TERMS_MAX) return TOO_LONG;

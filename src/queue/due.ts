@@ -26,7 +26,7 @@ export interface Due extends Routing {
 /** The facts about a message that decide what is due. */
 export interface Known {
   readonly journal: Journal;
-  /** Copies whose time has not come. */
+  /** The copies that are not due yet. */
   readonly resting: readonly WaitingCopy[];
   /** The place of a copy; undefined if its transport cannot name it. */
   readonly placeOf: (copy: RoutedDelivery) => string | undefined;

@@ -1,4 +1,4 @@
-// Events of the queue, of the postmaster's orders, and of what the routers say at an attempt.
+// Events of the queue, of the postmaster's orders, and of the routers' answers at an attempt.
 
 import {
   event,

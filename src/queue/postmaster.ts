@@ -22,7 +22,7 @@ export interface ChangeOrder {
 
 interface HoldOrder {
   readonly action: "hold" | "release";
-  /** In canonical form. */
+  /** The domain in canonical form. */
   readonly domain: string;
 }
 

@@ -1,4 +1,4 @@
-// Events of mail on its way into the spool.
+// Events of mail that comes in, up to the spool.
 
 import { event, eventTable, type EventsOf, maybe, number, text, texts } from "../observe/event.ts";
 

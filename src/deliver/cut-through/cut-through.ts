@@ -79,7 +79,7 @@ export class CutThrough {
   }
 }
 
-/** All mail of a message, copies aside. */
+/** All mail of a message, without its copies. */
 interface OneBatch extends Pick<Batch, "recipients" | "hosts"> {
   readonly transport: Transport;
 }

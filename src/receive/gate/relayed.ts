@@ -1,5 +1,5 @@
-// Whether a message came by a relay rule: by its envelope, or, for mail that an older version has received, by its
-// recipients.
+// Decides whether a message came by a relay rule. Its envelope says so; for mail that an older version received, its
+// recipients do.
 
 import type { Gate } from "./gate.ts";
 import type { StoredMessage } from "../../spool/spool.ts";
