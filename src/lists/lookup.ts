@@ -47,7 +47,9 @@ export interface NameLookup extends LookupKind {
 /** For lists of hosts. */
 export interface HostLookup extends LookupKind {
   readonly of: "hosts";
-  /** Its hosts also send for other organisations, so a relay rule for them needs a proof. */
+  /**
+   * Its hosts also send for other organisations. A relay rule for them without a proof or certificate gets a warning.
+   */
   readonly isShared?: true;
   open(name: string, services: HostServices): HostSource;
 }
