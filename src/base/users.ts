@@ -1,6 +1,6 @@
-// The users of this machine, as /etc/passwd names them.
+// The users of this machine, as /etc/passwd names them, and the change from root to one of them.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 
 export interface SystemUser {
   readonly uid: number;
@@ -24,6 +24,24 @@ export function findUserOf(wanted: number): SystemUser | undefined {
 /** The user's name, or the number when /etc/passwd has no name for it. */
 export function userName(wanted: number): string {
   return users().find(({ uid }) => uid === wanted)?.name ?? String(wanted);
+}
+
+/**
+ * When root changes a spool with relayctl, the process becomes the user who owns the spool. If root owns the spool, it
+ * becomes the configured user of the relay, if any. So relayctl leaves no file that the relay cannot write to.
+ */
+export function becomeOwnerOf(path: string, user?: string): void {
+  if (process.getuid?.() !== 0) return;
+  const owner = statSync(path, { throwIfNoEntry: false });
+  if (owner === undefined) return;
+  const given = owner.uid === 0 && user !== undefined ? findUser(user) : undefined;
+  become(given ?? findUserOf(owner.uid) ?? owner);
+}
+
+export function become({ uid, gid }: SystemUser): void {
+  process.setgroups?.([gid]);
+  process.setgid?.(gid);
+  process.setuid?.(uid);
 }
 
 function users(): NamedUser[] {

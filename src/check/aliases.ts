@@ -5,7 +5,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { surveysOf } from "../config/warnings.ts";
-import { firstLocalDomain } from "../config/first-local-domain.ts";
+import { firstLocalDomain } from "../config/configuration.ts";
 import type { RouteRequest, RouteTrouble, TraceStep } from "../route/route.ts";
 import { parseMailbox } from "../mail/address.ts";
 import { quietChain } from "./quiet-chain.ts";

@@ -5,7 +5,6 @@ import type { Clock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { Answer, Resolver } from "../dns/dns.ts";
 import type { Log } from "../observe/log.ts";
-import { Common } from "../run/common.ts";
 import { assemble, type Chain } from "../run/assemble.ts";
 
 const SILENT: Log = { event: () => undefined };
@@ -24,7 +23,5 @@ const MUTE: Resolver = {
 
 /** The caller must close it. */
 export function quietChain(configuration: Configuration, clock: Clock): Chain {
-  const parts = { clock, log: SILENT };
-  const common = new Common(configuration, { ...parts, resolver: MUTE }, true);
-  return assemble(configuration, { ...parts, common }, true);
+  return assemble(configuration, { clock, log: SILENT, resolver: MUTE }, true);
 }

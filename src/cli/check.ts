@@ -18,7 +18,7 @@ import type { Client, Mailbox } from "../mail/envelope.ts";
 import type { EventName } from "../observe/events.ts";
 import { parseAddress } from "../base/cidr.ts";
 import type { Log } from "../observe/log.ts";
-import { firstLocalDomain } from "../config/first-local-domain.ts";
+import { firstLocalDomain } from "../config/configuration.ts";
 import { assemble } from "../run/assemble.ts";
 import { printable } from "../base/printable.ts";
 import { heloName, parseMail } from "../smtp/server/command.ts";

@@ -7,7 +7,7 @@ import {
 } from "../config/configuration.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { CommandError, EXIT } from "./exit.ts";
-import { builtIn } from "../run/built-in.ts";
+import { builtIn } from "../built-in.ts";
 
 const DEFAULT_FILE = "/etc/unseen/routers.toml";
 

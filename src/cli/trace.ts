@@ -4,7 +4,7 @@
 import { given } from "../base/given.ts";
 import type { Given } from "../contract/command.ts";
 import { systemClock } from "../base/clock.ts";
-import { becomeOwnerOf } from "../run/drop-root.ts";
+import { becomeOwnerOf } from "../base/users.ts";
 import { NULL_SENDER } from "../observe/history/event-keys.ts";
 import { HistoryReader, type Story } from "../observe/history/read.ts";
 import { describeError } from "../observe/log.ts";

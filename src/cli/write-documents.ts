@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { configurationDocument } from "../config/document.ts";
 import { eventTables } from "../events.ts";
-import { builtIn } from "../run/built-in.ts";
+import { builtIn } from "../built-in.ts";
 import { withTables } from "./document.ts";
 import { eventDocument } from "./event-document.ts";
 

@@ -1,10 +1,12 @@
 // A valid configuration, from which the rest of the relay is built. Plain values: durations in milliseconds, sizes in
 // bytes, paths absolute, every default filled in.
 //
-// Doors: document.ts, driver-tables.ts, first-local-domain.ts, https.ts, load.ts, postmaster.ts,
-// relay-options.ts, toml.ts, warnings.ts.
+// Doors: document.ts, load.ts, spool-paths.ts, warnings.ts.
 
 import type { RouterDriver, TransportDriver } from "../contract/contract.ts";
+import { parseMailbox } from "../mail/address.ts";
+import type { Mailbox } from "../mail/envelope.ts";
+import type { Option } from "../options/options.ts";
 import type { Lookups } from "../lists/lookup.ts";
 import type { ChainOptions } from "../route/chain-options.ts";
 import type { GateOptions } from "../receive/gate/gate-options.ts";
@@ -55,6 +57,15 @@ export interface TransportConfiguration {
   readonly options: unknown;
 }
 
+/** The drivers and tables that are built in, without a module of the postmaster's. */
+export interface BuiltIn {
+  readonly routers: ReadonlyMap<string, RouterDriver>;
+  readonly transports: ReadonlyMap<string, TransportDriver>;
+  readonly lookups: Lookups;
+  /** The tables of the parts. */
+  readonly sections: Readonly<Record<string, Option<unknown>>>;
+}
+
 /** One problem of the file. */
 export interface ConfigurationProblem {
   readonly file: string;
@@ -67,4 +78,21 @@ export interface ConfigurationProblem {
 /** `routers.toml:42: transports.gmail.tls: must be …` */
 export function problemLine({ file, line, path, message }: ConfigurationProblem): string {
   return `${file}:${line}: ${path === "" ? "" : `${path}: `}${message}`;
+}
+
+/** The first local domain that is written out. Mail for the bare <postmaster> goes to its postmaster. */
+export function firstLocalDomain({ gate, domains }: Configuration): string | undefined {
+  const items = gate.local_domains.flatMap((item) =>
+    item.startsWith("+") ? (domains.get(item.slice(1)) ?? []) : [item],
+  );
+  return items.find((item) => /^[a-z0-9.-]+$/i.test(item));
+}
+
+/** [relay] postmaster. Without it, the postmaster of the first local domain. */
+export function postmasterOf(configuration: Configuration): Mailbox {
+  const { postmaster, hostname } = configuration.relay;
+  const domain = firstLocalDomain(configuration) ?? hostname;
+  const mailbox = postmaster ?? parseMailbox(`postmaster@${domain}`);
+  if (mailbox === undefined) throw new Error(`postmaster@${domain} is no address`);
+  return mailbox;
 }

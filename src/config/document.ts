@@ -3,7 +3,7 @@
 
 import { chainOptions, transportOptions } from "../route/chain-options.ts";
 import type { Driver } from "../contract/contract.ts";
-import type { BuiltIn } from "./driver-tables.ts";
+import type { BuiltIn } from "./configuration.ts";
 import type { Option } from "../options/options.ts";
 import type { Lookup } from "../lists/lookup.ts";
 import { sections } from "./sections.ts";

@@ -1,24 +1,14 @@
 // Reads the tables that name a driver: [[routers]] and [transports.NAME]. Each holds generic options of all routers or
 // transports, and the driver's own.
 
-import type { Router, RouterDriver, Transport, TransportDriver } from "../contract/contract.ts";
+import type { Router, Transport } from "../contract/contract.ts";
 import { chainOptions, transportOptions } from "../route/chain-options.ts";
-import type { RouterConfiguration, TransportConfiguration } from "./configuration.ts";
-import type { Lookups } from "../lists/lookup.ts";
+import type { BuiltIn, RouterConfiguration, TransportConfiguration } from "./configuration.ts";
 import { findDriver } from "./drivers.ts";
 import type { DriverKind, FoundDriver } from "./drivers.ts";
 import { checkKeys, checkName, join } from "../options/options.ts";
 import type { Option, Options, Problem } from "../options/options.ts";
 import { isTable } from "../base/table.ts";
-
-/** The drivers and tables that are built in, without a module of the postmaster's. */
-export interface BuiltIn {
-  readonly routers: ReadonlyMap<string, RouterDriver>;
-  readonly transports: ReadonlyMap<string, TransportDriver>;
-  readonly lookups: Lookups;
-  /** The tables of the parts. */
-  readonly sections: Readonly<Record<string, Option<unknown>>>;
-}
 
 export interface Reading {
   readonly directory: string;

@@ -4,15 +4,16 @@
 // beforehand is found before a message meets it.
 
 import { dirname, resolve } from "node:path";
-import type { Configuration, ConfigurationProblem } from "./configuration.ts";
+import type { BuiltIn, Configuration, ConfigurationProblem } from "./configuration.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { readRouters, readTransports } from "./driver-tables.ts";
-import type { BuiltIn, Reading } from "./driver-tables.ts";
+import type { Reading } from "./driver-tables.ts";
 import { cannotRead } from "../base/file-errors.ts";
 import { errorCode } from "../base/error-code.ts";
 import { readNamedFile } from "../base/named-file.ts";
-import { checkKeys, readFields, readOption, resolvePath } from "../options/options.ts";
+import { checkKeys, keepFixed, readFields, readOption, resolvePath } from "../options/options.ts";
 import type { Option, Problem } from "../options/options.ts";
+import { relayOptions } from "./relay-options.ts";
 import { sections } from "./sections.ts";
 import { parseToml } from "./toml.ts";
 import type { TomlDocument } from "./toml.ts";
@@ -43,6 +44,18 @@ export async function loadConfiguration(file: string, builtIn: BuiltIn): Promise
       .map((problem) => ({ file, line: positions.line(problem.path), ...problem }))
       .toSorted((a, b) => a.line - b.line),
   };
+}
+
+/**
+ * The new configuration with the fixed options of the one in force. `kept` names the fixed options whose new values are
+ * ignored.
+ */
+export function withFixedOptions(
+  { relay: inForce }: Configuration,
+  wanted: Configuration,
+): { readonly next: Configuration; readonly kept: readonly string[] } {
+  const { values: relay, kept } = keepFixed(relayOptions, inForce, wanted.relay);
+  return { next: { ...wanted, relay }, kept: kept.map((name) => `relay.${name}`) };
 }
 
 async function readRoot(

@@ -1,7 +1,7 @@
 // Makes the parts of reception that [relay] configures: the reserve of the disk, and the rates of clients.
 
 import type { Clock } from "../base/clock.ts";
-import type { RelayOptions } from "../config/relay-options.ts";
+import type { Configuration } from "../config/configuration.ts";
 import type { Gate } from "./gate/gate.ts";
 import type { Log } from "../observe/log.ts";
 import type { Reception } from "../smtp/server/reception.ts";
@@ -13,7 +13,7 @@ interface Services {
   readonly log: Log;
 }
 
-export function reserveOf(relay: RelayOptions, { clock, log }: Services): DiskReserve {
+export function reserveOf(relay: Configuration["relay"], { clock, log }: Services): DiskReserve {
   return new DiskReserve({
     bytes: relay.spool_reserve,
     inodes: relay.spool_reserve_inodes,
@@ -25,7 +25,7 @@ export function reserveOf(relay: RelayOptions, { clock, log }: Services): DiskRe
 
 export function withRates(
   reception: Reception,
-  relay: RelayOptions,
+  relay: Configuration["relay"],
   gate: Pick<Gate, "isRelayHost">,
   { clock, log }: Services,
 ): Reception {

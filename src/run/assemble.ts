@@ -52,6 +52,8 @@ export interface RelayMeans {
   readonly log: Log;
   /** The way to policy hosts, if not that of the public Internet. */
   readonly https?: Https;
+  /** Replaces the servers of [dns]. */
+  readonly resolver?: Resolver;
   readonly maildirDisks?: MaildirDisks;
   readonly alarms?: ReplyAlarms;
   readonly headerBudgets?: HeaderBudgets;

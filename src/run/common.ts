@@ -15,7 +15,7 @@ import type { Log } from "../observe/log.ts";
 import type { Offer, Outside } from "../parts/part.ts";
 import { DeliveryRoom, type Room } from "../base/room.ts";
 import { type Closable, Shared } from "../base/shared.ts";
-import { httpsOf } from "../config/https.ts";
+import { httpsOf } from "./https.ts";
 import { RunningParts } from "./running-parts.ts";
 
 interface CommonMeans {

@@ -1,5 +1,4 @@
-// Changes from root to an ordinary user: the relay once the privileged ports are bound, relayctl before it opens a
-// spool.
+// Changes from root to an ordinary user, once the privileged ports are bound.
 //
 // Invariant: root gives away only a directory that it has just created, by descriptor, in a place where only root can
 // change names. The user creates everything else with the user's own rights. So a symbolic or hard link that the user
@@ -16,7 +15,6 @@ import {
   openSync,
   readlinkSync,
   realpathSync,
-  statSync,
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { errorCode } from "../base/error-code.ts";
@@ -27,7 +25,7 @@ import {
   syncDirectoryNow,
   type WrittenDirectory,
 } from "../base/durable/directory.ts";
-import { findUser, findUserOf, type SystemUser } from "../base/users.ts";
+import { become, findUser, type SystemUser } from "../base/users.ts";
 
 export interface Leaving {
   readonly user: string;
@@ -115,22 +113,4 @@ function makeSpool(spool: WrittenDirectory, user: string): void {
     const command = `install -d -o ${user} -m 0700 ${spool.path}`;
     throw new Error(`${user} may not create ${spool.path}: run "${command}"`, { cause: error });
   }
-}
-
-/**
- * When root changes a spool with relayctl, the process becomes the user who owns the spool. If root owns the spool, it
- * becomes the configured user of the relay, if any. So relayctl leaves no file that the relay cannot write to.
- */
-export function becomeOwnerOf(path: string, user?: string): void {
-  if (process.getuid?.() !== 0) return;
-  const owner = statSync(path, { throwIfNoEntry: false });
-  if (owner === undefined) return;
-  const given = owner.uid === 0 && user !== undefined ? findUser(user) : undefined;
-  become(given ?? findUserOf(owner.uid) ?? owner);
-}
-
-function become({ uid, gid }: SystemUser): void {
-  process.setgroups?.([gid]);
-  process.setgid?.(gid);
-  process.setuid?.(uid);
 }

@@ -9,7 +9,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../base/clock.ts";
-import type { RelayOptions } from "../config/relay-options.ts";
+import type { Configuration } from "../config/configuration.ts";
 import type { WrittenDirectory } from "../base/durable/directory.ts";
 import { FileSystemHangs } from "../disks/maildir-disks.ts";
 import type { SharedDisks } from "../disks/disks.ts";
@@ -40,7 +40,7 @@ interface LeavingParts {
  * transports have been checked, or after a second. The log names their problems.
  */
 export async function leaveRoot(
-  { user, spool_directory: spoolDirectory, dkim }: Pick<RelayOptions, Used>,
+  { user, spool_directory: spoolDirectory, dkim }: Pick<Configuration["relay"], Used>,
   directories: readonly WrittenDirectory[],
   parts: LeavingParts,
 ): Promise<{ readonly looked: Promise<void> }> {

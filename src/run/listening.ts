@@ -9,7 +9,7 @@ import type { Lists } from "../lists/lists.ts";
 import type { CertificateFiles } from "../base/net/certificates.ts";
 import type { Door } from "../base/net/listeners.ts";
 import type { ServerOptions, SmtpServer } from "../smtp/server/server.ts";
-import { firstLocalDomain } from "../config/first-local-domain.ts";
+import { firstLocalDomain } from "../config/configuration.ts";
 
 function limitsOf(configuration: Configuration): ServerOptions["limits"] {
   const { relay } = configuration;

@@ -4,14 +4,15 @@
 
 import { systemClock } from "../base/clock.ts";
 import { ClockSteps } from "../base/clock-steps.ts";
+import { becomeOwnerOf } from "../base/users.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { createHistory, rememberingLog, startHistory } from "../observe/history/history.ts";
 import type { Log } from "../observe/log.ts";
 import { Outbox } from "../outbox/outbox.ts";
 import { Holds } from "../queue/holds.ts";
 import { carryOut, type Carried, type Order } from "../queue/postmaster.ts";
+import type { QueueView } from "../spool/queue-view.ts";
 import { assemble } from "./assemble.ts";
-import { becomeOwnerOf } from "./drop-root.ts";
 import { requireOwnSpool } from "./foreign-files.ts";
 import { settleServicesOf } from "./settle-services.ts";
 import { spoolEngine } from "./spool-engine.ts";
@@ -28,6 +29,11 @@ export interface OfflineQueuePlace {
     | { readonly configuration: Configuration; readonly wrong?: never }
     | { readonly configuration?: never; readonly wrong: Error };
   readonly log: Log;
+}
+
+/** The queue for reading; undefined when no relay has opened the spool yet. */
+export function viewQueue(spoolDirectory: string): Promise<QueueView | undefined> {
+  return spoolEngine.view(spoolDirectory);
 }
 
 /**

@@ -3,7 +3,7 @@
 // Invariants: ports are bound before root is dropped, and clients are served only when the spool is open. Stopping
 // begins at the front door and ends at the spool, so no accepted message is still on its way when the spool closes.
 //
-// Doors: assemble.ts, built-in.ts, common.ts, drop-root.ts, events.ts, offline-queue.ts, serve-part.ts, spool-engine.ts.
+// Doors: assemble.ts, events.ts, offline-queue.ts, serve-part.ts.
 
 import type { Clock, Timer } from "../base/clock.ts";
 import { ClockSteps, type Elapsed } from "../base/clock-steps.ts";
@@ -30,7 +30,8 @@ import { Queue, type QueueChain } from "../queue/queue.ts";
 import { createReception } from "../receive/receive.ts";
 import { Common } from "./common.ts";
 import { Generations } from "./generations.ts";
-import { type PutInForce, Reloading, withFixedOptions } from "./reload.ts";
+import { withFixedOptions } from "../config/load.ts";
+import { type PutInForce, Reloading } from "./reload.ts";
 import { RelayRates } from "../receive/relay-rates.ts";
 import { reserveOf, withRates } from "../receive/configured.ts";
 import { ReplyAlarms } from "../settle/alarms.ts";

@@ -5,10 +5,8 @@
 
 import { type Configuration, problemLine } from "../config/configuration.ts";
 import { loadConfiguration } from "../config/load.ts";
-import { relayOptions } from "../config/relay-options.ts";
-import { keepFixed } from "../options/options.ts";
 import { describeError, type Log } from "../observe/log.ts";
-import { builtIn } from "./built-in.ts";
+import { builtIn } from "../built-in.ts";
 import type { Reloaded, ReloadRequest } from "./control/protocol.ts";
 
 /** Puts a valid configuration in force. Throws when that fails, and then nothing has changed. */
@@ -16,18 +14,6 @@ export type PutInForce = (
   wanted: Configuration,
   request: ReloadRequest,
 ) => Promise<Extract<Reloaded, { listeners: unknown }>>;
-
-/**
- * The new configuration with the fixed options of the one in force. `kept` names the fixed options whose new values are
- * ignored.
- */
-export function withFixedOptions(
-  { relay: inForce }: Configuration,
-  wanted: Configuration,
-): { readonly next: Configuration; readonly kept: readonly string[] } {
-  const { values: relay, kept } = keepFixed(relayOptions, inForce, wanted.relay);
-  return { next: { ...wanted, relay }, kept: kept.map((name) => `relay.${name}`) };
-}
 
 export class Reloading {
   readonly #file: string;

@@ -1,7 +1,7 @@
 // The parts of a running relay, or of a dry run. They are started together, told of each new configuration, and closed
 // together.
 
-import { postmasterOf } from "../config/postmaster.ts";
+import { postmasterOf } from "../config/configuration.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { parts } from "../parts.ts";
 import type {

@@ -9,7 +9,7 @@ import { problemLine } from "../../src/config/configuration.ts";
 import type { Configuration } from "../../src/config/configuration.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
 import { OURS } from "../support/certificates.ts";
-import { builtIn } from "../../src/run/built-in.ts";
+import { builtIn } from "../../src/built-in.ts";
 
 export const { certificate: CERTIFICATE, privateKey: PRIVATE_KEY } = OURS;
 

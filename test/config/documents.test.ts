@@ -6,7 +6,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
-import { builtIn } from "../../src/run/built-in.ts";
+import { builtIn } from "../../src/built-in.ts";
 import { chainOptions, transportOptions } from "../../src/route/chain-options.ts";
 import { configurationDocument } from "../../src/config/document.ts";
 import { isTable } from "../../src/base/table.ts";

@@ -14,7 +14,7 @@ import {
   tables,
   text,
 } from "../../src/options/options.ts";
-import { builtIn } from "../../src/run/built-in.ts";
+import { builtIn } from "../../src/built-in.ts";
 import { RIGHT, write } from "./configuration.ts";
 
 const door = options({

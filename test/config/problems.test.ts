@@ -14,7 +14,7 @@ import {
   write,
 } from "./configuration.ts";
 import { changed, LAST_ROUTER, relayRule, testCases } from "./wrong.ts";
-import { builtIn } from "../../src/run/built-in.ts";
+import { builtIn } from "../../src/built-in.ts";
 
 /** The example with everything in it that is commented out. */
 const WHOLE = readFileSync(new URL("../../etc/routers.toml", import.meta.url), "utf8")

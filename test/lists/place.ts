@@ -7,7 +7,7 @@ import { setImmediate } from "node:timers/promises";
 import { createLists } from "../../src/lists/create-lists.ts";
 import { manualClock } from "../support/clock.ts";
 import { recordingLog, resolverAnswering } from "../support/services.ts";
-import { builtIn } from "../../src/run/built-in.ts";
+import { builtIn } from "../../src/built-in.ts";
 
 /** Names of accounts, one a line. */
 export function names(count: number, prefix = "user"): string {

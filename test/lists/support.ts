@@ -11,7 +11,7 @@ import {
 } from "../../src/lists/create-lists.ts";
 import { type ManualClock, manualClock } from "../support/clock.ts";
 import { recordingLog, type RecordingLog, resolverAnswering } from "../support/services.ts";
-import { builtIn } from "../../src/run/built-in.ts";
+import { builtIn } from "../../src/built-in.ts";
 
 export interface Bench {
   readonly lists: ListsWithRefresh;

@@ -4,7 +4,7 @@ import { sections } from "../../src/config/sections.ts";
 import { parts } from "../../src/parts.ts";
 import { part } from "../../src/parts/part.ts";
 import { RunningParts } from "../../src/run/running-parts.ts";
-import { builtInWith } from "../../src/run/built-in.ts";
+import { builtInWith } from "../../src/built-in.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
 import { routerDrivers } from "../../routers/index.ts";
 import { transportDrivers } from "../../transports/index.ts";

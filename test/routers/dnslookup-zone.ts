@@ -9,7 +9,7 @@ import { context, subject } from "../conformance/router.ts";
 import { manualClock, type ManualClock } from "../support/clock.ts";
 import { startDns, type Zone } from "../support/dns.ts";
 import { fakeServices, recordingLog, resolverAnswering } from "../support/services.ts";
-import { builtIn } from "../../src/run/built-in.ts";
+import { builtIn } from "../../src/built-in.ts";
 
 export function lists() {
   return createLists({

@@ -7,7 +7,7 @@ import { context, subject, testRouter } from "../conformance/router.ts";
 import { manualClock } from "../support/clock.ts";
 import { startTestRelay } from "../support/relay.ts";
 import { fakeServices, recordingLog, resolverAnswering } from "../support/services.ts";
-import { builtIn } from "../../src/run/built-in.ts";
+import { builtIn } from "../../src/built-in.ts";
 
 const lists = createLists({
   lookups: builtIn.lookups,

@@ -9,7 +9,7 @@ import { context, subject, testRouter } from "../conformance/router.ts";
 import { manualClock } from "../support/clock.ts";
 import { startDns, type Zone } from "../support/dns.ts";
 import { fakeServices, recordingLog, resolverAnswering } from "../support/services.ts";
-import { builtIn } from "../../src/run/built-in.ts";
+import { builtIn } from "../../src/built-in.ts";
 
 testRouter(manualroute, { table: { transport: "smtp", route: ["smarthost.example.net:587"] } });
 

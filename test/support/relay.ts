@@ -26,7 +26,7 @@ import { type Relay, startRelay } from "../../src/run/relay.ts";
 import { ticking } from "./clock.ts";
 import { type FakeDns, startDns, type Zone } from "./dns.ts";
 import { Wire } from "./wire.ts";
-import { builtIn } from "../../src/run/built-in.ts";
+import { builtIn } from "../../src/built-in.ts";
 
 export interface TestRelayOptions {
   readonly config: string;

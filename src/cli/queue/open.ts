@@ -3,9 +3,9 @@
 // Invariant: root reads as the owner of the spool. SQLite creates files beside a database and gives them to the
 // database's owner. With root's rights, it would do so with files that the owner has put in their place.
 
-import { becomeOwnerOf } from "../../run/drop-root.ts";
+import { becomeOwnerOf } from "../../base/users.ts";
 import { describeError } from "../../observe/log.ts";
-import { spoolEngine } from "../../run/spool-engine.ts";
+import { viewQueue } from "../../run/offline-queue.ts";
 import type { QueueView } from "../../spool/queue-view.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import { warn } from "../../base/terminal.ts";
@@ -16,7 +16,7 @@ import { warn } from "../../base/terminal.ts";
 export async function openQueue(directory: string): Promise<QueueView | undefined> {
   try {
     becomeOwnerOf(directory);
-    const queue = await spoolEngine.view(directory);
+    const queue = await viewQueue(directory);
     if (queue === undefined) warn(`relayctl: no spool in ${directory} yet`);
     return queue;
   } catch (error) {

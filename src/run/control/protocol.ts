@@ -1,7 +1,7 @@
 // The messages on the control socket: HTTP, with one JSON object in each direction. Server and client share this file.
 
 import { join } from "node:path";
-import type { RelayOptions } from "../../config/relay-options.ts";
+import type { Configuration } from "../../config/configuration.ts";
 import { isTable } from "../../base/table.ts";
 import type { Carried, Order } from "../../queue/postmaster.ts";
 import type { Acceptance } from "../../lists/lookup.ts";
@@ -29,6 +29,7 @@ export type ControlAnswer = Carried | { readonly error: string };
 /** sun_path of Linux holds 108 bytes, the last of them 0. */
 const SOCKET_PATH_MAX = 107;
 
+type RelayOptions = Configuration["relay"];
 type Paths = Pick<RelayOptions, "spool_directory"> & Partial<Pick<RelayOptions, "control_socket">>;
 
 export function controlSocket({ control_socket: given, spool_directory: spool }: Paths): string {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { postmasterOf } from "../../../src/config/postmaster.ts";
+import { postmasterOf } from "../../../src/config/configuration.ts";
 import { PostmasterList } from "../../../src/parts/postmaster-list/postmaster-list.ts";
 import { Outbox } from "../../../src/outbox/outbox.ts";
 import type { ListedWhy, ListEntry } from "../../../src/spool/spool.ts";

@@ -8,7 +8,7 @@ import type { Match } from "../../../src/lists/lists.ts";
 import { postReport } from "../../../src/parts/tls-reports/post.ts";
 import { manualClock } from "../../support/clock.ts";
 import { resolverAnswering } from "../../support/services.ts";
-import { httpsOf } from "../../../src/config/https.ts";
+import { httpsOf } from "../../../src/run/https.ts";
 
 /** A service on every address of this machine; how often somebody has connected to it. */
 async function service(t: TestContext) {

@@ -7,7 +7,7 @@ import { loadConfiguration } from "../../../src/config/load.ts";
 import { listenAddress, nested, optional, options, text } from "../../../src/options/options.ts";
 import { part } from "../../../src/parts/part.ts";
 import { parts } from "../../../src/parts.ts";
-import { builtInWith } from "../../../src/run/built-in.ts";
+import { builtInWith } from "../../../src/built-in.ts";
 import { servePart } from "../../../src/run/serve-part.ts";
 
 export const echo = part({

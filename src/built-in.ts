@@ -1,12 +1,12 @@
 // The built-in drivers and lookups, and the parts with their configuration tables, their own drivers and lookups. Only the
 // loader and the documentation know them, through this file.
 
-import { routerDrivers } from "../../routers/index.ts";
-import { transportDrivers } from "../../transports/index.ts";
-import type { BuiltIn } from "../config/driver-tables.ts";
-import { builtInLookups } from "../lists/built-in.ts";
-import { parts } from "../parts.ts";
-import type { Part } from "../parts/part.ts";
+import { routerDrivers } from "../routers/index.ts";
+import { transportDrivers } from "../transports/index.ts";
+import type { BuiltIn } from "./config/configuration.ts";
+import { builtInLookups } from "./lists/built-in.ts";
+import { parts } from "./parts.ts";
+import type { Part } from "./parts/part.ts";
 
 /** Throws when two drivers have the same name, because one of them could never be found. */
 export function builtInWith(table: readonly Part[]): BuiltIn {
