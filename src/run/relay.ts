@@ -1,11 +1,9 @@
 // The composition root: the only file that knows all parts. It turns a configuration into a running relay and stops it.
 //
-// Invariants: ports are bound before root is dropped, and clients are served only when the spool is open. Stopping
-// begins at the front door and ends at the spool, so no accepted message is still on its way when the spool closes.
+// Invariant: ports are bound before root is dropped, and clients are served only when the spool is open.
 //
 // Doors: assemble.ts, events.ts, offline-queue.ts, serve-part.ts.
 
-import type { Clock, Timer } from "../base/clock.ts";
 import { ClockSteps, type Elapsed } from "../base/clock-steps.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { WrittenDirectory } from "../base/durable/directory.ts";
@@ -42,7 +40,7 @@ import type { Reception } from "../smtp/server/reception.ts";
 import { SmtpServer } from "../smtp/server/server.ts";
 import type { Spool } from "../spool/spool.ts";
 import { spoolEngine } from "./spool-engine.ts";
-import { shutDown } from "./shutdown.ts";
+import { shutDown, Started } from "./shutdown.ts";
 
 /** Milliseconds that the clients of a part's process have to finish when a reload ends it. */
 const PART_GRACE = 10_000;
@@ -65,61 +63,71 @@ export interface Relay {
 
 /** Throws when a port cannot be bound or the spool cannot be opened. */
 export async function startRelay(configuration: Configuration, given: RelayMeans): Promise<Relay> {
+  const started = new Started();
+  // If the start fails, everything that has been started is stopped, as a running relay is.
+  await using failing = new AsyncDisposableStack();
+  failing.defer(() => started.stop(0));
+  const relay = await start(started, configuration, given);
+  failing.move();
+  return relay;
+}
+
+/** Sets in `started` how each thing that it starts is stopped. */
+async function start(
+  started: Started,
+  configuration: Configuration,
+  given: RelayMeans,
+): Promise<Relay> {
   const { clock } = given;
   const { relay } = configuration;
-  // If the start fails, everything that has been started is closed, in reverse order.
-  await using begun = new AsyncDisposableStack();
   const history = createHistory(configuration, given);
   const log = history === undefined ? given.log : rememberingLog(given.log, history);
   const means = lastingMeans(configuration, { ...given, log });
-  const chain = begun.adopt(assemble(configuration, means, false), (one) => one.close());
-  const { server, processes, addresses } = await bind(begun, configuration, chain, means);
+  const chain = assemble(configuration, means, false);
+  started.set("generations", () => chain.close());
+  const { server, processes, addresses } = await bind(started, configuration, chain, means);
   const { looked } = await leaveRoot(relay, directoriesOf(chain), means);
   const spool = await spoolEngine.open(relay.spool_directory, { clock, log });
-  begun.defer(() => spool.close());
+  started.set("spool", () => spool.close());
   startHistory(history, relay.spool_directory);
-  begun.defer(() => history?.close());
+  started.set("history", () => history?.close());
   const holds = new Holds(await spool.holds(), spool);
   const outbox = new Outbox(relay, { spool, log, wake: () => queue.wake() });
   const first = queueChain(configuration, chain, { ...means, outbox });
   const [{ hints }, { elapsed }] = [chain, means];
   const queue = new Queue({ spool, ...first, clock, log, hints, holds, room: means.common.room });
   hints.attach(hintStore(spool, queue, log), await spool.hints());
-  const watch = begun.adopt(watchClock(elapsed, { spool, queue, log }), (one) => one.cancel());
+  started.set("mail", (grace) => shutDown({ server, queue, processes }, grace, clock));
+  const watch = watchClock(elapsed, { spool, queue, log });
+  started.set("clock", () => watch.cancel());
   void chain.lists.refresh();
   const running = means.common.parts;
   const mail = { outbox, spool, wake: () => queue.wake() };
   await Promise.all([running.begin(configuration, chain.outside, mail), looked]);
   const frozenMail = new FrozenMail(configuration.bounce.frozen_after, { ...means, spool });
-  begun.defer(async () => {
-    await server.stop(0);
-    await queue.stop(0);
-    await closeAll({ parts: running, frozenMail });
-  });
+  started.set("parts", () => Promise.all([running.close(), frozenMail.close()]));
   const reception = receptionOf(configuration, chain, { spool, queue }, means);
   const generations = new Generations({ configuration, chain, reception }, queue, clock);
+  started.set("generations", () => generations.close());
   server.open(generations.reception);
   queue.wake();
   hints.resume(await spool.awaited(RESUMED_MAX));
   frozenMail.start();
   await processes.follow(configuration, 0);
   const serving = { server, queue, processes, parts: running, frozenMail };
-  const lasting = { ...serving, spool, outbox, generations, hints, watch };
+  const lasting = { ...serving, spool, outbox, generations, hints };
   const reloading = new Reloading(configuration.file, replacing(lasting, means), log);
+  started.set("reloading", () => reloading.stop());
   const control = await controlOf(lasting, { ...means, holds, reloading });
+  started.set("control", () => control.close());
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
-
-  begun.move();
   return {
     addresses,
     spool,
     queue,
     reload: (wanted) => reloading.reload(wanted),
     async stop(grace) {
-      await control.close();
-      await reloading.stop();
-      await end(lasting, grace, clock);
-      await history?.close();
+      await started.stop(grace);
       log.event("relay.stopped", {});
     },
   };
@@ -127,15 +135,15 @@ export async function startRelay(configuration: Configuration, given: RelayMeans
 
 /** Binds all ports, which may need root. */
 async function bind(
-  begun: AsyncDisposableStack,
+  started: Started,
   configuration: Configuration,
   chain: Chain,
   means: RunningMeans,
 ) {
   const options = serverOptionsOf(configuration, chain.gate);
   const server = new SmtpServer(options, means.clock, means.log);
-  begun.defer(() => server.stop(0));
-  const processes = begun.adopt(new PartProcesses(parts, means), (one) => one.close(0));
+  const processes = new PartProcesses(parts, means);
+  started.set("mail", (grace) => Promise.all([server.stop(grace), processes.close(grace)]));
   const addresses = await bindListeners(server, configuration, chain.lists);
   await processes.bind(configuration);
   return { server, processes, addresses };
@@ -151,23 +159,10 @@ function lastingMeans<Given extends RelayMeans>(configuration: Configuration, gi
   return { ...means, common: new Common(configuration, means, false) };
 }
 
-/** Closes everything in order: the front door first, the spool last. */
-async function end(lasting: Lasting, grace: number, clock: Clock): Promise<void> {
-  lasting.watch.cancel();
-  await Promise.all([shutDown(lasting, grace, clock), lasting.processes.close(grace)]);
-  await closeAll(lasting);
-  await lasting.generations.close();
-  await lasting.spool.close();
-}
-
 /** The directories of all transports, each once. */
 function directoriesOf({ transports }: Chain): readonly WrittenDirectory[] {
   const directories = [...transports.values()].flatMap(({ directory }) => directory ?? []);
   return [...new Map(directories.map((one) => [one.path, one])).values()];
-}
-
-async function closeAll(lasting: Pick<Lasting, "parts" | "frozenMail">): Promise<void> {
-  await Promise.all([lasting.parts.close(), lasting.frozenMail.close()]);
 }
 
 interface Lasting extends Pick<Relay, "spool" | "queue"> {
@@ -178,7 +173,6 @@ interface Lasting extends Pick<Relay, "spool" | "queue"> {
   readonly server: SmtpServer;
   readonly generations: Generations;
   readonly hints: HostHints;
-  readonly watch: Timer;
 }
 
 /** Replaces the configuration in force by a new one, in one step, after everything that can fail. */
