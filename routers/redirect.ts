@@ -12,7 +12,7 @@ import { options, optional, parsedText, path, type Values } from "../src/options
 import type { Decision, RouterDriver } from "../src/contract/contract.ts";
 import type { Mailbox } from "../src/mail/envelope.ts";
 import type { Found } from "../src/lists/lookup.ts";
-import { writtenDomains } from "../src/lists/written-domain.ts";
+import { writtenDomains } from "../src/mail/written-domain.ts";
 import type { Log } from "../src/observe/log.ts";
 import { parseDomain } from "../src/mail/address.ts";
 import { LOCAL_ERROR } from "../src/mail/status.ts";

@@ -6,7 +6,7 @@
 // its last good list lacks is "defer" too.
 //
 // Doors: built-in.ts, create-lists.ts, events.ts, host-items.ts, host-sources.ts, list-survey.ts, lookup.ts,
-// name-sources.ts, written-domain.ts.
+// name-sources.ts.
 
 import type { NameSource } from "./lookup.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";

@@ -9,7 +9,7 @@
 import { canonicalName } from "./lsearch-text.ts";
 import type { Match } from "./lists.ts";
 import { type Found, type NameSource, parseLookup } from "./lookup.ts";
-import { writtenDomains } from "./written-domain.ts";
+import { writtenDomains } from "../mail/written-domain.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 
 /** Undefined: the item does not match, so the next one is tried. */
