@@ -6,8 +6,7 @@
 // - A delivery in the journal is never repeated.
 // - A message leaves the spool in one transaction with all its effects. A crash leaves it either before or after that.
 //
-// Doors: clock-ahead.ts, disk-reserve.ts, events.ts, interrupted.ts, listed.ts, longest-wait.ts, new-message.ts,
-// queue-view.ts, spool-engine.ts.
+// Doors: disk-reserve.ts, events.ts, longest-wait.ts, queue-view.ts.
 
 import type { Body, Envelope, MessageId, RecipientRequest } from "../mail/envelope.ts";
 import type { Awaited, HostHint } from "../mail/host.ts";

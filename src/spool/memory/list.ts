@@ -1,6 +1,6 @@
 // The postmaster's list in memory, see ../listed.ts.
 
-import { LISTED_MAX, shortened } from "../listed.ts";
+import { LISTED_MAX, shortened } from "../engine/listed.ts";
 import type { ListedWhy, ListEntry, PostmasterList } from "../spool.ts";
 
 export class MemoryList {

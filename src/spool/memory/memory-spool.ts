@@ -7,8 +7,8 @@ import { inlineBody, withHead } from "../../mail/body.ts";
 import type { Body, MessageId } from "../../mail/envelope.ts";
 import type { HostHint } from "../../mail/host.ts";
 import { idNumber, idText } from "../../mail/ids.ts";
-import { isAhead, isImpossiblyLate } from "../clock-ahead.ts";
-import { newlyStored } from "../new-message.ts";
+import { isAhead, isImpossiblyLate } from "../engine/clock-ahead.ts";
+import { newlyStored } from "../engine/new-message.ts";
 import {
   type Action,
   type AddressFilter,

@@ -4,8 +4,8 @@
 // content while this engine lives. The content ends with the process.
 
 import type { Clock } from "../../base/clock.ts";
-import { waitAfterInterruptions } from "../interrupted.ts";
-import type { SpoolEngine } from "../spool-engine.ts";
+import { waitAfterInterruptions } from "../engine/interrupted.ts";
+import type { SpoolEngine } from "../engine/spool-engine.ts";
 import { SpoolInUse } from "../spool.ts";
 import { MemorySpool } from "./memory-spool.ts";
 import { mendTimes, Tables } from "./tables.ts";

@@ -4,7 +4,7 @@
 import { given } from "../../base/given.ts";
 import type { MessageId } from "../../mail/envelope.ts";
 import type { HostHint } from "../../mail/host.ts";
-import { clocksNotAheadOf, isAhead, isImpossiblyLate } from "../clock-ahead.ts";
+import { clocksNotAheadOf, isAhead, isImpossiblyLate } from "../engine/clock-ahead.ts";
 import type { StoredMessage, StoredRecipient } from "../spool.ts";
 import { MemoryList } from "./list.ts";
 

@@ -34,7 +34,7 @@ import { flagOf, writeSettlement } from "./settlement-rows.ts";
 import { restore } from "./restore.ts";
 import { type CommitResult, type StoredRow, type Transaction, type Write } from "./rows.ts";
 import { SCHEMA_VERSION, upgrade } from "./schema.ts";
-import { isAhead } from "../clock-ahead.ts";
+import { isAhead } from "../engine/clock-ahead.ts";
 import { impossiblyLate, mendSome, mendTimes } from "./set-back.ts";
 import { awaitedKeys, wakeWaiting } from "./waiting.ts";
 

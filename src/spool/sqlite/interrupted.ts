@@ -2,7 +2,7 @@
 
 import { numberOf } from "../../base/durable/columns.ts";
 import type { Database } from "../../base/durable/database.ts";
-import { waitAfterInterruptions } from "../interrupted.ts";
+import { waitAfterInterruptions } from "../engine/interrupted.ts";
 
 /**
  * Makes interrupted messages due at `now`, or later after many interruptions. Returns their number. Runs inside the

@@ -2,7 +2,7 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { given } from "../../base/given.ts";
-import { LISTED_MAX, shortened } from "../listed.ts";
+import { LISTED_MAX, shortened } from "../engine/listed.ts";
 import { LISTED_WHYS, type ListEntry, type PostmasterList } from "../spool.ts";
 import { wordOf } from "./rows.ts";
 import { numberOf, textOf } from "../../base/durable/columns.ts";

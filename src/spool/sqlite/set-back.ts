@@ -1,6 +1,6 @@
 // Times in the spool's database of a clock that was ahead and has been set back since, see src/spool/clock-ahead.ts.
 
-import { clocksNotAheadOf, isAhead, isImpossiblyLate } from "../clock-ahead.ts";
+import { clocksNotAheadOf, isAhead, isImpossiblyLate } from "../engine/clock-ahead.ts";
 import { LONGEST_WAIT } from "../longest-wait.ts";
 import { numberOf } from "../../base/durable/columns.ts";
 import type { Clocks } from "../spool.ts";

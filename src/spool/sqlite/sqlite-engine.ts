@@ -1,7 +1,7 @@
 // SQLite as the engine of the spool. docs/decisions/0001-spool-in-sqlite.md gives the reasons.
 
 import { join } from "node:path";
-import type { SpoolEngine } from "../spool-engine.ts";
+import type { SpoolEngine } from "../engine/spool-engine.ts";
 import { bodyDirectory } from "./body.ts";
 import { DATABASE } from "./engine.ts";
 import { isSpool, openQueueFile } from "./queue-file.ts";

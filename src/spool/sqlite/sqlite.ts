@@ -27,7 +27,7 @@ import {
   SpoolError,
   type StoredMessage,
 } from "../spool.ts";
-import { newlyStored } from "../new-message.ts";
+import { newlyStored } from "../engine/new-message.ts";
 import { DirectorySyncs } from "../../base/durable/directory-syncs.ts";
 import { type FileCalls, nodeFileCalls } from "../../base/durable/file-calls.ts";
 import type { CorruptBody } from "./body.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Envelope, Mailbox, RecipientRequest } from "../../../src/mail/envelope.ts";
 import type { QueueView } from "../../../src/spool/queue-view.ts";
-import type { SpoolEngine } from "../../../src/spool/spool-engine.ts";
+import type { SpoolEngine } from "../../../src/spool/engine/spool-engine.ts";
 import type {
   NewMessage,
   NewReport,

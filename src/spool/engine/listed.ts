@@ -4,8 +4,8 @@
 // - The size of the list is bounded, whatever strangers send. Entries above the limit are only counted.
 // - Each reason has a limit of its own, so entries with forged senders cannot crowd out other entries.
 
-import { given } from "../base/given.ts";
-import type { ListEntry } from "./spool.ts";
+import { given } from "../../base/given.ts";
+import type { ListEntry } from "../spool.ts";
 
 /** Most entries of one reason. */
 export const LISTED_MAX = 200;

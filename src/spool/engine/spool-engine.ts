@@ -1,9 +1,9 @@
 // The contract of an engine: it opens a spool for the relay, or a view of it for relayctl.
 
-import type { Clock } from "../base/clock.ts";
-import type { Log } from "../observe/log.ts";
-import type { QueueView } from "./queue-view.ts";
-import type { Spool } from "./spool.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../observe/log.ts";
+import type { QueueView } from "../queue-view.ts";
+import type { Spool } from "../spool.ts";
 
 export interface SpoolEngine {
   /**

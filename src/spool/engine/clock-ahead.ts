@@ -2,9 +2,9 @@
 //
 // Invariant: whatever is done to the clock, a message waits no longer than its last settlement intended.
 
-import { given } from "../base/given.ts";
-import { LONGEST_WAIT } from "./longest-wait.ts";
-import type { Clocks, Wait } from "./spool.ts";
+import { given } from "../../base/given.ts";
+import { LONGEST_WAIT } from "../longest-wait.ts";
+import type { Clocks, Wait } from "../spool.ts";
 
 /** Milliseconds by which NTP may set a clock back without consequences here. */
 const TOLERANCE = 5000;

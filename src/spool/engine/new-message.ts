@@ -1,8 +1,8 @@
 // A message that has just entered the spool.
 
-import { given } from "../base/given.ts";
-import type { Body } from "../mail/envelope.ts";
-import type { NewMessage, StoredMessage } from "./spool.ts";
+import { given } from "../../base/given.ts";
+import type { Body } from "../../mail/envelope.ts";
+import type { NewMessage, StoredMessage } from "../spool.ts";
 
 /** Returns the message as the spool would return it if it were read. `body` includes the fields of the head. */
 export function newlyStored(
