@@ -34,8 +34,7 @@ export class Inspection {
 
   constructor(message: Inspected, services: InspectionServices) {
     const { strangers, relayHosts } = services.headerBudgets;
-    // Mail for other domains comes by a relay rule, from any client.
-    const budget = message.isRelayed || !message.isLocal ? relayHosts : strangers;
+    const budget = isStrangers(message) ? strangers : relayHosts;
     this.#scans = beginScans(services.scanners, message, services);
     this.#header = new HeaderReader(this.#scans.readsHeader ? budget : undefined);
     this.#filter = new FieldFilter(this.#header, this.#scans.unwanted);
@@ -97,4 +96,12 @@ export class Inspection {
     this.#header.release();
     this.#scans.release();
   }
+}
+
+/**
+ * Whether the message competes with strangers' for memory. If a relay rule asks it for a proof, it does not, whatever
+ * the address of its client is: the rule may ask for a certificate.
+ */
+function isStrangers({ isRelayed, isLocal, proofs, claims }: Inspected): boolean {
+  return isLocal && !isRelayed && proofs.length + claims.length === 0;
 }

@@ -5,6 +5,7 @@ import { HeaderBudget } from "../../../src/receive/header/header-budget.ts";
 import { builtInScanners } from "../../../src/receive/content/built-in.ts";
 import { Inspection } from "../../../src/receive/content/content.ts";
 import type { Inspected } from "../../../src/receive/content/inspected.ts";
+import type { DomainList } from "../../../src/lists/lists.ts";
 import { LoopShare } from "../../../src/base/loop-share.ts";
 import { statusLine } from "../../../src/mail/status.ts";
 import { manualClock } from "../../support/clock.ts";
@@ -163,4 +164,14 @@ test("more hops than are allowed refuse it, and nothing more is asked for it", a
   const { refusal, authentication } = await inspection.judge();
   assert.match(statusLine(refusal ?? assert.fail()), /^550 5\.4\.6 /);
   assert.equal(authentication, undefined);
+});
+
+test("a client that a relay rule knows by its certificate does not compete with strangers", async () => {
+  const dkim: DomainList = { match: () => ({ kind: "out", why: "" }) };
+  const budget = new HeaderBudget(256 * K, 64 * 1024 * K);
+  const inspection = inspect(budget, false, [{ dkim }]);
+  const signed = "DKIM-Signature: v=1; a=rsa-sha256; d=a.test; s=one; h=from; bh=; b=\r\n";
+  await read(inspection, `From: a@b.test\r\n${signed}${fields(300_000)}\r\nbody\r\n`);
+  assert.match((await inspection.judge()).authentication ?? "", /dkim=(?!none)/);
+  assert.equal(budget.held, 0);
 });
