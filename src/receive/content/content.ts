@@ -86,9 +86,14 @@ export class Inspection {
 
   /** The findings of all scans; called after `end`. Never rejects. */
   judge(): MaybePromise<Judgement> {
-    if (!this.#filter.tooLong) return this.#scans.judge();
-    this.release();
-    return { refusal: HEADER_TOO_BIG, fields: "", unknown: [] };
+    if (this.#filter.tooLong) {
+      this.release();
+      return { refusal: HEADER_TOO_BIG, fields: "", unknown: [] };
+    }
+    // The scans may have got their last octets in `end`.
+    return this.#ready instanceof Promise
+      ? this.#ready.then(() => this.#scans.judge())
+      : this.#scans.judge();
   }
 
   /** Releases the section and the scans. */

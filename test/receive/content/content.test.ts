@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Scanner } from "../../../src/contract/scanner.ts";
 import { Inbound } from "../../../src/receive/authentication/inbound.ts";
 import { HeaderBudget } from "../../../src/receive/header/header-budget.ts";
 import { builtInScanners } from "../../../src/receive/content/built-in.ts";
@@ -72,9 +73,12 @@ function inspect(
   isRelayed = false,
   claims: Inspected["claims"] = [],
 ): Inspection {
-  const client = { address: "192.0.2.1", helo: "client.test" };
-  const inspected = {
-    client,
+  return new Inspection(inspected(isRelayed, claims), services(strangers));
+}
+
+function inspected(isRelayed = false, claims: Inspected["claims"] = []): Inspected {
+  return {
+    client: { address: "192.0.2.1", helo: "client.test" },
     sender: null,
     recipients: [],
     proofs: [],
@@ -83,7 +87,6 @@ function inspect(
     isLocal: true,
     isRelayed,
   };
-  return new Inspection(inspected, services(strangers));
 }
 
 /** What is kept of the message. */
@@ -174,4 +177,30 @@ test("a client that a relay rule knows by its certificate does not compete with 
   await read(inspection, `From: a@b.test\r\n${signed}${fields(300_000)}\r\nbody\r\n`);
   assert.match((await inspection.judge()).authentication ?? "", /dkim=(?!none)/);
   assert.equal(budget.held, 0);
+});
+
+test("no scanner is asked for its finding before it has taken the last octets", async () => {
+  const seen: string[] = [];
+  const disk = Promise.withResolvers<void>();
+  const scanner: Scanner = {
+    name: "slow",
+    onError: "pass",
+    begin: () => ({
+      body: async (piece) => {
+        await disk.promise;
+        seen.push(piece.toString());
+      },
+      end() {
+        seen.push("end");
+        return { kind: "pass" };
+      },
+    }),
+  };
+  const budget = new HeaderBudget(256 * K, 500 * K);
+  const inspection = new Inspection(inspected(), { ...services(budget), scanners: [scanner] });
+  assert.equal(await read(inspection, "word"), "\r\nword");
+  const judged = inspection.judge();
+  disk.resolve();
+  await judged;
+  assert.deepEqual(seen, ["word", "end"]);
 });
