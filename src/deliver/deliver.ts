@@ -9,6 +9,7 @@
 //
 // Doors: batches.ts, heeding.ts.
 
+import { inspect } from "node:util";
 import { given } from "../base/given.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Batch, Outcome } from "../contract/contract.ts";
@@ -24,6 +25,7 @@ import {
   LEFT_OUT,
   type OnOutcome,
 } from "./batches.ts";
+import { checkedOutcome } from "./checked-outcome.ts";
 import { heeding } from "./heeding.ts";
 
 export interface DeliverServices extends BatchServices {
@@ -161,9 +163,12 @@ async function deliverGroup(
   try {
     const outcomes = await heeding(signal, clock, transport.deliver(batch, signal));
     for (const { id } of recipients) {
-      const outcome = outcomes.get(id);
-      if (outcome !== undefined && isPlain(outcome)) known.set(id, outcome);
-      else if (outcome !== undefined) failed(`no outcome: ${JSON.stringify(outcome)}`);
+      const answer = outcomes.get(id);
+      if (answer === undefined) continue;
+      const outcome = checkedOutcome(answer);
+      if (outcome !== undefined) known.set(id, outcome);
+      if (outcome !== answer)
+        failed(`${outcome === undefined ? "no outcome" : "unusable in part"}: ${inspect(answer)}`);
     }
   } catch (error) {
     failed(error);
@@ -172,13 +177,4 @@ async function deliverGroup(
     const outcome = known.get(recipient.id) ?? LEFT_OUT;
     for (const delivery of deliveries) onOutcome(delivery, outcome);
   }
-}
-
-const FIRST_DIGIT = { delivered: 2, deferred: 4, failed: 5 } as const;
-
-/** A driver may not be type-checked and may return anything. Only a valid outcome may end a delivery. */
-function isPlain(outcome: Outcome): boolean {
-  const { kind, status } = outcome;
-  if (Math.trunc(status.code / 100) !== FIRST_DIGIT[kind]) return false;
-  return kind !== "deferred" || Number.isFinite(outcome.notBefore ?? 0);
 }

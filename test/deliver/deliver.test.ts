@@ -401,6 +401,36 @@ describe("an outcome", () => {
     }
   });
 
+  test("that is none does not undo those beside it", async () => {
+    const wrong: readonly unknown[] = [null, { kind: "failed" }, { kind: "failed", status: 1n }];
+    for (const outcome of wrong) {
+      const odd = transport("remote", all(DONE), () => "");
+      const outcomes = new Map([
+        ["0", DONE],
+        ["1", outcome],
+        ["2", DONE],
+      ]);
+      Object.assign(odd, { deliver: () => Promise.resolve(outcomes) });
+      const three = ["a@x.test", "b@x.test", "c@x.test"].map((to) => delivery(to, "odd"));
+      const run = await delivered(three, { odd });
+      assert.deepEqual(run.outcomes, [
+        "odd a@x.test: delivered 2.0.0",
+        "odd b@x.test: deferred 4.3.0",
+        "odd c@x.test: delivered 2.0.0",
+      ]);
+      assert.equal(run.log.named("relay.error").length, 1);
+    }
+  });
+
+  test("that is usable in part counts, and is logged", async () => {
+    const odd = transport("remote", all(DONE));
+    const outcomes = new Map([["0", { ...DONE, place: "mx.test" }]]);
+    Object.assign(odd, { deliver: () => Promise.resolve(outcomes) });
+    const run = await delivered([delivery("a@x.test", "odd")], { odd });
+    assert.deepEqual(run.outcomes, ["odd a@x.test: delivered 2.0.0"]);
+    assert.match(JSON.stringify(run.log.named("relay.error")), /"unusable in part: /);
+  });
+
   test("is none without a map: all are deferred, and the other batches are not touched", async () => {
     const odd = transport("remote", all(DONE));
     Object.assign(odd, { deliver: () => Promise.resolve(undefined) });
