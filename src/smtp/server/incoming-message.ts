@@ -5,9 +5,10 @@
 // - If the sink fails or the message is unfit, the stream is still read as text up to its true end. Only then does the
 //   client get its reply. The rest of a message is never read as commands.
 // - Small pieces are joined into blocks. A client that sends single octets does not cost an object for each.
+// - The sink gets one piece at a time: the next one only when it has taken the one before, and none after `abort`.
 
 import { FirstError } from "../../base/first-error.ts";
-import { type MaybePromise, together } from "../../base/maybe-promise.ts";
+import type { MaybePromise } from "../../base/maybe-promise.ts";
 import { LOCAL_ERROR, type Status } from "../../mail/status.ts";
 import { type MessageReader, UNFIT } from "./message-reader.ts";
 import type { MessageSink } from "./reception.ts";
@@ -71,10 +72,8 @@ export class IncomingMessage {
 
   #hand(piece: Buffer): void {
     this.#pieces++;
-    this.ready = together(
-      this.ready,
-      this.#failure.guard(() => this.#sink.write(piece)),
-    );
+    const write = () => this.#failure.guard(() => this.#sink.write(piece));
+    this.ready = this.ready instanceof Promise ? this.ready.then(write) : write();
   }
 
   /** Whether the client sent fewer than `rate` octets a second in the last window. False until a window is over. */
@@ -95,7 +94,7 @@ export class IncomingMessage {
   unfit(): Status | undefined {
     const { unfit } = this.#reader;
     if (unfit === undefined) return undefined;
-    this.#sink.abort(UNFIT[unfit]);
+    this.#giveUp(UNFIT[unfit]);
     return UNFIT[unfit];
   }
 
@@ -110,6 +109,11 @@ export class IncomingMessage {
   }
 
   abort(): void {
-    this.#sink.abort();
+    this.#giveUp();
+  }
+
+  #giveUp(reply?: Status): void {
+    this.#failure.set(new Error("the message was given up"));
+    this.#sink.abort(reply);
   }
 }

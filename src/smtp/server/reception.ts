@@ -34,7 +34,7 @@ export interface MailTransaction {
 }
 
 export interface MessageSink {
-  /** Takes content without dot stuffing. The client must wait while a returned promise is pending. */
+  /** Takes content without dot stuffing. While a returned promise is pending, the client waits and no piece comes. */
   write(piece: Buffer): MaybePromise<void>;
   /** The final reply; 250 only when the message is durable. */
   finish(): Promise<Status>;

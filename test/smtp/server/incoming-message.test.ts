@@ -68,3 +68,43 @@ test("what fails at the last piece is heard of", async () => {
   await assert.rejects(incoming.finish(), /the disk is gone/);
   assert.equal(aborted(), 1);
 });
+
+/** A sink that has not taken a piece before `take` is called, and a message that gave it two pieces at once. */
+function twoAtOnce() {
+  const waiting: (() => void)[] = [];
+  const staged = stage(() => new Promise<void>((taken) => void waiting.push(taken)));
+  const { incoming, pieces } = staged;
+  for (let piece = 0; piece < 64; piece++) {
+    incoming.read(Buffer.from("x"));
+    incoming.ready = undefined;
+  }
+  pieces.length = 0;
+  incoming.read(Buffer.from("small"));
+  incoming.read(Buffer.from("large".repeat(1000)));
+  const take = async () => {
+    for (const taken of waiting.splice(0)) taken();
+    await new Promise(setImmediate);
+  };
+  return { ...staged, take };
+}
+
+test("the sink gets a piece only when it has taken the one before", async () => {
+  const { incoming, pieces, take } = twoAtOnce();
+  assert.deepEqual(pieces, ["small"]);
+  await take();
+  assert.deepEqual(pieces, ["small", "large".repeat(1000)]);
+  incoming.read(Buffer.from("\r\nend\r\n.\r\n"));
+  const reply = incoming.finish();
+  assert.equal(pieces.length, 2);
+  await take();
+  assert.equal(pieces.at(-1), "\r\nend\r\n");
+  await take();
+  assert.equal(await reply, TAKEN);
+});
+
+test("a message that is given up gives the sink nothing more", async () => {
+  const { incoming, pieces, aborted, take } = twoAtOnce();
+  incoming.abort();
+  await take();
+  assert.deepEqual([pieces, aborted()], [["small"], 1]);
+});
