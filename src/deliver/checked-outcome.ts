@@ -9,6 +9,7 @@
 
 import { given } from "../base/given.ts";
 import type { Outcome } from "../contract/contract.ts";
+import { isStatus } from "../mail/status.ts";
 
 const FIRST_DIGIT: ReadonlyMap<unknown, number> = new Map<Outcome["kind"], number>([
   ["delivered", 2],
@@ -19,14 +20,10 @@ const FIRST_DIGIT: ReadonlyMap<unknown, number> = new Map<Outcome["kind"], numbe
 /** The outcome to go by, which is `answer` itself if all of it is usable; undefined if the answer is no outcome. */
 export function checkedOutcome(answer: Outcome): Outcome | undefined {
   const { kind, status, place, ...rest } = fieldsOf(answer);
-  const { code, enhanced, text } = fieldsOf(status);
+  const { code } = fieldsOf(status);
   const digit = FIRST_DIGIT.get(kind);
   if (digit === undefined || Math.trunc(Number(code) / 100) !== digit) return undefined;
-  const isWhole =
-    Number.isInteger(code) &&
-    isText(enhanced) &&
-    isText(text) &&
-    (isAbsent(place) || isPlace(place));
+  const isWhole = isStatus(status) && (isAbsent(place) || isPlace(place));
   if (answer.kind === "deferred") return isWhole && isWait(rest) ? answer : undefined;
   return isWhole ? answer : withoutUnusable(answer, digit);
 }

@@ -25,6 +25,13 @@ export function status(code: number, subjectAndDetail: string, text: string): St
   return { code, enhanced: `${digit}.${subjectAndDetail}`, text };
 }
 
+/** Whether a value of unknown origin is a status. */
+export function isStatus(value: unknown): value is Status {
+  if (typeof value !== "object" || value === null) return false;
+  const { code, enhanced, text }: Partial<Record<keyof Status, unknown>> = value;
+  return Number.isInteger(code) && typeof enhanced === "string" && typeof text === "string";
+}
+
 export function isTemporary(s: Status): boolean {
   return s.code >= 400 && s.code < 500;
 }

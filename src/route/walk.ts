@@ -4,11 +4,12 @@
 import { given } from "../base/given.ts";
 import type { Decision } from "../contract/contract.ts";
 import type { Mailbox } from "../mail/envelope.ts";
+import { checkedDecision } from "./checked-decision.ts";
 import type { DomainList } from "../lists/lists.ts";
 import { describeError, type Log } from "../observe/log.ts";
 import type { ChainRouter, RouteRequest, TraceStep } from "./request.ts";
 import type { RoutedDelivery, RouteTrouble, Routing } from "./routing.ts";
-import { isTemporary, LOCAL_ERROR, status, type Status } from "../mail/status.ts";
+import { LOCAL_ERROR, status, type Status } from "../mail/status.ts";
 import { type Found, joinedReasons, meets } from "./preconditions.ts";
 import type { Child, Step, Steps } from "./steps.ts";
 import type { Account } from "../mail/account.ts";
@@ -165,7 +166,9 @@ export class Walk {
     const { sender, client, verify } = this.#request;
     const subject = { mailbox: this.#address.mailbox, original: this.#original };
     try {
-      return checked(await router.router.route(subject, { sender, client, verify, account }));
+      return checkedDecision(
+        await router.router.route(subject, { sender, client, verify, account }),
+      );
     } catch (error) {
       const where = `router ${router.name}`;
       this.#means.log.event("relay.error", { where, error: describeError(error) });
@@ -297,34 +300,4 @@ export function trouble(
 
 function whyOf(router: string, why: string | undefined): Pick<RouteTrouble, "why"> {
   return given({ why: why === undefined ? undefined : `${router}: ${why}` });
-}
-
-const KINDS: ReadonlySet<unknown> = new Set<Decision["kind"]>([
-  "accept",
-  "redirect",
-  "decline",
-  "pass",
-  "discard",
-  "fail",
-  "defer",
-]);
-
-/** Checks a decision, because a third party's driver may return anything. Throws if it could lose or bounce mail. */
-function checked(decision: Decision): Decision {
-  const { kind } = decision;
-  const isPlain =
-    KINDS.has(kind) &&
-    (kind !== "redirect" || decision.to.length > 0) &&
-    (kind !== "fail" || decision.status.code >= 500) &&
-    (kind !== "decline" || isFitDecline(decision));
-  if (isPlain) return decision;
-  throw new TypeError(`no decision: ${JSON.stringify(decision)}`);
-}
-
-function isFitDecline({
-  status: reply,
-  otherwise,
-}: Extract<Decision, { kind: "decline" }>): boolean {
-  const isPermanent = reply === undefined || reply.code >= 500;
-  return isPermanent && (otherwise === undefined || isTemporary(otherwise));
 }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
+  isStatus,
   isTemporary,
   LOCAL_ERROR,
   NO_ANSWER,
@@ -76,5 +77,22 @@ describe("a fault of our own", () => {
   it("says whether the delivery may have been made all the same", () => {
     assert.equal(NO_ANSWER.unsure, true);
     assert.equal(LOCAL_ERROR.unsure, undefined);
+  });
+});
+
+describe("a value of unknown origin", () => {
+  it("is a status if its code is whole and both texts are there", () => {
+    const whole = { code: 451, enhanced: "4.3.0", text: "" };
+    assert.equal(isStatus({ ...whole, remote: true }), true);
+    for (const other of [
+      undefined,
+      null,
+      "451 4.3.0",
+      { ...whole, code: "451" },
+      { ...whole, code: 451.5 },
+      { ...whole, enhanced: undefined },
+      { code: 451, enhanced: "4.3.0" },
+    ])
+      assert.equal(isStatus(other), false, JSON.stringify(other));
   });
 });
