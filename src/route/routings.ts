@@ -89,12 +89,12 @@ export class Routings {
   }
 }
 
-/** Whether the hosts are the same, in any order. */
+/** Whether the hosts and their addresses are the same, in any order. */
 function areSame(some: readonly Host[], others: readonly Host[]): boolean {
   const names = new Set(some.map(nameOf));
   return some.length === others.length && others.every((host) => names.has(nameOf(host)));
 }
 
-function nameOf({ name, port, domain, secure }: Host): string {
-  return `${name}:${port} ${domain} ${secure}`;
+function nameOf({ name, port, domain, secure, addresses = [] }: Host): string {
+  return `${name}:${port} ${domain} ${secure} ${addresses.toSorted().join(" ")}`;
 }

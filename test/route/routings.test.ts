@@ -95,6 +95,16 @@ describe("what RCPT was told", () => {
   });
 });
 
+/** The addresses of the one host of a domain, in the order in which RCPT was asked. */
+function addressesOf(...all: readonly (readonly string[])[]) {
+  const routings = new Routings(route, manualClock());
+  for (const [position, addresses] of all.entries()) {
+    const said = routing("a@example.net", [{ name: "x.test", addresses }]);
+    routings.keep(position, { routing: said, relayed: true }, () => true);
+  }
+  return routings.all(all.length)?.map(({ deliveries }) => deliveries[0]?.hosts?.[0]?.addresses);
+}
+
 /** Where each of them goes, in the order in which RCPT was asked. */
 function hostsOf(...all: readonly (readonly [string, readonly Host[]])[]) {
   const routings = new Routings(route, manualClock());
@@ -122,6 +132,16 @@ describe("recipients of one domain", () => {
       const hosts = hostsOf(["a@example.net", [x, y]], ["b@example.net", other]);
       assert.equal(hosts?.[1], other.map(({ name }) => name).join(" "));
     }
+  });
+
+  test("go to the addresses that DNS gives now, if they are others", () => {
+    const [one, two, three] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
+    assert.deepEqual(addressesOf([one, two], [two, one], [three], [one]), [
+      [one, two],
+      [one, two],
+      [three],
+      [one],
+    ]);
   });
 
   test("keep the order that another domain has not", () => {
