@@ -14,7 +14,8 @@ const MENDED_AT_ONCE = 200;
 /** Checks messages after the id `after`, in order of id. Returns the id to go on from, or undefined at the end. */
 export function mendSome(database: Database, now: number, after: number): number | undefined {
   const rows = database.all(
-    "SELECT id, state, next_attempt, scheduled_at FROM messages WHERE id > ? ORDER BY id LIMIT ?",
+    `SELECT id, state, ${readable("next_attempt")}, ${readable("scheduled_at")} FROM messages
+     WHERE id > ? ORDER BY id LIMIT ?`,
     after,
     LOOKED_AT,
   );
@@ -29,6 +30,12 @@ export function mendSome(database: Database, now: number, after: number): number
   }
   const last = rows.at(-1)?.["id"];
   return rows.length < LOOKED_AT || last === undefined ? undefined : numberOf(last);
+}
+
+/** The time in a column, or one that is too late if the column is damaged: that must not keep the spool from being opened. */
+function readable(column: string): string {
+  const isTime = `typeof(${column}) = 'integer' AND ${column} BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`;
+  return `iif(${isTime}, ${column}, ${Number.MAX_SAFE_INTEGER}) AS ${column}`;
 }
 
 /** Returns queued messages whose next attempt is further ahead than any wait can be. An index makes this cheap. */
@@ -65,7 +72,7 @@ export function mendTimes(database: Database, id: number, now: number): void {
     id,
   );
   database.run(
-    "UPDATE messages SET next_attempt = min(next_attempt, ?), scheduled_at = ? WHERE id = ?",
+    "UPDATE messages SET next_attempt = max(0, min(next_attempt, ?)), scheduled_at = ? WHERE id = ?",
     now,
     now,
     id,

@@ -182,6 +182,9 @@ describe("a damaged message", () => {
       "UPDATE recipients SET request = replace(request, 'b.test', 'c.test') WHERE message = ?",
     "clocks without a time":
       'UPDATE recipients SET clocks = \'{"copies":[],"mail":{}}\' WHERE message = ?',
+    "a number that is too large":
+      "UPDATE recipients SET attempts = 1152921504606846976 WHERE message = ?",
+    "another one": "UPDATE messages SET warnings = -1152921504606846976 WHERE id = ?",
     "a body that is cut off": "UPDATE bodies SET bytes = substr(bytes, 1, 5) WHERE message = ?",
     "a body with other bytes":
       "UPDATE bodies SET bytes = zeroblob(length(bytes)) WHERE message = ?",
@@ -206,6 +209,31 @@ describe("a damaged message", () => {
         assert.deepEqual(inCorrupt(place), [`${id}.body`, `${id}.json`]);
         assert.equal(await again.count(), 1);
       }));
+  }
+
+  for (const column of ["interruptions", "next_attempt", "scheduled_at"]) {
+    for (const number of ["1152921504606846976", "-1152921504606846976"]) {
+      it(`with the ${column} ${number} does not keep the spool from being opened, nor mail back`, () =>
+        inPlace(async (place) => {
+          const spool = await place.open();
+          const isActive = column === "interruptions";
+          await store(spool, "some words", isActive);
+          const whole = await store(spool, "other words", isActive);
+          await spool.close();
+          const database = new DatabaseSync(file(place));
+          database.exec(
+            `UPDATE messages SET ${column} = ${number} WHERE id = (SELECT min(id) FROM messages)`,
+          );
+          database.close();
+          const again = await place.open();
+          const late = Date.now() + 86_400_000;
+          const ids = (await again.take(late, 10)).map(({ envelope }) => envelope.id);
+          assert.equal(ids.length, 2);
+          assert.ok(ids.includes(whole.envelope.id));
+          assert.equal(await again.nextDue(), undefined);
+          await again.close();
+        }));
+    }
   }
 
   it("whose remains the disk does not take waits, and keeps nobody back", () =>
