@@ -215,11 +215,11 @@ export class Queue {
     const { clock, log } = chain;
     const { id } = message.envelope;
     const share = this.#share;
-    const transports = transportsFor?.(chain.transports) ?? chain.transports;
     const shared = { share, pool: this.#pool, unrouted: this.#unrouted };
-    const services = { ...chain, transports, ...shared };
     let attempt: Attempt | undefined;
     try {
+      const transports = transportsFor?.(chain.transports) ?? chain.transports;
+      const services = { ...chain, transports, ...shared };
       const plan = planOf(message, clock.now(), chain.settle);
       attempt = new Attempt(message, plan, { signal, routings }, services);
       const findings = await attempt.run();

@@ -33,6 +33,29 @@ describe("trouble", () => {
     assert.deepEqual(batches, ["a@example.com"]);
   });
 
+  test("an error before the first look at the message settles it too, and its client waits no longer", async () => {
+    const one = message("a", { state: "active" });
+    const { queue, clock, spool, batches } = runner([one], () => DONE);
+    const told: string[] = [];
+    queue.attempt(one, {
+      transportsFor: () => {
+        throw new Error("a driver's bug");
+      },
+      client: {
+        hears: () => false,
+        stored: () => void told.push("stored"),
+        ended: () => void told.push("ended"),
+      },
+    });
+    await quiet();
+    assert.equal(queue.activeCount, 0);
+    assert.deepEqual(new Set(told), new Set(["ended"]));
+    assert.equal(spool.held.get("a")?.state, "queued");
+    clock.advance(5 * MINUTE);
+    await quiet();
+    assert.deepEqual([batches, spool.held.size], [["a@example.com"], 0]);
+  });
+
   test("an error of our own puts the message off by five minutes, and what was delivered stays so", async (context) => {
     const recipients = [recipient(0, "good@example.com"), recipient(1, "bad@example.org")];
     const { queue, clock, spool, log, batches, settleServices } = runner(
