@@ -2,7 +2,7 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import type { HostHint } from "../../mail/host.ts";
-import { numberOf, textOf } from "../../base/durable/columns.ts";
+import { numberOf, type Row, textOf } from "../../base/durable/columns.ts";
 import { statusOf } from "./rows.ts";
 
 type Statements = Pick<DatabaseSync, "prepare">;
@@ -19,15 +19,27 @@ export function saveHint(database: Statements, key: string, hint: HostHint | und
   }
 }
 
+/** Returns all hints but damaged ones: a lost hint costs one connection that fails. */
 export function readHints(database: Statements): [key: string, hint: HostHint][] {
-  const rows = database.prepare("SELECT * FROM hints").all();
-  return rows.map((row) => [
-    textOf(row["key"]),
-    {
-      firstFailure: numberOf(row["first_failure"]),
-      nextTry: numberOf(row["next_try"]),
-      status: statusOf(row["status"]),
-      savedAt: numberOf(row["saved_at"]),
-    },
-  ]);
+  const times = ["first_failure", "next_try", "saved_at"].map(
+    (column) => `${column} BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`,
+  );
+  const rows = database.prepare(`SELECT * FROM hints WHERE ${times.join(" AND ")}`).all();
+  return rows.flatMap((row) => {
+    try {
+      return [hintOf(row)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function hintOf(row: Row): [key: string, hint: HostHint] {
+  const hint = {
+    firstFailure: numberOf(row["first_failure"]),
+    nextTry: numberOf(row["next_try"]),
+    status: statusOf(row["status"]),
+    savedAt: numberOf(row["saved_at"]),
+  };
+  return [textOf(row["key"]), hint];
 }

@@ -17,8 +17,12 @@ export function saveHold(database: Statements, { domain, since }: StoredHold): v
   database.prepare("INSERT OR IGNORE INTO holds (domain, since) VALUES (?, ?)").run(domain, since);
 }
 
+/** Returns all holds. One whose time is damaged still holds its domain. */
 export function readHolds(database: Statements): StoredHold[] {
-  const rows = database.prepare("SELECT * FROM holds ORDER BY domain").all();
+  const isTime = `typeof(since) = 'integer' AND since BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}`;
+  const rows = database
+    .prepare(`SELECT domain, iif(${isTime}, since, 0) AS since FROM holds ORDER BY domain`)
+    .all();
   return rows.map((row) => ({ domain: textOf(row["domain"]), since: numberOf(row["since"]) }));
 }
 

@@ -298,3 +298,43 @@ describe("bodies/", () => {
       assert.deepEqual(readdirSync(join(place.directory, "bodies")).toSorted(), strange.toSorted());
     }));
 });
+
+describe("what is damaged beside the messages", () => {
+  const HINT = {
+    firstFailure: 1,
+    nextTry: 2,
+    savedAt: 1,
+    status: { code: 451, enhanced: "4.3.0", text: "later" },
+  };
+  const damages = {
+    "a time that is too large": "next_try = 1152921504606846976",
+    "a reading of the clock before all time": "saved_at = -1",
+    "a status that is no JSON": "status = '{'",
+    "a status without a text": 'status = \'{"code":451,"enhanced":"4.3.0"}\'',
+  };
+  for (const [what, sql] of Object.entries(damages)) {
+    it(`a hint with ${what} is forgotten, and the others are not`, () =>
+      inPlace(async (place) => {
+        const spool = await place.open();
+        for (const key of ["mx.a.test", "mx.b.test"]) await spool.saveHint(key, HINT);
+        await spool.close();
+        const database = new DatabaseSync(file(place));
+        database.exec(`UPDATE hints SET ${sql} WHERE key = 'mx.a.test'`);
+        database.close();
+        const again = await place.open();
+        assert.deepEqual(Array.from(await again.hints()), [["mx.b.test", HINT]]);
+      }));
+  }
+
+  it("a hold with a damaged time still holds", () =>
+    inPlace(async (place) => {
+      const spool = await place.open();
+      await spool.hold("example.com");
+      await spool.close();
+      const database = new DatabaseSync(file(place));
+      database.exec("UPDATE holds SET since = 1152921504606846976");
+      database.close();
+      const again = await place.open();
+      assert.deepEqual(await again.holds(), ["example.com"]);
+    }));
+});
