@@ -168,7 +168,9 @@ async function deliverGroup(
       const outcome = checkedOutcome(answer);
       if (outcome !== undefined) known.set(id, outcome);
       if (outcome !== answer)
-        failed(`${outcome === undefined ? "no outcome" : "unusable in part"}: ${inspect(answer)}`);
+        failed(
+          `${outcome === undefined ? "no outcome" : "unusable in part"}: ${inspect(answer, { breakLength: Infinity })}`,
+        );
     }
   } catch (error) {
     failed(error);
