@@ -1,12 +1,12 @@
-// The first error of something that goes on to its end all the same, and is told of only there: a message is read to its
-// last byte whatever becomes of it, because what its client sends until then is text, and no commands.
+// The first error of a series of steps, which is reported only at the end of the series. For example, a message is read
+// to its last byte even if it cannot be stored: until then the input of its client is text, not commands.
 
 import type { MaybePromise } from "./maybe-promise.ts";
 
 export class FirstError {
   first: { readonly error: unknown } | undefined;
 
-  /** Does a step, unless one has failed before. Never throws, and what it returns never rejects. */
+  /** Runs a step, unless an earlier one has failed. Never throws, and a returned promise never rejects. */
   guard(step: () => MaybePromise<void>): MaybePromise<void> {
     if (this.first !== undefined) return undefined;
     try {

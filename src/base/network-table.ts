@@ -1,25 +1,28 @@
-// Networks in the order of a list, and the first of them that an address is in: found by halving, however many they are.
+// Finds the first network of a list that contains an address, by binary search.
 //
-// Invariant: the answer is that of a scan over the networks one by one.
+// Invariant: the result is the same as that of a scan over the networks one by one.
 
 import type { Address, Network } from "./cidr.ts";
 
-/** Of one family: from each start up to the next, the place in the list of the first network that contains it. */
+/**
+ * The addresses of one family in segments. All addresses from one start up to the next have the same first network,
+ * whose place in the list is in `places`.
+ */
 interface Segments {
   readonly starts: (number | bigint)[];
-  /** -1: no network contains it. */
+  /** -1: no network contains the segment. */
   readonly places: number[];
 }
 
 export class NetworkTable {
   readonly #ofFamily: Readonly<Record<4 | 6, Segments>>;
 
-  /** Any two networks are apart, or one contains the other, as CIDRs do. */
+  /** Two networks are disjoint, or one contains the other, as is always so with CIDR. */
   constructor(networks: readonly Network[]) {
     this.#ofFamily = { 4: segmentsOf(networks, 4), 6: segmentsOf(networks, 6) };
   }
 
-  /** The place in the list of the first network that contains the address; -1 when none does. */
+  /** The place in the list of the first network that contains the address; -1 if none does. */
   find({ family, value }: Address): number {
     const { starts, places } = this.#ofFamily[family];
     let low = 0;
@@ -37,10 +40,10 @@ function segmentsOf(networks: readonly Network[], family: 4 | 6): Segments {
   const own = networks
     .map((network, place) => ({ ...network, place }))
     .filter((one) => one.family === family)
-    // A network stands in front of those that it contains.
+    // A network comes before those that it contains.
     .toSorted((a, b) => order(a.first, b.first) || order(b.last, a.last));
   const segments: Segments = { starts: [], places: [] };
-  /** Networks that contain the one at hand, the outermost first, each with the best place so far. */
+  /** The networks around the present one, the outermost first, each with the first place among it and those outside. */
   const around: { readonly last: number | bigint; readonly place: number }[] = [];
   const closeBefore = (value: number | bigint | undefined) => {
     for (let inner = around.at(-1); inner !== undefined; inner = around.at(-1)) {
@@ -59,7 +62,7 @@ function segmentsOf(networks: readonly Network[], family: 4 | 6): Segments {
   return segments;
 }
 
-/** From `start` on it is another place. */
+/** Begins a segment at `start`. */
 function begin({ starts, places }: Segments, start: number | bigint, place: number): void {
   if (starts.at(-1) === start) {
     starts.pop();

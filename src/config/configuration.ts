@@ -25,7 +25,7 @@ export interface Configuration {
   readonly dns: DnsOptions;
   readonly domains: NamedLists;
   readonly hosts: NamedLists;
-  /** What the items of lists may look up in. */
+  /** The lookups that items of lists may name. */
   readonly lookups: Lookups;
   readonly gate: GateOptions;
   /** In the order in which they are asked. */

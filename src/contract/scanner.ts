@@ -1,82 +1,83 @@
-// The contract between the relay and what looks at the content of messages while they come in: tenant proof, SPF, DKIM
-// and DMARC, and scanners for spam and viruses.
+// The contract between the relay and scanners, which examine the content of messages while they come in: the tenant
+// proof, SPF, DKIM and DMARC, and scanners for spam and viruses.
 //
-// Invariants: scanners never see or change the bytes that go on; they see the message as it was received. A scanner
-// that throws, or is late, has no finding: the message passes, or comes again later, as the scanner's `onError` says, and
-// is never refused for good. So a bug, or a scanner that is down, loses nothing.
+// Invariants:
+// - A scanner sees the message as it was received. It neither sees nor changes the octets that go on.
+// - A scanner that throws or is late has no finding. Then the message passes or must come again later, as `onError`
+//   says. It is never refused for good, so a bug in a scanner, or one that is down, loses no mail.
 
 import type { Client, Mailbox } from "../mail/envelope.ts";
 import type { HeaderSection } from "../receive/header/header.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { Status } from "../mail/status.ts";
 
-/** A message whose content is about to come. Its recipients have been accepted at RCPT. */
+/** A message before its content. Its recipients have been accepted at RCPT. */
 export interface ScannedMessage {
   readonly client: Client;
   /** null is <>. */
   readonly sender: Mailbox | null;
   readonly recipients: readonly Mailbox[];
-  /** A recipient is in a domain of ours. */
+  /** Whether a recipient is in a domain of ours. */
   readonly isLocal: boolean;
-  /** The client is a host of a relay rule. */
+  /** Whether the client is a host of a relay rule. */
   readonly isRelayed: boolean;
 }
 
 export interface Scanner<Message extends ScannedMessage = ScannedMessage> {
   /** For the log. */
   readonly name: string;
-  /** What becomes of a message that it has no finding on, because it fails or is late: it passes, or gets 451. */
+  /** If the scanner fails or is late, the message passes, or gets 451. */
   readonly onError: "pass" | "defer";
-  /** Milliseconds that it may take for one piece, and for the finding. Absent: it has deadlines of its own. */
+  /** Milliseconds for one piece, and for the finding. Absent: the scanner has deadlines of its own. */
   readonly timeout?: number;
-  /** Called once a message. Undefined when the message is none of its business. */
+  /** Called once for each message. Returns undefined if the scanner does not examine the message. */
   begin(message: Message): Scan | undefined;
 }
 
-/** One message under one scanner. All scans of a message run side by side. */
+/** The examination of one message by one scanner. All scans of a message run at the same time. */
 export interface Scan {
-  /** Fields that must not go on. */
+  /** Fields that are removed from the message. */
   readonly unwanted?: UnwantedFields;
-  /** The octets and the fields of the header section are wanted, and not only its hops. */
+  /** True: the scan needs the octets and fields of the header section. Otherwise it may get only the number of hops. */
   readonly readsHeader?: boolean;
-  /** Once, when the header section is over: nothing of it may be kept but copies. */
+  /** Called once, at the end of the header section. The scan must copy everything that it keeps. */
   header?(section: HeaderSection): void;
-  /** What is behind the header section, in pieces. A promise asks the client to wait. */
+  /** Takes the next piece of the body. While a returned promise is pending, no other piece comes. */
   body?(piece: Buffer): MaybePromise<void>;
   /**
-   * The message may begin to go out before its end: this scan puts nothing on top of it, and nothing is left that it
-   * would have to be shown before. Absent: it may not.
+   * Whether the message may begin to go out before its end: this scan adds no field, and waits for no proof. Absent: it
+   * may not.
    */
   mayGo?(): boolean;
-  /** Behind the last byte, once. */
+  /** Called once, after the last octet. */
   end(): MaybePromise<Finding>;
-  /** The last call in any case, also when the message does not come to its end: nothing more is wanted of the scan. */
+  /** Always the last call, even if the message is given up before its end. The scan must free what it holds. */
   release?(): void;
 }
 
 export interface UnwantedFields {
   /** In lower case. */
   readonly names: readonly string[];
-  /** Asked of each field with such a name, in order: from its name to its last CRLF, one character an octet. */
+  /** Called for fields with such a name, in order. `field` goes from its name to its last CRLF, one character an octet. */
   isUnwanted(field: string): boolean;
 }
 
 export type Finding = (
   | { readonly kind: "pass" }
-  /** Whole fields, a CRLF at the end of each, that are put on top of the message. */
+  /** `fields` are whole fields, each with its CRLF, that are put on top of the message. */
   | { readonly kind: "tag"; readonly fields: string }
   | { readonly kind: "refuse"; readonly status: Status }
-  /** It cannot say: the message passes. */
+  /** The scanner has no finding, and the message passes. */
   | { readonly kind: "unknown"; readonly why: string }
 ) &
   Shown;
 
-/** What a message has shown of itself beside that. */
+/** Other results about the message. */
 export interface Shown {
-  /** SPF, DKIM and DMARC, for the log. */
+  /** The results of SPF, DKIM and DMARC, for the log. */
   readonly authentication?: string;
-  /** The sender in the envelope is vouched for, or not; absent while the DNS has not said. */
+  /** Whether the envelope sender is vouched for; absent without an answer of the DNS. */
   readonly vouched?: boolean;
-  /** It does not count as relayed: what a relay rule asks for is not there. */
+  /** The message lacks the proof of its relay rule, so it does not count as relayed. */
   readonly relayed?: false;
 }

@@ -80,7 +80,7 @@ export class CopyWriter {
     try {
       const written = lane.run((turn) => this.#write(lane, turn, recipients, batch, signal));
       const path = await written;
-      // Whoever gave the signal may not have waited for this.
+      // The caller that aborted may not have waited for the copy, so the next attempt must find it.
       if (signal.aborted) copies.leave(copy, written);
       return { kind: "written", path };
     } catch (error) {
@@ -95,7 +95,7 @@ export class CopyWriter {
     return { kind: "hangs", lane, isUnderWay };
   }
 
-  /** What a copy gives that goes on, unless that takes as long again. */
+  /** The path of a copy that is still being written; undefined if it fails or takes LATE_MAX. */
   async #soon(written: Promise<string>): Promise<string | undefined> {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const timer = this.#clock.after(LATE_MAX, () => resolve(undefined));

@@ -102,7 +102,7 @@ export interface PartProcess<Sections> {
 interface PartDrivers {
   readonly routers?: readonly RouterDriver[];
   readonly transports?: readonly TransportDriver[];
-  /** What the items of lists may look up in. */
+  /** The lookups that items of lists may name. */
   readonly lookups?: readonly Lookup[];
 }
 

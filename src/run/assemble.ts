@@ -38,7 +38,7 @@ export interface Chain {
   readonly lists: ListsWithRefresh;
   readonly resolver: Resolver;
   readonly outside: Outside;
-  /** What looks at the content of messages. */
+  /** The scanners of the content of messages, in their order. */
   readonly scanners: readonly Scanner<Inspected>[];
   readonly hints: HostHints;
   /** The share of the event loop for examining messages. */

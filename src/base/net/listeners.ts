@@ -1,8 +1,10 @@
-// Listening for any server: sockets, PROXY headers, certificates, slots, and the turn of each new connection. What a
-// server is given is a connection of which is known whom it comes from, and that has a slot.
+// Listens for any server: sockets, PROXY headers, certificates, slots, and the turn of each new connection. The server
+// gets only connections whose client is known and has a slot.
 //
-// Promises: a client over its share is told so and gone. Doors change all together or not at all; a port that is
-// listened on before and after is never shut in between. Clients that come before the server is open wait for it.
+// Invariants:
+// - A client without a slot gets the refusal, and is disconnected.
+// - All doors change together, or none does. A port that is listened on before and after is never closed in between.
+// - Clients that come before the server is open wait for it.
 
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock, Timer } from "../clock.ts";
@@ -16,35 +18,35 @@ import type { TlsOptions } from "./connection.ts";
 import { readProxyHeader } from "./proxy-protocol.ts";
 import { type SlotOptions, Slots } from "./slots.ts";
 
-/** A place to listen at, and what is offered to those who come there. */
+/** An address to listen on, and the TLS that its clients get. */
 export interface Door {
   /** Host and port to bind; "::" takes both families. */
   readonly host: string;
   readonly port: number;
   readonly tls: "none" | "starttls" | "implicit";
-  /** At least one unless tls is "none"; the first is for clients that ask for no name. */
+  /** At least one unless `tls` is "none". The first is for clients that name no host. */
   readonly certificates: readonly CertificateFiles[];
-  /** Ask clients for a certificate of theirs. */
+  /** Whether clients are asked for a certificate. */
   readonly requestCert?: boolean;
-  /** Hosts that speak the PROXY protocol, and must. */
+  /** Whether a host must begin with a PROXY header. Absent: none does. */
   isProxy?(address: string): boolean;
 }
 
 /** A connection that has a slot. */
 export interface Accepted {
-  /** Nothing of what the client says has been read. It may stand still: to be resumed. */
+  /** None of the client's input has been read. The socket may be paused, so the server must resume it. */
   readonly socket: Socket;
-  /** Of the client, IPv4 unmapped. */
+  /** The address of the client. A mapped IPv4 address is unmapped. */
   readonly address: string;
-  /** The slot is one of those that are kept for known hosts. */
+  /** Whether the slot is one of those that are reserved for known hosts. */
   readonly isReserved: boolean;
-  /** Bears what the connection costs the event loop. */
+  /** Is charged for the time of the event loop that the connection takes. */
   readonly party: SessionParty;
-  /** The client begins with a handshake. */
+  /** The client begins with a TLS handshake. */
   readonly implicitTls: boolean;
-  /** For its handshake; undefined where there is none to be had. */
+  /** Called for each handshake. Undefined if TLS is not offered. */
   readonly tls: (() => MaybePromise<TlsOptions>) | undefined;
-  /** Gives the slot back. To be called once, when the connection is over. */
+  /** Gives the slot back. Must be called once, when the connection is over. */
   release(): void;
 }
 
@@ -52,13 +54,13 @@ export interface ListenerMeans {
   readonly clock: Clock;
   readonly log: Log;
   readonly share: LoopShare;
-  /** All that a client hears for which there is no slot. */
+  /** The reply to a client without a slot. */
   readonly refusal: string;
-  /** `told`: it has heard the refusal. */
+  /** `told`: the client has been sent the refusal. */
   onRefused(address: string, why: string, told: boolean): void;
 }
 
-/** A socket that listens, and what it offers at present. */
+/** A socket that listens, and the door at present. */
 interface Bound {
   readonly server: Server;
   readonly place: string;
@@ -71,30 +73,30 @@ interface OpenDoor extends Omit<Door, "certificates"> {
 
 type Accept = (connection: Accepted) => void;
 
-/** How often accounts are looked through, in ms. */
+/** Milliseconds between two sweeps of unused accounts. */
 const WATCH_INTERVAL = 1000;
-/** How long a load balancer may take to say whom it speaks for, in ms. */
+/** Milliseconds that a load balancer has for its PROXY header. */
 const PROXY_TIMEOUT = 10_000;
-/** Connections and sessions of one client that wait for their turn; further ones are cut off. */
+/** Most connections and sessions of one client that wait for their turn. Further connections are closed. */
 const WAITING_MAX = 200;
-/** What Node spends on a connection, in ms. */
+/** Milliseconds of the event loop that Node spends on a connection. */
 const CONNECTION_TIME = 0.8;
 
 export class Listeners {
   readonly #slots: Slots;
   readonly #means: ListenerMeans;
   #bound: readonly Bound[] = [];
-  /** No longer listened on; each ends with its last connection. */
+  /** Sockets that no longer listen. Each promise resolves when the last connection of its socket ends. */
   readonly #closing = new Set<Promise<void>>();
   readonly #certificateTurns = new FileTurns(1);
   readonly #accounts = new LoopAccounts();
-  /** Connections of load balancers whose client is not known yet, each with its deadline. */
+  /** Connections of load balancers without their PROXY header yet, each with its deadline. */
   readonly #proxied = new Map<Socket, Timer>();
-  /** Who still waits for a turn is not let in any more. */
+  /** Clients that still wait for their turn are not let in. */
   #isStopping = false;
   #watch: Timer | undefined;
   #accept: Accept | undefined;
-  /** Clients that came between binding and opening. */
+  /** Clients that came before `open`. */
   readonly #early: { readonly socket: Socket; readonly door: OpenDoor }[] = [];
 
   constructor(options: SlotOptions, means: ListenerMeans) {
@@ -102,18 +104,18 @@ export class Listeners {
     this.#means = means;
   }
 
-  /** Gives out connections from now on, those that wait already first. */
+  /** Passes each connection to `accept` from now on, beginning with clients that wait already. */
   open(accept: Accept): void {
     this.#accept = accept;
     for (const { socket, door } of this.#early.splice(0)) this.#connected(socket, door);
   }
 
-  /** For those who come from now on; who is there stays. */
+  /** Applies `options` to new connections. */
   follow(options: SlotOptions): void {
     this.#slots.follow(options);
   }
 
-  /** Binds one door and returns the port it got. Throws when it cannot be bound. */
+  /** Binds one door and returns its port. Rejects if it cannot be bound. */
   async listen(door: Door): Promise<number> {
     const bound = await this.#bind(this.#opened(door));
     this.#bound = [...this.#bound, bound];
@@ -122,8 +124,8 @@ export class Listeners {
   }
 
   /**
-   * Listens at these doors and at no others: what is bound already stays so. The ports, in order. Throws when one
-   * cannot be bound or a certificate not be used, and then everything is as it was.
+   * Listens at these doors and at no others. Addresses that are bound already stay bound. Returns the ports, in order.
+   * Rejects if a door cannot be bound or a certificate cannot be used, and then nothing has changed.
    */
   async listenOnly(doors: readonly Door[]): Promise<readonly number[]> {
     const left = [...this.#bound];
@@ -151,7 +153,7 @@ export class Listeners {
     return next.map(portOf);
   }
 
-  /** Throws when a certificate cannot be used. */
+  /** Throws if a certificate cannot be used. */
   #opened(door: Door): OpenDoor {
     const { tls, certificates: files, requestCert = false } = door;
     if (tls === "none") return { ...door, certificates: undefined };
@@ -201,7 +203,7 @@ export class Listeners {
     }
   }
 
-  /** Until it is the client's turn. */
+  /** Admits the client when it is its turn. */
   #queue(socket: Socket, address: string, door: OpenDoor, accept: Accept): void {
     const { share } = this.#means;
     const account = this.#accounts.of(address, this.#slots.isReserved(address));
@@ -219,7 +221,7 @@ export class Listeners {
     }, party);
   }
 
-  /** A load balancer says first whom it speaks for. */
+  /** Reads the PROXY header of a load balancer, which names the client. */
   #awaitClient(socket: Socket, proxy: string, door: OpenDoor, accept: Accept): void {
     const { share, clock } = this.#means;
     share.take(COMMAND_COST);
@@ -240,7 +242,7 @@ export class Listeners {
     });
   }
 
-  /** Undefined when it is not let in. */
+  /** The connection with its slot; undefined if the client is not let in. */
   #admit(
     socket: Socket,
     address: string,
@@ -280,7 +282,7 @@ export class Listeners {
     });
   }
 
-  /** No new connections. Resolves when the last one is over. */
+  /** Takes no new connections. Resolves when the last one has ended. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     for (const { server } of this.#bound) this.#close(server);
@@ -301,7 +303,7 @@ function portOf({ server, door }: Bound): number {
   return typeof address === "object" && address !== null ? address.port : door.port;
 }
 
-/** IPv4 that came in over an IPv6 socket is IPv4 to everybody (::ffff:192.0.2.1). */
+/** An IPv4 client of an IPv6 socket has a mapped address (::ffff:192.0.2.1). Everywhere else it is the IPv4 address. */
 function unmapped(address: string | undefined): string | undefined {
   return address?.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }
