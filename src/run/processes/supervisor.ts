@@ -4,7 +4,6 @@
 // process that does not end in time is killed.
 
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import type { Socket } from "node:net";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { describeError, type Log } from "../../observe/log.ts";
@@ -37,6 +36,7 @@ export class Supervisor {
   #pause = FIRST_PAUSE;
   #timer: Timer | undefined;
   #isStopping = false;
+  #whenEnded: (() => void) | undefined;
   /** Clients that are being handed to the process. */
   readonly #underWay = new Set<Socket>();
 
@@ -65,16 +65,16 @@ export class Supervisor {
     child.on("exit", (code, signal) => this.#ended(child, signal ?? `exit ${code}`));
   }
 
-  /** Resolves when the process has ended, by itself within `grace` ms or killed. */
+  /** Resolves when the process has ended, by itself within `grace` ms or killed, or could not be started. */
   async stop(grace: number): Promise<void> {
     this.#isStopping = true;
     this.#timer?.cancel();
     const child = this.#child;
     if (child === undefined) return;
-    const exit = once(child, "exit");
+    const ended = new Promise<void>((resolve) => (this.#whenEnded = resolve));
     child.kill("SIGTERM");
     const late = this.#means.clock.after(grace, () => child.kill("SIGKILL"));
-    await exit;
+    await ended;
     late.cancel();
   }
 
@@ -107,6 +107,7 @@ export class Supervisor {
     this.#isServing = false;
     for (const socket of this.#underWay) this.#handedOver(socket);
     for (const door of this.#doors) door.follow(() => false);
+    this.#whenEnded?.();
     if (this.#isStopping) return;
     if (clock.monotonic() - this.#begunAt >= SETTLED_AFTER) this.#pause = FIRST_PAUSE;
     log.event("part.ended", { part: this.#part, how, seconds: this.#pause / 1000 });

@@ -186,6 +186,17 @@ describe("the process of a part", () => {
     await deaf.processes.close(100);
     assert.equal(await other.line(), "");
   });
+
+  test("does not keep the relay from its end if it cannot be started", async () => {
+    const { execPath } = process;
+    process.execPath = `${execPath}-is-not-there`;
+    try {
+      await using part = await begun(await configured("missing.toml", "hello"));
+      await part.processes.close(5000);
+    } finally {
+      process.execPath = execPath;
+    }
+  });
 });
 
 describe("a reload", () => {
