@@ -55,6 +55,7 @@ export function memoryEngine(): MemoryEngine {
  * Makes interrupted attempts due, and mail put off by a clock that was ahead. Returns the number of interrupted ones.
  */
 function recover(tables: Tables, now: number): number {
+  mendTimes(tables, now);
   const active = tables.inOrder().filter(({ message }) => message.state === "active");
   for (const row of active) {
     const interruptions = row.interruptions + 1;
@@ -62,6 +63,5 @@ function recover(tables: Tables, now: number): number {
     const nextAttempt = now + waitAfterInterruptions(interruptions);
     tables.set({ ...row, message, interruptions, nextAttempt, scheduledAt: now });
   }
-  mendTimes(tables, now);
   return active.length;
 }

@@ -327,9 +327,10 @@ export class Engine {
    * removed.
    */
   recover(now: number): Recovery {
-    const inFlight = this.#database.atomically(() => endInterrupted(this.#database, now));
+    // First, because the end of an attempt says nothing of the times of its recipients.
     let after: number | undefined = 0;
     while (after !== undefined) after = this.mendTimes(now, after);
+    const inFlight = this.#database.atomically(() => endInterrupted(this.#database, now));
     const last = this.#database.get("SELECT max(id) AS id FROM messages")?.["id"];
     this.#bodyFiles.remove(this.#bodyFiles.names().filter((id) => !this.has(idNumber(id))));
     return { messages: this.count(), inFlight, lastId: typeof last === "number" ? last : 0 };

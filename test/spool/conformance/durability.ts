@@ -3,12 +3,22 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { SpoolInUse } from "../../../src/spool/spool.ts";
-import { bytesOf, enter, idsOf, type InSpool, newMessage, settled, waiting } from "./place.ts";
+import {
+  bytesOf,
+  enter,
+  HOUR,
+  idsOf,
+  type InSpool,
+  newMessage,
+  settled,
+  waiting,
+} from "./place.ts";
 
 export function describeDurability(inSpool: InSpool): void {
   describe("a spool that is opened again", () => {
     describeOneRelay(inSpool);
     describeInterrupted(inSpool);
+    describeAhead(inSpool);
     describeKilled(inSpool);
   });
 }
@@ -63,6 +73,25 @@ function describeInterrupted(inSpool: InSpool): void {
       }
       const doubled = Array.from({ length: 10 }, (_, index) => 2000 * 2 ** index);
       assert.deepEqual(waits, [0, 0, 0, 0, 0, ...doubled, 1_024_000, 1_024_000]);
+    }),
+  );
+}
+
+function describeAhead(inSpool: InSpool): void {
+  it(
+    "makes due what was under attempt when the clock was ahead, with all its recipients",
+    inSpool(async (place) => {
+      const { clock } = place;
+      const again = await waiting(place);
+      const { envelope } = await enter(place, { active: true });
+      clock.advance(HOUR);
+      assert.deepEqual(idsOf(await place.spool.take(clock.now(), 10)), [again]);
+      clock.step(-24 * HOUR);
+      const spool = await place.again();
+      const taken = await spool.take(clock.now(), 10);
+      assert.deepEqual(idsOf(taken).toSorted(), [again, envelope.id].toSorted());
+      for (const { nextAttempt } of taken.flatMap(({ recipients }) => recipients))
+        assert.ok(nextAttempt <= clock.now());
     }),
   );
 }
