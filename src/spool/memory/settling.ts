@@ -28,7 +28,7 @@ export function settledRow(row: Row, settlement: Settlement, state: StoredMessag
       ...given({ vouched, vouchTries }),
     },
     nextAttempt: firstDue(recipients, row.nextAttempt),
-    scheduledAt: at,
+    scheduledAt: Math.max(row.scheduledAt, at),
   };
 }
 

@@ -3,7 +3,10 @@
 import type { Database } from "../../base/durable/database.ts";
 import type { Write } from "./rows.ts";
 
-/** The message must exist. Runs inside the caller's transaction. */
+/**
+ * The message must exist. Runs inside the caller's transaction. If the clock has been set back, recipients that were not
+ * attempted still have times of that clock: the message keeps its reading, by which Spool.clockSet finds them.
+ */
 export function writeSettlement(
   database: Database,
   settled: Extract<Write, { kind: "settle" }>,
@@ -44,7 +47,7 @@ export function writeSettlement(
   }
   if (settled.state === undefined) return;
   database.run(
-    `UPDATE messages SET state = ?, warnings = ?, scheduled_at = ?, vouched = coalesce(?, vouched),
+    `UPDATE messages SET state = ?, warnings = ?, scheduled_at = max(scheduled_at, ?), vouched = coalesce(?, vouched),
        vouch_tries = coalesce(?, vouch_tries), next_attempt = coalesce(
        (SELECT min(next_attempt) FROM recipients WHERE message = ? AND state = 'pending'), next_attempt)
      WHERE id = ?`,

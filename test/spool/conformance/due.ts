@@ -193,6 +193,21 @@ function describeClock(inSpool: InSpool): void {
   );
 
   it(
+    "is a recipient that such a clock has put off, when the attempt of another ends as the clock is set back",
+    inSpool(async (place) => {
+      const { spool, clock } = place;
+      const id = await dueIn(place, 0);
+      assert.deepEqual(idsOf(await spool.take(clock.now(), 10)), [id]);
+      clock.step(-24 * HOUR);
+      const recipients = [change(clock, { position: 0 })];
+      await spool.settle(settled(clock, id, "queued", { recipients }));
+      await spool.clockSet();
+      const [taken] = await spool.take(clock.now(), 10);
+      assert.equal(taken?.recipients[1]?.nextAttempt, clock.now());
+    }),
+  );
+
+  it(
     "is what such a clock has put off, after a restart",
     inSpool(async (place) => {
       const id = await dueIn(place, HOUR);
