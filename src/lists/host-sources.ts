@@ -7,6 +7,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { Shared } from "../base/shared.ts";
 import { describeError } from "../observe/log.ts";
 import type { HostLookup, HostServices, HostSource } from "./lookup.ts";
+import { sourceKey } from "./lookup.ts";
 
 export interface HostSourcesParts extends HostServices {
   /** Milliseconds between two refreshes, varied by up to a tenth. Default: one hour. */
@@ -34,7 +35,7 @@ export class HostSources {
 
   /** Takes a source. Each `take` must be followed by one `leave`. */
   take(lookup: HostLookup, name: string): HostSource {
-    const key = keyOf(lookup, name);
+    const key = sourceKey(lookup, name);
     return this.#sources.take(key, () => {
       const source = guarded(lookup.open(name, this.#services), key, this.#services);
       if (this.#isStarted) void source.refresh();
@@ -43,7 +44,7 @@ export class HostSources {
   }
 
   leave(lookup: HostLookup, name: string): Promise<void> {
-    return this.#sources.leave(keyOf(lookup, name));
+    return this.#sources.leave(sourceKey(lookup, name));
   }
 
   /**
@@ -65,10 +66,6 @@ export class HostSources {
     this.#timer?.cancel();
     await Promise.all(this.#sources.values().map((source) => source.close()));
   }
-}
-
-function keyOf({ scheme }: HostLookup, name: string): string {
-  return `${scheme}:${name}`;
 }
 
 function guarded(source: HostSource, list: string, { log }: HostServices): HostSource {

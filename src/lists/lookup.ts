@@ -156,3 +156,11 @@ export function lookupProblem(
   const there = Array.from(known, ({ shown }) => `"${shown}"`).join(" or ");
   return `is not a lookup for such a list; write ${there}`;
 }
+
+/** The key of a source, under which the lists that name it share it: "lsearch:accounts". */
+export function sourceKey(
+  { scheme }: Pick<NameLookup | HostLookup, "scheme">,
+  name: string,
+): string {
+  return `${scheme}:${name}`;
+}

@@ -7,6 +7,7 @@ import type { MaybePromise } from "../base/maybe-promise.ts";
 import { Shared } from "../base/shared.ts";
 import { describeError } from "../observe/log.ts";
 import type { Found, NameLookup, NameServices, NameSource } from "./lookup.ts";
+import { sourceKey } from "./lookup.ts";
 
 /** Milliseconds that any lookup may take. Files have shorter limits of their own. */
 const PATIENCE = 5000;
@@ -21,18 +22,14 @@ export class NameSources {
 
   /** Takes a source. Each `take` must be followed by one `leave`. */
   take(lookup: NameLookup, name: string): NameSource {
-    return this.#sources.take(keyOf(lookup, name), () =>
+    return this.#sources.take(sourceKey(lookup, name), () =>
       guarded(lookup.open(name, this.#services), this.#services),
     );
   }
 
   leave(lookup: NameLookup, name: string): Promise<void> {
-    return this.#sources.leave(keyOf(lookup, name));
+    return this.#sources.leave(sourceKey(lookup, name));
   }
-}
-
-function keyOf({ scheme }: NameLookup, name: string): string {
-  return `${scheme}:${name}`;
 }
 
 function failed(cause: unknown): Found {
