@@ -1,6 +1,6 @@
 // The queue while no relay runs: the spool is opened under its lock, and orders do what they would do in the relay.
 //
-// Invariant: no mail is sent, and nobody is asked but what the chain knows, as in a dry run.
+// Invariant: as in a dry run, the relay sends no mail, and uses only what the chain knows already.
 
 import { systemClock } from "../base/clock.ts";
 import { ClockSteps } from "../base/clock-steps.ts";

@@ -1,4 +1,4 @@
-// What a table is.
+// Values that count as tables, and those that do not.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-// Text for people: how it is folded, and when it has colours. What is printed is in test/cli/printing.test.ts.
+// Text for people: how it is folded, and when it has colours. test/cli/printing.test.ts tests the printing.
 
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";

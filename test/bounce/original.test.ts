@@ -1,4 +1,4 @@
-// What of a message goes back to its sender.
+// The part of a message that a bounce returns to its sender.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-// What a wrong relay rule, router, transport, retry rule or rate is told: each line as `relayctl check` prints it.
+// Lines that `relayctl check` prints for a wrong relay rule, router, transport, retry rule or rate.
 
 import { LAST_ROUTER, relayRule, testCases } from "./wrong.ts";
 

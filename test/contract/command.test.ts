@@ -1,4 +1,4 @@
-// What follows the words of a command.
+// The arguments and options of a command.
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-// What counts of an answer of a transport, as a table.
+// Answers of a transport that count as outcomes, and those that do not, as a table.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

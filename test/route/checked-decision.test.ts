@@ -1,4 +1,4 @@
-// What counts of an answer of a router, as a table.
+// Answers of a router that count as decisions, and those that do not, as a table.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

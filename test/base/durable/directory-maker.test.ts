@@ -1,4 +1,4 @@
-// What is made and synced on the way to a directory, and in which order.
+// Directories that are made and synced on the way to a path, and their order.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -82,7 +82,7 @@ function servicesOf(next: Transport, clock: Clock) {
   return { routers: ASKING, transports: new Map([["next", next]]), clock, log: recordingLog() };
 }
 
-/** What an attempt delivers with. */
+/** The services of one attempt. A passage that is handed over brings transports of its own. */
 function attemptOf(services: ReturnType<typeof servicesOf>, passage: Passage | undefined) {
   const attended = passage?.handOver();
   attended?.client.stored();
