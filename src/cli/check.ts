@@ -23,7 +23,7 @@ import { assemble } from "../run/assemble.ts";
 import { printable } from "../base/printable.ts";
 import { heloName, parseMail } from "../smtp/server/command.ts";
 import { requireConfiguration, WrongConfiguration } from "./configuration-file.ts";
-import { CommandError, EXIT } from "./exit.ts";
+import { CommandError, EXIT } from "../contract/exit.ts";
 import { print, printJson, warn } from "../base/terminal.ts";
 
 export interface CheckOptions extends Given {

@@ -2,7 +2,7 @@
 
 import { print } from "../base/terminal.ts";
 import type { Command } from "../contract/command.ts";
-import { CommandError, EXIT } from "./exit.ts";
+import { CommandError, EXIT } from "../contract/exit.ts";
 import { type CommandFlag, flagsOf } from "./flags.ts";
 
 export const SHELLS = ["bash", "zsh"] as const;

@@ -6,7 +6,7 @@ import {
   problemLine,
 } from "../config/configuration.ts";
 import { loadConfiguration } from "../config/load.ts";
-import { CommandError, EXIT } from "./exit.ts";
+import { CommandError, EXIT } from "../contract/exit.ts";
 import { builtIn } from "../built-in.ts";
 
 const DEFAULT_FILE = "/etc/unseen/routers.toml";

@@ -8,7 +8,7 @@ import { describeError } from "../observe/log.ts";
 import { isTable } from "../base/table.ts";
 import type { Options, Problem } from "../options/options.ts";
 import { commands, globalFlags, groups } from "./commands.ts";
-import { CommandError, EXIT } from "./exit.ts";
+import { CommandError, EXIT } from "../contract/exit.ts";
 import { flagsOf, meaningOf, valueOf } from "./flags.ts";
 
 /** Runs one command and returns the exit code of the process. */

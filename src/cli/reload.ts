@@ -7,7 +7,7 @@ import { controlSocket, type Reloaded, type ReloadRequest } from "../run/control
 import { describeError } from "../observe/log.ts";
 import { printable } from "../base/printable.ts";
 import { requireConfiguration } from "./configuration-file.ts";
-import { CommandError, EXIT } from "./exit.ts";
+import { CommandError, EXIT } from "../contract/exit.ts";
 import { printJson, warn } from "../base/terminal.ts";
 
 export interface ReloadOptions extends Given {

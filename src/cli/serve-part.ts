@@ -6,7 +6,7 @@ import { createLog, describeError } from "../observe/log.ts";
 import { parts } from "../parts.ts";
 import { servePart } from "../run/serve-part.ts";
 import { requireConfiguration } from "./configuration-file.ts";
-import { CommandError, EXIT } from "./exit.ts";
+import { CommandError, EXIT } from "../contract/exit.ts";
 import { LogOutput } from "./log-output.ts";
 import { whyNotStarted } from "./serve.ts";
 

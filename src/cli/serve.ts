@@ -16,7 +16,7 @@ import { SpoolError, SpoolInUse } from "../spool/spool.ts";
 import { requireConfiguration } from "./configuration-file.ts";
 import { keepHeapLean } from "./heap.ts";
 import { endBySignal, isPoolBusy, Threads } from "./end-process.ts";
-import { CommandError, EXIT } from "./exit.ts";
+import { CommandError, EXIT } from "../contract/exit.ts";
 import { LogOutput } from "./log-output.ts";
 
 /** Milliseconds that sessions and attempts under way have to finish. */

@@ -11,7 +11,7 @@ import { describeError } from "../observe/log.ts";
 import { parseMailbox } from "../mail/address.ts";
 import type { Filter, StoredMessage } from "../spool/spool.ts";
 import type { QueueView } from "../spool/queue-view.ts";
-import { CommandError, EXIT } from "./exit.ts";
+import { CommandError, EXIT } from "../contract/exit.ts";
 import { messageObject } from "./queue/format.ts";
 import { openQueue } from "./queue/open.ts";
 import { findQueue } from "./queue/place.ts";

@@ -5,7 +5,7 @@
 // Invariants: a driver that throws means "defer"; a recipient that a transport leaves out of its map counts as
 // deferred. So a bug delays mail and never loses or bounces it.
 //
-// Doors: command.ts, scanner.ts.
+// Doors: command.ts, exit.ts, scanner.ts.
 
 import type { WrittenDirectory } from "../base/durable/directory.ts";
 import type { Clock } from "../base/clock.ts";

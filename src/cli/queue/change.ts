@@ -5,7 +5,7 @@ import { systemClock } from "../../base/clock.ts";
 import type { ChangeOrder } from "../../queue/postmaster.ts";
 import { jsonLine } from "../../base/printable.ts";
 import type { AddressFilter, Change, Filter } from "../../spool/spool.ts";
-import { CommandError, EXIT } from "../exit.ts";
+import { CommandError, EXIT } from "../../contract/exit.ts";
 import { filterOf, type FilterOptions, isFiltered, recipientOf } from "./filter.ts";
 import { openQueue } from "./open.ts";
 import { findQueue } from "./place.ts";

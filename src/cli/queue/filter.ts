@@ -3,7 +3,7 @@
 import { given } from "../../base/given.ts";
 import type { AddressFilter, Filter, MessageState } from "../../spool/spool.ts";
 import { parseDomain, parseMailbox } from "../../mail/address.ts";
-import { CommandError, EXIT } from "../exit.ts";
+import { CommandError, EXIT } from "../../contract/exit.ts";
 
 export interface FilterOptions {
   readonly sender?: string | undefined;

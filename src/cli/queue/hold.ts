@@ -5,7 +5,7 @@ import type { Given } from "../../contract/command.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { Carried } from "../../queue/postmaster.ts";
 import { jsonLine } from "../../base/printable.ts";
-import { CommandError, EXIT } from "../exit.ts";
+import { CommandError, EXIT } from "../../contract/exit.ts";
 import { print } from "../../base/terminal.ts";
 import { domainOf } from "./filter.ts";
 import { ageText, holdLine, holdObject } from "./format.ts";

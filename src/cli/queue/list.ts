@@ -4,7 +4,7 @@
 import type { Given } from "../../contract/command.ts";
 import { systemClock } from "../../base/clock.ts";
 import { jsonLine } from "../../base/printable.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT } from "../../contract/exit.ts";
 import { print, printJson, warn } from "../../base/terminal.ts";
 import { filterOf, type FilterOptions } from "./filter.ts";
 import { holdLine, holdObject, messageLines, messageObject, sizeText } from "./format.ts";

@@ -7,7 +7,7 @@ import { becomeOwnerOf } from "../../base/users.ts";
 import { describeError } from "../../observe/log.ts";
 import { viewQueue } from "../../run/offline-queue.ts";
 import type { QueueView } from "../../spool/queue-view.ts";
-import { CommandError, EXIT } from "../exit.ts";
+import { CommandError, EXIT } from "../../contract/exit.ts";
 import { warn } from "../../base/terminal.ts";
 
 /**

@@ -8,7 +8,7 @@ import type { Carried, Order } from "../../queue/postmaster.ts";
 import { jsonLine } from "../../base/printable.ts";
 import { type OfflineQueue, openOfflineQueue } from "../../run/offline-queue.ts";
 import { SpoolInUse } from "../../spool/spool.ts";
-import { CommandError, EXIT } from "../exit.ts";
+import { CommandError, EXIT } from "../../contract/exit.ts";
 import type { QueuePlace } from "./place.ts";
 import { warn } from "../../base/terminal.ts";
 

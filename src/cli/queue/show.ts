@@ -8,7 +8,7 @@ import { jsonLine, printable } from "../../base/printable.ts";
 import type { StoredMessage, StoredRecipient } from "../../spool/spool.ts";
 import { describeError } from "../../observe/log.ts";
 import { pathText } from "../../mail/address.ts";
-import { CommandError, EXIT } from "../exit.ts";
+import { CommandError, EXIT } from "../../contract/exit.ts";
 import { folded, paint, print } from "../../base/terminal.ts";
 import { openHistory } from "../trace.ts";
 import { eventObject, storyLines } from "../trace/story.ts";
