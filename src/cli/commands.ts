@@ -1,5 +1,6 @@
 // Every command of relayctl, in one flat table. The code of a command is loaded when the command runs.
 
+import { isTable } from "../base/table.ts";
 import { type Command, command, plainCommand, word } from "../contract/command.ts";
 import {
   duration,
@@ -12,6 +13,7 @@ import {
   withDefault,
 } from "../options/options.ts";
 import { parts } from "../parts.ts";
+import type { PartCommand } from "../parts/part.ts";
 import { completionCommand, SHELLS } from "./completion.ts";
 import { flagsOf } from "./flags.ts";
 
@@ -26,7 +28,26 @@ export const globalFlags = options({
 /** Descriptions of the first words that several commands share. */
 export const groups: Readonly<Record<string, string>> = {
   queue: "show and change the queue",
+  ...Object.assign({}, ...parts.map((part) => part.groups)),
 };
+
+/** A command of a part as a command of relayctl. */
+export function withConfiguration(own: PartCommand): Command {
+  return {
+    ...own,
+    run: async (words, given) => {
+      const { requireConfiguration } = await import("./configuration-file.ts");
+      return own.run(words, given, {
+        configuration: () => requireConfiguration(configOf(given)),
+      });
+    },
+  };
+}
+
+/** The value of `--config`, which the flags of every command contain. */
+function configOf(given: unknown): string | undefined {
+  return isTable(given) && typeof given["config"] === "string" ? given["config"] : undefined;
+}
 
 /** The default client and sender of a dry run: an outside client, with addresses reserved for documentation. */
 const STRANGER = { client: "192.0.2.1", sender: "someone@example.net" };
@@ -156,7 +177,7 @@ export const commands: readonly Command[] = [
     flags: holdFlags,
     run: async ([domain], given) => (await import("./queue/hold.ts")).queueRelease(domain, given),
   }),
-  ...parts.flatMap((part) => part.commands),
+  ...parts.flatMap((part) => part.commands.map(withConfiguration)),
   plainCommand({
     name: "completion",
     summary: `print a script with which the shell completes these commands: ${SHELLS.join(" or ")}`,

@@ -6,14 +6,15 @@ import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import type { Https } from "../base/net/https.ts";
 import type { ListenAddress } from "../base/net/listen-address.ts";
-import type { Command } from "../contract/command.ts";
+import type { Configuration } from "../config/configuration.ts";
+import type { Command, Given } from "../contract/command.ts";
 import type { RouterDriver, Services, TransportDriver } from "../contract/contract.ts";
 import type { Lookup } from "../lists/lookup.ts";
 import type { Resolver } from "../dns/dns.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { EventTable } from "../observe/event.ts";
 import type { Log } from "../observe/log.ts";
-import type { FieldValues, Option } from "../options/options.ts";
+import type { FieldValues, Option, Options } from "../options/options.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { Spool } from "../spool/spool.ts";
 
@@ -106,13 +107,36 @@ interface PartDrivers {
   readonly lookups?: readonly Lookup[];
 }
 
+/** The things that relayctl gives to a command of a part. */
+interface CommandMeans {
+  /** The configuration that `--config` names. Rejects with CommandError if it is missing (66) or has errors (78). */
+  configuration(): Promise<Configuration>;
+}
+
+/** A command that gets its configuration from relayctl. */
+export interface PartCommand extends Omit<Command, "run"> {
+  run(words: readonly string[], given: unknown, means: CommandMeans): Promise<number>;
+}
+
+/** Declares a command of a part. `run` gets the flags with their types. */
+export function partCommand<Flags>(
+  declaration: Omit<PartCommand, "run" | "flags"> & {
+    readonly flags: Options<Flags>;
+    run(words: readonly string[], given: Flags & Given, means: CommandMeans): Promise<number>;
+  },
+): PartCommand {
+  return declaration;
+}
+
 type Tables = Readonly<Record<string, Option<unknown>>>;
 
 export interface Part {
   readonly name: string;
   /** Tables of the configuration file, by their names there. */
   readonly sections: Tables;
-  readonly commands: readonly Command[];
+  readonly commands: readonly PartCommand[];
+  /** Descriptions of first words that several of its commands share. */
+  readonly groups?: Readonly<Record<string, string>>;
   /** The part's own events, in addition to those that every room may log. */
   readonly events?: EventTable;
   readonly drivers?: PartDrivers;
@@ -124,7 +148,8 @@ export interface Part {
 export function part<Own extends Tables>(declaration: {
   readonly name: string;
   readonly sections?: Own;
-  readonly commands?: readonly Command[];
+  readonly commands?: readonly PartCommand[];
+  readonly groups?: Readonly<Record<string, string>>;
   readonly events?: EventTable;
   readonly drivers?: PartDrivers;
   start?(means: PartMeans): RunningPart<FieldValues<Own>>;
