@@ -5,8 +5,8 @@
 // If a lookup cannot be read, the result is "defer", never "out". If it is not believed, the result for a name that
 // its last good list lacks is "defer" too.
 //
-// Doors: built-in.ts, create-lists.ts, events.ts, host-items.ts, host-sources.ts, list-survey.ts, lookup.ts,
-// name-sources.ts.
+// Doors: built-in.ts, create-lists.ts, domain-placeholder.ts, events.ts, host-items.ts, host-sources.ts,
+// list-account.ts, list-content.ts, list-survey.ts, lookup.ts, lsearch-text.ts, name-sources.ts.
 
 import type { NameSource } from "./lookup.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";

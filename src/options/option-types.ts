@@ -137,6 +137,15 @@ export function size(doc: string): Option<number> {
   });
 }
 
+/** Read into a part of one: "10%" is 0.1. */
+export function share(doc: string): Option<number> {
+  return parsedText("share", { doc, is: 'a share like "10%"' }, (written) => {
+    const [, digits] = /^(\d{1,3}(?:\.\d{1,3})?)%$/.exec(written) ?? [];
+    const percent = Number(digits);
+    return digits !== undefined && percent <= 100 ? percent / 100 : undefined;
+  });
+}
+
 /** Octal file permissions: "0600". */
 export function fileMode(doc: string): Option<number> {
   return parsedText("file mode", { doc, is: 'an octal mode like "0600"' }, (written) =>
