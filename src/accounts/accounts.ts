@@ -47,9 +47,6 @@ export interface Accounts {
   find(address: string): AddressOwner | undefined;
 }
 
-/** The configuration, as far as accounts depend on it. */
-export type AccountsConfiguration = ListConfiguration & Pick<Configuration, "parts">;
-
 /** The options of [accounts]; undefined without that table. */
 export function accountsOptionsOf({
   parts,
@@ -64,7 +61,7 @@ function isSection(section: unknown): section is AccountsOptions {
 }
 
 /** Never rejects. */
-export async function readAccounts(configuration: AccountsConfiguration): Promise<Accounts> {
+export async function readAccounts(configuration: ListConfiguration): Promise<Accounts> {
   const { names, problems } = await listedNames(configuration);
   const options = accountsOptionsOf(configuration);
   const found = options && (await readDirectory(options, configuration.relay.spool_directory));

@@ -1,7 +1,7 @@
 // The names in the lists of copying routers: every key of a lookup in `local_parts` or `sender_local_parts`, in each
 // of the domains that the router names. Patterns like "*.example.com" name no domain.
 
-import type { Configuration } from "../config/configuration.ts";
+import { type Configuration, hasAddressValues } from "../config/configuration.ts";
 import { hasPlaceholder, withDomain } from "../lists/domain-placeholder.ts";
 import { listAccountOf } from "../lists/list-account.ts";
 import { type ListEntry, type NameLookup, parseLookup } from "../lists/lookup.ts";
@@ -9,7 +9,7 @@ import { parseDomain } from "../mail/address.ts";
 
 export type ListConfiguration = Pick<
   Configuration,
-  "domains" | "lookups" | "directory" | "routers" | "relay"
+  "domains" | "lookups" | "directory" | "routers" | "relay" | "parts"
 >;
 
 /** A name that a router makes copies for. Both addresses are in lower case. */
@@ -90,11 +90,13 @@ class ListReader {
 
   async namesIn(item: string, domain: string, canonical: string): Promise<ListedName[]> {
     const { path, entries } = (await this.#entriesOf(item, canonical)) ?? { path: "", entries: [] };
+    const mayLeadElsewhere = hasAddressValues(this.#configuration) || hasPlaceholder(item);
     return entries.flatMap(({ key, value, line }) => {
       if (key === "" || key.includes("@")) return [];
-      const { localPart, domain: other = canonical } = listAccountOf(key, value);
-      const account = `${localPart}@${other}`;
-      return [{ address: `${key}@${domain}`, account, at: `${path}:${line}` }];
+      const plain = { localPart: value.toLowerCase() || key, domain: canonical };
+      const account = { ...plain, ...(mayLeadElsewhere ? listAccountOf(key, value) : {}) };
+      const address = `${account.localPart}@${account.domain}`;
+      return [{ address: `${key}@${domain}`, account: address, at: `${path}:${line}` }];
     });
   }
 

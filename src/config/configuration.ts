@@ -80,6 +80,14 @@ export function problemLine({ file, line, path, message }: ConfigurationProblem)
   return `${file}:${line}: ${path === "" ? "" : `${path}: `}${message}`;
 }
 
+/**
+ * Whether the value of an entry may be an address, "bob.smith: bob@example.net", in every list of local parts. With
+ * [accounts] the sync writes such values. Without it only items with `{domain}` have them.
+ */
+export function hasAddressValues({ parts }: Pick<Configuration, "parts">): boolean {
+  return parts["accounts"] !== undefined;
+}
+
 /** The first local domain that is written out. Mail for the bare <postmaster> goes to its postmaster. */
 export function firstLocalDomain({ gate, domains }: Configuration): string | undefined {
   const items = gate.local_domains.flatMap((item) =>

@@ -4,6 +4,7 @@
 
 import { isIPv4 } from "node:net";
 import { coversEverybody, parseHostItem } from "../lists/host-items.ts";
+import { hasPlaceholder } from "../lists/domain-placeholder.ts";
 import { type Lookup, lookupProblem, type Lookups, parseLookup } from "../lists/lookup.ts";
 import { parseListenAddress } from "../base/net/listen-address.ts";
 import { suggestion } from "../options/options.ts";
@@ -30,6 +31,7 @@ export function crossCheck(
   for (const one of written) {
     checkReference(one, names, problems);
     checkLookups(one, lookups, problems);
+    checkPlaceholders(one, written, domains, problems);
     checkGrant(one, written, { domains, hosts }, problems);
     if (one.option.certificates === "required") checkAsked(one, written, problems);
     if (one.option.refersTo === "domains") checkForgottenPlus(one, domains, problems);
@@ -133,6 +135,44 @@ function checkLookups({ option, path, value }: Written, lookups: Lookups, proble
       problems.push({ path: at, message: `${JSON.stringify(item)}: ${wrong}` });
     }
   }
+}
+
+/** That `{domain}` in a lookup of names has a value, whatever domain the list beside it matches. */
+function checkPlaceholders(
+  { option, path, value }: Written,
+  written: readonly Written[],
+  domains: NamedTexts,
+  problems: Problem[],
+): void {
+  if (option.lookups !== "names") return;
+  for (const { text, path: at } of textsOf(value, path)) {
+    const lookup = lookupIn(option.itemOf?.(text) ?? text, "names");
+    if (lookup === undefined || !hasPlaceholder(lookup.argument)) continue;
+    const wrong = placeholderProblem(option.domainOf, { path, written, domains });
+    if (wrong !== undefined)
+      problems.push({ path: at, message: `${JSON.stringify(text)}: ${wrong}` });
+  }
+}
+
+function placeholderProblem(
+  domainOf: string | undefined,
+  {
+    path,
+    written,
+    domains,
+  }: {
+    readonly path: string;
+    readonly written: readonly Written[];
+    readonly domains: NamedTexts;
+  },
+): string | undefined {
+  if (domainOf === undefined) return "{domain} has a meaning only in a list of local parts";
+  const beside = written.find((one) => one.path === `${tableOf(path)}.${domainOf}`);
+  if (beside === undefined) return `{domain} needs the option ${domainOf}, which gives its value`;
+  const items = textsOf(beside.value, beside.path).map(({ text }) => text);
+  return holdsEverybody(items, domains, new Set())
+    ? `{domain} needs names in ${domainOf}, which matches every domain`
+    : undefined;
 }
 
 /** Undefined when the item is none. */

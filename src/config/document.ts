@@ -26,7 +26,9 @@ error, the running configuration stays.
   last item had a \`!\`: then it is "yes". Case does not matter.
 - A **list of domains** has items like \`example.com\`, \`*.example.com\` (every subdomain), \`*\` (everything), \`+name\` (a list
   in [domains]) and lookups.
-- A **list of local parts** has items like \`bob\`, \`*\` and lookups.
+- A **list of local parts** has items like \`bob\`, \`*\` and lookups. \`{domain}\` in a lookup stands for the domain that the list of
+  domains beside it has matched: \`lsearch:accounts/{domain}\` is one file for each domain. In such a file, and in every file
+  if there is an [accounts] table, the account may be an address of another domain: \`bob.smith: bob@example.net\`.
 - A **list of hosts** has items like \`192.0.2.1\`, \`192.0.2.0/24\`, \`2001:db8::/32\`, \`*\`, \`+name\` (a list in [hosts]) and
   lookups.
 - A **lookup** is an item that refers to another source:

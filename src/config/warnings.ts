@@ -6,8 +6,9 @@ import { findUser } from "../base/users.ts";
 import type { RouterSurvey } from "../contract/contract.ts";
 import { parseHostItem } from "../lists/host-items.ts";
 import { type ListSurvey, parseLookup } from "../lists/lookup.ts";
-import { parseDomain } from "../mail/address.ts";
-import type { Configuration } from "./configuration.ts";
+import { hasPlaceholder, itemsOfDomains } from "../lists/domain-placeholder.ts";
+import { parseDomain, parseMailbox } from "../mail/address.ts";
+import { type Configuration, hasAddressValues } from "./configuration.ts";
 import { orderWarnings } from "./order-warnings.ts";
 
 /** At most this many entries of each file are named. */
@@ -40,11 +41,8 @@ export async function warningsOf(configuration: Configuration): Promise<string[]
     warnings.push(`${file}: relay.dkim[${index}].key_file: ${why}`);
   }
   warnings.push(...orderWarnings(configuration));
-  const domains = [...domainTexts(configuration)];
-  const localParts = [...localPartTexts(configuration)];
-  const ofLocalParts = lookedUp(localParts, configuration);
-  for (const [name, survey] of new Map([...lookedUp(domains, configuration), ...ofLocalParts])) {
-    warnings.push(...listWarnings(name, await survey(), ofLocalParts.has(name)));
+  for (const [name, { survey, kind }] of lookedUp(configuration)) {
+    warnings.push(...listWarnings(name, await survey(), kind));
   }
   for (const { doubts } of await surveysOf(configuration)) warnings.push(...doubts);
   return warnings;
@@ -84,28 +82,45 @@ function* domainTexts({ domains, gate, routers }: Configuration): Generator<stri
   }
 }
 
-function* localPartTexts({ gate, routers }: Configuration): Generator<string> {
-  for (const rule of gate.relay) yield* rule.sender_local_parts ?? [];
-  for (const { chain } of routers) {
-    yield* chain.local_parts ?? [];
-    yield* chain.sender_local_parts ?? [];
+function* localPartTexts(configuration: Configuration): Generator<[string, Kind]> {
+  const { domains, gate, routers } = configuration;
+  const pairs = [
+    ...gate.relay.map((rule) => [rule.sender_local_parts, rule.sender_domains] as const),
+    ...routers.map(({ chain }) => [chain.local_parts, chain.domains] as const),
+    ...routers.map(({ chain }) => [chain.sender_local_parts, chain.sender_domains] as const),
+  ];
+  for (const [texts = [], beside = []] of pairs) {
+    for (const text of texts) {
+      const mayLeadElsewhere = hasAddressValues(configuration) || hasPlaceholder(text);
+      const kind = mayLeadElsewhere ? "local parts of all domains" : "local parts";
+      for (const item of itemsOfDomains(text, beside, (name) => domains.get(name)))
+        yield [item, kind];
+    }
   }
 }
 
-/** The sources that the items look up in, each once: its name, and how to survey it. */
-function lookedUp(
-  texts: readonly string[],
-  { lookups, directory, relay }: Configuration,
-): ReadonlyMap<string, () => Promise<ListSurvey>> {
-  const found = new Map<string, () => Promise<ListSurvey>>();
-  for (const text of texts) {
+/** The keys of a list. In a list of local parts of all domains, the values may be addresses. */
+type Kind = "domains" | "local parts" | "local parts of all domains";
+
+interface LookedUp {
+  readonly survey: () => Promise<ListSurvey>;
+  readonly kind: Kind;
+}
+
+/** The sources that items of lists look up in, each once, by name. */
+function lookedUp(configuration: Configuration): ReadonlyMap<string, LookedUp> {
+  const { lookups, directory, relay } = configuration;
+  const found = new Map<string, LookedUp>();
+  const ofDomains = Array.from(domainTexts(configuration), (text) => [text, "domains"] as const);
+  for (const [text, kind] of [...ofDomains, ...localPartTexts(configuration)]) {
     const item = parseLookup(text.startsWith("!") ? text.slice(1) : text);
     if (item === undefined) continue;
     const lookup = lookups.get(item.scheme);
     if (lookup?.of !== "names" || lookup.survey === undefined) continue;
     const name = lookup.nameOf(item.argument, directory);
     const nothing: ListSurvey = { entries: [], doubts: [], indented: [] };
-    found.set(name, async () => (await lookup.survey?.(name, relay.spool_directory)) ?? nothing);
+    const survey = async () => (await lookup.survey?.(name, relay.spool_directory)) ?? nothing;
+    found.set(name, { survey, kind });
   }
   return found;
 }
@@ -113,7 +128,7 @@ function lookedUp(
 function listWarnings(
   path: string,
   { entries, doubts, indented }: ListSurvey,
-  ofLocalParts: boolean,
+  kind: Kind,
 ): string[] {
   if (doubts.length > 0) return [...doubts];
   if (entries.length === 0) return [`${path}: is empty: nobody is in it`];
@@ -123,7 +138,7 @@ function listWarnings(
         `${path}:${line}: ${JSON.stringify(text)} stands behind a blank: it belongs to the line above and is no name`,
     ),
     ...entries.flatMap(({ key, value }) => {
-      const warning = entryWarning(key, value, ofLocalParts);
+      const warning = entryWarning(key, value, kind);
       return warning === undefined ? [] : [`${path}: "${key}": ${warning}`];
     }),
   ];
@@ -131,7 +146,8 @@ function listWarnings(
   return [...found.slice(0, NAMED_MAX), `${path}: and more of that kind`];
 }
 
-function entryWarning(key: string, value: string, ofLocalParts: boolean): string | undefined {
+function entryWarning(key: string, value: string, kind: Kind): string | undefined {
+  const ofLocalParts = kind !== "domains";
   if (ofLocalParts && key.includes("@")) return "is an address; a local part is wanted";
   if (!ofLocalParts && key.startsWith("*")) {
     return "is a pattern, and a file has none; write it into routers.toml";
@@ -139,5 +155,6 @@ function entryWarning(key: string, value: string, ofLocalParts: boolean): string
   if (!ofLocalParts && parseDomain(key.replace(/\.$/, "")) === undefined) return "is no domain";
   if (/^#|\s#/.test(value)) return "has a comment behind it, which needs a line of its own";
   if (!/[\s,@]/.test(value)) return undefined;
+  if (kind === "local parts of all domains" && parseMailbox(value) !== undefined) return undefined;
   return `has its copies under the name of "${value}", which is no local part`;
 }

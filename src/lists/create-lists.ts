@@ -2,6 +2,8 @@
 // shared sources, the lists of other generations share them too.
 
 import type { Resolver } from "../dns/dns.ts";
+import type { Closable } from "../base/shared.ts";
+import { hasPlaceholder, itemsOfDomains } from "./domain-placeholder.ts";
 import { parseHostItem } from "./host-items.ts";
 import { hostList, type HostScan, hostScan } from "./host-lists.ts";
 import { HostSources } from "./host-sources.ts";
@@ -21,6 +23,9 @@ import {
 import { NameSources } from "./name-sources.ts";
 import { domainItem, localPartItem, scan, type TextItem } from "./text-lists.ts";
 
+/** Sources of domains that only a pattern matches, in one generation. */
+const OF_DOMAINS_MAX = 100;
+
 type NamedLists = Readonly<Record<string, readonly string[]>>;
 
 export interface ListParts extends NameServices {
@@ -30,6 +35,8 @@ export interface ListParts extends NameServices {
   readonly hosts: NamedLists;
   /** The directory to which relative file names refer. */
   readonly configDirectory: string;
+  /** Values of entries of local parts may be addresses, in items without `{domain}` too. Default: false. */
+  readonly hasAddressValues?: boolean;
   readonly resolver: Resolver;
   /** Milliseconds between two refreshes of the sources of hosts, varied by up to a tenth. Default: one hour. */
   readonly refreshInterval?: number;
@@ -59,14 +66,19 @@ export function createLists(parts: ListParts): ListsWithRefresh {
   const hostSources = parts.hostSources ?? new HostSources(parts);
   const own = new OwnSources(parts, parts.nameSources ?? new NameSources(parts), hostSources);
   const names = (scheme: string, argument: string) => own.names(scheme, argument);
+  const ofDomain = (scheme: string, argument: string) => own.ofDomain(scheme, argument);
   const hosts = (scheme: string, argument: string) => own.hosts(scheme, argument);
   const domainsNamed: (name: string) => readonly TextItem[] = named(parts.domains, (texts) =>
-    texts.map((text) => domainItem(text, { lookup: names, named: domainsNamed })),
+    texts.map((text) => domainItem(text, domainSources)),
   );
   const hostsNamed: (name: string) => HostScan = named(parts.hosts, (texts) =>
     hostScan(texts, { lookup: hosts, named: hostsNamed }),
   );
-  const domainSources = { lookup: names, named: domainsNamed };
+  const domainsWritten = (name: string) =>
+    Object.hasOwn(parts.domains, name) ? parts.domains[name] : undefined;
+  const { hasAddressValues = false } = parts;
+  const found = { lookup: names, lookupOfDomain: ofDomain, named: domainsNamed };
+  const domainSources = { ...found, hasAddressValues };
 
   return {
     lookup(item) {
@@ -78,9 +90,15 @@ export function createLists(parts: ListParts): ListsWithRefresh {
       const items = texts.map((text) => domainItem(text, domainSources));
       return { match: (domain) => scan(items, domain) };
     },
-    localParts(texts) {
+    localParts(texts, beside = []) {
       const items = texts.map((text) => localPartItem(text, domainSources));
-      return { match: (localPart) => scan(items, localPart) };
+      for (const text of texts.filter(hasPlaceholder)) {
+        for (const item of itemsOfDomains(text.replace(/^!/, ""), beside, domainsWritten)) {
+          const written = parseLookup(item);
+          if (written !== undefined) names(written.scheme, written.argument);
+        }
+      }
+      return { match: (localPart, domain) => scan(items, localPart, domain) };
     },
     hosts: (texts) => hostList(texts, { lookup: hosts, named: hostsNamed }),
     async refresh() {
@@ -108,6 +126,8 @@ class OwnSources {
   readonly #hostSources: HostSources;
   readonly #names = new Map<string, NameSource>();
   readonly #hosts = new Map<string, HostSource>();
+  /** Sources whose names depend on a domain that a pattern matched: the newest ones. */
+  readonly #ofDomains = new Map<string, Closable & Pick<NameSource, "find">>();
   readonly #left: (() => Promise<void>)[] = [];
 
   constructor(
@@ -126,6 +146,27 @@ class OwnSources {
       this.#left.push(() => this.#nameSources.leave(lookup, name));
       return this.#nameSources.take(lookup, name);
     });
+  }
+
+  /**
+   * The source for an argument that a domain is part of. A stranger may choose the domain, if a pattern matches it, so
+   * the number of such sources is limited.
+   */
+  ofDomain(scheme: string, argument: string): Pick<NameSource, "find"> {
+    const { lookup, name } = this.#found(scheme, argument, isOfNames);
+    const key = `${scheme}:${name}`;
+    const known = this.#names.get(key) ?? this.#ofDomains.get(key);
+    if (known !== undefined) return known;
+    const [[oldest, former] = []] = this.#ofDomains;
+    if (oldest !== undefined && former !== undefined && this.#ofDomains.size >= OF_DOMAINS_MAX) {
+      this.#ofDomains.delete(oldest);
+      void former.close();
+    }
+    const source = this.#nameSources.take(lookup, name);
+    const close = () => this.#nameSources.leave(lookup, name);
+    const held = { find: (keys: readonly string[]) => source.find(keys), close };
+    this.#ofDomains.set(key, held);
+    return held;
   }
 
   hosts(scheme: string, argument: string): HostSource {
@@ -162,6 +203,9 @@ class OwnSources {
   async leave(): Promise<void> {
     this.#names.clear();
     this.#hosts.clear();
+    const ofDomains = [...this.#ofDomains.values()];
+    this.#ofDomains.clear();
+    await Promise.all(ofDomains.map((source) => source.close()));
     await Promise.all(this.#left.splice(0).map((leave) => leave()));
   }
 }

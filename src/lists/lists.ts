@@ -12,8 +12,11 @@ import type { NameSource } from "./lookup.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 
 export type Match =
-  /** `key` is the canonical text of the list, in lower case; absent if only a "*" matched. */
-  | { readonly kind: "in"; readonly key?: string; readonly why: string }
+  /**
+   * `key` is the canonical text of the list, in lower case; absent if only a "*" matched. `domain` is that of an account
+   * in another domain than the one that was looked up: the entry is "bob.smith: bob@example.com".
+   */
+  | { readonly kind: "in"; readonly key?: string; readonly domain?: string; readonly why: string }
   | { readonly kind: "out"; readonly why: string }
   | { readonly kind: "defer"; readonly why: string };
 
@@ -23,8 +26,11 @@ export interface DomainList {
 }
 
 export interface LocalPartList {
-  /** Matches a local part, in any case. `alice+x` matches as `alice` does, unless it is listed itself. */
-  match(localPart: string): MaybePromise<Match>;
+  /**
+   * Matches a local part, in any case. `alice+x` matches as `alice` does, unless it is listed itself. `domain` is the
+   * canonical key of its domain, for items with `{domain}`. Without it, such an item defers.
+   */
+  match(localPart: string, domain?: string): MaybePromise<Match>;
 }
 
 export interface HostList {
@@ -37,7 +43,8 @@ export interface HostList {
 /** Makes matchers from the texts in the configuration. The loader has checked each "+name". */
 export interface Lists {
   domains(items: readonly string[]): DomainList;
-  localParts(items: readonly string[]): LocalPartList;
+  /** `domains` are the items of the list of domains beside it, whose files are opened at once. */
+  localParts(items: readonly string[], domains?: readonly string[]): LocalPartList;
   hosts(items: readonly string[]): HostList;
   /** One lookup by itself: "lsearch:FILE", relative to the configuration. All callers share it. */
   lookup(item: string): Pick<NameSource, "find">;

@@ -5,7 +5,10 @@
 // - If no item matches, the subject is in the list only if the last item is negative.
 // - A negative item of a nested "+name" only excludes from the nested list.
 // - The key of a match is text of the list. Only "*.example.com" gives the subject's own domain as the key.
+// - An item with `{domain}` is never looked up without a domain, or with one that is not safe in the name of a file.
 
+import { hasPlaceholder, withDomain } from "./domain-placeholder.ts";
+import { type ListAccount, listAccountOf } from "./list-account.ts";
 import { canonicalName } from "./lsearch-text.ts";
 import type { Match } from "./lists.ts";
 import { type Found, type NameSource, parseLookup } from "./lookup.ts";
@@ -18,19 +21,23 @@ type Verdict = Match | undefined;
 export interface TextItem {
   readonly text: string;
   readonly negated: boolean;
-  /** The verdict without the "!". */
-  find(subject: string): MaybePromise<Verdict>;
+  /** The verdict without the "!". `domain` is the value of `{domain}`. */
+  find(subject: string, domain?: string): MaybePromise<Verdict>;
 }
 
 /** The sources of lookups and the named lists that items refer to. */
 export interface ItemSources {
   lookup(scheme: string, argument: string): Pick<NameSource, "find">;
+  /** The same for an argument that a domain is part of. */
+  lookupOfDomain(scheme: string, argument: string): Pick<NameSource, "find">;
   named(name: string): readonly TextItem[];
+  /** Values of entries of local parts may be addresses, in items without `{domain}` too. */
+  readonly hasAddressValues: boolean;
 }
 
 export function domainItem(text: string, sources: ItemSources): TextItem {
   return itemOf(text, (positive) => {
-    const found = lookedUp(positive, sources, writtenKeys);
+    const found = lookedUp(positive, sources, DOMAINS);
     if (found !== undefined) return found;
     if (positive.startsWith("+")) return nested(sources.named(positive.slice(1)));
     const lower = positive.toLowerCase();
@@ -42,19 +49,28 @@ export function localPartItem(text: string, sources: ItemSources): TextItem {
   return itemOf(
     text,
     (positive) =>
-      lookedUp(positive, sources, nameKeys) ?? literal(positive.toLowerCase(), [whole, base]),
+      lookedUp(positive, sources, localPartsIn(positive, sources)) ??
+      literal(positive.toLowerCase(), [whole, base]),
   );
 }
 
-/** Scans the items from `start` on. The scan resumes after an item that had to wait for its file. */
-export function scan(items: readonly TextItem[], subject: string, start = 0): MaybePromise<Match> {
+/**
+ * Scans the items from `start` on. The scan resumes after an item that had to wait for its file. `domain` is the value
+ * of `{domain}`.
+ */
+export function scan(
+  items: readonly TextItem[],
+  subject: string,
+  domain?: string,
+  start = 0,
+): MaybePromise<Match> {
   for (let index = start; index < items.length; index++) {
     const current = items[index];
     if (current === undefined) break;
-    const found = current.find(subject);
+    const found = current.find(subject, domain);
     if (found instanceof Promise) {
       return found.then(
-        (late) => decide(current, subject, late) ?? scan(items, subject, index + 1),
+        (late) => decide(current, subject, late) ?? scan(items, subject, domain, index + 1),
       );
     }
     const match = decide(current, subject, found);
@@ -127,11 +143,49 @@ const writtenKeys: Keys = (lower) => writtenDomains(lower).map((key) => ({ key, 
 
 const nameKeys: Keys = (lower) => [whole(lower), base(lower)].map((key) => ({ key, name: key }));
 
+/** How a list of one kind reads a lookup. */
+interface Reading {
+  readonly keysOf: Keys;
+  /** The account that an entry means, or the domain in place of its local part. */
+  readonly accountOf: (name: string, value: string) => ListAccount;
+}
+
+const DOMAINS: Reading = {
+  keysOf: writtenKeys,
+  accountOf: (name, value) => ({ localPart: canonicalName(name, value) }),
+};
+
+const LOCAL_PARTS: Reading = { ...DOMAINS, keysOf: nameKeys };
+const ACCOUNTS: Reading = { keysOf: nameKeys, accountOf: listAccountOf };
+
+function localPartsIn(item: string, { hasAddressValues }: ItemSources): Reading {
+  return hasAddressValues || hasPlaceholder(item) ? ACCOUNTS : LOCAL_PARTS;
+}
+
 /** The finder of a lookup; undefined if the item is not a lookup. */
-function lookedUp(item: string, sources: ItemSources, keysOf: Keys): TextItem["find"] | undefined {
+function lookedUp(
+  item: string,
+  sources: ItemSources,
+  reading: Reading,
+): TextItem["find"] | undefined {
   const written = parseLookup(item);
   if (written === undefined) return undefined;
-  const source = sources.lookup(written.scheme, written.argument);
+  const { scheme, argument } = written;
+  if (!hasPlaceholder(argument)) return finderIn(sources.lookup(scheme, argument), item, reading);
+  return (subject, domain) => {
+    if (domain === undefined) return unknown(`${item}: no list gave a value for {domain}`);
+    const named = withDomain(argument, domain);
+    if (named === undefined) return unknown(`${item}: the value of {domain} is no safe file name`);
+    const source = sources.lookupOfDomain(scheme, named);
+    return finderIn(source, `${scheme}:${named}`, reading)(subject);
+  };
+}
+
+function finderIn(
+  source: Pick<NameSource, "find">,
+  item: string,
+  { keysOf, accountOf }: Reading,
+): TextItem["find"] {
   return (subject) => {
     const keys = keysOf(subject.toLowerCase());
     const match = (found: Found): Verdict => {
@@ -140,12 +194,10 @@ function lookedUp(item: string, sources: ItemSources, keysOf: Keys): TextItem["f
           return unknown(`${item} cannot be read: ${found.error}`);
         case "found": {
           const plain = keys.find(({ key }) => key === found.key)?.name ?? found.key;
-          const canonical = canonicalName(plain, found.value);
-          return {
-            kind: "in",
-            key: canonical,
-            why: `"${subject}" is in ${item} as "${canonical}"`,
-          };
+          const { localPart: key, domain } = accountOf(plain, found.value);
+          const account = domain === undefined ? key : `${key}@${domain}`;
+          const why = `"${subject}" is in ${item} as "${account}"`;
+          return { kind: "in", key, ...(domain === undefined ? {} : { domain }), why };
         }
         case "none":
           if (found.doubt === undefined) return undefined;

@@ -6,7 +6,7 @@ import { hostItemProblem } from "../lists/host-items.ts";
 import { parseLookup } from "../lists/lookup.ts";
 import { parseDomain } from "../mail/address.ts";
 import { list } from "./option-types.ts";
-import type { Option } from "./option.ts";
+import { marked, type Option } from "./option.ts";
 
 /** Items: "example.com", "*.example.com", "*", "+name", a lookup ("lsearch:FILE"), each with an optional "!" before it. */
 export function domainList(doc: string): Option<readonly string[]> {
@@ -17,9 +17,13 @@ export function domainList(doc: string): Option<readonly string[]> {
   });
 }
 
-/** Items: "bob", "*", a lookup ("lsearch:FILE"), each with an optional "!" before it. */
-export function localPartList(doc: string): Option<readonly string[]> {
-  return list(doc, localPartItemProblem, { type: "list of local parts", lookups: "names" });
+/**
+ * Items: "bob", "*", a lookup ("lsearch:FILE"), each with an optional "!" before it. `domains` names the list of domains
+ * beside it, whose match is `{domain}` in a lookup.
+ */
+export function localPartList(doc: string, domains?: string): Option<readonly string[]> {
+  const option = list(doc, localPartItemProblem, { type: "list of local parts", lookups: "names" });
+  return domains === undefined ? option : marked({ domainOf: domains }, option);
 }
 
 /** Items: address, CIDR, a lookup ("spf:DOMAIN"), "+name", each with an optional "!" before it. */

@@ -15,7 +15,10 @@ export const chainOptions = options({
   ),
   driver: text("The kind of router: a name below, a package, or a file such as `./mine.ts`."),
   domains: optional(domainList("The recipient's domain must be in this list."), "any"),
-  local_parts: optional(localPartList("The recipient's local part must be in this list."), "any"),
+  local_parts: optional(
+    localPartList("The recipient's local part must be in this list.", "domains"),
+    "any",
+  ),
   sender_domains: optional(
     domainList(
       "The domain of the envelope sender must be in this list; a null sender never matches.",
@@ -23,7 +26,7 @@ export const chainOptions = options({
     "any",
   ),
   sender_local_parts: optional(
-    localPartList("The local part of the envelope sender must be in this list."),
+    localPartList("The local part of the envelope sender must be in this list.", "sender_domains"),
     "any",
   ),
   relayed: optional(

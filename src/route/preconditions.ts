@@ -11,7 +11,9 @@ export interface Precondition {
   readonly key: keyof Account;
   /** The name of the option, for the trace. */
   readonly option: string;
-  readonly list: DomainList | LocalPartList;
+  readonly list: LocalPartList;
+  /** The key of the domain beside it: the value of `{domain}`, and replaced by the domain of an account elsewhere. */
+  readonly domain: "domain" | "senderDomain";
   /** The value to look up in the list; undefined for a null sender, which no list matches. */
   readonly subject: (mailbox: Mailbox, sender: Mailbox | null) => string | undefined;
 }
@@ -30,7 +32,8 @@ export function preconditionsOf(lists: {
     list: DomainList | LocalPartList | undefined,
     subject: Precondition["subject"],
   ) => {
-    if (list !== undefined) preconditions.push({ key, option, list, subject });
+    const domain = key === "domain" || key === "localPart" ? "domain" : "senderDomain";
+    if (list !== undefined) preconditions.push({ key, option, list, domain, subject });
   };
   add("domain", "domains", lists.domains, ({ domain }) => domain);
   add("localPart", "local_parts", lists.localParts, ({ localPart }) => localPart);
@@ -56,16 +59,17 @@ export async function meets(
 ): Promise<Found> {
   const account: { -readonly [K in keyof Account]: Account[K] } = {};
   let whys = "";
-  for (const { key, option, list, subject } of preconditions) {
+  for (const { key, option, list, domain, subject } of preconditions) {
     const text = subject(mailbox, sender);
     if (text === undefined) {
       return { kind: "out", why: joinedReasons(whys, `${option}: the sender is <>`) };
     }
-    const answer = list.match(text);
+    const answer = list.match(text, account[domain]);
     const match = answer instanceof Promise ? await answer : answer;
     whys = joinedReasons(whys, `${option}: ${match.why}`);
     if (match.kind !== "in") return { kind: match.kind, why: whys };
     if (match.key !== undefined) account[key] = match.key;
+    if (match.domain !== undefined) account[domain] = match.domain;
   }
   return { kind: "in", account, why: whys };
 }

@@ -7,7 +7,7 @@ import { preload } from "../receive/authentication/mailauth.ts";
 import { builtInScanners } from "../receive/content/built-in.ts";
 import type { Inspected } from "../receive/content/inspected.ts";
 import type { Clock } from "../base/clock.ts";
-import type { Configuration } from "../config/configuration.ts";
+import { type Configuration, hasAddressValues } from "../config/configuration.ts";
 import type { Services, Transport } from "../contract/contract.ts";
 import type { Scanner } from "../contract/scanner.ts";
 import type { Resolver } from "../dns/dns.ts";
@@ -81,6 +81,7 @@ export function assemble(
     domains: Object.fromEntries(domains),
     hosts: Object.fromEntries(hosts),
     configDirectory: directory,
+    hasAddressValues: hasAddressValues(configuration),
     stateDirectory: relay.spool_directory,
     log,
     resolver,
@@ -149,9 +150,11 @@ function chainOf({ routers }: Configuration, services: Services): ChainRouter[] 
     relayed: chain.relayed,
     preconditions: preconditionsOf({
       domains: chain.domains && lists.domains(chain.domains),
-      localParts: chain.local_parts && lists.localParts(chain.local_parts),
+      localParts: chain.local_parts && lists.localParts(chain.local_parts, chain.domains),
       senderDomains: chain.sender_domains && lists.domains(chain.sender_domains),
-      senderLocalParts: chain.sender_local_parts && lists.localParts(chain.sender_local_parts),
+      senderLocalParts:
+        chain.sender_local_parts &&
+        lists.localParts(chain.sender_local_parts, chain.sender_domains),
     }),
   }));
 }

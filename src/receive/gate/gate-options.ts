@@ -73,7 +73,10 @@ const relayRuleOptions = withCheck(
       "The domain of the envelope sender must be in this list; `*` allows every sender.",
     ),
     sender_local_parts: optional(
-      localPartList("The local part of the envelope sender must be in this list."),
+      localPartList(
+        "The local part of the envelope sender must be in this list.",
+        "sender_domains",
+      ),
       "any",
     ),
     client_certificates: marked(

@@ -94,7 +94,7 @@ export class Gate {
       senderLocalParts:
         rule.sender_local_parts === undefined
           ? undefined
-          : lists.localParts(rule.sender_local_parts),
+          : lists.localParts(rule.sender_local_parts, rule.sender_domains),
       proof: rule.proof === undefined ? undefined : proofOf(rule.proof, lists),
       nullSender: rule.null_sender ?? nullSenderOf(rule),
     }));
@@ -248,7 +248,8 @@ async function judgeRelay(
     return nullSender === "refuse" ? refuse(DENIED, why) : accept(nullSender === "proof", why);
   }
   const domain = await senderDomains.match(sender.domain);
-  const localPart = await senderLocalParts?.match(sender.localPart);
+  const key = domain.kind === "in" ? domain.key : undefined;
+  const localPart = await senderLocalParts?.match(sender.localPart, key);
   const why = `sender_domains: ${domain.why}${localPart === undefined ? "" : `; sender_local_parts: ${localPart.why}`}`;
   if (domain.kind === "out" || localPart?.kind === "out") return refuse(DENIED, why);
   if (domain.kind === "defer" || localPart?.kind === "defer") {
