@@ -3,6 +3,7 @@
 import { mtaSts } from "./parts/mta-sts/part.ts";
 import type { Part } from "./parts/part.ts";
 import { postmasterList } from "./parts/postmaster-list/part.ts";
+import { setUp } from "./parts/setup/part.ts";
 import { tlsReports } from "./parts/tls-reports/part.ts";
 
-export const parts: readonly Part[] = [tlsReports, mtaSts, postmasterList];
+export const parts: readonly Part[] = [tlsReports, mtaSts, postmasterList, setUp];

@@ -26,6 +26,15 @@ export function userName(wanted: number): string {
   return users().find(({ uid }) => uid === wanted)?.name ?? String(wanted);
 }
 
+/** The names of all users that have the group, as their own or as a further one. */
+export function membersOfGroup(gid: number): string[] {
+  const own = users().filter((user) => user.gid === gid);
+  const further = lines("/etc/group").flatMap(([, , id, members = ""]) =>
+    Number(id) === gid ? members.split(",").filter(Boolean) : [],
+  );
+  return [...new Set([...own.map(({ name }) => name), ...further])];
+}
+
 /**
  * When root changes a spool with relayctl, the process becomes the user who owns the spool. If root owns the spool, it
  * becomes the configured user of the relay, if any. So relayctl leaves no file that the relay cannot write to.
@@ -45,10 +54,15 @@ export function become({ uid, gid }: SystemUser): void {
 }
 
 function users(): NamedUser[] {
-  const lines = readFileSync("/etc/passwd", "utf8").split("\n");
-  return lines.flatMap((line) => {
-    const [name, , uid, gid] = line.split(":");
+  return lines("/etc/passwd").flatMap(([name, , uid, gid]) => {
     const isWhole = name !== undefined && uid !== undefined && gid !== undefined;
     return isWhole ? [{ name, uid: Number(uid), gid: Number(gid) }] : [];
   });
+}
+
+/** The lines of a file, each with the fields between its colons. */
+function lines(file: string): string[][] {
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .map((line) => line.split(":"));
 }

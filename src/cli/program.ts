@@ -81,11 +81,12 @@ function addFlags(parser: Parser, flags: Options<unknown>): void {
   for (const { key, option, written, isSwitch } of flagsOf(flags)) {
     const flag = new Flag(written, meaningOf(option));
     if (!isSwitch) {
-      flag.argParser((text: string) => {
+      flag.argParser((text: string, before: unknown) => {
         const value = valueOf(option, text);
         const problems: Problem[] = [];
         option.read(value, key, problems);
-        if (problems[0] === undefined) return value;
+        if (problems[0] === undefined)
+          return option.isRepeated ? [before ?? [], value].flat() : value;
         throw new InvalidArgumentError(`It ${problems[0].message}.`);
       });
     }

@@ -44,6 +44,12 @@ export function plainCommand(
   return declaration;
 }
 
+/** Texts of a flag that may be given several times. `type` is the name of one in `--help`. */
+export function words(type: string, doc: string): Option<readonly string[]> {
+  const option = declared(type, { doc }, (value) => ({ ok: [value].flat().map(String) }));
+  return { ...option, isRepeated: true };
+}
+
 /** Any text, including the empty one. `type` is its name in `--help`. */
 export function word(type: string, doc: string): Option<string> {
   return declared(type, { doc }, (value) => ({ ok: String(value) }));

@@ -54,6 +54,8 @@ export interface Option<T> extends Marks {
   readonly itemOf?: (text: string) => string;
   /** The value is a file or directory: the loader makes it absolute before it is read. */
   readonly isPath?: true;
+  /** A flag of a command that may be given several times: its value is the list of all texts. */
+  readonly isRepeated?: true;
   /** All possible values, if the option is one of a few words. */
   readonly words?: readonly string[];
   /** Options inside this one, for tables and arrays of tables. */

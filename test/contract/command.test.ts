@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { word } from "../../src/contract/command.ts";
+import { word, words } from "../../src/contract/command.ts";
 
 describe("word", () => {
   const texts: readonly (readonly [given: unknown, read: string])[] = [
@@ -29,4 +29,22 @@ describe("word", () => {
       { type: "<address>", doc: "An address.", required: true },
     );
   });
+});
+
+describe("words", () => {
+  const given: readonly (readonly [given: unknown, read: readonly string[]])[] = [
+    ["example.com", ["example.com"]],
+    [
+      ["example.com", "example.net"],
+      ["example.com", "example.net"],
+    ],
+    [[""], [""]],
+    [[], []],
+    [25, ["25"]],
+  ];
+  for (const [texts, read] of given) {
+    it(`reads ${JSON.stringify(texts)} as a list`, () => {
+      assert.deepEqual(words("<domain>", "A domain.").read(texts, "domain", []), read);
+    });
+  }
 });
