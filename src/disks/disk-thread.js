@@ -12,19 +12,94 @@ import { parentPort, workerData } from "node:worker_threads";
  * @import { NewFile } from "../base/durable/file-calls.ts"
  */
 
-const { O_CREAT, O_DSYNC, O_EXCL, O_RDONLY, O_WRONLY } = fs.constants;
+/** @typedef {Exclude<DiskRequest, { op: "place" }>} Call One system call. */
+
+const { O_CREAT, O_EXCL, O_RDONLY, O_WRONLY } = fs.constants;
 const NAMES_AT_ONCE = 1000;
 
 /** @type {(port: MessagePort, progress: Int32Array) => void} */
 function serve(port, progress) {
+  const goesOn = () => void Atomics.add(progress, 0, 1);
   port.on("message", (/** @type {readonly DiskRequest[]} */ requests) => {
-    const all = requests.map((request) => {
-      const reply = answer(request, port);
-      Atomics.add(progress, 0, 1);
-      return reply;
+    // All new files are written before the first is synced: together they take fewer writes of the disk.
+    const begun = requests.map((request) => {
+      const one = request.op === "place" ? new PlacedFile(request) : answer(request, port);
+      goesOn();
+      return one;
     });
+    for (const one of begun) {
+      if (!(one instanceof PlacedFile)) continue;
+      one.sync();
+      goesOn();
+    }
+    const all = begun.map((one) => (one instanceof PlacedFile ? one.move() : one));
     tell(port, { all: synced(requests, all) });
   });
+}
+
+/** A whole file on its way to its place. If a step fails, the file is removed and no other step follows. */
+class PlacedFile {
+  /** @type {NewFile} */
+  #file;
+  /** @type {number | undefined} */
+  #fd;
+  /** Whether this thread has made the file. A file of the same name that was there before stays. */
+  #isMade = false;
+  /** @type {DiskError | undefined} */
+  #error;
+
+  /**
+   * Writes the file.
+   *
+   * @param {NewFile} file
+   */
+  constructor(file) {
+    this.#file = file;
+    this.#step(() => {
+      const { from, flags, mode, bytes } = file;
+      const fd = fs.openSync(from, O_CREAT | O_EXCL | O_WRONLY | flags, mode);
+      this.#fd = fd;
+      this.#isMade = true;
+      for (let at = 0; at < bytes.length;) {
+        const written = fs.writeSync(fd, bytes, at);
+        if (written === 0) throw new Error("the system wrote nothing and gave no error");
+        at += written;
+      }
+    });
+  }
+
+  /** Syncs its octets, and closes it. */
+  sync() {
+    this.#step(() => {
+      const fd = this.#fd;
+      if (fd === undefined) return;
+      fs.fdatasyncSync(fd);
+      this.#fd = undefined;
+      fs.closeSync(fd);
+    });
+  }
+
+  /**
+   * Moves it to its place.
+   *
+   * @type {() => DiskReply}
+   */
+  move() {
+    this.#step(() => fs.renameSync(this.#file.from, this.#file.to));
+    return this.#error === undefined ? { value: undefined } : { error: this.#error };
+  }
+
+  /** @type {(step: () => void) => void} */
+  #step(step) {
+    if (this.#error !== undefined) return;
+    try {
+      step();
+    } catch (error) {
+      const left = this.#isMade ? putAway(this.#fd, this.#file.from) : undefined;
+      this.#fd = undefined;
+      this.#error = left === undefined ? plain(error) : { ...plain(error), left };
+    }
+  }
 }
 
 /** @type {(port: MessagePort, reply: BatchReply) => void} */
@@ -32,7 +107,7 @@ function tell(port, reply) {
   port.postMessage(reply);
 }
 
-/** @type {(request: DiskRequest, port: MessagePort) => DiskReply} */
+/** @type {(request: Call, port: MessagePort) => DiskReply} */
 function answer(request, port) {
   try {
     const value = call(request, port);
@@ -80,7 +155,7 @@ function plain(error) {
   return { message: messageOf(error), ...codesOf(error) };
 }
 
-/** @type {(request: DiskRequest, port: MessagePort) => number | Look | void} */
+/** @type {(request: Call, port: MessagePort) => number | Look | void} */
 function call(request, port) {
   switch (request.op) {
     case "open":
@@ -106,40 +181,12 @@ function call(request, port) {
       return fs.renameSync(request.from, request.to);
     case "names":
       return tellNames(request.path, port);
-    case "place":
-      return place(request);
   }
 }
 
 /** @type {(stats: fs.Stats) => Look} */
 function lookOf(stats) {
   return { uid: stats.uid, mode: stats.mode, isLink: stats.isSymbolicLink() };
-}
-
-/**
- * Leaves no file if it throws. If the file could not be removed, `left` of the error says why.
- *
- * @type {(file: NewFile) => void}
- */
-function place({ from, to, mode, flags, bytes }) {
-  const fd = fs.openSync(from, O_CREAT | O_EXCL | O_WRONLY | flags, mode);
-  let isOpen = true;
-  try {
-    for (let at = 0; at < bytes.length;) {
-      const written = fs.writeSync(fd, bytes, at);
-      if (written === 0) throw new Error("the system wrote nothing and gave no error");
-      at += written;
-    }
-    if ((flags & O_DSYNC) === 0) fs.fsyncSync(fd);
-    isOpen = false;
-    fs.closeSync(fd);
-    fs.renameSync(from, to);
-  } catch (error) {
-    const left = putAway(isOpen ? fd : undefined, from);
-    throw left === undefined
-      ? error
-      : Object.assign(new Error(messageOf(error)), codesOf(error), { left });
-  }
 }
 
 /**

@@ -136,17 +136,16 @@ export class Maildirs {
     body: Buffer,
   ): Promise<string> {
     const { mode } = this.#options;
-    const flags = SYNCED_WRITES ?? 0;
-    const directory = join(maildir, "new");
+    const directory = `${maildir}/new`;
     let path = "";
     try {
       await this.#withName(key, async (name) => {
         const room = new Uint8Array(head.length + body.length);
         const buffer = Buffer.from(room.buffer);
         const bytes = room.subarray(0, writeWithLf(body, buffer, head.copy(buffer)));
-        const from = join(maildir, "tmp", name);
-        path = join(directory, name + this.#options.tag(bytes.length));
-        await calls.place?.({ from, to: path, directory, mode, flags, bytes });
+        const from = `${maildir}/tmp/${name}`;
+        path = `${directory}/${name}${this.#options.tag(bytes.length)}`;
+        await calls.place?.({ from, to: path, directory, mode, flags: 0, bytes });
       });
       return path;
     } catch (error) {

@@ -15,7 +15,7 @@ export interface NewFile {
   /** The directory of `to`, by its descriptor or its path. */
   readonly directory: number | string;
   readonly mode: number;
-  /** Flags of the open, in addition to those that create a new file. With O_DSYNC the file needs no sync of its own. */
+  /** Flags of the open, in addition to those that create a new file. */
   readonly flags: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
