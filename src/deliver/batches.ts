@@ -2,7 +2,7 @@
 //
 // Invariant: every delivery is in one batch, or has its outcome because no transport could name its batch.
 
-import { given } from "../base/given.ts";
+import type { Draft } from "../base/given.ts";
 import { notifyOfBoth } from "../bounce/wanted.ts";
 import type { Outcome, Recipient, Transport } from "../contract/contract.ts";
 import type { Mailbox, RecipientRequest } from "../mail/envelope.ts";
@@ -41,11 +41,11 @@ export function deliveryOf(
 ): Delivery {
   // The sender gets no report on a copy, and the next host sends none either.
   const wanted = delivery.unseen ? "NEVER" : notify;
-  return {
-    ...delivery,
-    position,
-    ...given({ original, notify: wanted, orcpt }),
-  };
+  const made: Draft<Delivery> = { ...delivery, position };
+  if (original !== undefined) made.original = original;
+  if (wanted !== undefined) made.notify = wanted;
+  if (orcpt !== undefined) made.orcpt = orcpt;
+  return made;
 }
 
 export const LEFT_OUT: Outcome = { kind: "deferred", status: LOCAL_ERROR, scope: "recipient" };
@@ -128,12 +128,9 @@ function keyOf(
 
 export function recipientOf(delivery: RoutedDelivery & Partial<Delivery>, id: string): Recipient {
   const { mailbox, original, alsoFor, account, notify, orcpt } = delivery;
-  return {
-    id,
-    mailbox,
-    original,
-    ...given({ alsoFor }),
-    account,
-    ...given({ notify, orcpt }),
-  };
+  const recipient: Draft<Recipient> = { id, mailbox, original, account };
+  if (alsoFor !== undefined) recipient.alsoFor = alsoFor;
+  if (notify !== undefined) recipient.notify = notify;
+  if (orcpt !== undefined) recipient.orcpt = orcpt;
+  return recipient;
 }

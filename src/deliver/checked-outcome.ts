@@ -19,19 +19,25 @@ const FIRST_DIGIT: ReadonlyMap<unknown, number> = new Map<Outcome["kind"], numbe
 
 /** The outcome to go by, which is `answer` itself if all of it is usable; undefined if the answer is no outcome. */
 export function checkedOutcome(answer: Outcome): Outcome | undefined {
-  const { kind, status, place, ...rest } = fieldsOf(answer);
+  const { kind, status, place } = fieldsOf(answer);
   const { code } = fieldsOf(status);
   const digit = FIRST_DIGIT.get(kind);
   if (digit === undefined || Math.trunc(Number(code) / 100) !== digit) return undefined;
   const isWhole = isStatus(status) && (isAbsent(place) || isPlace(place));
-  if (answer.kind === "deferred") return isWhole && isWait(rest) ? answer : undefined;
+  if (answer.kind === "deferred") return isWhole && isWait(fieldsOf(answer)) ? answer : undefined;
   return isWhole ? answer : withoutUnusable(answer, digit);
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
 function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? { ...value } : {};
+  return isFields(value) ? value : NONE;
+}
+
+const NONE: Fields = {};
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null;
 }
 
 function isWait({ notBefore, notFinalBefore, waitsFor, heldDomain }: Fields): boolean {

@@ -10,7 +10,7 @@
 // Doors: batches.ts, heeding.ts.
 
 import { inspect } from "node:util";
-import { given } from "../base/given.ts";
+import type { Draft } from "../base/given.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Batch, Outcome } from "../contract/contract.ts";
 import type { Body, Envelope } from "../mail/envelope.ts";
@@ -58,32 +58,39 @@ export async function deliver(
   onOutcome: OnOutcome,
 ): Promise<void> {
   const groups = groupByBatch(deliveries, services, onOutcome);
-  const local = groups.filter(({ transport }) => transport.locality === "local");
-  const others = groups.filter(({ transport }) => transport.locality === "remote");
-  const run = async (batches: readonly Group[], means: DeliverServices) => {
+  const [local, others] = parted(groups, ({ transport }) => transport.locality === "local");
+  const what = { ...message, ...manner };
+  const run = async (batches: readonly Group[], signal: AbortSignal) => {
     const begun: Promise<void>[] = [];
     for (const group of batches) {
       const turn = services.share?.turn(NAME_COST * namesIn(group));
       if (turn !== undefined) await turn;
-      begun.push(deliverGroup({ ...message, ...manner }, group, means, onOutcome));
+      begun.push(deliverGroup(what, group, signal, services, onOutcome));
     }
-    await Promise.all(begun);
+    await (begun.length === 1 ? begun[0] : Promise.all(begun));
   };
   if (local.length === 0) {
-    await run(others, services);
+    await run(others, services.signal);
     return;
   }
   using deadline = new Deadline(services);
-  const hurried = local.filter((group) => !hasAllItsTime(group));
-  const copies = Promise.all([
-    run(local.filter(hasAllItsTime), services),
-    run(hurried, { ...services, signal: deadline.signal }),
-  ]);
+  const [unhurried, hurried] = parted(local, hasAllItsTime);
+  const copies =
+    unhurried.length === 0
+      ? run(hurried, deadline.signal)
+      : Promise.all([run(unhurried, services.signal), run(hurried, deadline.signal)]);
   if (others.length > 0) {
     await Promise.race([copies, deadline.mayGo]);
-    await run(others, services);
+    await run(others, services.signal);
   }
   await copies;
+}
+
+function parted<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
+  const first: T[] = [];
+  const rest: T[] = [];
+  for (const one of all) (isFirst(one) ? first : rest).push(one);
+  return [first, rest];
 }
 
 /** The cost of writing an envelope recipient, in the share of a turn. */
@@ -110,19 +117,19 @@ class Deadline {
   readonly #controller = new AbortController();
   readonly #outer: AbortSignal;
   readonly #go: () => void;
-  readonly #timers: readonly Timer[];
+  #timer: Timer;
 
   constructor({ clock, signal: outer }: DeliverServices) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.mayGo = promise;
     this.#go = resolve;
     this.#outer = outer;
-    this.#timers = [
-      clock.after(COPIES_FIRST, resolve),
-      clock.after(COPIES_DEADLINE, () =>
+    this.#timer = clock.after(COPIES_FIRST, () => {
+      resolve();
+      this.#timer = clock.after(COPIES_DEADLINE - COPIES_FIRST, () =>
         this.#controller.abort(new Error("the copy took too long")),
-      ),
-    ];
+      );
+    });
     if (outer.aborted) this.#onOuter();
     else outer.addEventListener("abort", this.#onOuter);
   }
@@ -137,7 +144,7 @@ class Deadline {
   }
 
   [Symbol.dispose](): void {
-    for (const timer of this.#timers) timer.cancel();
+    this.#timer.cancel();
     this.#outer.removeEventListener("abort", this.#onOuter);
   }
 }
@@ -145,16 +152,15 @@ class Deadline {
 async function deliverGroup(
   { envelope, body, fresh, force, interrupted }: Message & Manner,
   group: Group,
-  { log, clock, signal }: DeliverServices,
+  signal: AbortSignal,
+  { log, clock }: DeliverServices,
   onOutcome: OnOutcome,
 ): Promise<void> {
   const { transport, first, members } = group;
   const recipients = Array.from(members.values(), ({ recipient }) => recipient);
-  const { hosts } = first;
-  const told = {
-    ...given({ hosts, interrupted }),
-  };
-  const batch: Batch = { envelope, body, recipients, fresh, force, ...told };
+  const batch: Draft<Batch> = { envelope, body, recipients, fresh, force };
+  if (first.hosts !== undefined) batch.hosts = first.hosts;
+  if (interrupted !== undefined) batch.interrupted = interrupted;
   const failed = (error: unknown) => {
     const where = `transport ${first.transport}`;
     log.event("relay.error", { id: envelope.id, where, error: describeError(error) });

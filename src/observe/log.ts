@@ -20,7 +20,9 @@ export function createLog(clock: Clock, sink: LineSink): Log {
   return {
     event(name, fields) {
       const time = new Date(clock.now()).toISOString();
-      sink.write(`${jsonLine({ time, event: name, ...fields })}\n`, sourceOf(fields));
+      const json = jsonLine(fields);
+      const rest = json === "{}" ? json.slice(1) : `,${json.slice(1)}`;
+      sink.write(`{"time":"${time}","event":"${name}"${rest}\n`, sourceOf(fields));
     },
   };
 }

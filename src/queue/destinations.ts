@@ -6,7 +6,7 @@
 // - A recipient that leads to a destination under way shares its outcome.
 // - A delivery takes precedence over a trouble that another recipient had on the way to it.
 
-import { given } from "../base/given.ts";
+import { type Draft, given } from "../base/given.ts";
 import { notifyOfBoth } from "../bounce/wanted.ts";
 import type { Outcome } from "../contract/contract.ts";
 import type { Delivery } from "../deliver/batches.ts";
@@ -124,25 +124,29 @@ export class Destinations {
 
   /** One finding for each destination. Throws if a destination has no outcome. */
   findings(): readonly Finding[] {
-    return Array.from(this.#all.values(), ({ first, delivery, others, addresses, outcome }) => {
+    const findings: Finding[] = [];
+    for (const { first, delivery, others, addresses, outcome } of this.#all.values()) {
       if (outcome === undefined) throw new Error("a delivery has no outcome");
       const { position, original } = first;
-      const named = delivery ?? first;
-      const further = named.unseen ? [...new Set(others)] : others;
-      addresses.delete(named.mailbox.address);
-      return {
+      const { mailbox, router, transport, unseen, unlisted, homonym, place } = delivery ?? first;
+      const finding: Draft<Finding> = {
         position,
-        ...(further.length === 0 ? {} : { others: further }),
-        mailbox: named.mailbox,
-        ...(addresses.size === 0 ? {} : { alsoTo: [...addresses.values()] }),
+        mailbox,
         original,
-        router: named.router,
-        transport: named.transport,
-        unseen: named.unseen,
-        ...given({ unlisted: named.unlisted, homonym: named.homonym, place: named.place }),
+        router,
+        transport,
+        unseen,
         outcome,
       };
-    });
+      if (others.length > 0) finding.others = unseen ? [...new Set(others)] : others;
+      addresses.delete(mailbox.address);
+      if (addresses.size > 0) finding.alsoTo = [...addresses.values()];
+      if (unlisted !== undefined) finding.unlisted = unlisted;
+      if (homonym !== undefined) finding.homonym = homonym;
+      if (place !== undefined) finding.place = place;
+      findings.push(finding);
+    }
+    return findings;
   }
 }
 

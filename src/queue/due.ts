@@ -6,13 +6,13 @@
 // - If an address has had its mail and has since become an alias, its mail is not sent on to the members.
 // - If only copies of a recipient are left, the chain's answer about its mail is ignored.
 
-import { given } from "../base/given.ts";
+import type { Draft } from "../base/given.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { MaybePromise } from "../base/maybe-promise.ts";
 import type { RoutedDelivery, Routing, RouteTrouble } from "../route/route.ts";
 import { isCopy } from "../retry/clocks/clocks.ts";
 import { type Attempted, mailIsDue } from "../retry/clocks/due.ts";
-import { Journal, mailIn } from "../settle/journal.ts";
+import { Journal, mailIn, type Named } from "../settle/journal.ts";
 import type { RecipientState, StoredMessage, WaitingCopy } from "../spool/spool.ts";
 import type { AddressKeys } from "../mail/address-keys.ts";
 
@@ -87,6 +87,8 @@ export function isOpenIn(
 ): boolean {
   const transport = "transport" in one ? one.transport : "";
   const place = one.unseen && "transport" in one ? placeOf(one) : undefined;
-  const named = { ...one, transport, ...given({ place }) };
-  return !journal.has(named) && !(one.unseen && resting.some((copy) => isCopy(copy, named)));
+  const { mailbox, router, unseen } = one;
+  const named: Draft<Named> = { mailbox, router, transport, unseen };
+  if (place !== undefined) named.place = place;
+  return !journal.has(named) && !(unseen && resting.some((copy) => isCopy(copy, named)));
 }

@@ -28,6 +28,8 @@ export async function routeAll<T>(
   { pool, clock }: { readonly pool: Pool; readonly clock: Clock },
   one: (item: T) => Promise<void>,
 ): Promise<void> {
+  const [only] = all;
+  if (only !== undefined && all.length === 1) return one(only);
   if (all.length <= AT_ONCE) {
     await settled(all.map(one));
     return;

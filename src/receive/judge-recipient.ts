@@ -1,11 +1,12 @@
 // Decides the reply to one recipient. The session and the dry run of `relayctl check` both use it, so they cannot
 // disagree. For the content both use content/content.ts.
 
-import { given } from "../base/given.ts";
+import type { Draft } from "../base/given.ts";
 import type { Client, Mailbox } from "../mail/envelope.ts";
 import type { Gate, Verdict } from "./gate/gate.ts";
 import {
   type Route,
+  type RouteRequest,
   type RouteTrouble,
   type Routing,
   Steps,
@@ -52,19 +53,16 @@ export async function judgeRecipient(
   if (verdict.kind !== "accept") return { reply: verdict.reply, gate: verdict };
   const { relayed = verdict.relayed === true } = known;
   const { relayedWhy = "" } = verdict;
-  const request = {
-    sender,
-    client,
-    verify: true,
-    relayed,
-    relayedWhy,
-    ...given({ steps: stepsFor?.(relayed), trace }),
-  };
+  const request: Draft<RouteRequest> = { sender, client, verify: true, relayed, relayedWhy };
+  const steps = stepsFor?.(relayed);
+  if (steps !== undefined) request.steps = steps;
+  if (trace !== undefined) request.trace = trace;
   const routing = await route(recipient, request);
   const refused = refusalOf(routing);
   const reply = refused?.status ?? ACCEPTED;
-  const { why } = refused ?? {};
-  return { reply, gate: verdict, routing, ...given({ why }) };
+  const judged: Draft<RecipientVerdict> = { reply, gate: verdict, routing };
+  if (refused?.why !== undefined) judged.why = refused.why;
+  return judged;
 }
 
 interface StrangersQuestion extends Omit<RecipientQuestion, "recipient"> {

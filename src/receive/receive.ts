@@ -9,7 +9,7 @@
 //
 // Doors: configured.ts, events.ts, expansion.ts, relay-rates.ts, judge-recipient.ts.
 
-import { given } from "../base/given.ts";
+import { type Draft, given } from "../base/given.ts";
 import type { CutThrough, Passage } from "../deliver/cut-through/cut-through.ts";
 import type { Client, MessageId, RecipientRequest } from "../mail/envelope.ts";
 import type { Gate, Proof, Secret, Verdict } from "./gate/gate.ts";
@@ -19,6 +19,7 @@ import type { DiskReserve } from "../spool/disk-reserve.ts";
 import { Inspection, type InspectionServices } from "./content/content.ts";
 import type { Judgement } from "./content/scans.ts";
 import type { RelayRates } from "./relay-rates.ts";
+import { receivedEnvelope } from "./received-envelope.ts";
 import { receivedHeader } from "./received-header.ts";
 import { judgeAsStranger, judgeRecipient } from "./judge-recipient.ts";
 import type { Queue } from "../queue/queue.ts";
@@ -35,6 +36,7 @@ import type {
 } from "../smtp/server/reception.ts";
 import {
   type IncomingMessage,
+  type NewMessage,
   type Spool,
   SpoolError,
   type StoredMessage,
@@ -228,7 +230,7 @@ class Intake implements MessageSink {
       recipient: only,
     });
     const size = mail.declaredSize === undefined ? 0 : mail.declaredSize + received.length;
-    const envelope = { ...this.#envelope(), size };
+    const envelope = Object.assign(this.#envelope(), { size });
     const routed = { recipients, routings };
     this.#passage = services.cutThrough.passage(envelope, routed, () => inspection.mayGo);
     // A header always fits into both.
@@ -303,8 +305,9 @@ class Intake implements MessageSink {
 
   /** The refusal of a recipient that was accepted only for relayed mail, if the message is not relayed. */
   async #unroutedBy(judgement: Judgement): Promise<Status | undefined> {
-    const { client, mail, relayed, ...submission } = this.#submission;
-    if (judgement.relayed !== false || !relayed) return undefined;
+    const submission = this.#submission;
+    if (judgement.relayed !== false || !submission.relayed) return undefined;
+    const { client, mail } = submission;
     const recipients = submission.recipients.map(({ mailbox }) => mailbox);
     return judgeAsStranger({ client, sender: mail.sender, recipients }, this.#services);
   }
@@ -338,26 +341,18 @@ class Intake implements MessageSink {
     if (reply !== undefined) this.#logRefusal(reply, "content");
   }
 
-  #newMessage({ fields, vouched, ...shown }: Judgement) {
-    const { recipients } = this.#submission;
-    const relayed = this.#submission.relayed && shown.relayed !== false;
-    const head = given({ head: fields === "" ? undefined : fields });
-    const envelope = { ...this.#envelope(), relayed, ...head };
-    return { envelope, recipients, ...given({ vouched }) };
+  #newMessage({ fields, vouched, relayed }: Judgement): NewMessage {
+    const envelope = this.#envelope();
+    envelope.relayed = this.#submission.relayed && relayed !== false;
+    if (fields !== "") envelope.head = fields;
+    const message: Draft<NewMessage> = { envelope, recipients: this.#submission.recipients };
+    if (vouched !== undefined) message.vouched = vouched;
+    return message;
   }
 
   #envelope() {
     const { client, mail } = this.#submission;
-    const { sender, eightBit, smtputf8, requireTls, ret, envid } = mail;
-    return {
-      id: this.#id,
-      sender,
-      client,
-      receivedAt: this.#receivedAt,
-      eightBit,
-      smtputf8,
-      ...given({ requireTls, ret, envid }),
-    };
+    return receivedEnvelope(this.#id, client, mail, this.#receivedAt);
   }
 
   #logAccepted({ envelope }: StoredMessage, { authentication, unknown }: Judgement): void {

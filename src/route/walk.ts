@@ -1,7 +1,7 @@
 // One address on its way down the chain: preconditions, the loop guard, `unseen`, `more`, and the answer if no
 // router takes it.
 
-import { given } from "../base/given.ts";
+import { type Draft, given } from "../base/given.ts";
 import type { Decision } from "../contract/contract.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import { checkedDecision } from "./checked-decision.ts";
@@ -186,15 +186,17 @@ export class Walk {
     switch (decision.kind) {
       case "accept": {
         const { transport, hosts } = decision;
-        deliveries.push({
+        const original = this.#original;
+        const made: Draft<RoutedDelivery> = {
           router: name,
           transport,
           ...copied,
-          ...(copied.unseen && isUnlisted(router, account) ? { unlisted: true } : {}),
-          original: this.#original,
+          original,
           account,
-          ...given({ hosts }),
-        });
+        };
+        if (copied.unseen && isUnlisted(router, account)) made.unlisted = true;
+        if (hosts !== undefined) made.hosts = hosts;
+        deliveries.push(made);
         return !unseen;
       }
       case "redirect": {

@@ -3,7 +3,7 @@
 // Invariant: the status of the last attempt is kept together with the reason for which the mail now waits untried. An
 // older reason of this kind is dropped: it was about another host, or about a turn that has come.
 
-import { given } from "../base/given.ts";
+import type { Draft } from "../base/given.ts";
 import type { StoredRecipient } from "../spool/spool.ts";
 import type { Status } from "../mail/status.ts";
 import type { End } from "../retry/clocks/clocks.ts";
@@ -18,9 +18,10 @@ export function reasonOf(recipient: Attempted, ends: readonly End[]): Reason {
   const isKept = isResting || (untried !== undefined && attempts > 0);
   const lastStatus = (isKept ? before : undefined) ?? statusOf(ends) ?? before;
   const because = isResting ? waitsBecause : untried?.finding.outcome.status.text;
-  return {
-    ...given({ lastStatus, waitsBecause: because }),
-  };
+  const reason: Draft<Reason> = {};
+  if (lastStatus !== undefined) reason.lastStatus = lastStatus;
+  if (because !== undefined) reason.waitsBecause = because;
+  return reason;
 }
 
 /** Whether the mail was due and not tried. */

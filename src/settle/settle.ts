@@ -13,7 +13,7 @@
 //
 // Doors: alarms.ts, events.ts, frozen-mail.ts, journal.ts, vouching.ts.
 
-import { given } from "../base/given.ts";
+import type { Draft } from "../base/given.ts";
 import { wantsReport } from "../bounce/bounce.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { ReplyAlarms } from "./alarms.ts";
@@ -257,13 +257,12 @@ class Settling {
     const mailDone = recipient.mailDone === true || (clocks.mail === undefined && !mailIsFrozen);
     const frozenWhy = frozenWhyOf(recipient, before, ends);
     const final = finalState(outcomes);
-    const change = {
-      ...changeOf({ recipient, ends, clocks, final, now: this.#now }),
-      ...given({ frozenWhy }),
-    };
+    const change = changeOf({ recipient, ends, clocks, final, now: this.#now });
+    if (frozenWhy !== undefined) change.frozenWhy = frozenWhy;
     const isOpen = change.state === "pending" || change.state === "frozen";
     // A frozen delivery may be thawed later, and must then be made.
-    this.changes.set(position, mailDone && isOpen ? { ...change, mailDone } : change);
+    if (mailDone && isOpen) change.mailDone = mailDone;
+    this.changes.set(position, change);
     this.lines.add(recipient, ends, before);
     return 5 + ends.length;
   }
@@ -289,7 +288,7 @@ interface Concluded {
   readonly now: number;
 }
 
-function changeOf({ recipient, ends, clocks, final, now }: Concluded): RecipientChange {
+function changeOf({ recipient, ends, clocks, final, now }: Concluded): Draft<RecipientChange> {
   const mail = ends.filter(({ finding }) => !finding.unseen);
   const tried = mail.filter(({ finding }) => !("untried" in finding.outcome));
   const deferred = mail.find(({ ending }) => ending === "deferred");
@@ -300,16 +299,17 @@ function changeOf({ recipient, ends, clocks, final, now }: Concluded): Recipient
   const waits = [...(clocks.mail === undefined ? [] : [clocks.mail]), ...clocks.copies];
   const waitsFor = waits.find((one) => one.waitsFor !== undefined)?.waitsFor;
   const heldDomain = clocks.mail?.heldDomain;
-  return {
+  const change: Draft<RecipientChange> = {
     position: recipient.position,
     state: first === undefined ? final : "pending",
     attempts: recipient.attempts + (tried.length > 0 ? 1 : 0),
     nextAttempt: first?.nextAttempt ?? recipient.nextAttempt,
-    ...given({ firstFailure }),
     ...reasonOf(recipient, ends),
     ...awaited({ waitsFor, heldDomain }),
-    ...(clocks.copies.length === 0 ? {} : { clocks }),
   };
+  if (firstFailure !== undefined) change.firstFailure = firstFailure;
+  if (clocks.copies.length > 0) change.clocks = clocks;
+  return change;
 }
 
 function endingOf(finding: Finding, again: number | undefined, sender: Mailbox | null): Ending {

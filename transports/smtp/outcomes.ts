@@ -2,7 +2,7 @@
 // RCPT is about the recipient. An answer to MAIL, DATA or the final dot is about the message. All else is about the
 // host. The same holds for 421, except that another host may be asked at once.
 
-import { given } from "../../src/base/given.ts";
+import type { Draft } from "../../src/base/given.ts";
 import type { Outcome, Recipient } from "../../src/contract/contract.ts";
 import type { RecipientId } from "../../src/mail/envelope.ts";
 import type { Place } from "../../src/mail/place.ts";
@@ -108,9 +108,11 @@ export function outcomeOf(
   scope: "recipient" | "message" | "host",
   place: Place | undefined,
 ): Outcome {
-  const speaker = given({ place });
-  if (isTemporary(why)) return { kind: "deferred", status: why, scope, ...speaker };
-  return { kind: why.code < 300 ? "delivered" : "failed", status: why, ...speaker };
+  const outcome: Draft<Outcome> = isTemporary(why)
+    ? { kind: "deferred", status: why, scope }
+    : { kind: why.code < 300 ? "delivered" : "failed", status: why };
+  if (place !== undefined) outcome.place = place;
+  return outcome;
 }
 
 /**

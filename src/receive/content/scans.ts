@@ -8,7 +8,7 @@
 
 import type { Clock } from "../../base/clock.ts";
 import { FirstError } from "../../base/first-error.ts";
-import { given } from "../../base/given.ts";
+import type { Draft } from "../../base/given.ts";
 import { type MaybePromise, together } from "../../base/maybe-promise.ts";
 import type {
   Finding,
@@ -106,9 +106,9 @@ export class Scans {
       // A refusal decides, so the scanners after it are not asked.
       if (!(finding instanceof Promise) && finding.kind === "refuse") break;
     }
-    let judgement: Judgement = { fields: "", unknown: [] };
+    const judgement: Draft<Judgement> = { fields: "", unknown: [] };
     for (const [name, finding] of asked) {
-      judgement = withFinding(judgement, name, await finding);
+      add(finding instanceof Promise ? await finding : finding, name, judgement);
       if (judgement.refusal !== undefined) break;
     }
     this.release();
@@ -121,23 +121,19 @@ export class Scans {
   }
 }
 
-function withFinding(before: Judgement, name: string, finding: Finding): Judgement {
+/** Adds the finding of the scanner `name`. */
+function add(finding: Finding, name: string, to: Draft<Judgement>): void {
   const { authentication, vouched, relayed } = finding;
-  const judgement: Judgement = {
-    ...before,
-    ...given({ authentication, vouched, relayed }),
-  };
-  switch (finding.kind) {
-    case "pass":
-      return judgement;
-    case "tag":
-      return { ...judgement, fields: before.fields + finding.fields };
-    case "refuse":
-      return { ...judgement, refusal: finding.status };
-    case "unknown":
-      return { ...judgement, unknown: [...before.unknown, `${name}: ${finding.why}`] };
-  }
+  if (authentication !== undefined) to.authentication = authentication;
+  if (vouched !== undefined) to.vouched = vouched;
+  if (relayed !== undefined) to.relayed = relayed;
+  if (finding.kind === "tag") to.fields += finding.fields;
+  if (finding.kind === "refuse") to.refusal = finding.status;
+  if (finding.kind === "unknown") to.unknown = [...to.unknown, `${name}: ${finding.why}`];
 }
+
+/** One error for all scans: an error of its own for each scan of each message would cost a stack trace each time. */
+const OVER = new Error("the scan is over");
 
 type Manner = Pick<Scanner, "name" | "onError" | "timeout">;
 
@@ -199,7 +195,7 @@ class RunningScan {
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
-    this.#failure.set(new Error("the scan is over"));
+    this.#failure.set(OVER);
     try {
       this.scan.release?.();
     } catch (error) {

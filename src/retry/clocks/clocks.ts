@@ -7,7 +7,7 @@
 //
 // Doors: due.ts, finding.ts.
 
-import { given } from "../../base/given.ts";
+import { type Draft, given } from "../../base/given.ts";
 import type { Ending, Finding } from "./finding.ts";
 import type { Awaited } from "../../mail/host.ts";
 import type { Attempted } from "./due.ts";
@@ -61,7 +61,9 @@ export function clocksAfter(recipient: Attempted, ends: readonly End[], now: num
     copies.set(keyOf(copy), copy);
   }
   const mail = rest?.mail ?? mailWait(deferred.filter(({ finding }) => !finding.unseen));
-  return { ...given({ mail }), copies: [...copies.values()] };
+  const clocks: Draft<Clocks> = { copies: [...copies.values()] };
+  if (mail !== undefined) clocks.mail = mail;
+  return clocks;
 }
 
 /** The clocks that were not due. If the system clock was set back meanwhile, no wait becomes longer by that. */
@@ -105,9 +107,10 @@ export function awaited({
   readonly waitsFor?: Awaited | undefined;
   readonly heldDomain?: string | undefined;
 }): Pick<Wait, "waitsFor" | "heldDomain"> {
-  return {
-    ...given({ waitsFor, heldDomain }),
-  };
+  const wait: Draft<Pick<Wait, "waitsFor" | "heldDomain">> = {};
+  if (waitsFor !== undefined) wait.waitsFor = waitsFor;
+  if (heldDomain !== undefined) wait.heldDomain = heldDomain;
+  return wait;
 }
 
 function waitingCopy(before: WaitingCopy | undefined, end: End): WaitingCopy {

@@ -4,7 +4,7 @@
 // Invariants: a recipient is attempted at the earliest of its times, and then only the mail and the copies that are due.
 // Mail or a copy without a time of its own is due with the recipient. By the postmaster's order all of it is due.
 
-import { given } from "../../base/given.ts";
+import { type Draft, given } from "../../base/given.ts";
 import type { Clocks, StoredRecipient, Wait, WaitingCopy } from "../../spool/spool.ts";
 
 /** A recipient under attempt. */
@@ -70,7 +70,9 @@ export function dueTimes(recipient: Attempted): readonly DueTime[] {
   const copies = dueCopies(recipient);
   const mail = clocks === undefined ? recipient : clocks.mail;
   if (mail === undefined || mailRests(recipient)) return copies;
-  return [{ ...mail, ...given({ firstFailure }) }, ...copies];
+  const wait: Draft<DueTime> = { ...mail };
+  if (firstFailure !== undefined) wait.firstFailure = firstFailure;
+  return [wait, ...copies];
 }
 
 /** The copies of a message that are not due, both of the recipients that are attempted and of the others. */

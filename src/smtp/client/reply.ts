@@ -127,17 +127,11 @@ export function isLastOne({ code, unfinished }: Reply): boolean {
  * the same class as the code. Without such a line it is x.0.0.
  */
 export function replyStatus(reply: Reply): Status {
-  const found = reply.lines
-    .map((line) => enhancedCode(line, reply.code))
-    .findLast((one) => one !== undefined);
-  const text = reply.lines
-    .map((line) => line.slice(enhancedCode(line, reply.code)?.[1] ?? 0))
-    .join(" ");
-  return {
-    ...status(reply.code, found?.[0] ?? "0.0", harmless(text) || "(no text)"),
-    remote: true,
-    ...(found === undefined ? { bare: true } : {}),
-  };
+  const codes = reply.lines.map((line) => enhancedCode(line, reply.code));
+  const found = codes.findLast((one) => one !== undefined);
+  const text = reply.lines.map((line, index) => line.slice(codes[index]?.[1] ?? 0)).join(" ");
+  const said = status(reply.code, found?.[0] ?? "0.0", harmless(text) || "(no text)");
+  return found === undefined ? { ...said, remote: true, bare: true } : { ...said, remote: true };
 }
 
 /** Returns the enhanced code without its class digit, and the length of the code and the space after it. */

@@ -9,7 +9,7 @@
 //   without it, and the result names it as dropped.
 
 import { isAscii } from "node:buffer";
-import { given } from "../../base/given.ts";
+import type { Draft } from "../../base/given.ts";
 import type { RecipientRequest } from "../../mail/envelope.ts";
 import { parseAddress } from "../../base/cidr.ts";
 import { status, type Status } from "../../mail/status.ts";
@@ -113,11 +113,9 @@ export function parseRcpt(
   if (notify !== undefined && !isNotify(notify)) return refusedParameter("NOTIFY", ["NOTIFY"]);
   if (orcpt !== undefined && !ORCPT.test(orcpt)) return refusedParameter("ORCPT", ["ORCPT"]);
   const isClear = orcpt !== undefined && isOrcpt(orcpt, smtputf8);
-  const request = {
-    mailbox,
-    ...given({ notify }),
-    ...(isClear ? { orcpt: canonicalXtext(orcpt) } : {}),
-  };
+  const request: Draft<RecipientRequest> = { mailbox };
+  if (notify !== undefined) request.notify = notify;
+  if (isClear) request.orcpt = canonicalXtext(orcpt);
   return withDropped(request, orcpt === undefined || isClear ? [] : [`ORCPT=${orcpt}`]);
 }
 

@@ -1,6 +1,6 @@
 // A message that has just entered the spool.
 
-import { given } from "../../base/given.ts";
+import type { Draft } from "../../base/given.ts";
 import type { Body } from "../../mail/envelope.ts";
 import type { NewMessage, StoredMessage } from "../spool.ts";
 
@@ -11,13 +11,14 @@ export function newlyStored(
   body: Body,
 ): StoredMessage {
   const fresh = { state: "pending", attempts: 0, nextAttempt: envelope.receivedAt } as const;
-  return {
+  const message: Draft<StoredMessage> = {
     envelope: { ...envelope, size: body.size },
     state,
     recipients: recipients.map((request, position) => ({ ...request, position, ...fresh })),
     journal: [],
     warnings: 0,
-    ...given({ vouched }),
     body,
   };
+  if (vouched !== undefined) message.vouched = vouched;
+  return message;
 }

@@ -2,7 +2,7 @@
 // StoredMessage. Rows are not trusted, because a disk may have changed them since they were written.
 
 import { crc32 } from "node:zlib";
-import { given } from "../../base/given.ts";
+import { type Draft, given } from "../../base/given.ts";
 import { inlineBody, withHead } from "../../mail/body.ts";
 import type { Body, Envelope, MessageId } from "../../mail/envelope.ts";
 import type { Awaited, HostHint } from "../../mail/host.ts";
@@ -154,7 +154,7 @@ export function insertion(
   const { id, ...rest } = message.envelope;
   const envelope = JSON.stringify(rest);
   const recipients = message.recipients.map((recipient) => JSON.stringify(recipient));
-  return {
+  const write: Draft<Extract<Write, { kind: "insert" }>> = {
     kind: "insert",
     id: idNumber(id),
     state,
@@ -165,8 +165,9 @@ export function insertion(
     envelopeChecksum: checksumOf(envelope, recipients),
     recipients,
     vouched: message.vouched,
-    ...given({ body }),
   };
+  if (body !== undefined) write.body = body;
+  return write;
 }
 
 export function reportInsertion(report: NewReport): Write {
@@ -182,14 +183,20 @@ export function settlementWrites(
 ): Write[] {
   const { state } = settlement;
   const id = idNumber(settlement.id);
-  const journal = [...notes, ...settlement.journal];
-  return [
-    ...reports.map(reportInsertion),
-    ...(listed.length === 0 ? [] : [{ kind: "list", entries: listed } as const]),
-    state === "completed"
-      ? { kind: "remove", id }
-      : { kind: "settle", ...settlement, id, state: isDamaged ? "active" : state, journal },
-  ];
+  const writes: Write[] = reports.map(reportInsertion);
+  if (listed.length > 0) writes.push({ kind: "list", entries: listed });
+  if (state === "completed") writes.push({ kind: "remove", id });
+  else {
+    const journal = [...notes, ...settlement.journal];
+    writes.push({
+      kind: "settle",
+      ...settlement,
+      id,
+      state: isDamaged ? "active" : state,
+      journal,
+    });
+  }
+  return writes;
 }
 
 /**
