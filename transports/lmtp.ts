@@ -14,7 +14,7 @@ import {
 import type { Batch, Outcome, Recipient, TransportDriver } from "../src/contract/contract.ts";
 import type { RecipientId } from "../src/mail/envelope.ts";
 import { deliverBatch } from "./smtp/delivery.ts";
-import { type TransportContext, contextOf, tlsRuleOf } from "./smtp/context.ts";
+import { type TransportContext, contextOf, reachHost, tlsRuleOf } from "./smtp/context.ts";
 import { connectionFields, HOST_FORMS, transferFields } from "./smtp/options.ts";
 
 const declaredOptions = options({
@@ -69,6 +69,7 @@ export const lmtp: TransportDriver<LmtpOptions> = {
         : { ownDeadlines: true, destination: () => socket }),
       batchKey: () => "",
       deliver: (batch, signal) => deliverOnce(context, batch, signal),
+      reach: (host, signal) => reachHost(context, host, signal),
       tlsRule: (host) => tlsRuleOf(context, host),
       close: () => context.pool.close(),
     };

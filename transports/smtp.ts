@@ -19,7 +19,7 @@ import {
 import type { TransportDriver } from "../src/contract/contract.ts";
 import type { Credentials } from "../src/smtp/client/auth.ts";
 import { deliverBatch } from "./smtp/delivery.ts";
-import { contextOf, tlsRuleOf } from "./smtp/context.ts";
+import { contextOf, reachHost, tlsRuleOf } from "./smtp/context.ts";
 import { connectionFields, HOST_FORMS, transferFields } from "./smtp/options.ts";
 import type { Rate } from "./smtp/rate-limit.ts";
 import type { SmtpOptions } from "./smtp/resolved-options.ts";
@@ -184,6 +184,7 @@ export const smtp: TransportDriver<Given> = {
       hosts: given.hosts ?? given.fallback_hosts ?? [],
       batchKey: ({ mailbox }) => mailbox.domain,
       deliver: (batch, signal) => deliverBatch(context, batch, signal),
+      reach: (host, signal) => reachHost(context, host, signal),
       tlsRule: (host) => tlsRuleOf(context, host),
       close: () => context.pool.close(),
     };

@@ -18,6 +18,7 @@ const MUTE: Resolver = {
   aaaa: unknown,
   txt: unknown,
   tlsa: unknown,
+  ptr: unknown,
   close: () => Promise.resolve(),
 };
 

@@ -28,6 +28,7 @@ export const globalFlags = options({
 /** Descriptions of the first words that several commands share. */
 export const groups: Readonly<Record<string, string>> = {
   queue: "show and change the queue",
+  hosts: "show and refresh the host lists",
   ...Object.assign({}, ...parts.map((part) => part.groups)),
 };
 
@@ -36,10 +37,8 @@ export function withConfiguration(own: PartCommand): Command {
   return {
     ...own,
     run: async (words, given) => {
-      const { requireConfiguration } = await import("./configuration-file.ts");
-      return own.run(words, given, {
-        configuration: () => requireConfiguration(configOf(given)),
-      });
+      const { commandMeans } = await import("./part-means.ts");
+      return own.run(words, given, commandMeans(configOf(given)));
     },
   };
 }
@@ -176,6 +175,18 @@ export const commands: readonly Command[] = [
     argument: "[domain]",
     flags: holdFlags,
     run: async ([domain], given) => (await import("./queue/hold.ts")).queueRelease(domain, given),
+  }),
+  plainCommand({
+    name: "hosts show",
+    summary: "show what the lists of [hosts] hold now, from which record, and how old it is",
+    argument: "[name]",
+    run: async ([name], given) => (await import("./hosts/hosts.ts")).hostsShow(name, given),
+  }),
+  plainCommand({
+    name: "hosts refresh",
+    summary: "ask the DNS again for the lists of [hosts], and tell the running relay",
+    argument: "[name]",
+    run: async ([name], given) => (await import("./hosts/hosts.ts")).hostsRefresh(name, given),
   }),
   ...parts.flatMap((part) => part.commands.map(withConfiguration)),
   plainCommand({

@@ -29,7 +29,7 @@ export async function warningsOf(configuration: Configuration): Promise<string[]
     if (proof?.header?.some((header) => header.endsWith(PUBLISHED_SECRET)) === true) {
       warnings.push(`${at}.proof.header: the secret is that of the example`);
     }
-    if (proof === undefined && certificates === undefined && isShared(hosts, configuration)) {
+    if (proof === undefined && certificates === undefined && isSharedList(hosts, configuration)) {
       warnings.push(
         `${at}: has no proof, so whoever else sends through these hosts may relay as you`,
       );
@@ -58,13 +58,13 @@ export async function surveysOf(configuration: Configuration): Promise<RouterSur
   return [...surveys.values()];
 }
 
-/** Whether a lookup gives hosts that send for others too, as the owner of an SPF record usually does. */
-function isShared(items: readonly string[], configuration: HostDefinitions): boolean {
+/** Whether a list contains hosts that send for others too, as those of an SPF record usually do. */
+export function isSharedList(items: readonly string[], configuration: HostDefinitions): boolean {
   const { hosts, lookups } = configuration;
   return items.some((text) => {
     const item = parseHostItem(text);
     if (item === undefined || item.negated) return false;
-    if (item.kind === "list") return isShared(hosts.get(item.name) ?? [], configuration);
+    if (item.kind === "list") return isSharedList(hosts.get(item.name) ?? [], configuration);
     const lookup = item.kind === "lookup" ? lookups.get(item.scheme) : undefined;
     return lookup?.of === "hosts" && lookup.isShared === true;
   });

@@ -147,6 +147,24 @@ export interface TlsRule {
   readonly why: string;
 }
 
+/** The result of connecting to one address of a host, as far as mail would begin. */
+export type Reached =
+  | {
+      readonly kind: "reached";
+      readonly place: Place;
+      /** The TLS version and cipher, and what the certificate was worth. Absent without TLS. */
+      readonly tls?: string;
+    }
+  | {
+      readonly kind: "failed";
+      /** Absent if the host has no address that may be connected to. */
+      readonly place?: Place;
+      readonly status: Status;
+      readonly error?: RetryError;
+      /** This machine has no route to addresses of this kind. */
+      readonly noRoute?: true;
+    };
+
 export interface Transport {
   /**
    * A "remote" delivery waits until the local copies of the message are done. Bounces report only remote deliveries.
@@ -174,6 +192,11 @@ export interface Transport {
   readonly directory?: WrittenDirectory;
   /** The transport's own hosts, for a dry run. Absent when it has none and needs none from a router either. */
   readonly hosts?: readonly Host[];
+  /**
+   * Connects to each address of a host as for a delivery, with TLS and the login, and ends the connection before MAIL.
+   * For `relayctl doctor`.
+   */
+  reach?(host: Host, signal: AbortSignal): Promise<readonly Reached[]>;
   /** The rule for TLS to a host, for a dry run. */
   tlsRule?(host: Host): Promise<TlsRule>;
   close?(): Promise<void>;

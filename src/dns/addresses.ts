@@ -1,6 +1,7 @@
-// The addresses of a host: A and AAAA together, IPv4 first.
+// The addresses of a host, A and AAAA together with IPv4 first, and the name under which an address is looked up.
 
 import { isIP } from "node:net";
+import { parseAddress } from "../base/cidr.ts";
 import type { Answer, Resolver } from "./dns.ts";
 
 /**
@@ -25,4 +26,17 @@ export async function resolveAddresses(resolver: Resolver, name: string): Promis
     (kind) => four.kind === kind || six.kind === kind,
   );
   return preferred === undefined || four.kind === preferred ? four : six;
+}
+
+/** The name of the PTR records of an address (RFC 1035 3.5, RFC 3596 2.5). Throws if `address` is not an address. */
+export function reverseName(address: string): string {
+  const parsed = parseAddress(address);
+  if (parsed === undefined) throw new Error(`${address} is no address`);
+  const [base, digits, zone] =
+    parsed.family === 4 ? ([10, 4, "in-addr.arpa"] as const) : ([16, 32, "ip6.arpa"] as const);
+  const width = parsed.family === 4 ? 256n : 16n;
+  const labels = Array.from({ length: digits }, (_, index) =>
+    ((BigInt(parsed.value) / width ** BigInt(index)) % width).toString(base),
+  );
+  return [...labels, zone].join(".");
 }

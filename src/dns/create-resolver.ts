@@ -18,6 +18,7 @@ import {
   decodeReply,
   encodeQuery,
   MX,
+  PTR,
   type Query,
   type RecordType,
   type Reply,
@@ -74,6 +75,7 @@ export function createResolver(options: ResolverOptions): Resolver {
     aaaa: lookup(AAAA),
     txt: lookup(TXT),
     tlsa: lookup(TLSA),
+    ptr: lookup(PTR),
     async close() {
       room.close();
     },

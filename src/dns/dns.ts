@@ -47,5 +47,7 @@ export interface Resolver {
   txt(name: string): Promise<Answer<string>>;
   /** `name` with port and protocol: "_25._tcp.mx.example.com". */
   tlsa(name: string): Promise<Answer<TlsaRecord>>;
+  /** The names of an address. `name` is the one of its PTR records: "1.2.0.192.in-addr.arpa". */
+  ptr(name: string): Promise<Answer<string>>;
   close(): Promise<void>;
 }

@@ -45,6 +45,12 @@ export const TXT: RecordType<string> = {
   read: ({ data }) => (Array.isArray(data) ? data.join("") : undefined),
 };
 
+export const PTR: RecordType<string> = {
+  name: "PTR",
+  code: Packet.TYPE.PTR,
+  read: ({ domain }) => domain?.toLowerCase(),
+};
+
 /** The codec does not know this type and leaves its octets alone (RFC 3597). */
 const TLSA_CODE = 52;
 

@@ -45,7 +45,7 @@ export interface ListParts extends NameServices {
   readonly hostSources?: HostSources;
 }
 
-interface HostListDescription {
+export interface HostListDescription {
   readonly name: string;
   readonly items: readonly string[];
   /** All lookups of the list, nested lists included. */
@@ -59,6 +59,10 @@ export interface ListsWithRefresh extends Lists {
   accept(): Promise<readonly Acceptance[]>;
   /** A list of [hosts]; undefined if [hosts] has no such name. */
   describe(name: string): HostListDescription | undefined;
+  /** Refreshes the sources of a list of [hosts]. False if one of them has given no answer. */
+  refreshHosts(name: string): Promise<boolean>;
+  /** The sources of the lookups in a list of hosts, each once. */
+  sources(items: readonly string[]): readonly HostSourceDescription[];
   close(): Promise<void>;
 }
 
@@ -106,16 +110,31 @@ export function createLists(parts: ListParts): ListsWithRefresh {
       await hostSources.refresh();
     },
     accept: () => own.accept(),
-    describe(name) {
-      const items = Object.hasOwn(parts.hosts, name) ? parts.hosts[name] : undefined;
-      if (items === undefined) return undefined;
-      const sources = new Set(lookupsIn(name, parts.hosts, hosts));
-      return { name, items, lookups: [...sources].map((source) => source.describe()) };
-    },
+    ...describedHosts(parts.hosts, hosts),
     async close() {
       if (parts.hostSources === undefined) await hostSources.close();
       await own.leave();
     },
+  };
+}
+
+/** What the lists of hosts hold. */
+function describedHosts(
+  lists: NamedLists,
+  open: (scheme: string, argument: string) => HostSource,
+): Pick<ListsWithRefresh, "describe" | "refreshHosts" | "sources"> {
+  const sourcesOf = (items: readonly string[]) => [...new Set(lookupsIn(items, lists, open))];
+  const sources = (items: readonly string[]) => sourcesOf(items).map((source) => source.describe());
+  return {
+    describe(name) {
+      const items = Object.hasOwn(lists, name) ? lists[name] : undefined;
+      return items === undefined ? undefined : { name, items, lookups: sources(items) };
+    },
+    async refreshHosts(name) {
+      const refreshed = sourcesOf([`+${name}`]).map((source) => source.refresh());
+      return !(await Promise.all(refreshed)).includes(false);
+    },
+    sources,
   };
 }
 
@@ -236,19 +255,19 @@ function named<Compiled>(
     });
 }
 
-/** The sources of every lookup in a named list and in those that it contains. */
+/** The sources of every lookup in these items and in the named lists that they contain. */
 function lookupsIn(
-  name: string,
+  items: readonly string[],
   lists: NamedLists,
   open: (scheme: string, argument: string) => HostSource,
   seen: Set<string> = new Set(),
 ): HostSource[] {
-  if (seen.has(name)) return [];
-  seen.add(name);
-  return (lists[name] ?? []).flatMap((text) => {
+  return items.flatMap((text) => {
     const item = parseHostItem(text);
     if (item?.kind === "lookup") return [open(item.scheme, item.argument)];
-    return item?.kind === "list" ? lookupsIn(item.name, lists, open, seen) : [];
+    if (item?.kind !== "list" || seen.has(item.name)) return [];
+    seen.add(item.name);
+    return lookupsIn(lists[item.name] ?? [], lists, open, seen);
   });
 }
 

@@ -5,6 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { given } from "../base/given.ts";
 import { isTable } from "../base/table.ts";
 import { errorCode } from "../base/error-code.ts";
 import { replaceFile } from "../base/durable/kept-files.ts";
@@ -17,6 +18,8 @@ export interface KeptAnswer {
   readonly fetchedAt: number;
   readonly entries: readonly string[];
   readonly ignored: readonly string[];
+  /** The domains whose records were read. Absent in an answer that an older version has kept. */
+  readonly records?: readonly string[];
 }
 
 export function keptAnswerPath(directory: string, domain: string): string {
@@ -43,7 +46,8 @@ export function readKeptAnswer(path: string, domain: string): KeptAnswer | undef
   }
   const problem = passProblem(entries.filter((entry) => !entry.startsWith("!")));
   if (problem !== undefined) throw new Error(problem);
-  return { domain, fetchedAt, entries, ignored: texts(kept["ignored"]) };
+  const records = kept["records"] === undefined ? undefined : texts(kept["records"]);
+  return { domain, fetchedAt, entries, ignored: texts(kept["ignored"]), ...given({ records }) };
 }
 
 function texts(list: unknown): string[] {

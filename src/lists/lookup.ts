@@ -128,6 +128,8 @@ export interface HostSourceDescription {
   readonly entries: readonly string[];
   /** The parts of the answer that the relay ignores. */
   readonly ignored: readonly string[];
+  /** The domains whose records make up the answer, if there is more than the source itself to name. */
+  readonly records?: readonly string[];
   /** The error of the last refresh; absent if it succeeded. */
   readonly error?: string;
 }

@@ -79,7 +79,11 @@ export class SpfList implements HostSource {
       source: this.#source,
       entries: current?.entries ?? [],
       ignored: current?.ignored ?? [],
-      ...given({ fetchedAt: current?.fetchedAt, error: this.#error }),
+      ...given({
+        records: current?.records,
+        fetchedAt: current?.fetchedAt,
+        error: this.#error,
+      }),
     };
   }
 

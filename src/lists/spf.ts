@@ -16,6 +16,8 @@ export type SpfExpansion =
       readonly entries: readonly string[];
       /** Mechanisms that were left out: "a:mail.example.com". */
       readonly ignored: readonly string[];
+      /** The domains whose records were read, in order. */
+      readonly records: readonly string[];
     }
   | { readonly error: string };
 
@@ -47,7 +49,11 @@ export async function expandSpf(resolver: Resolver, domain: string): Promise<Spf
   if (error !== undefined) return { error };
   if (state.excluded.size + state.ignored.size > TERMS_MAX) return { error: TOO_LONG };
   const excluded = [...state.excluded].map((network) => `!${network}`);
-  return { entries: [...excluded, ...state.passed], ignored: [...state.ignored] };
+  return {
+    entries: [...excluded, ...state.passed],
+    ignored: [...state.ignored],
+    records: [...state.seen],
+  };
 }
 
 const TOO_LONG = `has more than ${TERMS_MAX} terms`;

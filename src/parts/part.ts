@@ -8,7 +8,9 @@ import type { Https } from "../base/net/https.ts";
 import type { ListenAddress } from "../base/net/listen-address.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { Command, Given } from "../contract/command.ts";
-import type { RouterDriver, Services, TransportDriver } from "../contract/contract.ts";
+import type { RouterDriver, Services, Transport, TransportDriver } from "../contract/contract.ts";
+import type { Gate } from "../receive/gate/gate.ts";
+import type { ListsWithRefresh } from "../lists/create-lists.ts";
 import type { Lookup } from "../lists/lookup.ts";
 import type { Resolver } from "../dns/dns.ts";
 import type { Mailbox } from "../mail/envelope.ts";
@@ -16,6 +18,7 @@ import type { EventTable } from "../observe/event.ts";
 import type { Log } from "../observe/log.ts";
 import type { FieldValues, Option, Options } from "../options/options.ts";
 import type { Outbox } from "../outbox/outbox.ts";
+import type { QueueView } from "../spool/queue-view.ts";
 import type { Spool } from "../spool/spool.ts";
 
 /** The things that a part has from its start to its end, also over a reload. */
@@ -107,10 +110,23 @@ interface PartDrivers {
   readonly lookups?: readonly Lookup[];
 }
 
+/** The deciding components of a configuration, as in a dry run: they change nothing on disk. */
+export interface DryRun {
+  readonly gate: Pick<Gate, "isRelayHost">;
+  readonly lists: ListsWithRefresh;
+  readonly outside: Outside;
+  readonly transports: ReadonlyMap<string, Transport>;
+  close(): Promise<void>;
+}
+
 /** The things that relayctl gives to a command of a part. */
-interface CommandMeans {
+export interface CommandMeans {
   /** The configuration that `--config` names. Rejects with CommandError if it is missing (66) or has errors (78). */
   configuration(): Promise<Configuration>;
+  /** Throws as the start of the relay would. The caller must close the result. */
+  dryRun(configuration: Configuration, log: Log): DryRun;
+  /** The queue for reading; undefined if no relay has opened the spool yet. */
+  queue(spoolDirectory: string): Promise<QueueView | undefined>;
 }
 
 /** A command that gets its configuration from relayctl. */

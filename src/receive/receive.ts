@@ -7,7 +7,7 @@
 //   is unknown.
 // - A message that must bring a proof and does not is refused for all recipients.
 //
-// Doors: configured.ts, events.ts, expansion.ts, relay-rates.ts, judge-recipient.ts.
+// Doors: configured.ts, events.ts, expansion.ts, played-reception.ts, relay-rates.ts, judge-recipient.ts.
 
 import { type Draft, given } from "../base/given.ts";
 import type { CutThrough, Passage } from "../deliver/cut-through/cut-through.ts";

@@ -24,25 +24,26 @@ const OUR_TIME = 600_000;
  */
 const FORMER_MAX = 16;
 
-export class Generations {
+/** `Own` is a generation with all that its owner needs of it. */
+export class Generations<Own extends Generation = Generation> {
   readonly #queue: Pick<Queue, "passed">;
   readonly #clock: Clock;
   /**
    * Former generations in the order in which they were replaced, each with the timer of the moment when no transaction
    * can use it any more.
    */
-  readonly #former = new Map<Generation, Timer>();
+  readonly #former = new Map<Own, Timer>();
   /** Former generations that only attempts still use. */
-  readonly #ending = new Set<Generation>();
-  #current: Generation;
+  readonly #ending = new Set<Own>();
+  #current: Own;
 
-  constructor(first: Generation, queue: Pick<Queue, "passed">, clock: Clock) {
+  constructor(first: Own, queue: Pick<Queue, "passed">, clock: Clock) {
     this.#current = first;
     this.#queue = queue;
     this.#clock = clock;
   }
 
-  get current(): Generation {
+  get current(): Own {
     return this.#current;
   }
 
@@ -52,7 +53,7 @@ export class Generations {
     mail: (client, request) => this.#current.reception.mail(client, request),
   };
 
-  follow(next: Generation): void {
+  follow(next: Own): void {
     const former = this.#current;
     this.#current = next;
     // The longest transaction: from MAIL to DATA, and again for the message itself.
@@ -64,7 +65,7 @@ export class Generations {
   }
 
   /** Messages of its transactions may still be under attempt. */
-  async #closeWhenPassed(former: Generation): Promise<void> {
+  async #closeWhenPassed(former: Own): Promise<void> {
     this.#former.get(former)?.cancel();
     this.#former.delete(former);
     this.#ending.add(former);

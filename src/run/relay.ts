@@ -2,7 +2,7 @@
 //
 // Invariant: ports are bound before root is dropped, and clients are served only when the spool is open.
 //
-// Doors: assemble.ts, events.ts, offline-queue.ts, serve-part.ts.
+// Doors: assemble.ts, events.ts, host-lists.ts, offline-queue.ts, serve-part.ts.
 
 import { ClockSteps, type Elapsed } from "../base/clock-steps.ts";
 import type { Configuration } from "../config/configuration.ts";
@@ -27,9 +27,11 @@ import { watchClock } from "../queue/watch-clock.ts";
 import { Queue, type QueueChain } from "../queue/queue.ts";
 import { createReception } from "../receive/receive.ts";
 import { Common } from "./common.ts";
-import { Generations } from "./generations.ts";
+import { type Generation, Generations } from "./generations.ts";
 import { withFixedOptions } from "../config/load.ts";
 import { type PutInForce, Reloading } from "./reload.ts";
+import { hostLists } from "./host-lists.ts";
+import { playedReception } from "../receive/played-reception.ts";
 import { RelayRates } from "../receive/relay-rates.ts";
 import { reserveOf, withRates } from "../receive/configured.ts";
 import { ReplyAlarms } from "../settle/alarms.ts";
@@ -171,7 +173,7 @@ interface Lasting extends Pick<Relay, "spool" | "queue"> {
   readonly processes: PartProcesses;
   readonly frozenMail: FrozenMail;
   readonly server: SmtpServer;
-  readonly generations: Generations;
+  readonly generations: Generations<Generation & { readonly chain: Chain }>;
   readonly hints: HostHints;
 }
 
@@ -205,7 +207,7 @@ function replacing(lasting: Lasting, means: RunningMeans): PutInForce {
 }
 
 function controlOf(
-  { spool, queue, generations, hints }: Lasting,
+  { spool, queue, generations, hints, server }: Lasting,
   means: RunningMeans & { holds: Holds; reloading: Reloading },
 ): Promise<Control> {
   const { holds, clock, log } = means;
@@ -220,6 +222,9 @@ function controlOf(
     },
     wake: () => queue.wake(),
     reload: (wanted) => means.reloading.reload(wanted),
+    hosts: (order) => hostLists(generations.current, order),
+    play: (socket, address) =>
+      server.play(socket, address, playedReception(generations.current.chain.gate)),
   });
 }
 

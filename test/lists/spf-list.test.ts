@@ -139,6 +139,7 @@ describe("an spf: list while the relay runs", () => {
           fetchedAt: b.clock.now(),
           entries: ["192.0.2.0/24"],
           ignored: [],
+          records: ["x.test"],
         },
       ],
     });

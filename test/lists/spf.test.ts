@@ -77,9 +77,17 @@ describe("an SPF record as a list", () => {
     ];
   for (const [name, records, entries, ignored = []] of good) {
     test(name, async () => {
-      assert.deepEqual(await expand(records), { entries, ignored });
+      const expansion = await expand(records);
+      assert.ok("entries" in expansion, JSON.stringify(expansion));
+      assert.deepEqual([expansion.entries, expansion.ignored], [entries, ignored]);
     });
   }
+
+  test("names the domains whose records it has read, in their order", async () => {
+    const expansion = await expand(chain(2));
+    const read = ["x.test", "1.test", "2.test", "3.test"];
+    assert.deepEqual("records" in expansion && expansion.records, read);
+  });
 
   const bad: readonly (readonly [string, TxtRecords, RegExp])[] = [
     ["no record", {}, /x\.test has no SPF record/],

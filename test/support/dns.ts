@@ -22,6 +22,8 @@ export interface Records {
   readonly TXT?: readonly (string | readonly string[])[];
   /** [usage, selector, matching, hexadecimal]. */
   readonly TLSA?: readonly (readonly [number, number, number, string])[];
+  /** The names of an address, under a name below in-addr.arpa or ip6.arpa. */
+  readonly PTR?: readonly string[];
   /** The target. Its records follow in the answer when the server has them. */
   readonly CNAME?: string;
 }
@@ -194,6 +196,8 @@ function recordsOf(owner: string, type: number, entry: Records): Resource[] {
       return (entry.AAAA ?? []).map((address) => record(owner, type, { address }));
     case Packet.TYPE.TXT:
       return (entry.TXT ?? []).map((strings) => record(owner, type, { data: pieces(strings) }));
+    case Packet.TYPE.PTR:
+      return (entry.PTR ?? []).map((domain) => record(owner, type, { domain }));
     case TLSA_TYPE:
       return (entry.TLSA ?? []).map(([usage, selector, matching, hex]) => {
         const data = Buffer.concat([

@@ -39,6 +39,7 @@ export function resolverAnswering(answer: Answer<never>): Resolver {
     aaaa: always,
     txt: always,
     tlsa: always,
+    ptr: always,
     close: () => Promise.resolve(),
   };
 }

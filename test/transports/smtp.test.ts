@@ -257,6 +257,7 @@ describe("smtp transport, hosts", () => {
       aaaa: () => Promise.resolve({ kind: "no-data" } as const),
       txt: (name: string) => Promise.reject(new Error(`TXT ${name}`)),
       tlsa: (name: string) => Promise.reject(new Error(`TLSA ${name}`)),
+      ptr: (name: string) => Promise.reject(new Error(`PTR ${name}`)),
       close: () => Promise.resolve(),
     };
     const table = {

@@ -282,6 +282,25 @@ export class Listeners {
     });
   }
 
+  /**
+   * A connection that has come through no door, as a client of `address`. It takes no slot, and has the certificates of
+   * the first door with STARTTLS.
+   */
+  enter(socket: Socket, address: string): Accepted {
+    const party = new SessionParty(this.#accounts.of("entered", true));
+    const bound = this.#bound.find(({ door }) => door.tls === "starttls");
+    const certificates = bound?.door.certificates;
+    return {
+      socket,
+      address,
+      isReserved: false,
+      party,
+      implicitTls: false,
+      tls: certificates === undefined ? undefined : () => certificates.current(),
+      release: () => party.end(),
+    };
+  }
+
   /** Takes no new connections. Resolves when the last one has ended. */
   async stop(): Promise<void> {
     this.#isStopping = true;

@@ -7,7 +7,8 @@ import { jsonLine } from "../../base/printable.ts";
 import { EXIT } from "../../contract/exit.ts";
 import { print, printJson, warn } from "../../base/terminal.ts";
 import { filterOf, type FilterOptions } from "./filter.ts";
-import { holdLine, holdObject, messageLines, messageObject, sizeText } from "./format.ts";
+import { holdLine, holdObject, messageLines, messageObject } from "./format.ts";
+import { sizeText } from "../../base/units.ts";
 import { openQueue } from "./open.ts";
 import { findQueue } from "./place.ts";
 

@@ -13,7 +13,8 @@ import { folded, paint, print } from "../../base/terminal.ts";
 import { openHistory } from "../trace.ts";
 import { eventObject, storyLines } from "../trace/story.ts";
 import { eventsOf } from "../trace/pending-text.ts";
-import { ageText, messageObject, recipientLines, stateWord } from "./format.ts";
+import { ageText } from "../../base/units.ts";
+import { messageObject, recipientLines, stateWord } from "./format.ts";
 import { openQueue } from "./open.ts";
 import { findQueue, type QueuePlace } from "./place.ts";
 

@@ -2,7 +2,7 @@
 // are left out.
 
 import type { HistoryEvent } from "../../observe/history/read.ts";
-import { ageText, sizeText } from "../queue/format.ts";
+import { ageText, sizeText } from "../../base/units.ts";
 import type { Colour } from "../../base/terminal.ts";
 
 export interface Entry {

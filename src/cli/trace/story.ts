@@ -2,7 +2,7 @@
 // in 80 columns.
 
 import type { HistoryEvent, Story } from "../../observe/history/read.ts";
-import { ageText } from "../queue/format.ts";
+import { ageText } from "../../base/units.ts";
 import { type Colour, folded, paint } from "../../base/terminal.ts";
 import { type Entry, eventEntry } from "./event-text.ts";
 

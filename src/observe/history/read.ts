@@ -8,9 +8,12 @@ import type { MessageId } from "../../mail/envelope.ts";
 import { isDamage } from "../../base/durable/database.ts";
 import { idNumber, idText } from "../../mail/ids.ts";
 import { numberOf, textOf } from "../../base/durable/columns.ts";
-import { dayFile, daysIn, historyDirectory } from "./files.ts";
+import type { EventName } from "../events.ts";
+import { dateOf, dayFile, daysIn, historyDirectory } from "./files.ts";
 import { addressHash, NULL_SENDER, plainAddress } from "./event-keys.ts";
 import { MORE } from "./shortened.ts";
+
+const DAY = 86_400_000;
 
 export interface HistoryEvent {
   /** Milliseconds since the epoch. */
@@ -25,6 +28,16 @@ export interface Story {
   readonly events: readonly HistoryEvent[];
   /** Number of events that the history had no room for; absent when it is 0. */
   readonly leftOut?: number;
+}
+
+export interface IdentifiedEvent extends HistoryEvent {
+  readonly id: MessageId;
+}
+
+/** Times in milliseconds since the epoch: from `from`, and before `to`. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
 }
 
 interface Day {
@@ -109,6 +122,56 @@ export class HistoryReader implements Disposable {
     }
   }
 
+  /** The events of messages with one of these names, at `since` or later; the newest day first. */
+  *named(names: readonly EventName[], since: number): Iterable<IdentifiedEvent> {
+    for (const day of this.#daysIn({ from: since, to: Number.POSITIVE_INFINITY })) {
+      for (const { number, text } of this.#ask(
+        day,
+        (database) => [...piecesWith(database, names)],
+        [],
+      )) {
+        for (const event of parsed(text)) {
+          if (event.at < since || !names.some((name) => name === event.name)) continue;
+          yield { id: idText(number), ...event };
+        }
+      }
+    }
+  }
+
+  /** The times, in ms since the epoch, of messages that were accepted in the span by a rule whose name contains `rule`. */
+  *arrivals(rule: string, span: Span, order: "oldest first" | "newest first"): Iterable<number> {
+    const days = this.#daysIn(span);
+    for (const day of order === "newest first" ? days : days.toReversed()) {
+      try {
+        for (const text of acceptedIn(day.database, rule, span, order)) {
+          for (const { at, name, fields } of parsed(text)) {
+            const isWanted = name === "message.accepted" && String(fields["rule"]).includes(rule);
+            if (isWanted) yield at;
+          }
+        }
+      } catch (error) {
+        this.#ask(day, () => raise(error), undefined);
+      }
+    }
+  }
+
+  /** When the oldest message of the history came, in ms since the epoch; undefined for an empty history. */
+  get beginning(): number | undefined {
+    for (const day of this.#days.toReversed()) {
+      const first = this.#ask(day, firstNumber, undefined);
+      if (first !== undefined) return first / 1000;
+    }
+    return undefined;
+  }
+
+  /** Days whose files may hold events of the span, newest first: an event may be written the day after. */
+  #daysIn({ from, to }: Span): readonly Day[] {
+    return this.#days.filter(({ name }) => {
+      const begin = Date.parse(dateOf(name));
+      return begin + 2 * DAY > from && begin - DAY < to;
+    });
+  }
+
   [Symbol.dispose](): void {
     for (const { database } of this.#days) database.close();
   }
@@ -158,6 +221,42 @@ function numbersIn(day: DatabaseSync, address: string): number[] {
     .prepare("SELECT message FROM addresses WHERE hash = ? ORDER BY abs(message) DESC")
     .all(addressHash(address));
   return rows.map(({ message }) => numberOf(message));
+}
+
+function* piecesWith(day: DatabaseSync, names: readonly EventName[]) {
+  if (!hasTable(day, "pieces")) return;
+  const has = names.map(() => "instr(events, ?) > 0").join(" OR ");
+  const rows = day.prepare(`SELECT message, events FROM pieces WHERE message > 0 AND (${has})`);
+  for (const row of rows.iterate(...names.map((name) => JSON.stringify(name)))) {
+    yield { number: numberOf(row["message"]), text: textOf(row["events"]) };
+  }
+}
+
+/** The span counts by the ids, which are made when the content of a message begins. */
+function* acceptedIn(
+  day: DatabaseSync,
+  rule: string,
+  { from, to }: Span,
+  order: "oldest first" | "newest first",
+): Iterable<string> {
+  if (!hasTable(day, "pieces")) return;
+  const direction = order === "oldest first" ? "ASC" : "DESC";
+  const rows = day.prepare(
+    `SELECT events FROM pieces WHERE message BETWEEN ? AND ? AND instr(events, '"message.accepted"') > 0 ` +
+      `AND instr(events, ?) > 0 ORDER BY message ${direction}`,
+  );
+  const [first, last] = [from, to].map((time) => Math.round(time * 1000));
+  for (const row of rows.iterate(first ?? 0, last ?? 0, rule)) yield textOf(row["events"]);
+}
+
+function firstNumber(day: DatabaseSync): number | undefined {
+  if (!hasTable(day, "pieces")) return undefined;
+  const row = day.prepare("SELECT min(message) AS first FROM pieces WHERE message > 0").get();
+  return row?.["first"] == null ? undefined : numberOf(row["first"]);
+}
+
+function raise(error: unknown): never {
+  throw error;
 }
 
 /** A damaged row yields no events. */

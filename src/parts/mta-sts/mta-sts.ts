@@ -12,7 +12,7 @@ import type { Resolver } from "../../dns/dns.ts";
 import { TtlCache } from "../../base/ttl-cache.ts";
 import { HTTPS, type Https } from "../../base/net/https.ts";
 import { describeError, type Log } from "../../observe/log.ts";
-import { fetchPolicy } from "./fetch.ts";
+import { fetchPolicy } from "../../tls/policy-fetch.ts";
 import { readPolicies } from "./kept-policy.ts";
 import { FetchLine } from "./fetch-line.ts";
 import { type Held, HeldPolicies } from "./policies.ts";

@@ -145,15 +145,7 @@ export class Gate {
   }
 
   /** Refuses a client that a block list has, except for mail to the postmaster (RFC 5321 4.5.1). */
-  async #judgeStranger(from: Client, to: Mailbox, why: string): Promise<Verdict | undefined> {
-    if (ROUTE.test(to.localPart)) {
-      return {
-        kind: "refuse",
-        rule: "local_domains",
-        why: `${why}; it names a route`,
-        reply: ROUTED,
-      };
-    }
+  async #judgeStranger(from: Client, to: Mailbox): Promise<Verdict | undefined> {
     if (this.#blockLists === undefined || to.localPart.toLowerCase() === "postmaster")
       return undefined;
     return this.#listed(from.address);
@@ -200,8 +192,15 @@ export class Gate {
     ruleOfClient: Rule | undefined,
   ): Promise<Verdict> {
     const accepted = { kind: "accept", rule: "local_domains", why } as const;
+    // A relay host whose mail its rule does not let through for certain is a stranger in this respect: other
+    // organisations may send through the same host.
+    const isTrusted = relay?.kind === "accept" && relay.proof === undefined;
+    if (!isTrusted && ROUTE.test(recipient.localPart)) {
+      const routed = `${why}; it names a route`;
+      return { kind: "refuse", rule: "local_domains", why: routed, reply: ROUTED };
+    }
     if (relay === undefined) {
-      const refusal = await this.#judgeStranger(from, recipient, why);
+      const refusal = await this.#judgeStranger(from, recipient);
       return refusal ?? { ...accepted, relayed: false, relayedWhy: this.#nobody(from) };
     }
     // Copies depend on whether the sender is proven, so the rule's answer must be known.

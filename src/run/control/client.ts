@@ -1,9 +1,17 @@
 // relayctl's side of the control socket.
 
 import { request } from "node:http";
+import type { Duplex } from "node:stream";
 import { describeError } from "../../observe/log.ts";
 import type { Order } from "../../queue/postmaster.ts";
-import type { ControlAnswer, Reloaded, ReloadRequest } from "./protocol.ts";
+import {
+  type ControlAnswer,
+  type HostsAnswer,
+  type HostsOrder,
+  playedPath,
+  type Reloaded,
+  type ReloadRequest,
+} from "./protocol.ts";
 
 /** No relay answers: the socket does not exist, or its relay is dead. `cause` says which. */
 export class NoRelay extends Error {
@@ -31,6 +39,39 @@ export async function askForReload(
   return answer;
 }
 
+/** Like {@link askRelay}, but asks about host lists. */
+export async function askForHosts(
+  path: string,
+  order: HostsOrder,
+): Promise<HostsAnswer | { readonly error: string }> {
+  const answer: HostsAnswer | { readonly error: string } = await ask(
+    path,
+    "/hosts",
+    JSON.stringify(order),
+  );
+  return answer;
+}
+
+/**
+ * Begins an SMTP session in which the relay takes us for the client `address`. `beginning` is what it has said already.
+ * Rejects like {@link askRelay}.
+ */
+export function playClient(
+  socketPath: string,
+  address: string,
+): Promise<{ readonly socket: Duplex; readonly beginning: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const headers = { connection: "upgrade", upgrade: "smtp" };
+    const asking = request({ socketPath, path: playedPath(address), headers }, (response) => {
+      response.resume();
+      reject(new Error("the running relay is of a version that plays no clients; restart it"));
+    });
+    asking.on("upgrade", (_, socket, beginning) => resolve({ socket, beginning }));
+    asking.on("error", (error) => reject(unreachable(socketPath, error)));
+    asking.end();
+  });
+}
+
 /** Resolves to the relay's answer, whether a result or an error. */
 function ask(socketPath: string, path: string, order: string): Promise<never> {
   return new Promise((resolve, reject) => {
@@ -47,13 +88,13 @@ function ask(socketPath: string, path: string, order: string): Promise<never> {
         }
       });
     });
-    post.on("error", (error) => {
-      const code = "code" in error ? String(error.code) : "";
-      const wrong = new Error(`cannot use ${socketPath}: ${describeError(error)}`, {
-        cause: error,
-      });
-      reject(NOBODY.has(code) ? new NoRelay(socketPath, error) : wrong);
-    });
+    post.on("error", (error) => reject(unreachable(socketPath, error)));
     post.end(order);
   });
+}
+
+function unreachable(socketPath: string, error: Error): Error {
+  const code = "code" in error ? String(error.code) : "";
+  if (NOBODY.has(code)) return new NoRelay(socketPath, error);
+  return new Error(`cannot use ${socketPath}: ${describeError(error)}`, { cause: error });
 }

@@ -1,18 +1,26 @@
-// The control socket: relayctl uses it to change the running relay's queue, or to make it read its configuration. HTTP
-// over a Unix socket that only the relay's own user and root can open.
+// The control socket: relayctl uses it to change the running relay's queue, to make it read its configuration or its
+// host lists again, and to play a client. HTTP over a Unix socket that only the relay's own user and root can open.
 //
-// Invariant: requests here never disturb mail. A request that fails gets an answer. If the socket cannot be created,
-// the relay starts without it.
+// Invariants:
+// - Requests here never disturb mail. A request that fails gets an answer. If the socket cannot be created, the relay
+//   starts without it.
+// - Only this socket plays a client: the connection itself becomes the SMTP session, so no port and no address of this
+//   machine, loopback included, leads to one.
 //
 // Doors: client.ts, protocol.ts.
 
 import { lstatSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { connect } from "node:net";
+import { connect, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import {
   type ControlAnswer,
+  type HostsAnswer,
+  type HostsOrder,
+  parseHostsOrder,
   parseOrder,
   parseReload,
+  playedClient,
   type Reloaded,
   type ReloadRequest,
   unfitSocketPath,
@@ -22,6 +30,9 @@ import { carryOut, type PostmasterServices } from "../../queue/postmaster.ts";
 
 export interface ControlServices extends PostmasterServices {
   reload(request: ReloadRequest): Promise<Reloaded>;
+  hosts(order: HostsOrder): Promise<HostsAnswer>;
+  /** Serves the socket as an SMTP session of the client `address`, from which no message is accepted. */
+  play(socket: Socket, address: string): void;
 }
 
 export interface Control {
@@ -34,6 +45,21 @@ const REQUEST_MAX = 8 * 1024 * 1024;
 export async function openControl(path: string, services: ControlServices): Promise<Control> {
   const server = createServer((request, response) => {
     void respond(request, response, services);
+  });
+  const played = new Set<Socket>();
+  server.on("upgrade", (request, socket, head) => {
+    const address = playedClient(request.url ?? "");
+    if (!isSocket(socket) || address === undefined || head.length > 0) {
+      socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
+      return;
+    }
+    played.add(socket);
+    socket.on("close", () => played.delete(socket));
+    socket.on("error", () => socket.destroy());
+    socket.write(
+      "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: smtp\r\n\r\n",
+    );
+    services.play(socket, address);
   });
   try {
     await open(server, path);
@@ -50,6 +76,7 @@ export async function openControl(path: string, services: ControlServices): Prom
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
+        for (const socket of played) socket.destroy();
         server.closeIdleConnections();
       }),
   };
@@ -98,9 +125,13 @@ async function respond(
 async function answer(
   request: IncomingMessage,
   services: ControlServices,
-): Promise<{ readonly code: number; readonly body: ControlAnswer | Reloaded }> {
+): Promise<{ readonly code: number; readonly body: ControlAnswer | Reloaded | HostsAnswer }> {
   try {
     const text = await textOf(request);
+    const hosts = text === undefined ? undefined : parseHostsOrder(text);
+    if (request.method === "POST" && request.url === "/hosts" && hosts !== undefined) {
+      return { code: 200, body: await services.hosts(hosts) };
+    }
     const reload = text === undefined ? undefined : parseReload(text);
     if (request.method === "POST" && request.url === "/reload" && reload !== undefined) {
       return { code: 200, body: await services.reload(reload) };
@@ -127,4 +158,8 @@ async function textOf(request: IncomingMessage): Promise<string | undefined> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
+}
+
+function isSocket(stream: Duplex): stream is Socket {
+  return stream instanceof Socket;
 }

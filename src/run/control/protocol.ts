@@ -1,9 +1,11 @@
 // The messages on the control socket: HTTP, with one JSON object in each direction. Server and client share this file.
 
+import { isIP } from "node:net";
 import { join } from "node:path";
 import type { Configuration } from "../../config/configuration.ts";
 import { isTable } from "../../base/table.ts";
 import type { Carried, Order } from "../../queue/postmaster.ts";
+import type { HostListDescription } from "../../lists/create-lists.ts";
 import type { Acceptance } from "../../lists/lookup.ts";
 import { parseDomain } from "../../mail/address.ts";
 import type { AddressFilter } from "../../spool/spool.ts";
@@ -24,7 +26,30 @@ export type Reloaded =
   /** The reasons why nothing has changed, a line each. */
   | { readonly problems: readonly string[] };
 
+/** The order to describe host lists as the relay has them, after asking the DNS again if `refresh` is true. */
+export interface HostsOrder {
+  readonly refresh: boolean;
+  /** Absent: all lists. */
+  readonly name?: string;
+}
+
+export interface HostsAnswer {
+  readonly lists: readonly HostListDescription[];
+}
+
 export type ControlAnswer = Carried | { readonly error: string };
+
+/** The path by which a client of the control socket asks to play a client of the relay. */
+export function playedPath(address: string): string {
+  return `/session?client=${encodeURIComponent(address)}`;
+}
+
+/** The address in a path of `playedPath`; undefined for any other path. */
+export function playedClient(path: string): string | undefined {
+  const url = URL.parse(path, "http://relay");
+  const address = url?.searchParams.get("client") ?? "";
+  return url?.pathname === "/session" && isIP(address) !== 0 ? address : undefined;
+}
 
 /** sun_path of Linux holds 108 bytes, the last of them 0. */
 const SOCKET_PATH_MAX = 107;
@@ -70,6 +95,16 @@ export function parseReload(text: string): ReloadRequest | undefined {
   if (!isTable(value)) return undefined;
   const { acceptLists = false } = value;
   return typeof acceptLists === "boolean" ? { acceptLists } : undefined;
+}
+
+/** Undefined when the text is not a valid order. */
+export function parseHostsOrder(text: string): HostsOrder | undefined {
+  const value = parseJson(text);
+  if (!isTable(value)) return undefined;
+  const { refresh, name } = value;
+  if (typeof refresh !== "boolean") return undefined;
+  if (name === undefined) return { refresh };
+  return typeof name === "string" ? { refresh, name } : undefined;
 }
 
 function addressFilterOf(value: unknown): AddressFilter | undefined {

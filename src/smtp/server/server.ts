@@ -3,6 +3,7 @@
 //
 // Doors: command.ts, events.ts, listener-options.ts, message-reader.ts, reception.ts.
 
+import type { Socket } from "node:net";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { LoopShare } from "../../base/loop-share.ts";
 import { type Accepted, type Door, Listeners } from "../../base/net/listeners.ts";
@@ -69,9 +70,18 @@ export class SmtpServer {
     return this.#listeners.listenOnly(doors);
   }
 
-  #serve(connection: Accepted, reception: Reception): void {
+  /**
+   * Serves a connection that has come through no listener, as a session of the client `address`. It is not logged,
+   * except for errors of the relay.
+   */
+  play(socket: Socket, address: string, reception: Reception): void {
+    const limits = { ...this.#limits, greetingDelay: 0 };
+    this.#serve(this.#listeners.enter(socket, address), reception, limits, errorsOnly(this.#log));
+  }
+
+  #serve(connection: Accepted, reception: Reception, limits = this.#limits, log = this.#log): void {
     const { socket, address, party, isReserved, tls } = connection;
-    const session = new Session(socket, address, this.#limits, {
+    const session = new Session(socket, address, limits, {
       reception,
       clock: this.#clock,
       share: this.#share,
@@ -79,20 +89,20 @@ export class SmtpServer {
       isRelayHost: isReserved,
       tls,
       onError: (client, where, error) =>
-        this.#log.event("relay.error", {
+        log.event("relay.error", {
           where: `${where} of ${client.address}`,
           error: describeError(error),
         }),
       onTlsFailure: (client, error) =>
-        this.#log.event("session.tls_failed", { client: client.address, error: error.message }),
+        log.event("session.tls_failed", { client: client.address, error: error.message }),
       onDropped: (client, command, parameters) =>
-        this.#log.event("session.parameter_dropped", {
+        log.event("session.parameter_dropped", {
           client: client.address,
           command,
           parameters: parameters.map((parameter) => parameter.slice(0, DROPPED_SHOWN)),
         }),
       onEnd: (client, why) => {
-        if (why !== "quit") this.#log.event("session.ended", { client: client.address, why });
+        if (why !== "quit") log.event("session.ended", { client: client.address, why });
       },
       onClose: (closed) => {
         connection.release();
@@ -125,4 +135,12 @@ export class SmtpServer {
     this.#watch?.cancel();
     await stopped;
   }
+}
+
+function errorsOnly(log: Log): Log {
+  return {
+    event(name, fields) {
+      if (name === "relay.error") log.event(name, fields);
+    },
+  };
 }

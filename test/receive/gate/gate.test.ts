@@ -79,14 +79,17 @@ describe("mail for our own domains", () => {
   test("is refused to a stranger whose address names a route that the next host may follow", async () => {
     for (const local of ["dave%example.org", "example.org!dave", '"dave@example.org"']) {
       const to = `${local}@example.com`;
+      const refused = "refuse local_domains: 550 5.7.1 Relaying denied: the address names a route";
+      assert.equal(short(await judged([google], { by: "203.0.113.9", to })), refused);
+      for (const from of ["alice@example.com", "carol@example.net", null]) {
+        const shared = await judged([google], { by: "192.0.2.1", from, to });
+        assert.equal(short(shared), refused, "other organisations send through the same hosts");
+      }
+      const trusted = rule({ hosts: ["+trusted"] });
       assert.equal(
-        short(await judged([google], { by: "203.0.113.9", to })),
-        "refuse local_domains: 550 5.7.1 Relaying denied: the address names a route",
-      );
-      assert.equal(
-        short(await judged([google], { by: "192.0.2.1", to })),
+        short(await judged([trusted], { by: "127.0.0.1", to })),
         "accept local_domains",
-        "hosts of a relay rule may relay anyway",
+        "hosts of a relay rule without a proof may relay anyway",
       );
     }
   });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test, type TestContext } from "node:test";
@@ -50,6 +51,8 @@ function services() {
     clock: manualClock(),
     wake: () => void calls.push("wake"),
     reload: () => Promise.resolve({ listeners: [], kept: [] }),
+    hosts: () => Promise.resolve({ lists: [] }),
+    play: (socket: Socket, address: string) => void socket.end(`220 hello ${address}\r\n`),
   };
 }
 

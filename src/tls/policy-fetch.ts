@@ -1,7 +1,7 @@
 // Fetches the MTA-STS policy of a domain (RFC 8461 3.3): only from its policy host, and at most 64 KiB.
 
 import type { IncomingMessage } from "node:http";
-import { exchange, type HttpsMeans } from "../../base/net/https.ts";
+import { exchange, type HttpsMeans } from "../base/net/https.ts";
 
 /** The limit that RFC 8461 3.3 suggests, in octets. */
 const SIZE_MAX = 65_536;

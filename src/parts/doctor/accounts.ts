@@ -1,0 +1,78 @@
+// The accounts: whether their lists can be read and have entries, and whether the sync of [accounts] is up to date.
+
+import { accountsOptionsOf, type Accounts, readAccounts } from "../../accounts/accounts.ts";
+import { ageText } from "../../base/units.ts";
+import { parseLookup } from "../../lists/lookup.ts";
+import type { CheckPart, Setup } from "./check.ts";
+import { failure, type Finding, ok, skipped, warning } from "./finding.ts";
+
+const HOUR = 3_600_000;
+/** Ages of the accounts that count as old if `interval` is short. */
+const OLD = HOUR;
+const VERY_OLD = 24 * HOUR;
+
+export function checkAccounts(setup: Setup): readonly CheckPart[] {
+  return [
+    {
+      about: "the accounts",
+      findings: readAccounts(setup.configuration).then((accounts) => judge(accounts, setup)),
+    },
+  ];
+}
+
+function judge(accounts: Accounts, setup: Setup): readonly Finding[] {
+  const options = accountsOptionsOf(setup.configuration);
+  const problems = accounts.problems.map((problem) =>
+    failure(
+      problem,
+      "Mail for names that are not known for certain gets 451 until the list can be read.",
+    ),
+  );
+  return [
+    ...problems,
+    ...sizeFinding(accounts, setup),
+    ...(options === undefined ? [] : [syncFinding(accounts, options.interval, setup)]),
+  ];
+}
+
+function sizeFinding({ all, problems }: Accounts, { configuration }: Setup): Finding[] {
+  if (all.length === 0) {
+    if (problems.length > 0) return [];
+    return [
+      hasLists(configuration)
+        ? failure(
+            "the lists of the accounts are empty, so no mail has a copy",
+            "Write the accounts into the files of local_parts, or run relayctl accounts sync.",
+          )
+        : skipped("no copying router names its accounts in a list"),
+    ];
+  }
+  const aliases = all.reduce((sum, { aliases: own }) => sum + own.length, 0);
+  const gone = all.filter(({ state }) => state === "departed").length;
+  const rest = gone === 0 ? "" : `, ${gone} of them have left the directory`;
+  return [
+    ok(
+      `${all.length} ${all.length === 1 ? "account" : "accounts"}, ${aliases} ${aliases === 1 ? "alias" : "aliases"}${rest}`,
+    ),
+  ];
+}
+
+/** Whether a copying router looks its accounts up. */
+function hasLists({ routers }: Setup["configuration"]): boolean {
+  return routers.some(({ chain }) => {
+    const items = [...(chain.local_parts ?? []), ...(chain.sender_local_parts ?? [])];
+    return chain.unseen && items.some((item) => parseLookup(item) !== undefined);
+  });
+}
+
+function syncFinding({ syncedAt }: Accounts, interval: number, { clock }: Setup): Finding {
+  const advice = "Run relayctl accounts sync, which says what is wrong.";
+  if (syncedAt === undefined) return failure("[accounts]: there was no sync yet", advice);
+  const age = clock.now() - syncedAt;
+  const found = `[accounts]: the last good sync was ${ageText(age)} ago`;
+  if (interval === 0) return ok(`${found}, by hand (interval = "0s")`);
+  if (age >= Math.max(VERY_OLD, 4 * interval)) {
+    return failure(`${found}: newcomers get no mail`, advice);
+  }
+  return age >= Math.max(OLD, 3 * interval) ? warning(found, advice) : ok(found);
+}
