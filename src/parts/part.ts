@@ -69,6 +69,11 @@ export interface RunningPart<Sections> {
   begin?(generation: Generation<Sections>, mail: PartMail): Promise<void> | void;
   /** Called after a reload: this configuration is in force from now on. */
   follow?(generation: Generation<Sections>): void;
+  /**
+   * The orders that relayctl may give to the part over the control socket, by their verb. `order` is any JSON value. If
+   * one rejects, relayctl gets the error.
+   */
+  readonly orders?: Readonly<Record<string, (order: unknown) => Promise<object>>>;
   close?(): Promise<void>;
 }
 

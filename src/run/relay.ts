@@ -223,6 +223,7 @@ function controlOf(
     wake: () => queue.wake(),
     reload: (wanted) => means.reloading.reload(wanted),
     hosts: (order) => hostLists(generations.current, order),
+    partOrder: (path) => means.common?.parts.order(path),
     play: (socket, address) =>
       server.play(socket, address, playedReception(generations.current.chain.gate)),
   });

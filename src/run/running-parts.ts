@@ -16,9 +16,16 @@ import type {
 
 export class RunningParts {
   readonly #running: readonly RunningPart<unknown>[];
+  /** By "/PART/VERB". */
+  readonly #orders = new Map<string, (order: unknown) => Promise<object>>();
 
   constructor(means: PartMeans, table: readonly Part[] = parts) {
-    this.#running = table.flatMap((part) => part.start?.(means) ?? []);
+    this.#running = table.flatMap((part) => {
+      const running = part.start?.(means);
+      for (const [verb, carryOut] of Object.entries(running?.orders ?? {}))
+        this.#orders.set(`/${part.name}/${verb}`, carryOut);
+      return running ?? [];
+    });
   }
 
   /** The services that all parts offer to users of this `outside`. The caller must close them. */
@@ -48,6 +55,11 @@ export class RunningParts {
   follow(configuration: Configuration, outside: Outside): void {
     const generation = generationOf(configuration, outside);
     for (const one of this.#running) one.follow?.(generation);
+  }
+
+  /** The order with this path, "/PART/VERB"; undefined if no part knows it. */
+  order(path: string): ((order: unknown) => Promise<object>) | undefined {
+    return this.#orders.get(path);
   }
 
   async close(): Promise<void> {

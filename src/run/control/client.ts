@@ -53,6 +53,15 @@ export async function askForHosts(
 }
 
 /**
+ * Like {@link askRelay}, but gives the order `path`, "PART/VERB", to a part. The answer is the part's own, or has the
+ * field `error`.
+ */
+export async function askPart(socketPath: string, path: string, order: object): Promise<unknown> {
+  const answer: unknown = await ask(socketPath, `/${path}`, JSON.stringify(order));
+  return answer;
+}
+
+/**
  * Begins an SMTP session in which the relay takes us for the client `address`. `beginning` is what it has said already.
  * Rejects like {@link askRelay}.
  */

@@ -1,5 +1,6 @@
 // The control socket: relayctl uses it to change the running relay's queue, to make it read its configuration or its
-// host lists again, and to play a client. HTTP over a Unix socket that only the relay's own user and root can open.
+// host lists again, to give orders to its parts, and to play a client. HTTP over a Unix socket that only the relay's own
+// user and root can open.
 //
 // Invariants:
 // - Requests here never disturb mail. A request that fails gets an answer. If the socket cannot be created, the relay
@@ -14,10 +15,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import {
-  type ControlAnswer,
   type HostsAnswer,
   type HostsOrder,
   parseHostsOrder,
+  parseJson,
   parseOrder,
   parseReload,
   playedClient,
@@ -31,6 +32,8 @@ import { carryOut, type PostmasterServices } from "../../queue/postmaster.ts";
 export interface ControlServices extends PostmasterServices {
   reload(request: ReloadRequest): Promise<Reloaded>;
   hosts(order: HostsOrder): Promise<HostsAnswer>;
+  /** The order of a part with this path, "/PART/VERB"; undefined if no part knows it. */
+  partOrder?(path: string): ((order: unknown) => Promise<object>) | undefined;
   /** Serves the socket as an SMTP session of the client `address`, from which no message is accepted. */
   play(socket: Socket, address: string): void;
 }
@@ -125,9 +128,14 @@ async function respond(
 async function answer(
   request: IncomingMessage,
   services: ControlServices,
-): Promise<{ readonly code: number; readonly body: ControlAnswer | Reloaded | HostsAnswer }> {
+): Promise<{ readonly code: number; readonly body: object }> {
   try {
     const text = await textOf(request);
+    const partOrder = services.partOrder?.(request.url ?? "");
+    const order = text === undefined || partOrder === undefined ? undefined : parseJson(text);
+    if (request.method === "POST" && partOrder !== undefined && order !== undefined) {
+      return { code: 200, body: await partOrder(order) };
+    }
     const hosts = text === undefined ? undefined : parseHostsOrder(text);
     if (request.method === "POST" && request.url === "/hosts" && hosts !== undefined) {
       return { code: 200, body: await services.hosts(hosts) };

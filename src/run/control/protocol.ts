@@ -119,7 +119,8 @@ function idsOf(value: unknown): string[] | undefined {
   return Array.isArray(value) && value.every((id) => typeof id === "string") ? value : undefined;
 }
 
-function parseJson(text: string): unknown {
+/** Undefined when the text is not JSON. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

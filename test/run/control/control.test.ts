@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test, type TestContext } from "node:test";
 import { openControl } from "../../../src/run/control/control.ts";
-import { askRelay, NoRelay } from "../../../src/run/control/client.ts";
+import { askPart, askRelay, NoRelay } from "../../../src/run/control/client.ts";
 import type { SettleServices } from "../../../src/settle/settle.ts";
 import type { Change } from "../../../src/spool/spool.ts";
 import { believed, manualClock } from "../../support/clock.ts";
@@ -110,6 +110,21 @@ suite("the control socket", () => {
     assert.equal(await post(path, '{"action":"remove","ids":["a"]}', "/other"), 400);
     assert.equal(await post(path, `{"ids":"${"x".repeat(9_000_000)}"}`), 400);
     assert.deepEqual(parts.log.events, []);
+  });
+
+  test("the order of a part reaches it, and what it answers comes back", async (t) => {
+    const path = join(directory, "part.sock");
+    const parts = services();
+    const orders = new Map([
+      ["/kitchen/cook", async (order: unknown) => ({ cooked: order })],
+      ["/kitchen/burn", () => Promise.reject(new Error("it burns"))],
+    ]);
+    await openFor(t, path, { ...parts, partOrder: (wanted: string) => orders.get(wanted) });
+    assert.deepEqual(await askPart(path, "kitchen/cook", { soup: 1 }), { cooked: { soup: 1 } });
+    assert.deepEqual(await askPart(path, "kitchen/burn", {}), { error: "Error: it burns" });
+    assert.equal(await post(path, "{", "/kitchen/cook"), 400);
+    assert.equal(await post(path, "{}", "/kitchen/wash"), 400);
+    assert.deepEqual(parts.log.named("relay.error").length, 1);
   });
 
   test("a spool that fails is an answer", async (t) => {
