@@ -1,5 +1,5 @@
-// Writes the log to stdout. The lines of one turn of the event loop leave together, in slices, and the thread pool
-// writes them. So neither a hundred messages in a turn nor a slow reader of the log holds up a session.
+// Writes the log to stdout. The lines of some milliseconds leave together, in slices, and the thread pool writes them.
+// So neither a hundred messages in a turn nor a slow reader of the log holds up a session.
 //
 // Invariants:
 //
@@ -31,13 +31,15 @@ const SHARE = 1 / 32;
 const SLICE = 256 * 1024;
 /** Milliseconds. */
 const PAUSE = 20;
+/** Milliseconds for which lines are gathered: each write costs as much as a dozen lines. */
+const GATHERING = 5;
 
 /** Lines that are written together. */
 interface Slice {
   readonly lines: string[];
+  /** For each line, the message or client that it is about. */
+  readonly sources: (string | undefined)[];
   length: number;
-  /** For each message or client, the number of characters about it. */
-  readonly shares: Map<string, number>;
 }
 
 export class LogOutput implements LineSink {
@@ -45,7 +47,10 @@ export class LogOutput implements LineSink {
   readonly #isFile: boolean;
   readonly #waitingMax: number;
   readonly #slices: Slice[] = [];
-  readonly #shares = new Map<string, number>();
+  /** For each message or client, the number of waiting characters about it. Counted only while they matter. */
+  #shares: Map<string, number> | undefined;
+  /** The slice that is being written. */
+  #underWay: Slice | undefined;
   #waiting = 0;
   #lost = 0;
   #confessing = false;
@@ -71,28 +76,33 @@ export class LogOutput implements LineSink {
     }
     const slice = this.#openSlice();
     slice.lines.push(line);
+    slice.sources.push(source);
     slice.length += length;
     this.#waiting += length;
-    if (source !== undefined) {
-      slice.shares.set(source, (slice.shares.get(source) ?? 0) + length);
-      this.#shares.set(source, (this.#shares.get(source) ?? 0) + length);
-    }
-    this.#writing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() =>
-      this.#drain(),
-    );
+    if (this.#shares !== undefined) addTo(this.#shares, source, length);
+    this.#writing ??= sleep(GATHERING).then(() => this.#drain());
   }
 
   #hasRoom(length: number, source: string | undefined): boolean {
     if (this.#waiting + length > this.#waitingMax) return false;
     if (source === undefined || this.#waiting < this.#waitingMax / 2) return true;
     if (this.#isFile && !this.#hangs) return true;
+    this.#shares ??= this.#counted();
     return (this.#shares.get(source) ?? 0) + length <= this.#waitingMax * SHARE;
+  }
+
+  #counted(): Map<string, number> {
+    const shares = new Map<string, number>();
+    for (const { lines, sources } of this.#unwritten) {
+      for (const [index, line] of lines.entries()) addTo(shares, sources[index], line.length);
+    }
+    return shares;
   }
 
   #openSlice(): Slice {
     const last = this.#slices.at(-1);
     if (last !== undefined && last.length < SLICE) return last;
-    const slice = { lines: [], length: 0, shares: new Map<string, number>() };
+    const slice = { lines: [], sources: [], length: 0 };
     this.#slices.push(slice);
     return slice;
   }
@@ -104,7 +114,13 @@ export class LogOutput implements LineSink {
     this.#writing = undefined;
   }
 
+  /** The slices whose characters are waiting. */
+  get #unwritten(): readonly Slice[] {
+    return this.#underWay === undefined ? this.#slices : [this.#underWay, ...this.#slices];
+  }
+
   async #writeSlice(slice: Slice): Promise<void> {
+    this.#underWay = slice;
     try {
       await this.#writeWhole(Buffer.from(slice.lines.join("")));
       this.#confess("the reader was too slow");
@@ -113,14 +129,17 @@ export class LogOutput implements LineSink {
       this.#confess(error);
     } finally {
       this.#waiting -= slice.length;
-      for (const [source, length] of slice.shares) this.#release(source, length);
+      this.#underWay = undefined;
+      // They are counted again when the room is half full again.
+      if (this.#waiting < this.#waitingMax / 2) this.#shares = undefined;
+      else this.#release(slice);
     }
   }
 
-  #release(source: string, length: number): void {
-    const left = (this.#shares.get(source) ?? 0) - length;
-    if (left > 0) this.#shares.set(source, left);
-    else this.#shares.delete(source);
+  #release({ lines, sources }: Slice): void {
+    const shares = this.#shares;
+    if (shares === undefined) return;
+    for (const [index, line] of lines.entries()) addTo(shares, sources[index], -line.length);
   }
 
   async #writeWhole(lines: Buffer): Promise<void> {
@@ -185,6 +204,13 @@ export class LogOutput implements LineSink {
 }
 
 const LINE_END = 0x0a;
+
+function addTo(shares: Map<string, number>, source: string | undefined, length: number): void {
+  if (source === undefined) return;
+  const share = (shares.get(source) ?? 0) + length;
+  if (share > 0) shares.set(source, share);
+  else shares.delete(source);
+}
 
 function isFile(fd: number): boolean {
   try {

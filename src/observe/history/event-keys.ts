@@ -38,13 +38,15 @@ export function idsIn(fields: AnyFields): readonly MessageId[] {
 export const NULL_SENDER = "<>";
 
 /** The addresses in an event of the message `key`, in the form in which they are searched. */
-export function* addressesIn(fields: AnyFields, key: string): Iterable<string> {
-  if ("report" in fields && fields.report === key) yield NULL_SENDER;
-  if ("sender" in fields) yield plainAddress(fields.sender);
-  if ("recipient" in fields) yield plainAddress(fields.recipient);
+export function addressesIn(fields: AnyFields, key: string): readonly string[] {
+  const addresses: string[] = [];
+  if ("report" in fields && fields.report === key) addresses.push(NULL_SENDER);
+  if ("sender" in fields) addresses.push(plainAddress(fields.sender));
+  if ("recipient" in fields) addresses.push(plainAddress(fields.recipient));
   if ("recipients" in fields && Array.isArray(fields.recipients)) {
-    for (const recipient of fields.recipients) yield plainAddress(recipient);
+    for (const recipient of fields.recipients) addresses.push(plainAddress(recipient));
   }
+  return addresses;
 }
 
 /** The form in which addresses are searched: lower case, without angle brackets. The null sender stays "<>". */
