@@ -38,7 +38,6 @@ export function readDomains(texts: readonly string[]): Read<Answers["domains"]> 
     names.add(name.ok);
   }
   const [first, ...others] = names;
-  if (others.length > 0) return { wrong: "one domain only; add others to routers.toml later" };
   return first === undefined ? { wrong: "no domain is given" } : { ok: [first, ...others] };
 }
 

@@ -6,7 +6,7 @@ import { flag, optional, options, withDefault } from "../../options/options.ts";
 import { part } from "../part.ts";
 
 const flags = options({
-  domain: optional(words("domain", "the mail domain")),
+  domain: optional(words("domain", "a mail domain; once for each")),
   hostname: optional(word("name", "the name of the relay, with an address and a PTR record")),
   address: optional(words("ip", "the public address of the relay; once for IPv4, once for IPv6")),
   directory: withDefault(word("path", "the directory for routers.toml"), "/etc/unseen"),

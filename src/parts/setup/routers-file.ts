@@ -25,12 +25,9 @@ export function accountsFileOf(domain: string): string {
 }
 
 export function routersFile(file: RoutersFile): string {
-  return [
-    relaySection(file),
-    gateSection(file),
-    routersSection(file),
-    transportsSection(file),
-  ].join("\n\n");
+  return [relaySection(file), gateSection(file), routersSection(), transportsSection(file)].join(
+    "\n\n",
+  );
 }
 
 function relaySection({ domains, hostname, addresses, spool, user }: RoutersFile): string {
@@ -95,9 +92,11 @@ null_sender = "proof"
 `;
 }
 
-function routersSection({ domains: [domain] }: RoutersFile): string {
-  const accounts = `lsearch:${accountsFileOf(domain)}`;
+function routersSection(): string {
+  const accounts = `lsearch:${accountsFileOf("{domain}")}`;
   return `# ---- routers: what happens to a recipient, in this order ----
+#
+# The accounts of each domain are in a file of its own, which has the name of the domain.
 
 # Mail of your users: a copy for the sender. Only mail that came by the rule above is copied.
 [[routers]]

@@ -55,6 +55,7 @@ describe("the configuration that init writes", () => {
   const cases: readonly (readonly [string, Partial<RoutersFile>])[] = [
     ["for an ordinary domain", {}],
     ["for a domain in another script", { domains: ["xn--bcher-kva.example"] }],
+    ["for several domains", { domains: ["example.com", "xn--bcher-kva.example"] }],
     ["with IPv6", { addresses: ["192.0.2.25", "2001:db8::25"] }],
     [
       "with odd directories",
