@@ -2,19 +2,18 @@
 // does.
 
 import type { Clock } from "../base/clock.ts";
-import type { Configuration } from "../config/configuration.ts";
+import { type Configuration, postmasterOf } from "../config/configuration.ts";
 import { quietChain } from "./quiet-chain.ts";
 
 /**
- * Returns one clause, with the file in front, if the routers refuse the address that `[relay] postmaster` names. An
- * address of another domain counts as valid, because the DNS is not asked. The default address is not checked.
+ * Returns one clause, with the file in front, if the routers refuse the postmaster's address, the default one too. An
+ * address of another domain counts as valid, because the DNS is not asked.
  */
 export async function lostPostmaster(
   configuration: Configuration,
   clock: Clock,
 ): Promise<readonly string[]> {
-  const { postmaster } = configuration.relay;
-  if (postmaster === undefined) return [];
+  const postmaster = postmasterOf(configuration);
   const chain = quietChain(configuration, clock);
   try {
     const own = { sender: null, client: { address: "", helo: configuration.relay.hostname } };

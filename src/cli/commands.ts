@@ -52,11 +52,13 @@ function configOf(given: unknown): string | undefined {
 const STRANGER = { client: "192.0.2.1", sender: "someone@example.net" };
 
 const CHECK_NOTES = `Nothing is delivered and nothing on disk is changed. Real DNS queries are sent.
+
 Exit status: 0 all recipients are routed, 1 a recipient or the message is deferred, 2 one is refused or fails,
 64 wrong usage, 66 a file is missing, 78 the configuration is wrong (all problems are listed).`;
 
 const CHANGE_NOTES = `Name messages by their ids, by filters (a message must match all of them), or by --all. With --recipient or
 --domain, only these recipients are changed, but remove takes whole messages. A message under attempt is left alone.
+
 Exit status: 0 done, 1 a message does not exist or is under attempt.`;
 
 const filters = {

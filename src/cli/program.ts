@@ -2,7 +2,7 @@
 
 import { Command as Parser, CommanderError, InvalidArgumentError, Option as Flag } from "commander";
 import { printable } from "../base/printable.ts";
-import { warn } from "../base/terminal.ts";
+import { folded, warn } from "../base/terminal.ts";
 import type { Command } from "../contract/command.ts";
 import { describeError } from "../observe/log.ts";
 import { isTable } from "../base/table.ts";
@@ -69,7 +69,11 @@ function addCommand(parent: Parser, name: string, command: Command, exit: Exit):
   const parser = parent.command(name).description(command.summary);
   if (command.argument !== undefined) parser.argument(command.argument);
   if (command.flags !== undefined) addFlags(parser, command.flags);
-  if (command.notes !== undefined) parser.addHelpText("after", `\n${command.notes}`);
+  if (command.notes !== undefined) {
+    const paragraphs = command.notes.split("\n\n").map((text) => text.replaceAll("\n", " "));
+    const lines = paragraphs.flatMap((text) => ["", ...folded(text, 0)]);
+    parser.addHelpText("after", lines.join("\n"));
+  }
   parser.action(async () => {
     const written = parser.optsWithGlobals();
     const own = command.flags === undefined ? {} : read(command.flags, written);

@@ -17,6 +17,9 @@ const NAMED_MAX = 3;
 /** The secret in the public example, etc/routers.toml. */
 const PUBLISHED_SECRET = "put-a-long-secret-here";
 
+/** The shortest secret that is not worth a warning: 16 random letters and digits are 80 bits or more. */
+const SECRET_LEAST = 16;
+
 /** Returns one clause for each warning, with its place in front. */
 export async function warningsOf(configuration: Configuration): Promise<string[]> {
   const { file, gate, relay } = configuration;
@@ -28,6 +31,11 @@ export async function warningsOf(configuration: Configuration): Promise<string[]
     const at = `${file}: gate.relay[${index}]`;
     if (proof?.header?.some((header) => header.endsWith(PUBLISHED_SECRET)) === true) {
       warnings.push(`${at}.proof.header: the secret is that of the example`);
+    }
+    if (proof?.header?.some((header) => secretOf(header).length < SECRET_LEAST) === true) {
+      warnings.push(
+        `${at}.proof.header: a secret of fewer than ${SECRET_LEAST} characters can be guessed`,
+      );
     }
     if (proof === undefined && certificates === undefined && isSharedList(hosts, configuration)) {
       warnings.push(
@@ -46,6 +54,11 @@ export async function warningsOf(configuration: Configuration): Promise<string[]
   }
   for (const { doubts } of await surveysOf(configuration)) warnings.push(...doubts);
   return warnings;
+}
+
+/** The value of a header field, `Name: value`. */
+function secretOf(header: string): string {
+  return header.slice(header.indexOf(":") + 1).trim();
 }
 
 /** The surveys of the routers' files. Routers that share a file give one survey. */

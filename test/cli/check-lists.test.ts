@@ -8,6 +8,7 @@ import { Place } from "../support/program.ts";
 const CONFIG = `[relay]
 hostname = "mx.example.com"
 spool_directory = "spool"
+postmaster = "me@elsewhere.example"
 [[listeners]]
 address = "127.0.0.1:2525"
 [domains]
@@ -141,19 +142,20 @@ test("what no domain of a file can be", async () => {
   ]);
 });
 
-/** What is said of this address in `[relay] postmaster`. */
-async function warned(postmaster: string): Promise<string[]> {
+/** What is said of this address in `[relay] postmaster`, or of the default. */
+async function warned(postmaster: string | undefined): Promise<string[]> {
   using here = new Place();
-  here.write(
-    "routers.toml",
-    CONFIG.replace("[relay]\n", `[relay]\npostmaster = "${postmaster}"\n`),
-  );
+  const option = postmaster === undefined ? "" : `postmaster = "${postmaster}"\n`;
+  here.write("routers.toml", CONFIG.replace(/^postmaster = .*\n/m, option));
   here.write("accounts", "alice\n");
   here.write("aliases", "admin: alice\nroot: nobody@example.com, alice\n");
   return (await warningsOf(here)).filter((line) => line.includes("relay.postmaster"));
 }
 
-test("an address of the postmaster that does not get there", async () => {
+test("an address of the postmaster that does not get there, the default one too", async () => {
+  assert.deepEqual(await warned(undefined), [
+    "warning: routers.toml: relay.postmaster: postmaster@example.com gets 550 5.1.1 No such user here; the daily list would not arrive",
+  ]);
   assert.deepEqual(await warned("postmaster@example.com"), [
     "warning: routers.toml: relay.postmaster: postmaster@example.com gets 550 5.1.1 No such user here; the daily list would not arrive",
   ]);

@@ -24,7 +24,7 @@ const CONFIG = `${HEAD}${workspaceConfig(2525).replace(
 hosts = ["198.51.100.0/24"]
 sender_domains = "+ours"
 require_tls = true
-proof = { header = "X-Tenant: s3cret" }
+proof = { header = "X-Tenant: a-secret-of-the-tests" }
 null_sender = "proof"
 [[routers]]
 name = "aliases"
@@ -37,7 +37,7 @@ file = "aliases"
 function place(config = CONFIG): Place {
   const made = new Place();
   made.write("routers.toml", config);
-  made.write("gmail_accounts", "alice\nbob: robert\n");
+  made.write("gmail_accounts", "alice\nbob: robert\npostmaster\n");
   made.write("aliases", "team: alice, dave@example.org\ntrash: :blackhole:\n");
   return made;
 }
@@ -106,7 +106,7 @@ suite("relayctl check, the configuration", () => {
 
   test("what is right and hardly meant is a warning", async () => {
     using here = place(
-      CONFIG.replace("s3cret", "put-a-long-secret-here")
+      CONFIG.replace("a-secret-of-the-tests", "put-a-long-secret-here")
         .replace(
           '"lsearch:gmail_accounts"',
           '["lsearch:gmail_accounts", "lsearch:nobody", "lsearch:nowhere"]',
@@ -134,9 +134,22 @@ suite("relayctl check, the configuration", () => {
       "warning: DIR/gmail_accounts: and more of that kind",
       "warning: DIR/nobody: is empty: nobody is in it",
       "warning: DIR/nowhere: mail is put off until this can be read: ENOENT: no such file or directory",
+      "warning: routers.toml: relay.postmaster: postmaster@example.com gets 550 5.1.1 No such user here; the daily list would not arrive",
     ]);
     const json = await here.relayctl("check", "--config", "routers.toml", "--json");
-    assert.equal(JSON.parse(json.stdout).warnings.length, 9);
+    assert.equal(JSON.parse(json.stdout).warnings.length, 10);
+  });
+
+  test("a secret that can be guessed is a warning", async () => {
+    for (const [secret, warned] of [
+      ["fifteen-letters", true],
+      ["sixteen--letters", false],
+      ["x", true],
+    ] as const) {
+      using here = place(CONFIG.replace("a-secret-of-the-tests", secret));
+      const { stderr } = await here.relayctl("check", "--config", "routers.toml");
+      assert.equal(stderr.includes("fewer than 16 characters"), warned, secret);
+    }
   });
 
   test("the file is named by $UNSEEN_CONFIG when --config is not given", async () => {
@@ -307,38 +320,38 @@ suite("relayctl check, the dry run", () => {
 
 const MESSAGES: Readonly<Record<string, { text: string; reply: RegExp; exit: number }>> = {
   "with the proof passes": {
-    text: "X-Tenant: s3cret\nSubject: x\n\nhi\n",
+    text: "X-Tenant: a-secret-of-the-tests\nSubject: x\n\nhi\n",
     reply: /^250 /,
     exit: 0,
   },
   "without the proof is refused": { text: "Subject: x\n\nhi\n", reply: /^550 5\.7\.1 /, exit: 2 },
   "with the proof in its body is refused": {
-    text: "Subject: x\n\nX-Tenant: s3cret\n",
+    text: "Subject: x\n\nX-Tenant: a-secret-of-the-tests\n",
     reply: /^550 5\.7\.1 /,
     exit: 2,
   },
   "with the proof below a line that is no field is refused": {
-    text: " folded\nX-Tenant: s3cret\nSubject: x\n\nhi\n",
+    text: " folded\nX-Tenant: a-secret-of-the-tests\nSubject: x\n\nhi\n",
     reply: /^550 5\.7\.1 /,
     exit: 2,
   },
   "with the proof below a field with a long name passes": {
-    text: `${"x".repeat(3000)}: y\nX-Tenant: s3cret\n\nhi\n`,
+    text: `${"x".repeat(3000)}: y\nX-Tenant: a-secret-of-the-tests\n\nhi\n`,
     reply: /^250 /,
     exit: 0,
   },
   "with too many hops is refused": {
-    text: `X-Tenant: s3cret\n${"Received: from a by b; now\n".repeat(101)}\nhi\n`,
+    text: `X-Tenant: a-secret-of-the-tests\n${"Received: from a by b; now\n".repeat(101)}\nhi\n`,
     reply: /^550 5\.4\.6 /,
     exit: 2,
   },
   "with a line that is too long is refused": {
-    text: `X-Tenant: s3cret\n\n${"x".repeat(70_000)}\n`,
+    text: `X-Tenant: a-secret-of-the-tests\n\n${"x".repeat(70_000)}\n`,
     reply: /^550 5\.6\.0 /,
     exit: 2,
   },
   "with wire line ends and a bare LF is refused": {
-    text: "X-Tenant: s3cret\r\n\r\none\ntwo\r\n",
+    text: "X-Tenant: a-secret-of-the-tests\r\n\r\none\ntwo\r\n",
     reply: /^550 5\.6\.0 /,
     exit: 2,
   },
@@ -366,7 +379,10 @@ suite("relayctl check --message", () => {
       "_dmarc.example.com": { TXT: ["v=DMARC1; p=reject"] },
       fail: { "silent._domainkey.example.com": "SERVFAIL" },
     });
-    const config = CONFIG.replace('{ header = "X-Tenant: s3cret" }', '{ dkim = "+ours" }')
+    const config = CONFIG.replace(
+      '{ header = "X-Tenant: a-secret-of-the-tests" }',
+      '{ dkim = "+ours" }',
+    )
       .replace("[[gate.relay]]", '[gate.authentication]\npolicy = "enforce"\n[[gate.relay]]')
       .concat(`[dns]\nservers = ["${dns.address}"]\n`);
     using here = place(config);

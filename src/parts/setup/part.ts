@@ -26,6 +26,7 @@ const NOTES = `Writes routers.toml with a secret of its own, a file for the acco
 self-signed certificate if there is none. Prints the DNS records and the
 settings at Google that come next. Never overwrites a file.
 On a terminal, the command asks for the flags that are missing.
+
 Exit status: 0 done, 1 a file exists or you said no, 64 a flag is missing or
 wrong, 69 a file cannot be written. Unless the exit is 0, nothing was written.`;
 
