@@ -1,5 +1,6 @@
 // The table of parts: one line each. Parts that offer services come before the parts that use them.
 
+import { coverage } from "./parts/coverage/part.ts";
 import { doctorPart } from "./parts/doctor/part.ts";
 import { mtaSts } from "./parts/mta-sts/part.ts";
 import type { Part } from "./parts/part.ts";
@@ -7,4 +8,11 @@ import { postmasterList } from "./parts/postmaster-list/part.ts";
 import { setUp } from "./parts/setup/part.ts";
 import { tlsReports } from "./parts/tls-reports/part.ts";
 
-export const parts: readonly Part[] = [tlsReports, mtaSts, postmasterList, setUp, doctorPart];
+export const parts: readonly Part[] = [
+  tlsReports,
+  mtaSts,
+  postmasterList,
+  setUp,
+  doctorPart,
+  coverage,
+];

@@ -25,6 +25,13 @@ export interface GoogleMeans {
   readonly deadline?: number | undefined;
 }
 
+interface GetOptions {
+  /** Octets of the answer. */
+  readonly sizeMax?: number;
+  /** Whether the object is what was asked for. If not, the request is tried again, as after a cut answer. */
+  readonly isWhole?: (object: Readonly<Record<string, unknown>>) => boolean;
+}
+
 /** Octets of an answer. */
 const SIZE_MAX = 4 * 1024 * 1024;
 /** Octets of an answer with a token. */
@@ -63,7 +70,7 @@ export class GoogleApi {
    */
   get(
     url: URL,
-    { sizeMax = SIZE_MAX }: { readonly sizeMax?: number } = {},
+    { sizeMax = SIZE_MAX, isWhole = () => true }: GetOptions = {},
   ): Promise<Readonly<Record<string, unknown>>> {
     let isRenewed = false;
     return this.#patience.persist(async (signal) => {
@@ -71,7 +78,8 @@ export class GoogleApi {
       const { value } = await held.token;
       const headers = { authorization: `Bearer ${value}`, accept: "application/json" };
       try {
-        return await this.#ask({ url, headers }, signal, sizeMax, value);
+        const object = await this.#ask({ url, headers }, signal, sizeMax, value);
+        if (isWhole(object)) return object;
       } catch (error) {
         const isExpired = error instanceof GoogleError && error.status === 401 && !isRenewed;
         if (!isExpired) throw error;
@@ -80,6 +88,8 @@ export class GoogleApi {
         if (this.#held === held) this.#held = undefined;
         throw new TryLater(error, { isAtOnce: true });
       }
+      const what = `${url.host}: an answer without what was asked for`;
+      throw new TryLater(new GoogleError("unreachable", what));
     });
   }
 

@@ -40,6 +40,16 @@ export interface Span {
   readonly to: number;
 }
 
+/** Rows that are read at once: each has at most 64 KiB. */
+const PAGE = 100;
+
+interface WrittenRow {
+  /** Counts up in the order of writing. */
+  readonly row: number;
+  readonly message: number;
+  readonly text: string;
+}
+
 interface Day {
   readonly name: string;
   readonly database: DatabaseSync;
@@ -155,11 +165,12 @@ export class HistoryReader implements Disposable {
     }
   }
 
-  /** When the oldest message of the history came, in ms since the epoch; undefined for an empty history. */
+  /** The time of the oldest event, in ms since the epoch. Undefined if there is none. */
   get beginning(): number | undefined {
     for (const day of this.#days.toReversed()) {
-      const first = this.#ask(day, firstNumber, undefined);
-      if (first !== undefined) return first / 1000;
+      const [first] = this.#ask(day, (database) => pageOf(database, 0, 1), []);
+      const at = first === undefined ? undefined : parsed(first.text)[0]?.at;
+      if (at !== undefined) return at;
     }
     return undefined;
   }
@@ -170,6 +181,38 @@ export class HistoryReader implements Disposable {
       const begin = Date.parse(dateOf(name));
       return begin + 2 * DAY > from && begin - DAY < to;
     });
+  }
+
+  /**
+   * The events since `since`, in ms since the epoch, each time those of one message or refusal in about a second, in
+   * the order in which they were written. Texts that `isWanted` refuses are passed over. Holds a few texts at a time,
+   * whatever the size of the history.
+   */
+  *since(since: number, isWanted: (text: string) => boolean): Iterable<Story> {
+    const span = { from: since, to: Number.POSITIVE_INFINITY };
+    for (const day of this.#daysIn(span).toReversed()) {
+      for (const { message, text } of this.#rowsOf(day)) {
+        if (!isWanted(text)) continue;
+        const events = parsed(text).filter(({ at }) => at >= since);
+        if (events.length > 0) yield { ...(message < 0 ? {} : { id: idText(message) }), events };
+      }
+    }
+  }
+
+  /** Number of events since `since` that the history had no room for. A day counts whole. */
+  leftOutSince(since: number): number {
+    return this.#daysIn({ from: since, to: Number.POSITIVE_INFINITY }).reduce(
+      (sum, day) => sum + this.#ask(day, allLeftOut, 0),
+      0,
+    );
+  }
+
+  *#rowsOf(day: Day): Iterable<WrittenRow> {
+    for (let page: WrittenRow[], after = 0; ; after = page.at(-1)?.row ?? after) {
+      page = this.#ask(day, (database) => pageOf(database, after, PAGE), []);
+      yield* page;
+      if (page.length < PAGE) return;
+    }
   }
 
   [Symbol.dispose](): void {
@@ -215,6 +258,24 @@ function leftOutOf(day: DatabaseSync, number: number): number {
   return row === undefined ? 0 : numberOf(row["events"]);
 }
 
+function allLeftOut(day: DatabaseSync): number {
+  if (!hasTable(day, "left_out")) return 0;
+  return numberOf(day.prepare("SELECT coalesce(sum(events), 0) AS n FROM left_out").get()?.["n"]);
+}
+
+/** The rows after the row `after`. A day of version 0.1 has none. */
+function pageOf(day: DatabaseSync, after: number, most: number): WrittenRow[] {
+  if (!hasTable(day, "pieces")) return [];
+  const rows = day.prepare(
+    "SELECT rowid AS row, message, events FROM pieces WHERE rowid > ? ORDER BY rowid LIMIT ?",
+  );
+  return rows.all(after, most).map(({ row, message, events }) => ({
+    row: numberOf(row),
+    message: numberOf(message),
+    text: textOf(events),
+  }));
+}
+
 /** The numbers of messages, and the negated ones of refusals, are microseconds since the epoch. */
 function numbersIn(day: DatabaseSync, address: string): number[] {
   const rows = day
@@ -247,12 +308,6 @@ function* acceptedIn(
   );
   const [first, last] = [from, to].map((time) => Math.round(time * 1000));
   for (const row of rows.iterate(first ?? 0, last ?? 0, rule)) yield textOf(row["events"]);
-}
-
-function firstNumber(day: DatabaseSync): number | undefined {
-  if (!hasTable(day, "pieces")) return undefined;
-  const row = day.prepare("SELECT min(message) AS first FROM pieces WHERE message > 0").get();
-  return row?.["first"] == null ? undefined : numberOf(row["first"]);
 }
 
 function raise(error: unknown): never {
