@@ -12,6 +12,8 @@ import { type DirectoryState, readDirectoryState } from "./directory-state.ts";
 import { type ListConfiguration, type ListedName, listedNames } from "./listed-names.ts";
 import { type AccountsOptions, accountsFileOf } from "./options.ts";
 
+export { accountsFileOf } from "./options.ts";
+
 export interface KnownAccount {
   /** The primary address, in lower case: its Maildir has this name. */
   readonly address: string;

@@ -69,18 +69,6 @@ function distrustOf(cert: string, key: string): Promise<string | undefined> {
   });
 }
 
-/** Why the certificate is of no use to a host that checks it for `name`; undefined if it is valid and public. */
-export function publicProblem(
-  { leaf, distrust }: ReadCertificate,
-  name: string,
-  now: number,
-): string | undefined {
-  if (distrust !== undefined) return "it is not from a public authority";
-  if (leaf.checkHost(name) === undefined) return `it is not for ${name}`;
-  if (Date.parse(leaf.validTo) <= now) return "it has expired";
-  return undefined;
-}
-
 /** The reason why a certificate cannot be read, in one clause. */
 export function readingProblem(error: unknown): string {
   return error instanceof Error ? error.message : describeError(error);

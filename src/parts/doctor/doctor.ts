@@ -24,6 +24,7 @@ import { type CheckName, CHECKS } from "./finding.ts";
 import { checkFlow } from "./flow.ts";
 import { checkGoogle } from "./google.ts";
 import { checkLists } from "./lists.ts";
+import { greetsAsUs } from "./own.ts";
 import { checkQueue } from "./queue.ts";
 import { checkReach } from "./reach.ts";
 import { checkRelay, type SharedRule } from "./relay.ts";
@@ -109,8 +110,17 @@ async function checkRunningRelay(setup: Setup): Promise<readonly CheckPart[]> {
     ownDomain,
     ownSender: all[0]?.address ?? (ownDomain === undefined ? undefined : `postmaster@${ownDomain}`),
     sharedRules: await sharedRules(setup),
+    isServing: () => isServing(setup),
   };
   return [{ about: "the open-relay self-test", findings: checkRelay(test) }];
+}
+
+async function isServing({ configuration, signal }: Setup): Promise<boolean> {
+  const hosts = configuration.listeners.map(({ address: { host } }) =>
+    host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host,
+  );
+  const greets = [...new Set(hosts)].map((host) => greetsAsUs(host, configuration, signal));
+  return (await Promise.all(greets)).includes(true);
 }
 
 async function sharedRules({ configuration, chain }: Setup): Promise<readonly SharedRule[]> {

@@ -15,20 +15,27 @@ export function checkQueue(setup: Setup): readonly CheckPart[] {
   return [{ about: "the queue", findings: look(setup) }];
 }
 
-async function look(setup: Setup): Promise<readonly Finding[]> {
-  const { configuration, means, clock } = setup;
-  await using view = await means.queue(configuration.relay.spool_directory);
+async function look({ configuration, means, clock }: Setup): Promise<readonly Finding[]> {
+  const { relay, bounce } = configuration;
+  await using view = await means.queue(relay.spool_directory);
   if (view === undefined) {
-    const found = `no relay has opened the spool in ${configuration.relay.spool_directory} yet`;
-    return [skipped(found)];
+    return [skipped(`no relay has opened the spool in ${relay.spool_directory} yet`)];
   }
+  return await queueFindings(view, clock.now(), bounce.warn_after[0] ?? OLD);
+}
+
+/** A message that is `old` milliseconds old is a warning. */
+export async function queueFindings(
+  view: Pick<QueueView, "count" | "messages" | "holds">,
+  now: number,
+  old: number,
+): Promise<readonly Finding[]> {
   const { active, queued, frozen } = await view.count({});
   const total = active.messages + queued.messages + frozen.messages;
-  const now = clock.now();
-  const holds = await view.holds();
   const oldest = (await firstOf(view, "queued")) ?? (await firstOf(view, "active"));
+  const holds = await view.holds();
   return [
-    ageFinding(oldest, total, setup),
+    oldest === undefined ? noneWaits(total) : ageFinding(oldest, total, now, old),
     ...(frozen.messages === 0 ? [] : [frozenFinding(frozen.messages)]),
     ...holds.map(({ domain, since, messages }) =>
       warning(
@@ -39,20 +46,28 @@ async function look(setup: Setup): Promise<readonly Finding[]> {
   ];
 }
 
-async function firstOf(view: QueueView, state: MessageState): Promise<StoredMessage | undefined> {
+async function firstOf(
+  view: Pick<QueueView, "messages">,
+  state: MessageState,
+): Promise<StoredMessage | undefined> {
   for await (const messages of view.messages({ state }, () => undefined)) return messages[0];
   return undefined;
 }
 
-function ageFinding(oldest: StoredMessage | undefined, total: number, setup: Setup): Finding {
-  if (oldest === undefined) {
-    return ok(total === 0 ? "the queue is empty" : "no message waits for its next attempt");
-  }
-  const { envelope, recipients } = oldest;
-  const age = setup.clock.now() - envelope.receivedAt;
+function noneWaits(total: number): Finding {
+  return ok(total === 0 ? "the queue is empty" : "no message waits for its next attempt");
+}
+
+function ageFinding(
+  { envelope, recipients }: StoredMessage,
+  total: number,
+  now: number,
+  old: number,
+): Finding {
+  const age = now - envelope.receivedAt;
   const messages = `${total} ${total === 1 ? "message" : "messages"}`;
   const found = `the queue has ${messages}, and the oldest (${envelope.id}) is ${ageText(age)} old`;
-  if (age < (setup.configuration.bounce.warn_after[0] ?? OLD)) return ok(found);
+  if (age < old) return ok(found);
   const status = recipients.find(({ lastStatus }) => lastStatus !== undefined)?.lastStatus;
   const why = status === undefined ? "" : `: ${saidLine(status)}`;
   return warning(

@@ -3,7 +3,7 @@
 
 import type { Reached, Transport } from "../../contract/contract.ts";
 import { placeText } from "../../mail/place.ts";
-import { statusLine } from "../../mail/status.ts";
+import { type Status, statusLine } from "../../mail/status.ts";
 import type { CheckPart, Setup } from "./check.ts";
 import { failure, type Finding, ok, skipped, warning } from "./finding.ts";
 import { type NextHop, nextHops } from "./next-hops.ts";
@@ -49,7 +49,7 @@ function hopFinding({ at, host }: NextHop, all: readonly Reached[]): Finding {
     return skipped(`${at}: ${name} cannot be tried with this kind of transport`);
   }
   if (first === undefined) {
-    const why = bad === undefined ? "" : statusLine(bad.status);
+    const why = bad === undefined ? "" : replyText(bad.status);
     const where = bad?.place === undefined ? name : placeText(bad.place);
     return failure(`${at}: ${where}: ${why}`, adviceFor(at, bad));
   }
@@ -57,7 +57,12 @@ function hopFinding({ at, host }: NextHop, all: readonly Reached[]): Finding {
   const found = `${at}: ${placeText(first.place)}: ${tls}`;
   if (bad === undefined || failures.length === 0) return ok(found);
   const where = bad.place === undefined ? name : placeText(bad.place);
-  return warning(`${found}, but ${where}: ${statusLine(bad.status)}`, adviceFor(at, bad));
+  return warning(`${found}, but ${where}: ${replyText(bad.status)}`, adviceFor(at, bad));
+}
+
+/** Node adds hints about its own options to the errors of OpenSSL. */
+function replyText(status: Status): string {
+  return statusLine(status).replace(/; if the root CA is installed.*$/, "");
 }
 
 function adviceFor(at: string, failed: Extract<Reached, { kind: "failed" }> | undefined): string {
@@ -75,7 +80,9 @@ function adviceFor(at: string, failed: Extract<Reached, { kind: "failed" }> | un
       return `Open the way to this host and port in the firewall, or correct ${own}.`;
     case "quota":
     case undefined:
-      return `Correct ${own}, or ask its postmaster why.`;
+      return failed?.status.enhanced.startsWith("4.7.") === true
+        ? `Ask the host for a valid certificate in its name, or change tls of the transport.`
+        : `Correct ${own}, or ask its postmaster why.`;
   }
 }
 
@@ -131,7 +138,7 @@ async function worldFinding(transport: Transport, setup: Setup): Promise<Finding
     return ok(`port 25 outbound is open: ${name} answers`);
   }
   return failure(
-    `port 25 outbound: ${name} does not answer: ${statusLine(refused.status)}`,
+    `port 25 outbound: ${name} does not answer: ${replyText(refused.status)}`,
     "Ask the provider of this machine to open port 25 outbound, or send by a smarthost at port 587 " +
       '(driver = "manualroute").',
   );

@@ -27,6 +27,8 @@ export interface RelayTest {
   /** An address of ours that the relay lets through in relay rules, such as that of an account. */
   readonly ownSender: string | undefined;
   readonly sharedRules: readonly SharedRule[];
+  /** Whether a listener of the relay answers. */
+  isServing(): Promise<boolean>;
 }
 
 /** Names that never exist (RFC 6761 6.4). The gate answers without the DNS. */
@@ -65,16 +67,22 @@ export async function checkRelay(test: RelayTest): Promise<readonly Finding[]> {
     for (const rule of test.sharedRules) findings.push(await customerFinding(rule, test));
     return findings;
   } catch (error) {
-    return [notPlayed(error, test.controlSocket)];
+    return [await notPlayed(error, test)];
   }
 }
 
-function notPlayed(error: unknown, controlSocket: string): Finding {
+async function notPlayed(error: unknown, test: RelayTest): Promise<Finding> {
+  const { controlSocket } = test;
   if (error instanceof NoRelay) {
-    return skipped(
-      `no relay answers on ${controlSocket}, so the open-relay self-test was not made`,
-      "Start the relay, or check [relay] control_socket and the log of its start.",
-    );
+    return (await test.isServing())
+      ? skipped(
+          `the relay runs, but not its control socket ${controlSocket}: no open-relay self-test was made`,
+          "See the log of its start for the reason, check [relay] control_socket, and restart the relay.",
+        )
+      : skipped(
+          `the relay does not run (nothing answers on ${controlSocket}), so no open-relay self-test was made`,
+          "Start it, and run the doctor again.",
+        );
   }
   const why = error instanceof Error ? error.message : describeError(error);
   const advice = /EACCES|EPERM/.test(why)
@@ -159,6 +167,8 @@ function ruleOf({ reply }: Answered): string {
   return /\(([^()]+)\)/.exec(reply.text)?.[1] ?? "an unknown rule";
 }
 
+const LOCAL_ADVICE = "Write only your own domains into [gate] local_domains, and reload.";
+
 function strangersFinding(answered: readonly Answered[]): Finding {
   const taken = answered.find((one) => isTaken(one));
   if (taken !== undefined) {
@@ -167,7 +177,7 @@ function strangersFinding(answered: readonly Answered[]): Finding {
     return failure(
       `OPEN RELAY: ${rule} lets ${player.who} at ${player.address} send mail ${what} to any domain`,
       rule === "local_domains"
-        ? "Write only your own domains into [gate] local_domains, and reload."
+        ? LOCAL_ADVICE
         : `Write only hosts of your own into hosts of ${rule}, and reload.`,
     );
   }
@@ -198,12 +208,10 @@ async function customerFinding(rule: SharedRule, test: RelayTest): Promise<Findi
   const [session] = [await play({ who, address }, forbiddenOf(test), test.controlSocket)];
   const open = session.find((one) => isTaken(one) && !needsProof(one));
   if (open !== undefined) {
+    const by = ruleOf(open);
     return failure(
-      `${ruleOf(open)} lets ${who} (${address}) send mail ${open.what} to any domain`,
-      open.sender === FOREIGN_SENDER
-        ? `Set sender_domains of ${rule.name} to your own domains, and add a proof.`
-        : `Add a proof to ${rule.name}: a header that only your tenant's routing rule sets. Without it, whoever else ` +
-            "sends through these hosts may relay as you.",
+      `${by} lets ${who} (${address}) send mail ${open.what} to any domain`,
+      customerAdvice(by, open.sender === FOREIGN_SENDER),
     );
   }
   const late = session.find(isPutOff);
@@ -214,6 +222,14 @@ async function customerFinding(rule: SharedRule, test: RelayTest): Promise<Findi
       ? `${who} (${address}) is refused`
       : `${who} (${address}) is refused; mail ${proven.join(" and ")} needs the proof of ${rule.name}`,
   );
+}
+
+function customerAdvice(rule: string, isForeign: boolean): string {
+  if (rule === "local_domains") return LOCAL_ADVICE;
+  return isForeign
+    ? `Set sender_domains of ${rule} to your own domains, and add a proof.`
+    : `Add a proof to ${rule}: a header that only your tenant's routing rule sets. Without it, whoever else sends through ` +
+        "these hosts may relay as you.";
 }
 
 /** An address inside the network; empty for a text that is not a network. */

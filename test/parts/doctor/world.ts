@@ -1,7 +1,8 @@
 // A small world in which everything is set up right: a relay that runs, the DNS of its domain, Google, a policy host and
 // two hosts that know the time, all on 127.0.0.1. A test breaks one thing, and sees what the doctor finds.
 
-import { mkdir } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { commandMeans } from "../../../src/cli/part-means.ts";
@@ -16,7 +17,6 @@ import type { Zone } from "../../support/dns.ts";
 import { policy, type PolicyHost, startPolicyHost } from "../../support/policy-host.ts";
 import { startTestRelay, type TestRelay } from "../../support/relay.ts";
 import { type Sink, startSink } from "../../support/sink.ts";
-import { writeFile, readFile } from "node:fs/promises";
 
 export const ZONE: Zone = {
   "mx.example.com": { A: ["127.0.0.1"], TXT: ["v=spf1 ip4:127.0.0.1 -all"] },
@@ -106,7 +106,10 @@ export class World implements AsyncDisposable {
   }
 
   /** `edit` changes the text of routers.toml. */
-  static async open(edit: (config: string) => string = (config) => config): Promise<World> {
+  static async open(
+    edit: (config: string) => string = (config) => config,
+    { isUnused = false }: { readonly isUnused?: boolean } = {},
+  ): Promise<World> {
     await using stack = new AsyncDisposableStack();
     const authority = stack.use(new Authority());
     const known = getCACertificates();
@@ -126,8 +129,14 @@ export class World implements AsyncDisposable {
       }),
     );
     await mkdir(join(relay.directory, "mail"), { recursive: true, mode: 0o700 });
-    await relay.happened("hosts.refreshed");
+    // A list that no rule uses is not refreshed by the relay.
+    if (!isUnused) await relay.happened("hosts.refreshed");
     return new World(relay, policyHost, sink, authority, stack.move());
+  }
+
+  /** routers.toml, as it is now. */
+  get text(): string {
+    return readFileSync(this.file, "utf8");
   }
 
   get file(): string {

@@ -224,6 +224,22 @@ suite("the doctor, in a world where", () => {
     });
   }
 
+  test("nothing is broken, and some things cannot be known yet", async () => {
+    world.zone({});
+    const findings = await world.examine();
+    const skipped = findings.filter(({ result }) => result === "skipped");
+    assert.deepEqual(
+      skipped.map(({ found }) => found),
+      [
+        "port 25 outbound: the DNS names no mail host of gmail.com to try",
+        "no message in is in the history",
+        "no message out is in the history",
+        "the history has no message yet",
+      ],
+    );
+    assert.equal(new Set(findings.map(({ check }) => check)).size, 11);
+  });
+
   test("the policy names another host", async () => {
     world.zone({});
     for (const [mode, result] of [

@@ -3,12 +3,7 @@
 
 import { fetchPolicy } from "../../../tls/policy-fetch.ts";
 import { isListed, parsePolicy, recordId, type StsPolicy } from "../../../tls/policy-text.ts";
-import {
-  ownCertificates,
-  publicProblem,
-  readCertificate,
-  readingProblem,
-} from "../certificates.ts";
+import { ownCertificates, readCertificate, readingProblem } from "../certificates.ts";
 import type { Setup } from "../check.ts";
 import { failure, type Finding, ok, skipped, warning } from "../finding.ts";
 import type { Exchangers } from "./exchangers.ts";
@@ -65,7 +60,7 @@ async function distrusted(
   at: string,
   names: readonly string[],
   policy: StsPolicy,
-  { configuration, clock }: Setup,
+  { configuration }: Setup,
 ): Promise<Finding | undefined> {
   const advice = "Use a certificate of a public authority for this name in [[listeners]].";
   const certificates = ownCertificates(configuration);
@@ -77,10 +72,14 @@ async function distrusted(
   }
   const read = await Promise.allSettled(certificates.map((one) => readCertificate(one)));
   const usable = read.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  // The check `tls` is about dates, and about the name of the relay itself.
+  const { hostname } = configuration.relay;
   for (const name of names) {
-    const problems = usable.map((one) => publicProblem(one, name, clock.now()));
-    if (problems.includes(undefined)) continue;
-    const why = problems.find((one) => one !== undefined) ?? "it cannot be read";
+    const named = usable.filter(
+      ({ leaf }) => name === hostname || leaf.checkHost(name) !== undefined,
+    );
+    if (named.some(({ distrust }) => distrust === undefined) || usable.length === 0) continue;
+    const why = named.length === 0 ? `it is not for ${name}` : "it is not from a public authority";
     return bad(policy)(
       `${at}: hosts refuse our certificate under the policy (${policy.mode}): ${why}`,
       advice,
