@@ -95,7 +95,7 @@ ${RECEIVED_COPIES}`,
   });
   const queueList = [main, "queue", "list", "--json", "--config", config];
   return {
-    // The start is the same as in docs/set-up.md.
+    // The start is the same as in etc/unseen.service.
     argv: [
       "env",
       "MALLOC_TRIM_THRESHOLD_=131072",

@@ -107,12 +107,14 @@ function onThisMachine({ directory, domains, isSelfSigned }: StepsOf): Step[] {
       lines: domains.map((domain) => `${directory}/${accountsFileOf(domain)}`),
     },
     {
-      action: "Check the configuration and start the relay.",
-      reason: "The first two commands must print no problem. They change nothing.",
+      action: "Check the configuration, start the relay, and let the doctor look.",
+      reason:
+        "The first command prints every mistake, the second what would become of a message. etc/unseen.service keeps the relay running. The doctor also looks at the DNS: until the MX is changed, it says so.",
       lines: [
         `relayctl check${config}`,
         `relayctl check${config} postmaster@${domains[0]}`,
         `relayctl serve${config}`,
+        `relayctl doctor${config}`,
       ],
     },
     ...(isSelfSigned ? [certificate] : []),
