@@ -7,6 +7,7 @@ import type { Part } from "./parts/part.ts";
 import { postmasterList } from "./parts/postmaster-list/part.ts";
 import { setUp } from "./parts/setup/part.ts";
 import { tlsReports } from "./parts/tls-reports/part.ts";
+import { users } from "./parts/users/part.ts";
 
 export const parts: readonly Part[] = [
   tlsReports,
@@ -15,4 +16,5 @@ export const parts: readonly Part[] = [
   setUp,
   doctorPart,
   coverage,
+  users,
 ];

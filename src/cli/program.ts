@@ -67,7 +67,7 @@ function parentOf(parents: Map<string, Parser>, words: readonly string[]): Parse
 
 function addCommand(parent: Parser, name: string, command: Command, exit: Exit): void {
   const parser = parent.command(name).description(command.summary);
-  if (command.argument !== undefined) parser.argument(command.argument);
+  if (command.argument !== undefined) parser.arguments(command.argument);
   if (command.flags !== undefined) addFlags(parser, command.flags);
   if (command.notes !== undefined) {
     const paragraphs = command.notes.split("\n\n").map((text) => text.replaceAll("\n", " "));

@@ -21,6 +21,8 @@ export interface Finished {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Standard input. Absent: none. */
+  readonly input?: string;
 }
 
 export async function relayctl(
@@ -28,11 +30,14 @@ export async function relayctl(
   options: RunOptions = {},
 ): Promise<Finished> {
   const child = spawn(process.execPath, [MAIN, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
     cwd: options.cwd,
     env: { ...process.env, UNSEEN_CONFIG: "", NO_COLOR: "1", TZ: "UTC", ...options.env },
   });
   const ended = once(child, "close");
+  // A command that reads nothing may have ended before its input is written.
+  child.stdin.on("error", () => child.stdin.destroy());
+  child.stdin.end(options.input ?? "");
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
   await ended;
   return { code: child.exitCode, stdout, stderr };
