@@ -54,6 +54,12 @@ const ROWS: readonly Row[] = [
     advice: () => "set the clock of this machine right",
   },
   { reason: /^invalid_grant$/, text: /signature|key/i, advice: newKey },
+  {
+    reason: /^invalid_grant$/,
+    text: /account not found/i,
+    advice: ({ account = "the service account" }) =>
+      `${account} is gone or disabled: see console.cloud.google.com, IAM & Admin > Service Accounts`,
+  },
   { reason: /^invalid_(?:grant|client)$/, advice: wrongUser },
   {
     reason: /^(?:accessNotConfigured|SERVICE_DISABLED)$/,

@@ -66,7 +66,7 @@ export class GoogleApi {
 
   /**
    * Returns the JSON object at the URL. Throws GoogleError. Tries again after errors that may pass, at most until the
-   * deadline; without a deadline, until no request has succeeded for one or two minutes.
+   * deadline; without a deadline, until no request has succeeded for 60 s, or 90 s after the first success.
    */
   get(
     url: URL,

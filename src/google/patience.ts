@@ -41,7 +41,7 @@ export class TryLater extends Error {
 
 /** Milliseconds without any success, before the first and after it: a quota of a minute is over by then. */
 const QUIET_FIRST = 60_000;
-const QUIET_LATER = 120_000;
+const QUIET_LATER = 90_000;
 const WAIT_FIRST = 1000;
 const WAIT_LONGEST = 32_000;
 

@@ -36,6 +36,8 @@ interface ArchiveCounts {
   duplicates: number;
 }
 
+/** Milliseconds before the time in which the mailbox may have the partners of archived messages. */
+export const MARGIN = 24 * 3_600_000;
 /** Milliseconds by which the times of two messages without a Message-ID, date and author may differ. */
 const SAME_TIME = 3_600_000;
 
@@ -106,8 +108,9 @@ export class Comparison {
     else if (!this.#shared.has(id)) this.#onlyMail.push(message);
   }
 
+  /** A time before the margin contradicts the list that Google has given, so it does not count. */
   #isInTime({ time }: MailboxMessage): boolean {
-    return time === undefined || time >= this.#since;
+    return time === undefined || time >= this.#since || time < this.#since - MARGIN;
   }
 
   #pair(archived: Archived, mail: MailboxMessage): void {
@@ -200,14 +203,14 @@ export class Comparison {
 
   /** Messages that the mailbox lacks, oldest first. */
   get onlyArchived(): readonly ArchiveMessage[] {
-    return this.#onlyArchived.toSorted((one, other) => one.time - other.time);
+    return this.#onlyArchived.toSorted((one, other) => one.time - other.time || byId(one, other));
   }
 
   /** Messages since the beginning of the time that the archive lacks, oldest first. */
   get onlyMail(): readonly MailboxMessage[] {
     return this.#onlyMail
       .filter((message) => this.#isInTime(message))
-      .toSorted((one, other) => (one.time ?? 0) - (other.time ?? 0));
+      .toSorted((one, other) => (one.time ?? 0) - (other.time ?? 0) || byId(one, other));
   }
 
   /** Takes the message off the list if a search has found it in the mailbox after all, as `mail`. */
@@ -239,6 +242,10 @@ export class Comparison {
 
 function isBare({ ids }: Identity): boolean {
   return ids.length === 0;
+}
+
+function byId({ ids: [one = ""] }: Identity, { ids: [other = ""] }: Identity): number {
+  return one < other ? -1 : 1;
 }
 
 /** The keys of a message: its Message-IDs without regard to case; without one, date and author. */

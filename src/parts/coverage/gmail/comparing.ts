@@ -7,12 +7,10 @@
 import type { Clock } from "../../../base/clock.ts";
 import { inLanes } from "../lanes.ts";
 import type { Archive, ArchiveMessage } from "./archive.ts";
-import { Comparison } from "./compare.ts";
+import { Comparison, MARGIN } from "./compare.ts";
 import type { Mailbox } from "./mailbox.ts";
 
 const DAY = 24 * 3_600_000;
-/** Milliseconds before the time in which a mailbox may have the partners of archived messages. */
-const MAILBOX_MARGIN = DAY;
 /** Milliseconds before the time in which the archive may have the partners of messages in the mailbox. */
 const ARCHIVE_MARGIN = 31 * DAY;
 /** Milliseconds before the comparison began in which files are looked at again. */
@@ -53,12 +51,14 @@ export async function compared(
   });
   count = 0;
   let vanished = 0;
-  const fetched = new Set<string>();
-  await inLanes(mailbox.idsSince(since - MAILBOX_MARGIN), LANES, async (id) => {
-    fetched.add(id);
+  const read = new Set<string>();
+  await inLanes(mailbox.idsSince(since - MARGIN), LANES, async (id) => {
     const message = await mailbox.message(id);
     if (message === undefined) vanished++;
-    else comparison.addMail(message);
+    else {
+      read.add(id);
+      comparison.addMail(message);
+    }
     step("messages of the mailbox");
   });
   comparison.pairTheRest();
@@ -76,7 +76,7 @@ export async function compared(
   count = 0;
   const wanted = comparison.onlyArchived.filter(({ ids }) => ids.length > 0);
   await inLanes(wanted.slice(0, SEARCHES_MAX), LANES, async (archived) => {
-    await search(archived, { mailbox, fetched, comparison });
+    await search(archived, { mailbox, read, comparison });
     step("searches in the mailbox");
   });
   return { comparison, vanished, unsearched: Math.max(0, wanted.length - SEARCHES_MAX) };
@@ -84,18 +84,18 @@ export async function compared(
 
 interface Searching {
   readonly mailbox: Mailbox;
-  readonly fetched: ReadonlySet<string>;
+  /** Google's names of messages that have been compared. */
+  readonly read: ReadonlySet<string>;
   readonly comparison: Comparison;
 }
 
 async function search(
   archived: ArchiveMessage,
-  { mailbox, fetched, comparison }: Searching,
+  { mailbox, read, comparison }: Searching,
 ): Promise<void> {
   const [messageId = ""] = archived.ids;
   for (const id of await mailbox.search(messageId)) {
-    // Those have been compared.
-    if (fetched.has(id)) continue;
+    if (read.has(id)) continue;
     const mail = await mailbox.message(id);
     if (mail !== undefined && comparison.foundMail(archived, mail)) return;
   }

@@ -67,7 +67,9 @@ export class Mailbox {
   /** The ids of the first messages that a search for the Message-ID finds. */
   async search(messageId: string): Promise<readonly string[]> {
     const url = this.#listUrl(`rfc822msgid:${messageId}`, "", RESULTS_MAX);
-    const { ids } = pageIn(await this.#api.get(url));
+    const found = await this.#api.get(url);
+    // An answer that does not even say that there are none may be an accident.
+    const { ids } = pageIn(isPage(found) ? found : await this.#api.get(url));
     return ids.slice(0, RESULTS_MAX);
   }
 

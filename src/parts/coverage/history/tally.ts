@@ -36,8 +36,8 @@ export interface PendingCopy {
 
 const SENDERS_MAX = 10_000;
 const PENDING_MAX = 10_000;
-/** Copies of which a second event is recognized. */
-const RECENT_MAX = 100_000;
+/** Copies of which a second event is recognized, at least. */
+const RECENT_MAX = 50_000;
 
 interface Place {
   readonly address: string;
@@ -71,7 +71,8 @@ export class Tally {
   /** By Maildir; undefined for one that is not of a single account. */
   readonly #places = new Map<string, Place | undefined>();
   /** One copy may be for several recipients, with an event for each. */
-  readonly #recent = new Set<string>();
+  #recent = new Set<string>();
+  #former: ReadonlySet<string> = new Set();
 
   constructor(means: Means) {
     this.#means = means;
@@ -136,11 +137,11 @@ export class Tally {
   }
 
   #isNew(copy: string): boolean {
-    if (this.#recent.has(copy)) return false;
+    if (this.#recent.has(copy) || this.#former.has(copy)) return false;
     this.#recent.add(copy);
-    for (const oldest of this.#recent) {
-      if (this.#recent.size <= RECENT_MAX) break;
-      this.#recent.delete(oldest);
+    if (this.#recent.size >= RECENT_MAX) {
+      this.#former = this.#recent;
+      this.#recent = new Set();
     }
     return true;
   }

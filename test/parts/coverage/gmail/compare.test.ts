@@ -121,6 +121,11 @@ describe("a comparison", () => {
     assertResult([], [timeless], { both: 0, archive: [], mailbox: ["1"] });
   });
 
+  test("reports a message whose time contradicts the list of Google", () => {
+    const timeless = mail(["1"], { time: 1 });
+    assertResult([], [timeless], { both: 0, archive: [], mailbox: ["1"] });
+  });
+
   test("takes a message of a shared Maildir for archived, and never for missing at Google", () => {
     const shared = { folder: { ...folder, isShared: true } };
     assertResult([archived(["1"], shared), archived(["2"], shared)], [mail(["1"])], {

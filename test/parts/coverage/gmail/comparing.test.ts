@@ -178,6 +178,19 @@ describe("what moves while it is read", () => {
     assert.deepEqual([vanished, comparison.onlyMail], [1, []]);
   });
 
+  test("a message that Google cannot find once is looked for again", async () => {
+    await using place = await comparedPlace();
+    place.both("1@x.example");
+    let isFirst = true;
+    place.mailbox.onGet = () => {
+      const body = { error: { code: 404, message: "Requested entity was not found." } };
+      const answer = isFirst ? { status: 404, body } : undefined;
+      isFirst = false;
+      return answer;
+    };
+    assert.deepEqual(await place.missing(), { both: 1, ...NOTHING });
+  });
+
   test("a file that a mail reader moves is read once", async () => {
     await using place = await comparedPlace();
     const file = place.copy("Message-ID: <1@x.example>", { name: "1.M1P1.mx" });
