@@ -17,7 +17,7 @@ const ARRAYS_MAX = 5000;
 const LOOK_EVERY = 1000;
 
 export function keepHeapLean(): void {
-  setFlagsFromString("--heap-growing-percent=70");
+  setFlagsFromString("--heap-growing-percent=120");
   // Each collection of young objects is small, so waking other threads for it costs more than it saves.
   setFlagsFromString("--no-parallel-scavenge");
   growYoung();

@@ -35,12 +35,27 @@ interface Gathered extends Omit<Piece, "addresses"> {
 export class Gathering {
   readonly #pieces = new Map<string, Gathered>();
   #octets = 0;
-  #refusals = 0;
+  #refusals: number;
   #lost = 0;
+
+  /** `refusals` is the number of refusals of this second before. */
+  constructor(refusals = 0) {
+    this.#refusals = refusals;
+  }
+
+  /** Number of refusals of this second, also of those that were left out. */
+  get refusals(): number {
+    return this.#refusals;
+  }
 
   /** Number of events that were not even counted in a piece. */
   get lost(): number {
     return this.#lost;
+  }
+
+  /** Number of pieces. */
+  get size(): number {
+    return this.#pieces.size;
   }
 
   get isEmpty(): boolean {

@@ -3,8 +3,8 @@
 //
 // Invariants:
 //
-// - Mail never waits for the history. The events of one second are handed to a separate thread together. A crash loses
-//   that second. If the disk is too slow, more events are lost and the log says so.
+// - Mail never waits for the history. The events of one second, or of some messages, are handed to a separate thread
+//   together. A crash loses that second. If the disk is too slow, more events are lost and the log says so.
 // - Clients cannot fill the disk with it: its octets are bounded for each message, for refusals and in all.
 //
 // Doors: event-keys.ts, read.ts.
@@ -22,6 +22,11 @@ import { describeError, type Log } from "../log.ts";
 
 /** Milliseconds for which events are collected before they are written. */
 const GATHERING = 1000;
+/**
+ * Number of messages whose events are handed over together. With more, the events would outlive the heap's young
+ * generation, and V8 would collect its old one twice as often.
+ */
+const GATHERED_MAX = 64;
 
 /** The thread writes what it is given and forgets it at once, so it needs little memory. */
 const MEMORY = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 128 };
@@ -53,8 +58,9 @@ export class History {
     const at = this.#clock.now();
     if (isRefusal(name)) this.#gathered.refusal(name, fields, at);
     else for (const id of idsIn(fields)) this.#gathered.add(id, name, fields, at);
-    if (!this.#gathered.isEmpty)
-      this.#timer ??= this.#clock.after(GATHERING, () => this.#handOver());
+    if (this.#gathered.isEmpty) return;
+    this.#timer ??= this.#clock.after(GATHERING, () => this.#onSecond());
+    if (this.#gathered.size >= GATHERED_MAX) this.#handOver(this.#gathered.refusals);
   }
 
   /** Starts the thread that writes the events. */
@@ -82,16 +88,22 @@ export class History {
     this.#thread = thread;
   }
 
-  /** Hands the collected events to the thread, unless it is still writing the last ones. */
-  #handOver(last = false): void {
-    this.#timer?.cancel();
+  #onSecond(): void {
     this.#timer = undefined;
+    this.#handOver();
+  }
+
+  /**
+   * Hands the collected events to the thread, unless it is still writing the last ones. `refusals` is the number of
+   * refusals that count for the second that has begun.
+   */
+  #handOver(refusals = 0, last = false): void {
     if (this.#thread === undefined || this.#writing) return;
     const { lost, pieces } = this.#gathered;
     if (lost > 0) this.#warn(`${lost} events are not in the history: too slow a disk`);
     const now = this.#clock.now();
     const request: HistoryRequest = last ? { now, pieces, last } : { now, pieces };
-    this.#gathered = new Gathering();
+    this.#gathered = new Gathering(refusals);
     this.#writing = true;
     this.#thread.postMessage(request);
   }
@@ -103,7 +115,8 @@ export class History {
   /** Resolves when everything that was recorded has been written. */
   async close(): Promise<void> {
     while (this.#writing) await this.#written();
-    this.#handOver(true);
+    this.#timer?.cancel();
+    this.#handOver(0, true);
     while (this.#writing) await this.#written();
     await this.#thread?.terminate();
   }

@@ -200,6 +200,32 @@ describe("the history", () => {
       assert.equal(read(directory, (told) => told.events(ID)).length, 1);
     }));
 
+  it("hands the events of many messages over within the second, and counts its refusals on", () =>
+    inPlace(async ({ directory, clock }) => {
+      const history = new History(
+        { spoolDirectory: directory, ...limits() },
+        clock,
+        recordingLog(),
+      );
+      history.start();
+      const ids = Array.from({ length: 200 }, (_, count) => `a${String(count).padStart(9, "0")}`);
+      for (const id of ids) {
+        history.record("recipient.refused", REFUSED);
+        history.record("message.frozen", { id, why: "x" });
+        clock.advance(1);
+        if (id === ids[100]) {
+          // The second is not over.
+          while (read(directory, (told) => told.events("a000000000")).length === 0) {
+            await new Promise(setImmediate);
+          }
+        }
+      }
+      await history.close();
+      const found = read(directory, (told) => [...told.stories("nobody@example.com")]);
+      assert.equal(found.length, 20);
+      for (const id of ids) assert.equal(read(directory, (told) => told.events(id)).length, 1);
+    }));
+
   it("begins a day anew whose file is damaged, and says when it cannot write", () =>
     inPlace(async ({ directory, clock }) => {
       new HistoryDays(directory, limits()).write([], START);
