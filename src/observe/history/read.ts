@@ -303,7 +303,7 @@ function* acceptedIn(
   if (!hasTable(day, "pieces")) return;
   const direction = order === "oldest first" ? "ASC" : "DESC";
   const rows = day.prepare(
-    `SELECT events FROM pieces WHERE message BETWEEN ? AND ? AND instr(events, '"message.accepted"') > 0 ` +
+    `SELECT events FROM pieces WHERE message >= ? AND message < ? AND instr(events, '"message.accepted"') > 0 ` +
       `AND instr(events, ?) > 0 ORDER BY message ${direction}`,
   );
   const [first, last] = [from, to].map((time) => Math.round(time * 1000));

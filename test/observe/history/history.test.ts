@@ -55,6 +55,12 @@ function piece(key: string, at: number) {
   return { key, at, events, count: 1, leftOut: 0, addresses: ["a@example.com"] };
 }
 
+/** A message that came at this time and by this rule, in the file of its day. */
+function arrival(at: number, rule: string) {
+  const events = JSON.stringify([at, "message.accepted", { rule }]);
+  return { key: idText(at * 1000), at, events, count: 1, leftOut: 0, addresses: [] };
+}
+
 const namesOf = (events: readonly { readonly name: string }[]) => events.map(({ name }) => name);
 
 describe("the history", () => {
@@ -85,6 +91,41 @@ describe("the history", () => {
         read(directory, (told) => told.events("0000000000")),
         [],
       );
+    }));
+
+  it("tells when messages came by a rule, in either order, over the days", () =>
+    inPlace(({ directory }) => {
+      const days = new HistoryDays(directory, limits(9 * DAY));
+      const times = [0, 1, 2, 3].map((day) => START + day * DAY);
+      for (const [index, at] of times.entries()) {
+        const rule = index === 2 ? "gate.relay[0]" : "local_domains";
+        days.write([arrival(at, rule), arrival(at + 1000, "local_domains, gate.relay[1]")], at);
+      }
+      days.close();
+      read(directory, (told) => {
+        const came = (rule: string, from: number, to: number, order = "oldest first" as const) =>
+          Array.from(told.arrivals(rule, { from, to }, order), (at) => at - START);
+        assert.equal(told.beginning, START);
+        assert.deepEqual(came("gate.relay", START, START + 4 * DAY), [
+          1000,
+          DAY + 1000,
+          2 * DAY,
+          2 * DAY + 1000,
+          3 * DAY + 1000,
+        ]);
+        assert.deepEqual(came("local_domains", START + DAY, START + 2 * DAY), [DAY, DAY + 1000]);
+        const [last] = told.arrivals(
+          "local_domains",
+          { from: 0, to: START + 3 * DAY },
+          "newest first",
+        );
+        assert.equal(last, START + 2 * DAY + 1000);
+        const named = [...told.named(["message.accepted"], START + 3 * DAY)];
+        assert.deepEqual(
+          named.map(({ id, at }) => [id, at - START]),
+          [0, 1000].map((late) => [idText((START + 3 * DAY + late) * 1000), 3 * DAY + late]),
+        );
+      });
     }));
 
   it("writes by itself within about a second, and keeps no timer when nothing happens", () =>

@@ -2,13 +2,20 @@
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { request } from "node:http";
-import type { Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, suite, test, type TestContext } from "node:test";
 import { openControl } from "../../../src/run/control/control.ts";
-import { askPart, askRelay, NoRelay } from "../../../src/run/control/client.ts";
+import {
+  askForHosts,
+  askPart,
+  askRelay,
+  NoRelay,
+  playClient,
+} from "../../../src/run/control/client.ts";
 import type { SettleServices } from "../../../src/settle/settle.ts";
 import type { Change } from "../../../src/spool/spool.ts";
 import { believed, manualClock } from "../../support/clock.ts";
@@ -73,6 +80,19 @@ function post(socketPath: string, body: string, path = "/queue"): Promise<number
   });
 }
 
+/** The first line of the answer to a request that asks for another protocol. */
+function upgraded(socketPath: string, target: string): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(socketPath, () =>
+      socket.write(
+        `GET ${target} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: smtp\r\n\r\n`,
+      ),
+    );
+    socket.once("data", (data) => resolve(String(data).split("\r\n")[0]));
+    socket.once("error", reject);
+  });
+}
+
 suite("the control socket", () => {
   test("only its owner can open it", async (t) => {
     const path = join(directory, "mode.sock");
@@ -125,6 +145,40 @@ suite("the control socket", () => {
     assert.equal(await post(path, "{", "/kitchen/cook"), 400);
     assert.equal(await post(path, "{}", "/kitchen/wash"), 400);
     assert.deepEqual(parts.log.named("relay.error").length, 1);
+  });
+
+  test("plays only clients with an address, and only by its own path", async (t) => {
+    const path = join(directory, "play.sock");
+    await openFor(t, path, services());
+    const { socket, beginning } = await playClient(path, "2001:db8::1");
+    const said = beginning.length > 0 ? beginning : (await once(socket, "data"))[0];
+    assert.equal(String(said), "220 hello 2001:db8::1\r\n");
+    socket.destroy();
+    for (const target of [
+      "/session?client=localhost",
+      "/session",
+      "/other?client=192.0.2.1",
+      "//",
+    ]) {
+      assert.equal(await upgraded(path, target), "HTTP/1.1 400 Bad Request", target);
+    }
+    assert.equal(await post(path, "", "/session?client=192.0.2.1"), 400);
+  });
+
+  test("gives the host lists that are asked for", async (t) => {
+    const path = join(directory, "hosts.sock");
+    const asked: unknown[] = [];
+    const hosts = async (order: unknown) => {
+      asked.push(order);
+      return { lists: [] };
+    };
+    await openFor(t, path, { ...services(), hosts });
+    assert.deepEqual(await askForHosts(path, { refresh: true, name: "google" }), { lists: [] });
+    assert.equal(await post(path, '{"refresh":false}', "/hosts"), 200);
+    for (const body of ["", "{}", '{"refresh":1}', '{"refresh":true,"name":3}']) {
+      assert.equal(await post(path, body, "/hosts"), 400, body);
+    }
+    assert.deepEqual(asked, [{ refresh: true, name: "google" }, { refresh: false }]);
   });
 
   test("a spool that fails is an answer", async (t) => {
