@@ -6,6 +6,7 @@ import { isTable } from "../../base/table.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import { parseLookup } from "../../lists/lookup.ts";
 import { parseDomain } from "../../mail/address.ts";
+import type { Setup } from "./check.ts";
 
 /** Domains that are checked. More would not end in time. */
 export const DOMAINS_MAX = 100;
@@ -56,12 +57,37 @@ export function listenedAddresses({ listeners }: Pick<Configuration, "listeners"
   return [...new Set(found)];
 }
 
-/** The addresses of `interface` in the transports. */
-export function sendingAddresses({ transports }: Pick<Configuration, "transports">): string[] {
-  const written = Array.from(transports.values(), ({ options }) =>
+/** The addresses of `interface` in the transports. Complete if every transport that connects to hosts has one. */
+export function sendingAddresses({
+  configuration,
+  chain,
+}: Pick<Setup, "configuration" | "chain">): {
+  readonly addresses: string[];
+  readonly isComplete: boolean;
+} {
+  const connecting = [...configuration.transports.values()].filter(
+    ({ name }) => chain.transports.get(name)?.reach !== undefined,
+  );
+  const written = connecting.map(({ options }) =>
     isTable(options) && Array.isArray(options["interface"]) ? options["interface"] : [],
   );
-  return [...new Set(written.flat().filter((one) => typeof one === "string" && isIP(one) !== 0))];
+  const addresses = written.flat().filter((one) => typeof one === "string" && isIP(one) !== 0);
+  return {
+    addresses: [...new Set(addresses)],
+    isComplete: written.length > 0 && written.every(({ length }) => length > 0),
+  };
+}
+
+/** The names that the relay says in EHLO: its own, and those of `helo` in the transports. */
+export function heloNames({
+  relay,
+  transports,
+}: Pick<Configuration, "relay" | "transports">): string[] {
+  const written = Array.from(transports.values(), ({ options }) =>
+    isTable(options) && typeof options["helo"] === "string" ? options["helo"].toLowerCase() : "",
+  );
+  const names = written.filter((name) => parseDomain(name)?.startsWith("[") === false);
+  return [...new Set([relay.hostname, ...names])];
 }
 
 /** Milliseconds for a greeting. */

@@ -157,6 +157,40 @@ suite("the doctor, on a machine where", () => {
     await world.write("routers.toml", text);
   });
 
+  test("a transport says another name in EHLO", async () => {
+    const text = world.text;
+    await world.write(
+      "routers.toml",
+      text.replace(
+        "[transports.remote_smtp]\n",
+        '[transports.remote_smtp]\nhelo = "out.example.com"\n',
+      ),
+    );
+    await assertFound("dns", /^warn SPF of out\.example\.com: there is no record/);
+    world.zone({ "out.example.com": { TXT: ["v=spf1 ip4:127.0.0.1 -all"] } });
+    await assertFound("dns");
+    world.zone({});
+    await world.write("routers.toml", text);
+  });
+
+  test("mail leaves from an address of its own", async () => {
+    const text = world.text;
+    await world.write(
+      "routers.toml",
+      text.replace(
+        "[transports.remote_smtp]\n",
+        '[transports.remote_smtp]\ninterface = ["127.0.0.5"]\n',
+      ),
+    );
+    await assertFound(
+      "dns",
+      /^fail PTR of 127\.0\.0\.5: there is none$/,
+      /^fail SPF of example\.com: it does not pass 127\.0\.0\.5/,
+      /^fail SPF of mx\.example\.com: it does not pass 127\.0\.0\.5/,
+    );
+    await world.write("routers.toml", text);
+  });
+
   test("the user does not exist", async () => {
     const text = world.text;
     await world.write("routers.toml", text.replace("[relay]", '[relay]\nuser = "no-such-user"'));

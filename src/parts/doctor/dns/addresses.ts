@@ -27,12 +27,16 @@ export async function findAddresses(setup: Setup): Promise<OwnAddresses> {
   const here = judged.filter(({ isHere }) => isHere).map(({ address }) => address);
   const listened = listenedAddresses(configuration);
   const ours = here.length > 0 ? here : writtenOut(configuration, listened);
-  const interfaces = sendingAddresses(configuration);
+  const { addresses: interfaces, isComplete } = sendingAddresses(setup);
   const findings = [
     ...judged.map(({ finding }) => finding),
     ...absent(hostname, { four, six }, listened),
   ];
-  return { findings, ours, senders: interfaces.length > 0 ? interfaces : ours };
+  return {
+    findings,
+    ours,
+    senders: isComplete ? interfaces : [...new Set([...ours, ...interfaces])],
+  };
 }
 
 function recordsOf(answer: Answer<string>): readonly string[] {

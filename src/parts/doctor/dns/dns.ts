@@ -2,7 +2,7 @@
 
 import type { CheckPart, Setup } from "../check.ts";
 import { skipped } from "../finding.ts";
-import { DOMAINS_MAX, ownDomains } from "../own.ts";
+import { DOMAINS_MAX, heloNames, ownDomains } from "../own.ts";
 import { checkPointers, findAddresses, type OwnAddresses } from "./addresses.ts";
 import { checkDmarcRecord } from "./dmarc.ts";
 import { checkExchangers } from "./exchangers.ts";
@@ -18,8 +18,10 @@ export async function checkDns(setup: Setup): Promise<readonly CheckPart[]> {
     { about: `A of ${hostname}`, findings: addresses.then(({ findings }) => findings) },
     { about: "PTR", findings: checkPointers(addresses, setup) },
     ...checked.flatMap((domain) => partsOf(domain, addresses, setup)),
-    // If the name is a domain of ours too, its record has been checked as such.
-    ...(domains.includes(hostname) ? [] : [spfPart(hostname, true, addresses, setup)]),
+    // If a name is a domain of ours too, its record is checked as such.
+    ...heloNames(setup.configuration)
+      .filter((name) => !domains.includes(name))
+      .map((name) => spfPart(name, true, addresses, setup)),
     ...leftOut(domains.length - checked.length),
     ...(domains.length > 0 ? [] : [skippedPart("[gate] local_domains names no domain to look up")]),
   ];

@@ -9,6 +9,8 @@ import { listenedAddresses } from "../own.ts";
 import { nextHops } from "../next-hops.ts";
 import type { OwnAddresses } from "./addresses.ts";
 
+/** MX records of a domain that are looked at. */
+const RECORDS_MAX = 50;
 /** Hosts that take the mail of Google's customers. */
 const GOOGLE = /(?:^|\.)(?:google|googlemail)\.com$/;
 
@@ -36,8 +38,9 @@ export async function checkExchangers(
   }
   const { ours } = await addresses;
   if (answer.kind !== "found") return withoutExchanger(domain, ours, setup);
-  const all = await Promise.all(answer.records.map((record) => kindOf(record, ours, setup)));
-  const sorted = all.toSorted((a, b) => a.preference - b.preference);
+  const records = answer.records.toSorted((a, b) => a.preference - b.preference);
+  const looked = records.slice(0, RECORDS_MAX).map((record) => kindOf(record, ours, setup));
+  const sorted = await Promise.all(looked);
   const own = sorted.filter(({ kind }) => kind === "own").map(({ exchange }) => exchange);
   return { own, findings: findingsOf(domain, sorted, setup.configuration.relay.hostname) };
 }
