@@ -55,20 +55,29 @@ export class Archive {
     return this.#unreadablePaths.size;
   }
 
-  /** Two names of a directory are one folder. */
+  /** Maildirs come before the folders in them, because .Sent is both. Two names of a directory are one folder. */
   async #findFolders(): Promise<readonly Folder[]> {
-    const folders = new Map<string, Folder>();
+    const found: Folder[] = [...this.#maildirs];
     for (const { path, direction, isShared } of this.#maildirs) {
       const inner = isShared ? [] : await this.#foldersIn(path);
-      for (const folder of [path, ...inner]) {
-        const real = await realpath(folder).catch((error: unknown) =>
-          this.#cannotRead(folder, error),
-        );
-        if (typeof real !== "string" || folders.has(real)) continue;
-        folders.set(real, { path: folder, direction, isShared });
-      }
+      found.push(...inner.map((folder) => ({ path: folder, direction, isShared })));
+    }
+    const folders = new Map<string, Folder>();
+    for (const folder of found) {
+      const real = await this.#realPath(folder.path);
+      if (real !== undefined && !folders.has(real)) folders.set(real, folder);
     }
     return [...folders.values()];
+  }
+
+  /** Undefined if there is no such directory, or if it cannot be reached. */
+  async #realPath(path: string): Promise<string | undefined> {
+    try {
+      return await realpath(path);
+    } catch (error) {
+      this.#cannotRead(path, error);
+      return undefined;
+    }
   }
 
   /** Maildir++: the folders of a Maildir are directories in it whose names begin with a dot. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, test } from "node:test";
 import { GoogleError } from "../../../../src/google/google.ts";
 import { hurriedClock } from "../../../google/script.ts";
@@ -223,6 +223,18 @@ describe("the archive", () => {
     assert.deepEqual(seen, ["1@x.example"]);
     assert.equal(archive.unreadableCount, 1);
     assert.match(archive.unreadable[0] ?? "", /2\.zip/);
+  });
+
+  test("has sent mail in .Sent, though it is a folder of the inbox as well", async () => {
+    await using place = await comparedPlace();
+    for (const box of ["new", ".Sent/new", ".Lists/cur"]) place.copy("Subject: x", { box });
+    const archive = place.archive();
+    const seen: string[] = [];
+    await archive.messages(
+      () => true,
+      ({ folder }) => seen.push(`${basename(folder.path)} ${folder.direction}`),
+    );
+    assert.deepEqual(seen.toSorted(), [".Lists in", ".Sent out", "alice in"]);
   });
 
   test("that does not exist has no folders", async () => {
