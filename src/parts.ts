@@ -1,5 +1,6 @@
 // The table of parts: one line each. Parts that offer services come before the parts that use them.
 
+import { accounts } from "./parts/accounts/part.ts";
 import { coverage } from "./parts/coverage/part.ts";
 import { doctorPart } from "./parts/doctor/part.ts";
 import { mtaSts } from "./parts/mta-sts/part.ts";
@@ -13,6 +14,7 @@ export const parts: readonly Part[] = [
   tlsReports,
   mtaSts,
   postmasterList,
+  accounts,
   setUp,
   doctorPart,
   coverage,

@@ -2,6 +2,8 @@
 // of the lists of copying routers. With [accounts], the last sync adds the kind and the state of each.
 //
 // Reading changes nothing on disk and asks no directory. A list that cannot be read is a line of `problems`.
+//
+// Doors: account-files.ts, directory-state.ts, options.ts.
 
 import { given } from "../base/given.ts";
 import type { Configuration } from "../config/configuration.ts";

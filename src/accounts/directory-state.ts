@@ -14,7 +14,7 @@ type AccountKind = "user" | "group";
 type AccountState = "active" | "suspended" | "archived";
 
 /** A user or a group of the directory, with those of its addresses that are in our domains. */
-interface DirectoryAccount {
+export interface DirectoryAccount {
   /** The primary address, in lower case: the Maildir has its name. */
   readonly address: string;
   readonly kind: AccountKind;
@@ -24,7 +24,7 @@ interface DirectoryAccount {
 }
 
 /** An address that has left the directory, and is kept for `removal_delay`. */
-interface DepartedAddress {
+export interface DepartedAddress {
   readonly address: string;
   /** The address of its account; the same for an account. */
   readonly account: string;
@@ -42,7 +42,7 @@ export interface DirectoryState {
 /** Octets of the largest file that is read. */
 const SIZE_MAX = 128 * 1024 * 1024;
 
-function directoryStatePath(spoolDirectory: string): string {
+export function directoryStatePath(spoolDirectory: string): string {
   return join(spoolDirectory, "accounts.json");
 }
 

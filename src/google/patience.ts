@@ -53,8 +53,8 @@ export class Patience {
   #pausedUntil = 0;
   /** Pauses since the last success. */
   #pauses = 0;
-  /** The reason why the last try failed. */
-  #failed = "no answer in time";
+  /** The error of the last try that failed. */
+  #failed = new GoogleError("unreachable", "no answer in time");
 
   constructor(means: PatienceMeans) {
     this.#means = means;
@@ -74,7 +74,7 @@ export class Patience {
         return result;
       } catch (error) {
         if (!(error instanceof TryLater)) throw error;
-        this.#failed = error.message;
+        this.#failed = error.error;
         if (!error.isAtOnce) await this.#waitAfter(error, failures);
         else if (this.#left() <= 0) throw error.error;
       }
@@ -103,7 +103,7 @@ export class Patience {
     const { clock, signal, deadline } = this.#means;
     if (deadline === undefined) return attempt(signal);
     const end = new AbortController();
-    const over = () => end.abort(new GoogleError("unreachable", this.#failed));
+    const over = () => end.abort(this.#failed);
     const timer = clock.after(this.#left(), over);
     try {
       return await attempt(AbortSignal.any([signal, end.signal]));

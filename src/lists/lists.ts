@@ -5,7 +5,7 @@
 // If a lookup cannot be read, the result is "defer", never "out". If it is not believed, the result for a name that
 // its last good list lacks is "defer" too.
 //
-// Doors: built-in.ts, create-lists.ts, domain-placeholder.ts, events.ts, host-items.ts, host-sources.ts,
+// Doors: built-in.ts, create-lists.ts, domain-placeholder.ts, events.ts, host-items.ts, host-sources.ts, kept-list.ts,
 // list-account.ts, list-content.ts, list-survey.ts, lookup.ts, lsearch-text.ts, name-sources.ts.
 
 import type { NameSource } from "./lookup.ts";

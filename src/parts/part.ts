@@ -15,6 +15,7 @@ import type { Lookup } from "../lists/lookup.ts";
 import type { Resolver } from "../dns/dns.ts";
 import type { Mailbox } from "../mail/envelope.ts";
 import type { EventTable } from "../observe/event.ts";
+import type { EventName, Events } from "../observe/events.ts";
 import type { Log } from "../observe/log.ts";
 import type { FieldValues, Option, Options } from "../options/options.ts";
 import type { Outbox } from "../outbox/outbox.ts";
@@ -62,7 +63,14 @@ export interface Offer {
   close?(): Promise<void>;
 }
 
+/** What a part does when the relay logs an event. A handler must return at once. */
+export type EventHandlers = {
+  readonly [Name in EventName]?: (fields: Events[Name]) => void;
+};
+
 export interface RunningPart<Sections> {
+  /** Called after the event was logged, for each event that the part wants to hear of. */
+  readonly hears?: EventHandlers;
   /** Called once for each `Outside`. `services` are the services of the parts before this one. */
   offer?(outside: Outside, services: Offer["services"]): Offer;
   /** Called when the spool is open, before the first client is served. A part logs its own errors. */

@@ -12,7 +12,7 @@ import { leaveRoot } from "./leave-root.ts";
 import { assemble, type Chain, type RelayMeans } from "./assemble.ts";
 import { parts } from "../parts.ts";
 import { PartProcesses } from "./processes/processes.ts";
-import type { RunningParts } from "./running-parts.ts";
+import { heardLog, type RunningParts } from "./running-parts.ts";
 import { FrozenMail } from "../settle/frozen-mail.ts";
 import { type Control, openControl } from "./control/control.ts";
 import { controlSocket } from "./control/protocol.ts";
@@ -83,8 +83,9 @@ async function start(
   const { clock } = given;
   const { relay } = configuration;
   const history = createHistory(configuration, given);
-  const log = history === undefined ? given.log : rememberingLog(given.log, history);
-  const means = lastingMeans(configuration, { ...given, log });
+  const remembering = history === undefined ? given.log : rememberingLog(given.log, history);
+  const means = lastingMeans(configuration, { ...given, log: remembering });
+  const { log } = means;
   const chain = assemble(configuration, means, false);
   started.set("generations", () => chain.close());
   const { server, processes, addresses } = await bind(started, configuration, chain, means);
@@ -154,11 +155,15 @@ async function bind(
 /** The objects that stay the same under every configuration. */
 function lastingMeans<Given extends RelayMeans>(configuration: Configuration, given: Given) {
   const budgets = { headerBudgets: headerBudgets(), recipientBudget: new RecipientBudget() };
-  const { clock, log } = given;
+  const { clock } = given;
+  let common: Common | undefined;
+  const log = heardLog(given.log, () => common?.parts);
+  const heard = { ...given, log };
   const clocks = { elapsed: new ClockSteps(clock), alarms: new ReplyAlarms(clock, log) };
-  const shared = { ...clocks, maildirDisks: new SharedDisks(given) };
-  const means = { ...given, ...shared, ...budgets };
-  return { ...means, common: new Common(configuration, means, false) };
+  const shared = { ...clocks, maildirDisks: new SharedDisks(heard) };
+  const means = { ...heard, ...shared, ...budgets };
+  common = new Common(configuration, means, false);
+  return { ...means, common };
 }
 
 /** The directories of all transports, each once. */

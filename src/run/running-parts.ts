@@ -3,8 +3,11 @@
 
 import { postmasterOf } from "../config/configuration.ts";
 import type { Configuration } from "../config/configuration.ts";
+import type { EventName, Events } from "../observe/events.ts";
+import { describeError, type Log } from "../observe/log.ts";
 import { parts } from "../parts.ts";
 import type {
+  EventHandlers,
   Generation,
   Offer,
   Outside,
@@ -18,6 +21,7 @@ export class RunningParts {
   readonly #running: readonly RunningPart<unknown>[];
   /** By "/PART/VERB". */
   readonly #orders = new Map<string, (order: unknown) => Promise<object>>();
+  readonly #hears: readonly EventHandlers[];
 
   constructor(means: PartMeans, table: readonly Part[] = parts) {
     this.#running = table.flatMap((part) => {
@@ -26,6 +30,12 @@ export class RunningParts {
         this.#orders.set(`/${part.name}/${verb}`, carryOut);
       return running ?? [];
     });
+    this.#hears = this.#running.flatMap(({ hears }) => hears ?? []);
+  }
+
+  /** Calls the handlers of the event. */
+  hear<Name extends EventName>(name: Name, fields: Events[Name]): void {
+    for (const handlers of this.#hears) handlers[name]?.(fields);
   }
 
   /** The services that all parts offer to users of this `outside`. The caller must close them. */
@@ -65,6 +75,20 @@ export class RunningParts {
   async close(): Promise<void> {
     await Promise.all(this.#running.map(async (one) => one.close?.()));
   }
+}
+
+/** The log, whose events the parts hear too. `running` gives undefined until they are started. */
+export function heardLog(log: Log, running: () => RunningParts | undefined): Log {
+  return {
+    event(name, fields) {
+      log.event(name, fields);
+      try {
+        running()?.hear(name, fields);
+      } catch (error) {
+        log.event("relay.error", { where: `a part at ${name}`, error: describeError(error) });
+      }
+    },
+  };
 }
 
 function generationOf(configuration: Configuration, outside: Outside): Generation<unknown> {

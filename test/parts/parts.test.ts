@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { sections } from "../../src/config/sections.ts";
 import { parts } from "../../src/parts.ts";
 import { part } from "../../src/parts/part.ts";
-import { RunningParts } from "../../src/run/running-parts.ts";
+import { heardLog, RunningParts } from "../../src/run/running-parts.ts";
 import { builtInWith } from "../../src/built-in.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
 import { routerDrivers } from "../../routers/index.ts";
@@ -72,6 +72,34 @@ const means = {
   readOnly: false,
 };
 
+test("an event reaches the parts that want to hear of it, and an error there reaches the log", () => {
+  const log = recordingLog();
+  const heard: string[] = [];
+  const listening = part({
+    name: "listening",
+    start: () => ({ hears: { alarm: ({ what }) => void heard.push(what) } }),
+  });
+  const broken = part({
+    name: "broken",
+    start: () => ({
+      hears: {
+        alarm: () => {
+          throw new Error("broken");
+        },
+      },
+    }),
+  });
+  const running = new RunningParts(means, [listening, broken]);
+  const ears = heardLog(log, () => running);
+  ears.event("alarm", { what: "fire" });
+  ears.event("relay.warning", { what: "smoke" });
+  assert.deepEqual(heard, ["fire"]);
+  assert.deepEqual(
+    log.events.map(({ name }) => name),
+    ["alarm", "relay.error", "relay.warning"],
+  );
+});
+
 describe("parts that run", () => {
   test("offer services to those behind them, and close them all", async () => {
     const { mtaSts } = fakeServices();
@@ -137,7 +165,7 @@ describe("parts that run", () => {
     );
     await running.close();
     assert.deepEqual(seen, [
-      ["begin", { tls_reports: undefined }, "postmaster@example.com", configuration.relay.hostname],
+      ["begin", configuration.parts, "postmaster@example.com", configuration.relay.hostname],
       ["follow", "b.test"],
       ["close"],
     ]);

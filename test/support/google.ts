@@ -152,12 +152,14 @@ export class FakeGoogle implements Directory, AsyncDisposable {
     if (granted === undefined) return errorAnswer(401, "authError", "Invalid Credentials");
     const route = this.#routes.find(({ prefix }) => url.pathname.startsWith(prefix));
     if (route === undefined) return errorAnswer(404, "notFound", "Not Found");
-    const answer = await route.handler({ method: request.method ?? "", url, ...granted });
-    return this.#paged(answer, fault, url);
+    const call = { method: request.method ?? "", ...granted };
+    if (fault !== "same page" && fault !== "more pages") return route.handler({ ...call, url });
+    const first = new URL(url);
+    first.searchParams.delete("pageToken");
+    return this.#paged(await route.handler({ ...call, url: first }), fault, url);
   }
 
   #paged(answer: GoogleAnswer, fault: Fault, url: URL): GoogleAnswer {
-    if (fault !== "same page" && fault !== "more pages") return answer;
     this.#pages += 1;
     const again = url.searchParams.get("pageToken") ?? "again";
     const nextPageToken = fault === "same page" ? again : `page-${this.#pages}`;
