@@ -2,12 +2,17 @@
 
 import type { Body } from "./envelope.ts";
 
+/** Octets of a chunk. */
+const CHUNK = 64 * 1024;
+
 export function inlineBody(bytes: Buffer): Body {
   return {
     size: bytes.length,
     inline: bytes,
     async *chunks() {
-      yield bytes;
+      for (let from = 0; from < bytes.length; from += CHUNK) {
+        yield bytes.subarray(from, from + CHUNK);
+      }
     },
   };
 }
@@ -16,9 +21,9 @@ export function inlineBody(bytes: Buffer): Body {
 export function withHead(head: string | undefined, body: Body): Body {
   if (head === undefined) return body;
   const bytes = Buffer.from(head, "latin1");
+  if (body.inline !== undefined) return inlineBody(Buffer.concat([bytes, body.inline]));
   return {
     size: bytes.length + body.size,
-    ...(body.inline && { inline: Buffer.concat([bytes, body.inline]) }),
     async *chunks() {
       yield bytes;
       yield* body.chunks();

@@ -106,6 +106,9 @@ export async function transact(
   return exchange;
 }
 
+/** Octets of a body in memory that is written at once with its dot. A larger body is written as the server takes it. */
+const AT_ONCE = 64 * 1024;
+
 class Exchange implements TransactionResult {
   readonly recipients: (Status | undefined)[];
   message: Status | undefined;
@@ -252,7 +255,7 @@ class Exchange implements TransactionResult {
     const { inline } = this.#transaction.body;
     const stuffer = new DotStuffer();
     connection.expectAnswers(lmtp ? accepted : 1);
-    if (inline === undefined) {
+    if (inline === undefined || inline.length > AT_ONCE) {
       await this.#stream(stuffer);
     } else {
       this.#dotSent = true;

@@ -229,6 +229,20 @@ describe("transaction", () => {
     assert.equal(conversation.alive, false);
   });
 
+  test("a refusal in the middle of a large message in memory is its answer, and nothing more is sent", async () => {
+    await using peer = await scriptedServer(async (conn) => {
+      await greet(conn, ["PIPELINING", "8BITMIME"]);
+      await envelopeReplies(conn, "250 a", "250 b", "354 go");
+      await conn.readUntil("x".repeat(1000));
+      conn.socket.pause();
+      conn.send("552 5.3.4 enough");
+    });
+    const conversation = await open(peer.port);
+    const result = await conversation.transact(message(Buffer.alloc(32 << 20, "x")), never());
+    assert.equal(line(result.message), "552 5.3.4 enough");
+    assert.equal(conversation.alive, false);
+  });
+
   test("a message that is taken before its end is not taken", async () => {
     const { promise: said, resolve: say } = Promise.withResolvers<void>();
     await using peer = await scriptedServer(async (conn) => {
