@@ -50,7 +50,7 @@ export interface QueueServices {
  */
 export type QueueChain = Pick<QueueServices, "route" | "transports" | "settle" | "gate">;
 
-/** Messages under attempt at once; each holds at most 64 KiB of body in memory. */
+/** Messages under attempt at once. Each holds at most 64 KiB of body in memory, or a share of the spool's room. */
 const ACTIVE_MAX = 500;
 /** Limit of messages from the spool whose attempt is younger than MOMENT: enough for any host, and little memory. */
 const AHEAD_MAX = 40;

@@ -27,10 +27,10 @@ function configured(directory: string, port: number, sinkPort: number): string {
   return file;
 }
 
-/** Line, number and hash: enough to find a message again and to see that it is whole. */
+/** Line, number and hash: enough to find a message again and to see that it is whole. Up to about 300 kB. */
 function compose(number: number): string {
   const text = `${number} `.repeat(
-    (number * 7919) % 30_000 === 0 ? 1 : 1 + ((number * 7919) % 12_000),
+    (number * 7919) % 30_000 === 0 ? 1 : 1 + ((number * 7919) % 80_000),
   );
   const lines = text.replaceAll(/.{1,70}/g, "$&\r\n");
   const hash = createHash("sha256").update(lines).digest("hex");

@@ -11,6 +11,7 @@ import {
   cannotTrace,
   type Ground,
   LARGE,
+  MEDIUM,
   prepareGround,
   send,
   session,
@@ -148,6 +149,7 @@ describe("a relay whose disk fails for a moment", { skip }, () => {
 describe("a relay that is killed in the middle of a system call", { skip }, () => {
   for (const [what, size] of [
     ["small", SMALL],
+    ["medium", MEDIUM],
     ["large", LARGE],
   ] as const) {
     it(`has a ${what} message whole or not at all, and whole if it was accepted`, async () => {

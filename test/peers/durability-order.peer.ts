@@ -8,7 +8,16 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { dirname } from "node:path";
 import { eventually } from "./eventually.ts";
-import { cannotTrace, LARGE, prepareGround, send, session, SMALL, trace } from "./durability.ts";
+import {
+  cannotTrace,
+  LARGE,
+  MEDIUM,
+  prepareGround,
+  send,
+  session,
+  SMALL,
+  trace,
+} from "./durability.ts";
 
 const CALLS =
   "openat,write,pwrite64,writev,pwritev,sendto,sendmsg,fsync,fdatasync," +
@@ -172,7 +181,7 @@ describe("a 250, a log line and a journal entry", { skip: cannotTrace() }, () =>
     const options = ["-y", "-s", "8192", "-e", `trace=${CALLS}`, "-o", file];
     const tracing = await trace(relay.pid, options);
     using wire = await session(ground.port);
-    const sizes = [SMALL, LARGE, SMALL, LARGE, SMALL];
+    const sizes = [SMALL, LARGE, MEDIUM, SMALL, LARGE, MEDIUM];
     const completed = () => relay.log().split('"message.completed"').length - 1;
     for (const [index, size] of sizes.entries()) {
       assert.match(await send(wire, index + 1, size), /^250 /);

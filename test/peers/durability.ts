@@ -21,8 +21,9 @@ export function cannotTrace(): string | false {
   return missing(TRACER);
 }
 
-/** Bytes of a message that stays in the database, and of one that gets a file. */
+/** Bytes of messages that stay in the database, and of one that gets a file. */
 export const SMALL = 2000;
+export const MEDIUM = 150_000;
 export const LARGE = 300_000;
 
 export interface Ground extends AsyncDisposable {

@@ -203,7 +203,7 @@ export class Engine {
     );
   }
 
-  /** Returns due messages, oldest first. Marks them active in the same transaction. */
+  /** Returns due messages without large bodies, oldest first. Marks them active in the same transaction. */
   take(now: number, limit: number): StoredRow[] {
     for (;;) {
       let reading = 0;
@@ -212,7 +212,7 @@ export class Engine {
           return this.#due(now, limit).flatMap((id) => {
             reading = id;
             this.#database.run("UPDATE messages SET state = 'active' WHERE id = ?", reading);
-            const row = this.#load(reading, true);
+            const row = this.#load(reading, "small");
             return row === undefined ? [] : [row];
           });
         });
@@ -245,9 +245,20 @@ export class Engine {
     return this.#database.atomically(() => mendSome(this.#database, now, after));
   }
 
-  /** Returns one message with its body. */
+  /** Returns one message with its whole body. */
   load(id: number): StoredRow | undefined {
-    return this.#load(id, true);
+    return this.#load(id, "all");
+  }
+
+  /** Returns at most `length` octets of a body. Undefined if the database does not have the body. */
+  bodyPart(id: number, from: number, length: number): Uint8Array | undefined {
+    const part = this.#database.get(
+      "SELECT substr(bytes, ?, ?) AS part FROM bodies WHERE message = ?",
+      from + 1,
+      length,
+      id,
+    )?.["part"];
+    return part instanceof Uint8Array ? part : undefined;
   }
 
   hints(): [key: string, hint: HostHint][] {
@@ -308,13 +319,13 @@ export class Engine {
     return changes;
   }
 
-  /** Returns the messages that are not under attempt. Marks them active in the same transaction. */
+  /** Returns the messages that are not under attempt, as `take` does. Marks them active in the same transaction. */
   claim(ids: readonly MessageId[]): ClaimedRows {
     return this.#database.atomically(() => {
       const rows: StoredRow[] = [];
       const changes = changeEach(this.#database, ids, (id) => {
         this.#database.run("UPDATE messages SET state = 'active' WHERE id = ?", id);
-        const row = this.#load(id, true);
+        const row = this.#load(id, "small");
         if (row !== undefined) rows.push(row);
         return "done";
       });

@@ -51,7 +51,7 @@ export function openQueueFile(directory: string): QueueView | undefined {
       for (const ids of pagesOf(database, filter)) {
         yield ids.flatMap((id) => {
           try {
-            const row = load(id, false);
+            const row = load(id, "none");
             return row === undefined ? [] : [messageOf(upgradedRow(row), directory)];
           } catch (error) {
             onDamaged(idText(id), describeError(error));
@@ -75,7 +75,7 @@ export function openQueueFile(directory: string): QueueView | undefined {
     async message(id) {
       const number = idNumber(id);
       if (isEmpty || idText(number) !== id) return undefined;
-      const row = createLoader(database)(number, true);
+      const row = createLoader(database)(number, "all");
       return row === undefined ? undefined : messageOf(upgradedRow(row), directory);
     },
     [Symbol.asyncDispose]: async () => database.close(),

@@ -22,7 +22,15 @@ import {
   type WaitingCopy,
 } from "../spool.ts";
 import type { Status } from "../../mail/status.ts";
-import { bodyFile, CorruptBody, fileBody, INLINE_MAX } from "./body.ts";
+import {
+  bodyFile,
+  CorruptBody,
+  databaseBody,
+  fileBody,
+  type ReadPart,
+  type Recorded,
+  SMALL_MAX,
+} from "./body.ts";
 import { numberOf, type Row, textOf, type Value } from "../../base/durable/columns.ts";
 import { idNumber, idText } from "../../mail/ids.ts";
 
@@ -30,7 +38,10 @@ export interface StoredRow {
   readonly message: Row;
   readonly recipients: readonly Row[];
   readonly journal: readonly Row[];
-  /** null if the body is not in the database, undefined if it was not loaded. */
+  /**
+   * The bytes of the body. Its number of bytes if it is in the database and was too large to be loaded. null if it is
+   * not in the database, undefined if no body was to be loaded.
+   */
   readonly body: Value;
 }
 
@@ -207,15 +218,23 @@ function checksumOf(envelope: string, recipients: readonly string[]): number {
   return recipients.reduce((sum, request) => crc32(request, sum), crc32(envelope));
 }
 
+/** The way to bodies that are not in their row. */
+export interface BodyAccess {
+  /** Returns a part of a body in the database; see {@link ReadPart}. */
+  readonly read: (id: number, ...part: Parameters<ReadPart>) => ReturnType<ReadPart>;
+  readonly onDamage: (id: MessageId, damage: CorruptBody) => void;
+}
+
+/** For rows that have their whole body. */
+const NO_ACCESS: BodyAccess = { read: async () => undefined, onDamage: () => undefined };
+
 /** Returns the message of a row. Throws if the row is damaged, and CorruptBody if its body is. */
 export function messageOf(
   row: StoredRow,
   spoolDirectory: string,
-  onDamage: (id: MessageId, damage: CorruptBody) => void = () => undefined,
+  access: BodyAccess = NO_ACCESS,
 ): StoredMessage {
   const { message } = row;
-  const size = numberOf(message["size"]);
-  const checksum = numberOf(message["checksum"]);
   const id = idText(numberOf(message["id"]));
   const text = textOf(message["envelope"]);
   const requests = row.recipients.map(({ request }) => textOf(request));
@@ -223,11 +242,7 @@ export function messageOf(
     throw new Error("stored envelope is damaged: wrong checksum");
   }
   const envelope: Omit<Envelope, "id" | "size"> = JSON.parse(text);
-  const file = bodyFile(spoolDirectory, id);
-  const stored =
-    bodyOf(row.body, size, checksum) ??
-    fileBody(file, size, checksum, (damage) => onDamage(id, damage));
-  const body = withHead(envelope.head, stored);
+  const body = withHead(envelope.head, bodyOf(row, bodyFile(spoolDirectory, id), access));
   return {
     envelope: { ...envelope, id, size: body.size },
     state: wordOf(message["state"], ["active", "queued", "frozen"]),
@@ -251,13 +266,29 @@ function vouchingOf({
   };
 }
 
-/** Returns the body from the database. Undefined if it is in a file. */
-function bodyOf(bytes: Value, size: number, checksum: number): Body | undefined {
-  if (bytes === null && size <= INLINE_MAX) throw new CorruptBody("its bytes are missing");
-  if (!(bytes instanceof Uint8Array)) return undefined;
-  if (bytes.length !== size) throw new CorruptBody(`${bytes.length} bytes of ${size}`);
-  if (crc32(bytes) !== checksum) throw new CorruptBody("wrong checksum");
+function bodyOf({ message, body }: StoredRow, file: string, access: BodyAccess): Body {
+  const id = numberOf(message["id"]);
+  const size = numberOf(message["size"]);
+  const checksum = numberOf(message["checksum"]);
+  const recorded = { size, checksum };
+  const onDamage = (damage: CorruptBody) => access.onDamage(idText(id), damage);
+  if (body instanceof Uint8Array) return loadedBody(body, recorded);
+  if (typeof body === "number") {
+    requireLength(body, recorded);
+    return databaseBody((...part) => access.read(id, ...part), recorded, onDamage);
+  }
+  if (body === null && size <= SMALL_MAX) throw new CorruptBody("its bytes are missing");
+  return fileBody(file, recorded, onDamage);
+}
+
+function loadedBody(bytes: Uint8Array, recorded: Recorded): Body {
+  requireLength(bytes.length, recorded);
+  if (crc32(bytes) !== recorded.checksum) throw new CorruptBody("wrong checksum");
   return inlineBody(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+}
+
+function requireLength(length: number, { size }: Recorded): void {
+  if (length !== size) throw new CorruptBody(`${length} bytes of ${size}`);
 }
 
 function recipientOf(row: Row): StoredRecipient {

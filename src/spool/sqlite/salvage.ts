@@ -30,7 +30,7 @@ import { isDamage } from "../../base/durable/database.ts";
 import { DATABASE, Engine } from "./engine.ts";
 import { readHolds } from "./hold-table.ts";
 import { readList } from "./list-table.ts";
-import { createLoader, type Loader } from "./loader.ts";
+import { createLoader } from "./loader.ts";
 import { type StoredRow } from "./rows.ts";
 import { corruptDirectory } from "./set-aside.ts";
 import { idNumber } from "../../mail/ids.ts";
@@ -107,8 +107,9 @@ function moveAside(directory: string): void {
   syncDirectories(aside, directory);
 }
 
-/** Messages that are copied in one transaction. */
+/** Messages that are copied in one transaction, and octets of their bodies after which it takes no more. */
 const GROUP = 200;
+const GROUP_OCTETS = 8 * 1024 * 1024;
 
 function takeOver(directory: string, engine: Engine): { messages: number; lost: number } {
   const file = join(salvageDirectory(directory), DATABASE);
@@ -120,11 +121,24 @@ function takeOver(directory: string, engine: Engine): { messages: number; lost: 
   engine.restore([], { holds, list });
   const ids = [...tracesOf(damaged)].toSorted((a, b) => a - b);
   let messages = 0;
-  for (let from = 0; from < ids.length; from += GROUP) {
-    const rows = ids.slice(from, from + GROUP).flatMap((id) => load(id, true) ?? []);
-    messages += restoreGroup(engine, rows);
-  }
+  for (const rows of groupsOf(ids, load)) messages += restoreGroup(engine, rows);
   return { messages, lost: ids.length - messages };
+}
+
+function* groupsOf(ids: readonly number[], load: WholeLoader): Iterable<readonly StoredRow[]> {
+  let rows: StoredRow[] = [];
+  let octets = 0;
+  for (const id of ids) {
+    const row = load(id);
+    if (row === undefined) continue;
+    rows.push(row);
+    octets += row.body instanceof Uint8Array ? row.body.length : 0;
+    if (rows.length < GROUP && octets < GROUP_OCTETS) continue;
+    yield rows;
+    rows = [];
+    octets = 0;
+  }
+  yield rows;
 }
 
 /** Copies the rows. Returns how many the new database accepted. */
@@ -191,14 +205,16 @@ const PAGE = 8192;
 const SIZE_IN_HEADER = 28;
 const FREE_PAGES_IN_HEADER = 36;
 
+type WholeLoader = (id: number) => StoredRow | undefined;
+
 /** Returns a loader of all readable parts of a message. An unreadable page costs only the rows on it. */
-function patientLoader(database: DatabaseSync): Loader {
+function patientLoader(database: DatabaseSync): WholeLoader {
   const whole = createLoader(database);
   const message = database.prepare("SELECT * FROM messages WHERE id = ?");
   const recipients = database.prepare("SELECT * FROM recipients WHERE message = ?");
   const bodies = database.prepare("SELECT bytes FROM bodies WHERE message = ?");
-  return (id, withBody) => {
-    const loaded = orElse(() => whole(id, withBody), undefined);
+  return (id) => {
+    const loaded = orElse(() => whole(id, "all"), undefined);
     if (loaded !== undefined) return loaded;
     const row = orElse(() => message.get(id), undefined);
     if (row === undefined) return undefined;

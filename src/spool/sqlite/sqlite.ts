@@ -5,10 +5,8 @@
 // they are dropped: none of its deliveries can be repeated any more.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
 import type { Clock } from "../../base/clock.ts";
-import { withHead } from "../../mail/body.ts";
-import type { Body, MessageId } from "../../mail/envelope.ts";
+import type { MessageId } from "../../mail/envelope.ts";
 import type { HostHint } from "../../mail/host.ts";
 import { idNumber, idText } from "../../mail/ids.ts";
 import { describeError, type Log } from "../../observe/log.ts";
@@ -31,12 +29,14 @@ import { newlyStored } from "../engine/new-message.ts";
 import { DirectorySyncs } from "../../base/durable/directory-syncs.ts";
 import { type FileCalls, nodeFileCalls } from "../../base/durable/file-calls.ts";
 import type { CorruptBody } from "./body.ts";
+import { BodyRoom, type BodyShare } from "./body-room.ts";
 import { makeDirectory } from "../../base/durable/directory.ts";
-import type { Recovery } from "./engine.ts";
-import { type BodyStore, IncomingBody } from "./incoming.ts";
+import { EngineThread } from "./engine-thread.ts";
+import { type BodyStore, type FinishedBody, IncomingBody } from "./incoming.ts";
 import { lockSpool, type SpoolLock } from "./lock.ts";
 import { JournalNotes } from "./notes.ts";
 import {
+  type BodyAccess,
   insertion,
   messageOf,
   reportInsertion,
@@ -46,37 +46,44 @@ import {
   type Write,
 } from "./rows.ts";
 import { corruptDirectory, keepRemains } from "./set-aside.ts";
-import type { Answers, Call, Request, Response, Notice } from "./thread.ts";
 
 /** Milliseconds until a damaged message is tried again if its remains cannot be written to corrupt/. */
 const SET_ASIDE_PAUSE = 300_000;
 
 /** Most transactions in one commit. All their callers are resolved in the same turn of the event loop. */
 const COMMITTED_AT_ONCE = 50;
-/** Rows are short-lived, so the thread needs little memory for garbage. */
-const MEMORY = { maxYoungGenerationSizeMb: 8 };
 
 interface Waiting {
   readonly transaction: Transaction;
+  /** Buffers of bodies that the thread takes over. */
+  readonly moved: readonly ArrayBuffer[];
   readonly resolve: () => void;
   readonly reject: (error: SpoolError) => void;
+}
+
+/** The means for bodies, if they are not the usual ones. */
+interface BodyMeans {
+  /** The file calls for large bodies. */
+  readonly calls?: FileCalls;
+  readonly room?: BodyRoom;
 }
 
 export class SqliteSpool implements Spool {
   readonly #directory: string;
   readonly #bodies: BodyStore;
+  readonly #access: BodyAccess;
+  /** The shares of large bodies that are in memory for the first attempt of their message. */
+  readonly #shares = new Map<MessageId, BodyShare>();
   /** Messages under attempt whose body turned out to be damaged. */
   readonly #damaged = new Map<MessageId, CorruptBody>();
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #lock: SpoolLock;
-  readonly #thread: Worker;
-  readonly #answers = new Map<number, (response: Response) => void>();
+  readonly #thread: EngineThread;
   readonly #notes: JournalNotes;
   readonly #waiting: Waiting[] = [];
   #committing = false;
   #closed: Promise<void> | undefined;
-  #calls = 0;
   #lastId = 0;
 
   private constructor(
@@ -84,14 +91,15 @@ export class SqliteSpool implements Spool {
     clock: Clock,
     log: Log,
     lock: SpoolLock,
-    calls: FileCalls,
+    { calls = nodeFileCalls, room = new BodyRoom() }: BodyMeans,
   ) {
     this.#directory = directory;
-    this.#bodies = {
-      spoolDirectory: directory,
-      calls,
-      syncs: new DirectorySyncs(calls),
-      onDamage: (id, damage) => this.#damaged.set(id, damage),
+    const onDamage = (id: MessageId, damage: CorruptBody) => void this.#damaged.set(id, damage);
+    const syncs = new DirectorySyncs(calls);
+    this.#bodies = { spoolDirectory: directory, calls, syncs, room, onDamage };
+    this.#access = {
+      read: (id, from, length) => this.#thread.ask({ name: "bodyPart", id, from, length }),
+      onDamage,
     };
     this.#clock = clock;
     this.#log = log;
@@ -100,35 +108,24 @@ export class SqliteSpool implements Spool {
       const rest = { warnings: 0, recipients: [], journal, at: clock.now() };
       void this.#commitUnasked(id, { kind: "settle", id: idNumber(id), ...rest });
     });
-    this.#thread = new Worker(new URL("thread.ts", import.meta.url), {
-      workerData: directory,
-      resourceLimits: MEMORY,
-    });
-    this.#thread.on("message", (response: Response | Notice) => {
-      if ("salvaged" in response) return log.event("spool.salvaged", response.salvaged);
-      if ("failed" in response) return log.event("spool.failed", { error: response.failed });
-      const answer = this.#answers.get(response.number);
-      this.#answers.delete(response.number);
-      answer?.(response);
-    });
+    this.#thread = new EngineThread(directory, log);
   }
 
   /**
    * Opens the spool. Creates missing files and recovers from a crash.
    * Throws SpoolInUse if another relay has it, and SpoolError if it cannot be read.
-   * `calls` are the file calls for large bodies.
    */
   static async open(
     directory: string,
     clock: Clock,
     log: Log,
-    calls: FileCalls = nodeFileCalls,
+    means: BodyMeans = {},
   ): Promise<SqliteSpool> {
     await makeDirectory(directory);
     const lock = lockSpool(directory);
-    const spool = new SqliteSpool(directory, clock, log, lock, calls);
+    const spool = new SqliteSpool(directory, clock, log, lock, means);
     try {
-      const recovery = await spool.#recovered();
+      const recovery = await spool.#thread.begin({ name: "recover", now: clock.now() });
       spool.#lastId = recovery.lastId;
       log.event("spool.recovered", { messages: recovery.messages, in_flight: recovery.inFlight });
       return spool;
@@ -137,34 +134,6 @@ export class SqliteSpool implements Spool {
       lock.release();
       throw new SpoolError(`cannot open the spool ${directory}`, false, error);
     }
-  }
-
-  #recovered(): Promise<Recovery> {
-    return new Promise((resolve, reject) => {
-      this.#thread.once("error", reject);
-      const opened = this.#ask({ name: "recover", now: this.#clock.now() });
-      opened
-        .finally(() => {
-          this.#thread.off("error", reject);
-          // If the thread breaks from here on, the relay must end: no promise of the spool can be kept.
-          this.#thread.on("error", (error) => {
-            throw new Error("the spool's thread died", { cause: error });
-          });
-        })
-        .then(resolve, reject);
-    });
-  }
-
-  #ask<C extends Call>(call: C): Promise<Answers[C["name"]]> {
-    const number = ++this.#calls;
-    const request: Request = { number, call };
-    return new Promise((resolve, reject) => {
-      this.#answers.set(number, (response) => {
-        if ("error" in response) reject(new SpoolError(response.error, false));
-        else resolve(response.answer);
-      });
-      this.#thread.postMessage(request);
-    });
   }
 
   nextId(): MessageId {
@@ -212,22 +181,26 @@ export class SqliteSpool implements Spool {
     active: boolean,
   ): Promise<StoredMessage> {
     const state = active ? "active" : "queued";
-    let body: Body;
+    const { id, head } = message.envelope;
+    const { share } = incoming;
+    let finished: FinishedBody;
     try {
-      const stored = await incoming.finish();
+      finished = await incoming.finish(head);
       const { size, checksum } = incoming;
-      await this.#commit([insertion(message, state, size, checksum, stored.inline)]);
-      body = withHead(message.envelope.head, stored);
+      const write = insertion(message, state, size, checksum, finished.bytes);
+      await this.#commit([write], finished.moved);
     } catch (error) {
-      await this.#discard(message.envelope.id, incoming);
+      await this.#discard(id, incoming);
       throw error;
     }
-    return newlyStored(message, state, body);
+    if (active && share.octets > 0) this.#shares.set(id, share);
+    else share.giveBack();
+    return newlyStored(message, state, finished.body);
   }
 
-  #commit(transaction: Transaction): Promise<void> {
+  #commit(transaction: Transaction, moved: readonly ArrayBuffer[] = []): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ transaction, resolve, reject });
+      this.#waiting.push({ transaction, moved, resolve, reject });
       this.#startCommitting();
     });
   }
@@ -244,7 +217,9 @@ export class SqliteSpool implements Spool {
       const batch = this.#waiting.splice(0, COMMITTED_AT_ONCE);
       try {
         const transactions = batch.map(({ transaction }) => transaction);
-        const results = await this.#ask({ name: "commit", transactions, now: this.#clock.now() });
+        const moved = batch.flatMap((one) => one.moved);
+        const call = { name: "commit", transactions, now: this.#clock.now() } as const;
+        const results = await this.#thread.ask(call, moved);
         for (const [index, { resolve, reject }] of batch.entries()) {
           const failure = results[index];
           if (failure === undefined) resolve();
@@ -259,7 +234,7 @@ export class SqliteSpool implements Spool {
   }
 
   async take(now: number, limit: number): Promise<readonly StoredMessage[]> {
-    return this.#readable(await this.#ask({ name: "take", now, limit }));
+    return this.#readable(await this.#thread.ask({ name: "take", now, limit }));
   }
 
   /** Returns the messages of rows that can be read. The others are set aside. */
@@ -267,7 +242,7 @@ export class SqliteSpool implements Spool {
     const messages: StoredMessage[] = [];
     for (const row of rows) {
       try {
-        messages.push(messageOf(row, this.#directory, this.#bodies.onDamage));
+        messages.push(messageOf(row, this.#directory, this.#access));
       } catch (error) {
         await this.#setAside(idText(Number(row.message["id"])), error);
       }
@@ -282,7 +257,7 @@ export class SqliteSpool implements Spool {
   async #setAside(id: MessageId, error: unknown): Promise<void> {
     const number = idNumber(id);
     try {
-      const row = await this.#ask({ name: "load", id: number });
+      const row = await this.#thread.ask({ name: "load", id: number });
       if (row !== undefined) await keepRemains(this.#directory, id, row);
       await this.#commit([{ kind: "remove", id: number }]);
       const kept = corruptDirectory(this.#directory);
@@ -295,11 +270,11 @@ export class SqliteSpool implements Spool {
   }
 
   nextDue(): Promise<number | undefined> {
-    return this.#ask({ name: "nextDue" });
+    return this.#thread.ask({ name: "nextDue" });
   }
 
   count(): Promise<number> {
-    return this.#ask({ name: "count" });
+    return this.#thread.ask({ name: "count" });
   }
 
   change(
@@ -308,20 +283,20 @@ export class SqliteSpool implements Spool {
     only?: AddressFilter,
   ): Promise<readonly Change[]> {
     const wanted = { action, only, now: this.#clock.now() };
-    return this.#ask({ name: "change", ids, wanted });
+    return this.#thread.ask({ name: "change", ids, wanted });
   }
 
   async claim(ids: readonly MessageId[]): Promise<Claim> {
-    const { changes, rows } = await this.#ask({ name: "claim", ids });
+    const { changes, rows } = await this.#thread.ask({ name: "claim", ids });
     return { changes, messages: await this.#readable(rows) };
   }
 
   ageFrozen(elapsed: number, after: number, most: number): Promise<readonly MessageId[]> {
-    return this.#ask({ name: "ageFrozen", elapsed, after, most });
+    return this.#thread.ask({ name: "ageFrozen", elapsed, after, most });
   }
 
   listed(): Promise<PostmasterList> {
-    return this.#ask({ name: "listed" });
+    return this.#thread.ask({ name: "listed" });
   }
 
   sendList(message: NewReport, { more, last }: PostmasterList): Promise<void> {
@@ -329,7 +304,7 @@ export class SqliteSpool implements Spool {
   }
 
   async holds(): Promise<readonly string[]> {
-    return (await this.#ask({ name: "holds" })).map(({ domain }) => domain);
+    return (await this.#thread.ask({ name: "holds" })).map(({ domain }) => domain);
   }
 
   hold(domain: string): Promise<void> {
@@ -337,11 +312,11 @@ export class SqliteSpool implements Spool {
   }
 
   release(domain: string, most: number): Promise<number> {
-    return this.#ask({ name: "release", domain, most, now: this.#clock.now() });
+    return this.#thread.ask({ name: "release", domain, most, now: this.#clock.now() });
   }
 
   async hints(): Promise<ReadonlyMap<string, HostHint>> {
-    return new Map(await this.#ask({ name: "hints" }));
+    return new Map(await this.#thread.ask({ name: "hints" }));
   }
 
   saveHint(key: string, hint: HostHint | undefined): Promise<void> {
@@ -349,15 +324,16 @@ export class SqliteSpool implements Spool {
   }
 
   awaited(most: number): Promise<readonly string[]> {
-    return this.#ask({ name: "awaited", most });
+    return this.#thread.ask({ name: "awaited", most });
   }
 
   wake(waitsFor: string, most: number): Promise<number> {
-    return this.#ask({ name: "wake", waitsFor, most, now: this.#clock.now() });
+    return this.#thread.ask({ name: "wake", waitsFor, most, now: this.#clock.now() });
   }
 
   async clockSet(): Promise<void> {
-    const from = (after: number) => this.#ask({ name: "mendTimes", now: this.#clock.now(), after });
+    const from = (after: number) =>
+      this.#thread.ask({ name: "mendTimes", now: this.#clock.now(), after });
     for (let after: number | undefined = 0; after !== undefined;) after = await from(after);
   }
 
@@ -376,6 +352,8 @@ export class SqliteSpool implements Spool {
       if (notes.length > 0) this.#notes.add(id, ...notes);
       throw error;
     }
+    this.#shares.get(id)?.giveBack();
+    this.#shares.delete(id);
     this.#damaged.delete(id);
     if (damage !== undefined && state !== "completed") await this.#setAside(id, damage);
   }
@@ -387,7 +365,7 @@ export class SqliteSpool implements Spool {
   async #close(): Promise<void> {
     this.#notes.flush();
     await this.#commit([]);
-    await this.#ask({ name: "close" });
+    await this.#thread.ask({ name: "close" });
     this.#lock.release();
   }
 }

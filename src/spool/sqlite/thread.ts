@@ -20,6 +20,12 @@ export type Call =
     }
   | { readonly name: "take"; readonly now: number; readonly limit: number }
   | { readonly name: "load"; readonly id: number }
+  | {
+      readonly name: "bodyPart";
+      readonly id: number;
+      readonly from: number;
+      readonly length: number;
+    }
   | { readonly name: "nextDue" | "count" | "hints" | "holds" | "listed" | "close" }
   | {
       readonly name: "release";
@@ -53,6 +59,7 @@ export interface Answers {
   commit: CommitResult[];
   take: StoredRow[];
   load: StoredRow | undefined;
+  bodyPart: Uint8Array | undefined;
   nextDue: number | undefined;
   count: number;
   hints: [key: string, hint: HostHint][];
@@ -96,6 +103,8 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
       return engine.take(call.now, call.limit);
     case "load":
       return engine.load(call.id);
+    case "bodyPart":
+      return engine.bodyPart(call.id, call.from, call.length);
     case "nextDue":
       return engine.nextDue();
     case "hints":
@@ -129,11 +138,27 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
 
 /** Returns the buffers of bodies, which are transferred instead of copied. */
 function bodiesIn(answer: Answers[keyof Answers]): ArrayBuffer[] {
+  if (answer instanceof Uint8Array) return bufferOf(answer);
   if (!Array.isArray(answer)) return [];
-  return answer.flatMap((one) => {
-    const bytes = typeof one === "object" && "body" in one ? one.body : undefined;
-    return bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : [];
-  });
+  return answer.flatMap((one) =>
+    typeof one === "object" && "body" in one ? bufferOf(one.body) : [],
+  );
+}
+
+function bufferOf(bytes: unknown): ArrayBuffer[] {
+  const isBytes = bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer;
+  return isBytes ? [bytes.buffer] : [];
+}
+
+/**
+ * Frees the bodies of a commit at once. V8 would wait for tens of megabytes of them. Reports of one settlement may share
+ * a buffer.
+ */
+function freeBodies(transactions: readonly Transaction[]): void {
+  for (const write of transactions.flat()) {
+    const buffer = write.kind === "insert" ? write.body?.buffer : undefined;
+    if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
+  }
 }
 
 /** Milliseconds after a salvage in which new damage means a broken disk, so that there is no further salvage. */
@@ -176,7 +201,10 @@ function serve(port: MessagePort, directory: string): void {
     } catch (error) {
       port.postMessage({ number, error: messageOf(error) });
     }
-    if (call.name === "commit") idle.refresh();
+    if (call.name === "commit") {
+      freeBodies(call.transactions);
+      idle.refresh();
+    }
     if (call.name === "close") port.close();
   });
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { SpoolInUse } from "../../../src/spool/spool.ts";
 import {
-  bytesOf,
+  assertBytes,
   enter,
   HOUR,
   idsOf,
@@ -102,8 +102,9 @@ function describeKilled(inSpool: InSpool): void {
     inSpool(async (place) => {
       const { killed, spool, clock, open } = place;
       if (killed === undefined) return;
-      const large = Buffer.alloc(200_000, "large ");
-      const stored = await Promise.all([enter(place), enter(place, { content: large })]);
+      const large = Buffer.alloc(300_000, "large ");
+      const contents = [Buffer.from("x"), Buffer.alloc(200_000, "neither "), large];
+      const stored = await Promise.all(contents.map((content) => enter(place, { content })));
       const done = await enter(place, { active: true, content: large });
       await spool.settle(settled(clock, done.envelope.id, "completed"));
       await spool.hold("b.test");
@@ -113,8 +114,8 @@ function describeKilled(inSpool: InSpool): void {
       const taken = await after.take(clock.now(), 10);
       assert.deepEqual(idsOf(taken).toSorted(), idsOf(stored).toSorted());
       for (const message of taken) {
-        const expected = message.envelope.size === 1 ? Buffer.from("x") : large;
-        assert.deepEqual(await bytesOf(message), expected);
+        const expected = contents.find(({ length }) => length === message.envelope.size);
+        await assertBytes(message, expected);
       }
       assert.deepEqual(await after.holds(), ["b.test"]);
       incoming.abort();
@@ -126,7 +127,7 @@ function describeKilled(inSpool: InSpool): void {
     inSpool(async (place) => {
       const { killed, spool, clock, open } = place;
       if (killed === undefined) return;
-      for (const size of [10, 100_000]) {
+      for (const size of [10, 100_000, 300_000]) {
         const id = spool.nextId();
         const incoming = spool.receive(id);
         await incoming.write(Buffer.alloc(size, "z"));
@@ -136,7 +137,7 @@ function describeKilled(inSpool: InSpool): void {
           ({ envelope }) => envelope.id === id,
         );
         assert.ok(taken);
-        assert.deepEqual(await bytesOf(taken), Buffer.alloc(size, "z"));
+        await assertBytes(taken, Buffer.alloc(size, "z"));
         assert.equal(taken.interrupted, true);
       }
     }),

@@ -166,6 +166,13 @@ export async function bytesOf({ body }: StoredMessage): Promise<Buffer> {
   return Buffer.concat(await Array.fromAsync(body.chunks()));
 }
 
+/** Compares bodies without the difference in words, which takes gigabytes of memory for a large body. */
+export async function assertBytes(message: StoredMessage, expected: Buffer | undefined) {
+  const bytes = await bytesOf(message);
+  const what = `${bytes.length} octets are not the ${expected?.length}`;
+  assert.ok(expected !== undefined && bytes.equals(expected), what);
+}
+
 export function idsOf(messages: readonly StoredMessage[]): string[] {
   return messages.map(({ envelope }) => envelope.id);
 }

@@ -3,23 +3,30 @@
 
 import assert from "node:assert/strict";
 import {
-  closeSync,
   existsSync,
   mkdirSync,
-  openSync,
   readdirSync,
   renameSync,
   rmSync,
   statSync,
   truncateSync,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, it } from "node:test";
 import { type StoredMessage } from "../../../src/spool/spool.ts";
-import { alice, big, bytesOf, inPlace, type Place, settled, store } from "./place.ts";
+import {
+  alice,
+  assertBytes,
+  big,
+  bytesOf,
+  inPlace,
+  overwritePages,
+  type Place,
+  settled,
+  store,
+} from "./place.ts";
 
 const PAGE = 8192;
 const COUNT = 60;
@@ -41,13 +48,6 @@ async function filled(place: Place): Promise<Map<string, Buffer>> {
   return contents;
 }
 
-function overwrite(place: Place, pages: readonly number[]): void {
-  const descriptor = openSync(file(place), "r+");
-  const noise = Buffer.from(Array.from({ length: PAGE }, (_, i) => (i * 7919 + 13) % 251));
-  for (const page of pages) writeSync(descriptor, noise, 0, PAGE, page * PAGE);
-  closeSync(descriptor);
-}
-
 /** Every message that the spool gives is one of `contents`, whole; the ids of those. */
 async function taken(place: Place, contents: ReadonlyMap<string, Buffer>): Promise<string[]> {
   const spool = await place.open();
@@ -58,7 +58,7 @@ async function taken(place: Place, contents: ReadonlyMap<string, Buffer>): Promi
     if (some.length === 0) break;
   }
   for (const message of messages) {
-    assert.deepEqual(await bytesOf(message), contents.get(message.envelope.id));
+    await assertBytes(message, contents.get(message.envelope.id));
     assert.equal(message.recipients.length, 2);
   }
   const after = await store(spool, "mail goes on");
@@ -73,7 +73,7 @@ describe("a damaged database", () => {
   it("with its first page gone gives every message back", () =>
     inPlace(async (place) => {
       const contents = await filled(place);
-      overwrite(place, [0]);
+      overwritePages(place, 0, 1);
       assert.deepEqual((await taken(place, contents)).toSorted(), [...contents.keys()].toSorted());
       assert.ok(place.events.includes("spool.salvaged"));
       const [kept] = inCorrupt(place);
@@ -85,7 +85,7 @@ describe("a damaged database", () => {
     it(`with pages ${from} to ${from + 1} gone gives back what is left`, () =>
       inPlace(async (place) => {
         const contents = await filled(place);
-        overwrite(place, [from, from + 1]);
+        overwritePages(place, from, from + 2);
         const ids = await taken(place, contents);
         assert.equal(new Set(ids).size, ids.length);
         // A page of the tables themselves may cost all that stands on it; a page of bodies its own few messages.
@@ -139,14 +139,11 @@ describe("a damaged database", () => {
     inPlace(async (place) => {
       const contents = await filled(place);
       const spool = await place.open();
-      overwrite(
-        place,
-        Array.from({ length: 40 }, (_, i) => 40 + i * 2),
-      );
+      for (let page = 40; page < 120; page += 2) overwritePages(place, page, page + 1);
       const seen = new Set<string>();
       while ((await spool.nextDue()) !== undefined) {
         for (const message of await spool.take(Date.now() + 1000, 7)) {
-          assert.deepEqual(await bytesOf(message), contents.get(message.envelope.id));
+          await assertBytes(message, contents.get(message.envelope.id));
           seen.add(message.envelope.id);
         }
       }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { SpoolError } from "../../../src/spool/spool.ts";
 import { faultyCalls, systemError } from "../../support/file-calls.ts";
-import { big, bytesOf, inPlace, settled, store } from "./place.ts";
+import { assertBytes, big, inPlace, settled, store } from "./place.ts";
 
 const ERRORS = {
   ENOSPC: { error: () => systemError("ENOSPC"), full: true },
@@ -22,7 +22,7 @@ async function callsOfOneMessage(): Promise<readonly string[]> {
   let made: readonly string[] = [];
   await inPlace(async ({ open }) => {
     const calls = faultyCalls(() => undefined);
-    await store(await open(calls), big);
+    await store(await open({ calls }), big);
     made = [...calls.made];
   });
   return made;
@@ -46,7 +46,7 @@ describe("a large message", () => {
         const calls = faultyCalls((_, index) => {
           if (index === failing) throw error();
         });
-        const spool = await open(calls);
+        const spool = await open({ calls });
         for (const [step, call] of steps.entries()) {
           const where = `call ${step + 1}, ${call}`;
           failing = calls.made.length + step;
@@ -61,7 +61,7 @@ describe("a large message", () => {
 
           failing = Number.POSITIVE_INFINITY;
           const next = await store(spool, big, true);
-          assert.deepEqual(await bytesOf(next), big);
+          await assertBytes(next, big);
           await spool.settle(settled(next.envelope.id, "completed"));
         }
       }));
@@ -73,7 +73,7 @@ describe("a large message", () => {
       const calls = faultyCalls((call) => {
         if (broken && (call === "fsync" || call === "unlink")) throw systemError("EIO");
       });
-      const spool = await open(calls);
+      const spool = await open({ calls });
       await assert.rejects(store(spool, big), SpoolError);
       broken = false;
       await store(spool, "small");
@@ -82,11 +82,11 @@ describe("a large message", () => {
 
   it("asks the client to go on when a write fails, so that the refusal comes at the end", () =>
     inPlace(async ({ open }) => {
-      const spool = await open(
-        faultyCalls((call) => {
+      const spool = await open({
+        calls: faultyCalls((call) => {
           if (call === "write") throw systemError("EIO");
         }),
-      );
+      });
       const incoming = spool.receive(spool.nextId());
       for (let i = 0; i < 40; i++) await incoming.write(Buffer.alloc(64 * 1024));
       incoming.abort();
@@ -96,17 +96,21 @@ describe("a large message", () => {
     inPlace(async ({ open }) => {
       const calls = faultyCalls(() => undefined);
       const spool = await open({
-        ...calls,
-        write: (fd, bytes, offset, length) =>
-          calls.write(fd, bytes, offset, Math.min(length, 30_000)),
+        calls: {
+          ...calls,
+          write: (fd, bytes, offset, length) =>
+            calls.write(fd, bytes, offset, Math.min(length, 30_000)),
+        },
       });
-      assert.deepEqual(await bytesOf(await store(spool, big)), big);
+      await assertBytes(await store(spool, big), big);
     }));
 
   it("that a disk stops taking is refused, and not waited for", () =>
     inPlace(async ({ open }) => {
       const calls = faultyCalls(() => undefined);
-      const spool = await open({ ...calls, write: () => Promise.resolve({ bytesWritten: 0 }) });
+      const spool = await open({
+        calls: { ...calls, write: () => Promise.resolve({ bytesWritten: 0 }) },
+      });
       await assert.rejects(store(spool, big), { full: true });
     }));
 });

@@ -1,11 +1,12 @@
 // A spool in a directory of its own, and messages for it.
 
+import assert from "node:assert/strict";
+import { closeSync, openSync, writeSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { EventName } from "../../../src/observe/events.ts";
-import type { FileCalls } from "../../../src/base/durable/file-calls.ts";
 import type { NewMessage, Settlement, StoredMessage } from "../../../src/spool/spool.ts";
 import { INLINE_MAX } from "../../../src/spool/sqlite/body.ts";
 import { SqliteSpool } from "../../../src/spool/sqlite/sqlite.ts";
@@ -14,13 +15,15 @@ import { type RecordingLog, recordingLog } from "../../support/services.ts";
 export const alice = { address: "alice@example.com", localPart: "alice", domain: "example.com" };
 export const bob = { address: '"b b"@b.test', localPart: "b b", domain: "b.test" };
 
+type Means = Parameters<typeof SqliteSpool.open>[3];
+
 export interface Place {
   directory: string;
   /** Names of what was logged. */
   events: EventName[];
   log: RecordingLog;
   /** Closed at the end if the test has not. */
-  open: (calls?: FileCalls) => Promise<SqliteSpool>;
+  open: (means?: Means) => Promise<SqliteSpool>;
 }
 
 export async function inPlace(play: (place: Place) => Promise<void>): Promise<void> {
@@ -35,8 +38,8 @@ export async function inPlace(play: (place: Place) => Promise<void>): Promise<vo
     },
   };
   const opened: SqliteSpool[] = [];
-  const open = async (calls?: FileCalls) => {
-    const spool = await SqliteSpool.open(directory, systemClock, log, calls);
+  const open = async (means?: Means) => {
+    const spool = await SqliteSpool.open(directory, systemClock, log, means);
     opened.push(spool);
     return spool;
   };
@@ -80,6 +83,16 @@ export async function bytesOf({ body }: StoredMessage): Promise<Buffer> {
   return Buffer.concat(await Array.fromAsync(body.chunks()));
 }
 
+/** Compares bodies without the difference in words, which takes gigabytes of memory for a body of 256 KiB. */
+export async function assertBytes(
+  message: StoredMessage | undefined,
+  expected: Buffer | undefined,
+): Promise<void> {
+  const bytes = message && (await bytesOf(message));
+  const what = `${bytes?.length} octets are not the ${expected?.length}`;
+  assert.ok(bytes !== undefined && expected !== undefined && bytes.equals(expected), what);
+}
+
 export function settled(
   id: string,
   state: Settlement["state"],
@@ -90,3 +103,13 @@ export function settled(
 }
 
 export const big = Buffer.from("0123456789abcde\n".repeat(INLINE_MAX / 16 + 1000));
+
+const PAGE = 8192;
+const NOISE = Buffer.from(Array.from({ length: PAGE }, (_, i) => (i * 7919 + 13) % 251));
+
+/** Overwrites the pages of the database from `from` up to, and without, `to`. */
+export function overwritePages({ directory }: Pick<Place, "directory">, from: number, to: number) {
+  const descriptor = openSync(join(directory, "spool.sqlite"), "r+");
+  for (let page = from; page < to; page++) writeSync(descriptor, NOISE, 0, PAGE, page * PAGE);
+  closeSync(descriptor);
+}
