@@ -7,7 +7,7 @@
 // - What cannot be read is counted, and never passes for a message that is not there.
 
 import { lstat, open, opendir, realpath } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { errorCode } from "../../../base/error-code.ts";
 import { cannotRead } from "../../../base/file-errors.ts";
 import { given } from "../../../base/given.ts";
@@ -107,7 +107,7 @@ export class Archive {
         hasVanished = false;
         for (const box of ["new", "cur"]) {
           await inLanes(this.#names(join(folder.path, box)), LANES, async (name) => {
-            const unique = name.split(":", 1)[0] ?? name;
+            const unique = uniqueName(name);
             if (done.has(unique)) return;
             const found = await this.#message(folder, join(box, name), isWanted);
             if (found === "vanished") hasVanished = true;
@@ -158,6 +158,11 @@ export class Archive {
     this.#unreadablePaths.add(path);
     if (this.unreadable.length < UNREADABLE_SHOWN) this.unreadable.push(what);
   }
+}
+
+/** The part of a file's name that stays when its flags or its folder change. */
+export function uniqueName(name: string): string {
+  return basename(name).split(":", 1)[0] ?? name;
 }
 
 /** The header section, one character for each octet. */

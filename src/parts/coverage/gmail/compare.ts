@@ -19,7 +19,7 @@ interface Archived {
 }
 
 /** Counts of the mailbox, without its drafts and chats but for those two. */
-export interface MailboxCounts {
+interface MailboxCounts {
   messages: number;
   drafts: number;
   chats: number;

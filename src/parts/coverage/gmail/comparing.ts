@@ -6,7 +6,7 @@
 
 import type { Clock } from "../../../base/clock.ts";
 import { inLanes } from "../lanes.ts";
-import type { Archive, ArchiveMessage } from "./archive.ts";
+import { type Archive, type ArchiveMessage, uniqueName } from "./archive.ts";
 import { Comparison, MARGIN } from "./compare.ts";
 import type { Mailbox } from "./mailbox.ts";
 
@@ -44,8 +44,10 @@ export async function compared(
   let count = 0;
   const step = (what: string) => progress(what, ++count);
   const isInTime = (time: number) => time >= since;
+  const recent = new Set<string>();
   await archive.messages(isInTime, (message) => {
     if (count >= MESSAGES_MAX) throw new TooManyMessages();
+    if (message.time >= begun - RECENT) recent.add(uniqueName(message.name));
     comparison.addArchived(message);
     step("messages of the archive");
   });
@@ -68,7 +70,8 @@ export async function compared(
     const isElsewhere = (time: number) =>
       (time < since && time >= since - ARCHIVE_MARGIN) || time >= begun - RECENT;
     await archive.messages(isElsewhere, (message) => {
-      look.found(message);
+      const isNew = message.time < since || !recent.has(uniqueName(message.name));
+      if (isNew) look.found(message);
       step("messages of the archive, once more");
     });
     look.end();

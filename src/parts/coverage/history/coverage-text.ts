@@ -75,41 +75,24 @@ function summaryLines({ lines, senders, pending, elsewhere }: CoverageReport): s
     ["Copies that are not made yet", pending.length],
     ["Copies in Maildirs of no account", elsewhere],
   ];
+  const warning = oneSided(lines.length, copiesIn, copiesOut);
   return [
     "",
     ...figureLines(figures.slice(0, 4), 1),
     ...figureLines(figures.slice(4), 2),
-    ...oneSided(lines.length, copiesIn, copiesOut),
+    ...(warning === undefined ? [] : ["", ...folded(warning, 0)]),
   ];
 }
 
 /** No copies at all in one direction are a mistake of the set-up rather than a quiet week. */
-function oneSided(accounts: number, copiesIn: number, copiesOut: number): string[] {
-  if (accounts === 0) {
-    return [
-      "",
-      ...folded("No router copies the mail of a list of accounts: see docs/set-up.md.", 0),
-    ];
-  }
+function oneSided(accounts: number, copiesIn: number, copiesOut: number): string | undefined {
+  if (accounts === 0) return "No router copies the mail of a list of accounts: see docs/set-up.md.";
   if (copiesIn === 0 && copiesOut > 0) {
-    return [
-      "",
-      ...folded(
-        "No mail for any account has come in: does the MX record of the domain name this relay?",
-        0,
-      ),
-    ];
+    return "No mail for any account has come in: does the MX record of the domain name this relay?";
   }
-  if (copiesOut === 0 && copiesIn > 0) {
-    return [
-      "",
-      ...folded(
-        "No account has sent any mail through this relay: is it set as the outbound gateway at Google?",
-        0,
-      ),
-    ];
-  }
-  return [];
+  return copiesOut === 0 && copiesIn > 0
+    ? "No account has sent any mail through this relay: is it set as the outbound gateway at Google?"
+    : undefined;
 }
 
 function total(lines: readonly AccountLine[], direction: "in" | "out"): number {
@@ -127,11 +110,9 @@ function senderLines({ sender, count, last, why }: SenderLine): string[] {
   return [...row(sender, 40, `${messages} last ${shortTime(last)}`), ...folded(why, 6)];
 }
 
-const STATES = { deferred: "deferred", frozen: "frozen", failed: "failed" } as const;
-
 function pendingLines({ id, recipient, transport, state, at }: PendingCopy): string[] {
   return [
-    `  ${id}  ${STATES[state]} since ${shortTime(at)}`,
+    `  ${id}  ${state} since ${shortTime(at)}`,
     ...folded(`for ${recipient}, by ${transport}; see relayctl trace ${id}`, 6),
   ];
 }

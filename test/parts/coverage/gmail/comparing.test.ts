@@ -155,6 +155,16 @@ describe("what moves while it is read", () => {
     assert.ok(id);
   });
 
+  test("a copy that has its partner is none for another message", async () => {
+    await using place = await comparedPlace();
+    const headers = { Date: "Mon, 30 Nov 2026 09:05:00 +0100", From: "carol@example.net" };
+    place.copy(`Date: ${headers.Date}\nFrom: ${headers.From}`, { time: place.now });
+    place.mailbox.add(headers);
+    place.mailbox.add(headers);
+    const { comparison } = await place.compare();
+    assert.deepEqual([comparison.both, comparison.onlyMail.length], [1, 1]);
+  });
+
   test("a message that comes to the mailbox meanwhile is not missing there", async () => {
     await using place = await comparedPlace();
     place.copy("Message-ID: <1@x.example>");
