@@ -22,7 +22,8 @@ export function eventEntry(event: HistoryEvent, id: string | undefined): Entry {
     case "delivery.done":
       return {
         ...delivery(event),
-        verb: fields["unseen"] === true ? "copied" : "delivered",
+        // A copy may lie in the Maildir of the sender.
+        verb: fields["unseen"] === true ? "copied mail" : "delivered",
         text: `to ${text("recipient")}`,
         colour: "green",
       };
