@@ -25,9 +25,13 @@ export function accountsFileOf(domain: string): string {
 }
 
 export function routersFile(file: RoutersFile): string {
-  return [relaySection(file), gateSection(file), routersSection(), transportsSection(file)].join(
-    "\n\n",
-  );
+  return [
+    relaySection(file),
+    accountsSection(file),
+    gateSection(file),
+    routersSection(),
+    transportsSection(file),
+  ].join("\n\n");
 }
 
 function relaySection({ domains, hostname, addresses, spool, user }: RoutersFile): string {
@@ -60,11 +64,23 @@ private_key = "${PRIVATE_KEY}"
 `;
 }
 
+function accountsSection({ domains }: RoutersFile): string {
+  return `# ---- the accounts ----
+
+# You write the files in accounts/ yourself. With this table the relay writes them, from Google's directory:
+# docs/accounts.md says what to set at Google.
+# [accounts]
+# key_file = "google-service-account.json"
+# domains = ${listOf(domains)}
+# file = "${accountsFileOf("{domain}")}"
+`;
+}
+
 function gateSection({ domains, secret }: RoutersFile): string {
   return `# ---- the gate: which mail is accepted ----
 
 [domains]
-ours = [${domains.map((one) => `"${one}"`).join(", ")}]
+ours = ${listOf(domains)}
 
 # All addresses in the SPF record of Google. The relay asks for it again by itself.
 [hosts]
@@ -180,6 +196,10 @@ maildir_tag = ",S={size}"
 `,
     )
     .join("");
+}
+
+function listOf(domains: readonly string[]): string {
+  return `[${domains.map(tomlText).join(", ")}]`;
 }
 
 /** Without control characters, a text of JSON is one of TOML too. */

@@ -102,7 +102,8 @@ function onThisMachine({ directory, domains, isSelfSigned }: StepsOf): Step[] {
   };
   return [
     {
-      action: "List every user, group and alias, one a line.",
+      action:
+        "List every user, group and alias, one a line. Or let the relay read them from Google's directory: docs/accounts.md.",
       reason: "The relay refuses mail to a name that is not listed (550 5.1.1).",
       lines: domains.map((domain) => `${directory}/${accountsFileOf(domain)}`),
     },

@@ -13,7 +13,7 @@ import {
   type RoutersFile,
   routersFile,
 } from "../../../src/parts/setup/routers-file.ts";
-import { directory, load, write } from "../../config/configuration.ts";
+import { COMMENTED, directory, load, write } from "../../config/configuration.ts";
 import { testCertificate } from "../../support/certificates.ts";
 
 const SHORT = readFileSync(new URL("../../../etc/routers-short.toml", import.meta.url), "utf8");
@@ -67,6 +67,14 @@ describe("the configuration that init writes", () => {
       assert.deepEqual(await warningsIn(routersFile({ ...ANSWERS, ...changes })), []);
     });
   }
+
+  test("loads with the tables that are commented out, too", async () => {
+    const written = routersFile({ ...ANSWERS, domains: ["example.com", "xn--bcher-kva.example"] });
+    const whole = written.replaceAll(COMMENTED, "");
+    assert.match(whole, /^\[accounts\]$/m);
+    assert.match(whole, /^\[gate\.authentication\]$/m);
+    await load(write("routers.toml", whole));
+  });
 
   test("takes directories as they are", async () => {
     const spool = String.raw`/srv/my "spool" \ here`;
