@@ -14,7 +14,9 @@ export async function hostLists(
   { configuration, chain: { lists } }: Listed,
   { refresh, name }: HostsOrder,
 ): Promise<HostsAnswer> {
-  const names = [...configuration.hosts.keys()].filter((one) => name === undefined || one === name);
-  if (refresh) await Promise.all(names.map((one) => lists.refreshHosts(one)));
-  return { lists: names.flatMap((one) => lists.describe(one) ?? []) };
+  const names = [...configuration.hosts.keys()].filter(
+    (list) => name === undefined || list === name,
+  );
+  if (refresh) await Promise.all(names.map((list) => lists.refreshHosts(list)));
+  return { lists: names.flatMap((list) => lists.describe(list) ?? []) };
 }

@@ -1,8 +1,11 @@
 // The accounts: whether their lists can be read and have entries, and whether the sync of [accounts] is up to date.
 
 import { accountsOptionsOf, type Accounts, readAccounts } from "../../accounts/accounts.ts";
+import { isTable } from "../../base/table.ts";
 import { ageText } from "../../base/units.ts";
 import { parseLookup } from "../../lists/lookup.ts";
+import { askPart } from "../../run/control/client.ts";
+import { controlSocket } from "../../run/control/protocol.ts";
 import type { CheckPart, Setup } from "./check.ts";
 import { failure, type Finding, ok, skipped, warning } from "./finding.ts";
 
@@ -12,12 +15,39 @@ const OLD = HOUR;
 const VERY_OLD = 24 * HOUR;
 
 export function checkAccounts(setup: Setup): readonly CheckPart[] {
-  return [
-    {
-      about: "the accounts",
-      findings: readAccounts(setup.configuration).then((accounts) => judge(accounts, setup)),
-    },
-  ];
+  const { configuration } = setup;
+  const accounts = {
+    about: "the accounts",
+    findings: readAccounts(configuration).then((found) => judge(found, setup)),
+  };
+  if (accountsOptionsOf(configuration) === undefined) return [accounts];
+  const socket = controlSocket(configuration.relay);
+  return [accounts, { about: "the sync of accounts", findings: lastSync(socket) }];
+}
+
+/** What the running relay says of its last sync; nothing if none runs, or if it passed. */
+async function lastSync(socket: string): Promise<readonly Finding[]> {
+  try {
+    return syncProblem(await askPart(socket, "accounts/status", {}));
+  } catch {
+    // The check `relay` says why the relay cannot be asked.
+    return [];
+  }
+}
+
+/** `status` is the answer to the order `status` of the part for accounts. */
+export function syncProblem(status: unknown): readonly Finding[] {
+  const problem = isTable(status) && isTable(status["problem"]) ? status["problem"] : undefined;
+  if (typeof problem?.["why"] !== "string") return [];
+  const why = `[accounts]: ${problem["why"]}`;
+  return problem["kind"] === "refused"
+    ? [
+        failure(
+          why,
+          "See relayctl accounts sync --dry-run. If the change is right, run relayctl accounts sync --force.",
+        ),
+      ]
+    : [warning(why, "Run relayctl accounts sync, which says what to change.")];
 }
 
 function judge(accounts: Accounts, setup: Setup): readonly Finding[] {

@@ -25,7 +25,7 @@ export function ownCertificates({ listeners }: Pick<Configuration, "listeners">)
         : [{ at: `listeners[${index}]`, file, keyFile }],
     );
   });
-  return [...new Map(all.map((one) => [`${one.file} ${one.keyFile}`, one])).values()];
+  return [...new Map(all.map((pair) => [`${pair.file} ${pair.keyFile}`, pair])).values()];
 }
 
 export interface ReadCertificate {

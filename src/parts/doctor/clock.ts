@@ -31,7 +31,7 @@ interface Time {
 
 async function compare(setup: Setup): Promise<Finding> {
   const asked = await Promise.allSettled(HOSTS.map((host) => timeOf(host, setup)));
-  const times = asked.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const times = asked.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
   const [first, second] = times;
   if (first === undefined || second === undefined) return unknown(asked);
   const shown = times.map(({ host, ahead }) => `${host} ${offsetText(ahead)}`).join(", ");
@@ -65,7 +65,7 @@ async function timeOf(host: string, { chain, clock, signal }: Setup): Promise<Ti
 const DATES: ReadonlySet<string> = new Set(["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"]);
 
 function unknown(asked: readonly PromiseSettledResult<Time>[]): Finding {
-  const errors = asked.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+  const errors = asked.flatMap((answer) => (answer.status === "rejected" ? [answer.reason] : []));
   if (
     errors.length === HOSTS.length &&
     errors.every((error) => DATES.has(errorCode(error) ?? ""))

@@ -102,7 +102,7 @@ function note(
   alarms: Map<string, Alarm>,
 ): void {
   const host = /^\S+/.exec(textOf(event.fields["host"]))?.[0].toLowerCase() ?? "";
-  if (!HOSTS.some((one) => host === one || host.endsWith(`.${one}`))) return;
+  if (!HOSTS.some((domain) => host === domain || host.endsWith(`.${domain}`))) return;
   const reply = textOf(event.fields["status"]);
   const meaning = meaningOf(host, reply, rules);
   if (meaning === undefined) return;

@@ -23,11 +23,11 @@ export function checkLists(setup: Setup): readonly CheckPart[] {
     return [{ about: "lists", findings: Promise.resolve(none) }];
   }
   const refreshed = lists.refresh().then(() => lists.sources(items));
-  return before.map((kept) => ({
-    about: kept.name,
+  return before.map((former) => ({
+    about: former.name,
     findings: refreshed.then((all) => {
-      const fresh = all.find(({ name }) => name === kept.name) ?? kept;
-      return judge(kept, fresh, setup.clock.now());
+      const fresh = all.find(({ name }) => name === former.name) ?? former;
+      return judge(former, fresh, setup.clock.now());
     }),
   }));
 }
@@ -42,19 +42,20 @@ function listedItems({ configuration }: Setup): readonly string[] {
   ];
 }
 
-function judge(kept: HostSourceDescription, fresh: HostSourceDescription, now: number): Finding {
-  const at = `spf:${kept.name}`;
-  if (kept.error !== undefined) return skipped(`${at}: ${kept.error}`);
-  const age = kept.fetchedAt === undefined ? undefined : now - kept.fetchedAt;
+function judge(former: HostSourceDescription, fresh: HostSourceDescription, now: number): Finding {
+  const at = `spf:${former.name}`;
+  if (former.error !== undefined) return skipped(`${at}: ${former.error}`);
+  const age = former.fetchedAt === undefined ? undefined : now - former.fetchedAt;
   const refresh = `See relayctl hosts show, and run relayctl hosts refresh.`;
-  if (fresh.error !== undefined) return unrefreshed(at, kept, fresh.error, age);
+  if (fresh.error !== undefined) return unrefreshed(at, former, fresh.error, age);
   if (age !== undefined && age >= OLD) {
     return warning(
       `${at}: the relay has not refreshed it for ${ageText(age)}, although the DNS gives an answer`,
       `Look into the log for hosts.failed. ${refresh}`,
     );
   }
-  const strange = kept.source === "none" ? undefined : strangeChange(kept.entries, fresh.entries);
+  const strange =
+    former.source === "none" ? undefined : strangeChange(former.entries, fresh.entries);
   if (strange !== undefined) {
     return warning(
       `${at}: ${strange}`,
@@ -75,7 +76,7 @@ function judge(kept: HostSourceDescription, fresh: HostSourceDescription, now: n
 
 function unrefreshed(
   at: string,
-  kept: HostSourceDescription,
+  former: HostSourceDescription,
   error: string,
   age: number | undefined,
 ): Finding {
@@ -86,7 +87,7 @@ function unrefreshed(
       advice,
     );
   }
-  const last = `the answer of ${ageText(age)} ago holds, with ${kept.entries.length} networks`;
+  const last = `the answer of ${ageText(age)} ago holds, with ${former.entries.length} networks`;
   const found = `${at}: ${error}; ${last}`;
   return age >= VERY_OLD ? failure(found, advice) : warning(found, advice);
 }

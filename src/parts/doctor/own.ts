@@ -71,7 +71,9 @@ export function sendingAddresses({
   const written = connecting.map(({ options }) =>
     isTable(options) && Array.isArray(options["interface"]) ? options["interface"] : [],
   );
-  const addresses = written.flat().filter((one) => typeof one === "string" && isIP(one) !== 0);
+  const addresses = written
+    .flat()
+    .filter((address) => typeof address === "string" && isIP(address) !== 0);
   return {
     addresses: [...new Set(addresses)],
     isComplete: written.length > 0 && written.every(({ length }) => length > 0),

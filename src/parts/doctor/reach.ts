@@ -39,8 +39,8 @@ async function reach({ transport, host }: NextHop, { signal }: Setup): Promise<r
 }
 
 function hopFinding({ at, host }: NextHop, all: readonly Reached[]): Finding {
-  const reached = all.filter((one) => one.kind === "reached");
-  const failed = all.filter((one) => one.kind === "failed");
+  const reached = all.filter((found) => found.kind === "reached");
+  const failed = all.filter((found) => found.kind === "failed");
   const failures = failed.filter(({ noRoute }) => noRoute !== true);
   const [first] = reached;
   const [bad] = failures.length > 0 ? failures : failed;
@@ -94,13 +94,13 @@ interface Tried {
 /** Mail for the world needs port 25. A host of the configuration at that port shows it, else a host of the world. */
 async function outboundFinding(tried: readonly Tried[], setup: Setup): Promise<Finding> {
   const all = (await Promise.all(tried.map(({ reached }) => reached))).flat();
-  const at25 = all.filter((one) => portOf(one) === 25);
-  const answered = at25.find((one) => one.kind === "reached");
+  const at25 = all.filter((found) => portOf(found) === 25);
+  const answered = at25.find((found) => found.kind === "reached");
   if (answered?.place !== undefined) {
     return ok(`port 25 outbound is open: ${placeText(answered.place)} answers`);
   }
   const byMx = Array.from(setup.chain.transports.values()).find(
-    (one) => one.reach !== undefined && (one.hosts ?? []).length === 0,
+    (transport) => transport.reach !== undefined && (transport.hosts ?? []).length === 0,
   );
   if (byMx !== undefined) return worldFinding(byMx, setup);
   // The hosts themselves are findings already.
@@ -126,11 +126,11 @@ async function worldFinding(transport: Transport, setup: Setup): Promise<Finding
   const signal = AbortSignal.any([setup.signal, AbortSignal.timeout(PORT_TIME)]);
   const name = first.exchange.replace(/\.$/, "");
   const all = (await transport.reach?.({ name, domain: WORLD }, signal)) ?? [];
-  const answered = all.find((one) => one.kind === "reached");
+  const answered = all.find((found) => found.kind === "reached");
   if (answered?.place !== undefined) {
     return ok(`port 25 outbound is open: ${placeText(answered.place)} answers`);
   }
-  const refused = all.find((one) => one.kind === "failed" && one.place !== undefined);
+  const refused = all.find((found) => found.kind === "failed" && found.place !== undefined);
   if (refused?.kind !== "failed") {
     return skipped(`port 25 outbound: ${name} has no address to try`);
   }

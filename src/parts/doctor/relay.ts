@@ -149,11 +149,12 @@ async function play(
 ): Promise<Answered[]> {
   using session = await PlayedSession.open(controlSocket, player.address);
   const answered: Answered[] = [];
-  for (const one of mail) {
-    const begun = await session.command(`MAIL FROM:<${one.sender}>`);
-    const reply = begun.code < 300 ? await session.command(`RCPT TO:<${one.recipient}>`) : begun;
+  for (const forbidden of mail) {
+    const begun = await session.command(`MAIL FROM:<${forbidden.sender}>`);
+    const reply =
+      begun.code < 300 ? await session.command(`RCPT TO:<${forbidden.recipient}>`) : begun;
     await session.command("RSET");
-    answered.push({ ...one, player, reply });
+    answered.push({ ...forbidden, player, reply });
   }
   await session.command("QUIT");
   return answered;
@@ -170,7 +171,7 @@ function ruleOf({ reply }: Answered): string {
 const LOCAL_ADVICE = "Write only your own domains into [gate] local_domains, and reload.";
 
 function strangersFinding(answered: readonly Answered[]): Finding {
-  const taken = answered.find((one) => isTaken(one));
+  const taken = answered.find((answer) => isTaken(answer));
   if (taken !== undefined) {
     const { player, what } = taken;
     const rule = ruleOf(taken);
@@ -206,7 +207,7 @@ async function customerFinding(rule: SharedRule, test: RelayTest): Promise<Findi
   }
   const who = `another customer of ${rule.list}`;
   const [session] = [await play({ who, address }, forbiddenOf(test), test.controlSocket)];
-  const open = session.find((one) => isTaken(one) && !needsProof(one));
+  const open = session.find((answer) => isTaken(answer) && !needsProof(answer));
   if (open !== undefined) {
     const by = ruleOf(open);
     return failure(

@@ -40,7 +40,7 @@ function findingLines({ check, result, found, advice }: NamedFinding, isFirst: b
 }
 
 function summary(findings: readonly NamedFinding[]): string {
-  const count = (result: Result) => findings.filter((one) => one.result === result).length;
+  const count = (result: Result) => findings.filter((finding) => finding.result === result).length;
   const parts = [
     counted(count("fail"), "failure"),
     counted(count("warn"), "warning"),

@@ -5,6 +5,7 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, suite, test } from "node:test";
 import type { CheckName } from "../../../src/parts/doctor/finding.ts";
+import { syncProblem } from "../../../src/parts/doctor/accounts.ts";
 import { queueFindings } from "../../../src/parts/doctor/queue.ts";
 import { status } from "../../../src/mail/status.ts";
 import type { StoredMessage } from "../../../src/spool/spool.ts";
@@ -264,6 +265,23 @@ suite("the doctor, on a machine where", () => {
     );
     world.zone({});
   });
+});
+
+function problems(answer: unknown): string[] {
+  return syncProblem(answer).map(({ result, found }) => `${result} ${found}`);
+}
+
+test("a sync that was refused is a failure, and one that failed is a warning", () => {
+  const refused = { kind: "refused", why: "example.com would lose 40 of 60 addresses" };
+  assert.deepEqual(problems({ isOn: true, problem: refused }), [
+    "fail [accounts]: example.com would lose 40 of 60 addresses",
+  ]);
+  assert.deepEqual(problems({ isOn: true, problem: { kind: "failed", why: "no answer" } }), [
+    "warn [accounts]: no answer",
+  ]);
+  for (const answer of [{ isOn: true }, {}, null, { error: "unknown" }, { problem: {} }]) {
+    assert.deepEqual(problems(answer), []);
+  }
 });
 
 suite("the queue", () => {

@@ -48,7 +48,7 @@ function writtenOut(
   { listeners }: Setup["configuration"],
   listened: readonly string[],
 ): readonly string[] {
-  return listened.filter((one) => listeners.some(({ address }) => address.host === one));
+  return listened.filter((own) => listeners.some(({ address }) => address.host === own));
 }
 
 interface Judged {

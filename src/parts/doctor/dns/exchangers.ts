@@ -119,10 +119,10 @@ function findingsOf(domain: string, sorted: readonly Exchanger[], hostname: stri
 }
 
 /** The finding about an MX that is not this relay. */
-function otherFinding(at: string, one: Exchanger, own: Exchanger | undefined): Finding[] {
-  const shown = `${one.exchange} (${one.preference})`;
-  const isBefore = own === undefined || one.preference < own.preference;
-  switch (one.kind) {
+function otherFinding(at: string, other: Exchanger, own: Exchanger | undefined): Finding[] {
+  const shown = `${other.exchange} (${other.preference})`;
+  const isBefore = own === undefined || other.preference < own.preference;
+  switch (other.kind) {
     case "own":
       return [];
     case "unanswered":
@@ -131,7 +131,7 @@ function otherFinding(at: string, one: Exchanger, own: Exchanger | undefined): F
       return [
         failure(
           `${at}: ${shown} takes mail past this relay, so such mail has no copy`,
-          `Remove ${one.exchange} from the MX records.`,
+          `Remove ${other.exchange} from the MX records.`,
         ),
       ];
     case "unresolved":
@@ -141,13 +141,13 @@ function otherFinding(at: string, one: Exchanger, own: Exchanger | undefined): F
     case "known":
       return isBefore ? [] : [ok(`${at}: the backup ${shown} is in a list of [hosts]`)];
     case "unknown":
-      return isBefore || own === undefined ? [] : [unknownFinding(at, one, own)];
+      return isBefore || own === undefined ? [] : [unknownFinding(at, other, own)];
   }
 }
 
-function unknownFinding(at: string, one: Exchanger, own: Exchanger): Finding {
-  const shown = `${one.exchange} (${one.preference})`;
-  if (one.preference === own.preference) {
+function unknownFinding(at: string, other: Exchanger, own: Exchanger): Finding {
+  const shown = `${other.exchange} (${other.preference})`;
+  if (other.preference === own.preference) {
     return failure(
       `${at}: ${shown} gets a share of the mail, and is no host that this relay knows`,
       `Give it a higher number, or remove it. If it is yours, name its address in a list of [hosts].`,

@@ -70,8 +70,12 @@ async function distrusted(
       advice,
     );
   }
-  const read = await Promise.allSettled(certificates.map((one) => readCertificate(one)));
-  const usable = read.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const read = await Promise.allSettled(
+    certificates.map((certificate) => readCertificate(certificate)),
+  );
+  const usable = read.flatMap((certificate) =>
+    certificate.status === "fulfilled" ? [certificate.value] : [],
+  );
   // The check `tls` is about dates, and about the name of the relay itself.
   const { hostname } = configuration.relay;
   for (const name of names) {
