@@ -15,6 +15,8 @@ export interface Load {
   readonly connections: number;
   /** The size of a message in bytes. */
   readonly size: number;
+  /** Recipients of each message, as smtp-source numbers them: "1alice@bench.test". Absent: one, without a number. */
+  readonly recipients?: number;
 }
 
 /** Starts a program of Postfix from the directory where it was unpacked. */
@@ -57,12 +59,13 @@ export async function startSink(): Promise<Sink> {
 export async function sendMessages(
   port: number,
   count: number,
-  { connections, size }: Load,
+  { connections, size, recipients = 1 }: Load,
   signal: AbortSignal,
 ): Promise<void> {
   const session = ["-s", String(connections), "-d"];
   const messages = ["-m", String(count), "-l", String(size)];
-  const envelope = ["-f", SENDER, "-t", RECIPIENT];
+  const many = recipients === 1 ? [] : ["-r", String(recipients)];
+  const envelope = ["-f", SENDER, "-t", RECIPIENT, ...many];
   const child = start("smtp-source", [...session, ...messages, ...envelope, `127.0.0.1:${port}`]);
   const stop = () => child.kill();
   signal.addEventListener("abort", stop);
