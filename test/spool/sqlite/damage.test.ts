@@ -117,6 +117,20 @@ describe("a damaged database", () => {
       assert.ok(readdirSync(join(place.directory, "corrupt", kept ?? "")).includes(large ?? "?"));
     }));
 
+  it("with more bodies than one transaction of a salvage takes gives every message back", () =>
+    inPlace(async (place) => {
+      const spool = await place.open();
+      const contents = new Map<string, Buffer>();
+      for (let index = 0; index < 40; index++) {
+        const bytes = Buffer.alloc(250_000, `${index} `);
+        contents.set((await store(spool, bytes)).envelope.id, bytes);
+      }
+      await spool.close();
+      overwritePages(place, 0, 1);
+      assert.deepEqual((await taken(place, contents)).toSorted(), [...contents.keys()].toSorted());
+      assert.ok(place.events.includes("spool.salvaged"));
+    }));
+
   it("whose log is gone is used as it is", () =>
     inPlace(async (place) => {
       const contents = await filled(place);
