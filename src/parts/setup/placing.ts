@@ -189,8 +189,9 @@ function settle(path: string, flags: number, { mode, owner }: Omit<Planned, "pat
 /** Writes the file under another name in its directory, and returns that name. */
 function writeDraft({ path, text, mode, owner }: PlannedFile, undo: (() => void)[]): string {
   const draft = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
-  writeFileSync(draft, text, { flag: "wx", mode: 0o600 });
+  // On a full disk the file exists although the write fails.
   undo.push(() => unlinkSync(draft));
+  writeFileSync(draft, text, { flag: "wx", mode: 0o600 });
   settle(draft, constants.O_WRONLY, { mode, owner });
   return draft;
 }

@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { findUser, membersOfGroup } from "../../../src/base/users.ts";
@@ -21,6 +23,8 @@ const USER = isRoot
     }) ?? "")
   : userInfo().username;
 
+const MAIN = fileURLToPath(new URL("../../../src/main.ts", import.meta.url));
+const PLACES = ["--directory", "etc", "--spool", "spool", "--mail", "mail", "--user", USER];
 const ANSWERS = ["--domain", "example.com", "--hostname", "mx.example.com", "--address"];
 const ALL = [...ANSWERS, "192.0.2.25"];
 const FILES = [
@@ -43,8 +47,7 @@ class Machine extends Place {
   }
 
   init(...args: string[]): Promise<Finished> {
-    const places = ["--directory", "etc", "--spool", "spool", "--mail", "mail", "--user", USER];
-    return this.relayctl("init", ...places, ...args);
+    return this.relayctl("init", ...PLACES, ...args);
   }
 
   files(): string[] {
@@ -200,6 +203,20 @@ describe("relayctl init writes nothing", () => {
       assert.deepEqual(readdirSync(machine.directory), []);
     });
   }
+
+  test("if a file can be written in part only, as on a full disk", () => {
+    using machine = new Machine();
+    // No file may be longer than one block of 512 octets; the error of the write is EFBIG.
+    const limited = `trap '' XFSZ; ulimit -f 1; exec "$0" "$@"`;
+    const { status, stdout, stderr } = spawnSync(
+      "sh",
+      ["-c", limited, process.execPath, MAIN, "init", ...PLACES, ...ALL],
+      { cwd: machine.directory, encoding: "utf8" },
+    );
+    assert.match(stderr, /^cannot write to .*: EFBIG; nothing was written\n$/);
+    assert.deepEqual({ status, stdout }, { status: 69, stdout: "" });
+    assert.deepEqual(readdirSync(machine.directory), []);
+  });
 
   test("over a file that is there, whichever it is", async () => {
     using machine = new Machine();
