@@ -24,7 +24,18 @@ import type { Awaited, Host, HostHint, RetryError } from "../mail/host.ts";
 import type { Account } from "../mail/account.ts";
 
 export type Decision =
-  | { readonly kind: "accept"; readonly transport: string; readonly hosts?: readonly Host[] }
+  | {
+      readonly kind: "accept";
+      readonly transport: string;
+      readonly hosts?: readonly Host[];
+      /**
+       * Further addresses that get a copy by the same transport, each if the preconditions of the router take it: the
+       * members of a group. They get no mail, and nothing becomes of those that are not taken.
+       */
+      readonly members?: readonly Mailbox[];
+      /** Not all members are known now (4xx): the copies for them are deferred, and the delivery itself is not. */
+      readonly membersLater?: { readonly status: Status; readonly why: string };
+    }
   | { readonly kind: "redirect"; readonly to: readonly Mailbox[] }
   | {
       readonly kind: "decline";

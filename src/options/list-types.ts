@@ -6,7 +6,7 @@ import { hostItemProblem } from "../lists/host-items.ts";
 import { parseLookup } from "../lists/lookup.ts";
 import { parseDomain } from "../mail/address.ts";
 import { list } from "./option-types.ts";
-import { marked, type Option } from "./option.ts";
+import { marked, type Option, parsedText } from "./option.ts";
 
 /** Items: "example.com", "*.example.com", "*", "+name", a lookup ("lsearch:FILE"), each with an optional "!" before it. */
 export function domainList(doc: string): Option<readonly string[]> {
@@ -24,6 +24,14 @@ export function domainList(doc: string): Option<readonly string[]> {
 export function localPartList(doc: string, domains?: string): Option<readonly string[]> {
   const option = list(doc, localPartItemProblem, { type: "list of local parts", lookups: "names" });
   return domains === undefined ? option : marked({ domainOf: domains }, option);
+}
+
+/** One lookup of names by itself: "lsearch:FILE". */
+export function lookupItem(doc: string): Option<string> {
+  const about = { doc, lookups: "names", is: 'a lookup like "lsearch:FILE"' } as const;
+  return parsedText("lookup", about, (written) =>
+    parseLookup(written) === undefined ? undefined : written,
+  );
 }
 
 /** Items: address, CIDR, a lookup ("spf:DOMAIN"), "+name", each with an optional "!" before it. */

@@ -17,8 +17,14 @@ function isDecision(decision: Decision): boolean {
     case "pass":
     case "discard":
       return true;
-    case "accept":
-      return decision.hosts === undefined || isEach(decision.hosts, isHost);
+    case "accept": {
+      const { hosts, members, membersLater } = decision;
+      return (
+        (hosts === undefined || isEach(hosts, isHost)) &&
+        (members === undefined || isEach(members, isMailbox)) &&
+        (membersLater === undefined || isOf(4, membersLater.status))
+      );
+    }
     case "redirect":
       return decision.to.length > 0 && isEach(decision.to, isMailbox);
     case "decline": {

@@ -14,6 +14,9 @@ import { type Found, joinedReasons, meets } from "./preconditions.ts";
 import type { Child, Step, Steps } from "./steps.ts";
 import type { Account } from "../mail/account.ts";
 
+/** Members of a group that are looked up in one turn of the event loop. */
+const MEMBERS_SLICE = 500;
+
 const NO_SUCH_USER = status(550, "1.1", "No such user here");
 
 /** An address on its way from a recipient. */
@@ -106,6 +109,7 @@ export class Walk {
       const why = found.kind === "in" && "why" in decision ? decision.why : "";
       this.#note(router, decision.kind, joinedReasons(found.why, why));
       const isSettled = this.#take(router, decision, account);
+      if (decision.kind === "accept") await this.#copyToMembers(router, decision);
       if (isSettled === "unrouted") return this.#end(router.name);
       if (isSettled) return this.#step;
     }
@@ -174,6 +178,35 @@ export class Walk {
       this.#means.log.event("relay.error", { where, error: describeError(error) });
       return { kind: "defer", status: LOCAL_ERROR, why: "the router failed, see the log" };
     }
+  }
+
+  /** Adds a copy for each member that the preconditions of the router take. */
+  async #copyToMembers(
+    { name, unseen, preconditions }: ChainRouter,
+    { transport, members = [], membersLater }: Extract<Decision, { kind: "accept" }>,
+  ): Promise<void> {
+    if (this.#isServed && !unseen) return;
+    const { deliveries, troubles } = this.#step;
+    const places = new Set(deliveries.map(({ account }) => JSON.stringify(account)));
+    let count = 0;
+    for (const mailbox of members) {
+      count += 1;
+      if (count % MEMBERS_SLICE === 0) await new Promise(setImmediate);
+      const found = await meets(preconditions, mailbox, this.#request.sender);
+      const copied = { mailbox, unseen: true };
+      if (found.kind === "defer") {
+        troubles.push(trouble("deferred", copied, name, LOCAL_ERROR, found.why));
+      }
+      if (found.kind !== "in") continue;
+      const { account } = found;
+      const place = JSON.stringify(account);
+      if (places.has(place)) continue;
+      places.add(place);
+      deliveries.push({ router: name, transport, ...copied, original: this.#original, account });
+    }
+    if (membersLater === undefined) return;
+    const group = { mailbox: this.#address.mailbox, unseen: true };
+    troubles.push(trouble("deferred", group, name, membersLater.status, membersLater.why));
   }
 
   /** Carries a decision out. True: the address is settled. "unrouted": no further router is asked. */

@@ -83,7 +83,10 @@ test("the dry run shows the Maildir of the account, and warns of each file", asy
   await using relay = await startTestRelay({ config: config(google.port), files });
   await relay.stop();
   const path = join(relay.directory, "routers.toml");
-  writeFileSync(join(relay.directory, "accounts/example.com"), "alice\nbob\nx@y.test: alice\n");
+  writeFileSync(
+    join(relay.directory, "accounts/example.com"),
+    "alice\nbob\npostmaster\nx@y.test: alice\n",
+  );
   const asked = ["check", "bob.smith@example.net", "--json", "--config", path];
   const { stdout } = await relayctl(asked);
   const { recipients } = JSON.parse(stdout);
