@@ -20,6 +20,13 @@ export class PlayedSession implements Disposable {
   #wake: () => void = () => undefined;
   #ended: string | undefined;
 
+  readonly #onData = (piece: Buffer): void => {
+    this.#input += piece.toString("latin1");
+    this.#wake();
+  };
+  readonly #onError = (error: Error): void => this.#end(error.message);
+  readonly #onClose = (): void => this.#end("the relay has ended the session");
+
   private constructor(stream: Duplex, beginning: Buffer) {
     this.#input = beginning.toString("latin1");
     this.#stream = stream;
@@ -51,7 +58,7 @@ export class PlayedSession implements Disposable {
   }
 
   async #secure(): Promise<void> {
-    this.#stream.removeAllListeners();
+    this.#stream.off("data", this.#onData).off("close", this.#onClose);
     const secured = connect({ socket: this.#stream, rejectUnauthorized: false });
     this.#stream = secured;
     this.#listen();
@@ -63,16 +70,12 @@ export class PlayedSession implements Disposable {
   }
 
   #listen(): void {
-    const end = (why: string) => {
-      this.#ended ??= why;
-      this.#wake();
-    };
-    this.#stream.on("data", (piece: Buffer) => {
-      this.#input += piece.toString("latin1");
-      this.#wake();
-    });
-    this.#stream.on("error", (error) => end(error.message));
-    this.#stream.on("close", () => end("the relay has ended the session"));
+    this.#stream.on("data", this.#onData).on("error", this.#onError).on("close", this.#onClose);
+  }
+
+  #end(why: string): void {
+    this.#ended ??= why;
+    this.#wake();
   }
 
   async command(line: string): Promise<Reply> {
