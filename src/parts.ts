@@ -3,6 +3,7 @@
 import { accounts } from "./parts/accounts/part.ts";
 import { coverage } from "./parts/coverage/part.ts";
 import { doctorPart } from "./parts/doctor/part.ts";
+import { failOver } from "./parts/failover/part.ts";
 import { mtaSts } from "./parts/mta-sts/part.ts";
 import type { Part } from "./parts/part.ts";
 import { postmasterList } from "./parts/postmaster-list/part.ts";
@@ -19,4 +20,5 @@ export const parts: readonly Part[] = [
   doctorPart,
   coverage,
   users,
+  failOver,
 ];

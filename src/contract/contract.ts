@@ -88,6 +88,8 @@ export interface Recipient {
   readonly account: Account;
   readonly notify?: string;
   readonly orcpt?: string;
+  /** The places of this recipient's copies. Only a transport that stands in for one on hold gets them. */
+  readonly copies?: readonly string[];
 }
 
 export interface Batch {
@@ -134,6 +136,8 @@ export type Outcome =
       readonly waitsFor?: Awaited;
       /** The domain that the postmaster holds. Only the queue sets it, never a transport. */
       readonly heldDomain?: string;
+      /** The transport on hold. Only the queue sets it, never a transport. */
+      readonly heldTransport?: string;
       /**
        * The delivery does not fail before this time (ms since the epoch), whatever the retry rules say, and is
        * attempted by then.

@@ -21,6 +21,10 @@ export interface Delivery extends RoutedDelivery {
   readonly alsoFor?: readonly Mailbox[];
   readonly notify?: string;
   readonly orcpt?: string;
+  /** The transport on hold in whose place `transport` is asked. */
+  readonly insteadOf?: string;
+  /** The places of the recipient's copies; only with `insteadOf`. */
+  readonly copies?: readonly string[];
 }
 
 export interface BatchServices {
@@ -127,10 +131,11 @@ function keyOf(
 }
 
 export function recipientOf(delivery: RoutedDelivery & Partial<Delivery>, id: string): Recipient {
-  const { mailbox, original, alsoFor, account, notify, orcpt } = delivery;
+  const { mailbox, original, alsoFor, account, notify, orcpt, copies } = delivery;
   const recipient: Draft<Recipient> = { id, mailbox, original, account };
   if (alsoFor !== undefined) recipient.alsoFor = alsoFor;
   if (notify !== undefined) recipient.notify = notify;
   if (orcpt !== undefined) recipient.orcpt = orcpt;
+  if (copies !== undefined) recipient.copies = copies;
   return recipient;
 }

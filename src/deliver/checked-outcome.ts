@@ -40,12 +40,19 @@ function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null;
 }
 
-function isWait({ notBefore, notFinalBefore, waitsFor, heldDomain }: Fields): boolean {
+function isWait({
+  notBefore,
+  notFinalBefore,
+  waitsFor,
+  heldDomain,
+  heldTransport,
+}: Fields): boolean {
   return (
     (isAbsent(notBefore) || Number.isFinite(notBefore)) &&
     (isAbsent(notFinalBefore) || Number.isFinite(notFinalBefore)) &&
     (isAbsent(waitsFor) || isAwaited(waitsFor)) &&
-    isAbsent(heldDomain)
+    isAbsent(heldDomain) &&
+    isAbsent(heldTransport)
   );
 }
 

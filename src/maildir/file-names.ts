@@ -5,12 +5,12 @@
 import { randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Clock } from "../base/clock.ts";
-import type { Envelope } from "../mail/envelope.ts";
+import type { Envelope, MessageId } from "../mail/envelope.ts";
 
 /** A name with its tag must fit into the 255 bytes of a directory entry. */
 const HOST_MAX = 100;
 
-const KEY = /E[0-9a-z]+G[0-9a-f]{8}(?=P)/;
+const KEY = /E([0-9a-z]+)G[0-9a-f]{8}(?=P)/;
 
 export class FileNames {
   readonly #clock: Clock;
@@ -41,6 +41,11 @@ export class FileNames {
     this.#count += 1;
     return `${seconds}.M${micros}${key}${this.#process}${this.#count}${this.#random}.${this.#host}`;
   }
+}
+
+/** The id of the message in the name of a file of ours. Another relay may have given the same one. */
+export function idInName(name: string): MessageId | undefined {
+  return KEY.exec(name)?.[1];
 }
 
 /** The key in the name of a file of ours. */

@@ -3,7 +3,7 @@
 //
 // Invariant: a copy gets one file, however many attempts are made, whether the file system hangs or the relay is killed.
 //
-// Doors: placeholders.ts.
+// Doors: file-names.ts, line-ends.ts, placeholders.ts.
 
 import type { FileCalls } from "../base/durable/file-calls.ts";
 import type { Batch, Recipient, Services } from "../contract/contract.ts";

@@ -18,6 +18,7 @@ import type { EventTable } from "../observe/event.ts";
 import type { EventName, Events } from "../observe/events.ts";
 import type { Log } from "../observe/log.ts";
 import type { FieldValues, Option, Options } from "../options/options.ts";
+import type { Holds } from "../queue/holds.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { QueueView } from "../spool/queue-view.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -49,10 +50,15 @@ export interface Generation<Sections> {
   readonly postmaster: Mailbox;
 }
 
-/** The way for mail that the part writes itself. */
+/** The way for mail that the part writes itself, and for mail that it lets wait. */
 export interface PartMail {
   readonly outbox: Pick<Outbox, "post" | "write">;
-  readonly spool: Pick<Spool, "listed" | "sendList">;
+  readonly spool: Pick<
+    Spool,
+    "listed" | "sendList" | "withheld" | "releaseWithheld" | "releasedWithheld" | "hasten"
+  >;
+  /** Transports on hold. A part that puts some on hold does so in `begin`, before mail is attempted. */
+  readonly holds: Pick<Holds, "holdTransports">;
   /** Call it when a message in the spool is due. */
   wake(): void;
 }

@@ -49,7 +49,7 @@ export interface AttemptServices {
   readonly transports: ReadonlyMap<string, Transport>;
   /** Absent: no domain is ours. */
   readonly gate?: Pick<Gate, "isLocal">;
-  readonly holds: Pick<Holds, "isEmpty" | "outcomeFor">;
+  readonly holds: Pick<Holds, "isEmpty" | "outcomeFor" | "insteadOf" | "transportOutcome">;
   readonly clock: Clock;
   readonly log: Log;
   readonly share: LoopShare;
@@ -82,6 +82,8 @@ const LOOKED_UP = status(
   "4.3",
   "Waits for look-ups of the domain: too many of others take long",
 );
+/** The name, in the log and the journal, of the transport that is asked in place of one on hold. No file can set it. */
+const INSTEAD = "in place of a transport on hold";
 /** Pairs of a recipient and an address after which the attempt asks for its share of the turn, and their cost in it. */
 const SLICE = 200;
 const SLICE_COST = 24 * 1024;
@@ -105,6 +107,8 @@ export class Attempt {
   #seen = 0;
   /** Whether the chain is asked in this attempt: at least one answer of RCPT is missing. */
   #isAsking = false;
+  /** The transport that is asked in place of those on hold, if a delivery needs it. */
+  #standIn: Transport | undefined;
   #timer: Timer | undefined;
   #lastRouted = 0;
   #waitsSince = 0;
@@ -183,11 +187,12 @@ export class Attempt {
     for (const trouble of due.troubles) {
       if (this.#destinations.lead(recipient, trouble)) continue;
       const finding = findingOf(recipient, trouble);
-      const outcome = this.#held(finding) ?? this.#unrouted(finding, trouble) ?? finding.outcome;
+      const outcome =
+        this.#held(finding, recipient) ?? this.#unrouted(finding, trouble) ?? finding.outcome;
       this.#destinations.settle({ ...finding, outcome }, trouble);
     }
     for (const routed of due.deliveries) {
-      if (!this.#destinations.lead(recipient, routed)) this.#add(recipient, routed);
+      if (!this.#destinations.lead(recipient, routed)) this.#add(recipient, routed, routing);
     }
     for (const { mailbox, why } of discardedOf(recipient, due))
       log.event("recipient.discarded", { id, recipient: mailbox.address, why });
@@ -228,10 +233,10 @@ export class Attempt {
     return open;
   }
 
-  #add(recipient: Attempted, routed: RoutedDelivery): void {
+  #add(recipient: Attempted, routed: RoutedDelivery, routing: Routing): void {
     const place = routed.unseen ? this.#placeOf(routed) : undefined;
-    const planned = plannedDelivery(recipient, routed, place);
-    const outcome = this.#held(planned);
+    const planned = this.#instead(plannedDelivery(recipient, routed, place), routing);
+    const outcome = this.#held(planned, recipient);
     if (outcome !== undefined) return this.#destinations.settle({ ...planned, outcome }, routed);
     const { unrouted } = this.#services;
     if (!planned.unseen) unrouted.routed(this.#message.envelope.id, targetOf(planned));
@@ -246,10 +251,42 @@ export class Attempt {
     return this.#places.get(copy);
   }
 
-  /** The outcome of mail for a domain on hold. Copies are never held back. */
-  #held({ unseen, mailbox }: Pick<Finding, "unseen" | "mailbox">): Outcome | undefined {
+  /** The outcome of mail for a domain or a transport on hold. Copies are never held back. */
+  #held(
+    { unseen, mailbox, transport }: Pick<Finding, "unseen" | "mailbox" | "transport">,
+    { heldTransport }: Attempted,
+  ): Outcome | undefined {
     const { holds, clock } = this.#services;
-    return unseen || holds.isEmpty ? undefined : holds.outcomeFor(mailbox.domain, clock.now());
+    if (unseen || holds.isEmpty) return undefined;
+    const { domain } = mailbox;
+    const waits = heldTransport !== undefined;
+    return holds.outcomeFor({ domain, transport, waits }, clock.now());
+  }
+
+  /** The same delivery, by the transport that is asked in place of one on hold. */
+  #instead(planned: Delivery, { deliveries }: Routing): Delivery {
+    const { transport: insteadOf, unseen, mailbox } = planned;
+    const instead = unseen ? undefined : this.#services.holds.insteadOf(insteadOf);
+    if (instead === undefined) return planned;
+    this.#standIn = instead;
+    const { transports } = this.#services;
+    const own = deliveries.filter((one) => one.unseen && one.mailbox.address === mailbox.address);
+    const copies = own.flatMap((copy) => ownPlaceOf(copy, transports, this.#keys) ?? []);
+    return { ...planned, transport: INSTEAD, insteadOf, copies };
+  }
+
+  /** The transports, with the one that is asked in place of those on hold. */
+  get #transports(): ReadonlyMap<string, Transport> {
+    const { transports } = this.#services;
+    return this.#standIn === undefined
+      ? transports
+      : new Map([...transports, [INSTEAD, this.#standIn]]);
+  }
+
+  /** The outcome that counts: mail that was not delivered in place of a transport on hold waits for it. */
+  #counted({ insteadOf }: Delivery, outcome: Outcome): Outcome {
+    if (insteadOf === undefined || outcome.kind === "delivered") return outcome;
+    return this.#services.holds.transportOutcome(insteadOf, this.#services.clock.now());
   }
 
   /** Recipients whose routing is known are not held up by the answer. */
@@ -283,11 +320,12 @@ export class Attempt {
   #deliver(): void {
     const deliveries = this.#destinations.take();
     if (deliveries.length === 0) return;
-    const { transports, log, clock, share } = this.#services;
+    const { log, clock, share } = this.#services;
     const { signal } = this.#means;
-    const means = { transports, log, clock, share, signal };
+    const means = { transports: this.#transports, log, clock, share, signal };
     this.#underWay.push(
-      deliver(this.#message, deliveries, this.#plan.manner, means, (delivery, outcome) => {
+      deliver(this.#message, deliveries, this.#plan.manner, means, (delivery, reported) => {
+        const outcome = this.#counted(delivery, reported);
         this.#destinations.onOutcome(delivery, outcome);
         if (outcome.kind === "delivered") this.#note(delivery);
       }),
@@ -300,6 +338,18 @@ export class Attempt {
     this.delivered.push(entry);
     spool.note(this.#message.envelope.id, entry);
   }
+}
+
+/** The place of a copy, if it is the recipient's own: not the sender's, and not one for many recipients. */
+function ownPlaceOf(
+  copy: RoutedDelivery,
+  transports: AttemptServices["transports"],
+  keys: AddressKeys,
+): string | undefined {
+  const { senderDomain: _, senderLocalPart: __, ...account } = copy.account;
+  const place = placeOf({ ...copy, account }, transports, keys);
+  const other = placeOf({ ...copy, account: { ...account, localPart: "-" } }, transports, keys);
+  return place === other ? undefined : place;
 }
 
 /** The place of a copy: a Maildir, or the address at the hosts that take it, whichever transport is called. */

@@ -1,7 +1,9 @@
 // Carries out the postmaster's order to make no further attempt: undelivered mail fails, and its sender is told as
 // after an attempt. Copies that are still to be made are given up too.
 //
-// Invariant: if the mail of an address has had its end and only copies are left, the address does not fail.
+// Invariants:
+// - If the mail of an address has had its end and only copies are left, the address does not fail.
+// - The sender is told by the postmaster's order, also of mail that has waited for a transport on hold.
 
 import { settle, type SettleServices } from "../settle/settle.ts";
 import type { AddressFilter, Settlement, StoredMessage, StoredRecipient } from "../spool/spool.ts";
@@ -40,10 +42,15 @@ export function giveUp(
     ({ position, outcome }) => outcome !== "frozen" || !positions.has(position),
   );
   const findings = envelope.sender === null ? [] : failing.map(findingOf);
-  return settle({ ...message, journal: thawed }, given, findings, now, {
+  return settle({ ...message, journal: thawed }, given.map(notWithheld), findings, now, {
     ...services,
     decideNow: true,
   });
+}
+
+function notWithheld(recipient: StoredRecipient): StoredRecipient {
+  const { withheld: _, ...rest } = recipient;
+  return rest;
 }
 
 function isMeant(

@@ -1,11 +1,12 @@
-// Domains on hold: the relay accepts and copies mail for them, and delivers it when the postmaster releases them.
+// Domains and transports on hold: the relay accepts and copies mail for them, and delivers it when they are released.
 //
 // Invariants:
-// - A hold is stored in the spool before it takes effect, and survives a restart.
+// - The hold of a domain is stored in the spool before it takes effect, and survives a restart. Transports are put on
+//   hold by a part, which stores that itself.
 // - Waiting on hold does not count as an attempt. After any time on hold, mail still has all its retries.
 
-import type { Outcome } from "../contract/contract.ts";
-import type { Spool } from "../spool/spool.ts";
+import type { Outcome, Transport } from "../contract/contract.ts";
+import type { Spool, WithheldKey } from "../spool/spool.ts";
 import { status } from "../mail/status.ts";
 
 /** Milliseconds after which a recipient on hold is looked at again without a release. */
@@ -13,11 +14,34 @@ const LOOK_AGAIN = 86_400_000;
 /** Recipients in one transaction, so that a commit of mail that arrives meanwhile waits no longer than for that. */
 const RELEASED_AT_ONCE = 1000;
 
-export type HoldStore = Pick<Spool, "hold" | "release">;
+export type HoldStore = Pick<Spool, "hold" | "release" | "releaseWithheld">;
+
+/** Transports on hold. Only their mail waits; copies go on. */
+export interface HeldTransports {
+  readonly names: ReadonlySet<string>;
+  /** "all": new mail waits too. "waiting": only mail that waits already, until the spool releases it. */
+  readonly mail: "all" | "waiting";
+  /** The reason, for the postmaster. */
+  readonly why: string;
+  /** Asked in place of these transports. Mail that it does not deliver waits. */
+  readonly instead?: Transport;
+}
+
+/** A delivery that may be on hold. */
+export interface Holdable {
+  readonly domain: string;
+  /** "" if the chain led to no transport. */
+  readonly transport: string;
+  /** The mail waits for the release of a transport. */
+  readonly waits: boolean;
+}
+
+const NO_TRANSPORTS: HeldTransports = { names: new Set(), mail: "all", why: "" };
 
 export class Holds {
   readonly #domains: Set<string>;
   readonly #store: HoldStore;
+  #transports = NO_TRANSPORTS;
 
   /** `known` are domains that the store holds already. */
   constructor(known: Iterable<string>, store: HoldStore) {
@@ -25,22 +49,44 @@ export class Holds {
     this.#store = store;
   }
 
-  /** Whether no domain is on hold. */
+  /** Whether nothing is on hold. */
   get isEmpty(): boolean {
-    return this.#domains.size === 0;
+    return this.#domains.size + this.#transports.names.size === 0;
   }
 
-  /** The outcome of a delivery to this domain; undefined if the domain is not on hold. */
-  outcomeFor(domain: string, now: number): Outcome | undefined {
-    if (!this.#domains.has(domain)) return undefined;
-    return {
-      kind: "deferred",
-      status: status(451, "3.2", `mail for ${domain} is on hold`),
-      scope: "recipient",
-      notBefore: now + LOOK_AGAIN,
-      heldDomain: domain,
-      untried: true,
-    };
+  /** Puts these transports on hold, and no others. Undefined: none. Attempts that are under way go on. */
+  holdTransports(held: HeldTransports = NO_TRANSPORTS): void {
+    this.#transports = held;
+  }
+
+  /** Whether the transport is on hold, if only for mail that waits already. */
+  isHeld(transport: string): boolean {
+    return this.#transports.names.has(transport);
+  }
+
+  /** The transport that is asked in place of this one. */
+  insteadOf(transport: string): Transport | undefined {
+    const { names, instead } = this.#transports;
+    return names.has(transport) ? instead : undefined;
+  }
+
+  /** The outcome of a delivery; undefined if it is not on hold. */
+  outcomeFor({ domain, transport, waits }: Holdable, now: number): Outcome | undefined {
+    const { names, mail, instead } = this.#transports;
+    if (this.#domains.has(domain)) {
+      const heldDomain = { heldDomain: domain };
+      return { ...waiting(`mail for ${domain} is on hold`, now), ...heldDomain };
+    }
+    if (instead !== undefined || !names.has(transport) || (mail === "waiting" && !waits)) {
+      return undefined;
+    }
+    return this.transportOutcome(transport, now);
+  }
+
+  /** The outcome of mail that waits for the release of the transport. */
+  transportOutcome(transport: string, now: number): Outcome {
+    const { why } = this.#transports;
+    return { ...waiting(`${why}: mail by ${transport} waits`, now), heldTransport: transport };
   }
 
   /** Puts the domain on hold. Attempts that are under way go on. */
@@ -67,4 +113,27 @@ export class Holds {
     if (this.#domains.has(domain)) return false;
     return (await this.release(domain)) > 0;
   }
+
+  /**
+   * Notes that recipients in the spool wait for the release of these transports. If the hold has ended meanwhile,
+   * releases them. True if there were any.
+   */
+  async awaitedTransports(
+    all: readonly { readonly recipient: WithheldKey; readonly transport: string }[],
+  ): Promise<boolean> {
+    const released = all.filter(({ transport }) => !this.isHeld(transport));
+    if (released.length > 0)
+      await this.#store.releaseWithheld(released.map(({ recipient }) => recipient));
+    return released.length > 0;
+  }
+}
+
+function waiting(why: string, now: number) {
+  return {
+    kind: "deferred",
+    status: status(451, "3.2", why),
+    scope: "recipient",
+    notBefore: now + LOOK_AGAIN,
+    untried: true,
+  } as const;
 }

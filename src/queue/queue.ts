@@ -17,7 +17,7 @@ import type { Gate } from "../receive/gate/gate.ts";
 import type { Holds } from "./holds.ts";
 import { describeError, type Log } from "../observe/log.ts";
 import { logCopies } from "./copies.ts";
-import { Attempt } from "./attempt.ts";
+import { Attempt, type AttemptServices } from "./attempt.ts";
 import { planOf } from "./plan.ts";
 import type { Pool } from "./route-all.ts";
 import type { Room } from "../base/room.ts";
@@ -42,7 +42,7 @@ export interface QueueServices {
   readonly hints: Pick<HostHints, "awaited">;
   /** Absent: an attempt waits for each look-up until it ends. */
   readonly room?: Room;
-  readonly holds: Pick<Holds, "isEmpty" | "outcomeFor" | "awaited">;
+  readonly holds: AttemptServices["holds"] & Pick<Holds, "awaited" | "awaitedTransports">;
 }
 
 /**
@@ -250,9 +250,14 @@ export class Queue {
     if (settlement.state === "queued" || settlement.reports.length > 0) this.wake();
   }
 
-  #awaited({ recipients }: Settlement): void {
+  #awaited({ id, recipients }: Settlement): void {
     const { hints, holds, log } = this.#services;
     const failed = (error: unknown) => log.event("spool.failed", { error: describeError(error) });
+    const withheld = recipients.flatMap(({ position, heldTransport: transport }) =>
+      transport === undefined ? [] : [{ recipient: { id, position }, transport }],
+    );
+    if (withheld.length > 0)
+      void holds.awaitedTransports(withheld).then((released) => released && this.wake(), failed);
     for (const key of new Set(recipients.map(({ waitsFor }) => waitsFor?.key))) {
       if (key !== undefined) hints.awaited(key);
     }

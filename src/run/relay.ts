@@ -105,11 +105,11 @@ async function start(
   started.set("clock", () => watch.cancel());
   void chain.lists.refresh();
   const running = means.common.parts;
-  const mail = { outbox, spool, wake: () => queue.wake() };
+  const mail = { outbox, spool, holds, wake: () => queue.wake() };
   await Promise.all([running.begin(configuration, chain.outside, mail), looked]);
   const frozenMail = new FrozenMail(configuration.bounce.frozen_after, { ...means, spool });
   started.set("parts", () => Promise.all([running.close(), frozenMail.close()]));
-  const reception = receptionOf(configuration, chain, { spool, queue }, means);
+  const reception = receptionOf(configuration, chain, { spool, queue, holds }, means);
   const generations = new Generations({ configuration, chain, reception }, queue, clock);
   started.set("generations", () => generations.close());
   server.open(generations.reception);
@@ -118,10 +118,10 @@ async function start(
   frozenMail.start();
   await processes.follow(configuration, 0);
   const serving = { server, queue, processes, parts: running, frozenMail };
-  const lasting = { ...serving, spool, outbox, generations, hints };
+  const lasting = { ...serving, spool, outbox, generations, hints, holds };
   const reloading = new Reloading(configuration.file, replacing(lasting, means), log);
   started.set("reloading", () => reloading.stop());
-  const control = await controlOf(lasting, { ...means, holds, reloading });
+  const control = await controlOf(lasting, { ...means, reloading });
   started.set("control", () => control.close());
   log.event("relay.started", { listeners: addresses, queued: await spool.count() });
   return {
@@ -180,6 +180,7 @@ interface Lasting extends Pick<Relay, "spool" | "queue"> {
   readonly server: SmtpServer;
   readonly generations: Generations<Generation & { readonly chain: Chain }>;
   readonly hints: HostHints;
+  readonly holds: Holds;
 }
 
 /** Replaces the configuration in force by a new one, in one step, after everything that can fail. */
@@ -212,10 +213,10 @@ function replacing(lasting: Lasting, means: RunningMeans): PutInForce {
 }
 
 function controlOf(
-  { spool, queue, generations, hints, server }: Lasting,
-  means: RunningMeans & { holds: Holds; reloading: Reloading },
+  { spool, queue, generations, hints, holds, server }: Lasting,
+  means: RunningMeans & { reloading: Reloading },
 ): Promise<Control> {
-  const { holds, clock, log } = means;
+  const { clock, log } = means;
   return openControl(controlSocket(generations.current.configuration.relay), {
     spool,
     holds,
@@ -237,11 +238,12 @@ function controlOf(
 function receptionOf(
   configuration: Configuration,
   chain: Chain,
-  { spool, queue }: Pick<Relay, "spool" | "queue">,
+  { spool, queue, holds }: Pick<Lasting, "spool" | "queue" | "holds">,
   means: RelayMeans,
 ): Reception {
   const { relay } = configuration;
   const { clock, log } = means;
+  const isHeld = (transport: string) => holds.isHeld(transport);
   const reception = createReception({
     hostname: relay.hostname,
     ...chain,
@@ -251,7 +253,7 @@ function receptionOf(
     clock,
     log,
     queue,
-    cutThrough: new CutThrough({ routers: passingOn(configuration), ...chain, clock, log }),
+    cutThrough: new CutThrough({ routers: passingOn(configuration), ...chain, isHeld, clock, log }),
     addressesMax: relay.addresses_max,
     recipients: means.recipientBudget ?? new RecipientBudget(),
   });

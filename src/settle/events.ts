@@ -78,8 +78,8 @@ export const settleEvents = eventTable("What becomes of mail", {
       sender,
       recipients: texts("The recipients that failed."),
       why: word(
-        ["unvouched", "alias-member"],
-        "The sender is not vouched for; or the recipient is a member of an alias.",
+        ["unvouched", "alias-member", "withheld"],
+        "The sender is not vouched for; or the recipient is a member of an alias; or the mail has waited for a transport on hold.",
       ),
     },
   ),

@@ -5,6 +5,8 @@
 //   leads to it.
 // - If an alias reaches at least one member, the failure of another member is reported to the postmaster and not to a
 //   stranger.
+// - Of mail that has waited for a transport on hold, the sender hears of no delay and of no failure. Each failure is
+//   reported to the postmaster.
 
 import { wantsReport } from "../bounce/bounce.ts";
 import type { Elapsed } from "../base/clock-steps.ts";
@@ -47,7 +49,10 @@ export class ReportLines {
       const kind = reportKind(finding, ending);
       if (kind === undefined || (this.#services.refused === true && !finding.unseen)) continue;
       if (this.#reported.has(end) && named.has(kind)) continue;
-      if (!wantsReport(kind, sender, recipient.notify)) continue;
+      const isWithheld = recipient.withheld === true || isHeldBack(finding);
+      if (isWithheld && kind === "delayed") continue;
+      const isListed = isWithheld && kind === "failed";
+      if (!isListed && !wantsReport(kind, sender, recipient.notify)) continue;
       const rules = ending === "deferred" ? rulesFor(finding, this.#services) : undefined;
       if (rules !== undefined && !hasSeenLastInterval(rules, this.#services)) continue;
       this.#reported.add(end);
@@ -60,9 +65,14 @@ export class ReportLines {
         relayed !== true &&
         !isSame(finding.mailbox, recipient.mailbox) &&
         (reaches ??= reachesSomebody(recipient, ends, before));
-      this.all.push(isMember ? { ...line, listed: "alias-member" } : line);
+      if (isListed) this.all.push({ ...line, listed: "withheld" });
+      else this.all.push(isMember ? { ...line, listed: "alias-member" } : line);
     }
   }
+}
+
+function isHeldBack({ outcome }: End["finding"]): boolean {
+  return outcome.kind === "deferred" && outcome.heldTransport !== undefined;
 }
 
 /** Whether an address that the recipient leads to has the mail, or may still get it. */

@@ -44,7 +44,7 @@ export interface Told {
   readonly kind: ReportKind;
   readonly recipient: ReportedRecipient;
   /** The line goes on the postmaster's list and not to the sender. */
-  readonly listed?: "alias-member";
+  readonly listed?: "alias-member" | "withheld";
 }
 
 /**
@@ -91,20 +91,18 @@ export async function reportsOn(
 ): Promise<Reported> {
   const reports: NewReport[] = [];
   const failed = ofKind("failed", lines);
-  const members = lines.flatMap(({ listed, recipient }) =>
-    listed === undefined ? [] : [recipient],
-  );
-  const listed =
-    members.length === 0
-      ? {}
-      : { listed: listedOf("alias-member", members, message, now, services) };
+  const entries = (["alias-member", "withheld"] as const).flatMap((why) => {
+    const those = lines.flatMap(({ listed: as, recipient }) => (as === why ? [recipient] : []));
+    return those.length === 0 ? [] : listedOf(why, those, message, now, services);
+  });
+  const listed = entries.length === 0 ? {} : { listed: entries };
   const mayWrite = async () => (await standing.get()).kind === "vouched";
   if (failed.length > 0 && !(await mayWrite())) {
     const unvouched = listedOf("unvouched", failed, message, now, services);
     return {
       reports,
       warnings: message.warnings,
-      listed: [...(listed.listed ?? []), ...unvouched],
+      listed: [...entries, ...unvouched],
     };
   }
   for (const kind of ["failed", "relayed", "delivered"] as const) {
@@ -127,9 +125,9 @@ export async function reportsOn(
   return { ...listed, reports, warnings: due };
 }
 
-/** Entries for the postmaster's list: the sender may be forged, or need not know. */
+/** Entries for the postmaster's list: the sender may be forged, or need not know, or would hear of it too late. */
 function listedOf(
-  why: "unvouched" | "alias-member",
+  why: "unvouched" | "alias-member" | "withheld",
   failed: readonly ReportedRecipient[],
   { envelope: { id, sender } }: StoredMessage,
   at: number,
@@ -171,8 +169,10 @@ function alsoWaiting(
 ): ReportedRecipient[] {
   const due = new Set(attempted.map(({ position }) => position));
   return recipients.flatMap((recipient) => {
-    const { position, state, mailbox, notify, orcpt, lastStatus: status, mailDone } = recipient;
-    const waits = state === "pending" && mailDone !== true && !due.has(position);
+    const { position, state, mailbox, notify, orcpt, lastStatus: status } = recipient;
+    const { mailDone, withheld } = recipient;
+    const isOpen = state === "pending" && mailDone !== true && withheld !== true;
+    const waits = isOpen && !due.has(position);
     if (!waits || status === undefined || !isTemporary(status)) return [];
     if (!wantsReport("delayed", envelope.sender, notify)) return [];
     return [{ mailbox, original: mailbox, status, ...given({ orcpt }) }];

@@ -185,9 +185,11 @@ class Settling {
     const failures = this.#failuresOf(finding);
     const again = nextTime(finding, failures, this.#now, services);
     const isTold = this.#isTold(finding);
-    const ending = isTold ? "failed" : endingOf(finding, again, this.#message.envelope.sender);
+    const isListed = this.#wasWithheld(finding);
+    const canFail = isListed || this.#message.envelope.sender !== null;
+    const ending = isTold ? "failed" : endingOf(finding, again, canFail);
     const end: End = { finding, ending, again, firstFailure: failures.firstFailure };
-    if (ending !== "failed" || isTold || !this.#isWanted(finding)) return end;
+    if (ending !== "failed" || isTold || isListed || !this.#isWanted(finding)) return end;
     const { failuresWait } = services;
     this.bounces = true;
     return failuresWait === undefined ? end : putOff(end, failuresWait);
@@ -199,6 +201,13 @@ class Settling {
     return positionsOf(finding).some((position) =>
       wantsReport("failed", sender, this.#attempted.get(position)?.notify),
     );
+  }
+
+  /** Whether its failure goes on the postmaster's list, whoever the sender is. */
+  #wasWithheld(finding: Finding): boolean {
+    const { unseen } = finding;
+    const was = (position: number) => this.#attempted.get(position)?.withheld === true;
+    return !unseen && positionsOf(finding).some(was);
   }
 
   /** Raises the alarm of the reply table for this reply, if it has one. */
@@ -259,6 +268,7 @@ class Settling {
     const final = finalState(outcomes);
     const change = changeOf({ recipient, ends, clocks, final, now: this.#now });
     if (frozenWhy !== undefined) change.frozenWhy = frozenWhy;
+    if (recipient.withheld === true || change.heldTransport !== undefined) change.withheld = true;
     const isOpen = change.state === "pending" || change.state === "frozen";
     // A frozen delivery may be thawed later, and must then be made.
     if (mailDone && isOpen) change.mailDone = mailDone;
@@ -298,28 +308,29 @@ function changeOf({ recipient, ends, clocks, final, now }: Concluded): Draft<Rec
   const [first] = inOrder(clocks);
   const waits = [...(clocks.mail === undefined ? [] : [clocks.mail]), ...clocks.copies];
   const waitsFor = waits.find((one) => one.waitsFor !== undefined)?.waitsFor;
-  const heldDomain = clocks.mail?.heldDomain;
+  const { heldDomain, heldTransport } = clocks.mail ?? {};
   const change: Draft<RecipientChange> = {
     position: recipient.position,
     state: first === undefined ? final : "pending",
     attempts: recipient.attempts + (tried.length > 0 ? 1 : 0),
     nextAttempt: first?.nextAttempt ?? recipient.nextAttempt,
     ...reasonOf(recipient, ends),
-    ...awaited({ waitsFor, heldDomain }),
+    ...awaited({ waitsFor, heldDomain, heldTransport }),
   };
   if (firstFailure !== undefined) change.firstFailure = firstFailure;
   if (clocks.copies.length > 0) change.clocks = clocks;
   return change;
 }
 
-function endingOf(finding: Finding, again: number | undefined, sender: Mailbox | null): Ending {
+/** `canFail`: the sender or the postmaster's list is told of a failure. */
+function endingOf(finding: Finding, again: number | undefined, canFail: boolean): Ending {
   const { outcome, unseen } = finding;
   if (outcome.kind === "delivered") return "delivered";
   if (outcome.kind === "deferred") {
     if (outcome.freeze === true) return "frozen";
     if (again !== undefined) return "deferred";
   }
-  return unseen || sender === null ? "frozen" : "failed";
+  return unseen || !canFail ? "frozen" : "failed";
 }
 
 function finalState(outcomes: ReadonlySet<JournalEntry["outcome"]>): RecipientState {

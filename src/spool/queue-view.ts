@@ -17,6 +17,13 @@ export interface QueueHold {
   readonly messages: number;
 }
 
+/** An address whose mail waits for the release of a transport. */
+export interface QueueWithheld {
+  /** The address of RCPT, in lower case. */
+  readonly recipient: string;
+  readonly messages: number;
+}
+
 /** Messages and their bytes, by state. The bytes are those received, without the header fields that the relay adds. */
 export type QueueCount = Readonly<
   Record<MessageState, { readonly messages: number; readonly bytes: number }>
@@ -37,6 +44,8 @@ export interface QueueView extends AsyncDisposable {
   count(filter: Filter): Promise<QueueCount>;
   /** Domains on hold, in alphabetical order. */
   holds(): Promise<readonly QueueHold[]>;
+  /** Addresses whose mail waits for the release of a transport, in alphabetical order. */
+  withheld(): Promise<readonly QueueWithheld[]>;
   /** Returns one message with its body, or undefined if this id is unknown. Throws if it cannot be read. */
   message(id: MessageId): Promise<StoredMessage | undefined>;
 }

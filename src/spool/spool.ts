@@ -24,6 +24,8 @@ export interface Wait {
   readonly waitsFor?: Awaited;
   /** The domain on hold whose release makes it due early. */
   readonly heldDomain?: string;
+  /** The transport on hold whose release makes it due early. */
+  readonly heldTransport?: string;
 }
 
 /** A copy that was deferred. */
@@ -66,6 +68,34 @@ export interface StoredRecipient extends RecipientRequest, Wait {
   readonly mailDone?: true;
   /** Absent if nothing of it is frozen, and if an older version froze it for another reason. */
   readonly frozenWhy?: FrozenWhy;
+  /**
+   * The mail has waited for a transport on hold. Its sender gets no warning, and its failure goes on the postmaster's
+   * list: a report would come weeks later.
+   */
+  readonly withheld?: true;
+}
+
+/** A recipient in the spool. */
+export interface WithheldKey {
+  readonly id: MessageId;
+  readonly position: number;
+}
+
+/** A recipient whose mail waits for the release of a transport. */
+export interface Withheld extends WithheldKey {
+  /** The address of RCPT, as it was written. */
+  readonly address: string;
+}
+
+/**
+ * Recipients whose mail has waited for a transport on hold, and is released and not delivered. Mail for a domain on hold
+ * is not among them.
+ */
+export interface ReleasedWithheld {
+  /** No attempt has been made since the release. */
+  readonly untried: readonly Withheld[];
+  /** The number of those that wait for a host that has failed. */
+  readonly atHosts: number;
 }
 
 /**
@@ -143,9 +173,10 @@ export interface NewReport extends NewMessage {
  * - unvouched: neither a relay rule nor SPF nor DKIM vouches for the sender.
  * - alias-member: the recipient is a member of an alias, which the sender need not know.
  * - nobody-to-tell: the sender is null, and the message was frozen for the longest time allowed.
+ * - withheld: the mail has waited for a transport on hold.
  */
 export type ListedWhy = (typeof LISTED_WHYS)[number];
-export const LISTED_WHYS = ["unvouched", "alias-member", "nobody-to-tell"] as const;
+export const LISTED_WHYS = ["unvouched", "alias-member", "nobody-to-tell", "withheld"] as const;
 
 /** One line of the postmaster's list. */
 export interface ListEntry {
@@ -162,8 +193,10 @@ export interface ListEntry {
   readonly status: string;
 }
 
-/** The postmaster's list. */
+/** The postmaster's list, or the part of it that was asked for. */
 export interface PostmasterList {
+  /** The reasons that were asked for. */
+  readonly whys: readonly ListedWhy[];
   readonly entries: readonly ListEntry[];
   /** Number of further entries above the limit, by reason. */
   readonly more: Readonly<Partial<Record<ListedWhy, number>>>;
@@ -185,6 +218,8 @@ export type RecipientChange = Pick<
   | "clocks"
   | "mailDone"
   | "frozenWhy"
+  | "heldTransport"
+  | "withheld"
 >;
 
 /** All changes of an attempt: one transaction. */
@@ -303,8 +338,8 @@ export interface Spool {
   ): Promise<readonly Change[]>;
   /** Takes messages to settle by the postmaster's order. Each is recorded as under attempt before it is returned. */
   claim(ids: readonly MessageId[]): Promise<Claim>;
-  /** Returns the entries that were not sent to the postmaster yet. */
-  listed(): Promise<PostmasterList>;
+  /** Returns the entries for these reasons, or for all, that were not sent to the postmaster yet. */
+  listed(whys?: readonly ListedWhy[]): Promise<PostmasterList>;
   /** Stores the message that sends `list` to the postmaster, and removes these entries, in one transaction. */
   sendList(message: NewReport, list: PostmasterList): Promise<void>;
   /**
@@ -318,6 +353,17 @@ export interface Spool {
   hold(domain: string): Promise<void>;
   /** Ends the hold. Makes the oldest recipients that wait for it due, at most `most`. Returns their number. */
   release(domain: string, most: number): Promise<number>;
+  /** Returns recipients that wait for the release of a transport, oldest first, at most `most`, those after `after`. */
+  withheld(most: number, after?: WithheldKey): Promise<readonly Withheld[]>;
+  /** Makes these recipients due, as if they had not waited, if they wait for the release of a transport. */
+  releaseWithheld(which: readonly WithheldKey[]): Promise<void>;
+  /** Returns at most `most` that are untried. */
+  releasedWithheld(most: number): Promise<ReleasedWithheld>;
+  /**
+   * Makes mail that waits for a retry time due, at most `most` messages after the message `after`, so that it learns of
+   * a hold. Returns the last of them, or undefined at the end of the queue.
+   */
+  hasten(most: number, after?: MessageId): Promise<MessageId | undefined>;
   /** Closes the store. Resolves when all changes are on disk. */
   close(): Promise<void>;
 }

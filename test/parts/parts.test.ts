@@ -4,6 +4,7 @@ import { sections } from "../../src/config/sections.ts";
 import { parts } from "../../src/parts.ts";
 import { part } from "../../src/parts/part.ts";
 import { heardLog, RunningParts } from "../../src/run/running-parts.ts";
+import { memorySpool } from "../../src/spool/memory/memory.ts";
 import { builtInWith } from "../../src/built-in.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
 import { routerDrivers } from "../../routers/index.ts";
@@ -155,7 +156,8 @@ describe("parts that run", () => {
         post: () => Promise.reject(new Error("no")),
         write: () => Promise.reject(new Error("no")),
       },
-      spool: { listed: () => Promise.reject(new Error("no")), sendList: () => Promise.resolve() },
+      spool: memorySpool(manualClock()),
+      holds: { holdTransports: () => undefined },
       wake: () => undefined,
     };
     await running.begin(configuration, outside, mail);

@@ -16,6 +16,7 @@ import type {
   Settlement,
   StoredMessage,
   StoredRecipient,
+  WithheldKey,
 } from "../../src/spool/spool.ts";
 import { status } from "../../src/mail/status.ts";
 import { believed, manualClock, ticking } from "../support/clock.ts";
@@ -85,6 +86,8 @@ function spoolWith(messages: readonly StoredMessage[], clock: Clock) {
       return spool.take(now, limit);
     },
     release: (domain: string, most: number) => spool.release(domain, most),
+    withheld: (most: number) => spool.withheld(most),
+    releaseWithheld: (which: readonly WithheldKey[]) => spool.releaseWithheld(which),
     nextDue: () => spool.nextDue(),
     note(id: string, entry: JournalEntry) {
       noted.push(entry);
@@ -144,6 +147,7 @@ export function runner(
   const holds = new Holds([], {
     hold: () => Promise.resolve(),
     release: (domain, most) => spool.release(domain, most),
+    releaseWithheld: (which) => spool.releaseWithheld(which),
   });
   const transports = new Map([
     ["smtp", transport("remote")],

@@ -49,6 +49,8 @@ export interface CutThroughServices {
   /** The names of the routers that ask for cut-through. */
   readonly routers: ReadonlySet<string>;
   readonly transports: Transports;
+  /** Transports on hold pass nothing on. Absent: none is on hold. */
+  readonly isHeld?: (transport: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -87,10 +89,12 @@ interface OneBatch extends Pick<Batch, "recipients" | "hosts"> {
 /** Whether every router of the mail asks for cut-through, and the chain has no trouble and discards no address. */
 function isSmooth(
   { deliveries, troubles, discarded }: Routing,
-  routers: ReadonlySet<string>,
+  { routers, isHeld = () => false }: Pick<CutThroughServices, "routers" | "isHeld">,
 ): boolean {
   const mail = deliveries.filter(({ unseen }) => !unseen);
-  const agreed = mail.length > 0 && mail.every(({ router }) => routers.has(router));
+  const agrees = ({ router, transport }: (typeof mail)[number]) =>
+    routers.has(router) && !isHeld(transport);
+  const agreed = mail.length > 0 && mail.every(agrees);
   return agreed && troubles.length === 0 && discarded.length === 0;
 }
 
@@ -100,7 +104,7 @@ function oneBatch(
   services: CutThroughServices,
 ): OneBatch | undefined {
   const all = routings.all(recipients.length);
-  if (all?.every((routing) => isSmooth(routing, services.routers)) !== true) return undefined;
+  if (all?.every((routing) => isSmooth(routing, services)) !== true) return undefined;
   const deliveries = all.flatMap((routing, position) =>
     routing.deliveries.map((one) => deliveryOf({ ...recipients[position], position }, one)),
   );

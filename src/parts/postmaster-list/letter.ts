@@ -5,12 +5,7 @@
 import { letterDate, oneLine, wrapText } from "../../mail/text.ts";
 import type { Draft } from "../../mail/draft.ts";
 import type { Mailbox } from "../../mail/envelope.ts";
-import {
-  LISTED_WHYS,
-  type ListedWhy,
-  type ListEntry,
-  type PostmasterList,
-} from "../../spool/spool.ts";
+import { type ListedWhy, type ListEntry, type PostmasterList } from "../../spool/spool.ts";
 
 export interface ListRequest {
   readonly hostname: string;
@@ -21,7 +16,16 @@ export interface ListRequest {
 /** Octets of the entries for one reason. */
 const SECTION_MAX = 32 * 1024;
 
-const REASONS: Readonly<Record<ListedWhy, string>> = {
+/** The reasons in the daily list. Mail that has waited for a transport on hold is reported at the end of the release. */
+export const DAILY_WHYS = [
+  "unvouched",
+  "alias-member",
+  "nobody-to-tell",
+] as const satisfies ListedWhy[];
+
+type DailyWhy = (typeof DAILY_WHYS)[number];
+
+const REASONS: Readonly<Record<DailyWhy, string>> = {
   unvouched:
     "The address of the sender is not proven (no SPF pass, no DKIM signature of its domain). It may be forged, " +
     "so no bounce was sent:",
@@ -51,7 +55,7 @@ function countOf({ entries, more }: PostmasterList): number {
 }
 
 function textOf({ hostname, list }: ListRequest): string {
-  const sections = LISTED_WHYS.flatMap((why) => sectionOf(why, list));
+  const sections = DAILY_WHYS.flatMap((why) => sectionOf(why, list));
   const paragraphs = [
     `This is the mail system at ${hostname}.`,
     wrapText(
@@ -63,7 +67,7 @@ function textOf({ hostname, list }: ListRequest): string {
   return `${paragraphs.join("\r\n\r\n")}\r\n`;
 }
 
-function sectionOf(why: ListedWhy, { entries, more }: PostmasterList): string[] {
+function sectionOf(why: DailyWhy, { entries, more }: PostmasterList): string[] {
   const own = entries.filter((entry) => entry.why === why);
   const texts: string[] = [];
   let octets = 0;

@@ -7,7 +7,7 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { describeError, type Log } from "../../observe/log.ts";
 import type { Generation, PartMail, PartMeans } from "../part.ts";
-import { listDraft } from "./letter.ts";
+import { DAILY_WHYS, listDraft } from "./letter.ts";
 import type { PostmasterList as Listed } from "../../spool/spool.ts";
 
 const HOUR = 3_600_000;
@@ -18,10 +18,12 @@ const CLOCK_ERROR = 300_000;
 /** The values of the configuration that the list uses. */
 export type ListSettings = Pick<Generation<unknown>, "hostname" | "postmaster">;
 
+type ListMail = Omit<PartMail, "holds">;
+
 export class PostmasterList {
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #mail: PartMail;
+  readonly #mail: ListMail;
   #settings: ListSettings;
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
@@ -29,7 +31,7 @@ export class PostmasterList {
   constructor(
     { clock, log }: Pick<PartMeans, "clock" | "log">,
     settings: ListSettings,
-    mail: PartMail,
+    mail: ListMail,
   ) {
     this.#clock = clock;
     this.#log = log;
@@ -61,7 +63,7 @@ export class PostmasterList {
   /** Sends the list if it is due. Never rejects: if it fails, the next check is an hour later. */
   async #look(): Promise<void> {
     try {
-      const list = await this.#mail.spool.listed();
+      const list = await this.#mail.spool.listed(DAILY_WHYS);
       if (isDue(list, this.#clock.now())) await this.#send(list);
     } catch (error) {
       this.#log.event("relay.error", { where: "postmaster's list", error: describeError(error) });

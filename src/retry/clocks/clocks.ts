@@ -86,12 +86,15 @@ function mailWait(deferred: readonly End[]): Wait | undefined {
   let first: Wait | undefined;
   let waitsFor: Awaited | undefined;
   let heldDomain: string | undefined;
+  let heldTransport: string | undefined;
   for (const wait of deferred.map(waitOf)) {
     waitsFor ??= wait.waitsFor;
     heldDomain ??= wait.heldDomain;
+    heldTransport ??= wait.heldTransport;
     if (first === undefined || wait.nextAttempt < first.nextAttempt) first = wait;
   }
-  return first && { nextAttempt: first.nextAttempt, ...awaited({ waitsFor, heldDomain }) };
+  const early = awaited({ waitsFor, heldDomain, heldTransport });
+  return first && { nextAttempt: first.nextAttempt, ...early };
 }
 
 function waitOf({ finding: { outcome }, again }: End): Wait {
@@ -103,13 +106,16 @@ function waitOf({ finding: { outcome }, again }: End): Wait {
 export function awaited({
   waitsFor,
   heldDomain,
+  heldTransport,
 }: {
   readonly waitsFor?: Awaited | undefined;
   readonly heldDomain?: string | undefined;
-}): Pick<Wait, "waitsFor" | "heldDomain"> {
-  const wait: Draft<Pick<Wait, "waitsFor" | "heldDomain">> = {};
+  readonly heldTransport?: string | undefined;
+}): Omit<Wait, "nextAttempt"> {
+  const wait: Draft<Omit<Wait, "nextAttempt">> = {};
   if (waitsFor !== undefined) wait.waitsFor = waitsFor;
   if (heldDomain !== undefined) wait.heldDomain = heldDomain;
+  if (heldTransport !== undefined) wait.heldTransport = heldTransport;
   return wait;
 }
 

@@ -38,10 +38,14 @@ export function attemptOf(recipient: StoredRecipient, now: number): Attempted | 
 }
 
 /** Whether the host or hold that the wait names has ended: then the recipient no longer waits for it. */
-function isWoken({ waitsFor, heldDomain }: Wait, recipient: StoredRecipient): boolean {
+function isWoken(
+  { waitsFor, heldDomain, heldTransport }: Wait,
+  recipient: StoredRecipient,
+): boolean {
   return (
     (waitsFor !== undefined && recipient.waitsFor === undefined) ||
-    (heldDomain !== undefined && recipient.heldDomain === undefined)
+    (heldDomain !== undefined && recipient.heldDomain === undefined) ||
+    (heldTransport !== undefined && recipient.heldTransport === undefined)
   );
 }
 

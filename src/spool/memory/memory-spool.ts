@@ -16,14 +16,19 @@ import {
   type Claim,
   type IncomingMessage,
   type JournalEntry,
+  LISTED_WHYS,
+  type ListedWhy,
   type NewMessage,
   type NewReport,
   type PostmasterList,
+  type ReleasedWithheld,
   type Settlement,
   type Spool,
   SpoolError,
   type StoredMessage,
   type StoredRecipient,
+  type Withheld,
+  type WithheldKey,
 } from "../spool.ts";
 import { carryOut } from "./orders.ts";
 import { settledRow, withJournal } from "./settling.ts";
@@ -37,6 +42,7 @@ import {
   type Row,
   type Tables,
 } from "./tables.ts";
+import { hasten, isLater, releasedIn, releaseWithheld, withheldIn } from "./withheld.ts";
 
 export class MemorySpool implements Spool {
   readonly #tables: Tables;
@@ -217,8 +223,26 @@ export class MemorySpool implements Spool {
     return { changes, messages };
   }
 
-  async listed(): Promise<PostmasterList> {
-    return this.#tables.list.read();
+  async listed(whys: readonly ListedWhy[] = LISTED_WHYS): Promise<PostmasterList> {
+    return this.#tables.list.read(whys);
+  }
+
+  async withheld(most: number, after?: WithheldKey): Promise<readonly Withheld[]> {
+    return withheldIn(this.#tables)
+      .filter((one) => after === undefined || isLater(one, after))
+      .slice(0, most);
+  }
+
+  async releaseWithheld(which: readonly WithheldKey[]): Promise<void> {
+    releaseWithheld(this.#tables, which, this.#clock.now());
+  }
+
+  async releasedWithheld(most: number): Promise<ReleasedWithheld> {
+    return releasedIn(this.#tables, most);
+  }
+
+  async hasten(most: number, after?: MessageId): Promise<MessageId | undefined> {
+    return hasten(this.#tables, most, after, this.#clock.now());
   }
 
   async sendList(message: NewReport, list: PostmasterList): Promise<void> {

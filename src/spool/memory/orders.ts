@@ -78,7 +78,8 @@ function thaw({ recipients, journal }: StoredMessage, means: Meant, now: number)
 }
 
 function thawedAt(now: number, recipient: StoredRecipient): StoredRecipient {
-  const { frozenWhy: _, waitsFor: __, heldDomain: ___, waitsBecause: ____, ...rest } = recipient;
+  const { frozenWhy: _, waitsFor: __, heldDomain: ___, waitsBecause: ____, ...held } = recipient;
+  const { heldTransport: _____h, ...rest } = held;
   const thawed = { ...rest, state: "pending", nextAttempt: now } as const;
   if (recipient.state !== "frozen") return thawed;
   const { firstFailure: _____, clocks: ______, ...anew } = thawed;
@@ -97,13 +98,14 @@ function makeDue({ recipients, journal }: Ordered, means: Meant, now: number): O
   };
 }
 
-/** Whether each recipient is for a domain on hold and has no waiting copy, so that nothing of it is tried. */
+/** Whether each recipient is for a domain on hold, or waits for a transport on hold, and has no waiting copy, so that nothing of it is tried. */
 function areHeld(recipients: Recipients, { holds }: Tables): boolean {
   return recipients
     .filter(isPending)
     .every(
-      ({ clocks, heldDomain, mailbox }) =>
-        clocks === undefined && (heldDomain !== undefined || holds.has(mailbox.domain)),
+      ({ clocks, heldDomain, heldTransport, mailbox }) =>
+        clocks === undefined &&
+        (heldDomain !== undefined || heldTransport !== undefined || holds.has(mailbox.domain)),
     );
 }
 

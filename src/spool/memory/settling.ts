@@ -47,16 +47,16 @@ function keyOf({ unseen, target }: JournalEntry): string {
 
 /** Returns the recipient with all fields of the change, and without `forced`: the ordered attempt is done. */
 function changedRecipient(recipient: StoredRecipient, change: RecipientChange): StoredRecipient {
-  const { firstFailure, lastStatus, waitsFor, heldDomain, waitsBecause } = change;
-  const { clocks, mailDone, frozenWhy } = change;
+  const { firstFailure, lastStatus, waitsFor, heldDomain, heldTransport, waitsBecause } = change;
+  const { clocks, mailDone, frozenWhy, withheld } = change;
   return {
     ...requestOf(recipient),
     position: recipient.position,
     state: change.state,
     attempts: change.attempts,
     nextAttempt: change.nextAttempt,
-    ...given({ firstFailure, lastStatus, waitsFor, heldDomain, waitsBecause }),
-    ...given({ clocks, mailDone, frozenWhy }),
+    ...given({ firstFailure, lastStatus, waitsFor, heldDomain, heldTransport, waitsBecause }),
+    ...given({ clocks, mailDone, frozenWhy, withheld }),
   };
 }
 

@@ -1,10 +1,11 @@
 // The queue of a spool in memory, as relayctl would read it.
 
 import type { MessageId } from "../../mail/envelope.ts";
-import type { QueueCount, QueueHold, QueueView } from "../queue-view.ts";
-import type { Filter, MessageState, StoredMessage } from "../spool.ts";
+import type { QueueCount, QueueHold, QueueView, QueueWithheld } from "../queue-view.ts";
+import type { Filter, MessageState, StoredMessage, Withheld } from "../spool.ts";
 import { isWanted } from "./filter.ts";
 import { isPending, type Tables } from "./tables.ts";
+import { withheldIn } from "./withheld.ts";
 
 /** Messages in one page. */
 const PAGE = 500;
@@ -20,6 +21,7 @@ export function memoryView(tables: Tables): QueueView {
     },
     count: async (filter) => countOf(wanted(filter)),
     holds: async () => holdsIn(tables),
+    withheld: async () => addressesOf(withheldIn(tables)),
     message: async (id) => tables.rows.get(id)?.message,
     [Symbol.asyncDispose]: async () => undefined,
   };
@@ -54,6 +56,14 @@ function holdsIn(tables: Tables): QueueHold[] {
     messages: messages.filter((message) => waitsForRelease(message, domain)).length,
   }));
   return holds.toSorted((a, b) => (a.domain < b.domain ? -1 : 1));
+}
+
+function addressesOf(all: readonly Withheld[]): QueueWithheld[] {
+  const groups = Map.groupBy(all, ({ address }) => address.toLowerCase());
+  return Array.from(groups, ([recipient, { length: messages }]) => ({
+    recipient,
+    messages,
+  })).toSorted((a, b) => (a.recipient < b.recipient ? -1 : 1));
 }
 
 function waitsForRelease({ recipients }: StoredMessage, domain: string): boolean {

@@ -77,7 +77,7 @@ function thaw(database: Database, id: number, { sql, values }: Condition, now: n
        first_failure = CASE state WHEN 'frozen' THEN NULL ELSE first_failure END,
        clocks = CASE state WHEN 'frozen' THEN NULL ELSE clocks END,
        state = 'pending', next_attempt = ?, waits_for = NULL, waits_for_host = NULL,
-       held_domain = NULL, waits_because = NULL, frozen_why = NULL
+       held_domain = NULL, held_transport = NULL, waits_because = NULL, frozen_why = NULL
      WHERE message = ? AND (state = 'frozen' OR state = 'pending' AND position IN (${frozen})) AND ${sql}`,
     now,
     id,
@@ -105,11 +105,11 @@ function makeDue(database: Database, id: number, { sql, values }: Condition, now
   );
 }
 
-/** Whether each selected recipient is for a domain on hold and has no waiting copy, so that nothing of it is tried. */
+/** Whether each selected recipient is for a domain on hold, or waits for a transport on hold, and has no waiting copy, so that nothing of it is tried. */
 function areHeld(database: Database, id: number, { sql, values }: Condition): boolean {
   const free = database.get(
     `SELECT 1 FROM recipients WHERE message = ? AND state = 'pending' AND ${sql}
-       AND (clocks IS NOT NULL OR held_domain IS NULL AND NOT (json_valid(request)
+       AND (clocks IS NOT NULL OR held_domain IS NULL AND held_transport IS NULL AND NOT (json_valid(request)
          AND json_extract(request, '$.mailbox.domain') IN (SELECT domain FROM holds))) LIMIT 1`,
     id,
     ...values,

@@ -10,7 +10,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { MessageId } from "../../mail/envelope.ts";
-import type { Change, ListEntry, PostmasterList } from "../spool.ts";
+import type { Change, ListedWhy, ListEntry, PostmasterList } from "../spool.ts";
 import type { HostHint } from "../../mail/host.ts";
 import { idNumber, idText } from "../../mail/ids.ts";
 import { numberOf } from "../../base/durable/columns.ts";
@@ -37,6 +37,7 @@ import { SCHEMA_VERSION, upgrade } from "./schema.ts";
 import { isAhead } from "../engine/clock-ahead.ts";
 import { impossiblyLate, mendSome, mendTimes } from "./set-back.ts";
 import { awaitedKeys, wakeWaiting } from "./waiting.ts";
+import { WithheldMail } from "./withheld.ts";
 
 export interface Recovery {
   readonly messages: number;
@@ -70,6 +71,7 @@ export class Engine {
   readonly #database: Database;
   readonly #bodyFiles: BodyFiles;
   readonly #load: Loader;
+  readonly withheld: WithheldMail;
   /** Messages removed in the present transaction whose body is in a file. */
   readonly #removed: MessageId[] = [];
 
@@ -89,6 +91,7 @@ export class Engine {
         );
       }
       this.#load = createLoader(this.#database);
+      this.withheld = new WithheldMail(this.#database);
     } catch (error) {
       this.#database.close();
       throw error;
@@ -288,8 +291,8 @@ export class Engine {
     return this.#database.atomically(() => ageFrozen(this.#database, elapsed, after, most));
   }
 
-  listed(): PostmasterList {
-    return readList(this.#database);
+  listed(whys: readonly ListedWhy[]): PostmasterList {
+    return readList(this.#database, whys);
   }
 
   /** Ends the hold. Makes the oldest recipients that wait for it due at `now`, at most `most`. Returns their number. */

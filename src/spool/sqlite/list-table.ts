@@ -2,8 +2,8 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { given } from "../../base/given.ts";
-import { LISTED_MAX, shortened } from "../engine/listed.ts";
-import { LISTED_WHYS, type ListEntry, type PostmasterList } from "../spool.ts";
+import { listedMax, shortened } from "../engine/listed.ts";
+import { type ListedWhy, type ListEntry, type PostmasterList } from "../spool.ts";
 import { wordOf } from "./rows.ts";
 import { numberOf, textOf } from "../../base/durable/columns.ts";
 
@@ -17,19 +17,24 @@ export function addToList(database: Statements, entries: readonly ListEntry[]): 
      ON CONFLICT (why) DO UPDATE SET count = count + 1`,
   );
   for (const { why, at, ...texts } of entries.map(shortened)) {
-    if (numberOf(count.get(why)?.["n"]) >= LISTED_MAX) addMore.run(why);
+    if (numberOf(count.get(why)?.["n"]) >= listedMax(why)) addMore.run(why);
     else add.run(why, at, JSON.stringify(texts));
   }
 }
 
-export function readList(database: Statements): PostmasterList {
-  const rows = database.prepare("SELECT * FROM listed ORDER BY number").all();
-  const more = database.prepare("SELECT * FROM listed_more").all();
+/** The entries for these reasons. */
+export function readList(database: Statements, whys: readonly ListedWhy[]): PostmasterList {
+  const wanted = whys.map(() => "?").join(", ");
+  const rows = database
+    .prepare(`SELECT * FROM listed WHERE why IN (${wanted}) ORDER BY number`)
+    .all(...whys);
+  const more = database.prepare(`SELECT * FROM listed_more WHERE why IN (${wanted})`).all(...whys);
   return {
+    whys,
     entries: rows.map((row): ListEntry => {
       const { id, sender, recipient, original, status } = JSON.parse(textOf(row["entry"]));
       return {
-        why: wordOf(row["why"], LISTED_WHYS),
+        why: wordOf(row["why"], whys),
         at: numberOf(row["at"]),
         id: textOf(id),
         sender: textOf(sender),
@@ -38,9 +43,7 @@ export function readList(database: Statements): PostmasterList {
         status: textOf(status),
       };
     }),
-    more: Object.fromEntries(
-      more.map(({ why, count }) => [wordOf(why, LISTED_WHYS), numberOf(count)]),
-    ),
+    more: Object.fromEntries(more.map(({ why, count }) => [wordOf(why, whys), numberOf(count)])),
     last: numberOf(rows.at(-1)?.["number"] ?? 0),
   };
 }
@@ -48,9 +51,12 @@ export function readList(database: Statements): PostmasterList {
 /** Removes the entries that were sent. Entries that came later stay. */
 export function forgetList(
   database: Statements,
-  { more, last }: Omit<PostmasterList, "entries">,
+  { whys, more, last }: Omit<PostmasterList, "entries">,
 ): void {
-  database.prepare("DELETE FROM listed WHERE number <= ?").run(last);
+  const wanted = whys.map(() => "?").join(", ");
+  database
+    .prepare(`DELETE FROM listed WHERE number <= ? AND why IN (${wanted})`)
+    .run(last, ...whys);
   const less = database.prepare("UPDATE listed_more SET count = count - ? WHERE why = ?");
   for (const [why, count] of Object.entries(more)) less.run(count, why);
   database.prepare("DELETE FROM listed_more WHERE count <= 0").run();

@@ -15,6 +15,7 @@ import { createLoader } from "./loader.ts";
 import { messageOf } from "./rows.ts";
 import { isReadable, SCHEMA_VERSION } from "./schema.ts";
 import { messageCondition } from "./selection.ts";
+import { WITHHELD_SINCE, withheldAddresses } from "./withheld.ts";
 import { upgradedRow } from "./upgrade.ts";
 import { idNumber, idText } from "../../mail/ids.ts";
 import { numberOf } from "../../base/durable/columns.ts";
@@ -71,6 +72,7 @@ export function openQueueFile(directory: string): QueueView | undefined {
         messages: countHeld(database, hold.domain, version),
       }));
     },
+    withheld: async () => (version < WITHHELD_SINCE ? [] : withheldAddresses(database)),
     count: async (filter) => countOf(isEmpty ? undefined : database, filter),
     async message(id) {
       const number = idNumber(id);

@@ -119,12 +119,13 @@ export function clocksOf(value: Value): Clocks {
   };
 }
 
-function waitOf({ nextAttempt, waitsFor, heldDomain }: Partial<Wait>): Wait {
+function waitOf({ nextAttempt, waitsFor, heldDomain, heldTransport }: Partial<Wait>): Wait {
   return {
     nextAttempt: numberOf(nextAttempt),
     ...given({
       waitsFor: waitsFor && awaitedOf(waitsFor.key, waitsFor.host),
       heldDomain: heldDomain === undefined ? undefined : textOf(heldDomain),
+      heldTransport: heldTransport === undefined ? undefined : textOf(heldTransport),
     }),
   };
 }
@@ -296,6 +297,7 @@ function recipientOf(row: Row): StoredRecipient {
   const lastStatus = row["last_status"];
   const waitsFor = row["waits_for"];
   const heldDomain = row["held_domain"];
+  const heldTransport = row["held_transport"];
   const waitsBecause = row["waits_because"];
   const clocks = row["clocks"];
   const frozenWhy = row["frozen_why"];
@@ -311,6 +313,8 @@ function recipientOf(row: Row): StoredRecipient {
       ? { waitsFor: awaitedOf(waitsFor, row["waits_for_host"]) }
       : {}),
     ...(typeof heldDomain === "string" ? { heldDomain } : {}),
+    ...(typeof heldTransport === "string" ? { heldTransport } : {}),
+    ...(row["withheld"] === 1 ? { withheld: true } : {}),
     ...(typeof waitsBecause === "string" ? { waitsBecause } : {}),
     ...(typeof clocks === "string" ? { clocks: clocksOf(clocks) } : {}),
     ...(row["forced"] === 1 ? { forced: true } : {}),

@@ -31,6 +31,7 @@ import { DATABASE, Engine } from "./engine.ts";
 import { readHolds } from "./hold-table.ts";
 import { readList } from "./list-table.ts";
 import { createLoader } from "./loader.ts";
+import { LISTED_WHYS } from "../spool.ts";
 import { type StoredRow } from "./rows.ts";
 import { corruptDirectory } from "./set-aside.ts";
 import { idNumber } from "../../mail/ids.ts";
@@ -117,7 +118,7 @@ function takeOver(directory: string, engine: Engine): { messages: number; lost: 
   if (damaged === undefined) return { messages: 0, lost: 0 };
   const load = patientLoader(damaged);
   const holds = orElse(() => readHolds(damaged), []);
-  const list = orElse(() => readList(damaged).entries, []);
+  const list = orElse(() => readList(damaged, LISTED_WHYS).entries, []);
   engine.restore([], { holds, list });
   const ids = [...tracesOf(damaged)].toSorted((a, b) => a - b);
   let messages = 0;

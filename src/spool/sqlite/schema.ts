@@ -11,7 +11,7 @@ import { columnValueOf, numberOf } from "../../base/durable/columns.ts";
  * Rises with every change of the tables, and with every new demand that an envelope can make: a program that does not
  * know REQUIRETLS must not deliver a message that requires it. A spool of an unknown version is refused.
  */
-export const SCHEMA_VERSION = 8;
+export const SCHEMA_VERSION = 9;
 
 /** The postmaster's list of failures that no sender is told of. `listed_more` counts entries above the limit. */
 const LISTED = `
@@ -43,6 +43,16 @@ const UPGRADES: ReadonlyMap<number, Step> = new Map<number, Step>([
       database.exec("ALTER TABLE journal ADD COLUMN homonym INTEGER NOT NULL DEFAULT 1"),
   ],
   [7, toVersion8],
+  // Mail that waits for a transport on hold, and mail that has waited for one.
+  [
+    8,
+    (database) =>
+      database.exec(`
+        ALTER TABLE recipients ADD COLUMN held_transport TEXT;
+        ALTER TABLE recipients ADD COLUMN withheld INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX withheld ON recipients (message, position) WHERE held_transport IS NOT NULL;
+        CREATE INDEX released ON recipients (message, position) WHERE withheld = 1 AND held_transport IS NULL;`),
+  ],
 ]);
 
 /**

@@ -28,7 +28,7 @@ export function writeSettlement(
   }
   for (const change of settled.recipients) {
     database.run(
-      "UPDATE recipients SET state = ?, attempts = ?, first_failure = ?, next_attempt = ?, last_status = ?, waits_for = ?, waits_for_host = ?, held_domain = ?, waits_because = ?, clocks = ?, forced = 0, mail_done = ?, frozen_why = ? WHERE message = ? AND position = ?",
+      "UPDATE recipients SET state = ?, attempts = ?, first_failure = ?, next_attempt = ?, last_status = ?, waits_for = ?, waits_for_host = ?, held_domain = ?, held_transport = ?, withheld = ?, waits_because = ?, clocks = ?, forced = 0, mail_done = ?, frozen_why = ? WHERE message = ? AND position = ?",
       change.state,
       change.attempts,
       change.firstFailure ?? null,
@@ -37,6 +37,8 @@ export function writeSettlement(
       change.waitsFor?.key ?? null,
       change.waitsFor?.host ?? null,
       change.heldDomain ?? null,
+      change.heldTransport ?? null,
+      change.withheld === true ? 1 : 0,
       change.waitsBecause ?? null,
       change.clocks === undefined ? null : JSON.stringify(change.clocks),
       change.mailDone === true ? 1 : 0,

@@ -11,12 +11,12 @@ import type { HostHint } from "../../mail/host.ts";
 import { idNumber, idText } from "../../mail/ids.ts";
 import { describeError, type Log } from "../../observe/log.ts";
 import {
-  type Action,
-  type AddressFilter,
   type Change,
   type Claim,
   type IncomingMessage,
   type JournalEntry,
+  LISTED_WHYS,
+  type ListedWhy,
   type NewMessage,
   type NewReport,
   type PostmasterList,
@@ -46,6 +46,7 @@ import {
   type Write,
 } from "./rows.ts";
 import { corruptDirectory, keepRemains } from "./set-aside.ts";
+import { withheldCalls } from "./withheld-calls.ts";
 
 /** Milliseconds until a damaged message is tried again if its remains cannot be written to corrupt/. */
 const SET_ASIDE_PAUSE = 300_000;
@@ -82,6 +83,10 @@ export class SqliteSpool implements Spool {
   readonly #thread: EngineThread;
   readonly #notes: JournalNotes;
   readonly #waiting: Waiting[] = [];
+  readonly withheld: Spool["withheld"];
+  readonly releaseWithheld: Spool["releaseWithheld"];
+  readonly releasedWithheld: Spool["releasedWithheld"];
+  readonly hasten: Spool["hasten"];
   #committing = false;
   #closed: Promise<void> | undefined;
   #lastId = 0;
@@ -109,6 +114,11 @@ export class SqliteSpool implements Spool {
       void this.#commitUnasked(id, { kind: "settle", id: idNumber(id), ...rest });
     });
     this.#thread = new EngineThread(directory, log);
+    const withheld = withheldCalls((call) => this.#thread.ask(call), clock);
+    this.withheld = withheld.withheld;
+    this.releaseWithheld = withheld.releaseWithheld;
+    this.releasedWithheld = withheld.releasedWithheld;
+    this.hasten = withheld.hasten;
   }
 
   /**
@@ -277,11 +287,7 @@ export class SqliteSpool implements Spool {
     return this.#thread.ask({ name: "count" });
   }
 
-  change(
-    action: Action,
-    ids: readonly MessageId[],
-    only?: AddressFilter,
-  ): Promise<readonly Change[]> {
+  change(...[action, ids, only]: Parameters<Spool["change"]>): Promise<readonly Change[]> {
     const wanted = { action, only, now: this.#clock.now() };
     return this.#thread.ask({ name: "change", ids, wanted });
   }
@@ -295,12 +301,12 @@ export class SqliteSpool implements Spool {
     return this.#thread.ask({ name: "ageFrozen", elapsed, after, most });
   }
 
-  listed(): Promise<PostmasterList> {
-    return this.#thread.ask({ name: "listed" });
+  listed(whys: readonly ListedWhy[] = LISTED_WHYS): Promise<PostmasterList> {
+    return this.#thread.ask({ name: "listed", whys });
   }
 
-  sendList(message: NewReport, { more, last }: PostmasterList): Promise<void> {
-    return this.#commit([reportInsertion(message), { kind: "forget-list", list: { more, last } }]);
+  sendList(message: NewReport, list: PostmasterList): Promise<void> {
+    return this.#commit([reportInsertion(message), { kind: "forget-list", list }]);
   }
 
   async holds(): Promise<readonly string[]> {

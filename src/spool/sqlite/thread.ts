@@ -3,7 +3,7 @@
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import type { MessageId } from "../../mail/envelope.ts";
-import type { Change, PostmasterList } from "../spool.ts";
+import type { Change, ListedWhy, PostmasterList } from "../spool.ts";
 import type { HostHint } from "../../mail/host.ts";
 import type { Wanted } from "./changes.ts";
 import { isDamage } from "../../base/durable/database.ts";
@@ -11,6 +11,7 @@ import type { ClaimedRows, Engine, Recovery } from "./engine.ts";
 import type { StoredHold } from "./hold-table.ts";
 import type { CommitResult, StoredRow, Transaction } from "./rows.ts";
 import { openSpool, replaceDamaged, type Salvage } from "./salvage.ts";
+import type { StoredReleased, StoredWithheld, StoredWithheldKey } from "./withheld.ts";
 
 export type Call =
   | {
@@ -26,7 +27,26 @@ export type Call =
       readonly from: number;
       readonly length: number;
     }
-  | { readonly name: "nextDue" | "count" | "hints" | "holds" | "listed" | "close" }
+  | { readonly name: "nextDue" | "count" | "hints" | "holds" | "close" }
+  | { readonly name: "releasedWithheld"; readonly most: number }
+  | { readonly name: "listed"; readonly whys: readonly ListedWhy[] }
+  | {
+      readonly name: "withheld";
+      readonly most: number;
+      readonly after: number;
+      readonly position: number;
+    }
+  | {
+      readonly name: "releaseWithheld";
+      readonly which: readonly StoredWithheldKey[];
+      readonly now: number;
+    }
+  | {
+      readonly name: "hasten";
+      readonly most: number;
+      readonly after: number;
+      readonly now: number;
+    }
   | {
       readonly name: "release";
       readonly domain: string;
@@ -66,6 +86,10 @@ export interface Answers {
   awaited: string[];
   holds: StoredHold[];
   listed: PostmasterList;
+  withheld: StoredWithheld[];
+  releaseWithheld: void;
+  releasedWithheld: StoredReleased;
+  hasten: number | undefined;
   ageFrozen: MessageId[];
   release: number;
   wake: number;
@@ -116,7 +140,15 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
     case "ageFrozen":
       return engine.ageFrozen(call.elapsed, call.after, call.most);
     case "listed":
-      return engine.listed();
+      return engine.listed(call.whys);
+    case "withheld":
+      return engine.withheld.page(call.most, call.after, call.position);
+    case "releaseWithheld":
+      return engine.withheld.release(call.which, call.now);
+    case "releasedWithheld":
+      return engine.withheld.released(call.most);
+    case "hasten":
+      return engine.withheld.hasten(call.most, call.after, call.now);
     case "release":
       return engine.release(call.domain, call.most, call.now);
     case "count":

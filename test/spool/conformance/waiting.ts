@@ -12,6 +12,7 @@ export function describeWaiting(inSpool: InSpool): void {
     describeHints(inSpool);
   });
   describe("a domain on hold", () => describeHolds(inSpool));
+  describe("a transport on hold", () => describeWithheld(inSpool));
 }
 
 const MX: Partial<RecipientChange> = {
@@ -223,6 +224,105 @@ function describeHolds(inSpool: InSpool): void {
       await spool.change("freeze", [(await enter(place)).envelope.id]);
       const [hold] = await place.look((view) => view.holds());
       assert.equal(hold?.messages, 3);
+    }),
+  );
+}
+
+const WITHHELD: Partial<RecipientChange> = {
+  attempts: 0,
+  heldTransport: "gmail",
+  withheld: true,
+  waitsBecause: "fail-over is on",
+  lastStatus: LATER,
+};
+
+function describeWithheld(inSpool: InSpool): void {
+  it(
+    "is named by the recipients that wait for it, oldest first, in pages",
+    inSpool(async (place) => {
+      const { spool } = place;
+      const first = await waiting(place, [WITHHELD, {}]);
+      const second = await waiting(place, [WITHHELD, WITHHELD]);
+      const all = await spool.withheld(10);
+      assert.deepEqual(all, [
+        { id: first, position: 0, address: alice.address },
+        { id: second, position: 0, address: alice.address },
+        { id: second, position: 1, address: bob.address },
+      ]);
+      assert.deepEqual(await spool.withheld(1), all.slice(0, 1));
+      assert.deepEqual(await spool.withheld(10, all[0]), all.slice(1));
+      assert.deepEqual(await spool.withheld(10, all[1]), all.slice(2));
+    }),
+  );
+
+  it(
+    "makes those due that are released, with new retry rules, and they stay marked",
+    inSpool(async (place) => {
+      const { spool, clock } = place;
+      const id = await waiting(place, [{ ...WITHHELD, attempts: 4 }, WITHHELD]);
+      clock.advance(1000);
+      await spool.releaseWithheld([
+        { id, position: 0 },
+        { id: "0000000001", position: 0 },
+      ]);
+      assert.equal(await spool.nextDue(), clock.now());
+      assert.deepEqual(await spool.releasedWithheld(10), {
+        untried: [{ id, position: 0, address: alice.address }],
+        atHosts: 0,
+      });
+      const [taken] = await spool.take(clock.now(), 10);
+      const [released, other] = taken?.recipients ?? [];
+      assert.deepEqual(released, {
+        mailbox: alice,
+        position: 0,
+        state: "pending",
+        attempts: 0,
+        nextAttempt: clock.now(),
+        withheld: true,
+      });
+      assert.deepEqual([other?.heldTransport, other?.waitsBecause], ["gmail", "fail-over is on"]);
+      assert.deepEqual(
+        (await spool.withheld(10)).map(({ position }) => position),
+        [1],
+      );
+    }),
+  );
+
+  it(
+    "counts released mail that waits for a host",
+    inSpool(async (place) => {
+      const { spool } = place;
+      const id = await waiting(place, [{ ...MX, attempts: 0, withheld: true }, { ...MX }]);
+      await waiting(place, [
+        { attempts: 2, withheld: true },
+        { waitsFor: { key: "account" }, withheld: true },
+      ]);
+      const untried = [{ id, position: 0, address: alice.address }];
+      assert.deepEqual(await spool.releasedWithheld(10), { untried, atHosts: 1 });
+      assert.deepEqual(await spool.releasedWithheld(0), { untried: [], atHosts: 1 });
+    }),
+  );
+
+  it(
+    "is told to mail that waits for a retry time, and not to mail on hold",
+    inSpool(async (place) => {
+      const { spool, clock } = place;
+      const hastened = await waiting(place, [{ waitsFor: { key: "x" } }, {}]);
+      const held = await waiting(place, [WITHHELD, { heldDomain: "example.org" }]);
+      clock.advance(1000);
+      assert.equal(await spool.hasten(1), hastened);
+      assert.equal(await spool.hasten(1, hastened), held);
+      assert.equal(await spool.hasten(1, held), undefined);
+      assert.deepEqual(idsOf(await spool.take(clock.now(), 10)), [hastened]);
+    }),
+  );
+
+  it(
+    "does not send mail by an order to retry",
+    inSpool(async (place) => {
+      const { spool } = place;
+      const id = await waiting(place, [WITHHELD, WITHHELD]);
+      assert.deepEqual(await spool.change("retry", [id]), [{ id, result: "held" }]);
     }),
   );
 }

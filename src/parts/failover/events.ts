@@ -1,0 +1,33 @@
+// Events of fail-over.
+
+import { event, eventTable, type EventsOf, maybe, number, text } from "../../observe/event.ts";
+
+export const failOverEvents = eventTable("Fail-over", {
+  "failover.on": event("Mail by the transports of [failover] waits from now on.", {
+    why: maybe(text("The reason, as the postmaster gave it.")),
+  }),
+  "failover.ended": event("Fail-over has ended: the mail that waits is released.", {}),
+  "failover.kept": event(
+    "Waiting mail was settled by its copies, because Google does not come back.",
+    {
+      settled: number("The recipients whose copy was found."),
+      waiting: number("The recipients without a copy. They still wait."),
+    },
+  ),
+  "failover.released": event("The mail that waited is released.", {
+    recipients: number("The recipients that were released since the relay began to release."),
+    refused: number("The recipients on the list for the postmaster."),
+  }),
+  "failover.list_sent": event(
+    "The list of refused mail that had waited is in the spool, for the postmaster.",
+    {
+      id: text("The message with the list."),
+      to: text("The postmaster."),
+      entries: number("The lines of the list."),
+    },
+  ),
+});
+
+declare module "../../observe/events.ts" {
+  interface Events extends EventsOf<typeof failOverEvents> {}
+}
