@@ -151,7 +151,7 @@ function atGoogle({ directory, hostname, addresses, isSelfSigned }: StepsOf): St
     {
       action:
         "Google: for an organizational unit of a few people, send outbound mail with the secret header by this route.",
-      reason: `All customers of Google send from the same addresses; only the header proves that mail is yours. The value is in ${directory}/routers.toml. The rule can take 24 hours. A few people give the new address a good name, and find mistakes before all users do.`,
+      reason: `All customers of Google send from the same addresses; only the header proves that mail is yours. The value is in ${directory}/routers.toml. The rule can take 24 hours. A few people build the reputation of the new address, and find mistakes before all users do.`,
       lines: [
         `${GMAIL} > Routing > (the unit) > Add another rule`,
         "Affects: Outbound",
