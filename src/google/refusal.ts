@@ -34,9 +34,10 @@ export function objectOf(answer: Answer, question: Question): JsonObject {
   const found = refusalOf(object ?? {});
   const isRate = status === 429 || (status === 403 && found.reasons.some(isRateReason));
   const isTemporary = isRate || status === 408 || status >= 500;
-  const error = errorOf(status, found, isTemporary, question);
-  if (!isTemporary) throw error;
+  if (!isTemporary) throw errorOf(status, found, "refused", question);
   const wait = waitOf(answer.headers.get("retry-after"), found.text, question.now);
+  const error = errorOf(status, found, "unreachable", question);
+  if (wait > 0) error.message += `; it asks to wait ${Math.ceil(wait / 1000)} s`;
   throw new TryLater(error, { wait, isRate });
 }
 
@@ -84,7 +85,7 @@ function isRateReason(reason: string): boolean {
 function errorOf(
   status: number,
   { reasons, text }: Refusal,
-  isTemporary: boolean,
+  kind: "refused" | "unreachable",
   { host, asker, secrets }: Question,
 ): GoogleError {
   const [reason] = reasons;
@@ -93,7 +94,7 @@ function errorOf(
   const setting = advice({ status, reasons, text }, asker);
   const words = `${host} refuses (${head.filter(Boolean).join(" ")}): ${what}`;
   const message = setting === undefined ? words : `${words.replace(/[.;]$/, "")}; ${setting}`;
-  return new GoogleError(isTemporary ? "unreachable" : "refused", message, {
+  return new GoogleError(kind, message, {
     status,
     ...given({ reason }),
   });

@@ -196,7 +196,9 @@ describe("an error that may pass", () => {
       { answers: [{ status: 429, headers: { "retry-after": "86400" }, body: {} }] },
       60_000,
     );
-    assert.equal((await failure(get())).status, 429);
+    const error = await failure(get());
+    assert.equal(error.status, 429);
+    assert.match(error.message, /; it asks to wait 86400 s$/);
     assert.deepEqual(clock.waits, []);
   });
 
