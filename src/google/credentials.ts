@@ -6,6 +6,7 @@
 
 import { createPrivateKey } from "node:crypto";
 import { cannotRead } from "../base/file-errors.ts";
+import { errorCode } from "../base/error-code.ts";
 import { given } from "../base/given.ts";
 import { readNamedFile } from "../base/named-file.ts";
 import { isTable } from "../base/table.ts";
@@ -79,7 +80,8 @@ async function readObject(file: string): Promise<Readonly<Record<string, unknown
   try {
     text = (await readNamedFile(file)).bytes.toString("utf8");
   } catch (error) {
-    throw new GoogleError("key", `${cannotRead(file, error)}; ${WHERE}`);
+    const isShut = ["EACCES", "EPERM"].includes(errorCode(error) ?? "");
+    throw new GoogleError("key", `${cannotRead(file, error)}; ${isShut ? SHUT : WHERE}`);
   }
   try {
     const value: unknown = JSON.parse(text);
@@ -90,6 +92,7 @@ async function readObject(file: string): Promise<Readonly<Record<string, unknown
   throw new GoogleError("key", `${file} is no key file in JSON; ${WHERE}`);
 }
 
+const SHUT = "the user that the relay runs as must be able to read it (chgrp, chmod g+r)";
 const WHERE =
   "make a key of type JSON in console.cloud.google.com, IAM & Admin > Service Accounts > Keys";
 

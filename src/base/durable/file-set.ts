@@ -43,7 +43,8 @@ export async function replaceFiles(files: readonly NewContent[], given: NewFile)
     }
     for (const { draft, path } of drafts) await rename(draft, path);
   } catch (error) {
-    await Promise.all(drafts.map(({ draft }) => rm(draft, { force: true })));
+    // The first error says more than one about what is left.
+    await Promise.allSettled(drafts.map(({ draft }) => rm(draft, { force: true })));
     throw error;
   }
   for (const directory of new Set(files.map(({ path }) => dirname(path)))) {

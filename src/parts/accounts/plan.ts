@@ -72,7 +72,8 @@ export function planSync(input: PlanInput): SyncPlan {
     for (const name of planned.entries.keys()) {
       if (!before.has(name)) changes.added.push(`${name}@${domain}`);
     }
-    if (gone.length > before.size * options.shrink_limit) {
+    // Rounded, because 0.29 * 100 is a little less than 29.
+    if (gone.length > Number((before.size * options.shrink_limit).toFixed(6))) {
       shrunk.push(`${gone.length} of the ${before.size} entries of ${domain}`);
     }
   }

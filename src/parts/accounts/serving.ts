@@ -14,7 +14,7 @@ import type { Events } from "../../observe/events.ts";
 import { describeError, type Log } from "../../observe/log.ts";
 import { DirectoryError, type FoundDirectory } from "./source.ts";
 import type { SourceMeans } from "./sources.ts";
-import { syncAccounts, type SyncReport } from "./sync.ts";
+import { syncAccounts, type SyncReport, UnwrittenFiles } from "./sync.ts";
 
 export interface ServingMeans {
   readonly clock: Clock;
@@ -46,6 +46,8 @@ export class ServingSync {
   /** The start of the last sync, by the monotonic clock. */
   #startedAt: number | undefined;
   #running: Promise<void> | undefined;
+  /** The time of the next sync has come while one was running. */
+  #isLate = false;
   #closing = new AbortController();
   /** Addresses of the last sync that was written, aliases included. */
   #known: ReadonlySet<string> = new Set();
@@ -114,10 +116,19 @@ export class ServingSync {
     this.#next = undefined;
     const options = this.#options;
     if (options === undefined) return;
-    if (this.#running !== undefined) return this.#plan(MINUTE);
+    if (this.#running !== undefined) {
+      this.#isLate = true;
+      return;
+    }
+    this.#isLate = false;
     this.#startedAt = this.#means.clock.monotonic();
     this.#plan(options.interval);
-    this.#running = this.#sync(options).finally(() => (this.#running = undefined));
+    this.#running = this.#sync(options).finally(() => this.#ended());
+  }
+
+  #ended(): void {
+    this.#running = undefined;
+    if (this.#isLate) this.#plan(0);
   }
 
   /** Never rejects. */
@@ -156,13 +167,14 @@ export class ServingSync {
   }
 
   #failed(error: unknown): void {
-    const isKnown = error instanceof DirectoryError;
+    const isKnown = error instanceof DirectoryError || error instanceof UnwrittenFiles;
     const why = isKnown ? error.message : describeError(error);
     this.#lastProblem = { kind: "failed", why };
     this.#means.log.event("accounts.failed", { error: why });
     const what = `the accounts cannot be synced, and their files stay as they are: ${why}`;
     // Google may be out of reach for a while.
-    if (isKnown && error.kind === "unreachable") this.#alarm.raiseLater(what);
+    const isAway = error instanceof DirectoryError && error.kind === "unreachable";
+    if (isAway) this.#alarm.raiseLater(what);
     else this.#alarm.raise(what);
   }
 

@@ -10,7 +10,7 @@ import type { Given } from "../../contract/command.ts";
 import { CommandError, EXIT } from "../../contract/exit.ts";
 import { DirectoryError } from "./source.ts";
 import { readDirectory } from "./sources.ts";
-import { countText, syncAccounts, type SyncReport } from "./sync.ts";
+import { countText, syncAccounts, type SyncReport, UnwrittenFiles } from "./sync.ts";
 
 export interface SyncFlags extends Given {
   readonly dryRun: boolean;
@@ -59,7 +59,7 @@ async function synced(sync: () => Promise<SyncReport>): Promise<SyncReport> {
     if (error instanceof DirectoryError) {
       throw new CommandError(`relayctl: ${error.message}`, EXITS[error.kind]);
     }
-    if (error instanceof Error && "syscall" in error) {
+    if (error instanceof UnwrittenFiles) {
       throw new CommandError(`nothing was written: ${error.message}`, EXIT.notDone);
     }
     throw error;

@@ -12,6 +12,7 @@ import {
 import { type AccountsOptions, accountsFileOf } from "../../accounts/options.ts";
 import type { Clock } from "../../base/clock.ts";
 import { type NewContent, replaceFiles } from "../../base/durable/file-set.ts";
+import { errorCode } from "../../base/error-code.ts";
 import type { SystemUser } from "../../base/users.ts";
 import { confirmList } from "../../lists/kept-list.ts";
 import { describeError } from "../../observe/log.ts";
@@ -49,8 +50,8 @@ export interface SyncReport extends Pick<SyncPlan, "added" | "removed" | "delaye
 }
 
 /**
- * Throws DirectoryError if the directory cannot be read, and the system's errors if a file cannot be written. A directory
- * that was read in part is refused.
+ * Throws DirectoryError if the directory cannot be read, and UnwrittenFiles if a file cannot be written. A directory that
+ * was read in part is refused.
  */
 export async function syncAccounts(
   options: AccountsOptions,
@@ -82,9 +83,27 @@ export async function syncAccounts(
     path: directoryStatePath(means.spoolDirectory),
     text: directoryStateText({ syncedAt: now, accounts: plan.accounts, departed: plan.departed }),
   };
-  await replaceFiles([...contents, knowledge], { mode: 0o640, owner: means.owner });
+  await write([...contents, knowledge], means);
   return { ...report, written: true };
 }
+
+/** The codes of errors that the rights of a file or directory cause. */
+const SHUT = new Set(["EACCES", "EPERM", "EROFS"]);
+
+/** Throws UnwrittenFiles. */
+async function write(files: readonly NewContent[], { owner }: SyncMeans): Promise<void> {
+  try {
+    await replaceFiles(files, { mode: 0o640, owner });
+  } catch (error) {
+    const what = error instanceof Error ? error.message : String(error);
+    const isShut = SHUT.has(errorCode(error) ?? "");
+    const advice = "; the user that the relay runs as must be able to write to this directory";
+    throw new UnwrittenFiles(`${what}${isShut ? advice : ""}`, { cause: error });
+  }
+}
+
+/** The files could not be written. The message is one line for the postmaster. */
+export class UnwrittenFiles extends Error {}
 
 const NOTHING = {
   users: 0,

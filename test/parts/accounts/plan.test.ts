@@ -230,6 +230,14 @@ describe("a sync is refused", () => {
       { found: full(18), files: { "example.com": file(...names(20)) }, options: at },
       undefined,
     ],
+    "not at 29 of 100 with a limit of 29%": [
+      {
+        found: full(71),
+        files: { "example.com": file(...names(100)) },
+        options: { ...at, shrink_limit: 0.29 },
+      },
+      undefined,
+    ],
     "not for names that stay for the present": [
       { found: full(1), files: { "example.com": file(...names(20)) } },
       undefined,

@@ -22,6 +22,8 @@ class Relay implements AsyncDisposable {
   /** The starts of syncs, in seconds since the relay started. */
   readonly syncs: number[] = [];
   found: FoundDirectory | Error = directoryOf("alice", "bob");
+  /** In place of `found`, if it takes a while. */
+  answer: Promise<FoundDirectory> | undefined;
   readonly #begun = this.clock.monotonic();
   readonly sync = new ServingSync({
     clock: this.clock,
@@ -29,6 +31,7 @@ class Relay implements AsyncDisposable {
     spoolDirectory: join(this.directory, "spool"),
     read: () => {
       this.syncs.push((this.clock.monotonic() - this.#begun) / SECOND);
+      if (this.answer !== undefined) return this.answer;
       return this.found instanceof Error ? Promise.reject(this.found) : Promise.resolve(this.found);
     },
   });
@@ -38,9 +41,10 @@ class Relay implements AsyncDisposable {
     return accountsOptions.read({ domains: ["example.com"], file, ...given }, "", []);
   }
 
-  async follow(given: object = {}): Promise<void> {
+  async follow(given: object = {}, isWaiting = true): Promise<void> {
     this.sync.follow(this.options(given));
-    await this.pass(0);
+    if (isWaiting) await this.pass(0);
+    else this.clock.advance(0);
   }
 
   /** Lets time pass, and the syncs that are due meanwhile end. */
@@ -84,6 +88,22 @@ test("syncs come at the start and after each interval", async () => {
   const [first, second] = relay.log.named("accounts.synced");
   assert.deepEqual([first?.users, first?.aliases, first?.added.length], [2, 2, 6]);
   assert.deepEqual(second?.added, []);
+});
+
+test("a sync that takes longer than the interval is followed by the next one at once", async () => {
+  await using relay = new Relay();
+  const slow = Promise.withResolvers<FoundDirectory>();
+  relay.answer = slow.promise;
+  await relay.follow({ interval: "10s" }, false);
+  relay.clock.advance(35 * SECOND);
+  assert.deepEqual(relay.syncs, [0]);
+  relay.answer = undefined;
+  slow.resolve(directoryOf("alice", "bob"));
+  await relay.sync.passed();
+  await relay.pass(0);
+  assert.deepEqual(relay.syncs, [0, 35]);
+  await relay.pass(10 * SECOND);
+  assert.deepEqual(relay.syncs, [0, 35, 45]);
 });
 
 test("without the table, or with an interval of 0s, none comes by itself", async () => {
