@@ -45,3 +45,6 @@ export function failOverOf({ parts }: Pick<Configuration, "parts">): FailOverOpt
 function isFailOver(table: unknown): table is FailOverOptions {
   return table !== undefined;
 }
+
+/** The versions of Dovecot that `dovecot-config` writes for, the older first. */
+export const DOVECOT_VERSIONS = ["2.3", "2.4"] as const;

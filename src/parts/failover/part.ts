@@ -2,11 +2,11 @@
 
 import { isTable } from "../../base/table.ts";
 import { word } from "../../contract/command.ts";
-import { flag, nested, optional, options, withDefault } from "../../options/options.ts";
+import { flag, nested, oneOf, optional, options, withDefault } from "../../options/options.ts";
 import { part, partCommand } from "../part.ts";
 import { failOverEvents } from "./events.ts";
 import { FailOver } from "./failover.ts";
-import { failOverOptions } from "./options.ts";
+import { DOVECOT_VERSIONS, failOverOptions } from "./options.ts";
 
 const ON_NOTES = `Without a running relay, it is in force at the next start. docs/failover.md says
 what comes before and after it.
@@ -17,6 +17,12 @@ once the copy of its recipient was found in its Maildir and compared. Mail witho
 a copy stays. Fail-over stays on, and new mail is settled in the same way.
 Exit status: 0 done, 1 fail-over is off or mail had to stay, 69 no relay runs
 (with --keep-local), 78 the configuration is wrong.`;
+
+const DOVECOT_NOTES = `Prints a complete dovecot.conf for the Maildirs of routers.toml, with the users of
+relayctl users and the certificate of the first listener that has one. The
+Maildirs are served read-only: no byte of a copy changes, and no file is added.
+With --write-access, users may flag, move and delete their mail.
+Exit status: 0, 78 the configuration is wrong or has no Maildirs for Dovecot.`;
 
 const STATUS_NOTES = `Works without a running relay.
 Exit status: 0, 78 the configuration is wrong.`;
@@ -59,6 +65,20 @@ export const failOver = part({
       flags: options({}),
       notes: STATUS_NOTES,
       run: async (_, given, means) => (await import("./status.ts")).failOverStatus(given, means),
+    }),
+    partCommand({
+      name: "dovecot-config",
+      summary: "print the configuration of a Dovecot that serves the Maildirs",
+      flags: options({
+        version: optional(
+          oneOf("the version of Dovecot", DOVECOT_VERSIONS),
+          "that of the installed Dovecot, else 2.3",
+        ),
+        writeAccess: withDefault(flag("let users change their mail, for a long fail-over"), false),
+      }),
+      notes: DOVECOT_NOTES,
+      run: async (_, given, means) =>
+        (await import("./dovecot-config.ts")).dovecotConfig(given, means),
     }),
   ],
   start(means) {
