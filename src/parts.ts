@@ -8,6 +8,7 @@ import { mtaSts } from "./parts/mta-sts/part.ts";
 import type { Part } from "./parts/part.ts";
 import { postmasterList } from "./parts/postmaster-list/part.ts";
 import { setUp } from "./parts/setup/part.ts";
+import { submission } from "./parts/submission/part.ts";
 import { tlsReports } from "./parts/tls-reports/part.ts";
 import { users } from "./parts/users/part.ts";
 
@@ -21,4 +22,5 @@ export const parts: readonly Part[] = [
   coverage,
   users,
   failOver,
+  submission,
 ];

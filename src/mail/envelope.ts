@@ -25,6 +25,8 @@ export interface Client {
   readonly helo: string;
   /** The client said HELO: SMTP without extensions. */
   readonly basic?: true;
+  /** The address of the user that has logged in, by submission. Absent for all other clients. */
+  readonly user?: string;
   /** Negotiated TLS protocol and cipher, absent in clear. */
   readonly tls?: {
     readonly version: string;

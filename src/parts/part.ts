@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import type { Https } from "../base/net/https.ts";
 import type { ListenAddress } from "../base/net/listen-address.ts";
+import type { Door } from "../base/net/listeners.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { Command, Given } from "../contract/command.ts";
 import type { RouterDriver, Services, Transport, TransportDriver } from "../contract/contract.ts";
@@ -21,6 +22,8 @@ import type { FieldValues, Option, Options } from "../options/options.ts";
 import type { Holds } from "../queue/holds.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { QueueView } from "../spool/queue-view.ts";
+import type { Reception } from "../smtp/server/reception.ts";
+import type { ServerOptions } from "../smtp/server/server.ts";
 import type { Spool } from "../spool/spool.ts";
 
 /** The things that a part has from its start to its end, also over a reload. */
@@ -48,6 +51,22 @@ export interface Generation<Sections> {
   readonly hostname: string;
   /** The recipient of the relay's lists and alarms. */
   readonly postmaster: Mailbox;
+  readonly configuration: Configuration;
+}
+
+export type Protocol = Configuration["listeners"][number]["protocol"];
+
+/** A server in the relay's process, for the listeners of its protocol. */
+export interface PartServer {
+  readonly protocol: Protocol;
+  /** Listens at these doors and at no others. Clients wait until `open`. Returns the ports, in order. */
+  listenOnly(doors: readonly Door[]): Promise<readonly number[]>;
+  /** Called once, when the spool is open and all parts have begun. */
+  open(reception: Reception): void;
+  /** Applies the options to new connections. */
+  follow(options: ServerOptions): void;
+  /** Lets transactions under way end, and cuts them off after `grace` ms. */
+  stop(grace: number): Promise<void>;
 }
 
 /** The way for mail that the part writes itself, and for mail that it lets wait. */
@@ -77,6 +96,7 @@ export type EventHandlers = {
 export interface RunningPart<Sections> {
   /** Called after the event was logged, for each event that the part wants to hear of. */
   readonly hears?: EventHandlers;
+  readonly server?: PartServer;
   /** Called once for each `Outside`. `services` are the services of the parts before this one. */
   offer?(outside: Outside, services: Offer["services"]): Offer;
   /** Called when the spool is open, before the first client is served. A part logs its own errors. */

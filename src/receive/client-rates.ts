@@ -1,5 +1,6 @@
 // Limits the mail of one client: messages, recipients and refused recipients each have a rate, over all sessions of
-// the client. A client is an IPv4 address or a /64 of IPv6. Hosts of a relay rule are exempt.
+// the client. A client is an IPv4 address or a /64 of IPv6. Hosts of a relay rule and users that have logged in are
+// exempt.
 //
 // Invariants:
 // - A client above its rate is put off, and never refused for good.
@@ -57,7 +58,8 @@ class LimitedReception implements Reception {
   }
 
   mail(client: Client, request: MailRequest): ReturnType<Reception["mail"]> {
-    if (this.#options.isExempt(client.address)) return this.#reception.mail(client, request);
+    const isExempt = client.user !== undefined || this.#options.isExempt(client.address);
+    if (isExempt) return this.#reception.mail(client, request);
     const key = clientKeyOf(client.address);
     const refusal = this.#harvests(key, client) ?? this.#isOver(this.#messages, key, client);
     if (refusal !== undefined) return refusal;

@@ -16,7 +16,8 @@ export const receiveEvents = eventTable("Mail that comes in", {
     client_certificate: maybe(
       text("The SHA-256 of the client's certificate; absent if the client showed none."),
     ),
-    rule: text("The rules of the gate that accepted the recipients."),
+    user: maybe(text("The user that has logged in; absent for other clients.")),
+    rule: text("The rules of the gate that accepted the recipients: `submission` for a user."),
     authentication: maybe(
       text(
         "SPF, DKIM and DMARC, as in `spf=pass dkim=none dmarc=fail`; absent if nothing asked for them.",

@@ -362,6 +362,7 @@ class Intake implements MessageSink {
       ...this.#described(),
       helo: client.helo,
       ...given({
+        user: client.user,
         tls: client.tls && `${client.tls.version} ${client.tls.cipher}`,
       }),
       ...(client.tls?.certificate === undefined

@@ -27,8 +27,8 @@ export function receivedHeader({ client, hostname, id, smtputf8, at, recipient }
 }
 
 /** The protocols of RFC 5321 4.4, RFC 3848 and RFC 6531 3.7.3. They have no name for HELO under TLS. */
-function protocolOf({ tls, basic }: Client, smtputf8: boolean): string {
-  const secured = tls === undefined ? "" : "S";
+function protocolOf({ tls, basic, user }: Client, smtputf8: boolean): string {
+  const secured = `${tls === undefined ? "" : "S"}${user === undefined ? "" : "A"}`;
   if (smtputf8) return `UTF8SMTP${secured}`;
   return basic === true ? "SMTP" : `ESMTP${secured}`;
 }

@@ -1,4 +1,4 @@
-// Translates the options of listeners and sessions for src/smtp/server/.
+// Translates the options of listeners and sessions for src/smtp/server/, and for servers of parts.
 
 import { networkInterfaces } from "node:os";
 import { given } from "../base/given.ts";
@@ -8,7 +8,8 @@ import type { Gate } from "../receive/gate/gate.ts";
 import type { Lists } from "../lists/lists.ts";
 import type { CertificateFiles } from "../base/net/certificates.ts";
 import type { Door } from "../base/net/listeners.ts";
-import type { ServerOptions, SmtpServer } from "../smtp/server/server.ts";
+import type { ServerOptions } from "../smtp/server/server.ts";
+import type { Servers } from "./servers.ts";
 import { firstLocalDomain } from "../config/configuration.ts";
 
 function limitsOf(configuration: Configuration): ServerOptions["limits"] {
@@ -36,13 +37,14 @@ function limitsOf(configuration: Configuration): ServerOptions["limits"] {
   };
 }
 
-/** Listens on the configured addresses and no longer on others; see {@link SmtpServer.listenOnly}. */
+/** Listens on the configured addresses and no longer on others; see {@link Servers.listenOnly}. */
 export async function bindListeners(
-  server: SmtpServer,
+  servers: Pick<Servers, "listenOnly">,
   { listeners }: Configuration,
   lists: Lists,
 ): Promise<string[]> {
-  const ports = await server.listenOnly(listeners.map((one) => doorOf(one, lists)));
+  const doors = listeners.map((one) => ({ protocol: one.protocol, ...doorOf(one, lists) }));
+  const ports = await servers.listenOnly(doors);
   return listeners.map(({ address: { host } }, index) => {
     const port = ports[index];
     return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

@@ -13,6 +13,7 @@ import { assemble, type Chain, type RelayMeans } from "./assemble.ts";
 import { parts } from "../parts.ts";
 import { PartProcesses } from "./processes/processes.ts";
 import { heardLog, type RunningParts } from "./running-parts.ts";
+import { Servers } from "./servers.ts";
 import { FrozenMail } from "../settle/frozen-mail.ts";
 import { type Control, openControl } from "./control/control.ts";
 import { controlSocket } from "./control/protocol.ts";
@@ -80,8 +81,7 @@ async function start(
   configuration: Configuration,
   given: RelayMeans,
 ): Promise<Relay> {
-  const { clock } = given;
-  const { relay } = configuration;
+  const [{ clock }, { relay }] = [given, configuration];
   const history = createHistory(configuration, given);
   const remembering = history === undefined ? given.log : rememberingLog(given.log, history);
   const means = lastingMeans(configuration, { ...given, log: remembering });
@@ -144,7 +144,9 @@ async function bind(
   means: RunningMeans,
 ) {
   const options = serverOptionsOf(configuration, chain.gate);
-  const server = new SmtpServer(options, means.clock, means.log);
+  const smtp = new SmtpServer(options, means.clock, means.log);
+  const server = new Servers(smtp, means.common?.parts.servers ?? []);
+  server.follow(options);
   const processes = new PartProcesses(parts, means);
   started.set("mail", (grace) => Promise.all([server.stop(grace), processes.close(grace)]));
   const addresses = await bindListeners(server, configuration, chain.lists);
@@ -177,7 +179,7 @@ interface Lasting extends Pick<Relay, "spool" | "queue"> {
   readonly parts: RunningParts;
   readonly processes: PartProcesses;
   readonly frozenMail: FrozenMail;
-  readonly server: SmtpServer;
+  readonly server: Servers;
   readonly generations: Generations<Generation & { readonly chain: Chain }>;
   readonly hints: HostHints;
   readonly holds: Holds;
@@ -231,7 +233,7 @@ function controlOf(
     hosts: (order) => hostLists(generations.current, order),
     partOrder: (path) => means.common?.parts.order(path),
     play: (socket, address) =>
-      server.play(socket, address, playedReception(generations.current.chain.gate)),
+      server.smtp.play(socket, address, playedReception(generations.current.chain.gate)),
   });
 }
 

@@ -14,6 +14,7 @@ import type {
   Part,
   PartMail,
   PartMeans,
+  PartServer,
   RunningPart,
 } from "../parts/part.ts";
 
@@ -67,6 +68,11 @@ export class RunningParts {
     for (const one of this.#running) one.follow?.(generation);
   }
 
+  /** The servers of parts in this process. */
+  get servers(): readonly PartServer[] {
+    return this.#running.flatMap(({ server }) => server ?? []);
+  }
+
   /** The order with this path, "/PART/VERB"; undefined if no part knows it. */
   order(path: string): ((order: unknown) => Promise<object>) | undefined {
     return this.#orders.get(path);
@@ -93,5 +99,6 @@ export function heardLog(log: Log, running: () => RunningParts | undefined): Log
 
 function generationOf(configuration: Configuration, outside: Outside): Generation<unknown> {
   const { relay, parts: sections } = configuration;
-  return { sections, outside, hostname: relay.hostname, postmaster: postmasterOf(configuration) };
+  const postmaster = postmasterOf(configuration);
+  return { sections, configuration, outside, hostname: relay.hostname, postmaster };
 }

@@ -10,7 +10,8 @@ import type { Clock } from "../base/clock.ts";
 import { errorCode } from "../base/error-code.ts";
 import { readNamedFile } from "../base/named-file.ts";
 import { describeError, type Log } from "../observe/log.ts";
-import { isArgon2Of, NO_PASSWORD, parseArgon2 } from "./argon2.ts";
+import { NO_PASSWORD, parseArgon2 } from "./argon2.ts";
+import { Argon2Thread } from "./argon2-thread.ts";
 import { LoginTurns } from "./login-turns.ts";
 import { PasswdFile, type User } from "./passwd-file.ts";
 import { WrongPasswords } from "./wrong-passwords.ts";
@@ -34,7 +35,6 @@ export type LoginResult =
 interface LoginMeans {
   readonly clock: Clock;
   readonly log: Log;
-  readonly turns?: LoginTurns;
 }
 
 /** Octets of the longest name and password that are judged. */
@@ -49,7 +49,8 @@ const SCHEME = /^\{(?:ARGON2ID|ARGON2I|ARGON2)\}/i;
 
 export class Logins {
   readonly #means: LoginMeans;
-  readonly #turns: LoginTurns;
+  readonly #turns = new LoginTurns();
+  readonly #thread = new Argon2Thread();
   readonly #wrong: WrongPasswords;
   readonly #known = new Set<string>();
   #file: string;
@@ -58,7 +59,6 @@ export class Logins {
   constructor(file: string, means: LoginMeans) {
     this.#file = file;
     this.#means = means;
-    this.#turns = means.turns ?? new LoginTurns();
     this.#wrong = new WrongPasswords(means.clock);
   }
 
@@ -103,17 +103,19 @@ export class Logins {
   }
 
   async #judge(name: string, password: string): Promise<Judged> {
-    let user: User | undefined;
     try {
-      user = (await this.#read()).find(name);
+      return await this.#judgeBy((await this.#read()).find(name), password);
     } catch (error) {
       return { kind: "unknown", why: describeError(error) };
     }
+  }
+
+  async #judgeBy(user: User | undefined, password: string): Promise<Judged> {
     const isTooLong = Buffer.byteLength(password) > PASSWORD_MAX;
     const written = user?.password ?? "";
     const [scheme = ""] = SCHEME.exec(written) ?? [];
     const hash = scheme === "" ? undefined : parseArgon2(written.slice(scheme.length));
-    const isRight = await isArgon2Of(hash ?? NO_PASSWORD, isTooLong ? "" : password);
+    const isRight = await this.#thread.isOf(hash ?? NO_PASSWORD, isTooLong ? "" : password);
     if (user === undefined) return { kind: "wrong", why: "no such user" };
     if (hash === undefined) return { kind: "wrong", why: "the users file has no Argon2 hash" };
     if (!isRight || isTooLong) return { kind: "wrong", why: "wrong password" };

@@ -83,7 +83,7 @@ describe("logins", () => {
 
 describe("turns of logins", () => {
   test("run one at a time; known clients first; too many strangers get none", async () => {
-    const turns = new LoginTurns(1);
+    const turns = new LoginTurns();
     const done: string[] = [];
     const gate = Promise.withResolvers<void>();
     const first = turns.take(false, () => gate.promise);
@@ -102,7 +102,7 @@ describe("turns of logins", () => {
     assert.equal(done.at(-1), "last");
   });
   test("a judge that fails gives its turn back", async () => {
-    const turns = new LoginTurns(1);
+    const turns = new LoginTurns();
     await assert.rejects(turns.take(false, () => Promise.reject(new Error("x"))));
     assert.equal(await turns.take(false, async () => 1), 1);
   });

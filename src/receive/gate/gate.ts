@@ -7,6 +7,7 @@
 // - A rule with a proof admits a recipient only provisionally: the message must bring the proof.
 // - The secret never leaves the relay, whether the rule asked for it or not: anyone who learns it can pass for our tenant.
 // - The relay believes a sender only if a relay rule lets it through, with its proof.
+// - A user that has logged in may send to everybody. Submission has checked that the sender is the user's.
 // - The hosts after us trust us, so a stranger's address must not contain a route that one of them may follow
 //   (user%elsewhere@ours, elsewhere!user@ours).
 //
@@ -159,6 +160,7 @@ export class Gate {
 
   /** Decides whether `from` may send mail from `sender` to `recipient`. It does not check whether the recipient exists. */
   async judge(from: Client, sender: Mailbox | null, recipient: Mailbox): Promise<Verdict> {
+    if (from.user !== undefined) return submitted(from.user);
     const local = await this.#localDomains.match(recipient.domain);
     const why = `recipient: ${local.why}`;
     if (local.kind === "defer") {
@@ -216,6 +218,11 @@ export class Gate {
       ...secrets,
     };
   }
+}
+
+function submitted(user: string): Verdict {
+  const why = `${user} has logged in`;
+  return { kind: "accept", rule: "submission", why, relayed: true, relayedWhy: why };
 }
 
 async function judgeRelay(

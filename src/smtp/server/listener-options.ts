@@ -1,4 +1,4 @@
-// [[listeners]]: an address, and the certificate that is shown there.
+// [[listeners]]: an address, its protocol, and the certificate that is shown there.
 // A certificate that cannot be used is reported when the file is checked, before any client says STARTTLS.
 
 import { readFileSync } from "node:fs";
@@ -31,6 +31,13 @@ const moreCertificates = withCheck(
 
 const declaredOptions = options({
   address,
+  protocol: withDefault(
+    oneOf(
+      "Mail from other hosts (`smtp`), or from the mail programs of users that log in (`submission`).",
+      ["smtp", "submission"],
+    ),
+    "smtp",
+  ),
   tls: withDefault(
     oneOf("TLS on the client's STARTTLS, from the first byte (`implicit`), or never.", [
       "none",
@@ -79,6 +86,7 @@ type Report = (key: string, message: string) => void;
 
 export const listenerOptions = withCheck(declaredOptions, (listener, report) => {
   const { tls, certificate: cert, private_key: key } = listener;
+  if (listener.protocol === "submission") checkSubmission(listener, report);
   if (tls === "none" && listener.client_certificates === "request") {
     report("client_certificates", 'is "request", and tls is "none"');
   }
@@ -88,6 +96,24 @@ export const listenerOptions = withCheck(declaredOptions, (listener, report) => 
   if (key === undefined) report("private_key", missing);
   if (cert !== undefined && key !== undefined) checkPair(cert, key, report);
 });
+
+/** Passwords must not cross a network in clear text. */
+function checkSubmission(
+  { tls, address: { host }, client_certificates: asked }: ListenerOptions,
+  report: Report,
+): void {
+  if (tls === "none" && !isLoopback(host)) {
+    report(
+      "tls",
+      'is "none": users would send passwords in clear text; write "implicit" or "starttls"',
+    );
+  }
+  if (asked !== undefined) report("client_certificates", 'is for protocol = "smtp" only');
+}
+
+function isLoopback(host: string): boolean {
+  return host === "::1" || host.startsWith("127.");
+}
 
 function checkPair(certificateFile: string, keyFile: string, report: Report): void {
   const cert = contents("certificate", certificateFile, report);

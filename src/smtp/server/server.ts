@@ -1,7 +1,7 @@
 // The SMTP server: a session for each connection that the listeners give it, and the one timer that watches them all.
 // Promise: `stop` lets each transaction under way end within its grace time.
 //
-// Doors: command.ts, events.ts, listener-options.ts, message-reader.ts, reception.ts.
+// Doors: command.ts, events.ts, incoming-message.ts, limits.ts, listener-options.ts, message-reader.ts, reception.ts.
 
 import type { Socket } from "node:net";
 import type { Clock, Timer } from "../../base/clock.ts";

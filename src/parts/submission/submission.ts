@@ -1,0 +1,180 @@
+// The server for mail programs: its listeners and its sessions, and the one timer that watches them all.
+//
+// Invariants:
+// - Its connections have slots of their own: a flood of logins takes none from port 25.
+// - `stop` lets each transaction under way end within its grace time.
+
+import { LoopShare } from "../../base/loop-share.ts";
+import { KeyedRate } from "../../base/keyed-rate.ts";
+import { type Accepted, type Door, Listeners } from "../../base/net/listeners.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
+import type { Configuration } from "../../config/configuration.ts";
+import type { Client } from "../../mail/envelope.ts";
+import { LOCAL_ERROR, status, type Status, statusLine } from "../../mail/status.ts";
+import { describeError, type Log } from "../../observe/log.ts";
+import type { Reception } from "../../smtp/server/reception.ts";
+import type { ServerOptions } from "../../smtp/server/server.ts";
+import { Logins } from "../../users/logins.ts";
+import { usersFileOf } from "../../users/options.ts";
+import type { PartServer } from "../part.ts";
+import { type Credentials, DialogueServer } from "./dialogue-server.ts";
+import type { SubmissionOptions } from "./options.ts";
+import { Senders } from "./senders.ts";
+import { Session } from "./session.ts";
+import { userMail, type UserRules } from "./user-mail.ts";
+
+/** Milliseconds between two checks of all deadlines. */
+const WATCH_INTERVAL = 1000;
+/** Most characters of a dropped parameter in the log. */
+const DROPPED_SHOWN = 200;
+const TOO_MANY = statusLine(status(421, "7.0", "Too many connections, try again later"));
+const WRONG = status(535, "7.8", "Authentication credentials invalid");
+const LATER = status(454, "7.0", "Too many failed logins, try again later");
+
+interface Applied {
+  readonly rules: UserRules;
+  readonly dialogue: DialogueServer;
+  readonly rate: SubmissionOptions["rate"];
+}
+
+export class Submission implements PartServer {
+  readonly protocol = "submission";
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #sessions = new Set<Session>();
+  #options: ServerOptions | undefined;
+  #listeners: Listeners | undefined;
+  #logins: Logins | undefined;
+  #applied: Applied | undefined;
+  #watch: Timer | undefined;
+  #whenEmpty: (() => void) | undefined;
+
+  constructor({ clock, log }: { readonly clock: Clock; readonly log: Log }) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Applies the configuration to new sessions, and the rules to new messages of all. */
+  apply(options: SubmissionOptions, configuration: Configuration): void {
+    const { hostname, message_size_limit: relayMax } = configuration.relay;
+    const sizeMax = Math.min(options.message_size_limit ?? relayMax, relayMax);
+    const before = this.#applied;
+    const isSameRate =
+      before?.rate.count === options.rate.count && before.rate.window === options.rate.window;
+    const rate = isSameRate ? before.rules.rate : new KeyedRate(options.rate, this.#clock);
+    const senders = new Senders(configuration, this.#clock);
+    this.#applied = {
+      rules: { senders, rate, recipientsMax: options.recipients_max, sizeMax, hostname },
+      dialogue: new DialogueServer({ hostname, sizeMax }),
+      rate: options.rate,
+    };
+    const file = usersFileOf(configuration);
+    const means = { clock: this.#clock, log: this.#log };
+    if (this.#logins === undefined) this.#logins = new Logins(file, means);
+    else this.#logins.follow(file);
+  }
+
+  follow(options: ServerOptions): void {
+    // No client has a slot in reserve: relay hosts do not log in.
+    this.#options = { ...options, isReserved: () => false };
+    this.#listeners?.follow(this.#options);
+  }
+
+  async listenOnly(doors: readonly Door[]): Promise<readonly number[]> {
+    if (doors.length === 0 && this.#listeners === undefined) return [];
+    return this.#opened().listenOnly(doors);
+  }
+
+  #opened(): Listeners {
+    const options = this.#options;
+    if (options === undefined) throw new Error("there are no options yet");
+    this.#listeners ??= new Listeners(options, {
+      clock: this.#clock,
+      log: this.#log,
+      share: new LoopShare(),
+      refusal: `${TOO_MANY}\r\n`,
+      onRefused: (client, why, told) =>
+        this.#log.event("session.refused", { client, reply: told ? TOO_MANY : "", why }),
+    });
+    if (this.#reception !== undefined) this.#serveFrom(this.#listeners, this.#reception);
+    return this.#listeners;
+  }
+
+  #reception: Reception | undefined;
+
+  open(reception: Reception): void {
+    this.#reception = reception;
+    if (this.#listeners !== undefined) this.#serveFrom(this.#listeners, reception);
+  }
+
+  #serveFrom(listeners: Listeners, reception: Reception): void {
+    this.#watch ??= this.#clock.after(WATCH_INTERVAL, this.#onWatch);
+    listeners.open((accepted) => this.#serve(accepted, reception));
+  }
+
+  #serve(accepted: Accepted, reception: Reception): void {
+    const [options, applied] = [this.#options, this.#applied];
+    if (options === undefined || applied === undefined) throw new Error("not yet configured");
+    const { sizeMax } = applied.rules;
+    const session = new Session(accepted, {
+      server: applied.dialogue,
+      limits: { ...options.limits, sizeMax },
+      now: () => this.#clock.monotonic(),
+      login: (client, given) => this.#login(client, given),
+      mail: async (client, user, request) => {
+        const { rules } = this.#applied ?? applied;
+        const means = { reception, rules, clock: this.#clock, log: this.#log };
+        return userMail({ client, user }, request, means);
+      },
+      onError: (client, where, error) =>
+        this.#log.event("relay.error", {
+          where: `${where} of ${client.address}`,
+          error: describeError(error),
+        }),
+      onTlsFailure: (client, error) =>
+        this.#log.event("session.tls_failed", { client: client.address, error: error.message }),
+      onDropped: (client, command, parameters) =>
+        this.#log.event("session.parameter_dropped", {
+          client: client.address,
+          command,
+          parameters: parameters.map((parameter) => parameter.slice(0, DROPPED_SHOWN)),
+        }),
+      onEnd: (client, why) => this.#log.event("session.ended", { client: client.address, why }),
+      onClose: (closed) => {
+        this.#sessions.delete(closed);
+        if (this.#sessions.size === 0) this.#whenEmpty?.();
+      },
+    });
+    this.#sessions.add(session);
+    session.start();
+  }
+
+  async #login({ address }: Client, { user, password }: Credentials): Promise<string | Status> {
+    const logins = this.#logins;
+    if (logins === undefined) return LOCAL_ERROR;
+    const result = await logins.login({ client: address, user, password, by: "submission" });
+    if (result.kind === "right") return result.user.address;
+    return result.kind === "wrong" ? WRONG : LATER;
+  }
+
+  readonly #onWatch = (): void => {
+    const now = this.#clock.monotonic();
+    for (const session of this.#sessions) session.watch(now);
+    this.#watch = this.#clock.after(WATCH_INTERVAL, this.#onWatch);
+  };
+
+  async stop(grace: number): Promise<void> {
+    const stopped = this.#listeners?.stop();
+    for (const session of this.#sessions) session.drain();
+    if (this.#sessions.size > 0) {
+      const empty = new Promise<void>((resolve) => (this.#whenEmpty = resolve));
+      const cut = this.#clock.after(grace, () => {
+        for (const session of this.#sessions) session.destroy();
+      });
+      await empty;
+      cut.cancel();
+    }
+    this.#watch?.cancel();
+    await stopped;
+  }
+}
