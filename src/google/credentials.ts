@@ -170,7 +170,8 @@ const LONGEST = 20_000;
 
 async function ofTheMachine(scopes: readonly string[]): Promise<Credentials> {
   const { GoogleAuth } = await import("google-auth-library");
-  const found = new GoogleAuth({ scopes: [...scopes] });
+  // Without the id of a project, which no call here needs, the library would run `gcloud` to learn it.
+  const found = new GoogleAuth({ scopes: [...scopes], projectId: "none" });
   return {
     asker: { scopes },
     secrets: [],

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { GoogleApi } from "../../src/google/google.ts";
 import { startHttp } from "../support/http-server.ts";
@@ -37,12 +40,22 @@ describe("the credentials that the machine has", () => {
         url.includes("/token") ? '{"access_token":"of-the-machine","expires_in":3599}' : "{}",
       );
     });
-    environment(t, { GCE_METADATA_HOST: new URL(metadata).host });
+    const programs = mkdtempSync(join(tmpdir(), "unseen-google-"));
+    t.after(() => rmSync(programs, { recursive: true }));
+    writeFileSync(join(programs, "gcloud"), `#!/bin/sh\n: > "${programs}/was-run"\n`, {
+      mode: 0o755,
+    });
+    const { PATH = "" } = process.env;
+    environment(t, {
+      GCE_METADATA_HOST: new URL(metadata).host,
+      PATH: `${programs}:${PATH}`,
+    });
     const google = await startScript(t, {});
     const api = await GoogleApi.open({ scopes: SCOPES }, means());
     await api.get(new URL(google.base));
     assert.deepEqual(google.bearers, ["Bearer of-the-machine"]);
     assert.ok(paths.some((path) => path.includes("service-accounts/default/token")));
+    assert.ok(!existsSync(join(programs, "was-run")), "no program of Google is run");
   });
 
   test("cannot ask on behalf of a subject without a key", async (t) => {
