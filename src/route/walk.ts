@@ -109,7 +109,8 @@ export class Walk {
       const why = found.kind === "in" && "why" in decision ? decision.why : "";
       this.#note(router, decision.kind, joinedReasons(found.why, why));
       const isSettled = this.#take(router, decision, account);
-      if (decision.kind === "accept") await this.#copyToMembers(router, decision);
+      if (decision.kind === "accept" && (decision.members ?? decision.membersLater) !== undefined)
+        await this.#copyToMembers(router, decision);
       if (isSettled === "unrouted") return this.#end(router.name);
       if (isSettled) return this.#step;
     }

@@ -45,12 +45,20 @@ export async function readGoogle(
     ...(subject === undefined ? {} : { subject: subject.address }),
     scopes: scopes.map((scope) => `${SCOPE}.${scope}.readonly`),
   };
+  const ended = new AbortController();
+  const signal = AbortSignal.any([
+    ended.signal,
+    ...(means.signal === undefined ? [] : [means.signal]),
+  ]);
   try {
-    const api = await GoogleApi.open(access, { ...means, deadline: DEADLINE });
+    const api = await GoogleApi.open(access, { ...means, signal, deadline: DEADLINE });
     return await readWhole(new DirectoryApi(api, options), membersFile !== undefined);
   } catch (error) {
     if (!(error instanceof GoogleError)) throw error;
     throw new DirectoryError(error.kind, error.message, { cause: error });
+  } finally {
+    // After an error, the requests for the members of other groups may still be under way.
+    ended.abort(new Error("the sync has ended"));
   }
 }
 
@@ -104,7 +112,7 @@ class DirectoryApi {
     const waiting = groups.values();
     const work = async () => {
       for (const { address } of waiting) {
-        const path = `/groups/${encodeURIComponent(address)}/members`;
+        const path = `/groups/${encodeURIComponent(address).replace("%40", "@")}/members`;
         const entries = await this.#pages("members", path, {}, MEMBERS_MAX);
         members.set(address, [...new Set(entries.flatMap((one) => addressesOf(one, everybody)))]);
       }

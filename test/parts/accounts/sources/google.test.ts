@@ -239,6 +239,14 @@ describe("a fault that stays", { concurrency: true }, () => {
     }
   });
 
+  test("members of one group, while others never come", async () => {
+    await using google = await startGoogle();
+    google.users = [user("alice")];
+    google.groups = [group("silent"), group("all")];
+    google.always("/silent@example.com/members", "silent");
+    assert.equal((await failure(google, { options: { group_members: "m" } })).kind, "half");
+  });
+
   test("members of one group", async () => {
     await using google = await startGoogle();
     google.users = [user("alice")];
