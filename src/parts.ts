@@ -2,6 +2,7 @@
 
 import { accounts } from "./parts/accounts/part.ts";
 import { coverage } from "./parts/coverage/part.ts";
+import { dkim } from "./parts/dkim/part.ts";
 import { doctorPart } from "./parts/doctor/part.ts";
 import { failOver } from "./parts/failover/part.ts";
 import { mtaSts } from "./parts/mta-sts/part.ts";
@@ -22,5 +23,6 @@ export const parts: readonly Part[] = [
   coverage,
   users,
   failOver,
+  dkim,
   submission,
 ];

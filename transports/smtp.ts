@@ -21,8 +21,11 @@ import type { Credentials } from "../src/smtp/client/auth.ts";
 import { deliverBatch } from "./smtp/delivery.ts";
 import { contextOf, reachHost, tlsRuleOf } from "./smtp/context.ts";
 import { connectionFields, HOST_FORMS, transferFields } from "./smtp/options.ts";
+import { dkimKeys } from "../src/outbox/dkim-options.ts";
+import { notWhole } from "./smtp/reasons.ts";
 import type { Rate } from "./smtp/rate-limit.ts";
 import type { SmtpOptions } from "./smtp/resolved-options.ts";
+import { SubmissionSigner } from "./smtp/signing.ts";
 import type { Host } from "../src/mail/host.ts";
 
 /**
@@ -103,6 +106,12 @@ const declaredOptions = options({
     ),
     "no limit; to Google's hosts 60/1m for mail that has waited in the queue, because Google blocks an account that gets more",
   ),
+  dkim: withDefault(
+    dkimKeys(
+      "Keys that sign the mail that people submit to the relay with DKIM, if the domain of the From address has a key. A message gets one signature for each domain. Mail that came in any other way is not signed. `relayctl dkim new` makes a key.",
+    ),
+    [],
+  ),
   ...transferFields,
 });
 
@@ -163,7 +172,7 @@ function credentialsOf(given: Given): Credentials | undefined {
  *   every host has not come, or too many deliveries wait for it already; no connection came free in time.
  * - deferred, not passed, only for a message that is still coming in: the connection was lost before the end was sent;
  *   the host deferred it in its middle or answered with 421; the message must be complete for this host, or to be sent
- *   a second time; the host has only one free connection, or failed the last time. No other host is asked.
+ *   a second time, or to be signed; the host has only one free connection, or failed the last time. No other host is asked.
  */
 export const smtp: TransportDriver<Given> = {
   name: "smtp",
@@ -179,11 +188,16 @@ export const smtp: TransportDriver<Given> = {
       recipient_rate: given.recipient_rate ?? (isGoogle(given.hosts) ? GOOGLE_RATE : undefined),
     };
     const context = contextOf(settings, services);
+    const signer = new SubmissionSigner(given.dkim, services);
     return {
       locality: "remote",
       hosts: given.hosts ?? given.fallback_hosts ?? [],
       batchKey: ({ mailbox }) => mailbox.domain,
-      deliver: (batch, signal) => deliverBatch(context, batch, signal),
+      async deliver(batch, signal) {
+        const isComing = batch.body.unread !== undefined;
+        if (isComing && signer.wants(batch)) return notWhole(batch);
+        return deliverBatch(context, await signer.signed(batch), signal);
+      },
       reach: (host, signal) => reachHost(context, host, signal),
       tlsRule: (host) => tlsRuleOf(context, host),
       close: () => context.pool.close(),

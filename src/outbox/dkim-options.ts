@@ -36,23 +36,25 @@ const signerOptions = options({
 
 export type DkimSigner = Values<typeof signerOptions>;
 
-const signers = tables(
-  "Keys that sign the mail that the relay writes itself with DKIM: bounces, warnings, and the postmaster's list. Two keys of one domain, RSA and Ed25519, both sign. Without a key for the domain of the From address the mail is not signed. Mail of other people is never signed.",
-  signerOptions,
-);
+/** Keys, each with its own place for its record in the DNS. */
+export function dkimKeys(doc: string): Option<readonly DkimSigner[]> {
+  const signers = tables(doc, signerOptions);
+  return {
+    ...signers,
+    read(value, path, problems) {
+      const read = signers.read(value, path, problems) ?? [];
+      const records = read.map(({ domain, selector }) => `${selector.toLowerCase()} ${domain}`);
+      for (const [index, record] of records.entries()) {
+        const first = records.indexOf(record);
+        if (first === index) continue;
+        const message = `has the domain and the selector of ${path}[${first}]`;
+        problems.push({ path: `${path}[${index}]`, message });
+      }
+      return read;
+    },
+  };
+}
 
-/** Each key must have its own place for its record in the DNS. */
-export const dkimSigners: Option<readonly DkimSigner[]> = {
-  ...signers,
-  read(value, path, problems) {
-    const read = signers.read(value, path, problems) ?? [];
-    const records = read.map(({ domain, selector }) => `${selector.toLowerCase()} ${domain}`);
-    for (const [index, record] of records.entries()) {
-      const first = records.indexOf(record);
-      if (first === index) continue;
-      const message = `has the domain and the selector of ${path}[${first}]`;
-      problems.push({ path: `${path}[${index}]`, message });
-    }
-    return read;
-  },
-};
+export const dkimSigners = dkimKeys(
+  "Keys that sign the mail that the relay writes itself with DKIM: bounces, warnings, and the postmaster's list. Two keys of one domain, RSA and Ed25519, both sign. Without a key for the domain of the From address the mail is not signed. Mail that people submit is signed by `dkim` of an smtp transport; other mail is never signed.",
+);

@@ -4,7 +4,7 @@ import { event, eventTable, type EventsOf, text } from "../observe/event.ts";
 
 export const outboxEvents = eventTable("Mail of the relay's own", {
   "message.unsigned": event(
-    "A key of `[relay] dkim` could not sign a message of the relay's own. The message is sent without that signature.",
+    "A key of `dkim`, in `[relay]` or in a transport, could not sign a message. The message is sent without that signature.",
     {
       id: text("The message."),
       from: text("The address in its From field."),

@@ -4,7 +4,7 @@
 // bounce and the settling of its cause are one; `post` uses a transaction of its own. If a key of [relay] dkim cannot sign,
 // the message is still sent.
 //
-// Doors: dkim-options.ts, dkim-record.ts, events.ts.
+// Doors: dkim-options.ts, dkim-record.ts, events.ts, signing.ts.
 
 import { given } from "../base/given.ts";
 import { describeError, type Log } from "../observe/log.ts";

@@ -4,8 +4,8 @@ import type { Draft } from "../mail/draft.ts";
 import type { DkimSigner } from "./dkim-options.ts";
 import { signMessage, type SigningKey } from "../receive/authentication/mailauth.ts";
 
-/** The signed fields, in addition to the draft's own fields. */
-const SIGNED = [
+/** The signed fields of every message. */
+export const SIGNED = [
   "From",
   "To",
   "Subject",

@@ -4,14 +4,16 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
+import { systemClock } from "../../src/base/clock.ts";
 import { reportDraft } from "../../src/bounce/bounce.ts";
 import { type DkimRecord, dkimRecordOf } from "../../src/outbox/dkim-record.ts";
 import { Outbox } from "../../src/outbox/outbox.ts";
 import { signMessage } from "../../src/receive/authentication/mailauth.ts";
 import { body, ENVELOPE, MESSAGE, recipient, request } from "../bounce/report.ts";
 import { BODIES, HEADERS } from "../outbox/unusual-messages.ts";
-import { mailbox } from "../support/build.ts";
+import { batch, envelope, mailbox, streamedBody } from "../support/build.ts";
 import { recordingLog } from "../support/services.ts";
+import { SubmissionSigner } from "../../transports/smtp/signing.ts";
 import { missing } from "./packages.ts";
 
 const skip = missing("python3-dkim", "python3-nacl");
@@ -75,6 +77,28 @@ test("dkimpy takes a signature over any body for right", { skip }, async () => {
   }
   const expected = messages.map(() => 1);
   assert.deepEqual(rightSignatures(messages, RECORDS), expected);
+});
+
+test("dkimpy takes what people submit, signed as a stream, for right", { skip }, async () => {
+  const signer = new SubmissionSigner(SIGNERS.slice(0, 1), {
+    clock: systemClock,
+    log: recordingLog(),
+  });
+  const client = { address: "192.0.2.7", helo: "laptop", user: "alice@example.com" };
+  const messages: Buffer[] = [];
+  for (const content of Object.values(BODIES)) {
+    for (const head of HEADERS) {
+      const bytes = Buffer.concat([Buffer.from(head), Buffer.from(content)]);
+      const one = batch([], { envelope: envelope({ client }), body: streamedBody(bytes, 777) });
+      const pieces: Buffer[] = [];
+      for await (const piece of (await signer.signed(one)).body.chunks()) pieces.push(piece);
+      messages.push(Buffer.concat(pieces));
+    }
+  }
+  assert.deepEqual(
+    rightSignatures(messages, RECORDS),
+    messages.map(() => 1),
+  );
 });
 
 test("dkimpy takes both signatures of our bounces for right", { skip }, async () => {

@@ -1,7 +1,8 @@
 // Reasons for a delivery that was put off without an attempt, or was given up. `relayctl queue list` shows the texts,
 // so they name the host or the rate that the delivery waits for.
 
-import type { Outcome } from "../../src/contract/contract.ts";
+import type { Batch, Outcome } from "../../src/contract/contract.ts";
+import type { RecipientId } from "../../src/mail/envelope.ts";
 import { saidLine, status, type Status } from "../../src/mail/status.ts";
 import { notPassed, outcomeOf } from "./outcomes.ts";
 
@@ -11,6 +12,7 @@ export type PutOff = Required<Pick<Deferral, "notBefore" | "waitsFor">>;
 
 export const NO_HOSTS = status(451, "3.5", "No host to deliver to is configured");
 export const GIVEN_UP = status(451, "4.7", "The attempt took too long and was given up");
+const NOT_WHOLE = status(451, "4.5", "The message must be complete before it is signed");
 export const LOOKED_UP = status(
   451,
   "4.3",
@@ -26,6 +28,12 @@ export const CLOSED_ON_OTHERS = status(
 export const NOT_SPARED = notPassed(
   outcomeOf(status(451, "4.5", "All connections to the host are in use"), "message", undefined),
 );
+
+/** A message that is to be signed must be complete. */
+export function notWhole({ recipients }: Batch): ReadonlyMap<RecipientId, Outcome> {
+  const outcome = notPassed(outcomeOf(NOT_WHOLE, "message", undefined));
+  return new Map(recipients.map(({ id }) => [id, outcome]));
+}
 
 /** Too many messages wait in line for the host. */
 export function busyStatus(host: string): Status {

@@ -4,7 +4,7 @@
 // Invariant: the message is judged as it was received, before any field was removed or put in front. Only the empty
 // line before a first line that is not a field counts as received.
 //
-// Doors: dns-questions.ts, inbound.ts, mailauth.ts, tenant.ts, vouched.ts.
+// Doors: author.ts, dns-questions.ts, inbound.ts, mailauth.ts, tenant.ts, vouched.ts.
 
 import type { Clock } from "../../base/clock.ts";
 import type { Resolver } from "../../dns/dns.ts";

@@ -255,7 +255,7 @@ export function loadSigner() {
  * the algorithm of the key. `now` is in milliseconds since the epoch. Rejects if the message cannot be signed.
  */
 export async function signMessage(
-  message: Buffer,
+  message: Buffer | Readable,
   fields: readonly string[],
   { domain: signingDomain, selector, privateKey }: SigningKey,
   now: number,
