@@ -85,6 +85,7 @@ describe("the configuration of a Google Workspace domain", () => {
     assert.deepEqual(configuration.listeners, [
       {
         address: { host: "0.0.0.0", port: 25, written: "0.0.0.0:25" },
+        protocol: "smtp",
         tls: "starttls",
         certificate: join(directory, "certificate.pem"),
         private_key: join(directory, "private-key.pem"),
