@@ -355,8 +355,11 @@ export interface Spool {
   release(domain: string, most: number): Promise<number>;
   /** Returns recipients that wait for the release of a transport, oldest first, at most `most`, those after `after`. */
   withheld(most: number, after?: WithheldKey): Promise<readonly Withheld[]>;
-  /** Makes these recipients due, as if they had not waited, if they wait for the release of a transport. */
-  releaseWithheld(which: readonly WithheldKey[]): Promise<void>;
+  /**
+   * Makes these recipients due, as if they had not waited, if they wait for the release of a transport. `forced`: their
+   * attempt ignores what is known of hosts.
+   */
+  releaseWithheld(which: readonly WithheldKey[], forced?: true): Promise<void>;
   /** Returns at most `most` that are untried. */
   releasedWithheld(most: number): Promise<ReleasedWithheld>;
   /**

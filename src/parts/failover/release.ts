@@ -2,6 +2,7 @@
 //
 // Invariants:
 // - A recipient gets no more messages than the rate allows, however late a tick is, and in their order.
+// - The first message finds out whether its host is back, whatever is known of it. Nothing else is released meanwhile.
 // - While released mail waits for a host that has failed, no more is released: it would come in a burst with the host.
 // - The spool knows what waits. So a release that is interrupted by the end of the relay goes on with the rest.
 
@@ -52,6 +53,8 @@ export class Release {
   #timer: Timer | undefined;
   #ticking: Promise<void> | undefined;
   #released = 0;
+  /** Whether a message was sent ahead. */
+  #isTested = false;
   #isStopped = false;
 
   constructor(rate: ReleaseRate, means: ReleaseMeans) {
@@ -106,6 +109,8 @@ export class Release {
       await onOver(this.#released);
       return undefined;
     }
+    if (!this.#isTested) return this.#test();
+    if (this.#released === 1 && untried.length > 0) return TICK;
     const room = Math.min(RELEASED_AT_ONCE, UNTRIED_MAX - untried.length);
     if (atHosts > 0 || room <= 0) return PAUSE;
     const due = this.#take(
@@ -116,6 +121,16 @@ export class Release {
     await spool.releaseWithheld(due);
     this.#released += due.length;
     wake();
+    return TICK;
+  }
+
+  /** Releases the first message alone. */
+  async #test(): Promise<number> {
+    const due = this.#take(1, new Map());
+    await this.#means.spool.releaseWithheld(due, true);
+    this.#isTested = true;
+    this.#released += due.length;
+    this.#means.wake();
     return TICK;
   }
 

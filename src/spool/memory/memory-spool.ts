@@ -233,8 +233,8 @@ export class MemorySpool implements Spool {
       .slice(0, most);
   }
 
-  async releaseWithheld(which: readonly WithheldKey[]): Promise<void> {
-    releaseWithheld(this.#tables, which, this.#clock.now());
+  async releaseWithheld(which: readonly WithheldKey[], forced?: true): Promise<void> {
+    releaseWithheld(this.#tables, which, { forced, now: this.#clock.now() });
   }
 
   async releasedWithheld(most: number): Promise<ReleasedWithheld> {

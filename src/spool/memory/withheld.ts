@@ -1,5 +1,6 @@
 // Mail in memory that waits, or has waited, for the release of a transport on hold.
 
+import { given } from "../../base/given.ts";
 import type { MessageId } from "../../mail/envelope.ts";
 import type { ReleasedWithheld, StoredRecipient, Withheld, WithheldKey } from "../spool.ts";
 import { firstDue, idOf, isPending, type Tables } from "./tables.ts";
@@ -35,12 +36,18 @@ export function isLater(one: WithheldKey, other: WithheldKey): boolean {
 }
 
 /** Makes those of these recipients that wait due at `now`. Their retry rules begin at their next failure. */
-export function releaseWithheld(tables: Tables, which: readonly WithheldKey[], now: number): void {
+export function releaseWithheld(
+  tables: Tables,
+  which: readonly WithheldKey[],
+  { forced, now }: { readonly forced: true | undefined; readonly now: number },
+): void {
   for (const { id, position } of which) {
     const row = tables.rows.get(id);
     if (row === undefined) continue;
     const recipients = row.message.recipients.map((one) =>
-      one.position === position && waits(one) ? released(one, now) : one,
+      one.position === position && waits(one)
+        ? { ...released(one, now), ...given({ forced }) }
+        : one,
     );
     const isDue = row.message.state === "queued";
     const nextAttempt = isDue ? firstDue(recipients, row.nextAttempt) : row.nextAttempt;

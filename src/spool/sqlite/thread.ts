@@ -39,6 +39,7 @@ export type Call =
   | {
       readonly name: "releaseWithheld";
       readonly which: readonly StoredWithheldKey[];
+      readonly forced: boolean;
       readonly now: number;
     }
   | {
@@ -144,7 +145,7 @@ function answerTo(engine: Engine, call: Call): Answers[keyof Answers] {
     case "withheld":
       return engine.withheld.page(call.most, call.after, call.position);
     case "releaseWithheld":
-      return engine.withheld.release(call.which, call.now);
+      return engine.withheld.release(call.which, call.forced, call.now);
     case "releasedWithheld":
       return engine.withheld.released(call.most);
     case "hasten":

@@ -20,9 +20,14 @@ export function withheldCalls(ask: Ask, clock: Clock): WithheldCalls {
       const from = { after: id === undefined ? 0 : idNumber(id), position };
       return (await ask({ name: "withheld", most, ...from })).map(withheldOf);
     },
-    releaseWithheld(which) {
+    releaseWithheld(which, forced) {
       const keys = which.map(({ id, position }) => ({ message: idNumber(id), position }));
-      return ask({ name: "releaseWithheld", which: keys, now: clock.now() });
+      return ask({
+        name: "releaseWithheld",
+        which: keys,
+        forced: forced === true,
+        now: clock.now(),
+      });
     },
     async releasedWithheld(most) {
       const { untried, atHosts } = await ask({ name: "releasedWithheld", most });

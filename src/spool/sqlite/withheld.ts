@@ -55,10 +55,11 @@ function storedOf(row: Row): StoredWithheld {
 function releaseWithheld(
   database: Statements,
   which: readonly StoredWithheldKey[],
+  forced: boolean,
   now: number,
 ): void {
   const release = database.prepare(
-    `UPDATE recipients SET next_attempt = min(next_attempt, ?), held_transport = NULL, attempts = 0,
+    `UPDATE recipients SET next_attempt = min(next_attempt, ?), forced = max(forced, ?), held_transport = NULL, attempts = 0,
        first_failure = NULL, last_status = NULL, waits_because = NULL
      WHERE message = ? AND position = ? AND ${WAITING}`,
   );
@@ -66,7 +67,7 @@ function releaseWithheld(
     "UPDATE messages SET next_attempt = min(next_attempt, ?) WHERE id = ? AND state = 'queued'",
   );
   for (const { message, position } of which) {
-    if (release.run(now, message, position).changes === 0) continue;
+    if (release.run(now, Number(forced), message, position).changes === 0) continue;
     wake.run(now, message);
   }
 }
@@ -138,8 +139,8 @@ export class WithheldMail {
     return readWithheld(this.#database, most, after, position);
   }
 
-  release(which: readonly StoredWithheldKey[], now: number): void {
-    this.#database.atomically(() => releaseWithheld(this.#database, which, now));
+  release(which: readonly StoredWithheldKey[], forced: boolean, now: number): void {
+    this.#database.atomically(() => releaseWithheld(this.#database, which, forced, now));
   }
 
   released(most: number): StoredReleased {

@@ -185,6 +185,19 @@ describe("when fail-over ends", () => {
     assert.deepEqual(relay.log.named("message.frozen"), []);
   });
 
+  test("a host that was down before gets the mail at once", async () => {
+    const port = await freePort();
+    await using relay = await startTestRelay({ config: config(port), files });
+    await sendAll(relay, ["alice", "bob"]);
+    await relay.happened("delivery.deferred");
+    await order(relay, "on");
+    await settledDown(relay);
+    await using google = await startSink({ port });
+    await order(relay, "off");
+    await relay.happened("failover.released");
+    assert.equal(google.messages.length, 2);
+  });
+
   test("mail that never waited still bounces", async () => {
     await using google = await startSink();
     await using relay = await startTestRelay({

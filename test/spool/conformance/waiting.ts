@@ -289,6 +289,17 @@ function describeWithheld(inSpool: InSpool): void {
   );
 
   it(
+    "makes those due by force that are to test a host",
+    inSpool(async (place) => {
+      const { spool, clock } = place;
+      const id = await waiting(place, [WITHHELD]);
+      await spool.releaseWithheld([{ id, position: 0 }], true);
+      const [taken] = await spool.take(clock.now(), 10);
+      assert.equal(taken?.recipients[0]?.forced, true);
+    }),
+  );
+
+  it(
     "counts released mail that waits for a host",
     inSpool(async (place) => {
       const { spool } = place;
