@@ -2,29 +2,38 @@
 //
 // Invariants:
 // - One password is judged at a time: mail goes on beside, and the memory of the hashes is bounded.
-// - Clients that have logged in before come first, and always get a turn. Of the others, only few may wait.
+// - Clients that have logged in before come first. Then come those that have done nothing wrong, the last one first:
+//   behind a flood from many addresses, a user who comes now does not wait for all of it.
+// - Of clients with wrong passwords, only few may wait.
 
-/** Strangers that may wait: some two seconds of work. */
-const WAITING_MAX = 64;
+/** What is known of a client at the time of its login. */
+type Standing = "known" | "clean" | "suspect";
+
+/** Suspects that may wait: some two seconds of work. */
+const SUSPECTS_MAX = 64;
 
 export class LoginTurns {
-  readonly #known: (() => void)[] = [];
-  readonly #strangers: (() => void)[] = [];
+  readonly #waiting: Readonly<Record<Standing, (() => void)[]>> = {
+    known: [],
+    clean: [],
+    suspect: [],
+  };
   #isBusy = false;
 
-  /** Runs `judge` when its turn comes. Resolves to undefined, without a turn, if too many strangers wait. */
-  async take<T>(isKnown: boolean, judge: () => Promise<T>): Promise<T | undefined> {
+  /** Runs `judge` when its turn comes. Resolves to undefined, without a turn, if too many suspects wait. */
+  async take<T>(standing: Standing, judge: () => Promise<T>): Promise<T | undefined> {
     if (!this.#isBusy) {
       this.#isBusy = true;
     } else {
-      const line = isKnown ? this.#known : this.#strangers;
-      if (!isKnown && line.length >= WAITING_MAX) return undefined;
+      const line = this.#waiting[standing];
+      if (standing === "suspect" && line.length >= SUSPECTS_MAX) return undefined;
       await new Promise<void>((begin) => line.push(begin));
     }
     try {
       return await judge();
     } finally {
-      const next = this.#known.shift() ?? this.#strangers.shift();
+      const { known, clean, suspect } = this.#waiting;
+      const next = known.shift() ?? clean.pop() ?? suspect.shift();
       if (next === undefined) this.#isBusy = false;
       else next();
     }

@@ -86,9 +86,8 @@ export class Logins {
     if ("retryAfter" in turn) return later(turn.retryAfter);
     if (turn.wait > 0) await new Promise<void>((then) => void clock.after(turn.wait, then));
     const pair = `${request.client} ${name}`;
-    const judged = await this.#turns.take(this.#known.has(pair), () =>
-      this.#judge(name, request.password),
-    );
+    const standing = this.#known.has(pair) ? "known" : turn.isClean ? "clean" : "suspect";
+    const judged = await this.#turns.take(standing, () => this.#judge(name, request.password));
     const isJudged = judged !== undefined && judged.kind !== "unknown";
     turn.settle(isJudged ? judged.kind : "unjudged");
     if (judged === undefined) return later(5000);

@@ -5,9 +5,10 @@
 // - A guess counts as wrong from its beginning, until it turns out right. So guesses at the same time count too.
 // - From the fifth wrong password on, a client waits at least a second, and its guesses are judged one after the other.
 //   A client with too many guesses waiting is put off without a judgement.
-// - A user that is attacked from many addresses waits at most 2 s at an address that did nothing wrong.
+// - A user that is attacked from many addresses waits at most 1.5 s at an address that did nothing wrong.
 // - The memory is bounded. The entries that were used least recently are forgotten first.
 
+import { isIPv4 } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import { networkOf } from "../base/network.ts";
 
@@ -15,6 +16,8 @@ export type Turn =
   | {
       /** Milliseconds until the guess may be judged. */
       readonly wait: number;
+      /** No wrong password of this client is remembered. */
+      readonly isClean: boolean;
       /** Must be called once. */
       settle(result: "right" | "wrong" | "unjudged"): void;
     }
@@ -106,9 +109,16 @@ export class WrongPasswords {
       [this.#pairs, this.#pairs.of(`${client} ${user}`, now)],
       [this.#users, this.#users.of(user, now)],
     ] as const;
-    const wait = Math.max(...used.map(([table, entry]) => table.wait(entry, now)));
+    const [[, own], [, network]] = used;
+    // A /64 is one customer. In a /24, a client without a wrong password may be anybody.
+    const isClean = own.wrong < 1 && (isIPv4(client) || network.wrong < 1);
+    const waits = used.map(([table, entry]) => {
+      const wait = table.wait(entry, now);
+      return isClean ? Math.min(wait, USER_WAIT) : wait;
+    });
+    const wait = Math.max(...waits);
     const isTooLong = used.some(
-      ([table, entry]) => table.wait(entry, now) > (table.limit.waitMax ?? Infinity),
+      ([table], index) => (waits[index] ?? 0) > (table.limit.waitMax ?? Infinity),
     );
     if (isTooLong) return { retryAfter: wait };
     for (const [table, entry] of used) {
@@ -117,6 +127,7 @@ export class WrongPasswords {
     }
     return {
       wait,
+      isClean,
       settle: (result) => {
         for (const [table, entry] of used) {
           if (result === "wrong") entry.at = this.#clock.monotonic();

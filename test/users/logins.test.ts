@@ -86,11 +86,11 @@ describe("turns of logins", () => {
     const turns = new LoginTurns();
     const done: string[] = [];
     const gate = Promise.withResolvers<void>();
-    const first = turns.take(false, () => gate.promise);
+    const first = turns.take("suspect", () => gate.promise);
     const strangers = Array.from({ length: 70 }, () =>
-      turns.take(false, async () => done.push("stranger")),
+      turns.take("suspect", async () => done.push("stranger")),
     );
-    const known = turns.take(true, async () => done.push("known"));
+    const known = turns.take("known", async () => done.push("known"));
     gate.resolve();
     await first;
     await known;
@@ -98,12 +98,12 @@ describe("turns of logins", () => {
     assert.equal(results.filter((result) => result === undefined).length, 6);
     assert.equal(done[0], "known");
     assert.equal(done.length, 65);
-    await turns.take(false, async () => done.push("last"));
+    await turns.take("suspect", async () => done.push("last"));
     assert.equal(done.at(-1), "last");
   });
   test("a judge that fails gives its turn back", async () => {
     const turns = new LoginTurns();
-    await assert.rejects(turns.take(false, () => Promise.reject(new Error("x"))));
-    assert.equal(await turns.take(false, async () => 1), 1);
+    await assert.rejects(turns.take("suspect", () => Promise.reject(new Error("x"))));
+    assert.equal(await turns.take("clean", async () => 1), 1);
   });
 });

@@ -68,6 +68,19 @@ describe("wrong passwords", () => {
     const other = wrong.take("198.51.100.7", "bob@example.com");
     assert.ok("wait" in other && other.wait === 0);
   });
+  test("leave a client clean that has none", () => {
+    const { guess, wrong } = limiter();
+    const isClean = (client: string) => {
+      const turn = wrong.take(client, USER);
+      assert.ok("wait" in turn);
+      turn.settle("unjudged");
+      return turn.isClean;
+    };
+    assert.ok(isClean("192.0.2.1"));
+    guess("192.0.2.1");
+    assert.ok(!isClean("192.0.2.1"));
+    assert.ok(isClean("198.51.100.1"), "though the user was attacked");
+  });
   test("are forgotten with time", () => {
     const { clock, guess } = limiter();
     for (let count = 0; count < 8; count++) guess("192.0.2.1");
