@@ -20,7 +20,7 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _relayctl; printf '%s\\n' "\${COMPREP
 
 describe("completion for bash", () => {
   test("begins with the commands", () => {
-    assert.deepEqual(offered("c"), ["check", "completion"]);
+    assert.deepEqual(offered("c"), ["check", "coverage", "completion"]);
     assert.deepEqual(offered("queue", "h"), ["hold"]);
     assert.ok(offered("").includes("queue"));
   });

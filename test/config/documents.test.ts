@@ -69,10 +69,10 @@ function driven(
   return tables.flatMap((table) => {
     assert.ok(isTable(table));
     const own = `${word} ${String(table["driver"])}`;
-    return Object.entries(table).map(([key, value]): [string, unknown] => [
-      `${Object.hasOwn(generic, key) ? word : own}.${key}`,
-      value,
-    ]);
+    return Object.entries(table).flatMap(([key, value]): [string, unknown][] => {
+      const path = `${Object.hasOwn(generic, key) ? word : own}.${key}`;
+      return [[path, value], ...written(value, path)];
+    });
   });
 }
 
