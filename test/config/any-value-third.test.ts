@@ -1,0 +1,3 @@
+import { testAnyValue } from "./any-value.ts";
+
+testAnyValue(2);
