@@ -245,6 +245,7 @@ Far :far:
 Near :near:
 Patterns *
 Create Near
+SyncState *
 Sync Pull
 `;
 }
