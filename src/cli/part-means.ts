@@ -1,4 +1,4 @@
-// What relayctl gives to the commands of parts.
+// The means that relayctl gives to the commands of parts.
 
 import { systemClock } from "../base/clock.ts";
 import type { CommandMeans } from "../parts/part.ts";

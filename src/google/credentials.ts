@@ -1,8 +1,8 @@
 // Access tokens for APIs of Google: from the key file of a service account, or from the credentials that the machine
 // has (Application Default Credentials).
 //
-// Invariants: the key never leaves this process. What it signs goes to the token_uri of the key file, by HTTPS or to
-// this machine, and is good for nothing else.
+// Invariants: the key never leaves this process. A signed request for a token goes to the token_uri of the key file, by
+// HTTPS or to this machine, and is good for nothing else.
 
 import { createPrivateKey } from "node:crypto";
 import { cannotRead } from "../base/file-errors.ts";

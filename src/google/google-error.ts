@@ -1,4 +1,4 @@
-// What can go wrong with an API of Google, for the postmaster: one line with Google's own text and the setting to change.
+// The errors of Google's APIs, for the postmaster: one line with Google's own text and the setting to change.
 
 import { given } from "../base/given.ts";
 

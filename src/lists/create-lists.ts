@@ -118,7 +118,7 @@ export function createLists(parts: ListParts): ListsWithRefresh {
   };
 }
 
-/** What the lists of hosts hold. */
+/** The content of the lists of hosts. */
 function describedHosts(
   lists: NamedLists,
   open: (scheme: string, argument: string) => HostSource,

@@ -25,7 +25,7 @@ export function checkAccounts(setup: Setup): readonly CheckPart[] {
   return [accounts, { about: "the sync of accounts", findings: lastSync(socket) }];
 }
 
-/** What the running relay says of its last sync; nothing if none runs, or if it passed. */
+/** The problem of the last sync, as the running relay reports it; none if no relay runs, or if the sync passed. */
 async function lastSync(socket: string): Promise<readonly Finding[]> {
   try {
     return syncProblem(await askPart(socket, "accounts/status", {}));

@@ -11,7 +11,7 @@ import { describeError } from "../../observe/log.ts";
 import type { CommandMeans, DryRun } from "../part.ts";
 import { type CheckName, type Finding, skipped } from "./finding.ts";
 
-/** What the checks look at. */
+/** The subject of all checks: the configuration, and the means to look at the world. */
 export interface Setup {
   readonly configuration: Configuration;
   readonly chain: DryRun;
@@ -23,7 +23,7 @@ export interface Setup {
 
 /** A piece of a check with findings of its own. */
 export interface CheckPart {
-  /** What it is about, as the subject of a clause: "the MX of example.com". */
+  /** The subject of its findings, for a clause: "the MX of example.com". */
   readonly about: string;
   readonly findings: Promise<Finding | readonly Finding[]>;
 }

@@ -36,7 +36,7 @@ function steady(value: string): string {
   return value.replaceAll(/[^\0-\x7F]+/g, "\uFFFD").replaceAll(/[\0\r\n]+/g, " ");
 }
 
-/** What stands in angle brackets; without brackets, the rest of the value. */
+/** The ids in angle brackets; without brackets, the rest of the value. */
 function idsIn(value: string): string[] {
   const ids: string[] = [];
   let bare = "";

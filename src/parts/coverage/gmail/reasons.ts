@@ -1,5 +1,5 @@
-// The likely reason why a message is on one side only. Google does not say, so most of it is a guess. What the history
-// of the relay says of the message is known.
+// The likely reason why a message is on one side only. Google does not say, so most of it is a guess. Only the
+// history of the relay is certain.
 
 import type { Accounts } from "../../../accounts/accounts.ts";
 import type { HistoryEvent, HistoryReader } from "../../../observe/history/read.ts";

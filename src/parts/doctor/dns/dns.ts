@@ -1,4 +1,4 @@
-// What the DNS says of this relay and of its domains.
+// The checks of the DNS: the records of this relay and of its domains.
 
 import type { CheckPart, Setup } from "../check.ts";
 import { skipped } from "../finding.ts";
