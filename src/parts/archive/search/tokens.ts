@@ -7,6 +7,8 @@
 // stick to words, are indexed as overlapping pairs of characters: 日本語 as 日本, 本語, 語. A query for 本語 or for 語 finds
 // it, so parts of words match there. The last character stands alone too, so a query for a single character is a prefix.
 
+import { hash } from "node:crypto";
+
 /** The tokenizer of every FTS5 table of the archive. Marks belong to their words: Hindi and Arabic words stay whole. */
 export const TOKENIZER = "unicode61 remove_diacritics 2 categories 'L* N* M* Co'";
 
@@ -80,10 +82,20 @@ export function queryWords(text: string): Words | undefined {
   return { tokens: [...before, first, ...rest.slice(0, -1)], isPrefix: rest.length === 0 };
 }
 
-/** A word of our own in the index: "the account is this one". It consists of letters and digits. */
-export function markTerm(kind: "account" | "folder" | "attachment", value: string): string {
-  return MARK + kind.charAt(0) + Buffer.from(value).toString("hex");
+/**
+ * A word of our own in the index: "the account is this one". It consists of letters and digits. Two Message-IDs may
+ * share a word: the caller compares them too.
+ */
+export function markTerm(kind: keyof typeof KINDS, value: string): string {
+  const text = kind === "id" ? hash("sha256", value).slice(0, ID_DIGITS) : hexOf(value);
+  return MARK + KINDS[kind] + text;
 }
+
+const KINDS = { account: "a", folder: "f", attachment: "h", id: "i", unparsed: "u" } as const;
+const ID_DIGITS = 12;
+
+/** Hexadecimal digits keep the order of beginnings, so a folder is a prefix of the folders below. */
+const hexOf = (value: string) => Buffer.from(value).toString("hex");
 
 /** The characters of a run in overlapping pairs, and the last character. */
 function pairs(run: string): string[] {

@@ -202,7 +202,8 @@ test("tokens need no escaping in a query of FTS5", () => {
 
 test("words of our own are one token each, and differ by kind and value", () => {
   const values = ["", "alice@example.org", "Archive/2026", "a b", "日本", '"', "a".repeat(300)];
-  const terms = values.flatMap((value) => [markTerm("account", value), markTerm("folder", value)]);
+  const kinds = ["account", "folder", "attachment", "id", "unparsed"] as const;
+  const terms = values.flatMap((value) => kinds.map((kind) => markTerm(kind, value)));
   assert.equal(new Set(terms).size, terms.length);
   const words = new Table([terms.join(" ")]).words().get(1);
   assert.deepEqual(words, terms);
