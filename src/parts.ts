@@ -1,6 +1,7 @@
 // The table of parts: one line each. Parts that offer services come before the parts that use them.
 
 import { accounts } from "./parts/accounts/part.ts";
+import { archive } from "./parts/archive/part.ts";
 import { coverage } from "./parts/coverage/part.ts";
 import { dkim } from "./parts/dkim/part.ts";
 import { doctorPart } from "./parts/doctor/part.ts";
@@ -25,4 +26,5 @@ export const parts: readonly Part[] = [
   failOver,
   dkim,
   submission,
+  archive,
 ];

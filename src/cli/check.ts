@@ -12,6 +12,7 @@ import { reportText } from "../check/text.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import { warningsOf } from "../config/warnings.ts";
+import { partWarnings } from "./part-warnings.ts";
 import { dkimRecordOf, zoneLineOf } from "../outbox/dkim-record.ts";
 import { cannotRead } from "../base/file-errors.ts";
 import type { Client, Mailbox } from "../mail/envelope.ts";
@@ -65,6 +66,7 @@ async function checkConfiguration({ config, json }: CheckOptions): Promise<numbe
     const configuration = await requireConfiguration(config);
     const warnings = [
       ...(await warningsOf(configuration)),
+      ...(await partWarnings(configuration)),
       ...(await deadAliases(configuration, systemClock)),
       ...(await lostPostmaster(configuration, systemClock)),
     ];

@@ -18,6 +18,7 @@ import { keepHeapLean } from "./heap.ts";
 import { endBySignal, isPoolBusy, Threads } from "./end-process.ts";
 import { CommandError, EXIT } from "../contract/exit.ts";
 import { LogOutput } from "./log-output.ts";
+import { partWarnings } from "./part-warnings.ts";
 
 /** Milliseconds that sessions and attempts under way have to finish. */
 const GRACE = 30_000;
@@ -64,7 +65,8 @@ export async function serve(configFile: string | undefined): Promise<number> {
 
 /** Files may hang: neither the start nor the end waits for this. */
 async function warnOfDoubts(configuration: Configuration, log: Log): Promise<void> {
-  for (const what of await warningsOf(configuration)) log.event("relay.warning", { what });
+  const warnings = [...(await warningsOf(configuration)), ...(await partWarnings(configuration))];
+  for (const what of warnings) log.event("relay.warning", { what });
 }
 
 async function stop(relay: Pick<Relay, "stop">, log: Log): Promise<void> {

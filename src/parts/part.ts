@@ -4,6 +4,7 @@
 
 import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
+import type { WrittenDirectory } from "../base/durable/directory.ts";
 import type { Https } from "../base/net/https.ts";
 import type { ListenAddress } from "../base/net/listen-address.ts";
 import type { Door } from "../base/net/listeners.ts";
@@ -116,6 +117,7 @@ interface ProcessMeans<Sections> {
   readonly clock: Clock;
   readonly log: Log;
   readonly sections: Sections;
+  readonly configuration: Configuration;
   readonly hostname: string;
   readonly spoolDirectory: string;
 }
@@ -137,6 +139,10 @@ export interface PartProcess<Sections> {
   isWanted(sections: Sections): boolean;
   /** The addresses that it listens on. */
   addresses?(sections: Sections): readonly ListenAddress[];
+  /** The directories that it writes to. They are created for the relay's user before root is dropped. */
+  directories?(sections: Sections): readonly WrittenDirectory[];
+  /** What it uses of the configuration beside its own tables. If that changes, a reload replaces the process. */
+  uses?(configuration: Configuration): unknown;
   /** Rejects if the part cannot serve; then its process ends. */
   serve(means: ProcessMeans<Sections>): Promise<ServedPart>;
 }
@@ -195,6 +201,8 @@ export interface Part {
   /** The part's own events, in addition to those that every room may log. */
   readonly events?: EventTable;
   readonly drivers?: PartDrivers;
+  /** Warnings about a configuration that is valid and hardly meant: "FILE: TABLE.KEY: what is to be thought of". */
+  warnings?(configuration: Configuration): readonly string[] | Promise<readonly string[]>;
   start?(means: PartMeans): RunningPart<unknown>;
   readonly process?: PartProcess<unknown>;
 }
@@ -207,6 +215,7 @@ export function part<Own extends Tables>(declaration: {
   readonly groups?: Readonly<Record<string, string>>;
   readonly events?: EventTable;
   readonly drivers?: PartDrivers;
+  warnings?(configuration: Configuration): readonly string[] | Promise<readonly string[]>;
   start?(means: PartMeans): RunningPart<FieldValues<Own>>;
   readonly process?: PartProcess<FieldValues<Own>>;
 }): Part {

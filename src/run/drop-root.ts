@@ -101,7 +101,8 @@ function isRootsAlone(directory: string): boolean {
   return !isShared && (directory === "/" || isRootsAlone(dirname(directory)));
 }
 
-function makeRest({ path, mode }: WrittenDirectory): void {
+/** Creates what is missing on the way to `path`, and syncs the parent of each new directory. */
+export function makeRest({ path, mode }: WrittenDirectory): void {
   for (const one of makeMissing(path, mode)) syncDirectoryNow(dirname(one));
 }
 

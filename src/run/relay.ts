@@ -89,7 +89,7 @@ async function start(
   const chain = assemble(configuration, means, false);
   started.set("generations", () => chain.close());
   const { server, processes, addresses } = await bind(started, configuration, chain, means);
-  const { looked } = await leaveRoot(relay, directoriesOf(chain), means);
+  const { looked } = await leaveRoot(relay, directoriesOf(configuration, chain), means);
   const spool = await spoolEngine.open(relay.spool_directory, { clock, log });
   started.set("spool", () => spool.close());
   startHistory(history, relay.spool_directory);
@@ -168,9 +168,15 @@ function lastingMeans<Given extends RelayMeans>(configuration: Configuration, gi
   return { ...means, common };
 }
 
-/** The directories of all transports, each once. */
-function directoriesOf({ transports }: Chain): readonly WrittenDirectory[] {
-  const directories = [...transports.values()].flatMap(({ directory }) => directory ?? []);
+/** The directories of all transports and of the parts' processes, each once. */
+function directoriesOf(
+  { parts: sections }: Configuration,
+  { transports }: Chain,
+): readonly WrittenDirectory[] {
+  const directories = [
+    ...[...transports.values()].flatMap(({ directory }) => directory ?? []),
+    ...parts.flatMap(({ process: own }) => own?.directories?.(sections) ?? []),
+  ];
   return [...new Map(directories.map((one) => [one.path, one])).values()];
 }
 

@@ -7,7 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Configuration } from "../config/configuration.ts";
 import type { Log } from "../observe/log.ts";
 import type { Part } from "../parts/part.ts";
-import { dropRoot } from "./drop-root.ts";
+import { dropRoot, makeRest } from "./drop-root.ts";
 import { FrontDoor } from "./processes/front-door.ts";
 
 /** Milliseconds that clients have to finish by themselves. */
@@ -28,10 +28,12 @@ export async function servePart(
     : await Promise.all(addresses.map((one) => FrontDoor.open(one, means.clock)));
   const { user, hostname, spool_directory: spoolDirectory } = relay;
   if (!isChild && user !== undefined) {
-    dropRoot({ user, spoolDirectory, directories: [], log: means.log });
+    const directories = own.directories?.(sections) ?? [];
+    const begun = dropRoot({ user, spoolDirectory, directories, log: means.log });
+    for (const directory of begun) makeRest(directory);
   }
   const stopped = untilStopped(isChild);
-  const served = await own.serve({ ...means, sections, hostname, spoolDirectory });
+  const served = await own.serve({ ...means, configuration, sections, hostname, spoolDirectory });
   const welcome = (socket: Socket, door: number): void => {
     const address = addresses[door];
     if (address === undefined || served.connected === undefined) return void socket.destroy();

@@ -1,11 +1,9 @@
 // relayctl failover on and off. The running relay carries them out. Without one, the state is written for the next start.
 
-import { chownSync, existsSync } from "node:fs";
-import { makeMissing } from "../../base/durable/directory.ts";
+import { ownDirectory } from "../../base/durable/own-directory.ts";
 import { given as present } from "../../base/given.ts";
 import { isTable } from "../../base/table.ts";
 import { print, printJson } from "../../base/terminal.ts";
-import { becomeOwnerOf, findUser } from "../../base/users.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import type { Given } from "../../contract/command.ts";
 import { CommandError, EXIT } from "../../contract/exit.ts";
@@ -116,16 +114,6 @@ async function ordered(
   // A relay that has started meanwhile has read the former state.
   const runs = (await ask(relay, verb, order)) !== undefined;
   return { changed: state !== undefined, runs };
-}
-
-/** The relay must be able to read and to replace the file. */
-function ownDirectory(directory: string, user: string | undefined): void {
-  const owner = user === undefined ? undefined : findUser(user);
-  if (!existsSync(directory)) {
-    for (const made of makeMissing(directory))
-      if (owner !== undefined && process.getuid?.() === 0) chownSync(made, owner.uid, owner.gid);
-  }
-  becomeOwnerOf(directory, user);
 }
 
 /** The relay's answer; undefined if none runs. Throws CommandError if it does not carry out the order. */

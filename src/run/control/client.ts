@@ -2,6 +2,7 @@
 
 import { request } from "node:http";
 import type { Duplex } from "node:stream";
+import { isWithoutListener } from "../../base/net/unix-socket.ts";
 import { describeError } from "../../observe/log.ts";
 import type { Order } from "../../queue/postmaster.ts";
 import {
@@ -20,8 +21,6 @@ export class NoRelay extends Error {
     this.name = "NoRelay";
   }
 }
-
-const NOBODY = new Set(["ENOENT", "ECONNREFUSED", "EINVAL", "ENAMETOOLONG"]);
 
 /** Throws NoRelay when no relay listens. Throws other errors when a relay listens but gives no valid answer. */
 export async function askRelay(path: string, order: Order): Promise<ControlAnswer> {
@@ -103,7 +102,6 @@ function ask(socketPath: string, path: string, order: string): Promise<never> {
 }
 
 function unreachable(socketPath: string, error: Error): Error {
-  const code = "code" in error ? String(error.code) : "";
-  if (NOBODY.has(code)) return new NoRelay(socketPath, error);
+  if (isWithoutListener(error)) return new NoRelay(socketPath, error);
   return new Error(`cannot use ${socketPath}: ${describeError(error)}`, { cause: error });
 }

@@ -10,10 +10,10 @@
 //
 // Doors: client.ts, protocol.ts.
 
-import { lstatSync, rmSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { connect, Socket } from "node:net";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { listenOnUnixSocket } from "../../base/net/unix-socket.ts";
 import {
   type HostsAnswer,
   type HostsOrder,
@@ -65,10 +65,11 @@ export async function openControl(path: string, services: ControlServices): Prom
     services.play(socket, address);
   });
   try {
-    await open(server, path);
+    const unfit = unfitSocketPath(path);
+    if (unfit !== undefined) throw new Error(unfit);
+    await listenOnUnixSocket(server, path);
   } catch (error) {
-    const why = unfitSocketPath(path) ?? describeError(error);
-    const what = `the control socket ${path} cannot be used: ${why}`;
+    const what = `the control socket ${path} cannot be used: ${describeError(error)}`;
     services.log.event("relay.warning", { what });
     return { close: () => Promise.resolve() };
   }
@@ -83,35 +84,6 @@ export async function openControl(path: string, services: ControlServices): Prom
         server.closeIdleConnections();
       }),
   };
-}
-
-async function open(server: Server, path: string): Promise<void> {
-  const unfit = unfitSocketPath(path);
-  if (unfit !== undefined) throw new Error(unfit);
-  if (await isAlive(path)) throw new Error("another process answers there");
-  // An existing socket was left by a relay that died. Any other file is not the relay's and stays.
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) rmSync(path);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    // listen() creates the socket under this umask, so other users cannot open it even for a moment.
-    const umask = process.umask(0o177);
-    server.listen(path, () => {
-      server.off("error", reject);
-      resolve();
-    });
-    process.umask(umask);
-  });
-}
-
-function isAlive(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
 }
 
 async function respond(

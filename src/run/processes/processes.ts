@@ -19,7 +19,7 @@ interface ProcessesMeans extends SupervisorMeans {
 
 interface Running {
   readonly supervisor: Supervisor;
-  /** The part's tables, as JSON. If they change, the process is replaced. */
+  /** The part's tables and what else it uses, as JSON. If they change, the process is replaced. */
   readonly tables: string;
 }
 
@@ -95,12 +95,14 @@ export class PartProcesses {
     this.#doors.clear();
   }
 
-  #wanted({ parts: sections }: Configuration) {
+  #wanted(configuration: Configuration) {
+    const { parts: sections } = configuration;
     const { program } = this.#means;
     if (program === undefined) return [];
     return this.#parts.flatMap(({ name, process, sections: own }) => {
       if (process?.isWanted(sections) !== true) return [];
-      const tables = JSON.stringify(Object.keys(own).map((table) => sections[table]));
+      const uses = process.uses?.(configuration);
+      const tables = JSON.stringify([...Object.keys(own).map((table) => sections[table]), uses]);
       const addresses = process.addresses?.(sections) ?? [];
       return [{ name, tables, addresses, program: program(name) }];
     });

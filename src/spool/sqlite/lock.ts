@@ -1,32 +1,20 @@
-// The lock that allows one relay to a spool. It is SQLite's own lock on a file beside the spool, so the kernel releases
-// it when its holder dies, even by SIGKILL.
+// The lock that allows one relay to a spool: a file beside it.
 
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { createPrivate } from "../../base/durable/directory.ts";
+import { type ExclusiveLock, lockExclusively } from "../../base/durable/exclusive-lock.ts";
 import { SpoolError, SpoolInUse } from "../spool.ts";
 
-export interface SpoolLock {
-  release(): void;
+/** Throws SpoolInUse when another process holds it, and SpoolError when SQLite cannot have it. */
+export function lockSpool(directory: string): ExclusiveLock {
+  const lock = lockIn(directory);
+  if (lock === undefined) throw new SpoolInUse(directory);
+  return lock;
 }
 
-const SQLITE_BUSY = 5;
-
-/** Throws SpoolInUse when somebody else holds it, and SpoolError when SQLite cannot have it. */
-export function lockSpool(directory: string): SpoolLock {
-  const file = join(directory, "lock");
-  createPrivate(file);
-  let database: DatabaseSync | undefined;
+function lockIn(directory: string): ExclusiveLock | undefined {
   try {
-    database = new DatabaseSync(file, { timeout: 0 });
-    database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
+    return lockExclusively(join(directory, "lock"));
   } catch (error) {
-    database?.close();
-    if (error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY) {
-      throw new SpoolInUse(directory);
-    }
     throw new SpoolError(`cannot open the spool ${directory}`, false, error);
   }
-  const holder = database;
-  return { release: () => holder.close() };
 }

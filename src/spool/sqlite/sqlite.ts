@@ -33,7 +33,8 @@ import { BodyRoom, type BodyShare } from "./body-room.ts";
 import { makeDirectory } from "../../base/durable/directory.ts";
 import { EngineThread } from "./engine-thread.ts";
 import { type BodyStore, type FinishedBody, IncomingBody } from "./incoming.ts";
-import { lockSpool, type SpoolLock } from "./lock.ts";
+import type { ExclusiveLock } from "../../base/durable/exclusive-lock.ts";
+import { lockSpool } from "./lock.ts";
 import { JournalNotes } from "./notes.ts";
 import {
   type BodyAccess,
@@ -79,7 +80,7 @@ export class SqliteSpool implements Spool {
   readonly #damaged = new Map<MessageId, CorruptBody>();
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #lock: SpoolLock;
+  readonly #lock: ExclusiveLock;
   readonly #thread: EngineThread;
   readonly #notes: JournalNotes;
   readonly #waiting: Waiting[] = [];
@@ -95,7 +96,7 @@ export class SqliteSpool implements Spool {
     directory: string,
     clock: Clock,
     log: Log,
-    lock: SpoolLock,
+    lock: ExclusiveLock,
     { calls = nodeFileCalls, room = new BodyRoom() }: BodyMeans,
   ) {
     this.#directory = directory;

@@ -1,0 +1,38 @@
+// The part for the archive: all copies, to be found, proven intact, and let go by rule.
+
+import { nested, optional, options } from "../../options/options.ts";
+import { part, partCommand } from "../part.ts";
+import { archiveOptions } from "./service/options.ts";
+
+const STATUS_NOTES = `Works without the archive's process too.
+Exit status: 0, 78 the configuration is wrong or has no [archive].`;
+
+export const archive = part({
+  name: "archive",
+  groups: { archive: "search the copies, prove them intact, and let them go by rule" },
+  sections: {
+    archive: optional(
+      nested(
+        "The archive of all copies: index, retention and proof. Without this table there is none.",
+        archiveOptions,
+      ),
+    ),
+  },
+  commands: [
+    partCommand({
+      name: "archive status",
+      summary: "show what the archive holds",
+      flags: options({}),
+      notes: STATUS_NOTES,
+      run: async (_, given, means) =>
+        (await import("./commands/status.ts")).archiveStatus(given, means),
+    }),
+  ],
+  process: {
+    isWanted: ({ archive: own }) => own !== undefined,
+    directories: ({ archive: own }) =>
+      own === undefined ? [] : [{ path: own.state, mode: 0o700 }],
+    serve: async ({ configuration, ...means }) =>
+      (await import("./process.ts")).serve(configuration, means),
+  },
+});

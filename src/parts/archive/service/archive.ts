@@ -1,0 +1,54 @@
+// The archive, opened: its settings and everything that an operation may use.
+//
+// Invariant: one process at a time writes below `state`. It holds the lock there from the opening to the closing.
+
+import { join } from "node:path";
+import type { Clock } from "../../../base/clock.ts";
+import { type ExclusiveLock, lockExclusively } from "../../../base/durable/exclusive-lock.ts";
+import { ownDirectory } from "../../../base/durable/own-directory.ts";
+import { CommandError, EXIT } from "../../../contract/exit.ts";
+import type { Log } from "../../../observe/log.ts";
+import type { ArchiveSettings } from "./settings.ts";
+
+export interface ArchiveMeans {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class Archive implements AsyncDisposable {
+  readonly settings: ArchiveSettings;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly #lock: ExclusiveLock | undefined;
+
+  private constructor(settings: ArchiveSettings, means: ArchiveMeans, lock?: ExclusiveLock) {
+    this.settings = settings;
+    this.clock = means.clock;
+    this.log = means.log;
+    this.#lock = lock;
+  }
+
+  /** Opens the archive for reading, beside a process that may be writing. */
+  static forReading(settings: ArchiveSettings, means: ArchiveMeans): Archive {
+    return new Archive(settings, means);
+  }
+
+  /**
+   * Opens the archive for writing. Creates `state` if it is missing. A process of root becomes the relay's user. Throws
+   * CommandError (69) if another process is writing.
+   */
+  static forWriting(settings: ArchiveSettings, means: ArchiveMeans): Archive {
+    const { state, user } = settings;
+    ownDirectory(state, user);
+    const lock = lockExclusively(join(state, "lock"));
+    if (lock === undefined) {
+      const what = `another process is writing to the archive in ${state}, and does not answer on ${settings.socket}`;
+      throw new CommandError(what, EXIT.unavailable);
+    }
+    return new Archive(settings, means, lock);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#lock?.release();
+  }
+}
