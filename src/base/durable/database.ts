@@ -1,8 +1,8 @@
-// The SQLite connection of the spool: transactions, statements prepared once, and the meaning of its errors.
+// An SQLite connection: transactions, statements prepared once, and the meaning of its errors.
 //
-// Invariants: the database uses WAL with synchronous=FULL, so a transaction that has returned is on disk. No commit
-// rests on a failed write: after an I/O error nothing is committed until the write-ahead log has been checkpointed and
-// emptied.
+// Invariants: the database uses WAL. With the settings of the spool, synchronous=FULL, a transaction that has returned is
+// on disk. No commit rests on a failed write: after an I/O error nothing is committed until the write-ahead log has been
+// checkpointed and emptied.
 
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
@@ -11,6 +11,24 @@ import { numberOf, type Row } from "./columns.ts";
 
 type Parameter = string | number | null | Uint8Array;
 
+interface DatabaseSettings {
+  /** Bytes of a page of a new file. */
+  readonly pageSize: number;
+  /** With "NORMAL" a power cut may undo the last transactions, but leaves the database whole. */
+  readonly synchronous: "FULL" | "NORMAL";
+  /** Pages in the write-ahead log after which a commit copies them into the database. */
+  readonly checkpointAt: number;
+  /** KiB of pages in memory. */
+  readonly cache: number;
+}
+
+const SPOOL: DatabaseSettings = {
+  pageSize: 8192,
+  synchronous: "FULL",
+  checkpointAt: 4000,
+  cache: 4000,
+};
+
 export class Database {
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
@@ -18,13 +36,15 @@ export class Database {
   #suspect = false;
 
   /** Opens the file, or creates it. */
-  constructor(file: string) {
+  constructor(file: string, settings = SPOOL) {
+    const { pageSize, synchronous, checkpointAt, cache } = settings;
     createPrivate(file);
     this.#connection = new DatabaseSync(file, { timeout: 10_000 });
     try {
-      this.#connection.exec("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL");
-      this.#connection.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-      this.#connection.exec("PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -4000");
+      this.#connection.exec(`PRAGMA page_size = ${pageSize}; PRAGMA auto_vacuum = INCREMENTAL`);
+      this.#connection.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`);
+      this.#connection.exec(`PRAGMA wal_autocheckpoint = ${checkpointAt}`);
+      this.#connection.exec(`PRAGMA cache_size = -${cache}`);
       syncDirectoryNow(dirname(file));
     } catch (error) {
       this.#connection.close();
