@@ -5,7 +5,7 @@
 
 import type { Configuration } from "../../../config/configuration.ts";
 import { Archive, type ArchiveMeans } from "./archive.ts";
-import { askSocket, NoArchive } from "./ask.ts";
+import { askSocket, NoArchive } from "../../../archive/archive.ts";
 import type { AnyOperation } from "./operation.ts";
 import { requireArchive } from "./settings.ts";
 

@@ -1,6 +1,6 @@
 // Where the archive is: the Maildirs, its own files, and its socket.
 
-import { join } from "node:path";
+import { archiveSocket } from "../../../archive/archive.ts";
 import type { Configuration } from "../../../config/configuration.ts";
 import { CommandError, EXIT } from "../../../contract/exit.ts";
 import type { ArchiveOptions } from "./options.ts";
@@ -19,7 +19,7 @@ function archiveOf({
 }: Pick<Configuration, "parts" | "relay">): ArchiveSettings | undefined {
   const table = parts["archive"];
   if (!isArchive(table)) return undefined;
-  return { ...table, socket: join(relay.spool_directory, "archive.sock"), user: relay.user };
+  return { ...table, socket: archiveSocket(relay.spool_directory), user: relay.user };
 }
 
 /** Throws CommandError (78) without [archive]. */

@@ -10,7 +10,7 @@ import { CommandError, EXIT } from "../../../contract/exit.ts";
 import { describeError, type Log } from "../../../observe/log.ts";
 import type { Archive } from "./archive.ts";
 import type { AnyOperation } from "./operation.ts";
-import type { Line, Refusal } from "./protocol.ts";
+import type { Line, Refusal } from "../../../archive/protocol.ts";
 
 const ORDER_MAX = 8 * 1024 * 1024;
 

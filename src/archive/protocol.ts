@@ -1,7 +1,7 @@
 // What passes over archive.sock: POST /VERB with the order as JSON. The answer is lines of JSON, each `{"value": …}`,
 // and the last one is `{"end": "whole"}` or `{"end": {"error": …, "exit": …}}`. An answer without a last line was cut off.
 
-import { isTable } from "../../../base/table.ts";
+import { isTable } from "../base/table.ts";
 
 export interface Refusal {
   readonly error: string;

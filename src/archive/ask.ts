@@ -2,9 +2,9 @@
 
 import { request, type IncomingMessage } from "node:http";
 import { createInterface } from "node:readline";
-import { isWithoutListener } from "../../../base/net/unix-socket.ts";
-import { CommandError, EXIT } from "../../../contract/exit.ts";
-import { describeError } from "../../../observe/log.ts";
+import { isWithoutListener } from "../base/net/unix-socket.ts";
+import { CommandError, EXIT } from "../contract/exit.ts";
+import { describeError } from "../observe/log.ts";
 import { parseLine } from "./protocol.ts";
 
 /** No process of the archive answers at the socket. */
