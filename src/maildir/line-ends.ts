@@ -19,10 +19,13 @@ export function writeWithLf(input: Buffer, output: Buffer, at: number): number {
 /** The same for bytes that come in pieces: a CR at the end of a piece is held back until the next piece comes. */
 export class LfStream {
   #heldCr = false;
+  #output = Buffer.alloc(0);
 
+  /** The result is valid until the next call: all pieces of a stream share its memory. */
   convert(piece: Buffer): Buffer {
     if (piece.length === 0) return piece;
-    const output = Buffer.allocUnsafe(piece.length + 1);
+    if (this.#output.length <= piece.length) this.#output = Buffer.allocUnsafe(piece.length + 1);
+    const output = this.#output;
     let at = 0;
     if (this.#heldCr && piece[0] !== LF) at = output.writeUInt8(CR, at);
     this.#heldCr = piece.at(-1) === CR;

@@ -27,10 +27,19 @@ for (const [crlf, lf] of CASES) {
       const stream = new LfStream();
       const pieces: Buffer[] = [];
       for (let at = 0; at < input.length; at += size) {
-        pieces.push(stream.convert(input.subarray(at, at + size)), stream.convert(Buffer.alloc(0)));
+        pieces.push(Buffer.from(stream.convert(input.subarray(at, at + size))));
+        pieces.push(stream.convert(Buffer.alloc(0)));
       }
       pieces.push(stream.end());
       assert.equal(Buffer.concat(pieces).toString("latin1"), lf, `pieces of ${size}`);
     }
   });
 }
+
+test("the pieces of a stream share one memory, which grows to the largest", () => {
+  const stream = new LfStream();
+  const first = stream.convert(Buffer.alloc(9000, "a")).buffer;
+  assert.equal(stream.convert(Buffer.alloc(9000, "b")).buffer, first);
+  assert.equal(stream.convert(Buffer.alloc(20, "c")).buffer, first);
+  assert.equal(stream.convert(Buffer.alloc(20_000, "d")).toString(), "d".repeat(20_000));
+});

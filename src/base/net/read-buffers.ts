@@ -1,9 +1,9 @@
-// Memory of what is read from sockets. Every read has its own buffer of up to 64 KiB, which is garbage a moment later.
-// V8 counts it neither as young nor as old memory until there are about 60 MB of it. Without this file, a single client
-// that sends 120 MB would cost that much.
+// Memory of what is read from sockets, and from the files of bodies. Every read has its own buffer of up to 64 KiB, which
+// is garbage a moment later. V8 counts it neither as young nor as old memory until there are about 60 MB of it. Without
+// this file, a single message of 120 MB would cost that much when it comes in, and again when it is delivered.
 //
-// Invariant: after each 8 MiB read, over all connections, buffers without a user are given back. Buffers in use stay.
-// This only changes the time at which memory is given back.
+// Invariant: after each 8 MiB read, over all connections and files, buffers without a user are given back. Buffers in use
+// stay. This only changes the time at which memory is given back.
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -24,7 +24,7 @@ export class ReadBuffers {
   }
 }
 
-/** One for the process, because all connections share its heap. */
+/** One for the process, because all readers share its heap. */
 export const readBuffers = new ReadBuffers();
 
 /** Returns a function that collects young objects. It takes less than a millisecond where few of them are alive. */

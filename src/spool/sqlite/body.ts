@@ -11,6 +11,7 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
+import { readBuffers } from "../../base/net/read-buffers.ts";
 import type { Body, MessageId } from "../../mail/envelope.ts";
 import { errorCode } from "../../base/error-code.ts";
 
@@ -97,7 +98,10 @@ function checkedBody(
 async function* piecesOfFile(path: string): AsyncGenerator<Buffer> {
   try {
     const stream: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: CHUNK });
-    yield* stream;
+    for await (const piece of stream) {
+      readBuffers.count(piece.length);
+      yield piece;
+    }
   } catch (error) {
     throw errorCode(error) === "ENOENT" ? new CorruptBody("its file is missing", error) : error;
   }

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe, it, test } from "node:test";
 import { crc32 } from "node:zlib";
+import { readBuffers } from "../../../src/base/net/read-buffers.ts";
 import type { Body } from "../../../src/mail/envelope.ts";
 import {
   CorruptBody,
@@ -40,4 +41,17 @@ describe("a stored body", () => {
       }
     }
   }
+});
+
+test("the memory of what was read from a file is given back", async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "unseen-body-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, "body");
+  const bytes = Buffer.alloc(1_000_000, "0123456789");
+  writeFileSync(path, bytes);
+  const { mock } = t.mock.method(readBuffers, "count");
+  const recorded = { size: bytes.length, checksum: crc32(bytes) };
+  await Array.fromAsync(fileBody(path, recorded, () => undefined).chunks());
+  const counted = mock.calls.reduce((sum, call) => sum + (call.arguments[0] ?? 0), 0);
+  assert.equal(counted, bytes.length);
 });
