@@ -5,6 +5,8 @@
 // - `finish` returns only after the file and its directory are synced.
 // - After the first write that fails, nothing more is written, and `finish` throws that error.
 // - A body that is not stored leaves no file, no open descriptor and no share of the room.
+// - A body that goes to a file uses the same few blocks of memory from its beginning to its end, and then gives them
+//   back. So its pieces need not stay in memory until the disk has taken them.
 
 import { constants } from "node:fs";
 import { crc32 } from "node:zlib";
@@ -26,8 +28,8 @@ import {
 } from "./body.ts";
 import type { BodyRoom, BodyShare } from "./body-room.ts";
 
-/** Bytes that are written to the file at once, at least. */
-const WRITTEN_MIN = 64 * 1024;
+/** Bytes that are written to the file at once. */
+const BLOCK = 64 * 1024;
 /** Bytes that may wait for the disk. Above that the client must wait. */
 const UNWRITTEN_MAX = 256 * 1024;
 
@@ -58,7 +60,13 @@ export class IncomingBody {
   readonly share: BodyShare;
   readonly #id: MessageId;
   readonly #store: BodyStore;
+  /** The body, while it is in memory. */
   #pieces: Buffer[] = [];
+  /** What comes next in the file, and its length. */
+  #block: Buffer<ArrayBuffer> | undefined;
+  #filled = 0;
+  /** Blocks that are written. */
+  readonly #free: Buffer<ArrayBuffer>[] = [];
   #unwritten = 0;
   /**
    * Resolves when all bytes given to the file are written or have failed. Undefined before the first write to a file.
@@ -86,10 +94,8 @@ export class IncomingBody {
     if (this.#failure.first !== undefined || this.#discarded) return undefined;
     this.checksum = crc32(piece, this.checksum);
     this.#pieces.push(piece);
-    this.#unwritten += piece.length;
     if (this.#writing === undefined && this.#fitsMemory()) return undefined;
-    if (this.#unwritten < WRITTEN_MIN) return undefined;
-    this.#writing = this.#flush();
+    for (const one of this.#pieces.splice(0)) this.#fill(one);
     return this.#unwritten > UNWRITTEN_MAX ? this.#writing : undefined;
   }
 
@@ -100,13 +106,36 @@ export class IncomingBody {
     return false;
   }
 
-  async #flush(): Promise<void> {
-    const bytes = Buffer.concat(this.#pieces);
-    this.#pieces = [];
-    await this.#writing;
-    if (!this.#discarded) await this.#failure.guard(() => this.#append(bytes));
-    if (this.#failure.first !== undefined) this.#pieces = [];
-    this.#unwritten -= bytes.length;
+  #fill(piece: Buffer): void {
+    this.#unwritten += piece.length;
+    for (let at = 0; at < piece.length;) {
+      this.#block ??= this.#free.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
+      const copied = piece.copy(this.#block, this.#filled, at);
+      at += copied;
+      this.#filled += copied;
+      if (this.#filled === BLOCK) this.#flush();
+    }
+  }
+
+  #flush(): void {
+    const block = this.#block;
+    if (block === undefined) return;
+    this.#writing = this.#write(block, this.#filled, this.#writing);
+    this.#block = undefined;
+    this.#filled = 0;
+  }
+
+  async #write(
+    block: Buffer<ArrayBuffer>,
+    length: number,
+    before: Promise<void> | undefined,
+  ): Promise<void> {
+    await before;
+    if (!this.#discarded) {
+      await this.#failure.guard(() => this.#append(block.subarray(0, length)));
+    }
+    this.#unwritten -= length;
+    this.#free.push(block);
   }
 
   async #append(bytes: Buffer): Promise<void> {
@@ -131,8 +160,9 @@ export class IncomingBody {
     if (this.#writing === undefined) return this.#finishInMemory(head);
     const { calls, syncs, spoolDirectory, onDamage } = this.#store;
     try {
-      this.#writing = this.#flush();
+      this.#flush();
       await this.#writing;
+      this.#giveBack();
       const { first } = this.#failure;
       if (first !== undefined) throw first.error;
       if (this.#descriptor === undefined) throw new Error("the message was given up");
@@ -159,6 +189,13 @@ export class IncomingBody {
     return { body: inlineBody(whole), bytes, moved: [bytes.buffer] };
   }
 
+  /** Gives the memory of the blocks back at once. No write may be under way. */
+  #giveBack(): void {
+    if (this.#block !== undefined) this.#free.push(this.#block);
+    this.#block = undefined;
+    for (const block of this.#free.splice(0)) block.buffer.transfer(0);
+  }
+
   async #close(): Promise<void> {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
@@ -172,6 +209,7 @@ export class IncomingBody {
     this.share.giveBack();
     if (this.#writing === undefined) return;
     await this.#writing;
+    this.#giveBack();
     // A close that fails has released the descriptor.
     await this.#close().catch(() => undefined);
     if (!this.#isOurs) return;
