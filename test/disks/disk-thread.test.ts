@@ -11,14 +11,14 @@ const MB = 1024 * 1024;
 const PIECE = 64 * 1024;
 
 test("a thread gives back what it has written", async () => {
-  let answer: (reply: BatchReply) => void = () => undefined;
+  const answers: ((reply: BatchReply) => void)[] = [];
   const thread = inThreads.start(
-    (reply) => answer(reply),
+    (reply) => answers.shift()?.(reply),
     (error) => assert.fail(String(error)),
   );
   const ask = async (request: DiskRequest) => {
     const { promise, resolve } = Promise.withResolvers<BatchReply>();
-    answer = resolve;
+    answers.push(resolve);
     thread.post([request]);
     const reply = await promise;
     const [first] = "all" in reply ? reply.all : [];
