@@ -86,12 +86,22 @@ export function queryWords(text: string): Words | undefined {
  * A word of our own in the index: "the account is this one". It consists of letters and digits. Two Message-IDs may
  * share a word: the caller compares them too.
  */
-export function markTerm(kind: keyof typeof KINDS, value: string): string {
+export function markTerm(kind: Exclude<keyof typeof KINDS, "size">, value: string): string {
   const text = kind === "id" ? hash("sha256", value).slice(0, ID_DIGITS) : hexOf(value);
   return MARK + KINDS[kind] + text;
 }
 
-const KINDS = { account: "a", folder: "f", attachment: "h", id: "i", unparsed: "u" } as const;
+/** The word for the sizes from 2 ** (n - 1) on, up to but not including 2 ** n octets. */
+export function sizeTerm(size: number): string {
+  return `${MARK}${KINDS.size}${sizeClass(size)}`;
+}
+
+/** The number of binary digits of a size. */
+export function sizeClass(size: number): number {
+  return size.toString(2).length;
+}
+
+const KINDS = { account: "a", folder: "f", attachment: "h", id: "i", size: "s", unparsed: "u" };
 const ID_DIGITS = 12;
 
 /** Hexadecimal digits keep the order of beginnings, so a folder is a prefix of the folders below. */
