@@ -3,7 +3,8 @@
 //
 // Invariant: a copy gets one file, however many attempts are made, whether the file system hangs or the relay is killed.
 //
-// Doors: file-names.ts, line-ends.ts, placeholders.ts.
+// Doors: file-names.ts, line-ends.ts, new-files.ts, placeholders.ts,
+// read-delivery-headers.ts.
 
 import type { FileCalls } from "../base/durable/file-calls.ts";
 import type { Batch, Recipient, Services } from "../contract/contract.ts";
