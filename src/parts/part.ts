@@ -23,6 +23,8 @@ import type { FieldValues, Option, Options } from "../options/options.ts";
 import type { Holds } from "../queue/holds.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { QueueView } from "../spool/queue-view.ts";
+import type { Rehearsal } from "../route/rehearsal.ts";
+import type { Route } from "../route/route.ts";
 import type { Reception } from "../smtp/server/reception.ts";
 import type { ServerOptions } from "../smtp/server/server.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -75,10 +77,20 @@ export interface PartMail {
   readonly outbox: Pick<Outbox, "post" | "write">;
   readonly spool: Pick<
     Spool,
-    "listed" | "sendList" | "withheld" | "releaseWithheld" | "releasedWithheld" | "hasten"
+    | "listed"
+    | "sendList"
+    | "withheld"
+    | "releaseWithheld"
+    | "releasedWithheld"
+    | "hasten"
+    | "change"
   >;
+  /** The queue for reading. The caller must dispose of it. */
+  view(): Promise<QueueView | undefined>;
   /** Transports on hold. A part that puts some on hold does so in `begin`, before mail is attempted. */
-  readonly holds: Pick<Holds, "holdTransports">;
+  readonly holds: Pick<Holds, "holdTransports" | "rehearse">;
+  /** The account that a part rehearses with. Only one part does. */
+  readonly rehearsal: Rehearsal;
   /** Call it when a message in the spool is due. */
   wake(): void;
 }
@@ -161,6 +173,10 @@ export interface DryRun {
   readonly lists: ListsWithRefresh;
   readonly outside: Outside;
   readonly transports: ReadonlyMap<string, Transport>;
+  /** Asks the chain of routers about a recipient. */
+  readonly route: Route;
+  /** The account of a rehearsal, for this dry run alone. */
+  readonly rehearsal: Rehearsal;
   close(): Promise<void>;
 }
 

@@ -49,7 +49,10 @@ export interface AttemptServices {
   readonly transports: ReadonlyMap<string, Transport>;
   /** Absent: no domain is ours. */
   readonly gate?: Pick<Gate, "isLocal">;
-  readonly holds: Pick<Holds, "isEmpty" | "outcomeFor" | "insteadOf" | "transportOutcome">;
+  readonly holds: Pick<
+    Holds,
+    "isEmpty" | "outcomeFor" | "insteadOf" | "transportOutcome" | "countedOutcome"
+  >;
   readonly clock: Clock;
   readonly log: Log;
   readonly share: LoopShare;
@@ -260,7 +263,7 @@ export class Attempt {
     if (unseen || holds.isEmpty) return undefined;
     const { domain } = mailbox;
     const waits = heldTransport !== undefined;
-    return holds.outcomeFor({ domain, transport, waits }, clock.now());
+    return holds.outcomeFor({ domain, transport, waits, mailbox }, clock.now());
   }
 
   /** The same delivery, by the transport that is asked in place of one on hold. */
@@ -284,7 +287,9 @@ export class Attempt {
   }
 
   /** The outcome that counts: mail that was not delivered in place of a transport on hold waits for it. */
-  #counted({ insteadOf }: Delivery, outcome: Outcome): Outcome {
+  #counted({ insteadOf, unseen, mailbox }: Delivery, outcome: Outcome): Outcome {
+    if (insteadOf === undefined && !unseen)
+      return this.#services.holds.countedOutcome(mailbox, outcome);
     if (insteadOf === undefined || outcome.kind === "delivered") return outcome;
     return this.#services.holds.transportOutcome(insteadOf, this.#services.clock.now());
   }

@@ -6,11 +6,12 @@
 // - A copy (`unseen`) decides nothing about the address itself: its failures, deferrals and redirects touch only the copy.
 // - If the mail of an address is over, the chain decides only about its copies: the address leads to no other address.
 //
-// Doors: chain-options.ts, routings.ts.
+// Doors: chain-options.ts, rehearsal.ts, routings.ts.
 
 import type { DomainList } from "../lists/lists.ts";
 import type { Log } from "../observe/log.ts";
 import type { ChainRouter, Route } from "./request.ts";
+import type { Rehearsal } from "./rehearsal.ts";
 import type { Routing } from "./routing.ts";
 import { type Child, stepKeyOf, Steps } from "./steps.ts";
 import { type Address, isSameMailbox, trouble, Walk } from "./walk.ts";
@@ -40,6 +41,7 @@ export function createRoute(
   log: Log,
   addressesMax = ADDRESSES_MAX,
   localDomains?: DomainList,
+  rehearsal?: Pick<Rehearsal, "takes">,
 ): Route {
   const share = new LoopShare();
   return async (recipient, request) => {
@@ -59,7 +61,8 @@ export function createRoute(
       }
       const known = steps.get(key);
       const walk =
-        known ?? new Walk({ chain, steps, log, localDomains }, address, recipient, request).run();
+        known ??
+        new Walk({ chain, steps, log, localDomains, rehearsal }, address, recipient, request).run();
       // Other recipients rarely lead to this recipient's own address.
       if (known === undefined && address.depth > 0) steps.set(key, Promise.resolve(walk));
       work += known === undefined ? WALK : 1;

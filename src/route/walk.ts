@@ -11,6 +11,7 @@ import type { ChainRouter, RouteRequest, TraceStep } from "./request.ts";
 import type { RoutedDelivery, RouteTrouble, Routing } from "./routing.ts";
 import { LOCAL_ERROR, status, type Status } from "../mail/status.ts";
 import { type Found, joinedReasons, meets } from "./preconditions.ts";
+import type { Rehearsal } from "./rehearsal.ts";
 import type { Child, Step, Steps } from "./steps.ts";
 import type { Account } from "../mail/account.ts";
 
@@ -39,6 +40,7 @@ export function isSameMailbox(one: Mailbox, other: Mailbox): boolean {
   );
 }
 interface WalkMeans {
+  readonly rehearsal: Pick<Rehearsal, "takes"> | undefined;
   readonly chain: readonly ChainRouter[];
   readonly steps: Steps;
   readonly log: Log;
@@ -152,11 +154,14 @@ export class Walk {
   async #meets({ name, relayed: wanted, preconditions }: ChainRouter): Promise<Found> {
     const {
       sender,
+      client,
       relayed = false,
       relayedWhy = relayed ? "it was" : "it was not",
     } = this.#request;
     try {
-      const found = await meets(preconditions, this.#address.mailbox, sender);
+      const { mailbox } = this.#address;
+      const isRehearsed = this.#means.rehearsal?.takes(mailbox, sender, client) === true;
+      const found = await meets(preconditions, mailbox, sender, isRehearsed);
       if (wanted === undefined || found.kind === "out") return found;
       const why = joinedReasons(found.why, `relayed = ${wanted}: ${relayedWhy}`);
       return wanted === relayed ? { ...found, why } : { kind: "out", why };

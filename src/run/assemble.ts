@@ -23,6 +23,7 @@ import type { MaildirDisks } from "../disks/maildir-disks.ts";
 import type { Https } from "../base/net/https.ts";
 import { Common } from "./common.ts";
 import type { Program } from "./processes/processes.ts";
+import { type Rehearsal, rehearsedAnswers } from "../route/rehearsal.ts";
 import { type ChainRouter, createRoute, preconditionsOf, type Route } from "../route/route.ts";
 import { ReplyAlarms } from "../settle/alarms.ts";
 import { retryPolicyOf } from "./settle-services.ts";
@@ -36,6 +37,7 @@ export interface Chain {
   readonly route: Route;
   readonly transports: ReadonlyMap<string, Transport>;
   readonly lists: ListsWithRefresh;
+  readonly rehearsal: Rehearsal;
   readonly resolver: Resolver;
   readonly outside: Outside;
   /** The scanners of the content of messages, in their order. */
@@ -73,16 +75,11 @@ export function assemble(
   hints = new HostHints(retryPolicyOf(configuration), means.clock),
 ): Chain {
   const { clock, log, common = new Common(configuration, means, readOnly) } = means;
-  const { relay, gate, domains, hosts, directory } = configuration;
+  const { relay, gate, directory } = configuration;
   const { outside, hostSources, services: offered, leave } = common.take(configuration);
   const { resolver } = outside;
   const lists = createLists({
-    lookups: configuration.lookups,
-    domains: Object.fromEntries(domains),
-    hosts: Object.fromEntries(hosts),
-    configDirectory: directory,
-    hasAddressValues: hasAddressValues(configuration),
-    stateDirectory: relay.spool_directory,
+    ...listPartsOf(configuration),
     log,
     resolver,
     clock,
@@ -106,13 +103,13 @@ export function assemble(
   };
   const transports = transportsOf(configuration, services);
   const share = new LoopShare();
-  const chain = chainOf(configuration, services);
   if (judgesSignatures(gate)) void preload();
   return {
     gate: new Gate(gate, lists, new BlockLists(gate.dnsbl, resolver, log)),
-    route: createRoute(chain, log, relay.addresses_max, lists.domains(gate.local_domains)),
+    route: routeOf(configuration, services, common.rehearsal),
     transports,
     lists,
+    rehearsal: common.rehearsal,
     resolver,
     outside,
     scanners: scannersOf(configuration, { resolver, clock, share }),
@@ -124,6 +121,18 @@ export function assemble(
       await lists.close();
       await leave();
     },
+  };
+}
+
+function listPartsOf(configuration: Configuration) {
+  const { lookups, domains, hosts, directory, relay } = configuration;
+  return {
+    lookups,
+    domains: Object.fromEntries(domains),
+    hosts: Object.fromEntries(hosts),
+    configDirectory: directory,
+    hasAddressValues: hasAddressValues(configuration),
+    stateDirectory: relay.spool_directory,
   };
 }
 
@@ -140,8 +149,21 @@ function transportsOf({ transports }: Configuration, services: Services): Map<st
   );
 }
 
-function chainOf({ routers }: Configuration, services: Services): ChainRouter[] {
+function routeOf(configuration: Configuration, services: Services, rehearsal: Rehearsal): Route {
+  const { relay, gate } = configuration;
+  const { log, lists } = services;
+  const chain = chainOf(configuration, services);
+  const local = lists.domains(gate.local_domains);
+  return createRoute(chain, log, relay.addresses_max, local, rehearsal);
+}
+
+function chainOf(configuration: Configuration, services: Services): ChainRouter[] {
+  const { routers, lookups, directory } = configuration;
   const { lists } = services;
+  const rehearsed = rehearsedAnswers(
+    routers.map(({ chain }) => chain),
+    (scheme, argument) => lookups.get(scheme)?.nameOf(argument, directory) ?? argument,
+  );
   return routers.map(({ name, chain, driver, options }) => ({
     name,
     router: driver.create(options, services),
@@ -155,6 +177,10 @@ function chainOf({ routers }: Configuration, services: Services): ChainRouter[] 
       senderLocalParts:
         chain.sender_local_parts &&
         lists.localParts(chain.sender_local_parts, chain.sender_domains),
+      rehearsed: {
+        localParts: rehearsed(chain.local_parts ?? []),
+        senderLocalParts: rehearsed(chain.sender_local_parts ?? []),
+      },
     }),
   }));
 }

@@ -16,6 +16,7 @@ import type { Offer, Outside } from "../parts/part.ts";
 import { DeliveryRoom, type Room } from "../base/room.ts";
 import { type Closable, Shared } from "../base/shared.ts";
 import { httpsOf } from "./https.ts";
+import { Rehearsal } from "../route/rehearsal.ts";
 import { RunningParts } from "./running-parts.ts";
 
 interface CommonMeans {
@@ -51,6 +52,7 @@ type Definitions = Pick<Configuration, "dns" | "https" | "hosts" | "lookups">;
 export class Common {
   readonly nameSources: NameSources;
   readonly room: Room;
+  readonly rehearsal = new Rehearsal();
   /** The parts of this relay. */
   readonly parts: RunningParts;
   readonly #means: CommonMeans;

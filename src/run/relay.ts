@@ -23,9 +23,12 @@ import { bindListeners, serverOptionsOf } from "./listening.ts";
 import { HostHints, RESUMED_MAX } from "../retry/hosts/hosts.ts";
 import { hintStore } from "../retry/hosts/hint-store.ts";
 import { SharedDisks } from "../disks/disks.ts";
+import type { Mailbox } from "../mail/envelope.ts";
 import { Outbox } from "../outbox/outbox.ts";
 import { watchClock } from "../queue/watch-clock.ts";
 import { Queue, type QueueChain } from "../queue/queue.ts";
+import type { PartMail } from "../parts/part.ts";
+import { viewQueue } from "./offline-queue.ts";
 import { createReception } from "../receive/receive.ts";
 import { Common } from "./common.ts";
 import { type Generation, Generations } from "./generations.ts";
@@ -94,7 +97,7 @@ async function start(
   started.set("spool", () => spool.close());
   startHistory(history, relay.spool_directory);
   started.set("history", () => history?.close());
-  const holds = new Holds(await spool.holds(), spool);
+  const holds = new Holds(await spool.holds(), spool, means.common.rehearsal);
   const outbox = new Outbox(relay, { spool, log, wake: () => queue.wake() });
   const first = queueChain(configuration, chain, { ...means, outbox });
   const [{ hints }, { elapsed }] = [chain, means];
@@ -105,7 +108,7 @@ async function start(
   started.set("clock", () => watch.cancel());
   void chain.lists.refresh();
   const running = means.common.parts;
-  const mail = { outbox, spool, holds, wake: () => queue.wake() };
+  const mail = partMail(relay.spool_directory, { outbox, spool, holds, queue }, means.common);
   await Promise.all([running.begin(configuration, chain.outside, mail), looked]);
   const frozenMail = new FrozenMail(configuration.bounce.frozen_after, { ...means, spool });
   started.set("parts", () => Promise.all([running.close(), frozenMail.close()]));
@@ -134,6 +137,14 @@ async function start(
       log.event("relay.stopped", {});
     },
   };
+}
+
+function partMail(
+  directory: string,
+  { queue, ...rest }: Pick<PartMail, "outbox" | "spool" | "holds"> & { readonly queue: Queue },
+  { rehearsal }: Common,
+): PartMail {
+  return { ...rest, rehearsal, view: () => viewQueue(directory), wake: () => queue.wake() };
 }
 
 /** Binds all ports, which may need root. */
@@ -251,7 +262,7 @@ function receptionOf(
 ): Reception {
   const { relay } = configuration;
   const { clock, log } = means;
-  const isHeld = (transport: string) => holds.isHeld(transport);
+  const isQueued = (transport: string, to: Mailbox) => holds.isQueued(transport, to);
   const reception = createReception({
     hostname: relay.hostname,
     ...chain,
@@ -261,7 +272,13 @@ function receptionOf(
     clock,
     log,
     queue,
-    cutThrough: new CutThrough({ routers: passingOn(configuration), ...chain, isHeld, clock, log }),
+    cutThrough: new CutThrough({
+      routers: passingOn(configuration),
+      ...chain,
+      isQueued,
+      clock,
+      log,
+    }),
     addressesMax: relay.addresses_max,
     recipients: means.recipientBudget ?? new RecipientBudget(),
   });

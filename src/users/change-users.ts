@@ -29,13 +29,14 @@ export interface UsersOwner {
 }
 
 /**
- * Calls `change` with the users in the file, and replaces the file if it returns true. A file that is missing counts as
- * empty. Rejects if the file cannot be read or written, or if `change` throws; then the file is unchanged.
+ * Calls `change` with the users in the file. Replaces the file if it returns true, and removes it if it returns
+ * "remove". A file that is missing counts as empty. Rejects if the file cannot be read or written, or if `change` throws;
+ * then the file is unchanged.
  */
 export async function changeUsers(
   file: string,
   { owner }: UsersOwner,
-  change: (users: PasswdFile) => boolean,
+  change: (users: PasswdFile) => boolean | "remove",
 ): Promise<void> {
   const path = await resolved(file);
   const lock = await lockOf(path, owner);
@@ -44,7 +45,9 @@ export async function changeUsers(
     await using before = await opened(path);
     const octets = before === undefined ? Buffer.alloc(0) : await before.readFile();
     const users = new PasswdFile(octets);
-    if (!change(users) || users.octets.equals(octets)) return;
+    const changed = change(users);
+    if (changed === "remove") return await remove(path);
+    if (!changed || users.octets.equals(octets)) return;
     await replace(path, users, before, owner);
   } finally {
     lock.close();
@@ -126,6 +129,11 @@ async function opened(path: string): Promise<FileHandle | undefined> {
     if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   }
+}
+
+async function remove(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await syncDirectory(dirname(path));
 }
 
 async function replace(

@@ -93,6 +93,12 @@ export class PasswdFile {
     return this.#lines.length < before;
   }
 
+  /** Takes the end of the last line away, as in a file whose last line has none. */
+  dropLastLineEnd(): void {
+    const last = this.#lines.pop();
+    if (last !== undefined) this.#lines.push(last.replace(/\n$/, ""));
+  }
+
   #indexOf(address: string): number {
     const wanted = octetsOf(address).toLowerCase();
     return this.#lines.findIndex((line) => nameOf(line)?.toLowerCase() === wanted);

@@ -8,6 +8,7 @@ import { memorySpool } from "../../src/spool/memory/memory.ts";
 import { builtInWith } from "../../src/built-in.ts";
 import { loadConfiguration } from "../../src/config/load.ts";
 import { routerDrivers } from "../../routers/index.ts";
+import { Rehearsal } from "../../src/route/rehearsal.ts";
 import { transportDrivers } from "../../transports/index.ts";
 import { load, RIGHT, write } from "../config/configuration.ts";
 import { manualClock } from "../support/clock.ts";
@@ -157,7 +158,9 @@ describe("parts that run", () => {
         write: () => Promise.reject(new Error("no")),
       },
       spool: memorySpool(manualClock()),
-      holds: { holdTransports: () => undefined },
+      holds: { holdTransports: () => undefined, rehearse: () => undefined },
+      rehearsal: new Rehearsal(),
+      view: () => Promise.resolve(undefined),
       wake: () => undefined,
     };
     await running.begin(configuration, outside, mail);

@@ -44,6 +44,8 @@ export interface SinkOptions {
   readonly port?: number;
   /** While this returns true, every RCPT gets 451. */
   readonly isBusy?: () => boolean;
+  /** The replies to further local parts. */
+  readonly replies?: Readonly<Record<string, readonly [number, string]>>;
   /** Further options of smtp-server: hidePIPELINING, size, hideDSN, … */
   readonly server?: SMTPServerOptions;
 }
@@ -98,7 +100,7 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
     done: (error?: Error) => void,
   ): void => {
     const word = localPart(address);
-    const refusal = REPLIES[word];
+    const refusal = options.replies?.[word] ?? REPLIES[word];
     if (refusal !== undefined) done(reply(...refusal));
     else if (word === "drop") cut(session);
     else if (word === "slow") setTimeout(done, options.slowness ?? 300);

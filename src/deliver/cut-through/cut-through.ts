@@ -14,7 +14,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import type { Batch, Recipient, Transport } from "../../contract/contract.ts";
 import { PassingBody } from "./passing-body.ts";
 import { deliveryOf, groupByBatch, isMail } from "../batches.ts";
-import type { Envelope, RecipientRequest } from "../../mail/envelope.ts";
+import type { Envelope, Mailbox, RecipientRequest } from "../../mail/envelope.ts";
 import type { Status } from "../../mail/status.ts";
 import type { MaybePromise } from "../../base/maybe-promise.ts";
 import type { Log } from "../../observe/log.ts";
@@ -49,8 +49,8 @@ export interface CutThroughServices {
   /** The names of the routers that ask for cut-through. */
   readonly routers: ReadonlySet<string>;
   readonly transports: Transports;
-  /** Transports on hold pass nothing on. Absent: none is on hold. */
-  readonly isHeld?: (transport: string) => boolean;
+  /** Whether mail must go by way of the queue: its transport is on hold. Absent: none is. */
+  readonly isQueued?: (transport: string, mailbox: Mailbox) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -89,11 +89,11 @@ interface OneBatch extends Pick<Batch, "recipients" | "hosts"> {
 /** Whether every router of the mail asks for cut-through, and the chain has no trouble and discards no address. */
 function isSmooth(
   { deliveries, troubles, discarded }: Routing,
-  { routers, isHeld = () => false }: Pick<CutThroughServices, "routers" | "isHeld">,
+  { routers, isQueued = () => false }: Pick<CutThroughServices, "routers" | "isQueued">,
 ): boolean {
   const mail = deliveries.filter(({ unseen }) => !unseen);
-  const agrees = ({ router, transport }: (typeof mail)[number]) =>
-    routers.has(router) && !isHeld(transport);
+  const agrees = ({ router, transport, mailbox }: (typeof mail)[number]) =>
+    routers.has(router) && !isQueued(transport, mailbox);
   const agreed = mail.length > 0 && mail.every(agrees);
   return agreed && troubles.length === 0 && discarded.length === 0;
 }

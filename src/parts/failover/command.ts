@@ -60,7 +60,7 @@ relayctl failover status shows what is left.
 `;
 
 async function keepLocal(relay: Relay, { json }: Given): Promise<number> {
-  const answer = await ask(relay, "keep-local", {});
+  const answer = await orderOf(relay, "keep-local", {});
   if (answer === undefined) {
     const why = "no relay runs: start it, because it compares the copies";
     throw new CommandError(why, EXIT.unavailable);
@@ -105,19 +105,19 @@ async function ordered(
   order: object,
   next: (before: FailOverState | undefined) => Promise<FailOverState | undefined>,
 ): Promise<Ordered> {
-  const answer = await ask(relay, verb, order);
+  const answer = await orderOf(relay, verb, order);
   if (answer !== undefined) return { changed: answer["changed"] === true, runs: true };
   const { spool_directory: directory, user } = relay;
   ownDirectory(directory, user);
   const state = await next(await readState(directory));
   if (state !== undefined) await writeState(directory, state);
   // A relay that has started meanwhile has read the former state.
-  const runs = (await ask(relay, verb, order)) !== undefined;
+  const runs = (await orderOf(relay, verb, order)) !== undefined;
   return { changed: state !== undefined, runs };
 }
 
 /** The relay's answer; undefined if none runs. Throws CommandError if it does not carry out the order. */
-async function ask(
+export async function orderOf(
   relay: Relay,
   verb: string,
   order: object,

@@ -18,6 +18,20 @@ export const failOverEvents = eventTable("Fail-over", {
     recipients: number("The recipients that were released since the relay began to release."),
     refused: number("The recipients on the list for the postmaster."),
   }),
+  "failover.drill_begun": event(
+    "A drill has begun: until it ends, its account exists in the running relay.",
+    { account: text("The account of the drill.") },
+  ),
+  "failover.drill_ended": event("The drill has ended, and none of its mail is in the queue.", {
+    account: text("The account of the drill."),
+  }),
+  "failover.drill_removed": event(
+    "The user and the Maildir of a drill were removed by the relay, because the drill could not.",
+    {
+      account: text("The account of the drill."),
+      why: text("The reason."),
+    },
+  ),
   "failover.list_sent": event(
     "The list of refused mail that had waited is in the spool, for the postmaster.",
     {

@@ -11,6 +11,7 @@ import { describeError } from "../../observe/log.ts";
 import type { HeldTransports } from "../../queue/holds.ts";
 import type { Withheld } from "../../spool/spool.ts";
 import type { Generation, PartMail, PartMeans } from "../part.ts";
+import type { FailOverSettings } from "./drill/relay-side.ts";
 import { refusedDraft } from "./letter.ts";
 import { LocalCopies } from "./local-copies.ts";
 import type { FailOverOptions } from "./options.ts";
@@ -33,6 +34,7 @@ export interface Kept extends Carried {
 }
 
 const HOUR = 3_600_000;
+const ONE_A_SECOND = { count: 1, window: 1000 };
 /** Messages in one transaction, so that a commit of mail that arrives meanwhile waits no longer than for that. */
 const AT_ONCE = 500;
 /** Milliseconds between two looks whether all mail was looked at. */
@@ -69,6 +71,16 @@ export class FailOver {
     this.#state = await readState(this.#means.spoolDirectory);
     this.#apply();
     this.#lookLater();
+  }
+
+  /** The settings that a drill rehearses with. */
+  get settings(): FailOverSettings {
+    const { failover } = this.#generation.sections;
+    return {
+      mode: this.#state?.mode ?? "off",
+      transports: new Set(failover?.transports),
+      rate: failover?.release_rate ?? ONE_A_SECOND,
+    };
   }
 
   follow(generation: Generation<Sections>): void {
@@ -164,8 +176,7 @@ export class FailOver {
   #begunRelease(): Release {
     const { clock, log } = this.#means;
     const { spool } = this.#mail;
-    const rate = this.#generation.sections.failover?.release_rate ?? { count: 1, window: 1000 };
-    const release = new Release(rate, {
+    const release = new Release(this.settings.rate, {
       clock,
       spool,
       wake: () => this.#mail.wake(),

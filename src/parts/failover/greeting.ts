@@ -3,6 +3,7 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { ListenAddress } from "../../base/net/listen-address.ts";
+import type { Configuration } from "../../config/configuration.ts";
 import { printable } from "../../base/printable.ts";
 
 type Greeting = { readonly line: string } | { readonly error: string };
@@ -17,7 +18,7 @@ export function greetingOf(
   { host: bound, port }: ListenAddress,
   tls: "none" | "starttls" | "implicit",
 ): Promise<Greeting> {
-  const host = LOOPBACK.get(bound) ?? bound;
+  const host = loopbackOf(bound);
   return new Promise((resolve) => {
     const socket: Socket =
       tls === "implicit"
@@ -41,7 +42,16 @@ export function greetingOf(
   });
 }
 
-/** A server that listens on every address is asked on the loopback. */
+/** Whether Dovecot has a certificate, as `dovecot-config` gives it one: without one it talks IMAP in the clear. */
+export function hasCertificate({ listeners }: Pick<Configuration, "listeners">): boolean {
+  return listeners.some(({ certificate }) => certificate !== undefined);
+}
+
+/** The address at which a client on this machine reaches a server: the loopback if it listens on every address. */
+export function loopbackOf(bound: string): string {
+  return LOOPBACK.get(bound) ?? bound;
+}
+
 const LOOPBACK: ReadonlyMap<string, string> = new Map([
   ["0.0.0.0", "127.0.0.1"],
   ["::", "::1"],

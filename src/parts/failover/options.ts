@@ -23,7 +23,7 @@ const declaredOptions = options({
   ),
   imap: withDefault(
     listenAddress(
-      "The Dovecot that `failover status` asks: its address and port for IMAP over TLS. The name in its certificate is not checked.",
+      "The Dovecot that `failover status` and `failover drill` ask: its address and port for IMAP over TLS. The name in its certificate is not checked.",
     ),
     "127.0.0.1:993",
   ),

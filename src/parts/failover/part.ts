@@ -1,9 +1,11 @@
 // The part for fail-over: while Google is gone, mail for it waits, and the Maildirs are the mailboxes.
 
+import type { MaybePromise } from "../../base/maybe-promise.ts";
 import { isTable } from "../../base/table.ts";
 import { word } from "../../contract/command.ts";
 import { flag, nested, oneOf, optional, options, withDefault } from "../../options/options.ts";
-import { part, partCommand } from "../part.ts";
+import { type EventHandlers, part, partCommand } from "../part.ts";
+import { DrillInRelay } from "./drill/relay-side.ts";
 import { failOverEvents } from "./events.ts";
 import { FailOver } from "./failover.ts";
 import { DOVECOT_VERSIONS, failOverOptions } from "./options.ts";
@@ -23,6 +25,14 @@ relayctl users and the certificate of the first listener that has one. The
 Maildirs are served read-only: no byte of a copy changes, and no file is added.
 With --write-access, users may flag, move and delete their mail.
 Exit status: 0, 78 the configuration is wrong or has no Maildirs for Dovecot.`;
+
+const DRILL_NOTES = `Makes a user and an account unseen-drill@ the first local domain for its time, logs in
+at Dovecot, sends test messages to itself by submission, lets them wait and releases
+them. It takes at most 90 seconds, and touches no mail of users: only the drill's
+mail waits. The user, the account and their mail are removed at the end, also after
+an error or a signal. If fail-over is on already, it stays on.
+Exit status: 0 all worked, 1 a step failed or the address belongs to somebody,
+69 no relay runs, 78 the configuration is wrong or has no [failover].`;
 
 const STATUS_NOTES = `Works without a running relay.
 Exit status: 0, 78 the configuration is wrong.`;
@@ -67,6 +77,14 @@ export const failOver = part({
       run: async (_, given, means) => (await import("./status.ts")).failOverStatus(given, means),
     }),
     partCommand({
+      name: "failover drill",
+      summary: "rehearse a fail-over with an account of its own, and report what worked",
+      flags: options({}),
+      notes: DRILL_NOTES,
+      run: async (_, given, means) =>
+        (await import("./drill/drill.ts")).failOverDrill(given, means),
+    }),
+    partCommand({
       name: "dovecot-config",
       summary: "print the configuration of a Dovecot that serves the Maildirs",
       flags: options({
@@ -84,18 +102,27 @@ export const failOver = part({
   start(means) {
     if (means.readOnly) return {};
     let running: FailOver | undefined;
+    let drill: DrillInRelay | undefined;
     const started = () => {
       if (running === undefined) throw new Error("the relay is starting");
       return running;
     };
     return {
+      hears: hearing(() => drill?.hears),
       async begin(generation, mail) {
-        running = new FailOver(means, generation, mail);
-        await running.begin();
+        const begun = new FailOver(means, generation, mail);
+        running = begun;
+        await begun.begin();
+        drill = new DrillInRelay(means, mail, () => begun.settings);
+        await drill.start();
       },
       follow: (generation) => running?.follow(generation),
-      close: async () => running?.close(),
+      async close() {
+        await running?.close();
+        await drill?.close();
+      },
       orders: {
+        drill: async (order) => drillOrder(drill, order),
         on: async (order) => started().on(whyIn(order)),
         off: async () => started().off(),
         "keep-local": async () => started().keepLocal(),
@@ -103,6 +130,36 @@ export const failOver = part({
     };
   },
 });
+
+/** The handlers of the drill, which begins after the part has started. */
+function hearing(drill: () => EventHandlers | undefined): EventHandlers {
+  return {
+    "message.accepted": (fields) => drill()?.["message.accepted"]?.(fields),
+    "delivery.done": (fields) => drill()?.["delivery.done"]?.(fields),
+    "delivery.deferred": (fields) => drill()?.["delivery.deferred"]?.(fields),
+    "delivery.failed": (fields) => drill()?.["delivery.failed"]?.(fields),
+  };
+}
+
+/** Carries out a step of relayctl failover drill. */
+function drillOrder(drill: DrillInRelay | undefined, order: unknown): MaybePromise<object> {
+  if (drill === undefined) throw new Error("the relay is starting");
+  const { step, account } = isTable(order) ? order : {};
+  switch (step) {
+    case "begin":
+      return drill.begin(String(account));
+    case "on":
+      return drill.on();
+    case "off":
+      return drill.off();
+    case "look":
+      return drill.look();
+    case "end":
+      return drill.end();
+    default:
+      throw new Error("this step of a drill is not known");
+  }
+}
 
 function whyIn(order: unknown): string | undefined {
   const why = isTable(order) ? order["why"] : undefined;

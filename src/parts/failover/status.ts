@@ -10,7 +10,7 @@ import type { Given } from "../../contract/command.ts";
 import { EXIT } from "../../contract/exit.ts";
 import type { QueueWithheld } from "../../spool/queue-view.ts";
 import type { CommandMeans } from "../part.ts";
-import { greetingOf } from "./greeting.ts";
+import { greetingOf, hasCertificate } from "./greeting.ts";
 import { requireSection } from "./command.ts";
 import { type FailOverState, readState } from "./state.ts";
 
@@ -95,7 +95,7 @@ function modeText(state: FailOverState | undefined): string {
 
 async function dovecotOf(configuration: Configuration): Promise<string> {
   const { imap } = requireSection(configuration);
-  const greeting = await greetingOf(imap, "implicit");
+  const greeting = await greetingOf(imap, hasCertificate(configuration) ? "implicit" : "none");
   if ("error" in greeting) return `does not answer on ${imap.written}: ${greeting.error}`;
   const isImap = greeting.line.startsWith("* OK");
   return isImap ? `answers on ${imap.written}` : `${imap.written} is no IMAP: ${greeting.line}`;

@@ -18,7 +18,7 @@ const CLOCK_ERROR = 300_000;
 /** The values of the configuration that the list uses. */
 export type ListSettings = Pick<Generation<unknown>, "hostname" | "postmaster">;
 
-type ListMail = Omit<PartMail, "holds">;
+type ListMail = Pick<PartMail, "outbox" | "spool" | "wake">;
 
 export class PostmasterList {
   readonly #clock: Clock;
