@@ -17,7 +17,7 @@ import type { Clock } from "../../../base/clock.ts";
 import { Chain, type ChainFiles, type NewLine } from "./chain.ts";
 
 /** How a file came into the archive: told by the relay, found by a walk, or imported. */
-type Origin = "relay" | "walk" | "import";
+export type Origin = "relay" | "walk" | "import";
 
 interface ManifestFile {
   readonly account: string;

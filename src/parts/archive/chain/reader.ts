@@ -6,16 +6,18 @@
 // - A line that was being written when its process died is `torn`, which is no fault.
 
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { dayFile, daysIn } from "./days.ts";
 import { tailKind } from "./end.ts";
 import { hashOf, LINE_MAX, NO_LINE, splitLine, textOfField } from "./line.ts";
 
 /** Where a line stands. */
-interface LinePlace {
+export interface LinePlace {
   readonly day: string;
   /** From 1. */
   readonly line: number;
+  /** Octets before the line in the file of its day. */
+  readonly offset: number;
 }
 
 export interface ChainLine extends LinePlace {
@@ -72,7 +74,7 @@ export class ChainReader {
       const lines: ChainLine[] = [];
       let from = 0;
       for (let end = bytes.indexOf("\n"); end >= 0; end = bytes.indexOf("\n", from)) {
-        lines.push(this.#next(bytes.toString("latin1", from, end), isTooLong));
+        lines.push(this.#next(bytes.toString("latin1", from, end), this.#offset + from, isTooLong));
         isTooLong = false;
         from = end + 1;
       }
@@ -98,36 +100,70 @@ export class ChainReader {
     const { size } = await stat(path);
     if (size > this.#offset + rest.length) return [];
     if (!isLast) {
+      const line = this.#next(rest.toString("latin1"), this.#offset, isTooLong);
       this.#offset += rest.length;
-      return [{ ...this.#next(rest.toString("latin1"), isTooLong), state: "broken" }];
+      return [{ ...line, state: "broken" }];
     }
     const isTorn = !isTooLong && tailKind(rest, this.#before[0] ?? NO_LINE) === "cut";
-    const place = { day: this.#day, line: this.#line + 1 };
+    const place = { day: this.#day, line: this.#line + 1, offset: this.#offset };
     if (!isTorn) return [{ ...place, ...NOTHING, state: "broken" }];
     return [{ ...place, ...NOTHING, fields: [String(rest.length)], state: "torn" }];
   }
 
-  #next(line: string, isTooLong: boolean): ChainLine {
+  #next(line: string, offset: number, isTooLong: boolean): ChainLine {
     this.#line++;
-    const place = { day: this.#day, line: this.#line };
+    const place = { day: this.#day, line: this.#line, offset };
     const split = isTooLong ? undefined : splitLine(line);
     if (split === undefined) {
       this.#before = afterBroken(this.#before);
       return { ...place, ...NOTHING, state: "broken" };
     }
     const { hash, text } = split;
+    const { at, word, fields } = wordsOf(text);
     const computed = this.#before.map((before) => hashOf(before, text));
     const isWhole = computed.includes(hash);
     this.#before = isWhole ? [hash] : [hash, ...afterBroken([...computed, ...this.#before])];
-    const [at = "", word = "", ...fields] = text.split(" ");
-    return {
-      ...place,
-      hash,
-      at,
-      word,
-      fields: fields.map(textOfField),
-      state: isWhole ? "whole" : "broken",
-    };
+    return { ...place, hash, at, word, fields, state: isWhole ? "whole" : "broken" };
+  }
+}
+
+function wordsOf(text: string): Pick<ChainLine, "at" | "word" | "fields"> {
+  const [at = "", word = "", ...fields] = text.split(" ");
+  return { at, word, fields: fields.map(textOfField) };
+}
+
+/** Lines of a chain by their places, as a reader has given them. It holds one file open. */
+export class LinesAt {
+  readonly #directory: string;
+  #open: { readonly day: string; readonly file: FileHandle } | undefined;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Undefined if no line with a hash begins there. */
+  async read({ day, offset }: Pick<LinePlace, "day" | "offset">) {
+    const file = await this.#fileOf(day);
+    for (const length of [USUAL_LINE, LINE_MAX]) {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
+      const end = buffer.subarray(0, bytesRead).indexOf("\n");
+      const split = end < 0 ? undefined : splitLine(buffer.toString("latin1", 0, end));
+      if (split !== undefined) return wordsOf(split.text);
+    }
+    return undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#open?.file.close();
+    this.#open = undefined;
+  }
+
+  async #fileOf(day: string): Promise<FileHandle> {
+    if (this.#open?.day === day) return this.#open.file;
+    await this[Symbol.asyncDispose]();
+    const file = await open(dayFile(this.#directory, day), "r");
+    this.#open = { day, file };
+    return file;
   }
 }
 
@@ -140,5 +176,8 @@ function afterBroken(hashes: readonly string[]): string[] {
 }
 
 const CANDIDATES = 3;
+
+/** Octets that hold nearly every line. */
+const USUAL_LINE = 1024;
 
 const NOTHING = { hash: "", at: "", word: "", fields: [] } as const;
