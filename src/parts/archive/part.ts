@@ -2,6 +2,7 @@
 
 import { nested, optional, options } from "../../options/options.ts";
 import { part, partCommand } from "../part.ts";
+import { proofCommands } from "./commands/proof.ts";
 import { archiveOptions } from "./service/options.ts";
 
 const STATUS_NOTES = `Works without the archive's process too.
@@ -27,6 +28,7 @@ export const archive = part({
       run: async (_, given, means) =>
         (await import("./commands/status.ts")).archiveStatus(given, means),
     }),
+    ...proofCommands,
   ],
   process: {
     isWanted: ({ archive: own }) => own !== undefined,

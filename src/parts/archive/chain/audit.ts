@@ -7,20 +7,27 @@ import { join } from "node:path";
 import type { Clock } from "../../../base/clock.ts";
 import { Chain, type ChainFiles } from "./chain.ts";
 
-type Act =
-  | "login"
-  | "login-refused"
-  | "search"
-  | "view"
-  | "download"
-  | "restore"
-  | "export"
-  | "import"
-  | "hold"
-  | "release"
-  | "erase"
-  | "retain"
-  | "accept";
+const ACTS = [
+  "login",
+  "login-refused",
+  "search",
+  "view",
+  "download",
+  "restore",
+  "export",
+  "import",
+  "hold",
+  "release",
+  "erase",
+  "retain",
+  "accept",
+] as const;
+
+type Act = (typeof ACTS)[number];
+
+export function isAct(text: string): text is Act {
+  return ACTS.some((act) => act === text);
+}
 
 export interface AuditEntry {
   readonly act: Act;
@@ -46,6 +53,11 @@ export class Audit {
         fields: Object.entries({ by, ...fields }).map(([name, value]) => `${name}=${value}`),
       })),
     );
+  }
+
+  /** The hash of the last line that is on disk; undefined without one. Changes nothing. */
+  lastHash(): Promise<string | undefined> {
+    return this.#chain.lastHash();
   }
 
   close(): Promise<void> {

@@ -16,7 +16,7 @@ import { makeDirectory, syncDirectory } from "../../../base/durable/directory.ts
 import { errorCode } from "../../../base/error-code.ts";
 import { dayFile, dayOf } from "./days.ts";
 import { type ChainEnd, endOfChain } from "./end.ts";
-import { hashOf, LINE_MAX, lineText } from "./line.ts";
+import { hashOf, LINE_MAX, lineText, NO_LINE } from "./line.ts";
 
 /** A line that is to be written: its word and its fields, as they are read back. */
 export interface NewLine {
@@ -97,6 +97,15 @@ export class Chain {
     this.#waiting.push({ lines, done });
     this.#writing ??= this.#write();
     return done.promise;
+  }
+
+  /** The hash of the last line that is on disk; undefined without one. Changes nothing. */
+  async lastHash(): Promise<string | undefined> {
+    await this.#writing;
+    if (this.#owed !== undefined)
+      throw new Error(`the last lines of ${this.#directory} are not safe`);
+    const { hash } = this.#last ?? (await endOfChain(this.#directory));
+    return hash === NO_LINE ? undefined : hash;
   }
 
   /** Writes what waits, then closes the file. */

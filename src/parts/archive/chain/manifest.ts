@@ -75,6 +75,11 @@ export class Manifest {
     return this.#chain.append(entries.map(lineOf));
   }
 
+  /** The hash of the last line that is on disk; undefined without one. Changes nothing. */
+  lastHash(): Promise<string | undefined> {
+    return this.#chain.lastHash();
+  }
+
   close(): Promise<void> {
     return this.#chain.close();
   }

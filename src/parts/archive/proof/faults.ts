@@ -1,6 +1,6 @@
 // What a verification can find, and which of it is a fault.
 
-export type FileFinding =
+type FileFinding =
   /** The manifest has it, and no folder of its account. */
   | "missing"
   /** Its octets are not those of the manifest. */

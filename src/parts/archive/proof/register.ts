@@ -171,7 +171,12 @@ export class Register implements Disposable {
     const content = sha256 === undefined ? null : contentKey(names, sha256);
     const octets = sha256 === undefined ? null : Buffer.from(sha256, "hex");
     this.#prepared("INSERT INTO lines VALUES (NULL, ?, ?, ?, ?, ?, ?)").run(
-      ...[fileKey(names), content, octets, KINDS.indexOf(kind), day, offset],
+      fileKey(names),
+      content,
+      octets,
+      KINDS.indexOf(kind),
+      day,
+      offset,
     );
   }
 
@@ -230,7 +235,10 @@ function stateOf(
       case "going":
         if (file !== undefined) file = { ...file, isGoing: true };
         break;
-      default: {
+      case "relay":
+      case "walk":
+      case "import":
+      case "accepted": {
         const counts =
           file === undefined || isExcused || kind === "accepted" || file.sha256 === sha256;
         if (!counts) break;

@@ -8,6 +8,8 @@ import { type ExclusiveLock, lockExclusively } from "../../../base/durable/exclu
 import { ownDirectory } from "../../../base/durable/own-directory.ts";
 import { CommandError, EXIT } from "../../../contract/exit.ts";
 import type { Log } from "../../../observe/log.ts";
+import { Audit } from "../chain/audit.ts";
+import { Manifest } from "../chain/manifest.ts";
 import type { ArchiveSettings } from "./settings.ts";
 
 export interface ArchiveMeans {
@@ -19,12 +21,18 @@ export class Archive implements AsyncDisposable {
   readonly settings: ArchiveSettings;
   readonly clock: Clock;
   readonly log: Log;
+  /** An archive that is open for reading writes no line. */
+  readonly manifest: Manifest;
+  readonly audit: Audit;
   readonly #lock: ExclusiveLock | undefined;
 
   private constructor(settings: ArchiveSettings, means: ArchiveMeans, lock?: ExclusiveLock) {
     this.settings = settings;
     this.clock = means.clock;
     this.log = means.log;
+    // Their first line is the first that touches the disk.
+    this.manifest = new Manifest(settings.state, means.clock);
+    this.audit = new Audit(settings.state, means.clock);
     this.#lock = lock;
   }
 
@@ -49,6 +57,8 @@ export class Archive implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.manifest.close();
+    await this.audit.close();
     this.#lock?.release();
   }
 }
