@@ -1,11 +1,12 @@
 // Stops a relay, or what has been started of one whose start fails. The order of the stops stands here alone.
 //
 // Invariants: stopping begins at the front door and ends at the spool, so no accepted message is still on its way when
-// the spool closes. Sessions end before attempts, because the mail that they still bring in is attempted. Other messages
+// the spool closes, unless the stop of its session has failed. Sessions end before attempts, because the mail that they still bring in is attempted. Other messages
 // in the spool are not. Sessions and attempts under way share one time limit, so the postmaster knows how long a stop
 // takes at most.
 
 import type { Clock } from "../base/clock.ts";
+import { FirstError } from "../base/first-error.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { SmtpServer } from "../smtp/server/server.ts";
 import type { PartProcesses } from "./processes/processes.ts";
@@ -33,11 +34,20 @@ export class Started {
   }
 
   /**
-   * Stops everything that was set, one after the other. Work that is unfinished after `grace` ms is cut. Rejects when one
-   * fails; those after it are not stopped then, because the spool must not close under mail that is still on its way.
+   * Stops everything that was set, one after the other. Work that is unfinished after `grace` ms is cut. A stop that fails
+   * keeps no later one from its turn: the process ends all the same, and what is closed in order has all its changes on
+   * disk. Rejects with the first error, after the last stop.
    */
   async stop(grace: number): Promise<void> {
-    for (const name of ORDER) await this.#stops.get(name)?.(grace);
+    const failure = new FirstError();
+    for (const name of ORDER) {
+      try {
+        await this.#stops.get(name)?.(grace);
+      } catch (error) {
+        failure.set(error);
+      }
+    }
+    if (failure.first !== undefined) throw failure.first.error;
   }
 }
 

@@ -16,7 +16,7 @@ const NAMES = [
   "control",
 ] as const;
 
-function startedWith(names: readonly (typeof NAMES)[number][], failing?: string) {
+function startedWith(names: readonly (typeof NAMES)[number][], failing: readonly string[] = []) {
   const started = new Started();
   const stopped: string[] = [];
   for (const name of names) {
@@ -24,7 +24,7 @@ function startedWith(names: readonly (typeof NAMES)[number][], failing?: string)
       // A stop that is not waited for lets the next one begin before it has ended.
       await Promise.resolve();
       stopped.push(`${name} ${grace}`);
-      if (name === failing) throw new Error(`${name} cannot be stopped`);
+      if (failing.includes(name)) throw new Error(`${name} cannot be stopped`);
     });
   }
   return { started, stopped };
@@ -60,10 +60,22 @@ test("a later stop of the same name replaces the earlier one", async () => {
   assert.deepEqual(stopped, ["queue, too"]);
 });
 
-test("when a stop fails, the spool stays open", async () => {
-  const { started, stopped } = startedWith(["spool", "mail", "control"], "mail");
-  await assert.rejects(started.stop(0), { message: "mail cannot be stopped" });
-  assert.deepEqual(stopped, ["control 0", "mail 0"]);
+test("when stops fail, all others are tried, and the first error is thrown", async () => {
+  for (const failing of [["mail"], ["control", "parts", "history"], NAMES]) {
+    const { started, stopped } = startedWith(NAMES, failing);
+    const [first] = NAMES.filter((name) => failing.includes(name)).toReversed();
+    await assert.rejects(started.stop(0), { message: `${first} cannot be stopped` });
+    assert.equal(stopped.length, NAMES.length);
+  }
+});
+
+test("a stop that throws at once keeps no later one from its turn", async () => {
+  const { started, stopped } = startedWith(["spool"]);
+  started.set("control", () => {
+    throw new Error("no socket");
+  });
+  await assert.rejects(started.stop(0), { message: "no socket" });
+  assert.deepEqual(stopped, ["spool 0"]);
 });
 
 test("sessions end before attempts, both share the grace, and processes end meanwhile", async () => {
