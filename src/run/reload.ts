@@ -7,6 +7,7 @@ import { type Configuration, problemLine } from "../config/configuration.ts";
 import { loadConfiguration } from "../config/load.ts";
 import { describeError, type Log } from "../observe/log.ts";
 import { builtIn } from "../built-in.ts";
+import { NeedsRestart } from "./servers.ts";
 import type { Reloaded, ReloadRequest } from "./control/protocol.ts";
 
 /** Puts a valid configuration in force. Throws when that fails, and then nothing has changed. */
@@ -50,6 +51,7 @@ export class Reloading {
       if ("problems" in loaded) return { problems: loaded.problems.map(problemLine) };
       return await this.#putInForce(loaded.configuration, request);
     } catch (error) {
+      if (error instanceof NeedsRestart) return { problems: [error.message] };
       return { problems: [`it cannot be put in force: ${describeError(error)}`] };
     }
   }

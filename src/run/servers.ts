@@ -1,7 +1,9 @@
 // The servers of the relay's process, which listen at [[listeners]]: the SMTP server, and those of parts, each for its
 // protocol.
 //
-// Invariant: all doors change together, or none does. A server that has changed before another one fails goes back.
+// Invariants:
+// - All doors change together, or none does. A server that has changed before another one fails goes back.
+// - An address keeps its protocol: the server of another one could not bind it before the first has left it.
 
 import type { Door } from "../base/net/listeners.ts";
 import type { PartServer, Protocol } from "../parts/part.ts";
@@ -13,6 +15,9 @@ interface ProtocolDoor extends Door {
 }
 
 type Server = Omit<PartServer, "protocol">;
+
+/** The relay must be restarted before it can listen so. */
+export class NeedsRestart extends Error {}
 
 export class Servers {
   readonly smtp: SmtpServer;
@@ -28,9 +33,10 @@ export class Servers {
 
   /**
    * Listens at these doors and at no others, and returns the ports in their order. Rejects if a port cannot be bound or
-   * a certificate cannot be used. A door that changes its protocol needs a restart.
+   * a certificate cannot be used, and with NeedsRestart if an address changes its protocol.
    */
   async listenOnly(doors: readonly ProtocolDoor[]): Promise<readonly number[]> {
+    for (const door of doors) this.#checkProtocol(door);
     const ports = new Map<ProtocolDoor, number>();
     const changed: Protocol[] = [];
     try {
@@ -49,6 +55,15 @@ export class Servers {
     }
     this.#doors = doors;
     return doors.map((door) => ports.get(door) ?? door.port);
+  }
+
+  #checkProtocol({ host, port, protocol }: ProtocolDoor): void {
+    const former = this.#doors.find((door) => door.host === host && door.port === port);
+    if (former === undefined || former.protocol === protocol || port === 0) return;
+    const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+    throw new NeedsRestart(
+      `${address} cannot change its protocol from "${former.protocol}" to "${protocol}" while the relay runs: restart the relay, or reload once without this listener`,
+    );
   }
 
   open(reception: Reception): void {

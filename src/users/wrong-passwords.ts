@@ -6,7 +6,8 @@
 // - From the fifth wrong password on, a client waits at least a second, and its guesses are judged one after the other.
 //   A client with too many guesses waiting is put off without a judgement.
 // - A user that is attacked from many addresses waits at most 1.5 s at an address that did nothing wrong.
-// - The memory is bounded. The entries that were used least recently are forgotten first.
+// - The memory is bounded: 10 000 entries of each kind, with names of at most 254 octets. The entries that were used
+//   least recently are forgotten first.
 
 import { isIPv4 } from "node:net";
 import type { Clock } from "../base/clock.ts";
@@ -100,7 +101,7 @@ export class WrongPasswords {
     this.#clock = clock;
   }
 
-  /** Takes a turn for a guess of this client for this user. */
+  /** Takes a turn for a guess of this client for this user. The name has at most 254 octets. */
   take(client: string, user: string): Turn {
     const now = this.#clock.monotonic();
     const used = [

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { WrongPasswords } from "../../src/users/wrong-passwords.ts";
 import { manualClock } from "../support/clock.ts";
 
@@ -95,4 +97,26 @@ describe("wrong passwords", () => {
       turn.settle("unjudged");
     }
   });
+  test("of a flood from many /64s, with the longest names, take at most 16 MB", () => {
+    const { clock, guess } = limiter();
+    const collect = collector();
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let index = 0; index < 12_000; index++) {
+      clock.advance(50);
+      const [high, low] = [index >> 8, index & 0xff].map((part) => part.toString(16));
+      guess(`2001:db8:${high}:${low}:1111:2222:3333:4444`, `${index}`.padEnd(127, "я"));
+    }
+    collect();
+    const grown = (process.memoryUsage().heapUsed - before) / 2 ** 20;
+    assert.ok(grown < 16, `${grown} MB`);
+    assert.equal(guess("192.0.2.1"), 0);
+  });
 });
+
+function collector(): () => void {
+  setFlagsFromString("--expose-gc");
+  const collect: unknown = runInNewContext("gc");
+  assert.ok(typeof collect === "function");
+  return () => void Reflect.apply(collect, undefined, []);
+}

@@ -3,10 +3,10 @@
 //
 // Invariants:
 // - It gets one command at a time, whole and valid, with a number in place of each address: see session.ts.
-// - An error in here or in smtp-server ends no more than the session.
+// - An error in one of these questions is 451; one of smtp-server itself destroys the front of its session.
 
 import { SMTPServer, type SMTPServerAuthentication } from "smtp-server";
-import type { Status } from "../../mail/status.ts";
+import { LOCAL_ERROR, type Status } from "../../mail/status.ts";
 import type { Front } from "./front.ts";
 
 /** The questions of smtp-server about one session. All of them may reject: then the client gets 451. */
@@ -37,7 +37,7 @@ interface DialogueOptions {
 
 export class DialogueServer {
   readonly #servers: Readonly<Record<Safety, SMTPServer>>;
-  readonly #asked = new Map<string, Asked>();
+  readonly #dialogues = new Map<string, { readonly asked: Asked; readonly front: Front }>();
   #sessions = 0;
 
   constructor(options: DialogueOptions) {
@@ -52,8 +52,8 @@ export class DialogueServer {
   /** Begins a session on `front`. The greeting comes within a fraction of a second. */
   connect(front: Front, safety: Safety, client: string, asked: Asked): void {
     const id = String(++this.#sessions);
-    this.#asked.set(id, asked);
-    front.once("close", () => this.#asked.delete(id));
+    this.#dialogues.set(id, { asked, front });
+    front.once("close", () => this.#dialogues.delete(id));
     const server = this.#servers[safety];
     // Its type asks for a socket of the network. What it uses of one, Front has.
     const connect: unknown = Reflect.get(server, "connect");
@@ -90,7 +90,7 @@ export class DialogueServer {
       onAuth: (auth, { id }, callback) =>
         void this.#answer(id, "AUTH", callback, async (asked) => {
           const user = await asked.login(credentialsOf(auth));
-          if (typeof user !== "string") throw refusal(user);
+          if (typeof user !== "string") throw new Refusal(user);
           return { user };
         }),
       onMailFrom: (_, { id }, callback) =>
@@ -113,15 +113,21 @@ export class DialogueServer {
     callback: (error: Error | null, value?: T) => void,
     ask: (asked: Asked) => Promise<T>,
   ): Promise<void> {
-    const asked = this.#asked.get(id);
+    const dialogue = this.#dialogues.get(id);
+    if (dialogue === undefined) return;
+    const { asked, front } = dialogue;
+    let refusal: Refusal | null = null;
+    let value: T | undefined;
     try {
-      if (asked === undefined) throw new Error("the session is over");
-      callback(null, await ask(asked));
+      value = await ask(asked);
     } catch (error) {
-      if (!(error instanceof Refusal)) asked?.onError(where, error);
-      callback(
-        error instanceof Refusal ? error : new Refusal(451, "4.3.0 Temporary local problem"),
-      );
+      if (!(error instanceof Refusal)) asked.onError(where, error);
+      refusal = error instanceof Refusal ? error : new Refusal(LOCAL_ERROR);
+    }
+    try {
+      callback(refusal, value);
+    } catch (error) {
+      front.destroy(error instanceof Error ? error : new Error(String(error)));
     }
   }
 }
@@ -130,19 +136,15 @@ export class DialogueServer {
 class Refusal extends Error {
   readonly responseCode: number;
 
-  constructor(code: number, text: string) {
-    super(text);
+  constructor({ code, enhanced, text }: Status) {
+    super(`${enhanced} ${text}`);
     this.responseCode = code;
   }
 }
 
-function refusal({ code, enhanced, text }: Status): Refusal {
-  return new Refusal(code, `${enhanced} ${text}`);
-}
-
 /** The text of a success; throws the refusal. */
 function accepted(reply: Status): string {
-  if (reply.code >= 300) throw refusal(reply);
+  if (reply.code >= 300) throw new Refusal(reply);
   return `${reply.enhanced} ${reply.text}`;
 }
 

@@ -1,4 +1,6 @@
 // The socket that smtp-server talks to: the session gives it commands, one at a time, and gets the reply of each.
+//
+// Invariant: if smtp-server throws while it handles an event of the socket, the socket is destroyed with that error.
 
 import { Duplex } from "node:stream";
 
@@ -11,6 +13,15 @@ export class Front extends Duplex {
     super({ decodeStrings: true });
     this.#onReply = onReply;
     this.#onEnd = onEnd;
+  }
+
+  override emit(event: string | symbol, ...values: unknown[]): boolean {
+    try {
+      return super.emit(event, ...values);
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error(String(error)));
+      return true;
+    }
   }
 
   /** smtp-server writes only while this is "open". */

@@ -7,6 +7,7 @@
 //   stream to the relay; while the relay has not taken them, the client waits.
 // - What came before a TLS handshake is forgotten at it.
 // - A transaction that is under way when the relay stops may end; everything else gets 421.
+// - An error of the relay or of smtp-server ends this session, and no other.
 
 import type { Socket } from "node:net";
 import type { Accepted } from "../../base/net/listeners.ts";
@@ -30,10 +31,11 @@ import {
   TOO_MANY_REFUSED,
   TOO_SLOW,
 } from "./replies.ts";
+import { SessionTimes } from "./session-times.ts";
 import { UserDialogue, type UserDialogueMeans } from "./user-dialogue.ts";
 
 interface SessionMeans extends UserDialogueMeans {
-  readonly server: DialogueServer;
+  readonly server: Pick<DialogueServer, "connect">;
   onTlsFailure(client: Client, error: Error): void;
   onDropped(client: Client, command: string, parameters: readonly string[]): void;
   onEnd(client: Client, why: string): void;
@@ -47,12 +49,8 @@ type State = "handshake" | "greeting" | "command" | "challenge" | "busy" | "text
 const CREDENTIALS_MAX = 4096;
 /** Octets of input that may wait. Beyond it the socket is paused. */
 const INPUT_MAX = 128 * 1024;
-/** Milliseconds from the connection to the login, handshakes and waits for wrong passwords included. */
-const LOGIN_TIME = 180_000;
 /** Failed logins at which the session ends. */
 const LOGINS_MAX = 10;
-/** Milliseconds that the client has to close its side. */
-const LINGER = 5000;
 const EMPTY = Buffer.alloc(0);
 const GONE = "the client has gone";
 
@@ -68,8 +66,7 @@ export class Session {
   #serial = 0;
   #errors = 0;
   #junk = 0;
-  #since: number;
-  readonly #begunAt: number;
+  readonly #times: SessionTimes;
   readonly #accepted: Accepted;
   readonly #means: SessionMeans;
   /** What the client has asked for, as smtp-server lets it. */
@@ -80,20 +77,33 @@ export class Session {
     this.#means = means;
     this.#socket = accepted.socket;
     this.#user = new UserDialogue({ address: accepted.address, helo: "" }, means);
-    this.#begunAt = means.now();
-    this.#since = this.#begunAt;
+    this.#times = new SessionTimes(means.limits, means.now());
+    accepted.socket.setNoDelay(true);
     accepted.socket.once("close", () => this.#closed());
-    accepted.socket.on("error", () => accepted.socket.destroy());
+    accepted.socket.on("error", () => this.destroy());
   }
 
-  get #client(): Client {
+  get client(): Client {
     return this.#user.client;
   }
 
   start(): void {
-    if (this.#accepted.implicitTls) void this.#shake();
-    else this.#begin();
+    if (this.#accepted.implicitTls) this.#shake().catch(this.#fail);
+    else this.#guard(() => this.#begin());
   }
+
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  readonly #fail = (error: unknown): void => {
+    this.#means.onError(this.client, "session", error);
+    this.destroy();
+  };
 
   async #shake(): Promise<void> {
     this.#become("handshake");
@@ -102,12 +112,10 @@ export class Session {
       if (options === undefined) throw new Error("the listener has no certificate");
       const { socket, tls } = await secured(this.#socket, options);
       this.#socket = socket;
-      this.#user.client = { address: this.#client.address, helo: "", tls };
+      this.#user.client = { address: this.client.address, helo: "", tls };
     } catch (error) {
-      const isOver = this.#accepted.socket.destroyed && !(error instanceof Error);
-      if (!isOver) this.#means.onTlsFailure(this.#client, asError(error));
-      this.#accepted.socket.destroy();
-      return;
+      this.#means.onTlsFailure(this.client, asError(error));
+      return this.destroy();
     }
     this.#begin();
   }
@@ -121,25 +129,25 @@ export class Session {
     socket.on("error", () => socket.destroy());
     this.#become("greeting");
     const { tls: offered } = this.#accepted;
-    const { tls } = this.#client;
+    const { tls } = this.client;
     const safety = tls === undefined ? (offered === undefined ? "loopback" : "unsafe") : "tls";
     const front = new Front(
-      (reply) => this.#reply(front, reply),
-      () => this.#frontEnded(front),
+      (reply) => this.#guard(() => this.#reply(front, reply)),
+      () => this.#guard(() => this.#frontEnded(front)),
     );
-    front.on("error", () => undefined);
+    front.on("error", this.#fail);
     this.#front = front;
-    this.#means.server.connect(front, safety, this.#client.address, this.#user);
+    this.#means.server.connect(front, safety, this.client.address, this.#user);
     socket.resume();
   }
 
-  readonly #onDrain = (): void => this.#advance();
+  readonly #onDrain = (): void => this.#guard(() => this.#advance());
 
   readonly #onData = (chunk: Buffer): void => {
     readBuffers.count(chunk.length);
     if (this.#state === "over") return;
     this.#input = this.#input.length === 0 ? chunk : Buffer.concat([this.#input, chunk]);
-    this.#advance();
+    this.#guard(() => this.#advance());
     if (this.#input.length > INPUT_MAX) this.#socket.pause();
   };
 
@@ -161,7 +169,7 @@ export class Session {
     }
     if (this.#input.length <= INPUT_MAX && !this.#isHeld) this.#socket.resume();
     if (this.#hasEnded && this.#isClientsTurn) {
-      this.#means.onEnd(this.#client, GONE);
+      this.#means.onEnd(this.client, GONE);
       this.#end(undefined);
     }
   }
@@ -193,14 +201,15 @@ export class Session {
     if ("code" in command) return this.#error(command);
     const { verb } = command;
     if (command.dropped !== undefined && command.dropped.length > 0) {
-      this.#means.onDropped(this.#client, verb, command.dropped);
+      this.#means.onDropped(this.client, verb, command.dropped);
     }
     if (++this.#junk > limits.junkCommandsMax + limits.recipientsMax) {
       return this.#end(TOO_MANY_COMMANDS);
     }
     if (verb === "STARTTLS") return this.#startTls();
     if (verb === "MAIL" && this.#isDraining) return this.#end(CLOSING);
-    const isUnsafe = this.#client.tls === undefined && this.#accepted.tls !== undefined;
+    if (verb === "MAIL" && this.#times.isOver(this.#means.now())) return this.#end(TOO_SLOW);
+    const isUnsafe = this.client.tls === undefined && this.#accepted.tls !== undefined;
     if (isUnsafe && (verb === "MAIL" || verb === "AUTH")) return this.#error(NEEDS_TLS);
     if (verb === "DATA" && this.#input.length > 0) return this.#end(AHEAD);
     if (command.helo !== undefined) this.#hello(verb, command.helo);
@@ -213,12 +222,12 @@ export class Session {
 
   #hello(verb: string, helo: string): void {
     this.#user.reset();
-    const { basic: _, ...client } = this.#client;
+    const { basic: _, ...client } = this.client;
     this.#user.client = { ...client, helo, ...(verb === "HELO" ? { basic: true } : {}) };
   }
 
   #startTls(): void {
-    if (this.#client.tls !== undefined || this.#accepted.tls === undefined) {
+    if (this.client.tls !== undefined || this.#accepted.tls === undefined) {
       return this.#error(NO_STARTTLS);
     }
     if (this.#input.length > 0) return this.#end(AHEAD);
@@ -231,20 +240,20 @@ export class Session {
     socket.off("end", this.#onEnd);
     this.#isGreeted = true;
     socket.write("220 2.0.0 Ready to start TLS\r\n");
-    void this.#shake();
+    this.#shake().catch(this.#fail);
   }
 
   #readText(incoming: IncomingMessage): void {
-    this.#since = this.#means.now();
+    this.#times.restart(this.#means.now());
     const end = incoming.read(this.#input);
     this.#input = end < 0 ? EMPTY : this.#input.subarray(end);
     if (end >= 0) {
-      void this.#endOfMessage(incoming);
+      this.#endOfMessage(incoming).catch(this.#fail);
     } else if (incoming.size > 2 * this.#means.limits.sizeMax) {
       this.#end(UNFIT["too-big"]);
     } else if (incoming.ready instanceof Promise) {
       this.#socket.pause();
-      void this.#hold(incoming, incoming.ready);
+      this.#hold(incoming, incoming.ready).catch(this.#fail);
     }
   }
 
@@ -263,7 +272,7 @@ export class Session {
     try {
       reply ??= await incoming.finish();
     } catch (error) {
-      this.#means.onError(this.#client, "end of DATA", error);
+      this.#means.onError(this.client, "end of DATA", error);
       reply = LOCAL_ERROR;
     }
     if (reply.code < 300) this.#junk = 0;
@@ -278,14 +287,18 @@ export class Session {
     if (front !== this.#front || this.#state === "over") return;
     const code = Number(reply.slice(0, 3));
     if (this.#state === "greeting" && this.#isGreeted && code === 220) {
-      return void setImmediate(() => this.#turn("command"));
+      return this.#soon("command");
     }
     this.#socket.write(reply);
     // Refusals of senders, recipients and messages are no errors of the program.
     if (code >= 500 && code !== 550 && code !== 552) this.#errors++;
     // smtp-server closes after these.
     if (code === 421 || code === 221) return;
-    setImmediate(() => this.#turn(code === 334 ? "challenge" : code === 354 ? "text" : "command"));
+    this.#soon(code === 334 ? "challenge" : code === 354 ? "text" : "command");
+  }
+
+  #soon(state: State): void {
+    setImmediate(() => this.#guard(() => this.#turn(state)));
   }
 
   /** It is the client's turn again, unless the session has to end. */
@@ -318,7 +331,7 @@ export class Session {
     if (this.#state === "over") return;
     if (reply !== undefined) {
       this.#socket.write(`${statusLine(reply)}\r\n`);
-      this.#means.onEnd(this.#client, reply.text);
+      this.#means.onEnd(this.client, reply.text);
     }
     this.#become("over");
     this.#user.reset();
@@ -330,18 +343,18 @@ export class Session {
 
   #become(state: State): void {
     this.#state = state;
-    this.#since = this.#means.now();
+    this.#times.restart(this.#means.now());
   }
 
   /** The client has closed its side. What is being carried out may end. */
   readonly #onEnd = (): void => {
     this.#hasEnded = true;
     if (this.#state === "over") this.#socket.destroy();
-    else this.#advance();
+    else this.#guard(() => this.#advance());
   };
 
   #closed(): void {
-    if (this.#state !== "over") this.#means.onEnd(this.#client, GONE);
+    if (this.#state !== "over") this.#means.onEnd(this.client, GONE);
     this.#state = "over";
     this.#user.reset();
     this.#front?.destroy();
@@ -351,18 +364,13 @@ export class Session {
 
   /** Called once a second. */
   watch(now: number): void {
-    const { limits } = this.#means;
-    const idle = now - this.#since;
+    const times = this.#times;
     if (this.#state === "over") {
-      if (idle > LINGER) this.#accepted.socket.destroy();
+      if (times.hasLingered(now)) this.destroy();
     } else if (this.#state === "handshake") {
-      if (idle > limits.tlsTimeout) this.#accepted.socket.destroy();
-    } else if (this.#state !== "busy" && !this.#isHeld) {
-      const isSlow = this.#user.incoming?.isSlowerThan(limits.dataRateMin, now) === true;
-      const isLate = idle > limits.commandTimeout || now > this.#user.transactionEndAt;
-      const isOld = now - this.#begunAt > limits.sessionTimeout && !this.#user.inTransaction;
-      const isStranger = this.#client.user === undefined && now - this.#begunAt > LOGIN_TIME;
-      if (isSlow || isLate || isOld || isStranger) this.#end(TOO_SLOW);
+      if (times.hasShakenTooLong(now)) this.destroy();
+    } else if (this.#state !== "busy" && !this.#isHeld && times.isTooSlow(this.#user, now)) {
+      this.#end(TOO_SLOW);
     }
   }
 
@@ -371,9 +379,7 @@ export class Session {
     this.#isDraining = true;
     const isIdle = this.#state === "command" || this.#state === "challenge";
     if (isIdle && !this.#user.inTransaction) this.#end(CLOSING);
-    if (this.#state === "handshake" || this.#state === "greeting") {
-      this.#accepted.socket.destroy();
-    }
+    if (this.#state === "handshake" || this.#state === "greeting") this.destroy();
   }
 
   destroy(): void {

@@ -1,4 +1,4 @@
-// The server for mail programs: its listeners and its sessions, and the one timer that watches them all.
+// The server for mail programs: its listeners and its sessions.
 //
 // Invariants:
 // - Its connections have slots of their own: a flood of logins takes none from port 25.
@@ -7,13 +7,15 @@
 import { LoopShare } from "../../base/loop-share.ts";
 import { KeyedRate } from "../../base/keyed-rate.ts";
 import { type Accepted, type Door, Listeners } from "../../base/net/listeners.ts";
-import type { Clock, Timer } from "../../base/clock.ts";
+import { Sessions } from "../../base/net/sessions.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import type { Client } from "../../mail/envelope.ts";
-import { LOCAL_ERROR, status, type Status, statusLine } from "../../mail/status.ts";
-import { describeError, type Log } from "../../observe/log.ts";
+import { LOCAL_ERROR, status, type Status } from "../../mail/status.ts";
+import type { Log } from "../../observe/log.ts";
 import type { Reception } from "../../smtp/server/reception.ts";
 import type { ServerOptions } from "../../smtp/server/server.ts";
+import { sessionLog, TOO_MANY } from "../../smtp/server/session-log.ts";
 import { Logins } from "../../users/logins.ts";
 import { usersFileOf } from "../../users/options.ts";
 import type { PartServer } from "../part.ts";
@@ -23,11 +25,6 @@ import { Senders } from "./senders.ts";
 import { Session } from "./session.ts";
 import { userMail, type UserRules } from "./user-mail.ts";
 
-/** Milliseconds between two checks of all deadlines. */
-const WATCH_INTERVAL = 1000;
-/** Most characters of a dropped parameter in the log. */
-const DROPPED_SHOWN = 200;
-const TOO_MANY = statusLine(status(421, "7.0", "Too many connections, try again later"));
 const WRONG = status(535, "7.8", "Authentication credentials invalid");
 const LATER = status(454, "7.0", "Too many failed logins, try again later");
 
@@ -41,17 +38,18 @@ export class Submission implements PartServer {
   readonly protocol = "submission";
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #sessions = new Set<Session>();
+  readonly #sessions: Sessions<Session>;
   #options: ServerOptions | undefined;
   #listeners: Listeners | undefined;
   #logins: Logins | undefined;
   #applied: Applied | undefined;
-  #watch: Timer | undefined;
-  #whenEmpty: (() => void) | undefined;
+  #reception: Reception | undefined;
 
   constructor({ clock, log }: { readonly clock: Clock; readonly log: Log }) {
     this.#clock = clock;
     this.#log = log;
+    const { onError } = sessionLog(log);
+    this.#sessions = new Sessions(clock, ({ client }, error) => onError(client, "session", error));
   }
 
   /** Applies the configuration to new sessions, and the rules to new messages of all. */
@@ -93,14 +91,11 @@ export class Submission implements PartServer {
       log: this.#log,
       share: new LoopShare(),
       refusal: `${TOO_MANY}\r\n`,
-      onRefused: (client, why, told) =>
-        this.#log.event("session.refused", { client, reply: told ? TOO_MANY : "", why }),
+      onRefused: sessionLog(this.#log).onRefused,
     });
     if (this.#reception !== undefined) this.#serveFrom(this.#listeners, this.#reception);
     return this.#listeners;
   }
-
-  #reception: Reception | undefined;
 
   open(reception: Reception): void {
     this.#reception = reception;
@@ -108,7 +103,6 @@ export class Submission implements PartServer {
   }
 
   #serveFrom(listeners: Listeners, reception: Reception): void {
-    this.#watch ??= this.#clock.after(WATCH_INTERVAL, this.#onWatch);
     listeners.open((accepted) => this.#serve(accepted, reception));
   }
 
@@ -126,24 +120,8 @@ export class Submission implements PartServer {
         const means = { reception, rules, clock: this.#clock, log: this.#log };
         return userMail({ client, user }, request, means);
       },
-      onError: (client, where, error) =>
-        this.#log.event("relay.error", {
-          where: `${where} of ${client.address}`,
-          error: describeError(error),
-        }),
-      onTlsFailure: (client, error) =>
-        this.#log.event("session.tls_failed", { client: client.address, error: error.message }),
-      onDropped: (client, command, parameters) =>
-        this.#log.event("session.parameter_dropped", {
-          client: client.address,
-          command,
-          parameters: parameters.map((parameter) => parameter.slice(0, DROPPED_SHOWN)),
-        }),
-      onEnd: (client, why) => this.#log.event("session.ended", { client: client.address, why }),
-      onClose: (closed) => {
-        this.#sessions.delete(closed);
-        if (this.#sessions.size === 0) this.#whenEmpty?.();
-      },
+      ...sessionLog(this.#log),
+      onClose: (closed) => this.#sessions.delete(closed),
     });
     this.#sessions.add(session);
     session.start();
@@ -157,24 +135,9 @@ export class Submission implements PartServer {
     return result.kind === "wrong" ? WRONG : LATER;
   }
 
-  readonly #onWatch = (): void => {
-    const now = this.#clock.monotonic();
-    for (const session of this.#sessions) session.watch(now);
-    this.#watch = this.#clock.after(WATCH_INTERVAL, this.#onWatch);
-  };
-
   async stop(grace: number): Promise<void> {
     const stopped = this.#listeners?.stop();
-    for (const session of this.#sessions) session.drain();
-    if (this.#sessions.size > 0) {
-      const empty = new Promise<void>((resolve) => (this.#whenEmpty = resolve));
-      const cut = this.#clock.after(grace, () => {
-        for (const session of this.#sessions) session.destroy();
-      });
-      await empty;
-      cut.cancel();
-    }
-    this.#watch?.cancel();
+    await this.#sessions.stop(grace);
     await stopped;
   }
 }

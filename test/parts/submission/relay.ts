@@ -1,5 +1,7 @@
 // A relay with one submission listener, a user, and a client that has logged in.
 
+import type { Clock } from "../../../src/base/clock.ts";
+import { given } from "../../../src/base/given.ts";
 import { startTestRelay, type TestRelay } from "../../support/relay.ts";
 import { startSink } from "../../support/sink.ts";
 import { workspaceConfig } from "../../support/build.ts";
@@ -20,8 +22,8 @@ const LISTENERS = {
 export interface SubmissionRelay extends AsyncDisposable {
   readonly relay: TestRelay;
   readonly sink: Awaited<ReturnType<typeof startSink>>;
-  /** A connection that has read the greeting, and said EHLO. */
-  open(): Promise<Wire>;
+  /** A connection that has read the greeting, and said EHLO. Another `from` in 127.0.0.0/8 is another client. */
+  open(from?: string): Promise<Wire>;
   /** The same, logged in as alice@example.com. */
   login(): Promise<Wire>;
 }
@@ -30,6 +32,7 @@ export interface SubmissionRelay extends AsyncDisposable {
 export async function startSubmission(
   tls: keyof typeof LISTENERS = "none",
   more = "",
+  clock?: Clock,
 ): Promise<SubmissionRelay> {
   const sink = await startSink();
   const relay = await startTestRelay({
@@ -43,9 +46,10 @@ ${workspaceConfig(sink.port)}`,
       gmail_accounts: "alice\nbob\nal: alice\n",
       users: `alice@example.com:${HASH}::::::\n`,
     },
+    ...given({ clock }),
   });
-  const open = async () => {
-    const wire = await Wire.open(relay.port);
+  const open = async (from?: string) => {
+    const wire = await Wire.open(relay.port, "127.0.0.1", from);
     if (tls === "implicit") await wire.startTls();
     await wire.reply();
     await wire.ask("EHLO client.example.net");
