@@ -81,6 +81,13 @@ tls = "required"
 driver = "smtp"
 ${RECEIVED_COPIES}${SENT_COPIES}`;
 
+interface WorldOptions {
+  /** The list of hosts is in no rule. */
+  readonly isUnused?: boolean;
+  /** Further files beside routers.toml. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
 /** A finding that is not ok, in short. */
 export type Short = readonly [check: string, result: string, found: string];
 
@@ -108,7 +115,7 @@ export class World implements AsyncDisposable {
   /** `edit` changes the text of routers.toml. */
   static async open(
     edit: (config: string) => string = (config) => config,
-    { isUnused = false }: { readonly isUnused?: boolean } = {},
+    { isUnused = false, files = {} }: WorldOptions = {},
   ): Promise<World> {
     await using stack = new AsyncDisposableStack();
     const authority = stack.use(new Authority());
@@ -124,7 +131,12 @@ export class World implements AsyncDisposable {
       await startTestRelay({
         config: edit(TABLES(sink.port, policyHost.https.port)),
         dns: ZONE,
-        files: { gmail_accounts: "alice\nbob: alice\n", "certificate.pem": chain, "key.pem": key },
+        files: {
+          gmail_accounts: "alice\nbob: alice\n",
+          "certificate.pem": chain,
+          "key.pem": key,
+          ...files,
+        },
         modes: { "key.pem": 0o600 },
       }),
     );

@@ -4,6 +4,7 @@ import type { CheckPart, Setup } from "../check.ts";
 import { skipped } from "../finding.ts";
 import { DOMAINS_MAX, heloNames, ownDomains } from "../own.ts";
 import { checkPointers, findAddresses, type OwnAddresses } from "./addresses.ts";
+import { checkDkim } from "./dkim.ts";
 import { checkDmarcRecord } from "./dmarc.ts";
 import { checkExchangers } from "./exchangers.ts";
 import { checkMtaSts } from "./mta-sts.ts";
@@ -22,6 +23,7 @@ export async function checkDns(setup: Setup): Promise<readonly CheckPart[]> {
     ...heloNames(setup.configuration)
       .filter((name) => !domains.includes(name))
       .map((name) => spfPart(name, true, addresses, setup)),
+    ...checkDkim(setup),
     ...leftOut(domains.length - checked.length),
     ...(domains.length > 0 ? [] : [skippedPart("[gate] local_domains names no domain to look up")]),
   ];
