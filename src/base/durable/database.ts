@@ -64,7 +64,10 @@ export class Database {
 
   /** Returns the number of changed rows. */
   run(sql: string, ...values: Parameter[]): number {
-    return Number(this.prepare(sql).run(...values).changes);
+    const statement = this.prepare(sql);
+    // FTS5 uses row ids beyond the safe integers, and Node throws for the id of the last row that was written.
+    statement.setReadBigInts(true);
+    return Number(statement.run(...values).changes);
   }
 
   get(sql: string, ...values: Parameter[]): Row | undefined {

@@ -3,6 +3,7 @@
 import { nested, optional, options } from "../../options/options.ts";
 import { part, partCommand } from "../part.ts";
 import { proofCommands } from "./commands/proof.ts";
+import { indexEvents } from "./index/events.ts";
 import { archiveOptions } from "./service/options.ts";
 
 const STATUS_NOTES = `Works without the archive's process too.
@@ -10,6 +11,7 @@ Exit status: 0, 78 the configuration is wrong or has no [archive].`;
 
 export const archive = part({
   name: "archive",
+  events: indexEvents,
   groups: { archive: "search the copies, prove them intact, and let them go by rule" },
   sections: {
     archive: optional(

@@ -11,6 +11,13 @@ export interface FolderNumbers {
   readonly folder: number;
 }
 
+interface FolderCounts {
+  readonly messages: number;
+  /** Those of the messages that lie in new/. */
+  readonly fresh: number;
+  readonly bytes: number;
+}
+
 export class Folders {
   readonly #database: Database;
   readonly #known = new Map<string, FolderNumbers>();
@@ -41,7 +48,7 @@ export class Folders {
   ensure(account: string, directory: string): FolderNumbers {
     const known = this.find(account, directory);
     if (known !== undefined) return known;
-    this.#database.run("INSERT OR IGNORE INTO accounts (name) VALUES (?)", account);
+    this.ensureAccount(account);
     this.#database.run(
       `INSERT INTO folders (account, directory, name)
          VALUES ((SELECT number FROM accounts WHERE name = ?), ?, ?)`,
@@ -54,17 +61,39 @@ export class Folders {
     return added;
   }
 
-  /** Changes the count and the octets of a folder. Called in a transaction. */
-  count(folder: number, messages: number, bytes: number): void {
+  /** Adds to the counts of a folder. Called in a transaction. */
+  count(folder: number, { messages, fresh, bytes }: FolderCounts): void {
     this.#database.run(
-      "UPDATE folders SET messages = messages + ?, bytes = bytes + ? WHERE number = ?",
+      `UPDATE folders SET messages = messages + ?, fresh = fresh + ?, bytes = bytes + ?
+         WHERE number = ?`,
       messages,
+      fresh,
       bytes,
       folder,
     );
   }
 
-  /** Call it when a transaction was undone, or a folder was removed: the numbers may mean nothing any more. */
+  /** Called in a transaction. */
+  ensureAccount(account: string): void {
+    this.#database.run("INSERT OR IGNORE INTO accounts (name) VALUES (?)", account);
+  }
+
+  /** Removes a folder without messages. Called in a transaction. */
+  remove(folder: number): void {
+    this.#known.clear();
+    this.#database.run("DELETE FROM pending WHERE folder = ?", folder);
+    this.#database.run("DELETE FROM folders WHERE number = ? AND messages = 0", folder);
+  }
+
+  /** Removes an account without folders. Called in a transaction. */
+  removeAccount(account: number): void {
+    this.#database.run(
+      "DELETE FROM accounts WHERE number = ? AND number NOT IN (SELECT account FROM folders)",
+      account,
+    );
+  }
+
+  /** Call it when a transaction was undone: the numbers may mean nothing any more. */
   forget(): void {
     this.#known.clear();
   }

@@ -4,10 +4,10 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { numberOf, type Row, textOf } from "../../../base/durable/columns.ts";
 import { deliveredAtOf } from "../model/ids.ts";
-import { type MaildirFile } from "../model/maildir-place.ts";
+import type { MaildirFile, MaildirPart } from "../model/maildir-place.ts";
 import type { ArchivedMessage } from "../model/message.ts";
 import { type KnownFile, knownFile } from "./message-rows.ts";
-import { contentHash, MESSAGE_COLUMNS, messageOf, placeOf } from "./rows.ts";
+import { hexOf, MESSAGE_COLUMNS, messageOf, placeOf } from "./rows.ts";
 import { versionOf } from "./schema.ts";
 
 type Value = string | number | null | Uint8Array;
@@ -21,6 +21,41 @@ export interface Totals {
   /** Time of the first delivery in ms; undefined if there is no message. */
   readonly oldest: number | undefined;
   readonly newest: number | undefined;
+}
+
+interface ContentsCursor {
+  readonly folder: number;
+  readonly hash: number;
+  readonly id: number;
+}
+
+interface ContentsPage {
+  readonly hashes: readonly string[];
+  /** Absent on the last page, which is empty. */
+  readonly last?: ContentsCursor;
+}
+
+interface KnownAccount {
+  readonly number: number;
+  readonly name: string;
+}
+
+/** A folder of the index, as a walk compares it with its directory. */
+export interface KnownFolder {
+  readonly number: number;
+  readonly account: string;
+  readonly directory: string;
+  readonly messages: number;
+  /** Those of the messages that lie in new/. */
+  readonly fresh: number;
+  /** By part: its mtime in ms when it was last listed in full. */
+  readonly seen: Readonly<Record<MaildirPart, number | undefined>>;
+}
+
+interface NamedRow {
+  readonly hash: number;
+  readonly id: number;
+  readonly file: MaildirFile;
 }
 
 /** Where the file of a message was when it was last looked for. */
@@ -74,15 +109,35 @@ export class IndexReader {
     ).map(messageOf);
   }
 
-  /** The messages of an account whose content is this one, by its hash without the delivery headers. */
-  withContent(account: string, contentSha256: string): ArchivedMessage[] {
-    return this.all(
-      `SELECT ${MESSAGE_COLUMNS} JOIN contents c ON c.id = m.id WHERE c.hash = ? AND a.name = ?`,
-      contentHash(contentSha256),
+  /**
+   * The hashes of the contents of an account's messages, in hexadecimal, a page at a time. `after` is the `last` of the
+   * page before.
+   */
+  contents(account: string, after: ContentsCursor | undefined, limit: number): ContentsPage {
+    const { folder, hash, id } = after ?? { folder: 0, hash: 0, id: 0 };
+    const rows = this.all(
+      `SELECT n.folder, n.hash, n.id, ifnull(m.content_sha256, m.sha256) AS content
+         FROM names n JOIN messages m ON m.id = n.id
+         WHERE n.folder IN (SELECT f.number FROM folders f JOIN accounts a ON a.number = f.account WHERE a.name = ?)
+           AND (n.folder, n.hash, n.id) > (?, ?, ?)
+         ORDER BY n.folder, n.hash, n.id LIMIT ?`,
       account,
-    )
-      .map(messageOf)
-      .filter((message) => message.contentSha256 === contentSha256);
+      folder,
+      hash,
+      id,
+      limit,
+    );
+    const last = rows.at(-1);
+    return {
+      hashes: rows.map((row) => hexOf(row["content"])),
+      ...(last && {
+        last: {
+          folder: numberOf(last["folder"]),
+          hash: numberOf(last["hash"]),
+          id: numberOf(last["id"]),
+        },
+      }),
+    };
   }
 
   /** The row of a file of this folder. */
@@ -94,6 +149,83 @@ export class IndexReader {
       directory,
     );
     return row && knownFile(this, numberOf(row["number"]), name);
+  }
+
+  /** All accounts, with their numbers, in pages. */
+  accounts(after: number, limit: number): KnownAccount[] {
+    return this.all(
+      "SELECT number, name FROM accounts WHERE number > ? ORDER BY number LIMIT ?",
+      after,
+      limit,
+    ).map((row) => ({ number: numberOf(row["number"]), name: textOf(row["name"]) }));
+  }
+
+  hasAccount(name: string): boolean {
+    return this.get("SELECT 1 FROM accounts WHERE name = ?", name) !== undefined;
+  }
+
+  accountsWithoutFolders(first: number, last: number): KnownAccount[] {
+    return this.all(
+      `SELECT number, name FROM accounts a WHERE number BETWEEN ? AND ?
+         AND NOT EXISTS (SELECT 1 FROM folders f WHERE f.account = a.number)`,
+      first,
+      last,
+    ).map((row) => ({ number: numberOf(row["number"]), name: textOf(row["name"]) }));
+  }
+
+  /** The directories of the account's folders below its Maildir. */
+  directories(account: string): string[] {
+    return this.all(
+      `SELECT f.directory FROM folders f JOIN accounts a ON a.number = f.account WHERE a.name = ?`,
+      account,
+    ).map((row) => textOf(row["directory"]));
+  }
+
+  /** The folders of the accounts with these numbers. */
+  folders(first: number, last: number): KnownFolder[] {
+    return this.all(
+      `SELECT f.*, a.name AS account_name FROM folders f JOIN accounts a ON a.number = f.account
+         WHERE f.account BETWEEN ? AND ? ORDER BY f.account, f.directory`,
+      first,
+      last,
+    ).map(folderOf);
+  }
+
+  foldersOf(account: string): KnownFolder[] {
+    return this.all(
+      `SELECT f.*, a.name AS account_name FROM folders f JOIN accounts a ON a.number = f.account
+         WHERE a.name = ? ORDER BY f.directory`,
+      account,
+    ).map(folderOf);
+  }
+
+  folder(number: number): KnownFolder | undefined {
+    const row = this.get(
+      `SELECT f.*, a.name AS account_name FROM folders f JOIN accounts a ON a.number = f.account
+         WHERE f.number = ?`,
+      number,
+    );
+    return row && folderOf(row);
+  }
+
+  /** The files of a folder by the hashes of their names, in pages. */
+  namesOf(folder: number, after: { hash: number; id: number }, limit: number): NamedRow[] {
+    return this.all(
+      `SELECT n.hash, n.id, m.unique_name, m.place FROM names n JOIN messages m ON m.id = n.id
+         WHERE n.folder = ? AND (n.hash, n.id) > (?, ?) ORDER BY n.hash, n.id LIMIT ?`,
+      folder,
+      after.hash,
+      after.id,
+      limit,
+    ).map((row) => ({
+      hash: numberOf(row["hash"]),
+      id: numberOf(row["id"]),
+      file: placeOf(textOf(row["unique_name"]), row["place"]),
+    }));
+  }
+
+  knownIn(folder: number, name: string): KnownFile | undefined {
+    return knownFile(this, folder, name);
   }
 
   fileOf(id: number): IndexedFile | undefined {
@@ -144,4 +276,19 @@ export class IndexReader {
     }
     return statement;
   }
+}
+
+function folderOf(row: Row): KnownFolder {
+  const { new_seen: fresh, cur_seen: read } = row;
+  return {
+    number: numberOf(row["number"]),
+    account: textOf(row["account_name"]),
+    directory: textOf(row["directory"]),
+    messages: numberOf(row["messages"]),
+    fresh: numberOf(row["fresh"]),
+    seen: {
+      new: typeof fresh === "number" ? fresh : undefined,
+      cur: typeof read === "number" ? read : undefined,
+    },
+  };
 }

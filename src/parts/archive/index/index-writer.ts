@@ -7,16 +7,17 @@ import type { Database } from "../../../base/durable/database.ts";
 import { numberOf } from "../../../base/durable/columns.ts";
 import { Folders } from "./folders.ts";
 import { MessageRows } from "./message-rows.ts";
+import type { MaildirPart } from "../model/maildir-place.ts";
 import type { FoundFile, NewMessage } from "./new-message.ts";
 import { type PendingFile, PendingFiles } from "./pending.ts";
 import { openIndexDatabase } from "./schema.ts";
 import { Shelves } from "./shelves.ts";
 
-/** A part of a Maildir that was listed in full, and its mtime in ms before the listing. */
-export interface SeenDirectory {
-  readonly account: string;
-  readonly directory: string;
-  readonly part: "new" | "cur";
+/** A part of a folder that was listed in full, and its mtime in ms before the listing. */
+interface SeenDirectory {
+  /** The number of the folder. */
+  readonly folder: number;
+  readonly part: MaildirPart;
   /** Undefined: it must be listed again. */
   readonly mtime: number | undefined;
 }
@@ -36,6 +37,14 @@ export interface IndexChanges {
   }[];
   /** Ids of messages whose files are gone. */
   readonly gone?: readonly number[];
+  /** Accounts that were found. */
+  readonly accounts?: readonly string[];
+  /** Numbers of accounts that are gone, with all their folders. */
+  readonly goneAccounts?: readonly number[];
+  /** Folders that were found. */
+  readonly folders?: readonly { readonly account: string; readonly directory: string }[];
+  /** Numbers of folders that are gone, with all their messages. */
+  readonly goneFolders?: readonly number[];
   readonly seen?: readonly SeenDirectory[];
 }
 
@@ -59,10 +68,16 @@ export class IndexWriter {
     this.#pending = new PendingFiles(this.#database, this.#folders);
   }
 
-  /** Returns the number of messages that the index did not have before. */
-  commit(changes: IndexChanges, now: number): number {
+  /** Returns the ids of messages that the index did not have before. */
+  commit(changes: IndexChanges, now: number): number[] {
     return this.#atomically(() => {
       this.#rows.remove(changes.gone ?? []);
+      for (const account of changes.accounts ?? []) this.#folders.ensureAccount(account);
+      for (const account of changes.goneAccounts ?? []) this.#folders.removeAccount(account);
+      for (const folder of changes.goneFolders ?? []) this.#folders.remove(folder);
+      for (const { account, directory } of changes.folders ?? []) {
+        this.#folders.ensure(account, directory);
+      }
       for (const { id, file } of changes.moved ?? []) this.#rows.move(id, file);
       const added = this.#rows.add(changes.messages ?? []);
       this.#pending.done(changes.done ?? []);
@@ -111,9 +126,8 @@ export class IndexWriter {
     }
   }
 
-  #noteSeen({ account, directory, part, mtime }: SeenDirectory): void {
-    const { folder } = this.#folders.ensure(account, directory);
-    const sql = `UPDATE folders SET ${part === "new" ? "new_seen" : "cur_seen"} = ? WHERE number = ?`;
-    this.#database.run(sql, mtime ?? null, folder);
+  #noteSeen({ folder, part, mtime }: SeenDirectory): void {
+    const column = part === "new" ? "new_seen" : "cur_seen";
+    this.#database.run(`UPDATE folders SET ${column} = ? WHERE number = ?`, mtime ?? null, folder);
   }
 }

@@ -1,17 +1,16 @@
 // Messages in the tables: added, found by their unique name, moved and removed.
 //
-// Invariant: a file of a folder has one row, however often it is found. Its row, its entries in `names` and `contents`,
-// its full text and the counts of its folder change in one transaction.
+// Invariant: a file of a folder has one row, however often it is found. Its row, its entry in `names`, its full text and the counts of its folder change in one transaction.
 
 import type { Database } from "../../../base/durable/database.ts";
 import { numberOf, type Row, textOf } from "../../../base/durable/columns.ts";
 import { shiftOf } from "../model/ids.ts";
 import { folderNameOf } from "../model/folder-name.ts";
-import { indexText, markTerm } from "../search/tokens.ts";
+import { indexText, markTerm, sizeTerm } from "../search/tokens.ts";
 import { Folders, type FolderNumbers } from "./folders.ts";
 import { FreeIds } from "./free-ids.ts";
-import type { FoundFile, NewMessage } from "./new-message.ts";
-import { attachmentsColumn, bounded, contentHash, nameHash, placeColumn } from "./rows.ts";
+import type { Extract, FoundFile, NewMessage } from "./new-message.ts";
+import { attachmentsColumn, bounded, nameHash, placeColumn } from "./rows.ts";
 import { Shelves, type ShelfText } from "./shelves.ts";
 
 /** Characters of a Message-ID: the longest line of RFC 5322. */
@@ -55,8 +54,8 @@ export class MessageRows {
     this.#shelves = shelves;
   }
 
-  /** Adds those that are missing, and notes the places of the others. Returns the number of new rows. */
-  add(messages: readonly NewMessage[]): number {
+  /** Adds those that are missing, and notes the places of the others. Returns the ids of new rows. */
+  add(messages: readonly NewMessage[]): number[] {
     const taken = new Set<number>();
     const files = new Map(messages.map((message) => [keyOf(message), message]));
     const added = Array.from(files.values())
@@ -74,12 +73,17 @@ export class MessageRows {
       this.#insert(id, numbers, message);
     }
     this.#noteShift(added.map(({ id, message }) => -shiftOf(id, message.deliveredAt)));
-    return added.length;
+    return added.map(({ id }) => id);
   }
 
   /** Notes where the file of a message lies now. */
   move(id: number, file: Pick<FoundFile, "part" | "suffix">): void {
-    this.#database.run("UPDATE messages SET place = ? WHERE id = ?", placeColumn(file), id);
+    const row = this.#database.get("SELECT folder, place FROM messages WHERE id = ?", id);
+    if (row === undefined) return;
+    const place = placeColumn(file);
+    const fresh = isFresh(place) - isFresh(row["place"]);
+    if (fresh !== 0) this.#folders.count(numberOf(row["folder"]), { messages: 0, fresh, bytes: 0 });
+    this.#database.run("UPDATE messages SET place = ? WHERE id = ?", place, id);
   }
 
   /** Returns the number of rows that were there. */
@@ -87,7 +91,7 @@ export class MessageRows {
     let removed = 0;
     for (const id of ids) {
       const row = this.#database.get(
-        "SELECT folder, shelf, size, unique_name, sha256, content_sha256 FROM messages WHERE id = ?",
+        "SELECT folder, shelf, size, unique_name, place FROM messages WHERE id = ?",
         id,
       );
       if (row === undefined) continue;
@@ -112,6 +116,7 @@ export class MessageRows {
   #insert(id: number, numbers: FolderNumbers, message: NewMessage): void {
     const { extract, name, deliveredAt } = message;
     const { sha256, contentSha256, date, size } = extract;
+    const place = placeColumn(message);
     const shelf = this.#shelves.add(id, textOfMessage(message));
     this.#database.run(
       `INSERT INTO messages (id, account, folder, shelf, shift, date, size, parsed, sha256, content_sha256,
@@ -128,22 +133,18 @@ export class MessageRows {
       Buffer.from(sha256, "hex"),
       contentSha256 === sha256 ? null : Buffer.from(contentSha256, "hex"),
       name,
-      placeColumn(message),
+      place,
       extract.messageId.slice(0, MESSAGE_ID_MAX),
       bounded(extract.subject),
       bounded(extract.from),
       bounded(extract.to),
       attachmentsColumn(extract.attachments),
     );
-    const hash = contentHash(contentSha256);
-    this.#database.run("INSERT INTO contents (hash, id) VALUES (?, ?)", hash, id);
-    this.#folders.count(numbers.folder, 1, size);
+    this.#folders.count(numbers.folder, { messages: 1, fresh: isFresh(place), bytes: size });
   }
 
   #removeRow(id: number, row: Row): void {
     const folder = numberOf(row["folder"]);
-    const content = row["content_sha256"] ?? row["sha256"];
-    const hash = content instanceof Uint8Array ? Buffer.from(content).toString("hex") : "";
     this.#shelves.remove(numberOf(row["shelf"]), id);
     this.#database.run(
       "DELETE FROM names WHERE folder = ? AND hash = ? AND id = ?",
@@ -151,9 +152,9 @@ export class MessageRows {
       nameHash(textOf(row["unique_name"])),
       id,
     );
-    this.#database.run("DELETE FROM contents WHERE hash = ? AND id = ?", contentHash(hash), id);
     this.#database.run("DELETE FROM messages WHERE id = ?", id);
-    this.#folders.count(folder, -1, -numberOf(row["size"]));
+    const [fresh, bytes] = [isFresh(row["place"]), numberOf(row["size"])];
+    this.#folders.count(folder, { messages: -1, fresh: -fresh, bytes: -bytes });
   }
 
   /** `most_shift` in ms: how far any id has ever been moved forward. */
@@ -168,12 +169,17 @@ export class MessageRows {
   }
 }
 
+/** 1 for a message in new/, 0 for others. */
+function isFresh(place: unknown): 0 | 1 {
+  return typeof place === "string" && place.startsWith("cur") ? 0 : 1;
+}
+
 function keyOf({ account, directory, name }: FoundFile): string {
   return `${account}/${directory}/${name}`;
 }
 
 function textOfMessage({ account, directory, extract }: NewMessage): ShelfText {
-  const { from, to, subject, body, attachments, attachmentTexts, hasAttachment } = extract;
+  const { from, to, subject, body, attachments, attachmentTexts } = extract;
   return {
     subject: indexText(subject),
     from: indexText(from),
@@ -181,15 +187,22 @@ function textOfMessage({ account, directory, extract }: NewMessage): ShelfText {
     body: indexText(body),
     attachment: indexText(attachmentTexts.join("\n")),
     filename: indexText(attachments.join("\n")),
-    terms: termsOf(account, folderNameOf(directory), hasAttachment),
+    terms: termsOf(account, folderNameOf(directory), extract).join(" "),
   };
 }
 
-function termsOf(account: string, folder: string, hasAttachment: boolean): string {
+function termsOf(
+  account: string,
+  folder: string,
+  { hasAttachment, isParsed, messageId, size }: Extract,
+): string[] {
   const terms = [
     markTerm("account", account.toLowerCase()),
     markTerm("folder", folder.toLowerCase()),
+    sizeTerm(size),
   ];
+  if (messageId !== "") terms.push(markTerm("id", messageId));
   if (hasAttachment) terms.push(markTerm("attachment", ""));
-  return terms.join(" ");
+  if (!isParsed) terms.push(markTerm("unparsed", ""));
+  return terms;
 }

@@ -17,6 +17,8 @@ export interface Extract extends Pick<
   | "attachments"
   | "isParsed"
 > {
+  /** ms since the epoch, of the relay's own Delivery-date line. */
+  readonly deliveryDate: number | undefined;
   readonly hasAttachment: boolean;
   readonly body: string;
   readonly attachmentTexts: readonly string[];

@@ -17,6 +17,8 @@ const LONGEST_WAIT = 3_600_000;
 export interface PendingFile extends FoundFile {
   /** mtime of the file in ms. */
   readonly delivered: number;
+  /** Octets of the file. */
+  readonly size: number;
 }
 
 export class PendingFiles {
@@ -33,12 +35,13 @@ export class PendingFiles {
     for (const file of files) {
       const { folder } = this.#folders.ensure(file.account, file.directory);
       this.#database.run(
-        `INSERT INTO pending (delivered, folder, name, place) VALUES (?, ?, ?, ?)
+        `INSERT INTO pending (delivered, folder, name, place, size) VALUES (?, ?, ?, ?, ?)
            ON CONFLICT DO UPDATE SET place = excluded.place`,
         Math.floor(file.delivered),
         folder,
         file.name,
         placeColumn(file),
+        file.size,
       );
     }
   }
@@ -104,5 +107,6 @@ function pendingOf(row: Row): PendingFile {
     name,
     suffix,
     delivered: numberOf(row["delivered"]),
+    size: numberOf(row["size"]),
   };
 }

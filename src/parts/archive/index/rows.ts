@@ -1,6 +1,6 @@
 // The rows of the table `messages`: how the values of a message are written and read, and in how many octets.
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { numberOf, type Row, textOf } from "../../../base/durable/columns.ts";
 import { folderNameOf } from "../model/folder-name.ts";
 import { deliveredAtOf } from "../model/ids.ts";
@@ -40,7 +40,7 @@ export function messageOf(row: Row): ArchivedMessage {
   };
 }
 
-function hexOf(value: unknown): string {
+export function hexOf(value: unknown): string {
   if (!(value instanceof Uint8Array)) throw new TypeError("not a hash in the index");
   return Buffer.from(value).toString("hex");
 }
@@ -86,10 +86,5 @@ export function placeOf(name: string, column: unknown): MaildirFile {
 const HASH_OCTETS = 6;
 
 export function nameHash(name: string): number {
-  return createHash("sha256").update(name).digest().readUIntBE(0, HASH_OCTETS);
-}
-
-/** The first 48 bits of a hash in hexadecimal. */
-export function contentHash(sha256: string): number {
-  return Number.parseInt(sha256.slice(0, HASH_OCTETS * 2), 16);
+  return Number.parseInt(hash("sha256", name).slice(0, HASH_OCTETS * 2), 16);
 }

@@ -14,19 +14,18 @@ const VERSION = 1;
  * `content_sha256` is NULL if it equals `sha256`. `place` is NULL for new/NAME; else it is the part and what follows the
  * unique name, as "cur:2,S". `attachments` is a JSON array of names, or NULL.
  *
- * `names` finds a file of a folder by a hash of its unique name, `contents` a message by 48 bits of its content_sha256.
+ * `names` finds a file of a folder by a hash of its unique name.
  *
- * `pending`: files that were found and are not indexed yet; `due` is the time of the next attempt in ms. `folders.new_seen` and `cur_seen`: mtime of the directory in
- * ms when it was last listed in full; NULL if it must be listed again. `accounts.seen` and `domains.seen` likewise.
+ * `folders.fresh`: those of its messages that lie in new/. `pending`: files that were found and are not indexed yet; `due` is the time of the next attempt in ms. `folders.new_seen` and `cur_seen`: mtime of the directory in
+ * ms when it was last listed in full; NULL if it must be listed again.
  */
 const TABLES = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
-  CREATE TABLE domains (name TEXT PRIMARY KEY, seen REAL) WITHOUT ROWID;
-  CREATE TABLE accounts (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, seen REAL);
+  CREATE TABLE accounts (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
   CREATE TABLE folders (
     number INTEGER PRIMARY KEY, account INTEGER NOT NULL, directory TEXT NOT NULL, name TEXT NOT NULL,
-    messages INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, new_seen REAL, cur_seen REAL,
-    UNIQUE (account, directory));
+    messages INTEGER NOT NULL DEFAULT 0, fresh INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,
+    new_seen REAL, cur_seen REAL, UNIQUE (account, directory));
   CREATE TABLE messages (
     id INTEGER PRIMARY KEY, account INTEGER NOT NULL, folder INTEGER NOT NULL, shelf INTEGER NOT NULL,
     shift INTEGER NOT NULL, date INTEGER, size INTEGER NOT NULL, parsed INTEGER NOT NULL,
@@ -35,12 +34,11 @@ const TABLES = `
     attachments TEXT);
   CREATE TABLE names (
     folder INTEGER, hash INTEGER, id INTEGER, PRIMARY KEY (folder, hash, id)) WITHOUT ROWID;
-  CREATE TABLE contents (hash INTEGER, id INTEGER, PRIMARY KEY (hash, id)) WITHOUT ROWID;
   CREATE TABLE shelves (
     number INTEGER PRIMARY KEY, least INTEGER NOT NULL, greatest INTEGER NOT NULL,
     messages INTEGER NOT NULL, removed INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL);
   CREATE TABLE pending (
-    delivered INTEGER, folder INTEGER, name TEXT, place TEXT, attempts INTEGER NOT NULL DEFAULT 0,
+    delivered INTEGER, folder INTEGER, name TEXT, place TEXT, size INTEGER, attempts INTEGER NOT NULL DEFAULT 0,
     due INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (delivered, folder, name)) WITHOUT ROWID;
 `;
 
@@ -50,7 +48,7 @@ export class NewerIndex extends Error {}
 const SETTINGS = {
   pageSize: 4096,
   synchronous: "NORMAL",
-  checkpointAt: 1000,
+  checkpointAt: 8000,
   cache: 8000,
 } as const;
 

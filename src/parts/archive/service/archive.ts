@@ -10,6 +10,7 @@ import { CommandError, EXIT } from "../../../contract/exit.ts";
 import type { Log } from "../../../observe/log.ts";
 import { Audit } from "../chain/audit.ts";
 import { Manifest } from "../chain/manifest.ts";
+import { ArchiveIndex } from "../index/archive-index.ts";
 import type { ArchiveSettings } from "./settings.ts";
 
 export interface ArchiveMeans {
@@ -24,12 +25,19 @@ export class Archive implements AsyncDisposable {
   /** An archive that is open for reading writes no line. */
   readonly manifest: Manifest;
   readonly audit: Audit;
+  readonly index: ArchiveIndex;
   readonly #lock: ExclusiveLock | undefined;
 
-  private constructor(settings: ArchiveSettings, means: ArchiveMeans, lock?: ExclusiveLock) {
+  private constructor(
+    settings: ArchiveSettings,
+    means: ArchiveMeans,
+    index: ArchiveIndex,
+    lock?: ExclusiveLock,
+  ) {
     this.settings = settings;
     this.clock = means.clock;
     this.log = means.log;
+    this.index = index;
     // Their first line is the first that touches the disk.
     this.manifest = new Manifest(settings.state, means.clock);
     this.audit = new Audit(settings.state, means.clock);
@@ -38,7 +46,7 @@ export class Archive implements AsyncDisposable {
 
   /** Opens the archive for reading, beside a process that may be writing. */
   static forReading(settings: ArchiveSettings, means: ArchiveMeans): Archive {
-    return new Archive(settings, means);
+    return new Archive(settings, means, ArchiveIndex.forReading(settings, means.clock));
   }
 
   /**
@@ -53,10 +61,16 @@ export class Archive implements AsyncDisposable {
       const what = `another process is writing to the archive in ${state}, and does not answer on ${settings.socket}`;
       throw new CommandError(what, EXIT.unavailable);
     }
-    return new Archive(settings, means, lock);
+    try {
+      return new Archive(settings, means, ArchiveIndex.forWriting(settings, means.clock), lock);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.index.close();
     await this.manifest.close();
     await this.audit.close();
     this.#lock?.release();

@@ -19,6 +19,7 @@ export function extractOf(text: string, extract: Partial<Extract> = {}): Extract
     attachments: [],
     isParsed: true,
     hasAttachment: false,
+    deliveryDate: undefined,
     body: text,
     attachmentTexts: [],
     ...extract,
