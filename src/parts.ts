@@ -13,6 +13,7 @@ import { setUp } from "./parts/setup/part.ts";
 import { submission } from "./parts/submission/part.ts";
 import { tlsReports } from "./parts/tls-reports/part.ts";
 import { users } from "./parts/users/part.ts";
+import { web } from "./parts/web/part.ts";
 
 export const parts: readonly Part[] = [
   tlsReports,
@@ -27,4 +28,5 @@ export const parts: readonly Part[] = [
   dkim,
   submission,
   archive,
+  web,
 ];

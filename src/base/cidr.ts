@@ -126,7 +126,8 @@ function groupsValue(text: string): { value: bigint; count: number } {
 }
 
 /** Writes the address without any abbreviation, so that ip-cidr cannot misread it. */
-function addressText({ family, value }: Address): string {
+/** The one text of an address: each IPv6 group in hexadecimal, without shortening. */
+export function addressText({ family, value }: Address): string {
   const width = family === 4 ? 8 : 16;
   const parts = Array.from({ length: family === 4 ? 4 : 8 }, (_, index) => {
     const shift = BigInt(width * ((family === 4 ? 3 : 7) - index));

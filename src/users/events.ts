@@ -4,7 +4,7 @@ import { event, eventTable, type EventsOf, number, text } from "../observe/event
 
 const user = text("The name that the client gave, at most 254 characters of it.");
 const client = text("The address of the client.");
-const by = text("The protocol: `submission`.");
+const by = text("The protocol: `submission` or `web`.");
 
 export const loginEvents = eventTable("Logins of users", {
   "login.accepted": event("A user has logged in.", { user, client, by }),

@@ -23,14 +23,14 @@ export interface LoginRequest {
   readonly user: string;
   readonly password: string;
   /** The protocol, for the log. */
-  readonly by: "submission";
+  readonly by: "submission" | "web";
 }
 
 export type LoginResult =
   | { readonly kind: "right"; readonly user: User }
   | { readonly kind: "wrong" }
-  /** Nothing was judged. */
-  | { readonly kind: "later" };
+  /** Nothing was judged. The client may come again after these ms. */
+  | { readonly kind: "later"; readonly retryAfter: number };
 
 interface LoginMeans {
   readonly clock: Clock;
@@ -42,6 +42,8 @@ const NAME_MAX = 254;
 const PASSWORD_MAX = 1024;
 /** Pairs of client and user that have logged in, which are remembered. */
 const KNOWN_MAX = 5000;
+/** Milliseconds after which a client may come again while the users file cannot be read. */
+const UNREADABLE_PAUSE = 5000;
 /** Milliseconds between two looks at the users file. */
 const FRESH = 500;
 
@@ -80,7 +82,7 @@ export class Logins {
     if (Buffer.byteLength(name) > NAME_MAX) return wrong("the name is too long");
     const later = (milliseconds: number): LoginResult => {
       log.event("login.put_off", { ...shown, retry_after_s: Math.ceil(milliseconds / 1000) });
-      return { kind: "later" };
+      return { kind: "later", retryAfter: milliseconds };
     };
     const turn = this.#wrong.take(request.client, name);
     if ("retryAfter" in turn) return later(turn.retryAfter);
@@ -93,12 +95,23 @@ export class Logins {
     if (judged === undefined) return later(5000);
     if (judged.kind === "unknown") {
       log.event("relay.error", { where: `login of ${shown.user}`, error: judged.why });
-      return { kind: "later" };
+      return { kind: "later", retryAfter: UNREADABLE_PAUSE };
     }
     if (judged.kind === "wrong") return wrong(judged.why);
     this.#remember(pair);
     log.event("login.accepted", shown);
     return judged;
+  }
+
+  /** The user, in any case, as the file is now; undefined if there is none. Rejects if the file cannot be read. */
+  async find(name: string): Promise<User | undefined> {
+    return (await this.#read()).find(name);
+  }
+
+  /** Like `find`, after a change of the file. */
+  findNow(name: string): Promise<User | undefined> {
+    this.#users = undefined;
+    return this.find(name);
   }
 
   async #judge(name: string, password: string): Promise<Judged> {
