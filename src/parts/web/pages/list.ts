@@ -60,7 +60,9 @@ function item(message: Found, reader: Reader, now: number): Html {
         }${
           attachments.length === 0
             ? nothing
-            : html`<span title="${attachments.join(", ")}">📎 ${attachments.length}</span> `
+            : html`<span class="files" title="${attachments.join(", ")}"
+                >${filesText(attachments.length)}</span
+              > `
         }${sizeText(size)}</span
       >
       <time datetime="${date}" title="${longTime(date, manner)}"
@@ -68,6 +70,10 @@ function item(message: Found, reader: Reader, now: number): Html {
       >
     </a>
   </li>`;
+}
+
+function filesText(count: number): string {
+  return count === 1 ? "1 file" : `${count} files`;
 }
 
 function addressOf(query: string, after?: number): string {

@@ -34,7 +34,10 @@ export function messagePage(given: MessagePage): Html {
     ${flaw === "" ? nothing : notice("error", flaw)} ${views(given)}
     ${given.view === "html" ? frame(given) : html`<pre class="text">${message.text}</pre>`}
     ${message.parts.length === 0 ? nothing : attachments(id, message.parts)}
-    <p><a href="/mail/${id}/raw" download>Download the message as it is stored</a></p>
+    <p>
+      <a href="/mail/${id}/raw" download>Download the message as it is stored</a>, or
+      <a href="/mail/${id}/source">look at its source</a>
+    </p>
   </article>`;
   return page({ title, reader, body });
 }
