@@ -10,6 +10,8 @@ import { Chain, type ChainFiles } from "./chain.ts";
 const ACTS = [
   "login",
   "login-refused",
+  "account",
+  "reason",
   "search",
   "view",
   "download",
