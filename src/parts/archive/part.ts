@@ -1,10 +1,13 @@
 // The part for the archive: all copies, to be found, proven intact, and let go by rule.
 
 import { nested, optional, options } from "../../options/options.ts";
+import { archiveSocket } from "../../archive/archive.ts";
 import { part, partCommand } from "../part.ts";
+import { indexCommands } from "./commands/index-commands.ts";
 import { proofCommands } from "./commands/proof.ts";
 import { indexEvents } from "./index/events.ts";
-import { archiveOptions } from "./service/options.ts";
+import { NewCopies } from "./new-copies.ts";
+import { type ArchiveOptions, archiveOptions } from "./service/options.ts";
 
 const STATUS_NOTES = `Works without the archive's process too.
 Exit status: 0, 78 the configuration is wrong or has no [archive].`;
@@ -30,8 +33,27 @@ export const archive = part({
       run: async (_, given, means) =>
         (await import("./commands/status.ts")).archiveStatus(given, means),
     }),
+    ...indexCommands,
     ...proofCommands,
   ],
+  start({ clock, spoolDirectory, readOnly }) {
+    if (readOnly) return {};
+    const copies = new NewCopies(clock, archiveSocket(spoolDirectory));
+    let maildirs: string | undefined;
+    const follow = (own: ArchiveOptions | undefined) => {
+      maildirs = own && `${own.directory}/`;
+    };
+    return {
+      begin: ({ sections }) => follow(sections.archive),
+      follow: ({ sections }) => follow(sections.archive),
+      hears: {
+        // For a copy, `host` is the path of its file.
+        "delivery.done": ({ host }) => {
+          if (maildirs !== undefined && host?.startsWith(maildirs) === true) copies.add(host);
+        },
+      },
+    };
+  },
   process: {
     isWanted: ({ archive: own }) => own !== undefined,
     directories: ({ archive: own }) =>

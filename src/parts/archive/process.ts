@@ -19,6 +19,7 @@ export async function serve(
   const archive = opened.use(Archive.forWriting(requireArchive(configuration), means));
   const server = await serveArchive(archive, operations);
   opened.defer(() => server.close());
+  archive.indexer.start();
   const running = opened.move();
   return { close: () => running.disposeAsync() };
 }

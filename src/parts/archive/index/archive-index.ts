@@ -12,7 +12,7 @@ import { CommandError, EXIT } from "../../../contract/exit.ts";
 import { isDamage } from "../../../base/durable/database.ts";
 import type { Condition } from "../search/condition.ts";
 import { findIds } from "../search/find.ts";
-import { currentIndex, ownIndex } from "./index-files.ts";
+import { currentIndex, indexOctets, ownIndex } from "./index-files.ts";
 import { type IndexedFile, IndexReader, type Totals } from "./index-reader.ts";
 import { IndexWriter } from "./index-writer.ts";
 import { Looks } from "./looks.ts";
@@ -132,6 +132,11 @@ export class ArchiveIndex {
       after = page.last;
       await nextTurn();
     } while (after !== undefined);
+  }
+
+  /** Octets of all files of the index, its write-ahead log included. */
+  get octets(): number {
+    return indexOctets(this.#settings.state);
   }
 
   async totals(): Promise<Totals> {

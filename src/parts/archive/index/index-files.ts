@@ -11,6 +11,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
 } from "node:fs";
 import { join } from "node:path";
 import { syncDirectoryNow } from "../../../base/durable/directory.ts";
@@ -20,7 +21,7 @@ const BUILDING = "index.building";
 
 /** The number of the index that serves; undefined if there is none. */
 function currentNumber(state: string): number | undefined {
-  const numbers = readdirSync(state).flatMap((name) => Number(NAME.exec(name)?.[1] ?? []));
+  const numbers = readdirSync(state).flatMap((name) => NAME.exec(name)?.slice(1).map(Number) ?? []);
   return numbers.length === 0 ? undefined : Math.max(...numbers);
 }
 
@@ -44,6 +45,13 @@ export function ownIndex(state: string): string {
     if (isOld || name.startsWith(BUILDING)) rmSync(join(state, name), { force: true });
   }
   return indexFile(state, number);
+}
+
+/** Octets of all files of indexes. */
+export function indexOctets(state: string): number {
+  const names = readdirSync(state).filter((name) => name.startsWith("index"));
+  const sizes = names.map((name) => statSync(join(state, name), { throwIfNoEntry: false })?.size);
+  return sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
 }
 
 /** The file of an index that is being made beside the one that serves. What an earlier attempt has left is removed. */

@@ -253,6 +253,17 @@ export class IndexReader {
     };
   }
 
+  /** The number of files that were found and are not indexed yet. */
+  get waiting(): number {
+    return numberOf(this.get("SELECT count(*) AS files FROM pending")?.["files"]);
+  }
+
+  /** The end of the last whole walk, ms since the epoch, to some minutes; undefined before the first. */
+  get walkedAt(): number | undefined {
+    const at = this.get("SELECT value FROM meta WHERE name = 'walked'")?.["value"];
+    return typeof at === "number" ? at : undefined;
+  }
+
   /** Whether files were found that an attempt may still bring into the index. */
   get hasPending(): boolean {
     return this.get("SELECT 1 FROM pending WHERE attempts < 3 LIMIT 1") !== undefined;

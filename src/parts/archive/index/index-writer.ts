@@ -37,6 +37,8 @@ export interface IndexChanges {
   }[];
   /** Ids of messages whose files are gone. */
   readonly gone?: readonly number[];
+  /** The end of a whole walk, ms since the epoch. */
+  readonly walkedAt?: number;
   /** Accounts that were found. */
   readonly accounts?: readonly string[];
   /** Numbers of accounts that are gone, with all their folders. */
@@ -84,6 +86,7 @@ export class IndexWriter {
       this.#pending.failed(changes.failed ?? [], now);
       this.#pending.add(changes.found ?? []);
       for (const seen of changes.seen ?? []) this.#noteSeen(seen);
+      if (changes.walkedAt !== undefined) this.#noteWalk(changes.walkedAt);
       return added;
     });
   }
@@ -124,6 +127,10 @@ export class IndexWriter {
       this.#folders.forget();
       throw error;
     }
+  }
+
+  #noteWalk(at: number): void {
+    this.#database.run("INSERT OR REPLACE INTO meta (name, value) VALUES ('walked', ?)", at);
   }
 
   #noteSeen({ folder, part, mtime }: SeenDirectory): void {

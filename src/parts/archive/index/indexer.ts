@@ -23,6 +23,9 @@ const WALK_EVERY = 20_000;
 /** ms after a fault. */
 const PAUSE = 60_000;
 
+/** ms between two notes of the last walk in the index. */
+const NOTED_EVERY = 600_000;
+
 const FILES_AT_ONCE = 64;
 
 export interface IndexerMeans extends Pick<FilingMeans, "manifest" | "texts" | "originOf"> {
@@ -47,8 +50,9 @@ export class Indexer {
   #timer: Timer | undefined;
   #pausedUntil = 0;
   #isPaused = false;
-  /** Since this process began. */
+  /** A whole walk was finished since this process began, and the last one was not broken off. */
   #isWalked = false;
+  #walkedAt: number | undefined;
   /** The index is being exchanged: nothing is written meanwhile. */
   #isHeld = false;
   #fault = "";
@@ -130,6 +134,16 @@ export class Indexer {
     return this.#isPaused || this.#means.index.open.reader.hasPending;
   }
 
+  /** The end of the last whole walk of this process, ms since the epoch. */
+  get walkedAt(): number | undefined {
+    return this.#walkedAt;
+  }
+
+  /** The number of files and directories that the last walk has passed over. */
+  get unread(): number {
+    return this.#findings;
+  }
+
   async close(): Promise<void> {
     this.#ended.abort();
     this.#timer?.cancel();
@@ -192,6 +206,7 @@ export class Indexer {
       await new Walk(means, this.#memory, this.#ended.signal).run();
       this.#isWalked = true;
       this.#noteFindings(findings);
+      this.#noteWalk();
     } catch (error) {
       this.#isWalked = false;
       if (index.noteDamage(error)) this.#damaged(error);
@@ -280,6 +295,17 @@ export class Indexer {
 
   #damaged(error: unknown): void {
     this.#means.log.event("archive.damaged", { error: describeError(error) });
+  }
+
+  /** The disk is not woken for every walk. */
+  #noteWalk(): void {
+    const { index, clock } = this.#means;
+    const now = clock.now();
+    this.#walkedAt = now;
+    const noted = index.open.reader.walkedAt;
+    if (noted === undefined || Math.abs(now - noted) >= NOTED_EVERY) {
+      index.writer.commit({ walkedAt: now }, now);
+    }
   }
 
   #reindexed(began: number, account?: string): void {

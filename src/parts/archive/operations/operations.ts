@@ -2,10 +2,12 @@
 
 import type { AnyOperation } from "../service/operation.ts";
 import { accept } from "./accept.ts";
+import { arrived } from "./arrived.ts";
 import { audit } from "./audit.ts";
+import { reindex } from "./reindex.ts";
 import { seal } from "./seal.ts";
 import { status } from "./status.ts";
 
 export const operations: ReadonlyMap<string, AnyOperation> = new Map(
-  [status, accept, audit, seal].map((one) => [one.verb, one]),
+  [status, accept, arrived, reindex, audit, seal].map((one) => [one.verb, one]),
 );

@@ -11,6 +11,9 @@ import type { Log } from "../../../observe/log.ts";
 import { Audit } from "../chain/audit.ts";
 import { Manifest } from "../chain/manifest.ts";
 import { ArchiveIndex } from "../index/archive-index.ts";
+import { Indexer } from "../index/indexer.ts";
+import { importedContentIn } from "../model/imported-name.ts";
+import { Extractor } from "../text/text.ts";
 import type { ArchiveSettings } from "./settings.ts";
 
 export interface ArchiveMeans {
@@ -26,6 +29,9 @@ export class Archive implements AsyncDisposable {
   readonly manifest: Manifest;
   readonly audit: Audit;
   readonly index: ArchiveIndex;
+  readonly #texts: Extractor | undefined;
+  /** Undefined if the archive is open for reading. */
+  readonly indexing: Indexer | undefined;
   readonly #lock: ExclusiveLock | undefined;
 
   private constructor(
@@ -42,6 +48,23 @@ export class Archive implements AsyncDisposable {
     this.manifest = new Manifest(settings.state, means.clock);
     this.audit = new Audit(settings.state, means.clock);
     this.#lock = lock;
+    if (lock === undefined) return;
+    const texts = new Extractor({ attachments: settings.attachments, clock: means.clock });
+    this.#texts = texts;
+    this.indexing = new Indexer({
+      ...means,
+      index,
+      manifest: this.manifest,
+      texts,
+      root: settings.directory,
+      originOf: ({ name }) => (importedContentIn(name) === undefined ? "walk" : "import"),
+    });
+  }
+
+  /** Throws CommandError (69) if the archive is open for reading. */
+  get indexer(): Indexer {
+    if (this.indexing !== undefined) return this.indexing;
+    throw new CommandError("this process only reads the archive", EXIT.unavailable);
   }
 
   /** Opens the archive for reading, beside a process that may be writing. */
@@ -70,6 +93,8 @@ export class Archive implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.indexing?.close();
+    this.#texts?.close();
     this.index.close();
     await this.manifest.close();
     await this.audit.close();

@@ -45,6 +45,8 @@ export class Maildirs implements AsyncDisposable {
     this.state = join(top, "state");
     mkdirSync(this.root);
     mkdirSync(this.state);
+    // Other files of the archive lie beside the index.
+    writeFileSync(join(this.state, "lock"), "");
     [this.index, this.indexer] = this.#open();
   }
 
