@@ -9,6 +9,7 @@ import { failOver } from "./parts/failover/part.ts";
 import { mtaSts } from "./parts/mta-sts/part.ts";
 import type { Part } from "./parts/part.ts";
 import { postmasterList } from "./parts/postmaster-list/part.ts";
+import { proxies } from "./parts/proxies/part.ts";
 import { setUp } from "./parts/setup/part.ts";
 import { submission } from "./parts/submission/part.ts";
 import { tlsReports } from "./parts/tls-reports/part.ts";
@@ -29,4 +30,5 @@ export const parts: readonly Part[] = [
   submission,
   archive,
   web,
+  proxies,
 ];

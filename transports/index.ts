@@ -1,7 +1,7 @@
 // Every transport that comes with the relay, by its `driver` name in routers.toml. A third party's transport follows
 // the same contract and is loaded from its own file or package.
 //
-// Doors: smtp/events.ts.
+// Doors: maildir-append.ts, smtp/events.ts.
 
 import type { TransportDriver } from "../src/contract/contract.ts";
 import { discard } from "./discard.ts";

@@ -45,7 +45,8 @@ function maildirTag(doc: string): Option<string> {
 const maildirAppendOptions = options({
   directory: directory(
     "The Maildir, with the placeholders {domain}, {local_part}, {sender_domain} and {sender_local_part}. " +
-      "Their values are the canonical names of the lists that the router matched, in lower case.",
+      "Their values are the canonical names of the lists that the router matched, in lower case. " +
+      "For [[proxies]] there are {account}, {account_domain}, {account_local_part} and {folder} too.",
   ),
   return_path_add: withDefault(flag("Add the envelope sender on top, as Return-path."), false),
   envelope_to_add: withDefault(
@@ -85,14 +86,38 @@ export const maildirAppend: TransportDriver<MaildirAppendOptions> = {
   create: (given, services) => new MaildirAppend(given, services),
 };
 
+/** The services that copies need. */
+type CopyServices = Pick<Services, "clock" | "hints" | "hostname" | "log" | "maildirDisks">;
+
+/**
+ * A transport for messages that have no envelope, because they were fetched from a mailbox: it adds no header that tells
+ * an envelope. Undefined if the configured transport has another driver.
+ */
+export function fetchedCopies(
+  configured: { readonly driver: TransportDriver; readonly options: unknown },
+  services: CopyServices,
+): Transport | undefined {
+  if (!isMaildirAppend(configured)) return undefined;
+  const given = { ...configured.options, return_path_add: false, envelope_to_add: false };
+  return new MaildirAppend(given, services);
+}
+
+/** The loader has read the options by those of the driver. */
+function isMaildirAppend(configured: {
+  readonly driver: TransportDriver;
+  readonly options: unknown;
+}): configured is { readonly driver: TransportDriver; readonly options: MaildirAppendOptions } {
+  return configured.driver.name === maildirAppend.name;
+}
+
 export class MaildirAppend implements Transport {
   readonly locality = "local";
   readonly directory?: WrittenDirectory;
   readonly #options: MaildirAppendOptions;
-  readonly #services: Services;
+  readonly #services: CopyServices;
   readonly #copies: CopyWriter;
 
-  constructor(given: MaildirAppendOptions, services: Services, calls?: FileCalls) {
+  constructor(given: MaildirAppendOptions, services: CopyServices, calls?: FileCalls) {
     this.#options = given;
     this.#services = services;
     const maildir = {

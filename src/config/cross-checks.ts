@@ -30,6 +30,7 @@ export function crossCheck(
   };
   for (const one of written) {
     checkReference(one, names, problems);
+    checkDriver(one, root["transports"], problems);
     checkLookups(one, lookups, problems);
     checkPlaceholders(one, written, domains, problems);
     checkGrant(one, written, { domains, hosts }, problems);
@@ -121,6 +122,14 @@ function checkReference(
     const what = kind === "transport" ? `no transport "${name}"` : `no "${name}" in [${kind}]`;
     problems.push({ path: at, message: `there is ${what}${suggestion(name, known)}` });
   }
+}
+
+/** That the transport has the driver that the option needs. */
+function checkDriver({ option, path, value }: Written, transports: unknown, problems: Problem[]) {
+  if (option.driver === undefined || typeof value !== "string" || !isTable(transports)) return;
+  const transport = transports[value];
+  if (!isTable(transport) || transport["driver"] === option.driver) return;
+  problems.push({ path, message: `"${value}" must have driver = "${option.driver}"` });
 }
 
 /** That there is such a lookup, and that it can be asked for that. */

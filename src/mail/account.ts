@@ -9,4 +9,10 @@ export interface Account {
   readonly localPart?: string;
   readonly senderDomain?: string;
   readonly senderLocalPart?: string;
+  /** Of a login at a proxy: the whole account, and its two parts. */
+  readonly account?: string;
+  readonly accountDomain?: string;
+  readonly accountLocalPart?: string;
+  /** The name of a Maildir++ folder with its leading dot, in modified UTF-7; "" is the inbox. */
+  readonly folder?: string;
 }

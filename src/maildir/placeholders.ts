@@ -10,6 +10,10 @@ const ACCOUNT_KEYS: Readonly<Record<string, keyof Account>> = {
   local_part: "localPart",
   sender_domain: "senderDomain",
   sender_local_part: "senderLocalPart",
+  account: "account",
+  account_domain: "accountDomain",
+  account_local_part: "accountLocalPart",
+  folder: "folder",
 };
 
 /** A placeholder as Exim writes it. */
@@ -71,9 +75,11 @@ function expand(names: readonly string[], texts: readonly string[], account: Acc
     if (value === undefined) {
       return { kind: "unsafe", why: `no list of the router gave a value for {${name}}`, value };
     }
-    if (!isSafeComponent(value)) {
+    if (key === "folder" ? !isSafeFolder(value) : !isSafeComponent(value)) {
       return { kind: "unsafe", why: `the value of {${name}} is no safe directory name`, value };
     }
+    // An empty folder is the Maildir above it.
+    if (value === "" && path.endsWith("/")) path = path.slice(0, -1);
     path += value + (texts[index + 1] ?? "");
   }
   return { kind: "path", path };
@@ -81,6 +87,14 @@ function expand(names: readonly string[], texts: readonly string[], account: Acc
 
 /** U+FFFD replaces bytes that are not UTF-8: it could make two accounts one. */
 const FORBIDDEN = /[/\p{Cc}\p{Surrogate}\uFFFD]/u;
+
+/** "" or a name of Maildir++: ".Sent", ".Archive.2026". */
+function isSafeFolder(value: string): boolean {
+  return (
+    value === "" ||
+    (/^(?:\.[^.]+)+$/.test(value) && !FORBIDDEN.test(value) && Buffer.byteLength(value) <= 255)
+  );
+}
 
 function isSafeComponent(value: string): boolean {
   return (

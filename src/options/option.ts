@@ -33,6 +33,8 @@ export interface Marks {
   readonly isBound?: true;
   /** The loader reads the file that the option names beforehand, to see whether its file system answers. */
   readonly isRead?: true;
+  /** For the name of a transport: the driver that the transport must have. */
+  readonly driver?: string;
   /** For lists of local parts: the option beside it whose match is `{domain}` in the items. */
   readonly domainOf?: string;
   /** The value stays the same from the start of the relay to its end: a reload does not change it. */

@@ -152,7 +152,7 @@ export interface PartProcess<Sections> {
   /** The addresses that it listens on. */
   addresses?(sections: Sections): readonly ListenAddress[];
   /** The directories that it writes to. They are created for the relay's user before root is dropped. */
-  directories?(sections: Sections): readonly WrittenDirectory[];
+  directories?(sections: Sections, configuration: Configuration): readonly WrittenDirectory[];
   /** What it uses of the configuration beside its own tables. If that changes, a reload replaces the process. */
   uses?(configuration: Configuration): unknown;
   /** Rejects if the part cannot serve; then its process ends. */

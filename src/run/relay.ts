@@ -181,12 +181,14 @@ function lastingMeans<Given extends RelayMeans>(configuration: Configuration, gi
 
 /** The directories of all transports and of the parts' processes, each once. */
 function directoriesOf(
-  { parts: sections }: Configuration,
+  configuration: Configuration,
   { transports }: Chain,
 ): readonly WrittenDirectory[] {
   const directories = [
     ...[...transports.values()].flatMap(({ directory }) => directory ?? []),
-    ...parts.flatMap(({ process: own }) => own?.directories?.(sections) ?? []),
+    ...parts.flatMap(
+      ({ process: own }) => own?.directories?.(configuration.parts, configuration) ?? [],
+    ),
   ];
   return [...new Map(directories.map((one) => [one.path, one])).values()];
 }

@@ -28,7 +28,7 @@ export async function servePart(
     : await Promise.all(addresses.map((one) => FrontDoor.open(one, means.clock)));
   const { user, hostname, spool_directory: spoolDirectory } = relay;
   if (!isChild && user !== undefined) {
-    const directories = own.directories?.(sections) ?? [];
+    const directories = own.directories?.(sections, configuration) ?? [];
     const begun = dropRoot({ user, spoolDirectory, directories, log: means.log });
     for (const directory of begun) makeRest(directory);
   }

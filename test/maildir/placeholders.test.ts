@@ -28,6 +28,31 @@ test("each placeholder is replaced by its canonical key", () => {
   }
 });
 
+test("a login has an account and a folder, which is empty or a name of Maildir++", () => {
+  const login = {
+    account: "bob@example.com",
+    accountDomain: "example.com",
+    accountLocalPart: "bob",
+  };
+  const folders = template("/mail/{account_domain}/{account_local_part}/{folder}");
+  for (const [folder, path] of [
+    ["", "/mail/example.com/bob"],
+    [".Sent", "/mail/example.com/bob/.Sent"],
+    [".A.B", "/mail/example.com/bob/.A.B"],
+    [".Entw&APw-rfe", "/mail/example.com/bob/.Entw&APw-rfe"],
+  ] as const) {
+    assert.deepEqual(folders.expand({ ...login, folder }), { kind: "path", path });
+  }
+  for (const folder of ["Sent", ".", "..", ".A.", ".A..B", ".A/B", ".A\0", `.${"a".repeat(255)}`]) {
+    assert.equal(folders.expand({ ...login, folder }).kind, "unsafe", folder);
+  }
+  assert.equal(folders.expand(login).kind, "unsafe");
+  assert.deepEqual(template("/mail/{account}").expand(login), {
+    kind: "path",
+    path: "/mail/bob@example.com",
+  });
+});
+
 test("the root is the directory above the first placeholder", () => {
   assert.equal(template("/var/mail/{domain}/{local_part}").root, "/var/mail");
   assert.equal(template("/var/mail/x{domain}").root, "/var/mail");

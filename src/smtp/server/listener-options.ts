@@ -24,7 +24,8 @@ const address = listenAddress(
 const certificate = readPath("The certificate, followed by its chain, PEM.");
 const privateKey = readPath("The key of the certificate, PEM.");
 
-const moreCertificates = withCheck(
+/** Further certificates of one listener. */
+export const moreCertificates = withCheck(
   options({ certificate, private_key: privateKey }),
   ({ certificate: cert, private_key: key }, report) => checkPair(cert, key, report),
 );
@@ -115,7 +116,8 @@ function isLoopback(host: string): boolean {
   return host === "::1" || host.startsWith("127.");
 }
 
-function checkPair(certificateFile: string, keyFile: string, report: Report): void {
+/** Reports a certificate that cannot be used. */
+export function checkPair(certificateFile: string, keyFile: string, report: Report): void {
   const cert = contents("certificate", certificateFile, report);
   const key = contents("private_key", keyFile, report);
   if (cert === undefined || key === undefined) return;
