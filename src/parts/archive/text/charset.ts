@@ -132,9 +132,12 @@ function withoutMark(bytes: Buffer): string {
 /** Text that claims to be UTF-8 and is not: mostly UTF-8 with a few broken octets, or windows-1252 throughout. */
 function broken(bytes: Buffer): string {
   const text = bytes.toString("utf8");
-  const wrong = text.match(/\uFFFD/g)?.length ?? 0;
-  const right = text.match(/[\u0080-\uFFFC]/g)?.length ?? 0;
-  return wrong > right ? windows1252(bytes) : text;
+  let balance = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char >= 0x80) balance += char === 0xfffd ? 1 : -1;
+  }
+  return balance > 0 ? windows1252(bytes) : text;
 }
 
 function windows1252(bytes: Buffer): string {

@@ -118,7 +118,7 @@ class DocumentReader {
   async #pdf(document: Buffer): Promise<string> {
     if (!document.subarray(0, 1024).includes("%PDF-")) throw new TypeError("it is no PDF document");
     const { pdfText } = await import("./pdf.ts");
-    const { text, isCut } = await pdfText(new Uint8Array(document), TEXT_CHARACTERS, () => {
+    const { text, isCut } = await pdfText(document, TEXT_CHARACTERS, () => {
       const { user, system } = process.cpuUsage(this.#begun);
       return user + system > PDF_TIME * 1000;
     });
@@ -139,7 +139,7 @@ function documentOctets(octets: Octets, start: number, end: number, encoding: st
   // Base64 takes four characters for three octets, and line ends.
   if (end - start > DOCUMENT_OCTETS * 1.4) throw new RangeError("the document is too large");
   if (encoding !== "base64") return Buffer.from(decodeTransfer(octets.bytes(start, end), encoding));
-  const decoded = Buffer.allocUnsafe(Math.ceil(((end - start) * 3) / 4));
+  const decoded = Buffer.allocUnsafeSlow(Math.ceil(((end - start) * 3) / 4));
   let written = 0;
   let rest = "";
   for (let at = start; at < end && written < decoded.length; at += PIECE) {

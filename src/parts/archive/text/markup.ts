@@ -29,7 +29,7 @@ export const HTML: MarkupKind = {
 
 /** Tags of OOXML and ODF after which a word ends, without their name space. */
 const XML_BLOCKS = new Set(
-  "p h tab br cr line-break s tc tr si c row table-cell table-row note annotation comment t-sep".split(
+  "p h tab br cr line-break s tc tr si c row table-cell table-row note annotation comment".split(
     " ",
   ),
 );
@@ -45,42 +45,57 @@ const SLASH = 47;
 const BANG = 33;
 const QUESTION = 63;
 
-export function markupText(markup: string, kind: MarkupKind): string {
-  const scan = new Scan(markup);
-  const pieces: string[] = [];
+/** The text stops soon after `most` characters. */
+export function markupText(markup: string, kind: MarkupKind, most: number): string {
+  const tags = new Tags(markup);
+  const text = new ShownText(kind);
   let at = 0;
-  // The run of text between tags that separate words: entities are decoded once for it.
-  let run = "";
-  const endRun = () => {
-    if (run !== "") pieces.push(kind === HTML ? shown(run, kind) : kind.decode(run));
-    run = "";
-  };
-  while (at < markup.length) {
-    const open = markup.indexOf("<", at);
-    run += markup.slice(at, open < 0 ? markup.length : open);
-    if (open < 0) break;
-    const next = markup.charCodeAt(open + 1);
-    if (next === BANG || next === QUESTION) {
-      at = scan.afterDeclaration(open);
-      continue;
-    }
-    const nameStart = next === SLASH ? open + 2 : open + 1;
-    const nameEnd = endOfName(markup, nameStart);
-    if (nameEnd === nameStart) {
-      run += "<";
-      at = open + 1;
-      continue;
-    }
-    const tag = markup.slice(nameStart, nameEnd).toLowerCase();
-    at = scan.afterTag(nameEnd);
-    if (next !== SLASH && kind.silent.has(tag)) at = scan.afterElement(tag, at);
-    if (kind.separates(tag)) {
-      endRun();
-      if (tag === "img") pieces.push(shown(alternative(markup.slice(nameEnd, at)), kind));
-    }
+  while (text.length <= most) {
+    const tag = tags.next(at);
+    text.add(markup.slice(at, tag?.start ?? markup.length));
+    if (tag === undefined) break;
+    at = tag.end;
+    if (tag.isBegin && kind.silent.has(tag.name)) at = tags.afterElement(tag.name, at);
+    if (tag.name !== "" && kind.separates(tag.name)) text.endRun();
+    if (tag.name === "img") text.addRun(alternative(markup.slice(tag.start, tag.end)));
   }
-  endRun();
-  return pieces.filter((piece) => piece !== "").join("\n");
+  return text.end();
+}
+
+/** Text is collected in runs: what stands between two tags that separate words. Entities are decoded once for a run. */
+class ShownText {
+  /** Characters collected so far, line ends included. */
+  length = 0;
+  readonly #kind: MarkupKind;
+  readonly #lines: string[] = [];
+  #run = "";
+
+  constructor(kind: MarkupKind) {
+    this.#kind = kind;
+  }
+
+  add(text: string): void {
+    this.#run += text;
+    this.length += text.length;
+  }
+
+  addRun(text: string): void {
+    this.add(text);
+    this.endRun();
+  }
+
+  endRun(): void {
+    if (this.#run === "") return;
+    const line = shown(this.#run, this.#kind);
+    this.length++;
+    if (line !== "") this.#lines.push(line);
+    this.#run = "";
+  }
+
+  end(): string {
+    this.endRun();
+    return this.#lines.join("\n");
+  }
 }
 
 /** Text as a browser shows it: white space in one piece, without the places where a word may be cut. */
@@ -111,8 +126,17 @@ function endOfName(markup: string, start: number): number {
   }
 }
 
-/** Finds the ends of tags. What was looked for in vain is not looked for again, so that time stays proportional. */
-class Scan {
+interface Tag {
+  readonly start: number;
+  readonly end: number;
+  /** In lower case; "" for comments and declarations. */
+  readonly name: string;
+  /** It begins an element. */
+  readonly isBegin: boolean;
+}
+
+/** Finds tags. What was looked for in vain is not looked for again, so that time stays proportional. */
+class Tags {
   readonly #markup: string;
   readonly #missing = new Set<string>();
 
@@ -120,8 +144,25 @@ class Scan {
     this.#markup = markup;
   }
 
+  /** The first tag from `start` on. A "<" that begins none is text. */
+  next(start: number): Tag | undefined {
+    for (let open = start; ; open++) {
+      open = this.#markup.indexOf("<", open);
+      if (open < 0) return undefined;
+      const next = this.#markup.charCodeAt(open + 1);
+      if (next === BANG || next === QUESTION) {
+        return { start: open, end: this.#afterDeclaration(open), name: "", isBegin: false };
+      }
+      const nameStart = next === SLASH ? open + 2 : open + 1;
+      const nameEnd = endOfName(this.#markup, nameStart);
+      if (nameEnd === nameStart) continue;
+      const name = this.#markup.slice(nameStart, nameEnd).toLowerCase();
+      return { start: open, end: this.#afterTag(nameEnd), name, isBegin: next !== SLASH };
+    }
+  }
+
   /** After a comment, `<!doctype …>` or `<?xml …?>`. An unclosed comment ends after its first characters. */
-  afterDeclaration(open: number): number {
+  #afterDeclaration(open: number): number {
     if (this.#markup.startsWith("<!--", open)) {
       const end = this.#indexOf("-->", open + 2);
       return end < 0 ? open + 4 : end + 3;
@@ -132,7 +173,7 @@ class Scan {
   }
 
   /** After the ">" of a tag; ">" in quotation marks is no end. */
-  afterTag(start: number): number {
+  #afterTag(start: number): number {
     let end = this.#indexOf(">", start);
     if (end < 0) return start;
     const first = end;
@@ -153,7 +194,7 @@ class Scan {
     if (this.#missing.has(pattern)) return start;
     const found = indexOfCaseless(this.#markup, pattern, start);
     if (found < 0) this.#missing.add(pattern);
-    return found < 0 ? start : this.afterTag(found + pattern.length);
+    return found < 0 ? start : this.#afterTag(found + pattern.length);
   }
 
   #indexOf(pattern: string, start: number): number {

@@ -24,7 +24,7 @@ import {
 } from "./structure.ts";
 import { tnefNames } from "./tnef.ts";
 import { decodeTransfer } from "./transfer.ts";
-import { linesBeyond, wordsOf } from "./words.ts";
+import { linesBeyond } from "./words.ts";
 
 /** A document whose text is still to be read. */
 export interface NotedDocument {
@@ -53,8 +53,8 @@ export class MessageText {
   #octetsLeft = TEXT_OCTETS;
   #bodyLeft = TEXT_CHARACTERS;
   #attachmentsLeft = TEXT_CHARACTERS;
-  /** By multipart/alternative: the words of its plain text. */
-  readonly #plainWords = new Map<object, Set<string>>();
+  /** By multipart/alternative. */
+  readonly #plainTexts = new Map<object, string>();
 
   /** `readsAttachments`: whether the text of attachments is wanted; their names always are. */
   constructor(readsAttachments: boolean) {
@@ -114,10 +114,10 @@ export class MessageText {
     const text = this.#textOf(leaf, kind);
     const { alternative } = part;
     if (alternative === undefined || kind === "calendar") return this.addBody(text);
-    const words = this.#plainWords.get(alternative);
+    const plain = this.#plainTexts.get(alternative);
     // The HTML text mostly repeats the plain text. Only its further lines are worth the room in the index.
-    if (kind === "html" && words !== undefined) return this.addBody(linesBeyond(words, text));
-    if (kind === "plain") this.#plainWords.set(alternative, wordsOf(text, words));
+    if (kind === "html" && plain !== undefined) return this.addBody(linesBeyond(plain, text));
+    if (kind === "plain") this.#plainTexts.set(alternative, text);
     return this.addBody(text);
   }
 
@@ -153,7 +153,8 @@ export class MessageText {
     const octets = this.#octetsOf(leaf);
     const charset = type.octets.get("charset") ?? "";
     if (kind === "html") {
-      return markupText(decodeText(octets, charset === "" ? htmlCharset(octets) : charset), HTML);
+      const html = decodeText(octets, charset === "" ? htmlCharset(octets) : charset);
+      return markupText(html, HTML, TEXT_CHARACTERS);
     }
     const text = decodeText(octets, charset);
     if (kind === "calendar") return calendarText(text);

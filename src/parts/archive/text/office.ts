@@ -5,6 +5,7 @@
 
 import { fromBufferPromise, type Entry, type ZipFile } from "yauzl";
 import { decodeText } from "./charset.ts";
+import { TEXT_CHARACTERS } from "./limits.ts";
 import { markupText, XML } from "./markup.ts";
 
 /** Octets of inflated text that one message may still have. Taken from as entries are read. */
@@ -27,9 +28,8 @@ export async function officeText(document: Buffer, inflation: Inflation): Promis
     if (inflation.isCut) break;
     if (!TEXT_ENTRY.test(entry.fileName)) continue;
     const xml = await entryText(zip, entry, inflation);
-    texts.push(
-      markupText(entry.fileName.startsWith("xl/worksheets/") ? withoutIndexes(xml) : xml, XML),
-    );
+    const isSheet = entry.fileName.startsWith("xl/worksheets/");
+    texts.push(isSheet ? sheetText(xml) : markupText(xml, XML, TEXT_CHARACTERS));
   }
   return texts.filter((text) => text !== "").join("\n");
 }
@@ -49,9 +49,20 @@ async function entryText(zip: ZipFile, entry: Entry, inflation: Inflation): Prom
   return decodeText(Buffer.concat(pieces), "utf-8");
 }
 
-/** Cells of a sheet without those that only point to a shared string, and without formulas. */
-function withoutIndexes(sheet: string): string {
-  return sheet
-    .replaceAll(/(<c [^>]{0,200}\bt="s"[^>]{0,200}>)[^<]{0,100}<v>\d{1,10}<\/v>/g, "$1")
-    .replaceAll(/<f\b[^>]{0,200}>[^<]{0,10000}<\/f>/g, "");
+const CELL = /<c\b([^<>]*)>|<v>([^<]*)<|<t\b[^<>]*>([^<]*)</g;
+
+/** The values of the cells of a sheet, without those that only point to a shared string, and without formulas. */
+function sheetText(sheet: string): string {
+  const values: string[] = [];
+  let isShared = false;
+  let length = 0;
+  for (const [, attributes, value, inline] of sheet.matchAll(CELL)) {
+    if (attributes !== undefined) isShared = attributes.includes('t="s"');
+    const text = inline ?? (isShared ? undefined : value);
+    if (text === undefined || text === "") continue;
+    values.push(XML.decode(text));
+    length += text.length + 1;
+    if (length > TEXT_CHARACTERS) break;
+  }
+  return values.join("\n");
 }

@@ -12,7 +12,7 @@ export interface PdfText {
 
 /** `isOver` is asked after each page. Rejects for a damaged document. A document that needs a password has no text. */
 export async function pdfText(
-  octets: Uint8Array,
+  octets: Buffer,
   charactersMax: number,
   isOver: () => boolean,
 ): Promise<PdfText> {
@@ -37,9 +37,11 @@ export async function pdfText(
   return { text: pages.join("\n"), isCut: false };
 }
 
-async function opened(octets: Uint8Array) {
+async function opened(octets: Buffer) {
   try {
-    return await getDocumentProxy(octets, { verbosity: 0 });
+    // A view, because pdf.js takes no Buffer and would copy one.
+    const view = new Uint8Array(octets.buffer, octets.byteOffset, octets.length);
+    return await getDocumentProxy(view, { verbosity: 0 });
   } catch (error) {
     if (error instanceof Error && error.name === "PasswordException") return undefined;
     throw error;

@@ -3,6 +3,7 @@
 // Invariant: a message that takes long is the first one without an answer, so that the archive knows which message was
 // read when this process dies.
 
+import { flushCompileCache } from "node:module";
 import { errorCode } from "../../../base/error-code.ts";
 import type { Answer, Order } from "./child-words.ts";
 import { extractFile, extractPlainly } from "./extract-file.ts";
@@ -45,6 +46,8 @@ async function run(): Promise<void> {
     await new Promise(setImmediate);
   }
   isRunning = false;
+  // Now, because a process that is killed would leave no compiled code.
+  flushCompileCache();
 }
 
 async function answerTo({ id, path, plainly }: Order): Promise<Answer> {

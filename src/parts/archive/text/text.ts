@@ -27,16 +27,16 @@ export interface ExtractorOptions {
   /** Milliseconds after which an idle process ends. */
   readonly idle?: number;
   readonly clock?: Clock;
+  /** A folder for compiled code, which may be lost at any time. It makes processes smaller. */
+  readonly cache?: string;
   /** The program of the processes, for tests. */
   readonly program?: ChildProgram;
 }
 
-const LIMITS: ChildLimits = { cpu: 2000, time: 20_000, memory: 145 << 20 };
+const LIMITS: ChildLimits = { cpu: 2000, time: 20_000, memory: 140 << 20 };
 const IDLE = 15_000;
 /** Milliseconds between two looks at processes at work. */
 const LOOK = 100;
-/** A process that has grown beyond this ends after the orders that it has. */
-const GROWN = 112 << 20;
 /** Orders that one process has at most, so that a delivery waits for few messages of a walk. */
 const WINDOW = 32;
 /** A process that answers a whole window faster than this gets a larger one, in milliseconds. */
@@ -93,6 +93,7 @@ export class Extractor implements ChildWatcher {
     this.#program = options.program ?? {
       module: new URL("./text-process.ts", import.meta.url),
       args: options.attachments ? [] : ["without-attachments"],
+      cache: options.cache,
     };
   }
 
@@ -293,7 +294,7 @@ export class Extractor implements ChildWatcher {
       for (const worker of this.#workers.values()) {
         if (worker.orders.size === 0) continue;
         worker.child.watch();
-        if (worker.child.memory > GROWN) worker.isRetired = true;
+        if (worker.child.isWorn) worker.isRetired = true;
       }
       this.#lookLater();
     });
