@@ -53,6 +53,8 @@ const MEANT: Readonly<Record<string, string>> = {
 /** Charsets in which octets below 128 are not always ASCII. */
 const STATEFUL = /^(?:utf-?(?:7|16|32)|iso-2022|hz-gb|ucs|unicode)/;
 
+const ESCAPE = 0x1b;
+
 /** Bounded, because only labels of a known charset are kept. */
 const decoders = new Map<string, TextDecoder>();
 
@@ -66,6 +68,7 @@ export function decodeText(bytes: Buffer, label: string): string {
   if (charset === "utf-8") return isUtf8(bytes) ? withoutMark(bytes) : broken(bytes);
   if (charset === "windows-1252") return windows1252(bytes);
   if (charset === "iso-2022-kr" || charset === "hz-gb-2312") return shifted(bytes, charset);
+  if (charset === "iso-2022-jp") return japanese(bytes);
   return decoderOf(charset)?.decode(bytes) ?? guessed(bytes);
 }
 
@@ -143,6 +146,25 @@ function broken(bytes: Buffer): string {
 function windows1252(bytes: Buffer): string {
   const text = bytes.toString("latin1");
   return text.replaceAll(/[\x80-\x9f]/g, (char) => WINDOWS_1252[char.charCodeAt(0) - 0x80] ?? char);
+}
+
+/**
+ * ISO-2022-JP. A decoder takes two escapes in a row for an error, but encoded words that follow one another, and lines,
+ * end and begin with one each.
+ */
+function japanese(bytes: Buffer): string {
+  const plain = Buffer.allocUnsafe(bytes.length);
+  let length = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const isEmptyRun =
+      bytes[at] === ESCAPE &&
+      bytes[at + 1] === 0x28 &&
+      (bytes[at + 2] === 0x42 || bytes[at + 2] === 0x4a) &&
+      bytes[at + 3] === ESCAPE;
+    if (isEmptyRun) at += 2;
+    else plain[length++] = bytes[at] ?? 0;
+  }
+  return decoderOf("iso-2022-jp")?.decode(plain.subarray(0, length)) ?? bytes.toString("latin1");
 }
 
 /**

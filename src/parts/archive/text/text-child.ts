@@ -43,7 +43,7 @@ const LIFE_CPU = 900;
 const LONG_CPU = 600_000;
 /** A process that has grown beyond this, in octets, is replaced when it has no orders. */
 const GROWN = 112 << 20;
-const HEAP_MEGABYTES = 56;
+const HEAP_MEGABYTES = 44;
 const YOUNG_MEGABYTES = 2;
 const STDERR_KEPT = 2000;
 /** Milliseconds of CPU in one tick of /proc. */
@@ -74,6 +74,7 @@ export class TextChild {
       execArgv: [
         `--max-old-space-size=${HEAP_MEGABYTES}`,
         `--max-semi-space-size=${YOUNG_MEGABYTES}`,
+        "--v8-pool-size=1",
       ],
       env: { UV_THREADPOOL_SIZE: "1", ...given({ NODE_COMPILE_CACHE: program.cache }) },
       serialization: "advanced",

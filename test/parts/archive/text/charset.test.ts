@@ -17,6 +17,7 @@ const CASES: readonly (readonly [labels: string, hex: string, text: string])[] =
   ["shift_jis x-sjis cp932 ms932 windows-31j Shift-JIS", "93fa967b8cea", JAPANESE],
   ["euc-jp x-euc-jp", "c6fccbdcb8ec", JAPANESE],
   ["iso-2022-jp ISO-2022-JP-MS cp50221", "1b2442 467c4b5c386c 1b2842", JAPANESE],
+  ["iso-2022-jp", "1b2442 467c4b5c 1b2842 1b2442 386c 1b284a 1b2842 41", `${JAPANESE}A`],
   ["gb2312 gbk cp936 gb18030 x-gbk GB_2312-80", "d6d0cec4", "中文"],
   // A character of GBK that GB 2312 lacks, under the label gb2312.
   ["gb2312", "e946", "镕"],

@@ -19,6 +19,8 @@ function archive(files: Readonly<Record<string, string>>): Buffer {
 const attached = (type: string, document: Buffer) =>
   `Content-Type: ${type}\nContent-Disposition: attachment\nContent-Transfer-Encoding: base64\n\n${(document.toString("base64").match(/.{1,76}/g) ?? []).join("\n")}\n`;
 
+const pdfPart = (document: Buffer) => `--b\n${attached("application/pdf", document)}`;
+
 const OOXML = "application/vnd.openxmlformats-officedocument";
 const ODF = "application/vnd.oasis.opendocument";
 
@@ -97,7 +99,7 @@ describe("documents", () => {
         length < document.length - 40;
         length += Math.ceil(document.length / 10)
       ) {
-        const cut = `${attached(type, document.subarray(0, length))}`;
+        const cut = attached(type, document.subarray(0, length));
         const { isParsed, attachments } = await extracted(cut);
         assert.equal(attachments.length, 1);
         // pdf.js repairs what it can.
@@ -107,8 +109,7 @@ describe("documents", () => {
   });
 
   test("several documents: a damaged one costs only its own text", async () => {
-    const part = (document: Buffer) => `--b\n${attached("application/pdf", document)}`;
-    const message = `Content-Type: multipart/mixed; boundary=b\n\n${part(pdfOf(["one"]))}${part(Buffer.from("%PDF-1.4\nrubbish"))}${part(pdfOf(["three"]))}--b--\n`;
+    const message = `Content-Type: multipart/mixed; boundary=b\n\n${pdfPart(pdfOf(["one"]))}${pdfPart(Buffer.from("%PDF-1.4\nrubbish"))}${pdfPart(pdfOf(["three"]))}--b--\n`;
     const { attachmentTexts, isParsed } = await extracted(message);
     assert.deepEqual(attachmentTexts, ["one", "three"]);
     assert.equal(isParsed, false);

@@ -27,6 +27,7 @@ describe("fields as text", () => {
     ["=?gb2312?B?1tDOxA==?=", "中文"],
     ["=?ks_c_5601-1987?B?x9Gx2w==?=", "한글"],
     ["=?iso-2022-jp?B?GyRCRnxLXDhsGyhC?=", "日本語"],
+    ["=?iso-2022-jp?B?GyRCRnxLXBsoQg==?= =?iso-2022-jp?B?GyRCOGwbKEI=?=", "日本語"],
     ["two\tblanks  \x00 here", "two blanks here"],
   ];
   for (const [field, text] of cases)
