@@ -1,9 +1,9 @@
 // Stops a relay, or what has been started of one whose start fails. The order of the stops stands here alone.
 //
 // Invariants: stopping begins at the front door and ends at the spool, so no accepted message is still on its way when
-// the spool closes, unless the stop of its session has failed. Sessions end before attempts, because the mail that they still bring in is attempted. Other messages
-// in the spool are not. Sessions and attempts under way share one time limit, so the postmaster knows how long a stop
-// takes at most.
+// the spool closes, unless the stop of its session has failed. Sessions end before attempts, because the mail that they
+// still bring in is attempted. Other messages in the spool are not. Sessions and attempts under way share one time limit,
+// so the postmaster knows how long a stop takes at most.
 
 import type { Clock } from "../base/clock.ts";
 import { FirstError } from "../base/first-error.ts";

@@ -8,7 +8,7 @@ import { print, printJson, warn } from "../../base/terminal.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import type { Given } from "../../contract/command.ts";
 import { CommandError, EXIT } from "../../contract/exit.ts";
-import { passwordFieldOf, type Role, type User } from "../../users/passwd-file.ts";
+import { type PasswdFile, passwordFieldOf, type Role, type User } from "../../users/passwd-file.ts";
 import { base32 } from "./base32.ts";
 import { addressOf, noUser, UsersFile } from "./file.ts";
 import { readPassword } from "./password.ts";
@@ -42,8 +42,7 @@ export async function addUser(
     return true;
   });
   if (why !== undefined) warn(`warning: ${why.text}`);
-  await done(json, { address, role }, `${address} can log in now`);
-  return EXIT.ok;
+  return done(json, { address, role }, `${address} can log in now`);
 }
 
 /** Dovecot takes the name of the user for the name of the Maildir, so an alias would see an empty mailbox. */
@@ -69,12 +68,10 @@ export async function changePassword(
   const file = new UsersFile(await means.configuration());
   if ((await file.read()).find(address) === undefined) throw noUser(address, file.path);
   const password = await passwordFieldOf(await readPassword(address));
-  await file.change((users) => {
-    if (!users.change(address, { password, mustChange: false })) throw noUser(address, file.path);
-    return true;
-  });
-  await done(json, { address }, `${address} has the new password`);
-  return EXIT.ok;
+  await changeUser(file, address, (users) =>
+    users.change(address, { password, mustChange: false }),
+  );
+  return done(json, { address }, `${address} has the new password`);
 }
 
 export async function changeRole(
@@ -88,12 +85,8 @@ export async function changeRole(
     throw new CommandError(`"${wanted}" is no role: none, auditor or admin`, EXIT.usage);
   }
   const file = new UsersFile(await means.configuration());
-  await file.change((users) => {
-    if (!users.change(address, { role })) throw noUser(address, file.path);
-    return true;
-  });
-  await done(json, { address, role }, `${address} has the role ${role}`);
-  return EXIT.ok;
+  await changeUser(file, address, (users) => users.change(address, { role }));
+  return done(json, { address, role }, `${address} has the role ${role}`);
 }
 
 export async function removeUser(
@@ -103,12 +96,8 @@ export async function removeUser(
 ): Promise<number> {
   const address = addressOf(written);
   const file = new UsersFile(await means.configuration());
-  await file.change((users) => {
-    if (!users.remove(address)) throw noUser(address, file.path);
-    return true;
-  });
-  await done(json, { address }, `${address} can no longer log in; its mail stays`);
-  return EXIT.ok;
+  await changeUser(file, address, (users) => users.remove(address));
+  return done(json, { address }, `${address} can no longer log in; its mail stays`);
 }
 
 export async function listUsers(
@@ -147,10 +136,9 @@ export async function changeTotp(
   }
   const file = new UsersFile(await means.configuration());
   const secret = wanted === "on" ? base32(randomBytes(SECRET_OCTETS)) : null;
-  await file.change((users) => {
+  await changeUser(file, address, (users) => {
     const user = users.find(address);
-    if (user === undefined) throw noUser(address, file.path);
-    if ((user.totp !== undefined) === (secret !== null)) {
+    if (user !== undefined && (user.totp !== undefined) === (secret !== null)) {
       const hint = wanted === "on" ? "; turn it off first for a new secret" : "";
       throw new CommandError(
         `the second factor of ${address} is ${wanted} already${hint}`,
@@ -160,19 +148,28 @@ export async function changeTotp(
     return users.change(address, { totp: secret });
   });
   if (secret === null) {
-    await done(json, { address, totp: false }, `${address} logs in without a second factor`);
-  } else if (json) {
-    await printJson({ address, totp: true, ...totpText(address, secret) });
-  } else {
-    const { secret: shown, uri } = totpText(address, secret);
-    await print(
-      `The second factor of ${address}, for an authenticator app:\n  ${shown}\n  ${uri}\n`,
-    );
+    return done(json, { address, totp: false }, `${address} logs in without a second factor`);
   }
-  return EXIT.ok;
+  const shown = totpText(address, secret);
+  const sentence = `The second factor of ${address}, for an authenticator app:`;
+  const text = `${sentence}\n  ${shown.secret}\n  ${shown.uri}`;
+  return done(json, { address, totp: true, ...shown }, text);
 }
 
-async function done(json: boolean, value: object, sentence: string): Promise<void> {
+/** `change` returns false if there is no such user; then nothing is changed. */
+async function changeUser(
+  file: UsersFile,
+  address: string,
+  change: (users: PasswdFile) => boolean,
+): Promise<void> {
+  await file.change((users) => {
+    if (!change(users)) throw noUser(address, file.path);
+    return true;
+  });
+}
+
+async function done(json: boolean, value: object, text: string): Promise<number> {
   if (json) await printJson(value);
-  else await print(`${sentence}\n`);
+  else await print(`${text}\n`);
+  return EXIT.ok;
 }

@@ -5,6 +5,8 @@ import { flag, nested, oneOf, optional, options, withDefault } from "../../optio
 import { loginEvents } from "../../users/events.ts";
 import { usersOptions } from "../../users/options.ts";
 import { part, partCommand } from "../part.ts";
+import type * as Commands from "./commands.ts";
+import type { Means } from "./commands.ts";
 
 const ROLES = ["none", "auditor", "admin"] as const;
 
@@ -12,6 +14,13 @@ const PASSWORD_NOTES = `The password is asked for twice on the terminal; otherwi
 of standard input. It is never part of the command line.`;
 
 const none = options({});
+
+type Run<Flags> = (words: readonly string[], given: Flags, means: Means) => Promise<number>;
+
+/** A command of commands.ts, which is loaded when it runs. */
+function run<Flags>(pick: (commands: typeof Commands) => Run<Flags>): Run<Flags> {
+  return async (words, given, means) => pick(await import("./commands.ts"))(words, given, means);
+}
 
 export const users = part({
   name: "users",
@@ -34,8 +43,7 @@ export const users = part({
       notes: `${PASSWORD_NOTES}
 Exit status: 0 done, 1 the user exists, the password is empty, or the address is
 an alias, 64 the address or the role is wrong.`,
-      run: async (words, given, means) =>
-        (await import("./commands.ts")).addUser(words, given, means),
+      run: run(({ addUser }) => addUser),
     }),
     partCommand({
       name: "users passwd",
@@ -43,40 +51,35 @@ an alias, 64 the address or the role is wrong.`,
       argument: "<address>",
       flags: none,
       notes: PASSWORD_NOTES,
-      run: async (words, given, means) =>
-        (await import("./commands.ts")).changePassword(words, given, means),
+      run: run(({ changePassword }) => changePassword),
     }),
     partCommand({
       name: "users role",
       summary: "give a user a role: none, auditor or admin",
       argument: "<address> <role>",
       flags: none,
-      run: async (words, given, means) =>
-        (await import("./commands.ts")).changeRole(words, given, means),
+      run: run(({ changeRole }) => changeRole),
     }),
     partCommand({
       name: "users remove",
       summary: "take a user out of the file; the mail stays",
       argument: "<address>",
       flags: none,
-      run: async (words, given, means) =>
-        (await import("./commands.ts")).removeUser(words, given, means),
+      run: run(({ removeUser }) => removeUser),
     }),
     partCommand({
       name: "users list",
       summary: "show the users, with their roles",
       argument: "[address]",
       flags: none,
-      run: async (words, given, means) =>
-        (await import("./commands.ts")).listUsers(words, given, means),
+      run: run(({ listUsers }) => listUsers),
     }),
     partCommand({
       name: "users totp",
       summary: "turn the second factor of a user, for logins on the web, on or off",
       argument: "<address> <on|off>",
       flags: none,
-      run: async (words, given, means) =>
-        (await import("./commands.ts")).changeTotp(words, given, means),
+      run: run(({ changeTotp }) => changeTotp),
     }),
     partCommand({
       name: "users invite",
