@@ -28,6 +28,7 @@ import type { Route } from "../route/route.ts";
 import type { Reception } from "../smtp/server/reception.ts";
 import type { ServerOptions } from "../smtp/server/server.ts";
 import type { Spool } from "../spool/spool.ts";
+import type { Logins } from "../users/logins.ts";
 
 /** The things that a part has from its start to its end, also over a reload. */
 export interface PartMeans {
@@ -38,6 +39,8 @@ export interface PartMeans {
   readonly spoolDirectory: string;
   /** A dry run: the part writes nothing to disk, and counts nothing. */
   readonly readOnly: boolean;
+  /** The judge of all logins. */
+  readonly logins: Logins;
 }
 
 /** The ways to other people's hosts. */

@@ -17,6 +17,7 @@ import type {
   PartServer,
   RunningPart,
 } from "../parts/part.ts";
+import { Logins } from "../users/logins.ts";
 
 export class RunningParts {
   readonly #running: readonly RunningPart<unknown>[];
@@ -24,9 +25,10 @@ export class RunningParts {
   readonly #orders = new Map<string, (order: unknown) => Promise<object>>();
   readonly #hears: readonly EventHandlers[];
 
-  constructor(means: PartMeans, table: readonly Part[] = parts) {
+  constructor(means: Omit<PartMeans, "logins">, table: readonly Part[] = parts) {
+    const logins = new Logins(means);
     this.#running = table.flatMap((part) => {
-      const running = part.start?.(means);
+      const running = part.start?.({ ...means, logins });
       for (const [verb, carryOut] of Object.entries(running?.orders ?? {}))
         this.#orders.set(`/${part.name}/${verb}`, carryOut);
       return running ?? [];

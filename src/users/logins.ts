@@ -1,4 +1,5 @@
-// Judges logins by the users file, for submission and every other way to log in.
+// Judges logins by the users file, for submission and every other way to log in. A relay has one of it, so wrong
+// passwords count together, whatever the protocol. Other processes ask it over a socket: see shared-logins.ts.
 //
 // Invariants:
 // - The client hears the same, and waits as long, whether the user or the password is wrong.
@@ -32,7 +33,7 @@ export type LoginResult =
   /** Nothing was judged. The client may come again after these ms. */
   | { readonly kind: "later"; readonly retryAfter: number };
 
-interface LoginMeans {
+export interface LoginMeans {
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -55,11 +56,11 @@ export class Logins {
   readonly #thread = new Argon2Thread();
   readonly #wrong: WrongPasswords;
   readonly #known = new Set<string>();
-  #file: string;
+  #file: string | undefined;
   #users: { readonly stamp: string; readonly file: PasswdFile; readonly at: number } | undefined;
 
-  constructor(file: string, means: LoginMeans) {
-    this.#file = file;
+  /** Nothing is judged before `follow`. */
+  constructor(means: LoginMeans) {
     this.#means = means;
     this.#wrong = new WrongPasswords(means.clock);
   }
@@ -138,6 +139,7 @@ export class Logins {
     const now = this.#means.clock.monotonic();
     if (this.#users !== undefined && now - this.#users.at < FRESH) return this.#users.file;
     const path = this.#file;
+    if (path === undefined) throw new Error("the users file is not yet known");
     const stamp = await stampOf(path);
     const file =
       stamp === this.#users?.stamp

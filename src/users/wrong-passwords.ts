@@ -1,5 +1,5 @@
 // Slows down wrong passwords: per client address, per network beyond ten times that, per pair of client and user, and
-// per user. One limiter serves every way to log in of a process.
+// per user. One limiter serves every way to log in.
 //
 // Invariants:
 // - A guess counts as wrong from its beginning, until it turns out right. So guesses at the same time count too.

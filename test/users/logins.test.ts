@@ -22,7 +22,8 @@ function loginsOf(file: string) {
   const log = {
     event: (name: string, fields: object) => void logged.push(`${name} ${JSON.stringify(fields)}`),
   };
-  const logins = new Logins(file, { clock: impatient, log });
+  const logins = new Logins({ clock: impatient, log });
+  logins.follow(file);
   const login = async (user: string, password: string, client = "192.0.2.1") =>
     (await logins.login({ user, password, client, by: "submission" })).kind;
   return { logins, login, logged };
@@ -54,7 +55,8 @@ describe("logins", () => {
     const file = place.write("users", "");
     let passed = 0;
     const clock = { ...impatient, monotonic: () => (passed += 1000) };
-    const logins = new Logins(file, { clock, log: { event: () => undefined } });
+    const logins = new Logins({ clock, log: { event: () => undefined } });
+    logins.follow(file);
     const alice = { user: "alice@example.com", password: "geheim", client: "192.0.2.1" } as const;
     assert.equal((await logins.login({ ...alice, by: "submission" })).kind, "wrong");
     writeFileSync(file, USERS);

@@ -11,14 +11,13 @@ import { Sessions } from "../../base/net/sessions.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import type { Client } from "../../mail/envelope.ts";
-import { LOCAL_ERROR, status, type Status } from "../../mail/status.ts";
+import { status, type Status } from "../../mail/status.ts";
 import type { Log } from "../../observe/log.ts";
 import type { Reception } from "../../smtp/server/reception.ts";
 import type { ServerOptions } from "../../smtp/server/server.ts";
 import { sessionLog, TOO_MANY } from "../../smtp/server/session-log.ts";
-import { Logins } from "../../users/logins.ts";
-import { usersFileOf } from "../../users/options.ts";
-import type { PartServer } from "../part.ts";
+import type { Logins } from "../../users/logins.ts";
+import type { PartMeans, PartServer } from "../part.ts";
 import { type Credentials, DialogueServer } from "./dialogue-server.ts";
 import type { SubmissionOptions } from "./options.ts";
 import { Senders } from "./senders.ts";
@@ -38,16 +37,17 @@ export class Submission implements PartServer {
   readonly protocol = "submission";
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #logins: Pick<Logins, "login">;
   readonly #sessions: Sessions<Session>;
   #options: ServerOptions | undefined;
   #listeners: Listeners | undefined;
-  #logins: Logins | undefined;
   #applied: Applied | undefined;
   #reception: Reception | undefined;
 
-  constructor({ clock, log }: { readonly clock: Clock; readonly log: Log }) {
+  constructor({ clock, log, logins }: Pick<PartMeans, "clock" | "log" | "logins">) {
     this.#clock = clock;
     this.#log = log;
+    this.#logins = logins;
     const { onError } = sessionLog(log);
     this.#sessions = new Sessions(clock, ({ client }, error) => onError(client, "session", error));
   }
@@ -66,10 +66,6 @@ export class Submission implements PartServer {
       dialogue: new DialogueServer({ hostname, sizeMax }),
       rate: options.rate,
     };
-    const file = usersFileOf(configuration);
-    const means = { clock: this.#clock, log: this.#log };
-    if (this.#logins === undefined) this.#logins = new Logins(file, means);
-    else this.#logins.follow(file);
   }
 
   follow(options: ServerOptions): void {
@@ -128,9 +124,7 @@ export class Submission implements PartServer {
   }
 
   async #login({ address }: Client, { user, password }: Credentials): Promise<string | Status> {
-    const logins = this.#logins;
-    if (logins === undefined) return LOCAL_ERROR;
-    const result = await logins.login({ client: address, user, password, by: "submission" });
+    const result = await this.#logins.login({ client: address, user, password, by: "submission" });
     if (result.kind === "right") return result.user.address;
     return result.kind === "wrong" ? WRONG : LATER;
   }

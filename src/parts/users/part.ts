@@ -1,9 +1,11 @@
-// The part for the users file: [users], and the commands that change the file. It has no part in the running relay:
-// whoever judges a login reads the file.
+// The part for the users file: [users], the commands that change the file, and the socket at which other processes have
+// logins judged.
 
 import { flag, nested, oneOf, optional, options, withDefault } from "../../options/options.ts";
 import { loginEvents } from "../../users/events.ts";
-import { usersOptions } from "../../users/options.ts";
+import { usersSocket } from "../../users/login-protocol.ts";
+import { type LoginServer, serveLogins } from "../../users/login-server.ts";
+import { usersFileOf, usersOptions } from "../../users/options.ts";
 import { part, partCommand } from "../part.ts";
 import type * as Commands from "./commands.ts";
 import type { Means } from "./commands.ts";
@@ -30,6 +32,18 @@ export const users = part({
       nested("The people who may log in, by submission and at Dovecot.", usersOptions),
       {},
     ),
+  },
+  start({ readOnly, logins, spoolDirectory, log }) {
+    if (readOnly) return {};
+    let server: LoginServer | undefined;
+    return {
+      async begin({ configuration }) {
+        logins.follow(usersFileOf(configuration));
+        server = await serveLogins(usersSocket(spoolDirectory), logins, log);
+      },
+      follow: ({ configuration }) => logins.follow(usersFileOf(configuration)),
+      close: async () => server?.close(),
+    };
   },
   groups: { users: "show and change the people who may log in" },
   commands: [

@@ -6,7 +6,7 @@
 
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
-import type { Logins } from "../../users/logins.ts";
+import type { SharedLogins } from "../../users/shared-logins.ts";
 import type { User } from "../../users/passwd-file.ts";
 import { CODE_TIME } from "./cookies.ts";
 import type { SecondFactors } from "./second-factor.ts";
@@ -33,7 +33,7 @@ const CODE_PAUSE = 30;
 
 export interface EntryMeans {
   readonly clock: Clock;
-  readonly logins: Logins;
+  readonly logins: Pick<SharedLogins, "login">;
   readonly factors: SecondFactors;
   readonly sessions: Sessions;
 }

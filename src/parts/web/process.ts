@@ -12,8 +12,9 @@ import { FileTurns } from "../../base/file-turns.ts";
 import { Certificates } from "../../base/net/certificates.ts";
 import type { Configuration } from "../../config/configuration.ts";
 import type { Log } from "../../observe/log.ts";
-import { Logins } from "../../users/logins.ts";
+import { usersSocket } from "../../users/login-protocol.ts";
 import { usersFileOf } from "../../users/options.ts";
+import { SharedLogins } from "../../users/shared-logins.ts";
 import { createApp } from "./app.ts";
 import { ClientAddresses } from "./client-address.ts";
 import { Cookies } from "./cookies.ts";
@@ -103,7 +104,8 @@ async function encrypt(
 function siteOf(configuration: Configuration, options: WebOptions, means: WebMeans): Site {
   const { clock } = means;
   const usersFile = usersFileOf(configuration);
-  const logins = new Logins(usersFile, means);
+  const { spool_directory: spoolDirectory } = configuration.relay;
+  const logins = new SharedLogins(usersFile, usersSocket(spoolDirectory), means);
   const sessions = new Sessions(options.session, clock);
   const factors = new SecondFactors(clock);
   return {
@@ -116,7 +118,7 @@ function siteOf(configuration: Configuration, options: WebOptions, means: WebMea
     entries: new Entries({ clock, logins, factors, sessions }),
     clients: new ClientAddresses(options.trusted_proxies),
     cookies: new Cookies(isSecure(options)),
-    mail: new Mail(archiveSocket(configuration.relay.spool_directory)),
+    mail: new Mail(archiveSocket(spoolDirectory)),
     safeHtml: new SafeHtmlThread(clock),
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../observe/log.ts";
-import type { Logins } from "../../users/logins.ts";
+import type { SharedLogins } from "../../users/shared-logins.ts";
 import type { ClientAddresses } from "./client-address.ts";
 import type { Cookies } from "./cookies.ts";
 import type { Entries } from "./entry.ts";
@@ -16,7 +16,7 @@ export interface Site {
   readonly options: WebOptions;
   readonly clock: Clock;
   readonly log: Log;
-  readonly logins: Logins;
+  readonly logins: Pick<SharedLogins, "login" | "find" | "findNow">;
   /** The path of the users file. */
   readonly usersFile: string;
   readonly sessions: Sessions;

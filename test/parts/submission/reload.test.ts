@@ -4,11 +4,15 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:tls";
 import { once } from "node:events";
+import { join } from "node:path";
 import { test } from "node:test";
 import { OTHER, OURS } from "../../support/certificates.ts";
 import { freePort } from "../../support/relay-process.ts";
 import { Wire } from "../../support/wire.ts";
-import { startSubmission, type SubmissionRelay } from "./relay.ts";
+import { usersSocket } from "../../../src/users/login-protocol.ts";
+import { SharedLogins } from "../../../src/users/shared-logins.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import { LOGIN, startSubmission, type SubmissionRelay } from "./relay.ts";
 
 const TEXT = "From: alice@example.com\r\n\r\nx\r\n.\r\n";
 
@@ -118,3 +122,18 @@ async function greetingAt(port: number): Promise<string> {
   using wire = await Wire.open(port);
   return await wire.reply();
 }
+
+test("logins of another process are judged by the same users file, also after a reload", async () => {
+  await using submission = await startSubmission("none", '[users]\nfile = "users"');
+  const { relay } = submission;
+  const path = usersSocket(join(relay.directory, "spool"));
+  const users = join(relay.directory, "users");
+  const web = new SharedLogins(users, path, { clock: systemClock, log: relay.log });
+  const alice = { user: "alice@example.com", password: "geheim", by: "web" } as const;
+  assert.equal((await web.login({ ...alice, client: "192.0.2.1" })).kind, "right");
+  await writeFile(join(relay.directory, "nobody"), "");
+  await reload(submission, [['file = "users"', 'file = "nobody"']]);
+  assert.equal((await web.login({ ...alice, client: "192.0.2.1" })).kind, "wrong");
+  const wire = await submission.open();
+  assert.match(await wire.ask(LOGIN), /^535 /);
+});
