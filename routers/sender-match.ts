@@ -18,7 +18,7 @@ const senderMatchOptions = options({
 export const senderMatch: RouterDriver<Values<typeof senderMatchOptions>> = {
   name: "sender-match",
   options: senderMatchOptions,
-  defaults: { unseen: true, relayed: true },
+  defaults: { unseen: true, relayed: true, restored: false },
   requires: ["sender_domains", "sender_local_parts"],
   create({ transport }) {
     const accepted: Decision = { kind: "accept", transport };

@@ -28,7 +28,7 @@ const unseenCopyOptions = options({
 export const unseenCopy: RouterDriver<Values<typeof unseenCopyOptions>> = {
   name: "unseen-copy",
   options: unseenCopyOptions,
-  defaults: { unseen: true },
+  defaults: { unseen: true, restored: false },
   create({ transport, expand }, services) {
     const accepted: Decision = { kind: "accept", transport };
     if (expand === undefined) return { route: () => accepted };

@@ -88,6 +88,7 @@ function driverPart<Instance>(word: string, driver: Driver<unknown, Instance>): 
     ...(needs.length > 0 ? [`Needs ${needs.map(code).join(" and ")}.`] : []),
     ...(driver.defaults?.unseen === true ? ["`unseen` is true by default."] : []),
     ...(driver.defaults?.relayed === true ? ["`relayed` is true by default."] : []),
+    ...(driver.defaults?.restored === false ? ["`restored` is false by default."] : []),
   ];
   const fields = driver.options.fields;
   const options = Object.keys(fields).length > 0 ? table(fields) : "No options of its own.\n";

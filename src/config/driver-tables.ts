@@ -54,7 +54,9 @@ export async function readRouters(
       problems.push({ path: join(path, "unseen"), message });
     }
     const relayed = generic.relayed ?? driver.defaults?.relayed;
-    routers.push({ name: generic.name, chain: { ...generic, unseen, relayed }, driver, options });
+    const restored = generic.restored ?? driver.defaults?.restored;
+    const chain = { ...generic, unseen, relayed, restored };
+    routers.push({ name: generic.name, chain, driver, options });
   }
   return routers;
 }

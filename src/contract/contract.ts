@@ -287,7 +287,7 @@ type ChainOption = "domains" | "local_parts" | "sender_domains" | "sender_local_
 
 /**
  * One kind of router or transport. `options` are its own; the preconditions that every router has (domains,
- * local_parts, sender_domains, sender_local_parts, relayed, unseen, more) belong to the chain. A router that accepts
+ * local_parts, sender_domains, sender_local_parts, relayed, restored, unseen, more) belong to the chain. A router that accepts
  * declares `transport: transportName(...)` itself, because its Decision names the transport.
  *
  * `create` is a method on purpose: a `Driver<SmtpOptions, …>` then fits a table of `Driver<unknown, …>`.
@@ -297,7 +297,11 @@ export interface Driver<O, Instance> {
   readonly name: string;
   readonly options: Options<O>;
   /** Routers: values of generic options when the file does not set them. */
-  readonly defaults?: { readonly unseen?: boolean; readonly relayed?: boolean };
+  readonly defaults?: {
+    readonly unseen?: boolean;
+    readonly relayed?: boolean;
+    readonly restored?: boolean;
+  };
   /** Routers: preconditions that this driver requires. */
   readonly requires?: readonly ChainOption[];
   create(options: O, services: Services): Instance;

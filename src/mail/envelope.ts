@@ -49,6 +49,8 @@ export interface Envelope {
    * sender is genuine. Absent in mail that a version before 0.2.0 received.
    */
   readonly relayed?: boolean;
+  /** The message comes back from the archive: the id of its restore. */
+  readonly restored?: string;
   /** Milliseconds since the epoch. */
   readonly receivedAt: number;
   /** Bytes of the body, including the relay's own header fields. */

@@ -140,13 +140,14 @@ export class Attempt {
    * off.
    */
   async run(): Promise<readonly Finding[]> {
-    const { sender, client } = this.#message.envelope;
+    const { sender, client, restored: restore } = this.#message.envelope;
     const { route, share, pool, clock, gate } = this.#services;
     const relayed = await wasRelayed(this.#message, gate);
     const { journal, ...done } = await doneOf(this.#message, this.#keys);
     this.#known = { ...this.#known, journal };
     const steps = new Steps();
-    const request = { sender, client, verify: false, relayed, steps, ...done };
+    const restored = restore !== undefined;
+    const request = { sender, client, verify: false, relayed, restored, steps, ...done };
     let left = this.#plan.attempted.length;
     try {
       await routeAll(this.#plan.attempted, { pool, clock }, async (recipient) => {

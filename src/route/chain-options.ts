@@ -35,6 +35,12 @@ export const chainOptions = options({
     ),
     "both, unless the driver has a default of its own",
   ),
+  restored: optional(
+    flag(
+      "With true, only mail that the archive gives back; with false, only other mail, so that what comes from the archive is not copied into it again.",
+    ),
+    "both, unless the driver has a default of its own",
+  ),
   unseen: optional(
     flag(
       "A delivery by this router is a copy: the next router is asked about the address as if the copy did not exist.",

@@ -15,6 +15,8 @@ export interface ChainRouter {
   readonly more: boolean;
   /** True: only relayed mail. False: only other mail. Absent: both. */
   readonly relayed?: boolean | undefined;
+  /** True: only mail from the archive. False: only other mail. Absent: both. */
+  readonly restored?: boolean | undefined;
   readonly preconditions: readonly Precondition[];
 }
 
@@ -26,6 +28,8 @@ export interface RouteRequest {
   readonly relayed?: boolean;
   /** The reason for `relayed`, for the trace. */
   readonly relayedWhy?: string;
+  /** Whether the mail comes back from the archive. Absent: it does not. */
+  readonly restored?: boolean;
   /** Whether the mail of an address is over: then the chain decides only about its copies. Absent: never. */
   readonly served?: (mailbox: Mailbox) => MaybePromise<boolean>;
   /** Results for earlier recipients of the message, which are used again. Not together with `trace`. */

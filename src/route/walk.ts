@@ -151,13 +151,19 @@ export class Walk {
     }
   }
 
-  async #meets({ name, relayed: wanted, preconditions }: ChainRouter): Promise<Found> {
+  async #meets(router: ChainRouter): Promise<Found> {
+    const { name, relayed: wanted, preconditions } = router;
     const {
       sender,
       client,
       relayed = false,
       relayedWhy = relayed ? "it was" : "it was not",
+      restored = false,
     } = this.#request;
+    if (router.restored !== undefined && router.restored !== restored) {
+      const how = restored ? "it comes" : "it does not come";
+      return { kind: "out", why: `restored = ${router.restored}: ${how} back from the archive` };
+    }
     try {
       const { mailbox } = this.#address;
       const isRehearsed = this.#means.rehearsal?.takes(mailbox, sender, client) === true;

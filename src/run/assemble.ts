@@ -170,6 +170,7 @@ function chainOf(configuration: Configuration, services: Services): ChainRouter[
     unseen: chain.unseen,
     more: chain.more,
     relayed: chain.relayed,
+    restored: chain.restored,
     preconditions: preconditionsOf({
       domains: chain.domains && lists.domains(chain.domains),
       localParts: chain.local_parts && lists.localParts(chain.local_parts, chain.domains),

@@ -159,6 +159,7 @@ describe("the configuration of a Google Workspace domain", () => {
       sender_domains: undefined,
       sender_local_parts: undefined,
       relayed: undefined,
+      restored: false,
       unseen: true,
       cutthrough: false,
       more: true,

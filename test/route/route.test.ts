@@ -75,6 +75,42 @@ describe("relayed", () => {
   });
 });
 
+describe("restored", () => {
+  const copies = router("copies", accept("inbox"), { restored: false });
+  const back = router("back", accept("google"), { restored: true });
+  const any = router("any", accept("any"));
+  const asked = (given: Partial<RouteRequest>) =>
+    routed([copies, back, any], undefined, { ...request, ...given }).then(deliveriesOf);
+
+  test("is a precondition: mail from the archive is not copied again", async () => {
+    assert.deepEqual(await asked({ restored: true }), ["back:google:alice@example.com"]);
+    assert.deepEqual(await asked({ restored: false }), ["copies:inbox:alice@example.com"]);
+    assert.deepEqual(await asked({}), ["copies:inbox:alice@example.com"]);
+  });
+
+  test("is not met, whatever a list says or cannot say", async () => {
+    const preconditions = preconditionsOf({
+      domains: list(UNKNOWN),
+      localParts: undefined,
+      senderDomains: undefined,
+      senderLocalParts: undefined,
+    });
+    const chain = [router("copies", accept("inbox"), { restored: false, preconditions }), any];
+    const found = await routed(chain, undefined, { ...request, restored: true });
+    assert.deepEqual(deliveriesOf(found), ["any:any:alice@example.com"]);
+    assert.deepEqual(troublesOf(found), []);
+  });
+
+  test("stands in the trace only where it decides", async () => {
+    const trace: TraceStep[] = [];
+    await routed([copies], undefined, { ...request, restored: true, trace });
+    assert.equal(trace[0]?.why, "restored = false: it comes back from the archive");
+    trace.length = 0;
+    await routed([copies], undefined, { ...request, trace });
+    assert.doesNotMatch(trace[0]?.why ?? "", /restored/);
+  });
+});
+
 describe("the chain", () => {
   test("asks the routers in order and stops at the first that accepts", async () => {
     const chain = [router("a", decline), router("b", accept("smtp")), router("c", accept("other"))];

@@ -28,6 +28,6 @@ test("sender-match cannot be used without both tests of the sender", () => {
   assert.deepEqual(senderMatch.requires, ["sender_domains", "sender_local_parts"]);
 });
 
-test("sender-match makes copies of relayed mail, unless somebody says otherwise", () => {
-  assert.deepEqual(senderMatch.defaults, { unseen: true, relayed: true });
+test("sender-match makes copies of relayed mail that is not restored, unless somebody says otherwise", () => {
+  assert.deepEqual(senderMatch.defaults, { unseen: true, relayed: true, restored: false });
 });

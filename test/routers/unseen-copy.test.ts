@@ -16,5 +16,5 @@ test("unseen-copy accepts every address, and the chain goes on behind it", async
     kind: "accept",
     transport: "copies",
   });
-  assert.deepEqual(unseenCopy.defaults, { unseen: true });
+  assert.deepEqual(unseenCopy.defaults, { unseen: true, restored: false });
 });
