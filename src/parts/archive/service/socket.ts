@@ -5,6 +5,8 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { once } from "node:events";
+import { dirname } from "node:path";
+import { makeMissing, syncDirectoryNow } from "../../../base/durable/directory.ts";
 import { listenOnUnixSocket } from "../../../base/net/unix-socket.ts";
 import { CommandError, EXIT } from "../../../contract/exit.ts";
 import { describeError, type Log } from "../../../observe/log.ts";
@@ -32,6 +34,7 @@ export async function serveArchive(
     answers.add(answer);
     void answer.finally(() => answers.delete(answer));
   });
+  for (const made of makeMissing(dirname(settings.socket))) syncDirectoryNow(dirname(made));
   await listenOnUnixSocket(server, settings.socket);
   server.on("error", (error) => failed(log, error));
   return {
