@@ -5,6 +5,7 @@ import { archiveSocket } from "../../archive/archive.ts";
 import { part, partCommand } from "../part.ts";
 import { indexCommands } from "./commands/index-commands.ts";
 import { proofCommands } from "./commands/proof.ts";
+import { readingCommands } from "./commands/reading.ts";
 import { indexEvents } from "./index/events.ts";
 import { NewCopies } from "./new-copies.ts";
 import { type ArchiveOptions, archiveOptions } from "./service/options.ts";
@@ -34,6 +35,7 @@ export const archive = part({
         (await import("./commands/status.ts")).archiveStatus(given, means),
     }),
     ...indexCommands,
+    ...readingCommands,
     ...proofCommands,
   ],
   start({ clock, spoolDirectory, readOnly }) {

@@ -1,13 +1,19 @@
 // The table of everything that the archive can be asked: one file a verb.
+//
+// Doors: search.ts.
 
 import type { AnyOperation } from "../service/operation.ts";
 import { accept } from "./accept.ts";
 import { arrived } from "./arrived.ts";
 import { audit } from "./audit.ts";
+import { raw } from "./raw.ts";
 import { reindex } from "./reindex.ts";
 import { seal } from "./seal.ts";
+import { search } from "./search.ts";
 import { status } from "./status.ts";
 
+const table: readonly AnyOperation[] = [accept, arrived, audit, raw, reindex, seal, search, status];
+
 export const operations: ReadonlyMap<string, AnyOperation> = new Map(
-  [status, accept, arrived, reindex, audit, seal].map((one) => [one.verb, one]),
+  table.map((each) => [each.verb, each]),
 );

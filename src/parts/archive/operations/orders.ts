@@ -24,6 +24,31 @@ export class Order {
     return value;
   }
 
+  /** Throws if the field is missing or no whole number from 0 on. */
+  whole(name: string): number {
+    const value = this.optionalWhole(name);
+    if (value === undefined) throw this.#wrong(name, "a whole number");
+    return value;
+  }
+
+  optionalWhole(name: string): number | undefined {
+    const value = this.#fields[name];
+    if (value === undefined) return undefined;
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+    throw this.#wrong(name, "a whole number");
+  }
+
+  /**
+   * The accounts that the asking user may see; undefined means all of them. So each must be a full address, not what a
+   * query takes for several accounts.
+   */
+  accounts(): readonly string[] | undefined {
+    if (this.#fields["accounts"] === undefined) return undefined;
+    const accounts = this.texts("accounts");
+    if (accounts.every((account) => /^[^@].*@./s.test(account))) return accounts;
+    throw new CommandError("an account is a full address such as alice@example.com", EXIT.usage);
+  }
+
   texts(name: string): readonly string[] {
     const value = this.#fields[name];
     if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {

@@ -105,6 +105,17 @@ function formatIn(zone: string): Intl.DateTimeFormat {
   return format;
 }
 
+/** Whether there is a time zone of this name. */
+export function isZone(name: string): boolean {
+  try {
+    formatIn(name);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
 const AGES: Readonly<Record<string, number>> = {
   h: DAY / 24,
   d: DAY,

@@ -16,7 +16,7 @@ export interface IndexReader {
 
 type Row = Readonly<Record<string, unknown>>;
 
-interface Page {
+export interface Page {
   /** The largest number of messages. */
   readonly limit: number;
   /** Only messages with smaller ids. */
@@ -200,9 +200,7 @@ function accountsLike(reader: IndexReader, written: string): Condition {
       : name.startsWith(`${wanted}@`) || name.endsWith(`@${wanted}`);
   });
   if (named.length === accounts.length) return { kind: "all", of: [] };
-  // An account without a name is in no index, so it matches nothing.
-  const either = named.length === 0 ? [""] : named;
-  return { kind: "any", of: either.map((account) => ({ kind: "account", account })) };
+  return { kind: "any", of: named.map((account) => ({ kind: "account", account })) };
 }
 
 function numberOf(row: Row | undefined, column: string): number {

@@ -46,6 +46,7 @@ function allMatch(conditions: readonly Condition[]): string | undefined {
 }
 
 function anyMatch(conditions: readonly Condition[]): string | undefined {
+  if (conditions.length === 0) return NOTHING;
   const matches = conditions.map(exactMatch);
   return areKnown(matches) ? either(matches) : undefined;
 }
@@ -64,7 +65,12 @@ function either(matches: readonly string[]): string {
   return `(${matches.join(" OR ")})`;
 }
 
-const quoted = (term: string) => `"${term}"`;
+/** An account without a name is in no index. */
+const NOTHING = quoted(markTerm("account", ""));
+
+function quoted(term: string): string {
+  return `"${term}"`;
+}
 
 function phrase({ tokens, isPrefix }: Words, field: TextField | undefined): string {
   const words = quoted(tokens.join(" ")) + (isPrefix ? " *" : "");

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import {
   dayAfter,
   dayOf,
+  isZone,
   parseAge,
   parseDay,
   parseSize,
@@ -103,4 +104,13 @@ test("ages and sizes", () => {
   for (const text of ["", "K", "5T", "1.5M", "-1", "5 M", "1e3", "9999999999999"]) {
     assert.equal(parseSize(text), undefined, text);
   }
+});
+
+test("zones have the names of IANA", () => {
+  assert.deepEqual(["UTC", "Europe/Berlin", "Mars/Olympus", ""].map(isZone), [
+    true,
+    true,
+    false,
+    false,
+  ]);
 });

@@ -1,0 +1,40 @@
+// The commands that find messages and show them.
+
+import { word } from "../../../contract/command.ts";
+import { flag, integer, optional, options, withDefault } from "../../../options/options.ts";
+import { type PartCommand, partCommand } from "../../part.ts";
+
+const SEARCH_NOTES = `A query is words and "phrases", all of which a message must hold. word* is the
+beginning of a word. -term excludes, OR and parentheses give a choice.
+
+  from: to: subject: body: attachment: filename:     text in one place
+  account: folder: in:sent in:inbox has:attachment id:
+  after:2026-11-30 before: on:yesterday newer:30d older:1y    by the delivery
+  larger:5M smaller:64K
+
+Write -- before a query that begins with "-". The chapter "Search" of
+docs/archive.md has all of it. Dates are those of your time zone (TZ).
+
+Exit status: 0, also if there are no hits; 64 the query is wrong, 69 there is no
+index yet, or it is damaged; 78 the configuration is wrong or has no [archive].`;
+
+const MOST = 1_000_000;
+
+export const readingCommands: readonly PartCommand[] = [
+  partCommand({
+    name: "archive search",
+    summary: "find messages, newest first",
+    argument: "<query>",
+    flags: options({
+      account: optional(word("address", "only messages of this account")),
+      limit: withDefault(integer("show at most this many messages", 1, MOST), 50),
+      after: optional(
+        integer("the next page: only messages after the one with this id in the list", 1),
+      ),
+      imap: withDefault(flag("the query consists of search keys of IMAP, as RFC 9051"), false),
+    }),
+    notes: SEARCH_NOTES,
+    run: async ([query = ""], given, means) =>
+      (await import("./search.ts")).archiveSearch(query, given, means),
+  }),
+];
