@@ -18,7 +18,7 @@ The file is TOML. \`relayctl check\` reports every problem of it, as \`file:line
 an option that is not on this page is an error. \`relayctl reload\` or SIGHUP makes a running relay read it again. If it has an
 error, the running configuration stays.
 
-- A **duration** is \`90s\`, \`15m\`, \`2h\`, \`4d\`, \`1w\` or several of these, as \`1h30m\`.
+- A **duration** is \`90s\`, \`15m\`, \`2h\`, \`4d\`, \`1w\`, \`10y\` or several of these, as \`1h30m\`.
 - A **size** is in bytes, or has a binary unit: \`64K\` is 65536 bytes, \`50M\` is 52428800.
 - A **path** that is relative starts at the directory of this file.
 - A **list** is a list of texts, and one text is a list of one. It is scanned from left to right and the first item that

@@ -66,13 +66,14 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
   h: 3_600_000,
   d: 86_400_000,
   w: 604_800_000,
+  y: 365 * 86_400_000,
 };
 
-/** Milliseconds, or undefined when the text is not a duration. "90s", "1h30m". */
+/** Milliseconds, or undefined when the text is not a duration. "90s", "1h30m", "10y" of 365 days each. */
 export function parseDuration(value: string): number | undefined {
-  if (!/^(?:\d{1,9}[smhdw])+$/.test(value)) return undefined;
+  if (!/^(?:\d{1,9}[smhdwy])+$/.test(value)) return undefined;
   let total = 0;
-  for (const [, count, unit] of value.matchAll(/(\d+)([smhdw])/g)) {
+  for (const [, count, unit] of value.matchAll(/(\d+)([smhdwy])/g)) {
     total += Number(count) * (DURATION_UNITS[unit ?? ""] ?? Number.NaN);
   }
   return total;

@@ -218,7 +218,7 @@ export interface Part {
   /** Descriptions of first words that several of its commands share. */
   readonly groups?: Readonly<Record<string, string>>;
   /** The part's own events, in addition to those that every room may log. */
-  readonly events?: EventTable;
+  readonly events?: EventTable | readonly EventTable[];
   readonly drivers?: PartDrivers;
   /** Warnings about a configuration that is valid and hardly meant: "FILE: TABLE.KEY: what is to be thought of". */
   warnings?(configuration: Configuration): readonly string[] | Promise<readonly string[]>;
@@ -232,7 +232,7 @@ export function part<Own extends Tables>(declaration: {
   readonly sections?: Own;
   readonly commands?: readonly PartCommand[];
   readonly groups?: Readonly<Record<string, string>>;
-  readonly events?: EventTable;
+  readonly events?: EventTable | readonly EventTable[];
   readonly drivers?: PartDrivers;
   warnings?(configuration: Configuration): readonly string[] | Promise<readonly string[]>;
   start?(means: PartMeans): RunningPart<FieldValues<Own>>;

@@ -68,7 +68,8 @@ const cases: Record<string, [Option<unknown>, [value: unknown, result: unknown][
       ["24h", [86_400_000]],
       [[], []],
       [["24h", "4h"], ["x: must grow from item to item, from above 0"]],
-      [["1y"], [`${DURATION} the text "1y"`]],
+      [["1y"], [31_536_000_000]],
+      [["1x"], [`${DURATION} the text "1x"`]],
     ],
   ],
   size: [

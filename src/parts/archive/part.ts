@@ -7,15 +7,20 @@ import { indexCommands } from "./commands/index-commands.ts";
 import { proofCommands } from "./commands/proof.ts";
 import { readingCommands } from "./commands/reading.ts";
 import { indexEvents } from "./index/events.ts";
+import { retentionCommands } from "./commands/retention.ts";
+import { retentionEvents } from "./retention/events.ts";
+import { copiedLists } from "./retention/gone-accounts.ts";
+import { retentionWarnings } from "./retention/options.ts";
 import { NewCopies } from "./new-copies.ts";
 import { type ArchiveOptions, archiveOptions } from "./service/options.ts";
+import { archiveOf } from "./service/settings.ts";
 
 const STATUS_NOTES = `Works without the archive's process too.
 Exit status: 0, 78 the configuration is wrong or has no [archive].`;
 
 export const archive = part({
   name: "archive",
-  events: indexEvents,
+  events: [indexEvents, retentionEvents],
   groups: { archive: "search the copies, prove them intact, and let them go by rule" },
   sections: {
     archive: optional(
@@ -37,7 +42,13 @@ export const archive = part({
     ...indexCommands,
     ...readingCommands,
     ...proofCommands,
+    ...retentionCommands,
   ],
+  warnings(configuration) {
+    const retention = archiveOf(configuration)?.retention;
+    const warnings = retention === undefined ? [] : retentionWarnings(retention);
+    return warnings.map((text) => `${configuration.file}: ${text}`);
+  },
   start({ clock, spoolDirectory, readOnly }) {
     if (readOnly) return {};
     const copies = new NewCopies(clock, archiveSocket(spoolDirectory));
@@ -58,6 +69,7 @@ export const archive = part({
   },
   process: {
     isWanted: ({ archive: own }) => own !== undefined,
+    uses: copiedLists,
     directories: ({ archive: own }) =>
       own === undefined ? [] : [{ path: own.state, mode: 0o700 }],
     serve: async ({ configuration, ...means }) =>

@@ -1,6 +1,7 @@
 // The archive's own process: it holds the archive open for writing, and answers at archive.sock.
 
 import type { Configuration } from "../../config/configuration.ts";
+import { retaining } from "./retaining.ts";
 import { Archive, type ArchiveMeans } from "./service/archive.ts";
 import { requireArchive } from "./service/settings.ts";
 import { serveArchive } from "./service/socket.ts";
@@ -20,6 +21,7 @@ export async function serve(
   const server = await serveArchive(archive, operations);
   opened.defer(() => server.close());
   archive.indexer.start();
+  opened.use(retaining(archive, configuration));
   const running = opened.move();
   return { close: () => running.disposeAsync() };
 }

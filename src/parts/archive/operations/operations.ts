@@ -6,13 +6,31 @@ import type { AnyOperation } from "../service/operation.ts";
 import { accept } from "./accept.ts";
 import { arrived } from "./arrived.ts";
 import { audit } from "./audit.ts";
+import { erase } from "./erase.ts";
+import { holdAdd, holdList, holdRelease } from "./holds.ts";
 import { raw } from "./raw.ts";
 import { reindex } from "./reindex.ts";
+import { retain, retainPlan } from "./retain.ts";
 import { seal } from "./seal.ts";
 import { search } from "./search.ts";
 import { status } from "./status.ts";
 
-const table: readonly AnyOperation[] = [accept, arrived, audit, raw, reindex, seal, search, status];
+const table: readonly AnyOperation[] = [
+  accept,
+  arrived,
+  audit,
+  erase,
+  holdAdd,
+  holdList,
+  holdRelease,
+  raw,
+  reindex,
+  retain,
+  retainPlan,
+  seal,
+  search,
+  status,
+];
 
 export const operations: ReadonlyMap<string, AnyOperation> = new Map(
   table.map((each) => [each.verb, each]),

@@ -14,6 +14,7 @@ import { ArchiveIndex } from "../index/archive-index.ts";
 import { Indexer } from "../index/indexer.ts";
 import { importedContentIn } from "../model/imported-name.ts";
 import { Extractor } from "../text/text.ts";
+import { Retained } from "./retained.ts";
 import type { ArchiveSettings } from "./settings.ts";
 
 export interface ArchiveMeans {
@@ -32,6 +33,7 @@ export class Archive implements AsyncDisposable {
   readonly #texts: Extractor | undefined;
   /** Undefined if the archive is open for reading. */
   readonly indexing: Indexer | undefined;
+  readonly #retained: Retained | undefined;
   readonly #lock: ExclusiveLock | undefined;
 
   private constructor(
@@ -51,9 +53,21 @@ export class Archive implements AsyncDisposable {
     if (lock === undefined) return;
     const texts = new Extractor({ attachments: settings.attachments, clock: means.clock });
     this.#texts = texts;
+    const { manifest, audit } = this;
+    const isBehind = () => this.indexer.isBehind;
+    const retained = new Retained({
+      ...means,
+      settings,
+      manifest,
+      audit,
+      messages: index,
+      isBehind,
+    });
+    this.#retained = retained;
     this.indexing = new Indexer({
       ...means,
       index,
+      onIndexed: (ids) => retained.indexed(ids),
       manifest: this.manifest,
       texts,
       root: settings.directory,
@@ -65,6 +79,17 @@ export class Archive implements AsyncDisposable {
   get indexer(): Indexer {
     if (this.indexing !== undefined) return this.indexing;
     throw new CommandError("this process only reads the archive", EXIT.unavailable);
+  }
+
+  /** Holds and retention. Throws CommandError (69) if the archive is open for reading. */
+  get retained(): Retained {
+    if (this.#retained !== undefined) return this.#retained;
+    throw new CommandError("this process only reads the archive", EXIT.unavailable);
+  }
+
+  /** Resolves when the index has everything that lies in the Maildirs. */
+  async caughtUp(): Promise<void> {
+    if (this.indexer.isBehind) await this.indexer.catchUp();
   }
 
   /** Opens the archive for reading, beside a process that may be writing. */
@@ -93,6 +118,7 @@ export class Archive implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#retained?.close();
     await this.indexing?.close();
     this.#texts?.close();
     this.index.close();

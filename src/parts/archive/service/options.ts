@@ -1,6 +1,7 @@
 // [archive]: the Maildirs that are searched, proven and thinned out, and where the archive's own files lie.
 
 import { flag, options, path, type Values, withDefault } from "../../../options/options.ts";
+import { retention } from "../retention/options.ts";
 
 export const archiveOptions = options({
   directory: withDefault(
@@ -19,6 +20,7 @@ export const archiveOptions = options({
     ),
     true,
   ),
+  retention,
 });
 
 export type ArchiveOptions = Values<typeof archiveOptions>;

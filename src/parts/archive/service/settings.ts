@@ -13,7 +13,7 @@ export interface ArchiveSettings extends ArchiveOptions {
 }
 
 /** Undefined without [archive]. */
-function archiveOf({
+export function archiveOf({
   parts,
   relay,
 }: Pick<Configuration, "parts" | "relay">): ArchiveSettings | undefined {
