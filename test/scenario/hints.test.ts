@@ -27,6 +27,11 @@ function post(relay: TestRelay, count = 1, account = "alice"): Promise<void> {
 
 const toAlice = (): string => "alice@example.com";
 
+/** For a clock of the test's: it passes minutes while a list file is read, which would then count as one that hangs. */
+function withoutFiles(port: number): string {
+  return workspaceConfig(port).replaceAll('"lsearch:gmail_accounts"', '["alice", "bob"]');
+}
+
 async function isDue(spool: Spool, clock: Clock): Promise<boolean> {
   const next = await spool.nextDue();
   return next !== undefined && next <= clock.now();
@@ -148,11 +153,11 @@ test("the postmaster's retry goes to the host whatever its hint says", async () 
 test("what waits for a dead host is bounced in the end, after one attempt of its own", async () => {
   const clock = manualClock();
   await using dead = await answeringServer(undefined, () => false);
-  const config = `${workspaceConfig(dead.port)}
+  const config = `${withoutFiles(dead.port)}
 [[retry]]
 rules = "F,1h,50m"
 `;
-  await using relay = await startTestRelay({ config, files, clock });
+  await using relay = await startTestRelay({ config, clock });
   await post(relay);
   await relay.happened("delivery.deferred");
   clock.advance(30 * MINUTE);
@@ -189,7 +194,7 @@ test("what a host says to one sender's mail does not hold up what others have in
     () => !isDown,
     (_, sender) => (sender.startsWith("spam") ? "421 4.7.28 unsolicited mail" : undefined),
   );
-  await using relay = await startTestRelay({ config: workspaceConfig(host.port), files, clock });
+  await using relay = await startTestRelay({ config: withoutFiles(host.port), clock });
   const senders = ["spam1", "dropmail", "spam2", "dropmail", "zoe", "spam3", "zoe"];
   for (const name of senders) {
     const sender = `${name}@example.net`;
