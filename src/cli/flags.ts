@@ -8,7 +8,7 @@ export interface CommandFlag {
   readonly option: Option<unknown>;
   /** "--older-than" */
   readonly name: string;
-  /** "--older-than <duration>" */
+  /** "--older-than <duration>", "-o, --output <path>" */
   readonly written: string;
   /** The flag has no value: it is given or not. */
   readonly isSwitch: boolean;
@@ -20,7 +20,8 @@ export function flagsOf({ fields }: Options<unknown>): readonly CommandFlag[] {
     const isSwitch = option.type === SWITCH;
     const value = option.isPath ? "file" : /^[a-z]+$/.test(option.type) ? option.type : dashed;
     const name = `--${dashed}`;
-    return { key, option, name, written: isSwitch ? name : `${name} <${value}>`, isSwitch };
+    const forms = option.short === undefined ? name : `-${option.short}, ${name}`;
+    return { key, option, name, written: isSwitch ? forms : `${forms} <${value}>`, isSwitch };
   });
 }
 

@@ -58,6 +58,8 @@ export interface Option<T> extends Marks {
   readonly isPath?: true;
   /** A flag of a command that may be given several times: its value is the list of all texts. */
   readonly isRepeated?: true;
+  /** The letter of a flag that has a short form too: "o" for `-o`. */
+  readonly short?: string;
   /** All possible values, if the option is one of a few words. */
   readonly words?: readonly string[];
   /** Options inside this one, for tables and arrays of tables. */

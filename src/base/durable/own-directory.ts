@@ -10,11 +10,16 @@ import { makeMissing, syncDirectoryNow } from "./directory.ts";
  * that the command writes there belong to the owner.
  */
 export function ownDirectory(directory: string, user: string | undefined): void {
+  makeDirectoryFor(directory, user);
+  becomeOwnerOf(directory, user);
+}
+
+/** Creates the directory if it is missing. If root runs the command, it belongs to `user`. */
+export function makeDirectoryFor(directory: string, user: string | undefined): void {
   const isRoot = process.getuid?.() === 0;
   const owner = isRoot && user !== undefined ? findUser(user) : undefined;
   for (const made of makeMissing(directory)) {
     if (owner !== undefined) chownSync(made, owner.uid, owner.gid);
     syncDirectoryNow(dirname(made));
   }
-  becomeOwnerOf(directory, user);
 }

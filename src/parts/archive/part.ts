@@ -11,6 +11,7 @@ import { retentionCommands } from "./commands/retention.ts";
 import { retentionEvents } from "./retention/events.ts";
 import { copiedLists } from "./retention/gone-accounts.ts";
 import { retentionWarnings } from "./retention/options.ts";
+import { transferCommands } from "./commands/transfer.ts";
 import { NewCopies } from "./new-copies.ts";
 import { type ArchiveOptions, archiveOptions } from "./service/options.ts";
 import { archiveOf } from "./service/settings.ts";
@@ -43,6 +44,7 @@ export const archive = part({
     ...readingCommands,
     ...proofCommands,
     ...retentionCommands,
+    ...transferCommands,
   ],
   warnings(configuration) {
     const retention = archiveOf(configuration)?.retention;

@@ -6,6 +6,11 @@ import { openMessage } from "./open-message.ts";
 import { treeExport } from "./tree-export.ts";
 import { zipExport } from "./zip-export.ts";
 
+export type { ExportedMessage } from "./exported-message.ts";
+export { exists } from "./output-file.ts";
+export { OutputTaken } from "./output-taken.ts";
+export { presentPath } from "./present-path.ts";
+
 export const EXPORT_FORMATS = ["mbox", "maildir", "eml", "zip"] as const;
 
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];

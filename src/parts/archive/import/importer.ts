@@ -55,8 +55,6 @@ const SMALL_MAX = 1024 * 1024;
 const WRITES_MAX = 16;
 /** Octets: more than any mail server takes. */
 const MESSAGE_MAX = 1024 * 1024 * 1024;
-/** A source is told this often that its messages are on disk. */
-const SETTLE_EVERY = 500;
 const DAY = 24 * 60 * 60 * 1000;
 
 export class Importer {
@@ -72,17 +70,11 @@ export class Importer {
 
   /** Rejects if a message cannot be written: what was imported before it stays. */
   async take(source: Source, signal?: AbortSignal): Promise<void> {
-    let unsettled = 0;
     try {
       for await (const item of source.items()) {
         signal?.throwIfAborted();
         await this.#takeItem(item);
         this.#listener.progress(this.counts, source);
-        unsettled += 1;
-        if (unsettled < SETTLE_EVERY) continue;
-        await this.#lanes.idle();
-        await source.settled?.();
-        unsettled = 0;
       }
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
@@ -90,12 +82,12 @@ export class Importer {
     } finally {
       await this.#lanes.idle();
     }
-    await source.settled?.();
   }
 
   async #takeItem(item: SourceItem): Promise<void> {
     if (item.kind === "message") return this.#takeMessage(item);
     if (item.kind === "refused") return this.#refuse(item.where, item.why);
+    if (item.kind === "known") return void (this.counts.duplicates += 1);
     this.counts.skipped += 1;
     this.#listener.skipped(item.where);
   }
@@ -128,7 +120,7 @@ export class Importer {
   async #takeSmall(message: SourceMessage, bytes: Buffer): Promise<void> {
     const head = this.#headOf(bytes);
     const hashes = head.starts.map((start) => hashOf(bytes.subarray(start)));
-    const key = this.#newContent(hashes);
+    const key = this.#newContent(hashes, message.mark);
     if (key === undefined) return;
     await this.#lanes.run(async () => {
       const draft = await this.#target.files.begin(this.#maildirFor(message, head));
@@ -147,7 +139,10 @@ export class Importer {
     const hashes = head.starts.map((start) => createHash("sha256").update(first.subarray(start)));
     const draft = await this.#target.files.begin(this.#maildirFor(message, head));
     await discardedOnError(draft, () => fill(draft, first, rest, hashes, message.where));
-    const key = this.#newContent(hashes.map((hash) => hash.digest()));
+    const key = this.#newContent(
+      hashes.map((hash) => hash.digest()),
+      message.mark,
+    );
     if (key === undefined) return draft.discard();
     await draft.place(key, this.#timeFor(message, head));
     this.counts.imported += 1;
@@ -158,7 +153,7 @@ export class Importer {
   }
 
   /** The key for the name of a content that is new; undefined for a duplicate. */
-  #newContent(hashes: readonly Buffer[]): string | undefined {
+  #newContent(hashes: readonly Buffer[], mark: string | undefined): string | undefined {
     const { known } = this.#target;
     const isKnown = hashes.some((hash) => known.has(hash));
     for (const hash of hashes) known.add(hash);
@@ -167,7 +162,7 @@ export class Importer {
       this.counts.duplicates += 1;
       return undefined;
     }
-    return importKey(last.toString("hex"));
+    return importKey({ sha256: last.toString("hex"), mark });
   }
 
   #maildirFor(message: SourceMessage, { labels }: MessageHead): string {

@@ -10,6 +10,8 @@ export interface SourceMessage {
   readonly place?: string | undefined;
   /** The mailbox may come from Google Takeout, whose labels stand in the message. */
   readonly hasLabels?: boolean;
+  /** 16 hexadecimal digits, which only this message of this source has. They stand in the name of its file. */
+  readonly mark?: string;
   /** The time of delivery, in ms since the epoch; undefined if the source does not know it. */
   readonly time: number | undefined;
   /** "all": the source has CRLF line ends. "kept": octets are kept as they are. "look": as the first line has them. */
@@ -22,6 +24,8 @@ export type SourceItem =
   | SourceMessage
   /** Something that looks like mail and cannot be imported. */
   | { readonly kind: "refused"; readonly where: string; readonly why: string }
+  /** A message that the account has, as the source knows without reading it. */
+  | { readonly kind: "known" }
   /** A file that is no mail. */
   | { readonly kind: "skipped"; readonly where: string };
 
@@ -33,8 +37,6 @@ export interface Source {
   /** Octets that have been read. */
   readonly read: number;
   items(): AsyncIterable<SourceItem>;
-  /** Everything up to here is on disk in the archive, or was refused. */
-  settled?(): Promise<void>;
   close?(): Promise<void>;
 }
 

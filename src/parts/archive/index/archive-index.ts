@@ -13,7 +13,7 @@ import { isDamage } from "../../../base/durable/database.ts";
 import type { Condition } from "../search/condition.ts";
 import { findIds } from "../search/find.ts";
 import { currentIndex, indexOctets, ownIndex } from "./index-files.ts";
-import { type IndexedFile, IndexReader, type Totals } from "./index-reader.ts";
+import { type IndexedContent, type IndexedFile, IndexReader, type Totals } from "./index-reader.ts";
 import { IndexWriter } from "./index-writer.ts";
 import { Looks } from "./looks.ts";
 import { NewerIndex } from "./schema.ts";
@@ -123,12 +123,12 @@ export class ArchiveIndex {
     return this.#read((reader) => reader.oldestFirst(after, limit));
   }
 
-  /** For a message of the account: the hash of each content, in hexadecimal, without the delivery headers. */
-  async *contentsOf(account: string): AsyncGenerator<string, void> {
+  /** The contents of all messages of the account. */
+  async *contentsOf(account: string): AsyncGenerator<IndexedContent, void> {
     let after: Parameters<IndexReader["contents"]>[1];
     do {
       const page = this.#read((reader) => reader.contents(account, after, CONTENTS_AT_ONCE));
-      yield* page.hashes;
+      yield* page.contents;
       after = page.last;
       await nextTurn();
     } while (after !== undefined);

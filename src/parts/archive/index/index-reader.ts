@@ -29,8 +29,17 @@ interface ContentsCursor {
   readonly id: number;
 }
 
+/** A file, and the hash of its content in hexadecimal, without the delivery headers. */
+export interface IndexedContent {
+  /** The directory of its folder: "" or ".Sent". */
+  readonly directory: string;
+  /** The unique name. */
+  readonly name: string;
+  readonly contentSha256: string;
+}
+
 interface ContentsPage {
-  readonly hashes: readonly string[];
+  readonly contents: readonly IndexedContent[];
   /** Absent on the last page, which is empty. */
   readonly last?: ContentsCursor;
 }
@@ -110,14 +119,13 @@ export class IndexReader {
   }
 
   /**
-   * The hashes of the contents of an account's messages, in hexadecimal, a page at a time. `after` is the `last` of the
-   * page before.
+   * The contents of an account's messages, a page at a time. `after` is the `last` of the page before.
    */
   contents(account: string, after: ContentsCursor | undefined, limit: number): ContentsPage {
     const { folder, hash, id } = after ?? { folder: 0, hash: 0, id: 0 };
     const rows = this.all(
-      `SELECT n.folder, n.hash, n.id, ifnull(m.content_sha256, m.sha256) AS content
-         FROM names n JOIN messages m ON m.id = n.id
+      `SELECT n.folder, n.hash, n.id, d.directory, m.unique_name, ifnull(m.content_sha256, m.sha256) AS content
+         FROM names n JOIN messages m ON m.id = n.id JOIN folders d ON d.number = n.folder
          WHERE n.folder IN (SELECT f.number FROM folders f JOIN accounts a ON a.number = f.account WHERE a.name = ?)
            AND (n.folder, n.hash, n.id) > (?, ?, ?)
          ORDER BY n.folder, n.hash, n.id LIMIT ?`,
@@ -129,7 +137,11 @@ export class IndexReader {
     );
     const last = rows.at(-1);
     return {
-      hashes: rows.map((row) => hexOf(row["content"])),
+      contents: rows.map((row) => ({
+        directory: textOf(row["directory"]),
+        name: textOf(row["unique_name"]),
+        contentSha256: hexOf(row["content"]),
+      })),
       ...(last && {
         last: {
           folder: numberOf(last["folder"]),

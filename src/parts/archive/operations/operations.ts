@@ -1,6 +1,6 @@
 // The table of everything that the archive can be asked: one file a verb.
 //
-// Doors: search.ts.
+// Doors: export.ts, search.ts.
 
 import type { AnyOperation } from "../service/operation.ts";
 import { accept } from "./accept.ts";
@@ -8,6 +8,8 @@ import { arrived } from "./arrived.ts";
 import { audit } from "./audit.ts";
 import { erase } from "./erase.ts";
 import { holdAdd, holdList, holdRelease } from "./holds.ts";
+import { contents } from "./contents.ts";
+import { exportMessages } from "./export.ts";
 import { raw } from "./raw.ts";
 import { reindex } from "./reindex.ts";
 import { retain, retainPlan } from "./retain.ts";
@@ -27,6 +29,8 @@ const table: readonly AnyOperation[] = [
   reindex,
   retain,
   retainPlan,
+  contents,
+  exportMessages,
   seal,
   search,
   status,

@@ -12,7 +12,7 @@ import { Audit } from "../chain/audit.ts";
 import { Manifest } from "../chain/manifest.ts";
 import { ArchiveIndex } from "../index/archive-index.ts";
 import { Indexer } from "../index/indexer.ts";
-import { importedContentIn } from "../model/imported-name.ts";
+import { importMarksIn } from "../model/imported-name.ts";
 import { Extractor } from "../text/text.ts";
 import { Retained } from "./retained.ts";
 import type { ArchiveSettings } from "./settings.ts";
@@ -71,7 +71,7 @@ export class Archive implements AsyncDisposable {
       manifest: this.manifest,
       texts,
       root: settings.directory,
-      originOf: ({ name }) => (importedContentIn(name) === undefined ? "walk" : "import"),
+      originOf: ({ name }) => (importMarksIn(name) === undefined ? "walk" : "import"),
     });
   }
 

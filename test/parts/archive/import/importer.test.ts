@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, test } from "node:test";
-import { importedContentIn } from "../../../../src/parts/archive/model/imported-name.ts";
+import { importMarksIn } from "../../../../src/parts/archive/model/imported-name.ts";
 import { filesBelow, storedIn } from "../../../support/archive-files.ts";
 import { importPaths } from "../../../support/archive-import.ts";
 import { temporaryDirectory } from "../../../support/temporary-directory.ts";
@@ -134,7 +134,7 @@ test("a name says the size and that the file was imported", async () => {
   const [path = ""] = filesBelow(root);
   assert.match(path, /\/example\.com\/bob\/new\/\d+\.M[^/:]+,S=49$/);
   const sha256 = createHash("sha256").update(MESSAGE).digest("hex");
-  assert.equal(importedContentIn(basename(path)), sha256);
+  assert.deepEqual(importMarksIn(basename(path)), { sha256, mark: undefined });
   assert.equal(statSync(path).mode & 0o777, 0o600);
   assert.deepEqual(readdirSync(join(root, "example.com/bob/tmp")), []);
 });

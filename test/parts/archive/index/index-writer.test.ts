@@ -84,10 +84,11 @@ describe("rows of the index", () => {
       directory: ".Archive.2026",
       file: { part: "cur", name: "1.M2P3.host,S=5", suffix: ":2,RS" },
     });
-    const { hashes, last } = reader.contents("a.b@example.org", undefined, 9);
-    assert.deepEqual(hashes, ["ab".repeat(32)]);
-    assert.deepEqual(reader.contents("a.b@example.org", last, 9).hashes, []);
-    assert.deepEqual(reader.contents("c@example.org", undefined, 9).hashes, []);
+    const { contents, last } = reader.contents("a.b@example.org", undefined, 9);
+    const file = { directory: ".Archive.2026", name: "1.M2P3.host,S=5" };
+    assert.deepEqual(contents, [{ ...file, contentSha256: "ab".repeat(32) }]);
+    assert.deepEqual(reader.contents("a.b@example.org", last, 9).contents, []);
+    assert.deepEqual(reader.contents("c@example.org", undefined, 9).contents, []);
   });
 
   test("long fields are cut, and their words are found all the same", () => {
