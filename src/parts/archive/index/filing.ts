@@ -11,7 +11,8 @@ import { folderNameOf } from "../model/folder-name.ts";
 import { accountDirectory, maildirPath } from "../model/maildir-place.ts";
 import type { IndexReader } from "./index-reader.ts";
 import type { IndexWriter } from "./index-writer.ts";
-import type { Extract, FoundFile, NewMessage } from "./new-message.ts";
+import type { Extract } from "../text/extract.ts";
+import type { FoundFile, NewMessage } from "./new-message.ts";
 import type { PendingFile } from "./pending.ts";
 
 type Origin = "relay" | "walk" | "import";

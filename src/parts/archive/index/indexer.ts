@@ -53,6 +53,8 @@ export class Indexer {
   /** A whole walk was finished since this process began, and the last one was not broken off. */
   #isWalked = false;
   #walkedAt: number | undefined;
+  /** Until its end, only arrivals are filed. */
+  #isFirstWalk = true;
   /** The index is being exchanged: nothing is written meanwhile. */
   #isHeld = false;
   #fault = "";
@@ -212,6 +214,7 @@ export class Indexer {
       if (index.noteDamage(error)) this.#damaged(error);
       throw error;
     } finally {
+      this.#isFirstWalk = false;
       this.#work();
     }
   }
@@ -243,11 +246,12 @@ export class Indexer {
     const { signal } = this.#ended;
     while (!this.#isHeld) {
       signal.throwIfAborted();
+      await nextTurn();
       if (await this.#fileSome()) continue;
       await this.#filing.settled();
-      if (this.#arrivals.isEmpty && index.writer.pending(1, clock.now()).length === 0) {
-        if (!(await this.#tidy())) return;
-      }
+      if (!this.#arrivals.isEmpty) continue;
+      if (this.#isFirstWalk) return;
+      if (index.writer.pending(1, clock.now()).length === 0 && !(await this.#tidy())) return;
     }
   }
 
@@ -260,6 +264,8 @@ export class Indexer {
       await this.#filing.file(arrived, "relay", signal);
       return true;
     }
+    // In the order of their time they fill one shelf of the full text after another, and a search asks few of them.
+    if (this.#isFirstWalk) return false;
     const pending = index.writer
       .pending(2 * FILES_AT_ONCE, clock.now())
       .filter((file) => !this.#filing.isUnderWay(file))

@@ -9,7 +9,8 @@ import { folderNameOf } from "../model/folder-name.ts";
 import { indexText, markTerm, sizeTerm } from "../search/tokens.ts";
 import { Folders, type FolderNumbers } from "./folders.ts";
 import { FreeIds } from "./free-ids.ts";
-import type { Extract, FoundFile, NewMessage } from "./new-message.ts";
+import type { Extract } from "../text/extract.ts";
+import type { FoundFile, NewMessage } from "./new-message.ts";
 import { attachmentsColumn, bounded, nameHash, placeColumn } from "./rows.ts";
 import { Shelves, type ShelfText } from "./shelves.ts";
 

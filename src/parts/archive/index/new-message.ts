@@ -1,28 +1,7 @@
 // A file that goes into the index, and what the index keeps of it.
 
-import type { ArchivedMessage } from "../model/message.ts";
 import type { MaildirPart } from "../model/maildir-place.ts";
-
-/** What the text of one file gives. */
-export interface Extract extends Pick<
-  ArchivedMessage,
-  | "size"
-  | "sha256"
-  | "contentSha256"
-  | "date"
-  | "from"
-  | "to"
-  | "subject"
-  | "messageId"
-  | "attachments"
-  | "isParsed"
-> {
-  /** ms since the epoch, of the relay's own Delivery-date line. */
-  readonly deliveryDate: number | undefined;
-  readonly hasAttachment: boolean;
-  readonly body: string;
-  readonly attachmentTexts: readonly string[];
-}
+import type { Extract } from "../text/extract.ts";
 
 /** A file of an account, as it was found. */
 export interface FoundFile {

@@ -96,6 +96,7 @@ async function fileAll(
 ): Promise<void> {
   for (;;) {
     signal.throwIfAborted();
+    await nextTurn();
     const files = writer
       .pending(2 * FILES_AT_ONCE, clock.now())
       .filter((file) => !filing.isUnderWay(file))

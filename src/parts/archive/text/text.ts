@@ -3,6 +3,8 @@
 // Invariants: a message that ends a process costs its own text only: it is indexed by its headers and raw text and
 // marked. Deliveries go before walks. A disk that hangs costs the messages on it a time limit each, and nothing else.
 // Idle processes end.
+//
+// Doors: extract.ts.
 
 import { availableParallelism } from "node:os";
 import { type Clock, systemClock, type Timer } from "../../../base/clock.ts";

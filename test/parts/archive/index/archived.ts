@@ -1,7 +1,8 @@
 // New messages for the tests of the index: whole extracts from a few values.
 
 import { createHash } from "node:crypto";
-import type { Extract, NewMessage } from "../../../../src/parts/archive/index/new-message.ts";
+import type { NewMessage } from "../../../../src/parts/archive/index/new-message.ts";
+import type { Extract } from "../../../../src/parts/archive/text/extract.ts";
 
 export const NOON = Date.UTC(2026, 0, 1, 12);
 
