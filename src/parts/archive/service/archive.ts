@@ -51,7 +51,11 @@ export class Archive implements AsyncDisposable {
     this.audit = new Audit(settings.state, means.clock);
     this.#lock = lock;
     if (lock === undefined) return;
-    const texts = new Extractor({ attachments: settings.attachments, clock: means.clock });
+    const texts = new Extractor({
+      attachments: settings.attachments,
+      clock: means.clock,
+      cache: join(settings.state, "cache"),
+    });
     this.#texts = texts;
     const { manifest, audit } = this;
     const isBehind = () => this.indexer.isBehind;

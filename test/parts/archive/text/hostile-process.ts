@@ -35,6 +35,10 @@ async function meet(fate: string): Promise<void> {
   if (fate === "dies") process.kill(process.pid, "SIGSEGV");
   if (fate === "throws") throw new Error("a fault");
   if (fate === "hangs") await new Promise(() => setInterval(() => {}, 1000));
+  if (fate === "swells") {
+    for (let count = 0; count < 65; count++) all.push(Buffer.alloc(1 << 20, 1));
+    await new Promise(() => setInterval(() => {}, 1000));
+  }
   if (!["spins", "grows", "allocates"].includes(fate)) return;
   for (;;) {
     if (fate === "grows") all.push(Array.from({ length: 1000 }));

@@ -144,6 +144,16 @@ describe("documents", () => {
     }
   });
 
+  test("what is inflated counts, whether it has text or not", async () => {
+    const [empty, last] = [Buffer.from("<w:x/>".repeat(1_500_000)), xml("needle")];
+    const entries = [
+      { name: "word/header1.xml", packed: deflateRawSync(empty), size: empty.length },
+      { name: "word/document.xml", packed: deflateRawSync(last), size: last.length },
+    ];
+    const { attachmentTexts, isParsed } = await extracted(message(zipOf(entries)));
+    assert.deepEqual([attachmentTexts, isParsed], [[], false]);
+  });
+
   test("many entries that share the limit", async () => {
     const packed = deflateRawSync(Buffer.alloc(4 << 20, "x"));
     const entries = Array.from({ length: 1000 }, (_none, at) => ({

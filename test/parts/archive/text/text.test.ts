@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { hash } from "node:crypto";
 import {
   mkdirSync,
   mkdtempSync,
@@ -104,6 +105,15 @@ describe("files", () => {
     rmSync(path);
   });
 
+  test("the content hash of a large file leaves out the delivery headers", async () => {
+    const headers = `Envelope-to: ${"a@example.com,\n ".repeat(18_000)}b@example.com\n`;
+    for (const length of [10, 300_000, 5_000_000]) {
+      const message = `Subject: s\n\n${"x".repeat(length)}`;
+      const { contentSha256 } = await extractOf(extractor(), file(headers + message));
+      assert.equal(contentSha256, hash("sha256", message));
+    }
+  });
+
   test("parts and names far inside a large file are found", async () => {
     const large = `--b\nContent-Type: application/zip; name=one.zip\nContent-Transfer-Encoding: base64\n\n${`${"A".repeat(76)}\n`.repeat(60_000)}`;
     const path = file(
@@ -137,9 +147,17 @@ describe("a message that ends its process", () => {
   test("while it reads a document: all but that text is there", async () => {
     const made = extractor({ program: HOSTILE });
     const path = join(folder, "dies-partly");
-    writeFileSync(path, "Subject: s\n\nbody\n");
+    writeFileSync(path, "Content-Type: text/html\n\n<p>body</p>\n");
     const { body, isParsed } = await extractOf(made, path);
-    assert.deepEqual([body, isParsed], ["body\n", false]);
+    assert.deepEqual([body, isParsed], ["body", false]);
+  });
+
+  test("by the memory that it holds, below what the kernel refuses", async () => {
+    const made = extractor({ program: HOSTILE, limits: { memory: 130 << 20 } });
+    const path = join(folder, "swells-always");
+    writeFileSync(path, "Subject: s\n\nbody\n");
+    const { subject, isParsed } = await extractOf(made, path);
+    assert.deepEqual([subject, isParsed], ["s", false]);
   });
 
   test("and the process after it too: an error, and all others go on", async () => {
