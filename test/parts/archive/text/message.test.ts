@@ -360,7 +360,7 @@ describe("broken structures", () => {
       "two",
     );
     const colon =
-      'Content-Type: multipart/mixed; boundary="b:c"\n\n--b:c\nX: y\n--b:c\n\ntwo\n--b:c--\n';
+      'Content-Type: multipart/mixed; boundary="b:c"\n\n--b:c\nContent-Type: application/zip; name=z\n--b:c\n\ntwo\n--b:c--\n';
     assert.equal((await extracted(colon)).body, "two");
     const same = multipart(
       "mixed",
