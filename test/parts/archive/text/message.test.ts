@@ -154,8 +154,8 @@ describe("text parts", () => {
 
   test("alternatives: both texts, what is the same once", async () => {
     const message = multipart("alternative", [
-      part("Content-Type: text/plain", "common words\nonly plain"),
-      part("Content-Type: text/html", "<p>common words</p><p>only html</p>"),
+      part("Content-Type: text/plain", "common words\nwords\nonly plain"),
+      part("Content-Type: text/html", "<p>common words</p><p>words</p><p>only html</p>"),
     ]);
     const { body, hasAttachment } = await extracted(message);
     assert.equal(body.match(/common/g)?.length, 1);
