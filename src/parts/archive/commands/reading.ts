@@ -18,6 +18,14 @@ docs/archive.md has all of it. Dates are those of your time zone (TZ).
 Exit status: 0, also if there are no hits; 64 the query is wrong, 69 there is no
 index yet, or it is damaged; 78 the configuration is wrong or has no [archive].`;
 
+const SHOW_NOTES = `Without a flag, prints the fields, the attachments with their numbers, and the
+text. On a terminal, control characters are shown as \\u001b. --raw into a file or
+a pipe writes the exact octets, and so does --attachment.
+
+Exit status: 0, 1 there is no such message or attachment, 64 wrong usage, 69 there
+is no index yet, or it is damaged; 78 the configuration is wrong or has no
+[archive].`;
+
 const MOST = 1_000_000;
 
 export const readingCommands: readonly PartCommand[] = [
@@ -36,5 +44,18 @@ export const readingCommands: readonly PartCommand[] = [
     notes: SEARCH_NOTES,
     run: async ([query = ""], given, means) =>
       (await import("./search.ts")).archiveSearch(query, given, means),
+  }),
+  partCommand({
+    name: "archive show",
+    summary: "show a message",
+    argument: "<id>",
+    flags: options({
+      raw: withDefault(flag("print the file as it is"), false),
+      text: withDefault(flag("print only the text"), false),
+      attachment: optional(integer("write the content of this attachment to stdout", 1)),
+    }),
+    notes: SHOW_NOTES,
+    run: async ([id = ""], given, means) =>
+      (await import("./show.ts")).archiveShow(id, given, means),
   }),
 ];

@@ -1,10 +1,11 @@
 // The table of everything that the archive can be asked: one file a verb.
 //
-// Doors: export.ts, search.ts.
+// Doors: export.ts, search.ts, view.ts.
 
 import type { AnyOperation } from "../service/operation.ts";
 import { accept } from "./accept.ts";
 import { arrived } from "./arrived.ts";
+import { attachment } from "./attachment.ts";
 import { audit } from "./audit.ts";
 import { erase } from "./erase.ts";
 import { holdAdd, holdList, holdRelease } from "./holds.ts";
@@ -16,10 +17,12 @@ import { retain, retainPlan } from "./retain.ts";
 import { seal } from "./seal.ts";
 import { search } from "./search.ts";
 import { status } from "./status.ts";
+import { view } from "./view.ts";
 
 const table: readonly AnyOperation[] = [
   accept,
   arrived,
+  attachment,
   audit,
   erase,
   holdAdd,
@@ -34,6 +37,7 @@ const table: readonly AnyOperation[] = [
   seal,
   search,
   status,
+  view,
 ];
 
 export const operations: ReadonlyMap<string, AnyOperation> = new Map(

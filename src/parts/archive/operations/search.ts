@@ -84,7 +84,7 @@ async function find(
   }
 }
 
-async function listed(archive: Archive, message: ArchivedMessage): Promise<ListedMessage> {
+export async function listed(archive: Archive, message: ArchivedMessage): Promise<ListedMessage> {
   const { id, account, folder, from, to, subject, size, attachments } = message;
   const date = new Date(message.deliveredAt).toISOString();
   const path = (await archive.index.pathOf(message)) ?? null;

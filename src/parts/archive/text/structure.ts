@@ -37,6 +37,9 @@ export interface MessageStart {
   readonly kind: "message";
   readonly fields: Fields;
   readonly part: Part | undefined;
+  readonly start: number;
+  /** Where it ends. To be asked before the next item is taken. */
+  readonly end: () => number;
 }
 
 interface Frame {
@@ -101,7 +104,7 @@ export class Structure {
       }
       const header = readHeader(this.#octets, at, length);
       if (header.isCut) this.#allowance.isWhole = false;
-      if (isMessage) yield { kind: "message", fields: header.fields, part: outer };
+      if (isMessage) yield this.#message(at, header.fields, outer);
       const part = this.#part(header.fields);
       isMessage = isPlainMessage(part) && this.#mayGoDeeper();
       if (isMessage) {
@@ -113,6 +116,11 @@ export class Structure {
       const next = yield* this.#body(part, header.bodyStart);
       at = this.#nextPart(next);
     }
+  }
+
+  #message(start: number, fields: Fields, part: Part | undefined): MessageStart {
+    const end = () => this.#delimiter(start)?.before ?? this.#octets.length;
+    return { kind: "message", fields, part, start, end };
   }
 
   /** Yields a leaf, or opens a multipart. Returns the delimiter that follows. */

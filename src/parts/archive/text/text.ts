@@ -4,7 +4,7 @@
 // marked. Deliveries go before walks. A disk that hangs costs the messages on it a time limit each, and nothing else.
 // Idle processes end.
 //
-// Doors: extract.ts.
+// Doors: extract.ts, transfer-decoder.ts, view.ts.
 
 import { availableParallelism } from "node:os";
 import { type Clock, systemClock, type Timer } from "../../../base/clock.ts";

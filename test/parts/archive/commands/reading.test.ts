@@ -100,6 +100,63 @@ describe("relayctl archive search", () => {
   });
 });
 
+describe("relayctl archive show", () => {
+  let place: IndexedPlace;
+  const file = [
+    "From: Alice <alice@example.net>",
+    "Subject: Report \u001B[2J",
+    "Content-Type: multipart/mixed; boundary=a",
+    "",
+    "--a",
+    "",
+    "Hello \u001B]0;evil\u0007 Bob",
+    "--a",
+    "Content-Disposition: attachment; filename=numbers.bin",
+    "Content-Transfer-Encoding: base64",
+    "",
+    "w6kAfwo=",
+    "--a--",
+    "",
+  ].join("\r\n");
+  let id = "";
+  before(async () => {
+    place = new IndexedPlace();
+    mkdirSync(place.state);
+    place.put("example.com/bob/new/1.a", file);
+    await place.index();
+    const { stdout } = await place.archive("search", "report", "--json");
+    id = String(JSON.parse(stdout).id);
+  });
+  after(() => place[Symbol.dispose]());
+  const show = (...args: readonly string[]) => place.archive("show", id, ...args);
+
+  test("prints fields, attachments and text, without control characters", async () => {
+    const { code, stdout } = await show();
+    assert.equal(code, 0);
+    assert.match(stdout, /^From: {6}Alice <alice@example\.net>$/m);
+    assert.match(stdout, /^Account: {3}bob@example\.com, INBOX$/m);
+    assert.match(stdout, /^Attachment 1: numbers\.bin \(text\/plain, 5\)$/m);
+    assert.match(stdout, /^Hello \\u001b\]0;evil\\u0007 Bob$/m);
+    assert.doesNotMatch(stdout.replaceAll("\n", ""), /\p{Cc}/u);
+  });
+
+  test("prints the file and an attachment octet by octet, and only the text", async () => {
+    assert.equal((await show("--raw")).stdout, file);
+    assert.equal((await show("--text")).stdout, "Hello \u001B]0;evil\u0007 Bob\n");
+    assert.equal((await show("--attachment", "1")).stdout, "é\0\u007F\n");
+  });
+
+  test("says what is wrong", async () => {
+    const missing = await place.archive("show", "17");
+    assert.deepEqual([missing.code, missing.stderr], [1, "no message 17\n"]);
+    const beyond = await show("--attachment", "2");
+    assert.equal(beyond.code, 1);
+    assert.match(beyond.stderr, /has 1 attachment/);
+    assert.equal((await place.archive("show", "x")).code, 64);
+    assert.equal((await show("--raw", "--text")).code, 64);
+  });
+});
+
 test("without an index, a search says so", async () => {
   using place = new IndexedPlace();
   const { code, stderr } = await place.archive("search", "x");
