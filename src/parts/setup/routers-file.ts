@@ -31,11 +31,17 @@ export function routersFile(file: RoutersFile): string {
     gateSection(file),
     routersSection(),
     transportsSection(file),
+    failOverSection(file),
   ].join("\n\n");
 }
 
-function relaySection({ domains, hostname, addresses, spool, user }: RoutersFile): string {
-  const listen = addresses.some((address) => address.includes(":")) ? "[::]:25" : "0.0.0.0:25";
+function anyAddress({ addresses }: RoutersFile): string {
+  return addresses.some((address) => address.includes(":")) ? "[::]" : "0.0.0.0";
+}
+
+function relaySection(file: RoutersFile): string {
+  const { domains, hostname, spool, user } = file;
+  const listen = `${anyAddress(file)}:25`;
   return `# The relay before and behind the Google Workspace of ${domains.join(", ")}.
 #
 # After a change: "relayctl check", then "relayctl reload". Paths start at the directory of this file.
@@ -196,6 +202,24 @@ maildir_tag = ",S={size}"
 `,
     )
     .join("");
+}
+
+function failOverSection(file: RoutersFile): string {
+  return `# ---- the day Google is gone: docs/failover.md ----
+
+# "relayctl failover on" lets mail by these transports wait, without bounces, however long.
+[failover]
+transports = ["gmail"]
+
+# On that day people send by this relay. Take the "# " away, open the port, and start the relay again. Nobody can log in
+# before "relayctl users" has given passwords. "relayctl failover drill" shows whether all of it works.
+# [[listeners]]
+# address = "${anyAddress(file)}:465"
+# protocol = "submission"
+# tls = "implicit"
+# certificate = "${CERTIFICATE}"
+# private_key = "${PRIVATE_KEY}"
+`;
 }
 
 function listOf(domains: readonly string[]): string {
