@@ -1,13 +1,18 @@
 // auth_http: a hook of the postmaster's decides about each login and names the server. It is asked as nginx asks it
 // (https://nginx.org/en/docs/mail/ngx_mail_auth_http_module.html).
 //
-// Invariants: the hook has 30 seconds, and its body is not read. User and password go to it with space, "%" and control
-// characters as %XX, so they cannot add a header.
+// Invariants: the hook has 30 seconds, and the body of its answer means nothing. User and password go to it with space,
+// "%" and control characters as %XX, so they cannot add a header.
 
-import { request as clearRequest } from "node:http";
-import { request as tlsRequest } from "node:https";
-import type { IncomingHttpHeaders } from "node:http";
+import {
+  Agent as ClearAgent,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  request as clearRequest,
+} from "node:http";
+import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import type { Clock } from "../../base/clock.ts";
+import { errorCode } from "../../base/error-code.ts";
 import { given } from "../../base/given.ts";
 import { parseDomain } from "../../mail/address.ts";
 import type { Host } from "../../mail/host.ts";
@@ -15,6 +20,8 @@ import { isIP } from "node:net";
 import type { Credentials } from "./wire/sasl.ts";
 
 const PATIENCE = 30_000;
+/** Octets of a body that are read. */
+const BODY_MAX = 4096;
 /** Seconds that a hook may let a client wait. */
 const WAIT_MAX = 300;
 
@@ -46,36 +53,67 @@ export type HookAnswer =
   | { readonly kind: "wait"; readonly wait: number }
   | { readonly kind: "failed"; readonly why: string };
 
+/** Connections to hooks are used again: a login then costs half as much. */
+const agents = {
+  "http:": new ClearAgent({ keepAlive: true }),
+  "https:": new TlsAgent({ keepAlive: true }),
+};
+
 export async function askHook(url: URL, question: HookQuestion, clock: Clock): Promise<HookAnswer> {
-  let headers: IncomingHttpHeaders;
   try {
-    headers = await answerOf(url, question, clock);
+    return judge(await answerOf(url, question, clock), question);
   } catch (error) {
     return { kind: "failed", why: error instanceof Error ? error.message : String(error) };
   }
-  return judge(headers, question);
 }
 
-function answerOf(url: URL, question: HookQuestion, clock: Clock): Promise<IncomingHttpHeaders> {
-  return new Promise((resolve, reject) => {
-    const request = (url.protocol === "https:" ? tlsRequest : clearRequest)(
-      url,
-      { agent: false, headers: questionHeaders(question) },
-      (response) => {
-        timer.cancel();
-        response.destroy();
-        resolve(response.headers);
-      },
-    );
+async function answerOf(
+  url: URL,
+  question: HookQuestion,
+  clock: Clock,
+): Promise<IncomingHttpHeaders> {
+  for (;;) {
+    const asked = asking(url, question, clock);
+    try {
+      return await asked.headers;
+    } catch (error) {
+      // The hook may have closed a connection that was used before, just when it was used again.
+      if (!asked.request.reusedSocket || errorCode(error) !== "ECONNRESET") throw error;
+    }
+  }
+}
+
+function asking(
+  url: URL,
+  question: HookQuestion,
+  clock: Clock,
+): { readonly request: ClientRequest; readonly headers: Promise<IncomingHttpHeaders> } {
+  const isTls = url.protocol === "https:";
+  const agent = isTls ? agents["https:"] : agents["http:"];
+  const headers = questionHeaders(question);
+  const request = (isTls ? tlsRequest : clearRequest)(url, { agent, headers });
+  const answered = new Promise<IncomingHttpHeaders>((resolve, reject) => {
     const timer = clock.after(PATIENCE, () =>
       request.destroy(new Error(`no answer within ${PATIENCE / 1000} s`)),
     );
+    request.on("response", (response) => {
+      timer.cancel();
+      resolve(response.headers);
+      // A short body is read, so that the connection can be used again.
+      let octets = 0;
+      response.on("data", (chunk: Buffer) => {
+        octets += chunk.length;
+        if (octets > BODY_MAX) response.destroy();
+      });
+      response.on("error", () => undefined);
+    });
     request.on("error", (error) => {
       timer.cancel();
       reject(error);
     });
-    request.end();
   });
+  request.end();
+  return { request, headers: answered };
 }
 
 function questionHeaders(question: HookQuestion): Record<string, string> {

@@ -85,6 +85,13 @@ export class Session {
     return this.#isTlsUnderWay;
   }
 
+  /** Lets the client begin TLS by `answer`, a line. What it has sent in clear is forgotten. */
+  async acceptTls(answer: string): Promise<void> {
+    this.client.forget();
+    this.client.write(`${answer}\r\n`);
+    await this.startTls();
+  }
+
   /** Shakes hands with the client, with the certificate in force. */
   async startTls(): Promise<void> {
     const { certificates } = this.means;

@@ -8,7 +8,6 @@
 import { createHash } from "node:crypto";
 import { inlineBody } from "../../../mail/body.ts";
 import type { Body } from "../../../mail/envelope.ts";
-import { describeError } from "../../../observe/log.ts";
 
 /** Octets up to which a message is held in memory until it is whole. */
 const INLINE_MAX = 256 * 1024;
@@ -154,7 +153,7 @@ export class Copy {
     try {
       return await work();
     } catch (error) {
-      this.#failure = describeError(error);
+      this.#failure = error instanceof Error ? error.message : String(error);
       this.#room?.();
       return { kind: "failed", why: this.#failure };
     }

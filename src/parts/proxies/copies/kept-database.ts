@@ -42,8 +42,8 @@ CREATE INDEX IF NOT EXISTS under_way ON kept (id) WHERE maildir <> '';
 
 export class KeptDatabase {
   readonly #database: Database;
-  /** Ids of copies that are done. They are written with the next claim. */
-  #done: string[] = [];
+  /** Copies that are done. They are written with the next claim. */
+  #done: Claim[] = [];
 
   constructor(directory: string) {
     this.#database = new Database(join(directory, "kept.sqlite"));
@@ -56,25 +56,24 @@ export class KeptDatabase {
    * done has failed: the caller makes no two claims for one message at the same time.
    */
   claim(claim: Claim): boolean {
-    return this.#database.atomically(() => {
-      this.#writeDone();
-      const sha256 = Buffer.from(claim.sha256, "hex");
-      const { account, id, maildir, at } = claim;
+    const isNew = this.#database.atomically(() => {
+      for (const done of this.#done) this.#write(done, "");
       const known = this.#database.get(
         "SELECT maildir FROM kept WHERE account = ? AND sha256 = ?",
-        account,
-        sha256,
+        claim.account,
+        Buffer.from(claim.sha256, "hex"),
       );
       if (known !== undefined && textOf(known["maildir"]) === "") return false;
-      const columns = [account, sha256, id, maildir, at];
-      this.#database.run("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)", ...columns);
+      this.#write(claim, claim.maildir);
       return true;
     });
+    this.#done = [];
+    return isNew;
   }
 
   /** The file has its name. */
-  done(id: string): void {
-    this.#done.push(id);
+  done(claim: Claim): void {
+    this.#done.push(claim);
   }
 
   /** The file could not be written. */
@@ -90,9 +89,13 @@ export class KeptDatabase {
       .map((row) => ({ account: textOf(row["account"]), kept: numberOf(row["kept"]) }));
   }
 
-  /** Writes down which copies are done. */
+  /** Writes down which copies are done. If it throws, they are written later. */
   flush(): void {
-    if (this.#done.length > 0) this.#database.atomically(() => this.#writeDone());
+    if (this.#done.length === 0) return;
+    this.#database.atomically(() => {
+      for (const done of this.#done) this.#write(done, "");
+    });
+    this.#done = [];
   }
 
   close(): void {
@@ -100,26 +103,28 @@ export class KeptDatabase {
     this.#database.close();
   }
 
-  #writeDone(): void {
-    for (const id of this.#done) {
-      this.#database.run("UPDATE kept SET maildir = '' WHERE id = ? AND maildir <> ''", id);
-    }
-    this.#done = [];
+  #write({ account, sha256, id, at }: Claim, maildir: string): void {
+    const columns = [account, Buffer.from(sha256, "hex"), id, maildir, at];
+    this.#database.run("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)", ...columns);
   }
 
   /** Judges the copies that were under way when the last process ended. */
   #recover(): void {
     const rows = this.#database.all("SELECT id, maildir FROM kept WHERE maildir <> ''");
+    if (rows.length === 0) return;
     const found = new Map<string, ReadonlySet<string>>();
-    for (const row of rows) {
-      const maildir = textOf(row["maildir"]);
-      const ids = found.get(maildir) ?? idsIn(maildir);
-      found.set(maildir, ids);
-      const id = textOf(row["id"]);
-      if (ids.has(id)) this.done(id);
-      else this.release(id);
-    }
-    this.flush();
+    this.#database.atomically(() => {
+      for (const row of rows) {
+        const maildir = textOf(row["maildir"]);
+        const ids = found.get(maildir) ?? idsIn(maildir);
+        found.set(maildir, ids);
+        const id = textOf(row["id"]);
+        const judged = ids.has(id)
+          ? "UPDATE kept SET maildir = '' WHERE id = ? AND maildir <> ''"
+          : "DELETE FROM kept WHERE id = ? AND maildir <> ''";
+        this.#database.run(judged, id);
+      }
+    });
   }
 }
 

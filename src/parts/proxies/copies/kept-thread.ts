@@ -16,7 +16,7 @@ function answer(question: Question): Answer["answer"] {
     case "claim":
       return database.claim(question.claim);
     case "done":
-      database.done(question.id);
+      database.done(question.claim);
       timer ??= setTimeout(flush, FLUSH_AFTER);
       return true;
     case "release":

@@ -1,6 +1,6 @@
 // What the proxies remember of the messages that they kept, in a thread of its own: a slow disk stalls no session.
 //
-// Invariants: one process at a time uses the directory. Two sessions that get the same message at the same time keep it
+// Invariants: one process at a time uses the directory. A thread that fails is followed by another one. Two sessions that get the same message at the same time keep it
 // once: the second waits for the first.
 
 import { join } from "node:path";
@@ -12,8 +12,8 @@ import type { AccountCount, Claim } from "./kept-database.ts";
 
 /** `Question` without its number. */
 type Asked =
-  | { readonly op: "claim"; readonly claim: Claim }
-  | { readonly op: "done" | "release"; readonly id: string }
+  | { readonly op: "claim" | "done"; readonly claim: Claim }
+  | { readonly op: "release"; readonly id: string }
   | { readonly op: "counts" | "close" };
 
 export type Question = Asked & { readonly number: number };
@@ -25,27 +25,23 @@ export interface Answer {
 }
 
 export class KeptMessages {
-  readonly #worker: Worker;
+  readonly #directory: string;
   readonly #lock: ExclusiveLock;
   readonly #log: Log;
   readonly #waiting = new Map<number, PromiseWithResolvers<Answer["answer"]>>();
   readonly #underWay = new Map<string, Promise<boolean>>();
   #number = 0;
-  #failure: Error | undefined;
+  /** Absent after it has failed. The next question starts another one. */
+  #worker: Worker | undefined;
 
   /** Creates the directory if it is missing. Throws if another process uses it. */
   constructor(directory: string, user: string | undefined, log: Log) {
     ownDirectory(directory, user);
     const lock = lockExclusively(join(directory, "lock"));
     if (lock === undefined) throw new Error(`another process keeps copies with ${directory}`);
+    this.#directory = directory;
     this.#lock = lock;
     this.#log = log;
-    this.#worker = new Worker(new URL("./kept-thread.ts", import.meta.url), {
-      workerData: directory,
-    });
-    this.#worker.on("message", (answer: Answer) => this.#answered(answer));
-    this.#worker.on("error", (error: Error) => this.#failed(error));
-    this.#worker.on("exit", () => this.#failed(new Error("the thread of kept messages has ended")));
   }
 
   /**
@@ -72,17 +68,17 @@ export class KeptMessages {
     }
   }
 
-  async #written({ id }: Claim, write: () => Promise<void>): Promise<true> {
+  async #written(claim: Claim, write: () => Promise<void>): Promise<true> {
     try {
       await write();
     } catch (error) {
       // If this fails, the next claim for the message finds it unfinished.
-      await this.#ask({ op: "release", id }).catch((failed: unknown) =>
+      await this.#ask({ op: "release", id: claim.id }).catch((failed: unknown) =>
         this.#report(describeError(failed)),
       );
       throw error;
     }
-    await this.#ask({ op: "done", id });
+    await this.#ask({ op: "done", claim });
     return true;
   }
 
@@ -97,17 +93,29 @@ export class KeptMessages {
     } catch (error) {
       this.#report(describeError(error));
     }
-    await this.#worker.terminate();
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.terminate();
     this.#lock.release();
   }
 
   #ask(asked: Asked): Promise<Answer["answer"]> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const worker = (this.#worker ??= this.#start());
     const number = ++this.#number;
     const waiting = Promise.withResolvers<Answer["answer"]>();
     this.#waiting.set(number, waiting);
-    this.#worker.postMessage({ ...asked, number });
+    worker.postMessage({ ...asked, number });
     return waiting.promise;
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL("./kept-thread.ts", import.meta.url), {
+      workerData: this.#directory,
+    });
+    worker.on("message", (answer: Answer) => this.#answered(answer));
+    worker.on("error", (error: Error) => this.#failed(worker, error));
+    worker.on("exit", () => this.#failed(worker, new Error("the thread has ended")));
+    return worker;
   }
 
   #answered({ number, answer, error }: Answer): void {
@@ -118,9 +126,11 @@ export class KeptMessages {
     else waiting.reject(new Error(error));
   }
 
-  #failed(error: Error): void {
-    this.#failure ??= error;
-    for (const waiting of this.#waiting.values()) waiting.reject(this.#failure);
+  /** Without its thread, no question is under way. */
+  #failed(worker: Worker, error: Error): void {
+    if (worker !== this.#worker) return;
+    this.#worker = undefined;
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
   }
 

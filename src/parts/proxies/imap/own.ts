@@ -50,8 +50,7 @@ export class OwnFront {
         return "over";
       case "STARTTLS":
         if (!needsTls) return this.#say(`${tag} BAD STARTTLS is not available`);
-        client.write(`${tag} OK Begin TLS negotiation now\r\n`);
-        await this.#session.startTls();
+        await this.#session.acceptTls(`${tag} OK Begin TLS negotiation now`);
         return "on";
       case "LOGIN":
       case "AUTHENTICATE":

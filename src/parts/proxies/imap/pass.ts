@@ -122,8 +122,7 @@ export class PassingFront {
       this.#client.write(`${tag} BAD STARTTLS is not available\r\n`);
       return;
     }
-    this.#client.write(`${tag} OK Begin TLS negotiation now\r\n`);
-    await this.#session.startTls();
+    await this.#session.acceptTls(`${tag} OK Begin TLS negotiation now`);
   }
 
   /** Sends a command with its literals. Returns it whole; undefined if the server did not want a literal. */

@@ -10,7 +10,6 @@ import { nextCommand } from "../sequence.ts";
 import type { Session } from "../session.ts";
 import { type Copy, PIECE } from "../copies/copy.ts";
 import type { Copying } from "../copies/keeper.ts";
-import { describeError } from "../../../observe/log.ts";
 import { MessageReader } from "./message-reader.ts";
 import { isOk, listOf } from "./syntax.ts";
 
@@ -173,7 +172,7 @@ class Passage {
     try {
       await this.#copy.add(piece);
     } catch (error) {
-      this.#failure = describeError(error);
+      this.#failure = error instanceof Error ? error.message : String(error);
     }
   }
 

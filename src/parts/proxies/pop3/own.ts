@@ -47,8 +47,7 @@ export class OwnFront {
         return "over";
       case "STLS":
         if (!needsTls) return this.#say("-ERR STLS is not available");
-        this.#say("+OK Begin TLS negotiation now");
-        await this.#session.startTls();
+        await this.#session.acceptTls("+OK Begin TLS negotiation now");
         this.#user = undefined;
         return "on";
       case "USER":

@@ -54,8 +54,7 @@ export class PassingFront {
     switch (verb) {
       case "STLS":
         if (needsTls) {
-          client.write("+OK Begin TLS negotiation now\r\n");
-          await this.#session.startTls();
+          await this.#session.acceptTls("+OK Begin TLS negotiation now");
           this.#user = undefined;
         } else {
           client.write("-ERR STLS is not available\r\n");

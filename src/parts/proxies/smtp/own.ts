@@ -50,8 +50,7 @@ export class OwnFront {
       case "STARTTLS":
         if (!needsTls) return this.#say("502 5.5.1 STARTTLS is not available");
         if (rest !== "") return this.#say("501 5.5.4 STARTTLS takes no argument");
-        this.#say("220 2.0.0 Ready to start TLS");
-        await this.#session.startTls();
+        await this.#session.acceptTls("220 2.0.0 Ready to start TLS");
         this.#helo = undefined;
         return "on";
       case "AUTH":

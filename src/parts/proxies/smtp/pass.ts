@@ -41,10 +41,7 @@ export class PassingFront {
       case "STARTTLS":
         if (!needsTls) client.write("502 5.5.1 STARTTLS is not available\r\n");
         else if (rest !== "") client.write("501 5.5.4 STARTTLS takes no argument\r\n");
-        else {
-          client.write("220 2.0.0 Ready to start TLS\r\n");
-          await session.startTls();
-        }
+        else await session.acceptTls("220 2.0.0 Ready to start TLS");
         return "on";
       case "EHLO":
         this.#greet(await this.#answer(line));

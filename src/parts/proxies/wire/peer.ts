@@ -1,11 +1,12 @@
 // One side of a proxied session: its socket, in clear or under TLS, read line by line until both sides are joined.
 //
 // Invariants:
-// - Nothing that came before a TLS handshake is read after it (RFC 3207 4.2).
+// - Text that came before a TLS handshake is not read after it (RFC 3207 4.2): it is forgotten, or fails the handshake.
 // - Input does not grow without bound: the socket is read only when a line or octets are wanted.
 
 import type { Socket } from "node:net";
 import { connect, type ConnectionOptions, TLSSocket } from "node:tls";
+import { readBuffers } from "../../../base/net/read-buffers.ts";
 import type { TlsOptions } from "../../../base/net/connection.ts";
 import { describeTls, type TlsDescription } from "../../../base/net/tls.ts";
 
@@ -126,7 +127,14 @@ export class Peer {
     });
   }
 
-  /** Forgets input that came in clear, and shakes hands as a server. Rejects if that fails. */
+  /** Forgets all input that has come. Call it before the answer that lets the peer begin TLS. */
+  forget(): void {
+    this.#input = EMPTY;
+    this.#searched = 0;
+    while (this.#socket.read() !== null);
+  }
+
+  /** Shakes hands as a server. Rejects if that fails. */
   async acceptTls({ secureContext, secureContextFor }: TlsOptions): Promise<void> {
     const clear = this.#leaveClear();
     const secure = new TLSSocket(clear, {
@@ -140,7 +148,7 @@ export class Peer {
     await this.#shaken(secure, "secure");
   }
 
-  /** Forgets input that came in clear, and shakes hands as a client. Rejects if that fails. */
+  /** Shakes hands as a client. Rejects if that fails. */
   async startTls(options: ConnectionOptions): Promise<void> {
     const clear = this.#leaveClear();
     await this.#shaken(connect({ ...options, socket: clear }), "secureConnect");
@@ -183,6 +191,7 @@ export class Peer {
   #read(): boolean {
     const chunk: Buffer | null = this.#socket.read();
     if (chunk === null) return false;
+    readBuffers.count(chunk.length);
     this.#input = this.#input.length === 0 ? chunk : Buffer.concat([this.#input, chunk]);
     return true;
   }
@@ -190,9 +199,10 @@ export class Peer {
   #leaveClear(): Socket {
     const clear = this.#socket;
     this.#unlisten();
+    // The first message of the handshake may have come already. TLS reads it from the socket.
+    if (this.#input.length > 0) clear.unshift(this.#input);
     this.#input = EMPTY;
     this.#searched = 0;
-    while (clear.read() !== null);
     return clear;
   }
 
@@ -244,11 +254,13 @@ export class Peer {
 /** "close" follows every error and says what to do. */
 function ignored(): void {}
 
+/** Node reports errors of a server's handshake by "_tlsError" only, because no tls.Server owns the socket. */
+const ENDINGS = ["_tlsError", "error", "end", "close"] as const;
+
 function handshake(secure: TLSSocket, done: "secure" | "secureConnect"): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error?: Error) => {
-      // Node reports errors of a server's handshake by this event only, because no tls.Server owns the socket.
-      for (const event of ["_tlsError", "error", "close"]) secure.off(event, failed);
+      for (const event of ENDINGS) secure.off(event, failed);
       secure.off(done, shaken);
       if (error === undefined) return resolve();
       secure.on("error", ignored);
@@ -258,7 +270,7 @@ function handshake(secure: TLSSocket, done: "secure" | "secureConnect"): Promise
     const failed = (error: unknown) =>
       settle(error instanceof Error ? error : new PeerGone("the connection was closed"));
     const shaken = () => settle();
-    for (const event of ["_tlsError", "error", "close"]) secure.on(event, failed);
+    for (const event of ENDINGS) secure.on(event, failed);
     secure.on(done, shaken);
   });
 }

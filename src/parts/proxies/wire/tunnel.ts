@@ -7,6 +7,7 @@
 
 import type { Socket } from "node:net";
 import type { Clock } from "../../../base/clock.ts";
+import { readBuffers } from "../../../base/net/read-buffers.ts";
 import type { Released } from "./peer.ts";
 
 /** Milliseconds without any traffic after which a session whose one side has ended is closed. */
@@ -48,6 +49,7 @@ export class Tunnel {
     if (rest.length > 0) to.write(rest);
     from.on("data", (chunk: Buffer) => {
       this.#isBusy = true;
+      readBuffers.count(chunk.length);
       if (!to.write(chunk)) from.pause();
     });
     to.on("drain", () => from.resume());

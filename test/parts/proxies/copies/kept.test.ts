@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { KeptDatabase } from "../../../../src/parts/proxies/copies/kept-database.ts";
@@ -29,7 +29,7 @@ describe("the database of kept messages", () => {
     using place = new Place();
     const database = new KeptDatabase(place.directory);
     assert.equal(database.claim(claim("0000000001", "/m")), true);
-    database.done("0000000001");
+    database.done(claim("0000000001", "/m"));
     assert.equal(database.claim(claim("0000000002", "/m")), false);
     assert.equal(database.claim(claim("0000000003", "/m", { account: "bob" })), true);
     assert.equal(database.claim(claim("0000000004", "/m", { sha256: "cd".repeat(32) })), true);
@@ -47,7 +47,7 @@ describe("the database of kept messages", () => {
     database.release("0000000001");
     assert.equal(database.claim(claim("0000000002", "/m")), true);
     assert.equal(database.claim(claim("0000000003", "/m")), true);
-    database.done("0000000003");
+    database.done(claim("0000000003", "/m"));
     assert.equal(database.claim(claim("0000000004", "/m")), false);
     database.close();
   });
@@ -67,21 +67,34 @@ describe("the database of kept messages", () => {
   });
 });
 
+const written = () => Promise.resolve();
+
 describe("keeping a message", () => {
   test("two sessions with the same message write it once; the second takes over if the first fails", async () => {
     using place = new Place();
     const kept = new KeptMessages(place.directory, undefined, recordingLog());
-    let written = 0;
+    let writes = 0;
     const failing = kept.keep(claim("0000000001", "/m"), () => Promise.reject(new Error("full")));
     const write = async () => {
-      written += 1;
+      writes += 1;
     };
     const second = kept.keep(claim("0000000002", "/m"), write);
     const third = kept.keep(claim("0000000003", "/m"), write);
     await assert.rejects(failing, /full/);
     assert.deepEqual([await second, await third], [true, false]);
-    assert.equal(written, 1);
+    assert.equal(writes, 1);
     assert.deepEqual(await kept.counts(), [{ account: "alice@example.com", kept: 1 }]);
+    await kept.close();
+  });
+
+  test("a database that could not be opened is opened for the next message", async () => {
+    using place = new Place();
+    const kept = new KeptMessages(place.directory, undefined, recordingLog());
+    const file = join(place.directory, "kept.sqlite");
+    mkdirSync(file);
+    await assert.rejects(kept.keep(claim("0000000001", "/m"), written));
+    rmdirSync(file);
+    assert.equal(await kept.keep(claim("0000000002", "/m"), written), true);
     await kept.close();
   });
 
