@@ -38,7 +38,7 @@ type Message = Pick<FetchMessageObject, "uid" | "size" | "internalDate" | "email
 
 /** Throws CommandError (69) if the server does not answer or refuses the password. */
 export async function openImapSource(login: Login): Promise<Source> {
-  const { ImapFlow: Client, AuthenticationFailure } = await import("imapflow");
+  const { ImapFlow: Client } = await import("imapflow");
   const { address, password } = login;
   const client = new Client({
     host: address.host,
@@ -55,10 +55,8 @@ export async function openImapSource(login: Login): Promise<Source> {
   try {
     await client.connect();
   } catch (error) {
-    const what =
-      error instanceof AuthenticationFailure
-        ? "the server refuses user or password"
-        : textOf(error);
+    const isRefusal = error instanceof Error && "authenticationFailed" in error;
+    const what = `${isRefusal ? "the server refuses user or password: " : ""}${textOf(error)}`;
     throw new CommandError(`${address.name}: ${what}`, EXIT.unavailable);
   }
   return new ImapSource(client, login);

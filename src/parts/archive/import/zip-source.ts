@@ -8,6 +8,7 @@
 
 import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
+import { crc32 } from "node:zlib";
 import type { Entry, ZipFile } from "yauzl";
 import { MARK_FILE, parseExportMark } from "../formats/export-mark.ts";
 import { folderOfPath } from "../formats/folder-path.ts";
@@ -97,8 +98,12 @@ export class ZipSource implements Source {
   async *#octets(zip: ZipFile, entry: Entry, where: string): AsyncGenerator<Buffer> {
     yield* readErrors(
       (async function* () {
-        const stream = await zip.openReadStreamPromise(entry);
-        for await (const piece of stream) yield piece;
+        let sum = 0;
+        for await (const piece of await zip.openReadStreamPromise(entry)) {
+          sum = crc32(piece, sum);
+          yield piece;
+        }
+        if (sum !== entry.crc32) throw new Error("its checksum is wrong");
       })(),
       where,
     );
