@@ -4,13 +4,14 @@ import { word } from "../../../contract/command.ts";
 import { flag, integer, optional, options, withDefault } from "../../../options/options.ts";
 import { type PartCommand, partCommand } from "../../part.ts";
 
-const SEARCH_NOTES = `A query is words and "phrases", all of which a message must hold. word* is the
-beginning of a word. -term excludes, OR and parentheses give a choice.
+const SEARCH_NOTES = `A query is words and "phrases": a message must hold all of them. word* is the
+beginning of a word. -term excludes; OR and parentheses give a choice.
 
-  from: to: subject: body: attachment: filename:     text in one place
-  account: folder: in:sent in:inbox has:attachment id:
-  after:2026-11-30 before: on:yesterday newer:30d older:1y    by the delivery
-  larger:5M smaller:64K
+In one place: from: to: subject: body: attachment: filename: id: account: folder:
+in:sent in:inbox has:attachment.
+
+By the delivery: after:2026-11-30 before: on:yesterday newer:30d older:1y. By the
+size: larger:5M smaller:64K.
 
 Write -- before a query that begins with "-". The chapter "Search" of
 docs/archive.md has all of it. Dates are those of your time zone (TZ).

@@ -10,6 +10,9 @@ import { type KnownFile, knownFile } from "./message-rows.ts";
 import { hexOf, MESSAGE_COLUMNS, messageOf, placeOf } from "./rows.ts";
 import { versionOf } from "./schema.ts";
 
+/** Statements that are kept prepared. */
+const STATEMENTS = 300;
+
 type Value = string | number | null | Uint8Array;
 
 /** The messages of the index, all together. */
@@ -294,6 +297,8 @@ export class IndexReader {
   #prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
+      // Searches bring ever new statements.
+      if (this.#statements.size >= STATEMENTS) this.#statements.clear();
       statement = this.#connection.prepare(sql);
       this.#statements.set(sql, statement);
     }

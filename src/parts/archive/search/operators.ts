@@ -5,7 +5,14 @@ import { type Condition, type Range, TEXT_FIELDS, type TextField } from "./condi
 import { dayAfter, type Moment, parseAge, parseDay, parseSize, startOfDay } from "./days.ts";
 
 /** A mistake in a query, in one line. */
-export class QueryProblem extends Error {}
+export class QueryProblem extends Error {
+  /** A longer text is cut: it quotes the query. */
+  constructor(text: string) {
+    super(text.length > PROBLEM_MAX ? `${text.slice(0, PROBLEM_MAX)}…` : text);
+  }
+}
+
+const PROBLEM_MAX = 300;
 
 type Operator = (value: string, moment: Moment, name: string) => Condition;
 

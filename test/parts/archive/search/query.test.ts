@@ -238,7 +238,8 @@ describe("a mistake is an error with a suggestion", () => {
     });
   });
 
-  test("the query is bounded", () => {
+  test("the query is bounded, and so is what is said of it", () => {
+    assert.ok(problemOf(`in:${"x".repeat(3000)}`).length < 400);
     fails({
       ["a".repeat(5000)]: /longer than 4000/,
       ["a ".repeat(101)]: /more than 100 terms/,
