@@ -31,17 +31,26 @@ const LABELS: Readonly<Record<string, string>> = {
   walked: "last walk",
   unread: "passed over",
   fault: "index",
+  verified: "last verify",
+  used: "disk used",
+  high_water: "high water",
+  mark_reached: "reached on",
 };
+
+const AGES: ReadonlySet<string> = new Set(["walked", "verified"]);
+const SHARES: ReadonlySet<string> = new Set(["used", "high_water"]);
 
 function textOf(name: string, value: unknown): string {
   if (value === null) return "none";
   if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "number" && SHARES.has(name)) return `${Math.round(value * 1000) / 10}%`;
   if (typeof value === "number") {
     return name.endsWith("bytes")
       ? sizeText(value)
       : value.toLocaleString("en").replaceAll(",", " ");
   }
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  const time = name === "walked" ? Date.parse(text) : Number.NaN;
+  if (name === "mark_reached") return `${text.slice(0, 10)}, at the rate of the last 30 days`;
+  const time = AGES.has(name) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(time) ? text : `${ageText(Date.now() - time)} ago`;
 }

@@ -2,6 +2,7 @@
 // and needs nothing of the archive's process.
 
 import { resolve } from "node:path";
+import { askSocket, NoArchive } from "../../../archive/archive.ts";
 import { systemClock } from "../../../base/clock.ts";
 import { errorCode } from "../../../base/error-code.ts";
 import { cannotRead } from "../../../base/file-errors.ts";
@@ -31,7 +32,7 @@ export async function archiveVerify(
   if (flags.accept) return await accept(files, flags, means);
   if (files.length > 0) throw new CommandError("files are named only with --accept", EXIT.usage);
   if (flags.why !== undefined) throw new CommandError("--why goes with --accept", EXIT.usage);
-  const { directory, state } = requireArchive(await means.configuration());
+  const { directory, state, socket } = requireArchive(await means.configuration());
   const account = accountIn(flags.account);
   const seals = sealsIn(flags.seal ?? []);
   const now = systemClock.now();
@@ -47,7 +48,18 @@ export async function archiveVerify(
     throw new CommandError(cannotRead(pathIn(error) ?? state, error), EXIT.noInput);
   }
   if (!flags.json) await print(summaryOf(verification.counts, faults));
+  if (account === undefined) await noteVerified(socket, faults);
   return faults.size === 0 ? EXIT.ok : EXIT.notDone;
+}
+
+/** For `archive status`. Without a running archive nothing is noted: the command itself changes nothing. */
+async function noteVerified(socket: string, faults: ReadonlyMap<string, number>): Promise<void> {
+  const count = faults.values().reduce((sum, each) => sum + each, 0);
+  try {
+    await Array.fromAsync(askSocket(socket, "verified", { faults: count }));
+  } catch (error) {
+    if (!(error instanceof NoArchive) && !(error instanceof CommandError)) throw error;
+  }
 }
 
 async function accept(

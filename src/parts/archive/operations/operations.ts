@@ -18,6 +18,7 @@ import { seal } from "./seal.ts";
 import { search } from "./search.ts";
 import { status } from "./status.ts";
 import { view } from "./view.ts";
+import { verified } from "./verified.ts";
 
 const table: readonly AnyOperation[] = [
   accept,
@@ -38,6 +39,7 @@ const table: readonly AnyOperation[] = [
   search,
   status,
   view,
+  verified,
 ];
 
 export const operations: ReadonlyMap<string, AnyOperation> = new Map(

@@ -57,6 +57,13 @@ export class Order {
     return value;
   }
 
+  /** Throws if the field is missing or no number. */
+  number(name: string): number {
+    const value = this.#fields[name];
+    if (typeof value !== "number" || !Number.isFinite(value)) throw this.#wrong(name, "a number");
+    return value;
+  }
+
   /** True only if the field is. */
   flag(name: string): boolean {
     return this.#fields[name] === true;

@@ -1,6 +1,7 @@
 // status: what the archive holds, and how far the index is.
 
 import type { Archive } from "../service/archive.ts";
+import { retentionStatus } from "./retention-status.ts";
 import { operation } from "../service/operation.ts";
 
 export const status = operation({
@@ -9,7 +10,12 @@ export const status = operation({
   read: () => ({}),
   async *run(archive) {
     const { directory, state } = archive.settings;
-    yield { directory, state, ...(await indexStatus(archive)) };
+    yield {
+      directory,
+      state,
+      ...(await indexStatus(archive)),
+      ...(await retentionStatus(archive)),
+    };
   },
 });
 

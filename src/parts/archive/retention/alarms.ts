@@ -4,11 +4,10 @@
 // has changed.
 
 import type { Clock, Timer } from "../../../base/clock.ts";
-import { CommandError } from "../../../contract/exit.ts";
 import { describeError, type Log } from "../../../observe/log.ts";
 import { type DiskUse, diskUse, fullness } from "./disk.ts";
 import type { RetentionOptions } from "./options.ts";
-import type { Retention } from "./retention.ts";
+import { IndexBehind, type Retention } from "./retention.ts";
 
 interface AlarmMeans {
   readonly retention: Pick<Retention, "run">;
@@ -17,17 +16,24 @@ interface AlarmMeans {
   readonly directory: string;
   readonly clock: Clock;
   readonly log: Log;
-  /** Whether the next run is to look at all ages, whatever an earlier one has found. */
+  /** Measures the file system. A test replaces it. */
   readonly diskUse?: (directory: string) => Promise<DiskUse>;
   /** Other work of each run, such as the directories of accounts that are gone. */
   afterRun?(): Promise<void>;
 }
 
 const EVERY = 60_000;
+/** While the index is behind, in ms. */
+const BEHIND_EVERY = 5000;
+/** A run that takes longer waits for a file system, in ms. */
+const STUCK = 600_000;
 /** The ages of all mail are looked at this often, in ms: old mail may have been imported, a hold released. */
 const AGES_EVERY = 3_600_000;
 /** Below the mark by this much, the first alarm goes out. */
 const NEAR = 0.05;
+
+const ALL_GONE =
+  "what may go by the water mark in 24 hours has gone, or the rest is young or on hold";
 
 export class RetentionRuns {
   readonly #means: AlarmMeans;
@@ -38,6 +44,8 @@ export class RetentionRuns {
   #nextEnd = 0;
   #nextAges = 0;
   #near = false;
+  /** Since when the index is behind, by the monotonic clock. */
+  #behindSince: number | undefined;
   #missed = "";
   #failed = "";
 
@@ -57,52 +65,57 @@ export class RetentionRuns {
   }
 
   #later(delay: number): void {
-    this.#timer = this.#means.clock.after(delay, () => {
-      this.#running = this.#turn().finally(() => {
-        this.#running = undefined;
-        if (!this.#ended.signal.aborted) this.#later(EVERY);
-      });
+    const { clock } = this.#means;
+    this.#timer = clock.after(delay, () => {
+      const watch = clock.after(STUCK, () =>
+        this.#noteFailed("a run has not ended for 10 minutes"),
+      );
+      this.#running = this.#turn(watch);
     });
   }
 
   /** Never rejects. */
-  async #turn(): Promise<void> {
-    const { log, directory } = this.#means;
+  async #turn(watch: Timer): Promise<void> {
+    const wait = await this.#look();
+    watch.cancel();
+    this.#running = undefined;
+    if (!this.#ended.signal.aborted) this.#later(wait);
+  }
+
+  /** Resolves to the wait before the next look, in ms. Never rejects. */
+  async #look(): Promise<number> {
     try {
-      const disk = await (this.#means.diskUse ?? diskUse)(directory);
-      await this.#run(fullness(disk));
+      const disk = await (this.#means.diskUse ?? diskUse)(this.#means.directory);
+      const isDone = await this.#run(fullness(disk));
       await this.#means.afterRun?.();
       this.#failed = "";
+      return isDone ? EVERY : BEHIND_EVERY;
     } catch (error) {
-      const text = describeError(error);
-      if (text !== this.#failed) log.event("archive.retention_failed", { error: text });
-      this.#failed = text;
+      this.#noteFailed(describeError(error));
+      return EVERY;
     }
   }
 
-  async #run(full: number): Promise<void> {
+  /** False if the index was behind. */
+  async #run(full: number): Promise<boolean> {
     const { options, clock } = this.#means;
     const isOver = full > options.high_water;
     this.#noteNear(full, full > options.high_water - NEAR);
+    if (!isOver) this.#noteMet(full);
     const isDue = clock.now() >= this.#nextEnd || clock.monotonic() >= this.#nextAges;
-    if (!isOver && this.#missed !== "") {
-      this.#missed = "";
-      this.#means.log.event("archive.mark_met", { percent: percentOf(full) });
-    }
-    if (!isOver && !isDue) return;
+    if (!isOver && !isDue) return true;
     try {
       const isShort = await this.#delete();
-      if (isOver && isShort) {
-        this.#noteMissed(
-          full,
-          "what may go by the water mark in 24 hours has gone, or the rest is young or on hold",
-        );
-      }
+      if (isOver && isShort) this.#noteMissed(full, ALL_GONE);
+      this.#behindSince = undefined;
+      return true;
     } catch (error) {
-      if (isOver) this.#noteMissed(full, describeError(error));
-      // An index that is behind is no failure: it catches up.
-      if (!(error instanceof CommandError)) throw error;
-      if (!isOver && error.message !== this.#failed) throw error;
+      const isBehind = error instanceof IndexBehind;
+      this.#behindSince = isBehind ? (this.#behindSince ?? clock.monotonic()) : undefined;
+      const hasPatience = isBehind && clock.monotonic() - (this.#behindSince ?? 0) < EVERY;
+      if (isOver && !hasPatience) this.#noteMissed(full, describeError(error));
+      if (!isBehind) throw error;
+      return false;
     }
   }
 
@@ -121,6 +134,17 @@ export class RetentionRuns {
       const { deleted, octets } = result;
       if (deleted > 0) log.event("archive.retained", { messages: deleted, bytes: octets });
     }
+  }
+
+  #noteFailed(error: string): void {
+    if (error !== this.#failed) this.#means.log.event("archive.retention_failed", { error });
+    this.#failed = error;
+  }
+
+  #noteMet(full: number): void {
+    if (this.#missed !== "")
+      this.#means.log.event("archive.mark_met", { percent: percentOf(full) });
+    this.#missed = "";
   }
 
   #noteNear(full: number, isNear: boolean): void {

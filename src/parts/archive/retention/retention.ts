@@ -4,7 +4,7 @@
 // Invariants: nothing goes while the index is behind, so that a hold's query sees all mail. Nothing goes by itself after
 // the clock has moved by weeks between two runs: it may be wrong.
 //
-// Doors: alarms.ts, events.ts, gone-accounts.ts, holds.ts, messages.ts, options.ts, store.ts, turns.ts.
+// Doors: alarms.ts, disk.ts, events.ts, gone-accounts.ts, holds.ts, messages.ts, options.ts, store.ts, turns.ts.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../../../base/clock.ts";
@@ -25,6 +25,15 @@ export interface RetentionMeans extends DeletionMeans {
   isBehind(): boolean;
   /** Measures the file system. A test replaces it. */
   readonly diskUse?: typeof diskUse;
+}
+
+/** Nothing is deleted: the index may lack mail that a hold covers. It catches up by itself. */
+export class IndexBehind extends CommandError {
+  constructor() {
+    const what = "the index is behind the Maildirs: nothing is deleted until it has caught up";
+    super(what, EXIT.notDone);
+    this.name = "IndexBehind";
+  }
 }
 
 /** What a run did, beside the deletions that it has told of. */
@@ -167,14 +176,12 @@ export class Retention {
   }
 
   #requireIndex(): void {
-    if (!this.#means.isBehind()) return;
-    const what = "the index is behind the Maildirs: nothing is deleted until it has caught up";
-    throw new CommandError(what, EXIT.notDone);
+    if (this.#means.isBehind()) throw new IndexBehind();
   }
 
   #requireClock(): void {
     const { store, clock } = this.#means;
-    const ran = store.time("ran");
+    const ran = store.ranAt;
     const passed = ran === undefined ? 0 : clock.now() - ran;
     if (passed <= RUNS_APART_MAX) return;
     const what = `the last run was ${Math.floor(passed / DAY)} days ago, by this machine's clock: if the clock is right, run relayctl archive retain once`;
@@ -184,7 +191,7 @@ export class Retention {
   #noteRun(): void {
     const { store, clock } = this.#means;
     const now = clock.now();
-    const ran = store.time("ran");
-    if (ran === undefined || Math.abs(now - ran) >= NOTED_EVERY) store.noteTime("ran", now);
+    const ran = store.ranAt;
+    if (ran === undefined || Math.abs(now - ran) >= NOTED_EVERY) store.noteRun(now);
   }
 }

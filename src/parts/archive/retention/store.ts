@@ -3,6 +3,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { numberOf, type Row, textOf } from "../../../base/durable/columns.ts";
 import { Database } from "../../../base/durable/database.ts";
 import type { ArchivedMessage } from "../model/message.ts";
@@ -38,7 +39,7 @@ const TABLES = `
     id INTEGER PRIMARY KEY, account TEXT NOT NULL, folder TEXT NOT NULL, name TEXT NOT NULL,
     sha256 TEXT NOT NULL, rule TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS spent (at INTEGER NOT NULL, octets INTEGER NOT NULL, inodes INTEGER NOT NULL);
-  CREATE TABLE IF NOT EXISTS times (name TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS noted (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 `;
 
 export class RetentionStore implements Disposable {
@@ -48,11 +49,6 @@ export class RetentionStore implements Disposable {
   constructor(state: string) {
     this.#database = new Database(fileIn(state));
     this.#database.exec(TABLES);
-  }
-
-  /** Undefined if no hold was ever made, and nothing was ever deleted. */
-  static ifAny(state: string): RetentionStore | undefined {
-    return existsSync(fileIn(state)) ? new RetentionStore(state) : undefined;
   }
 
   holds(): StoredHold[] {
@@ -168,14 +164,30 @@ export class RetentionStore implements Disposable {
     });
   }
 
-  /** A time that was noted under this name, in ms since the epoch. */
-  time(name: "ran"): number | undefined {
-    const row = this.#database.get("SELECT at FROM times WHERE name = ?", name);
-    return row && numberOf(row["at"]);
+  /** When retention ran last, in ms since the epoch. */
+  get ranAt(): number | undefined {
+    return this.#noted("ran");
   }
 
-  noteTime(name: "ran", at: number): void {
-    this.#database.run("INSERT OR REPLACE INTO times VALUES (?, ?)", name, at);
+  noteRun(at: number): void {
+    this.#note({ ran: at });
+  }
+
+  noteVerified(at: number, faults: number): void {
+    this.#note({ verified: at, faults });
+  }
+
+  #note(numbers: Readonly<Record<string, number>>): void {
+    this.#database.atomically(() => {
+      for (const [name, value] of Object.entries(numbers)) {
+        this.#database.run("INSERT OR REPLACE INTO noted VALUES (?, ?)", name, value);
+      }
+    });
+  }
+
+  #noted(name: string): number | undefined {
+    const row = this.#database.get("SELECT value FROM noted WHERE name = ?", name);
+    return row && numberOf(row["value"]);
   }
 
   [Symbol.dispose](): void {
@@ -185,6 +197,29 @@ export class RetentionStore implements Disposable {
   #isCoveredBy(sha256: string, { number }: Pick<StoredHold, "number">): boolean {
     const sql = "SELECT 1 FROM covered WHERE hash = ? AND hold = ?";
     return this.#database.get(sql, hashOf(sha256), number) !== undefined;
+  }
+}
+
+/** What `archive status` says of the file. */
+export interface StoreSummary {
+  readonly holds: number;
+  /** The last verification of the whole archive, in ms since the epoch, and its faults; undefined before the first. */
+  readonly verified: number | undefined;
+  readonly faults: number | undefined;
+}
+
+/** Reads the file beside a process that writes, and changes nothing. Throws the error of SQLite. */
+export function storeSummary(state: string): StoreSummary {
+  const nothing = { holds: 0, verified: undefined, faults: undefined };
+  if (!existsSync(fileIn(state))) return nothing;
+  const database = new DatabaseSync(fileIn(state), { readOnly: true, timeout: 10_000 });
+  try {
+    const holds = database.prepare("SELECT count(*) AS n FROM holds").get()?.["n"];
+    const rows = database.prepare("SELECT name, value FROM noted").all();
+    const noted = new Map(rows.map(({ name, value }) => [textOf(name), numberOf(value)]));
+    return { holds: numberOf(holds), verified: noted.get("verified"), faults: noted.get("faults") };
+  } finally {
+    database.close();
   }
 }
 

@@ -122,8 +122,8 @@ export class Archive implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#retained?.close();
     await this.indexing?.close();
+    await this.#retained?.close();
     this.#texts?.close();
     this.index.close();
     await this.manifest.close();

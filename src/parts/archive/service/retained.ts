@@ -37,6 +37,8 @@ export class Retained {
   readonly turns = new Turns();
   readonly #means: RetainedMeans;
   #opened: Opened | undefined;
+  /** Resolves when the holds have been asked about all mail that was indexed so far. */
+  #covered: Promise<void> = Promise.resolve();
   #fault = "";
 
   constructor(means: RetainedMeans) {
@@ -51,12 +53,19 @@ export class Retained {
     return this.#open().retention;
   }
 
+  /** A verification of the whole archive has ended. */
+  noteVerified(faults: number): void {
+    this.#open().store.noteVerified(this.#means.clock.now(), faults);
+  }
+
   /** New messages are in the index: holds may cover them. Never throws. */
   indexed(ids: readonly number[]): void {
-    void this.#covering(async () => {
-      if (this.holds.isEmpty) return;
-      await this.holds.cover(await this.#means.messages.messages(ids));
-    });
+    this.#covered = this.#covered.then(() =>
+      this.#covering(async () => {
+        if (this.holds.isEmpty) return;
+        await this.holds.cover(await this.#means.messages.messages(ids));
+      }),
+    );
   }
 
   /** Asks the holds for everything that came while no process did. Never rejects. */
@@ -66,7 +75,7 @@ export class Retained {
 
   /** Resolves when the deletion under way has ended. */
   async close(): Promise<void> {
-    await this.turns.take(async () => undefined);
+    await this.turns.take(() => this.#covered);
     this.#opened?.store[Symbol.dispose]();
     this.#opened = undefined;
   }

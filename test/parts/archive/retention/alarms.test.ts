@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, it } from "node:test";
+import type { Clock } from "../../../../src/base/clock.ts";
 import type { Log } from "../../../../src/observe/log.ts";
 import { RetentionRuns } from "../../../../src/parts/archive/retention/alarms.ts";
 import { optionsOf, RetainedArchive } from "./retained-archive.ts";
@@ -13,11 +14,24 @@ function runsOf(archive: RetainedArchive, table: object) {
   const log: Log = {
     event: (name: string, fields: object) => void events.push(`${name} ${JSON.stringify(fields)}`),
   };
+  const turn = { isWaiting: false };
+  const clock: Clock = {
+    ...archive.clock,
+    after(delay, callback) {
+      // The other timer watches a turn.
+      if (delay > MINUTE) return archive.clock.after(delay, callback);
+      turn.isWaiting = true;
+      return archive.clock.after(delay, () => {
+        turn.isWaiting = false;
+        callback();
+      });
+    },
+  };
   const runs = new RetentionRuns({
     retention: archive.retention(table),
     options: optionsOf(table),
     directory: archive.directory,
-    clock: archive.clock,
+    clock,
     log,
     diskUse: () => Promise.resolve(archive.disk()),
   });
@@ -27,7 +41,7 @@ function runsOf(archive: RetainedArchive, table: object) {
     after: async (milliseconds: number): Promise<string[]> => {
       archive.clock.advance(milliseconds);
       // The turn has ended when it waits for the next minute.
-      while (archive.clock.pending === 0) await nextTurn();
+      while (!turn.isWaiting) await nextTurn();
       return events.splice(0);
     },
   };
@@ -74,16 +88,41 @@ describe("runs of retention", () => {
     await runs.close();
   });
 
-  it("say once that a run has failed, and go on", async () => {
+  it("wait for an index that is behind, and say so after a minute if the mark is missed", async () => {
     await using archive = await archiveOf(1);
     archive.isBehind = true;
     archive.otherBlocks = 95;
     const { runs, after } = runsOf(archive, {});
     runs.start();
-    assert.match((await after(0)).join(), /mark_near .*mark_missed .*the index is behind/);
-    assert.deepEqual(await after(MINUTE), []);
+    assert.deepEqual(await after(0), ['archive.mark_near {"percent":96}']);
+    for (let second = 5; second < 60; second += 5) assert.deepEqual(await after(5000), []);
+    assert.match((await after(5000)).join(), /^archive.mark_missed .*the index is behind/);
+    assert.deepEqual(await after(5000), []);
     archive.isBehind = false;
-    assert.match((await after(MINUTE)).join(), /^archive.retained .*"messages":1/);
+    assert.match((await after(5000)).join(), /^archive.retained .*"messages":1/);
     await runs.close();
+  });
+
+  it("say that a run hangs in a file system, and end when it comes back", async () => {
+    await using archive = await archiveOf(1);
+    const events: string[] = [];
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+    const runs = new RetentionRuns({
+      retention: archive.retention({}),
+      options: optionsOf({}),
+      directory: archive.directory,
+      clock: archive.clock,
+      log: { event: (name: string) => void events.push(name) },
+      diskUse: () => answered.then(() => archive.disk()),
+    });
+    runs.start();
+    archive.clock.advance(10 * MINUTE - 1);
+    assert.deepEqual(events, []);
+    archive.clock.advance(1);
+    assert.deepEqual(events, ["archive.retention_failed"]);
+    const closed = runs.close();
+    answer();
+    await closed;
+    assert.equal(archive.clock.pending, 0);
   });
 });
