@@ -201,6 +201,38 @@ describe("a drill that finds something wrong exits with 1, and cleans up", () =>
   }
 });
 
+describe("a server that says nothing", () => {
+  for (const verb of ["LOGIN", "SEARCH", "LOGOUT"] as const) {
+    test(`at ${verb} costs the time of a step`, async () => {
+      await using place = await drillPlace({
+        imap: {
+          before: (said) => (said === verb ? new Promise<void>(() => undefined) : undefined),
+        },
+      });
+      const before = await place.files();
+      const { report, step } = await place.drill({ step: 4000, all: 30_000 });
+      const steps = { LOGIN: "login", SEARCH: "search", LOGOUT: undefined };
+      const late = steps[verb];
+      if (late !== undefined) assert.match(step(late), /^failed: nothing happened within 4 s/);
+      assert.equal(report.ok, late === undefined, JSON.stringify(report));
+      assert.match(step("mail released"), /^ok/);
+      assert.deepEqual(await place.files(), before);
+    });
+  }
+
+  test("costs no more than all steps may take", async () => {
+    await using place = await drillPlace({
+      imap: { before: () => new Promise<void>(() => undefined) },
+    });
+    const before = await place.files();
+    const { report, step } = await place.drill({ step: 4000, all: 100 });
+    assert.equal(report.ok, false);
+    assert.match(step("mail released"), /^(?:skipped|failed)/);
+    assert.match(step("clean-up"), /^ok/);
+    assert.deepEqual(await place.files(), before);
+  });
+});
+
 describe("a drill refuses and changes nothing", () => {
   const cases: Readonly<
     Record<string, readonly [Parameters<typeof drillPlace>[0], number, RegExp]>

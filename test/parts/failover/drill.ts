@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { isTable } from "../../../src/base/table.ts";
 import type { Clock } from "../../../src/base/clock.ts";
+import type { StepLimits } from "../../../src/parts/failover/drill/steps.ts";
 import type { DrillReport } from "../../../src/parts/failover/drill/report.ts";
 import { commandMeans } from "../../../src/cli/part-means.ts";
 import { CommandError } from "../../../src/contract/exit.ts";
@@ -31,7 +32,7 @@ export interface DrillPlace extends AsyncDisposable {
   /** Gives an order of fail-over. */
   order(verb: string, given?: object): Promise<Readonly<Record<string, unknown>>>;
   /** A drill in this process. */
-  drill(): Promise<Drilled>;
+  drill(limits?: StepLimits): Promise<Drilled>;
   /** The error of a drill that does not begin. */
   refused(): Promise<CommandError>;
   /** A drill whose process the test ends. */
@@ -96,8 +97,9 @@ imap = "127.0.0.1:${imap.port}"
     google,
     imap,
     begun,
-    async drill() {
-      const report = await rehearsed(commandMeans(relay.configuration.file), quiet);
+    async drill(limits) {
+      const manner = { ...quiet, ...(limits && { limits }) };
+      const report = await rehearsed(commandMeans(relay.configuration.file), manner);
       return { code: report.ok ? 0 : 1, report, stderr: "", step: stepsOf(report) };
     },
     files: () => filesIn(directory),

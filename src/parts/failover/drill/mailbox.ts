@@ -2,6 +2,7 @@
 //
 // The certificate is not checked: the server is our own, and the password is the drill's, which ends with it.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ImapFlow } from "imapflow";
 import type { ListenAddress } from "../../../base/net/listen-address.ts";
 import { loopbackOf } from "../greeting.ts";
@@ -23,6 +24,8 @@ export interface MailboxLogin {
 
 /** Milliseconds until a server that says nothing counts as silent. */
 const PATIENCE = 15_000;
+/** Milliseconds for the end of the session. */
+const LOGOUT_MAX = 2000;
 
 /** Logs in. Rejects with the reason. */
 export async function openMailbox(login: MailboxLogin): Promise<Mailbox> {
@@ -69,7 +72,7 @@ function mailboxOf(client: ImapFlow): Mailbox {
     },
     async close() {
       try {
-        await client.logout();
+        await Promise.race([client.logout(), sleep(LOGOUT_MAX)]);
       } finally {
         client.close();
       }

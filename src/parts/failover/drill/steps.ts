@@ -17,7 +17,7 @@ export interface DrillStep {
 /** Milliseconds of one step. */
 const STEP_MAX = 20_000;
 /** Milliseconds of all steps. The rest of the 90 s is for cleaning up. */
-const ALL_MAX = 65_000;
+const ALL_MAX = 55_000;
 /** Milliseconds between two looks at something that is to happen. */
 const PAUSE = 100;
 
