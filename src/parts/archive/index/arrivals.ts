@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { accountDirectory, maildirFile, PARTS } from "../model/maildir-place.ts";
 import type { ListingPace } from "./listing-pace.ts";
-import type { Looks } from "./looks.ts";
+import { type Look, LookHangs, type Looks } from "./looks.ts";
 import type { FoundFile } from "./new-message.ts";
 import type { PendingFile } from "./pending.ts";
 
@@ -38,7 +38,7 @@ export class Arrivals {
         .splice(0, limit)
         .flatMap((path) => ({ path, file: fileOf(this.#root, path) }))
         .filter((one): one is { path: string; file: FoundFile } => one.file !== undefined);
-      const looks = await this.#looks.look(files.map(({ path }) => path));
+      const looks = await this.#looksAt(files.map(({ path }) => path));
       const found = files.flatMap(({ file }, at): PendingFile[] => {
         const look = looks[at];
         if (look?.kind !== "file") return [];
@@ -48,6 +48,16 @@ export class Arrivals {
       if (found.length > 0) return found;
     }
     return [];
+  }
+
+  /** Nothing if the file system does not answer: then a walk finds the files. */
+  async #looksAt(paths: readonly string[]): Promise<readonly Look[]> {
+    try {
+      return await this.#looks.look(paths);
+    } catch (error) {
+      if (error instanceof LookHangs) return [];
+      throw error;
+    }
   }
 }
 

@@ -47,7 +47,7 @@ interface ContentsPage {
   readonly last?: ContentsCursor;
 }
 
-interface KnownAccount {
+export interface KnownAccount {
   readonly number: number;
   readonly name: string;
 }

@@ -1,13 +1,14 @@
 // How often a directory that changes all the time is listed. A directory with a million files takes seconds to list, and
 // each delivery changes its mtime.
 //
-// Invariant: listing takes at most 1/SHARE of the time for one directory. A change that is not the relay's own is listed
-// as soon as that allows. The relay's own changes were told, so they wait OWN_WAIT ms: another program's change may hide
-// behind them.
+// Invariant: the listings of one directory take at most 1/SHARE of the time. The relay's own changes were told, so they
+// wait longer: their listings take at most 1/OWN_SHARE of the time, and are OWN_WAIT ms apart. Another program's change
+// may hide behind them.
 
 import type { Clock } from "../../../base/clock.ts";
 
-const SHARE = 50;
+const SHARE = 20;
+const OWN_SHARE = 50;
 const OWN_WAIT = 40_000;
 
 /** The mtime of a directory and the ctime of a file that came into it differ by at most this, in ms. */
@@ -46,7 +47,7 @@ export class ListingPace {
     if (listed === undefined) return true;
     const own = this.#own.get(path);
     const isOwn = own !== undefined && Math.abs(own - mtime) <= SAME_MOMENT;
-    const wait = Math.max(listed.cost * SHARE, isOwn ? OWN_WAIT : 0);
+    const wait = isOwn ? Math.max(listed.cost * OWN_SHARE, OWN_WAIT) : listed.cost * SHARE;
     return this.#clock.monotonic() - listed.at >= wait;
   }
 

@@ -36,7 +36,7 @@ export type LookReply =
   | { readonly error: LookError };
 
 /** The file system has not answered within HANG ms. */
-class LookHangs extends Error {}
+export class LookHangs extends Error {}
 
 /** The longest wait for an answer, in ms. */
 const HANG = 20_000;

@@ -3,18 +3,20 @@
 // whatever the mtime of the file is.
 //
 // Invariants: a directory counts as listed only if its mtime was older than RACY ms when the listing began, because two
-// changes within one tick of the clock leave one mtime. What cannot be looked at is a finding, and the others go on. An
+// changes within one tick of the clock leave one mtime. What cannot be looked at is a finding, and the others go on. A
+// domain whose file system does not answer is passed over for HUNG_FOR ms, because each attempt costs a thread. An
 // archive without any account is an archive that is not mounted: then nothing is removed from the index.
 
 import { join } from "node:path";
 import type { Clock } from "../../../base/clock.ts";
 import { accountDirectory, type MaildirPart, PARTS } from "../model/maildir-place.ts";
-import type { KnownFolder } from "./index-reader.ts";
+import type { KnownAccount, KnownFolder } from "./index-reader.ts";
 import { ListingPace } from "./listing-pace.ts";
-import type { Look } from "./looks.ts";
+import { type Look, LookHangs } from "./looks.ts";
 import { type ListingMeans, PartListing } from "./part-listing.ts";
 
 const RACY = 2000;
+const HUNG_FOR = 600_000;
 const ACCOUNTS_AT_ONCE = 200;
 const ROWS_AT_ONCE = 500;
 
@@ -29,6 +31,8 @@ export class WalkMemory {
   readonly seen = new Map<string, number>();
   /** Directories whose index has files that were not there at the last walk. */
   missing: ReadonlySet<string> = new Set();
+  /** Domains whose file system did not answer, and until when they are passed over, by the monotonic clock. */
+  readonly hung = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.pace = new ListingPace(clock);
@@ -54,19 +58,56 @@ export class Walk {
       const accounts = this.#means.reader.accounts(after, ACCOUNTS_AT_ONCE);
       const [first, last] = [accounts.at(0), accounts.at(-1)];
       if (first === undefined || last === undefined) break;
-      await this.#accounts(accounts.map(({ name }) => name));
-      await this.#folders(this.#means.reader.folders(first.number, last.number));
-      await this.#removeVanished(first.number, last.number);
+      await this.#answering(accounts.filter(({ name }) => !this.#isHung(domainOf(name))));
       after = last.number;
     }
     this.#memory.missing = this.#missing;
+  }
+
+  /** Walks over these accounts. If a file system does not answer, those of its domain are passed over. */
+  async #answering(accounts: readonly KnownAccount[]): Promise<void> {
+    try {
+      await this.#walkOver(accounts);
+    } catch (error) {
+      if (!(error instanceof LookHangs)) throw error;
+      if (accounts.length === 1) return this.#noteHung(domainOf(accounts[0]?.name ?? ""), error);
+      for (const account of accounts) {
+        if (!this.#isHung(domainOf(account.name))) await this.#answering([account]);
+      }
+    }
+  }
+
+  async #walkOver(accounts: readonly KnownAccount[]): Promise<void> {
+    const { reader } = this.#means;
+    const [first, last] = [accounts.at(0), accounts.at(-1)];
+    if (first === undefined || last === undefined) return;
+    const names = accounts.map(({ name }) => name);
+    await this.#accounts(names);
+    const isAmong = new Set(names);
+    const folders = reader.folders(first.number, last.number);
+    await this.#folders(folders.filter(({ account }) => isAmong.has(account)));
+    const empty = reader.accountsWithoutFolders(first.number, last.number);
+    await this.#removeVanished(empty.filter(({ name }) => isAmong.has(name)));
+  }
+
+  #isHung(domain: string): boolean {
+    const until = this.#memory.hung.get(domain);
+    if (until === undefined || this.#means.clock.monotonic() < until) return until !== undefined;
+    this.#memory.hung.delete(domain);
+    return false;
+  }
+
+  #noteHung(domain: string, { message }: LookHangs): void {
+    this.#means.findings.add(domain, message);
+    this.#memory.hung.set(domain, this.#means.clock.monotonic() + HUNG_FOR);
   }
 
   /** Finds new accounts. */
   async #domains(): Promise<void> {
     const { root } = this.#means;
     const names = await this.#directories(root);
-    const looks = await this.#means.looks.look(names.map((name) => join(root, name)));
+    const looks: Look[] = [];
+    for (const name of names) looks.push(await this.#lookAtDomain(name));
     const domains = names.filter((name, at) => this.#isDirectory(name, looks[at]));
     if (domains.length === 0 && this.#means.reader.accounts(0, 1).length > 0) {
       throw new Error(`${root} is empty, and the index has mail: is its file system mounted?`);
@@ -74,6 +115,18 @@ export class Walk {
     for (const [at, name] of names.entries()) {
       const path = join(root, name);
       if (this.#isChanged(path, looks[at])) await this.#domain(name, path, looks[at]);
+    }
+  }
+
+  async #lookAtDomain(domain: string): Promise<Look> {
+    const hung = { kind: "unreadable", message: "the file system does not answer" } as const;
+    if (this.#isHung(domain)) return hung;
+    try {
+      return (await this.#means.looks.look([join(this.#means.root, domain)])).at(0);
+    } catch (error) {
+      if (!(error instanceof LookHangs)) throw error;
+      this.#noteHung(domain, error);
+      return hung;
     }
   }
 
@@ -85,6 +138,7 @@ export class Walk {
       }
       this.#note(path, look);
     } catch (error) {
+      if (error instanceof LookHangs) return this.#noteHung(domain, error);
       this.#cannot(path, error);
     }
   }
@@ -205,10 +259,9 @@ export class Walk {
     if (look === undefined) await commit({ goneFolders: [folder.number] });
   }
 
-  /** Removes accounts whose directory and folders are gone. */
-  async #removeVanished(first: number, last: number): Promise<void> {
-    const { root, reader, looks, commit } = this.#means;
-    const empty = reader.accountsWithoutFolders(first, last);
+  /** Removes those accounts without folders whose directory is gone. */
+  async #removeVanished(empty: readonly KnownAccount[]): Promise<void> {
+    const { root, looks, commit } = this.#means;
     const seen = await looks.look(empty.map(({ name }) => accountDirectory(root, name)));
     const gone = empty.filter((_, at) => seen[at] === undefined);
     if (gone.length > 0) await commit({ goneAccounts: gone.map(({ number }) => number) });
@@ -239,7 +292,11 @@ export class Walk {
   }
 
   #cannot(path: string, error: unknown): void {
-    if (this.#signal.aborted) throw error;
+    if (this.#signal.aborted || error instanceof LookHangs) throw error;
     this.#means.findings.add(path, error instanceof Error ? error.message : String(error));
   }
+}
+
+function domainOf(account: string): string {
+  return account.slice(account.lastIndexOf("@") + 1);
 }

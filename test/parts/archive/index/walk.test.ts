@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { LookHangs } from "../../../../src/parts/archive/index/looks.ts";
 import { Maildirs } from "./maildirs.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -166,6 +167,35 @@ describe("a walk", () => {
       await mail.indexer.catchUp();
     }
     assert.equal(mail.indexer.isBehind, false);
+  });
+
+  test("a domain whose file system hangs is passed over for ten minutes, and the others go on", async () => {
+    await using mail = new Maildirs();
+    mail.write("example.com/ann/new/1.a");
+    mail.write("example.org/bob/new/1.a");
+    mail.write("example.org/eve/new/1.a");
+    await mail.indexer.catchUp();
+    const { looks } = mail.index;
+    const look = looks.look.bind(looks);
+    for (const hanging of ["/example.org", "/example.org/bob", "/example.org/bob/new"]) {
+      let hung = 0;
+      looks.look = async (paths) => {
+        if (!paths.some((path) => `${path}/`.includes(`${hanging}/`))) return look(paths);
+        hung += 1;
+        throw new LookHangs("the file system does not answer");
+      };
+      mail.write(`example.com/ann/new/${hanging.length}.a`);
+      await mail.indexer.catchUp();
+      assert.ok(hung > 0 && hung <= 2, `${hung} threads for ${hanging}`);
+      await mail.indexer.catchUp();
+      assert.ok(hung <= 2, "the second walk does not ask");
+      assert.equal(mail.events.at(-1)?.name, "archive.unread");
+      looks.look = look;
+      mail.clock.advance(600_000);
+      mail.write(`example.org/bob/new/${hanging.length}.a`);
+      await mail.indexer.catchUp();
+    }
+    assert.equal((await mail.messages()).length, 9);
   });
 
   test("links are not followed, and are a finding", async () => {
