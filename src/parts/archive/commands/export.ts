@@ -79,7 +79,11 @@ async function writeExport(
   } catch (error) {
     if (error instanceof OutputTaken) throw new CommandError(error.message, EXIT.notDone);
     if (isFullDisk(error)) {
-      throw new CommandError(`${order.path}: the disk is full; nothing was exported`, EXIT.notDone);
+      const isTree = order.format === "maildir" || order.format === "eml";
+      const then = isTree
+        ? "with more room, run the command again to go on"
+        : "nothing is left of it";
+      throw new CommandError(`${order.path}: the disk is full; ${then}`, EXIT.notDone);
     }
     if (["EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR"].includes(errorCode(error) ?? "")) {
       const why = error instanceof Error ? error.message : "";
