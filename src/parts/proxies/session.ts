@@ -21,6 +21,8 @@ import type { Credentials } from "./wire/sasl.ts";
 import { Tunnel } from "./wire/tunnel.ts";
 
 const LOGIN_PATIENCE = 180_000;
+/** Milliseconds without any traffic after which a session with copies ends. Servers end it before (RFC 1939 3). */
+const SILENCE_MAX = 1_800_000;
 /** Octets of a login that are logged. */
 const USER_MAX = 320;
 
@@ -184,6 +186,8 @@ export class Session {
   /** From now on the protocol keeps copies for this account. */
   keepsFor(account: string): void {
     this.account = account;
+    this.client.cutOffAfter(SILENCE_MAX);
+    this.server.cutOffAfter(SILENCE_MAX);
   }
 
   /** Ends the session at a moment without traffic or between two commands: before the login at once. */

@@ -15,7 +15,7 @@ export const greetImap: Greet = async (server, startTls) => {
   if (!/^\* OK\b/i.test(text)) throw new ServerRefused(greeting);
   if (startTls === undefined) return greeting;
   await ask(server, "STARTTLS");
-  if (server.takeSome(1) !== undefined) {
+  if (server.takeChunk(1) !== undefined) {
     throw new Error("it sent text in clear after its OK to STARTTLS");
   }
   await startTls();

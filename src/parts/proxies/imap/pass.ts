@@ -190,17 +190,17 @@ export async function refuseClear(
 export async function octetsOf(peer: Peer, count: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   for (let left = count; left > 0;) {
-    const some = await peer.some(left);
-    parts.push(some);
-    left -= some.length;
+    const chunk = await peer.chunk(left);
+    parts.push(chunk);
+    left -= chunk.length;
   }
   return Buffer.concat(parts);
 }
 
 async function passOctets(from: Peer, to: Peer | undefined, count: number): Promise<void> {
   for (let left = count; left > 0;) {
-    const some = await from.some(left);
-    await to?.send(some);
-    left -= some.length;
+    const chunk = await from.chunk(left);
+    await to?.send(chunk);
+    left -= chunk.length;
   }
 }

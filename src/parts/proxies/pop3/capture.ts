@@ -90,7 +90,7 @@ export class CapturingSession {
   async #passList(): Promise<void> {
     const reader = new MessageReader();
     for (;;) {
-      const { raw, end } = reader.read(await this.#session.server.some(CHUNK));
+      const { raw, end } = reader.read(await this.#session.server.chunk(CHUNK));
       if (raw.length > 0) await this.#session.client.send(raw);
       if (end === undefined) continue;
       this.#session.server.giveBack(end.rest);
@@ -142,7 +142,7 @@ class Passage {
     const { server } = this.#session;
     const reader = new MessageReader();
     for (;;) {
-      const { raw, message, end } = reader.read(await server.some(CHUNK));
+      const { raw, message, end } = reader.read(await server.chunk(CHUNK));
       for (const piece of message) await this.#add(piece);
       await this.#pass(raw);
       if (end === undefined) continue;

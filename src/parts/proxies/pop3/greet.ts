@@ -11,7 +11,7 @@ export const greetPop3: Greet = async (server, startTls) => {
   server.write("STLS\r\n");
   const answer = await server.line(LINE_MAX);
   if (!isOk(answer)) throw new Error(`it refused STLS: ${answer.toString("latin1").trim()}`);
-  if (server.takeSome(1) !== undefined) {
+  if (server.takeChunk(1) !== undefined) {
     throw new Error("it sent text in clear after its +OK to STLS");
   }
   await startTls();

@@ -18,7 +18,7 @@ export function greetSmtp(hostname: string): Greet {
     if (answer.code !== 220) {
       throw new Error(`it refused STARTTLS: ${bytesOf(answer).toString("latin1").trim()}`);
     }
-    if (server.takeSome(1) !== undefined) {
+    if (server.takeChunk(1) !== undefined) {
       throw new Error("it sent text in clear after its 220 to STARTTLS");
     }
     await startTls();

@@ -52,7 +52,6 @@ export class PassingFront {
       case "BDAT":
       case "DATA":
         server.write(line);
-        session.loggedIn(undefined);
         session.join();
         return "over";
       default:

@@ -67,7 +67,7 @@ export class Peer {
   }
 
   /** Up to `max` octets that have arrived; undefined if there are none. */
-  takeSome(max: number): Buffer | undefined {
+  takeChunk(max: number): Buffer | undefined {
     if (this.#input.length === 0 && !this.#read()) return undefined;
     return this.#take(Math.min(max, this.#input.length));
   }
@@ -83,10 +83,10 @@ export class Peer {
   }
 
   /** Up to `max` octets, at least one. Rejects with PeerGone. */
-  async some(max: number): Promise<Buffer> {
+  async chunk(max: number): Promise<Buffer> {
     for (;;) {
-      const some = this.takeSome(max);
-      if (some !== undefined) return some;
+      const chunk = this.takeChunk(max);
+      if (chunk !== undefined) return chunk;
       if (this.#isOver) throw new PeerGone("the connection was closed");
       await Peer.either(this);
     }
@@ -152,6 +152,11 @@ export class Peer {
   async startTls(options: ConnectionOptions): Promise<void> {
     const clear = this.#leaveClear();
     await this.#shaken(connect({ ...options, socket: clear }), "secureConnect");
+  }
+
+  /** From now on the connection is cut off after so many ms without any traffic. */
+  cutOffAfter(silence: number): void {
+    this.#socket.setTimeout(silence, () => this.destroy());
   }
 
   /** Gives the socket away, without listeners. The peer must not be used after it. */

@@ -202,6 +202,24 @@ describe("a TLS front of IMAP", () => {
     assert.match(await client.ask("a LOGIN alice secret"), /^a NO \[UNAVAILABLE\]/);
   });
 
+  test("a server that wants no login, or refuses in its greeting, is not used", async () => {
+    for (const [greeting, wanted] of [
+      ["* PREAUTH Welcome", /^\* OK \[CAPABILITY IMAP4rev1 /],
+      ["* BYE Too busy", /^\* BYE Too busy$/],
+    ] as const) {
+      await using server = await FakeServer.start(async (peer) => {
+        peer.send(`${greeting}\r\n`);
+        peer.end();
+      });
+      await using proxy = await startProxy({ protocol: "imap", server: server.at });
+      assert.match(await (await proxy.client()).line(), wanted);
+      await using other = await FakeServer.start(imapServer);
+      const servers = [server.at, other.at];
+      await using both = await startProxy({ protocol: "imap", server: servers });
+      assert.match(await (await both.client()).line(), /Old server ready/);
+    }
+  });
+
   test("the servers are tried in order; with none, a login is answered with UNAVAILABLE", async () => {
     await using closed = await FakeServer.start(imapServer);
     const { at } = closed;

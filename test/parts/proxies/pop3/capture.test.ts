@@ -245,6 +245,32 @@ describe("POP3 with copies", () => {
     await eventually("tmp/ is empty", () => readdirSync(tmp).length === 0);
   });
 
+  test("a shutdown lets the message that is passing end, and takes no further command", async () => {
+    using place = new Place();
+    const half = Promise.withResolvers<void>();
+    await using server = await FakeServer.start(async (peer) => {
+      peer.send("+OK ready\r\n");
+      for (const _ of ["USER", "PASS"]) peer.send(`+OK ${(await peer.line()).split(" ")[0]}\r\n`);
+      await peer.line();
+      peer.send(`+OK\r\n${LARGE}`);
+      await half.promise;
+      peer.send(".\r\n");
+      await peer.line();
+      throw new Error("another command came");
+    });
+    await using kept = await keeping(server, place);
+    const client = await kept.login();
+    assert.equal(await client.ask("RETR 1"), "+OK");
+    const closed = kept.proxy.proxies.close(60_000);
+    client.send("NOOP\r\n");
+    half.resolve();
+    const rest = await client.rest();
+    assert.ok(rest === stuffed(LARGE).replace(/^\.\.y/gm, ".y"));
+    await closed;
+    assert.deepEqual(kept.files(), [LARGE.replace(/^\.y/gm, "y")]);
+    assert.doesNotMatch(String(server.errors), /another command/);
+  });
+
   test("many sessions with the same messages keep each once", async () => {
     using place = new Place();
     const messages = Array.from({ length: 8 }, () => `${randomBytes(200).toString("hex")}\r\n`);
