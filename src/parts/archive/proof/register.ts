@@ -126,11 +126,14 @@ export class Register implements Disposable {
     }
   }
 
-  /** Whether the file of this account, name and hash was seen in another folder. */
+  /** Whether the file of this account, name and hash was seen in another folder, or has gone from there. */
   isElsewhere({ content }: RegisteredFile): boolean {
     const stray = this.#prepared("SELECT 1 FROM strays WHERE content = ? LIMIT 1");
     if (stray.get(content) !== undefined) return true;
-    return this.#sameContent(content).some((file) => this.isSeen(file));
+    return this.#keysOf(content).some((key) => {
+      const file = this.#fileOf(key);
+      return file === undefined || this.isSeen(file);
+    });
   }
 
   /** The files that the manifest does not know; `isMoved`: it knows account, name and hash in another folder. */
@@ -182,11 +185,15 @@ export class Register implements Disposable {
 
   /** The files that should be there with this account, name and hash. */
   #sameContent(content: Buffer): RegisteredFile[] {
-    const keys = this.#prepared("SELECT DISTINCT key FROM lines WHERE content = ?").all(content);
-    return keys
-      .map(({ key }) => this.#fileOf(blob(key)))
+    const files = this.#keysOf(content).map((key) => this.#fileOf(key));
+    return files
       .filter((file) => file !== undefined)
       .filter((file) => file.content.equals(content));
+  }
+
+  #keysOf(content: Buffer): Buffer[] {
+    const rows = this.#prepared("SELECT DISTINCT key FROM lines WHERE content = ?").all(content);
+    return rows.map(({ key }) => blob(key));
   }
 
   #fileOf(key: Buffer): RegisteredFile | undefined {

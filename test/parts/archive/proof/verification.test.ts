@@ -105,6 +105,19 @@ describe("archive verify", () => {
     assert.deepEqual(await archive.verify(), ["unknown mail/example.com/bob/cur/1.a:2,S"]);
   });
 
+  it("takes mail that has moved and then gone as gone", async () => {
+    await using archive = new SmallArchive();
+    rmSync(await archive.add(BOB, "INBOX", "new/1.a", "x"));
+    await archive.add(BOB, "Trash", "cur/1.a:2,ST", "x");
+    assert.deepEqual(await archive.verify(), []);
+    rmSync(archive.path(BOB, "Trash", "cur/1.a:2,ST"));
+    assert.equal((await archive.verify()).length, 2);
+    const file = { account: BOB, folder: "Trash", name: "1.a", sha256: sha256Of("x") };
+    await archive.manifest.append([{ word: "going", ...file, rule: "keep" }]);
+    await archive.manifest.append([{ word: "gone", ...file }]);
+    assert.deepEqual(await archive.verify(), []);
+  });
+
   it("is not made to agree by indexing a changed file again", async () => {
     await using archive = new SmallArchive();
     await archive.add(BOB, "INBOX", "cur/1.a:2,S");
