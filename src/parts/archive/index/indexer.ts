@@ -23,6 +23,9 @@ const WALK_EVERY = 20_000;
 /** ms after a fault. */
 const PAUSE = 60_000;
 
+/** ms between two times at which the words of all removed messages are taken out of the index, also where they are few. */
+const THOROUGH_EVERY = 3_600_000;
+
 /** ms between two notes of the last walk in the index. */
 const NOTED_EVERY = 600_000;
 
@@ -55,6 +58,7 @@ export class Indexer {
   #walkedAt: number | undefined;
   /** Until its end, only arrivals are filed. */
   #isFirstWalk = true;
+  #thoroughAt = -Infinity;
   /** The index is being exchanged: nothing is written meanwhile. */
   #isHeld = false;
   #fault = "";
@@ -278,8 +282,11 @@ export class Indexer {
   /** Merges and shrinks while nothing waits. Returns whether something has come in the meantime. */
   async #tidy(): Promise<boolean> {
     const { writer } = this.#means.index;
+    const now = this.#means.clock.monotonic();
+    const isThorough = now - this.#thoroughAt >= THOROUGH_EVERY;
     while (this.#arrivals.isEmpty && !this.#isHeld) {
-      if (!writer.tidy()) {
+      if (!writer.tidy(isThorough)) {
+        if (isThorough) this.#thoroughAt = now;
         await this.#checkpoints?.empty();
         return !this.#arrivals.isEmpty;
       }

@@ -154,6 +154,20 @@ describe("faults", () => {
   });
 });
 
+test("the words of removed messages leave the index within an hour, also where they are few", async () => {
+  await using mail = new Maildirs();
+  for (let n = 0; n < 50; n++) mail.write(`example.com/ann/new/${n}.a`);
+  await mail.indexer.catchUp();
+  const [first] = await mail.index.oldestFirst(0, 1);
+  assert.equal(await mail.index.remove([first?.id ?? 0]), 1);
+  const removed = () => mail.index.open.reader.get("SELECT sum(removed) AS n FROM shelves")?.["n"];
+  await mail.indexer.catchUp();
+  assert.equal(removed(), 1);
+  mail.clock.advance(3_600_000);
+  await mail.indexer.catchUp();
+  assert.equal(removed(), 0);
+});
+
 describe("reindex", () => {
   test("makes a whole index beside the one that serves, without new lines in the manifest", async () => {
     await using mail = new Maildirs();
