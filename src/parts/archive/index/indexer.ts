@@ -53,6 +53,7 @@ export class Indexer {
   #timer: Timer | undefined;
   #pausedUntil = 0;
   #isPaused = false;
+  #pausedBy = "";
   /** A whole walk was finished since this process began, and the last one was not broken off. */
   #isWalked = false;
   #walkedAt: number | undefined;
@@ -138,6 +139,11 @@ export class Indexer {
   get isBehind(): boolean {
     if (!this.#isWalked || this.#means.index.fault !== undefined) return true;
     return this.#isPaused || this.#means.index.open.reader.hasPending;
+  }
+
+  /** Why nothing can be written to the index now; undefined if it can. */
+  get pause(): string | undefined {
+    return this.#isPaused ? this.#pausedBy : undefined;
   }
 
   /** The end of the last whole walk of this process, ms since the epoch. */
@@ -301,7 +307,8 @@ export class Indexer {
     const { index, log, clock } = this.#means;
     if (index.noteDamage(error)) return this.#damaged(error);
     this.#pausedUntil = clock.monotonic() + PAUSE;
-    if (!this.#isPaused) log.event("archive.paused", { error: describeError(error) });
+    this.#pausedBy = describeError(error);
+    if (!this.#isPaused) log.event("archive.paused", { error: this.#pausedBy });
     this.#isPaused = true;
     this.#filing = this.#newFiling();
   }

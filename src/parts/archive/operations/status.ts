@@ -1,5 +1,6 @@
 // status: what the archive holds, and how far the index is.
 
+import { given } from "../../../base/given.ts";
 import type { Archive } from "../service/archive.ts";
 import { retentionStatus } from "./retention-status.ts";
 import { operation } from "../service/operation.ts";
@@ -33,7 +34,11 @@ async function indexStatus({ index, indexing }: Archive): Promise<object> {
     index_bytes: index.octets,
     waiting: reader.waiting,
     walked: timeOf(indexing?.walkedAt ?? reader.walkedAt),
-    ...(indexing && { behind: indexing.isBehind, unread: indexing.unread }),
+    ...(indexing && {
+      behind: indexing.isBehind,
+      unread: indexing.unread,
+      ...given({ paused: indexing.pause }),
+    }),
   };
 }
 

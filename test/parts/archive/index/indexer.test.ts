@@ -118,11 +118,13 @@ describe("faults", () => {
     );
     assert.equal((await mail.index.totals()).messages, 0);
     assert.equal(mail.indexer.isBehind, true);
+    assert.equal(mail.indexer.pause, "Error: no space left");
     mail.manifestError = undefined;
     mail.clock.advance(60_000);
     await mail.indexer.catchUp();
     assert.equal((await mail.messages()).length, 1);
     assert.equal(mail.indexer.isBehind, false);
+    assert.equal(mail.indexer.pause, undefined);
   });
 
   test("what was found before a kill is indexed after it, without a listing", async () => {
