@@ -14,6 +14,8 @@ import { setStage, senders, type Stage, TENANT_HEADER } from "./stage.ts";
 /** The number of messages under way when the relay is killed, and the number of the 250 at which it is killed. */
 const CROWD = 60;
 const KILL_AFTER = 40;
+/** Questions to the archive, one after the other, whether it has read all copies. */
+const LOOKS_MAX = 30;
 
 const page = new Page();
 
@@ -26,6 +28,7 @@ async function main(): Promise<void> {
   await unwelcomeMail(stage);
   await googleIsBusy(stage, relay);
   const second = await powerCut(stage, relay);
+  await archive(stage);
   await second.end("SIGTERM");
   farewell(stage);
 }
@@ -194,6 +197,29 @@ async function powerCut(stage: Stage, relay: RelayProcess): Promise<RelayProcess
   account(stage, posts, promised, recovered.in_flight);
   page.promise(left() === 0, "queue", "is empty");
   return second;
+}
+
+/** Searches the copies, and compares every one of them with the manifest. */
+async function archive({ configFile, copyPaths }: Stage): Promise<void> {
+  page.scene(
+    "Somebody looks for a message",
+    "The archive has read every copy meanwhile, also those from before the power cut.",
+  );
+  const copies = copyPaths().length;
+  const isRead = async () => {
+    const { output } = await relayctl(configFile, "archive", "status", "--json");
+    const { messages, behind } = JSON.parse(output);
+    return messages === copies && behind === false;
+  };
+  let looks = 0;
+  while (!(await isRead()) && looks < LOOKS_MAX) looks++;
+  page.line("archive", `has read ${copies} copies`);
+  const query = "subject:kick account:alice@example.com";
+  const { output } = await relayctl(configFile, "archive", "search", query);
+  page.quote(`relayctl archive search "${query}"`, output);
+  page.promise(output.includes("KICK ME"), "search", "finds the first message of this demo");
+  const { output: verified, exitCode } = await relayctl(configFile, "archive", "verify");
+  page.promise(exitCode === 0, "verify", shortened(verified.split("\n")[0] ?? ""));
 }
 
 // ---- one message ----

@@ -107,6 +107,10 @@ driver = "smtp"
 port = ${parts.world.port}
 
 ${RECEIVED_COPIES}${SENT_COPIES}
+[archive]
+directory = "mail"
+state = "state"
+
 [[retry]]
 match = "*"
 rules = "F,1h,2s"
