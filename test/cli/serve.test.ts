@@ -270,7 +270,7 @@ suite("relayctl serve", () => {
     assert.deepEqual(await here.relayctl("serve", "mta_sts", "--config", "routers.toml"), {
       code: 64,
       stdout: "",
-      stderr: '"mta_sts" is no part with a process of its own; no part has one\n',
+      stderr: '"mta_sts" is no part with a process of its own; these have: archive, web, proxies\n',
     });
   });
 
