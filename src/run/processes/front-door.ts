@@ -10,8 +10,8 @@ import type { ListenAddress } from "../../base/net/listen-address.ts";
 
 /** Number of clients that may wait for a process. */
 const WAITING_MAX = 100;
-/** Milliseconds that each of them waits. */
-const PATIENCE = 10_000;
+/** Milliseconds that each of them waits. On a busy machine a process takes some 15 s to serve. */
+const PATIENCE = 30_000;
 
 /** Takes a client over. Returns false when it cannot take a client now. */
 export type Usher = (socket: Socket) => boolean;
