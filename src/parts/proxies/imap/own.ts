@@ -3,7 +3,7 @@
 
 import { COMMANDS_MAX, isOneLine, LINE_MAX } from "../protocol.ts";
 import type { Session } from "../session.ts";
-import { type Credentials, decoded, plainCredentials, plainMessage } from "../wire/sasl.ts";
+import { type Credentials, decoded, exchanged, plainMessage } from "../wire/sasl.ts";
 import { ownCapabilities } from "./capabilities.ts";
 import { greetImap } from "./greet.ts";
 import { LITERAL_MAX, octetsOf, refuseClear } from "./pass.ts";
@@ -73,7 +73,7 @@ export class OwnFront {
   async #login(command: ImapCommand, line: Buffer): Promise<Next> {
     const { tag } = command;
     const credentials =
-      command.name === "LOGIN" ? await this.#loginOf(line) : await this.#exchange(command, line);
+      command.name === "LOGIN" ? await this.#loginOf(line) : await this.#exchange(line);
     if (credentials === undefined) return this.#say(`${tag} BAD The arguments are invalid`);
     if (credentials === "unknown") return this.#say(`${tag} NO This mechanism is not available`);
     const { auth_http: url } = this.#session.options;
@@ -155,17 +155,9 @@ export class OwnFront {
     return user === undefined || password === undefined ? undefined : { user, password };
   }
 
-  async #exchange(_: ImapCommand, line: Buffer): Promise<Credentials | "unknown" | undefined> {
+  #exchange(line: Buffer): Promise<Credentials | "unknown" | undefined> {
     const [mechanism = "", initial] = stringsOf(line);
-    if (mechanism.toUpperCase() === "PLAIN") {
-      const message = initial === undefined ? await this.#response("") : decoded(initial);
-      return message && plainCredentials(message);
-    }
-    if (mechanism.toUpperCase() !== "LOGIN") return "unknown";
-    const user = initial === undefined ? await this.#response("VXNlcm5hbWU6") : decoded(initial);
-    const password = user && (await this.#response("UGFzc3dvcmQ6"));
-    if (user === undefined || password === undefined) return undefined;
-    return { user: user.toString("utf8"), password: password.toString("utf8") };
+    return exchanged(mechanism, initial, (challenge) => this.#response(challenge));
   }
 
   async #response(challenge: string): Promise<Buffer | undefined> {

@@ -3,7 +3,7 @@
 
 import { COMMANDS_MAX, commandOf, isOneLine, LINE_MAX } from "../protocol.ts";
 import type { Session } from "../session.ts";
-import { type Credentials, decoded, plainCredentials } from "../wire/sasl.ts";
+import { type Credentials, decoded, exchanged } from "../wire/sasl.ts";
 import { ownCapabilities } from "./capabilities.ts";
 import { greetPop3 } from "./greet.ts";
 import { type Login, utf8 } from "./pass.ts";
@@ -92,15 +92,10 @@ export class OwnFront {
 
   async #exchange(rest: string): Promise<Credentials | undefined> {
     const [mechanism = "", initial] = rest.split(" ");
-    if (mechanism.toUpperCase() === "PLAIN") {
-      const message = initial === undefined ? await this.#response("") : decoded(initial);
-      return message && plainCredentials(message);
-    }
-    if (mechanism.toUpperCase() !== "LOGIN") return undefined;
-    const user = initial === undefined ? await this.#response("VXNlcm5hbWU6") : decoded(initial);
-    const password = user && (await this.#response("UGFzc3dvcmQ6"));
-    if (user === undefined || password === undefined) return undefined;
-    return { user: user.toString("utf8"), password: password.toString("utf8") };
+    const credentials = await exchanged(mechanism, initial, (challenge) =>
+      this.#response(challenge),
+    );
+    return credentials === "unknown" ? undefined : credentials;
   }
 
   async #response(challenge: string): Promise<Buffer | undefined> {

@@ -4,7 +4,7 @@
 import { COMMANDS_MAX, commandOf, LINE_MAX } from "../protocol.ts";
 import type { Session } from "../session.ts";
 import type { Host } from "../../../mail/host.ts";
-import { base64, type Credentials, decoded, plainCredentials, plainMessage } from "../wire/sasl.ts";
+import { base64, type Credentials, decoded, exchanged, plainMessage } from "../wire/sasl.ts";
 import { ownExtensions } from "./capabilities.ts";
 import { greetSmtp } from "./greet.ts";
 import { bytesOf, type Reply, replyOf, replyText, textsOf } from "./syntax.ts";
@@ -87,17 +87,9 @@ export class OwnFront {
     return this.#say("454 4.7.0 The login cannot be checked now");
   }
 
-  async #exchange(rest: string): Promise<Credentials | "unknown" | undefined> {
+  #exchange(rest: string): Promise<Credentials | "unknown" | undefined> {
     const [mechanism = "", initial] = rest.split(" ");
-    if (mechanism.toUpperCase() === "PLAIN") {
-      const message = initial === undefined ? await this.#response("") : decoded(initial);
-      return message && plainCredentials(message);
-    }
-    if (mechanism.toUpperCase() !== "LOGIN") return "unknown";
-    const user = initial === undefined ? await this.#response("VXNlcm5hbWU6") : decoded(initial);
-    const password = user && (await this.#response("UGFzc3dvcmQ6"));
-    if (user === undefined || password === undefined) return undefined;
-    return { user: user.toString("utf8"), password: password.toString("utf8") };
+    return exchanged(mechanism, initial, (challenge) => this.#response(challenge));
   }
 
   async #response(challenge: string): Promise<Buffer | undefined> {

@@ -24,6 +24,28 @@ export function plainCredentials(message: Buffer): Credentials | undefined {
   return { user, password, ...(isOther ? { authorization } : {}) };
 }
 
+/**
+ * Plays the server of an exchange by PLAIN or LOGIN. `ask` sends a challenge and resolves to the client's answer.
+ * "unknown" for another mechanism; undefined if the client's messages are no credentials.
+ */
+export async function exchanged(
+  mechanism: string,
+  initial: string | undefined,
+  ask: (challenge: string) => Promise<Buffer | undefined>,
+): Promise<Credentials | "unknown" | undefined> {
+  const first = (challenge: string) =>
+    initial === undefined ? ask(challenge) : Promise.resolve(decoded(initial));
+  if (mechanism.toUpperCase() === "PLAIN") {
+    const message = await first("");
+    return message && plainCredentials(message);
+  }
+  if (mechanism.toUpperCase() !== "LOGIN") return "unknown";
+  const user = await first(base64("Username:"));
+  const password = user && (await ask(base64("Password:")));
+  if (user === undefined || password === undefined) return undefined;
+  return { user: user.toString("utf8"), password: password.toString("utf8") };
+}
+
 export function base64(text: string): string {
   return Buffer.from(text).toString("base64");
 }
