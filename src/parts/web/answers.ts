@@ -1,21 +1,10 @@
 // What the archive answers, as the pages use it.
 
+import type { ListedMessage } from "../../archive/archive.ts";
 import { isTable } from "../../base/table.ts";
 
 /** A message of a list. */
-export interface Found {
-  readonly id: number;
-  readonly account: string;
-  readonly folder: string;
-  /** ISO 8601: when it was delivered. */
-  readonly date: string;
-  readonly from: string;
-  readonly to: string;
-  readonly subject: string;
-  readonly size: number;
-  /** The names of its attachments. */
-  readonly attachments: readonly string[];
-}
+export type Found = Omit<ListedMessage, "path">;
 
 export interface Attachment {
   /** From 1. */

@@ -1,12 +1,13 @@
 // relayctl archive search: a page of hits, newest first.
 
+import type { ListedMessage } from "../../../archive/archive.ts";
 import { fitted } from "../../../base/fitted.ts";
 import { printable } from "../../../base/printable.ts";
 import { paint, print, printJson } from "../../../base/terminal.ts";
 import type { Given } from "../../../contract/command.ts";
 import { CommandError, EXIT } from "../../../contract/exit.ts";
 import type { CommandMeans } from "../../part.ts";
-import { isListed, type ListedMessage, type SearchOrder } from "../operations/search.ts";
+import { isListed, type SearchOrder } from "../operations/search.ts";
 import { askArchive } from "./ask.ts";
 
 interface SearchFlags extends Given {

@@ -1,5 +1,6 @@
 // search: the newest messages that match a query, each with the path of its file.
 
+import type { ListedMessage } from "../../../archive/archive.ts";
 import { CommandError, EXIT } from "../../../contract/exit.ts";
 import type { ArchivedMessage } from "../model/message.ts";
 import type { Condition } from "../search/condition.ts";
@@ -23,22 +24,6 @@ export interface SearchOrder {
   readonly limit: number;
   /** Only messages that are older than the message with this id. */
   readonly before?: number | undefined;
-}
-
-/** A message as a list shows it. */
-export interface ListedMessage {
-  readonly id: number;
-  readonly account: string;
-  readonly folder: string;
-  /** When it was delivered, in ISO 8601. */
-  readonly date: string;
-  readonly from: string;
-  readonly to: string;
-  readonly subject: string;
-  readonly size: number;
-  readonly attachments: readonly string[];
-  /** Null if the file is gone. */
-  readonly path: string | null;
 }
 
 export function isListed(value: object): value is ListedMessage {

@@ -1,10 +1,11 @@
 // view: a message for reading.
 
+import type { ListedMessage } from "../../../archive/archive.ts";
 import { CommandError, EXIT } from "../../../contract/exit.ts";
 import { viewMessage, type ViewedPart } from "../text/view.ts";
 import { operation } from "../service/operation.ts";
 import { archivedMessage, readMessageOrder } from "./archived.ts";
-import { listed, type ListedMessage } from "./search.ts";
+import { listed } from "./search.ts";
 
 export interface ViewedMessage extends ListedMessage {
   readonly text: string;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { pageText } from "../../../../src/parts/archive/commands/search.ts";
-import type { ListedMessage } from "../../../../src/parts/archive/operations/search.ts";
+import type { ListedMessage } from "../../../../src/archive/archive.ts";
 
 function hit(own: Partial<ListedMessage>): ListedMessage {
   return {
