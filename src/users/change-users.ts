@@ -10,9 +10,9 @@ import { randomBytes } from "node:crypto";
 import { closeSync, fchmodSync, fchownSync, openSync } from "node:fs";
 import { type FileHandle, open, readdir, readFile, realpath, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { syncDirectory } from "../base/durable/directory.ts";
+import { type ExclusiveLock, lockExclusively } from "../base/durable/exclusive-lock.ts";
 import { errorCode } from "../base/error-code.ts";
 import type { SystemUser } from "../base/users.ts";
 import { PasswdFile } from "./passwd-file.ts";
@@ -21,7 +21,6 @@ import { PasswdFile } from "./passwd-file.ts";
 const PATIENCE = 30_000;
 /** Milliseconds between two attempts. */
 const PAUSE = 20;
-const SQLITE_BUSY = 5;
 
 export interface UsersOwner {
   /** The owner of new files, if root writes. Absent: root. */
@@ -50,7 +49,7 @@ export async function changeUsers(
     if (!changed || users.octets.equals(octets)) return;
     await replace(path, users, before, owner);
   } finally {
-    lock.close();
+    lock.release();
   }
 }
 
@@ -74,22 +73,14 @@ async function resolved(file: string): Promise<string> {
   }
 }
 
-async function lockOf(path: string, owner: SystemUser | undefined): Promise<DatabaseSync> {
+async function lockOf(path: string, owner: SystemUser | undefined): Promise<ExclusiveLock> {
   const file = `${path}.lock`;
   createLock(file, owner);
   const until = performance.now() + PATIENCE;
   for (;;) {
-    const database = new DatabaseSync(file, { timeout: 0 });
-    try {
-      database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
-      return database;
-    } catch (error) {
-      database.close();
-      const isBusy = error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;
-      if (!isBusy) throw error;
-      if (performance.now() > until)
-        throw new Error(`another program holds ${file}`, { cause: error });
-    }
+    const lock = lockExclusively(file);
+    if (lock !== undefined) return lock;
+    if (performance.now() > until) throw new Error(`another program holds ${file}`);
     await sleep(PAUSE);
   }
 }
