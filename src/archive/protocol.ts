@@ -1,4 +1,4 @@
-// What passes over archive.sock: POST /VERB with the order as JSON. The answer is lines of JSON, each `{"value": …}`,
+// The protocol of archive.sock: POST /VERB with the order as JSON. The answer is lines of JSON, each `{"value": …}`,
 // and the last one is `{"end": "whole"}` or `{"end": {"error": …, "exit": …}}`. An answer without a last line was cut off.
 
 import { isTable } from "../base/table.ts";

@@ -125,8 +125,7 @@ function groupsValue(text: string): { value: bigint; count: number } {
   return { value, count };
 }
 
-/** Writes the address without any abbreviation, so that ip-cidr cannot misread it. */
-/** The one text of an address: each IPv6 group in hexadecimal, without shortening. */
+/** The address without any abbreviation: each address has one text, and ip-cidr cannot misread it. */
 export function addressText({ family, value }: Address): string {
   const width = family === 4 ? 8 : 16;
   const parts = Array.from({ length: family === 4 ? 4 : 8 }, (_, index) => {

@@ -1,4 +1,4 @@
-// What passes over users.sock: POST /login with a login as JSON, and its result.
+// The protocol of users.sock: POST /login with a login as JSON, and its result.
 
 import { isIP } from "node:net";
 import { join } from "node:path";

@@ -18,7 +18,7 @@ export interface ChainEnd {
   readonly tail: { readonly octets: number; readonly what: "cut" | "changed" } | undefined;
 }
 
-/** What the octets after the last line end of a chain are, if the line before them has the hash `before`. */
+/** The kind of the octets after the last line end of a chain, if the line before them has the hash `before`. */
 export function tailKind(tail: Buffer, before: string): "cut" | "changed" {
   const last = splitLine(tail.subarray(0, -1).toString("latin1"));
   if (last !== undefined && hashOf(before, last.text) === last.hash) return "changed";
@@ -56,7 +56,7 @@ interface FileEnd {
 async function endOfFile(path: string): Promise<FileEnd> {
   await using file = await open(path, "r");
   const { size } = await file.stat();
-  // Room for a whole line and a tail. What is longer was not written as a line.
+  // Room for a whole line and a tail. A longer rest was not written as a line.
   const from = Math.max(0, size - 2 * LINE_MAX);
   const bytes = await readRange(file, from, size);
   const lineEnd = bytes.lastIndexOf("\n");

@@ -6,7 +6,7 @@ import type { CommandMeans } from "../../part.ts";
 import { operations } from "../operations/operations.ts";
 import { ask } from "../service/service.ts";
 
-/** What an operation in this process logs, its caller sees as its answer or its error. */
+/** The caller of an operation in this process sees its answer or its error, so the log is empty. */
 const silent = { event: () => undefined };
 
 /** Throws CommandError with the exit code of the command. */
